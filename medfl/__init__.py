@@ -1,0 +1,1 @@
+"""medfl: a reproducible benchmark of federated learning on medical images."""

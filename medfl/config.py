@@ -1,0 +1,248 @@
+"""One validated description of a run: the only place that knows the defaults.
+
+``FederatedConfig`` has the sections of a run file (``federated_learning``, ``model``,
+``training``, ``privacy``) and what the run is about (``dataset``, ``partition``, ``seed``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from medfl.errors import MedflError
+from medfl.files import read_yaml
+
+
+class Section(BaseModel):
+    """A part of a configuration: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class FederatedLearning(Section):
+    """Who trains how much, and how the server averages."""
+
+    algorithm: str = Field("fedavg", description="a registered name, or my_package.module:MyClass")
+    algorithm_params: dict[str, Any] = Field(
+        default_factory=dict, description="the algorithm's hyper-parameters"
+    )
+    num_clients: int | None = Field(
+        10, ge=1, description="clients; null for partition `site` (one a site)"
+    )
+    clients_per_round: int | None = Field(
+        None, ge=1, description="clients sampled each round; null for all"
+    )
+    rounds: int = Field(20, ge=1, description="communication rounds")
+    local_epochs: int | None = Field(
+        None, ge=1, description="passes over a client's data a round (1 unless local_steps is set)"
+    )
+    local_steps: int | None = Field(
+        None, ge=1, description="optimiser steps a client a round, instead of local_epochs"
+    )
+    weighting: Literal["samples", "uniform"] = Field(
+        "samples", description="weight of a client in averages: its training samples, or equal"
+    )
+    evaluate_every: int = Field(1, ge=1, description="rounds between evaluations")
+    target_accuracy: float | None = Field(
+        None, gt=0, le=1, description="test accuracy for rounds-to-target and bytes-to-target"
+    )
+
+    @model_validator(mode="after")
+    def _one_measure_of_work(self) -> FederatedLearning:
+        if self.local_epochs is not None and self.local_steps is not None:
+            raise ValueError("give local_epochs or local_steps, not both")
+        if (
+            self.clients_per_round is not None
+            and self.num_clients is not None
+            and self.clients_per_round > self.num_clients
+        ):
+            raise ValueError(
+                f"clients_per_round is {self.clients_per_round}, but there are only "
+                f"{self.num_clients} clients"
+            )
+        return self
+
+
+class Model(Section):
+    """The network."""
+
+    name: str = Field("cnn", description="cnn, resnet18, resnet50, densenet121, efficientnet_b0")
+    normalization: Literal["batch", "group"] = Field(
+        "batch", description="batch norm, or group norm in its place"
+    )
+    pretrained: bool = Field(False, description="start from torchvision's ImageNet weights")
+
+
+class Training(Section):
+    """The local optimiser and where it runs."""
+
+    batch_size: int = Field(32, ge=1)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: float = Field(0.05, gt=0)
+    momentum: float = Field(0.0, ge=0, lt=1, description="of SGD")
+    weight_decay: float = Field(0.0, ge=0)
+    lr_schedule: Literal["constant", "cosine", "step", "exponential"] = Field(
+        "constant", description="of the learning rate, over rounds"
+    )
+    lr_gamma: float = Field(0.1, gt=0, le=1, description="factor of `step` and `exponential`")
+    lr_milestones: list[float] = Field(
+        default_factory=lambda: [0.5, 0.75],
+        description="of `step`: fractions of all rounds after which the rate falls",
+    )
+    warmup_rounds: int = Field(0, ge=0, description="rounds of linear warm-up")
+    clip_norm: float | None = Field(None, gt=0, description="limit of the gradient's 2-norm a step")
+    mixed_precision: Literal["auto", "on", "off"] = Field(
+        "auto", description="bfloat16 arithmetic; auto: on a GPU that has it"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:<index>")
+    threads: int = Field(1, ge=1, description="CPU threads of one run")
+
+
+class Privacy(Section):
+    """Protection of the updates."""
+
+    mechanism: Literal["none"] = "none"
+
+
+SECTIONS: dict[str, type[Section]] = {
+    "federated_learning": FederatedLearning,
+    "model": Model,
+    "training": Training,
+    "privacy": Privacy,
+}
+
+
+class SplitConfig(Section):
+    """How a dataset is divided into folds."""
+
+    min_samples: int = Field(2, ge=1, description="training samples that every client must have")
+    val_fraction: float = Field(0.15, gt=0, lt=1)
+    test_fraction: float = Field(0.2, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _leaves_training_data(self) -> SplitConfig:
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ValueError("val_fraction and test_fraction leave nothing to train on")
+        return self
+
+
+class FederatedConfig(Section):
+    """Everything that decides a run's result.
+
+    From Python the keys of the sections may be given flat:
+    ``FederatedConfig(algorithm="fedprox", rounds=50, learning_rate=0.01, model="resnet18")``.
+    """
+
+    dataset: str = "phantom"
+    partition: str = "dirichlet-0.5"
+    arm: str = Field("", description="the run's name in tables; the algorithm unless given")
+    seed: int = Field(0, ge=0)
+    split: SplitConfig = SplitConfig()
+    federated_learning: FederatedLearning = FederatedLearning()
+    model: Model = Model()
+    training: Training = Training()
+    privacy: Privacy = Privacy()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_flat_keys(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        values = {key: value for key, value in values.items() if value is not None or key == "seed"}
+        if isinstance(values.get("model"), str):
+            values["model"] = {"name": values["model"]}
+        for section, kind in SECTIONS.items():
+            flat = {key: values.pop(key) for key in list(values) if key in kind.model_fields}
+            if flat:
+                values[section] = {**_as_dict(values.get(section) or {}), **flat}
+        return values
+
+    @model_validator(mode="after")
+    def _name_the_arm(self) -> FederatedConfig:
+        if not self.arm:
+            object.__setattr__(self, "arm", self.federated_learning.algorithm.split(":")[-1])
+        return self
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> FederatedConfig:
+        """Read and validate a run file (YAML)."""
+        content = read_yaml(path)
+        if not isinstance(content, dict):
+            raise MedflError(f"{path} must hold sections such as federated_learning and training.")
+        return validate(cls, content, str(path))
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that decides the result: what of equal value is a resumable run.
+
+        Device and thread count are left out: they say where a run is computed.
+        """
+        content = self.model_dump(mode="json")
+        for key in ("device", "threads"):
+            content["training"].pop(key)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _as_dict(section: Any) -> dict[str, Any]:
+    return section.model_dump() if isinstance(section, BaseModel) else dict(section)
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def validate(kind: type[T], content: Any, where: str) -> T:
+    """Build ``kind`` from ``content``; what is wrong becomes one ``MedflError`` naming ``where``."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise MedflError("; ".join(_explain(kind, error, where))) from error
+
+
+def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        location = [str(part) for part in problem["loc"]]
+        path = ".".join(location) or "the configuration"
+        if problem["type"] == "extra_forbidden":
+            known = _keys_at(kind, location[:-1])
+            lines.append(f"{where}: unknown key `{path}`{did_you_mean(location[-1], known)}")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            given = problem.get("input")
+            shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+            lines.append(f"{where}: `{path}`: {message}{shown}")
+    return lines
+
+
+def _keys_at(kind: type[BaseModel], location: list[str]) -> list[str]:
+    """The keys that a section has, following field names down from ``kind``."""
+    for part in location:
+        field = kind.model_fields.get(part)
+        if field is None or not isinstance(field.annotation, type):
+            continue
+        if issubclass(field.annotation, BaseModel):
+            kind = field.annotation
+    keys = list(kind.model_fields)
+    if kind is FederatedConfig:
+        keys += [key for section in SECTIONS.values() for key in section.model_fields]
+    return keys
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of an error about an unknown name: the nearest known one, or all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean `{close[0]}`?"
+    return f"; known: {', '.join(known)}."
+
+
+def data_root(given: str | os.PathLike[str] | None = None) -> Path:
+    """Where raw data lies: the argument, else ``MEDFL_DATA``, else ``data``."""
+    return Path(given or os.environ.get("MEDFL_DATA") or "data")

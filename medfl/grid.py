@@ -1,0 +1,195 @@
+"""The grid: dataset × partition × arm × seed, read from a params file and checked as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from medfl.algorithms.registry import check_params
+from medfl.config import (
+    SECTIONS,
+    FederatedConfig,
+    Section,
+    SplitConfig,
+    did_you_mean,
+    validate,
+)
+from medfl.data.catalog import parse_dataset
+from medfl.errors import MedflError
+from medfl.files import read_yaml
+from medfl.partition import parse_partition
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One run of a grid."""
+
+    dataset: str
+    partition: str
+    arm: str
+    seed: int
+
+    def folder(self, output_dir: str | Path) -> Path:
+        """Where the run lies under ``output_dir``."""
+        return Path(output_dir, "runs", self.dataset, self.partition, self.arm, f"seed{self.seed}")
+
+
+class Sections(Section):
+    """Settings that replace the defaults of a run."""
+
+    federated_learning: dict[str, Any] = Field(default_factory=dict)
+    model: dict[str, Any] = Field(default_factory=dict)
+    training: dict[str, Any] = Field(default_factory=dict)
+    privacy: dict[str, Any] = Field(default_factory=dict)
+
+
+class DatasetSettings(Sections):
+    """What differs for one dataset."""
+
+    num_clients: int | None = Field(None, ge=1)
+
+
+class GridConfig(Section):
+    """A params file: what is crossed with what, and the settings of every run."""
+
+    data_root: str | None = None
+    output_dir: str = "results"
+    arms_file: str = "params/algorithms.yaml"
+    datasets: list[str] = Field(min_length=1)
+    partitions: list[str] = Field(min_length=1)
+    arms: list[str] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=1)
+    num_clients: int = Field(10, ge=1)
+    min_samples: int = 2
+    val_fraction: float = 0.15
+    test_fraction: float = 0.2
+    run: Sections = Sections()
+    dataset_settings: dict[str, DatasetSettings] = Field(default_factory=dict)
+    arm_settings: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="the arms, filled from arms_file; more may stand here"
+    )
+
+    @field_validator("datasets", "partitions", "arms", "seeds")
+    @classmethod
+    def _distinct(cls, values: list[Any]) -> list[Any]:
+        twice = sorted({str(value) for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands there twice")
+        return values
+
+    @field_validator("seeds")
+    @classmethod
+    def _not_negative(cls, values: list[int]) -> list[int]:
+        if min(values) < 0:
+            raise ValueError("seeds are 0 or more")
+        return values
+
+    def cells(self) -> list[Cell]:
+        """Every run, datasets outermost, seeds innermost."""
+        return [
+            Cell(dataset, partition, arm, seed)
+            for dataset in self.datasets
+            for partition in self.partitions
+            for arm in self.arms
+            for seed in self.seeds
+        ]
+
+    def clients(self, dataset: str, partition: str) -> int | None:
+        """The number of clients of a split; None where the data's own sites decide it."""
+        if parse_partition(partition).natural:
+            return None
+        own = self.dataset_settings.get(dataset)
+        return own.num_clients if own and own.num_clients else self.num_clients
+
+    def split_config(self) -> SplitConfig:
+        """The fold settings that every split of the grid shares."""
+        return SplitConfig(
+            min_samples=self.min_samples,
+            val_fraction=self.val_fraction,
+            test_fraction=self.test_fraction,
+        )
+
+    def run_config(self, cell: Cell) -> FederatedConfig:
+        """The whole configuration of one run: defaults ← dataset ← arm."""
+        arm = self.arm_settings[cell.arm]
+        layers = [self.run, self.dataset_settings.get(cell.dataset, DatasetSettings())]
+        sections: dict[str, dict[str, Any]] = {}
+        for name in SECTIONS:
+            merged: dict[str, Any] = {}
+            for layer in layers:
+                merged |= getattr(layer, name)
+            sections[name] = merged | (arm.get(name) or {})
+        learning = sections["federated_learning"]
+        learning["algorithm"] = arm["algorithm"]
+        learning["algorithm_params"] = {
+            key: value for key, value in arm.items() if key not in SECTIONS and key != "algorithm"
+        }
+        clients = self.clients(cell.dataset, cell.partition)
+        learning["num_clients"] = clients
+        per_round = learning.get("clients_per_round")
+        if per_round and clients and per_round > clients:
+            raise MedflError(
+                f"clients_per_round is {per_round}, but {cell.dataset} has {clients} clients."
+            )
+        content = {
+            "dataset": cell.dataset,
+            "partition": cell.partition,
+            "arm": cell.arm,
+            "seed": cell.seed,
+            "split": self.split_config(),
+            **sections,
+        }
+        return validate(FederatedConfig, content, f"the run {cell}")
+
+
+def read_grid(path: str | Path, overrides: Mapping[str, Any] | None = None) -> GridConfig:
+    """Read a params file and check all of it; ``overrides`` replace top-level keys."""
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise MedflError(f"{path} must hold keys such as datasets, partitions, arms and seeds.")
+    return load_grid({**content, **(overrides or {})}, str(path))
+
+
+def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig:
+    """Check a grid as a whole: every name, hyper-parameter and setting, before anything runs."""
+    grid = validate(GridConfig, dict(content), where)
+    for dataset in grid.datasets:
+        parse_dataset(dataset)
+    for partition in grid.partitions:
+        parse_partition(partition)
+    arms = {**read_arms(grid.arms_file), **grid.arm_settings}
+    for name in grid.arms:
+        if name not in arms:
+            raise MedflError(f"{where}: unknown arm `{name}`{did_you_mean(name, arms)}")
+        _check_arm(name, arms[name], grid.arms_file)
+    for name in grid.dataset_settings:
+        if name not in grid.datasets:
+            raise MedflError(
+                f"{where}: dataset_settings names `{name}`, which is not in datasets"
+                + did_you_mean(name, grid.datasets)
+            )
+    chosen = {name: arms[name] for name in grid.arms}
+    grid = grid.model_copy(update={"arm_settings": chosen})
+    for cell in grid.cells():
+        if cell.seed == grid.seeds[0]:
+            grid.run_config(cell)
+    return grid
+
+
+def read_arms(path: str | Path) -> dict[str, dict[str, Any]]:
+    """Read the named arms: name → ``{algorithm: …, hyper-parameters, sections}``."""
+    arms = read_yaml(path)
+    if not isinstance(arms, dict) or not all(isinstance(arm, dict) for arm in arms.values()):
+        raise MedflError(f"{path} must map each arm's name to its settings.")
+    return arms
+
+
+def _check_arm(name: str, arm: Mapping[str, Any], where: str) -> None:
+    if "algorithm" not in arm:
+        raise MedflError(f"{where}: the arm `{name}` does not say its `algorithm`.")
+    params = {key: value for key, value in arm.items() if key not in (*SECTIONS, "algorithm")}
+    check_params(arm["algorithm"], params, f"{where}: arm `{name}`")
