@@ -1,0 +1,62 @@
+"""``build_model``: a network by its name."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from medfl.config import did_you_mean
+from medfl.errors import MedflError
+from medfl.models.backbones import BACKBONES, build_backbone
+from medfl.models.classifier import Classifier, cnn, logistic, mlp
+from medfl.models.normalization import batch_to_group_norm
+
+SMALL_MODELS = {"cnn": cnn, "mlp": mlp, "logistic": logistic}
+MODELS = (*SMALL_MODELS, *BACKBONES)
+MIN_IMAGE_SIZE = 8
+
+
+def build_model(
+    name: str,
+    num_classes: int,
+    in_channels: int,
+    image_size: int,
+    normalization: Literal["batch", "group"] = "batch",
+    pretrained: bool = False,
+) -> Classifier:
+    """Build a classifier; PyTorch's seed decides its initial weights.
+
+    Args:
+        name: one of ``MODELS``.
+        num_classes: number of logits.
+        in_channels: channels of the images.
+        image_size: their side in pixels; below 64 the stem keeps the resolution.
+        normalization: ``group`` puts group norm in batch norm's place (needed under DP-SGD).
+        pretrained: start from torchvision's ImageNet weights; the last layer is always new.
+
+    Returns:
+        A model with ``model(x) == model.head(model.forward_features(x))``.
+
+    Raises:
+        MedflError: an unknown name, an impossible shape, or weights that cannot be had.
+    """
+    if name not in MODELS:
+        raise MedflError(f"unknown model `{name}`{did_you_mean(name, MODELS)}")
+    if normalization not in ("batch", "group"):
+        raise MedflError(f"normalization is `{normalization}`; it must be batch or group")
+    if num_classes < 1 or in_channels < 1 or image_size < MIN_IMAGE_SIZE:
+        raise MedflError(
+            f"model {name}: {num_classes} classes on {in_channels}-channel images of "
+            f"{image_size} pixels; needed are at least 1, 1 and {MIN_IMAGE_SIZE}"
+        )
+    if name in BACKBONES:
+        model = build_backbone(name, num_classes, in_channels, image_size, pretrained)
+    elif pretrained:
+        raise MedflError(
+            f"model {name} has no pretrained weights: set pretrained: false, or choose one of "
+            f"{', '.join(BACKBONES)}"
+        )
+    else:
+        model = SMALL_MODELS[name](num_classes, in_channels, image_size)
+    if normalization == "group":
+        batch_to_group_norm(model)
+    return model
