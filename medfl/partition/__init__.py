@@ -1,0 +1,6 @@
+"""Who holds what: partitions of a dataset between clients, and how heterogeneous they come out."""
+
+from medfl.partition.scheme import Scheme, parse_partition
+from medfl.partition.split import Split, make_split
+
+__all__ = ["Scheme", "Split", "make_split", "parse_partition"]

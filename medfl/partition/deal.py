@@ -1,0 +1,108 @@
+"""Dealing groups to clients (or folds) in given proportions, and mending clients with too little.
+
+``deal`` is iterative stratification (Sechidis, Tsoumakas, Vlahavas, "On the stratification of
+multi-label data", ECML PKDD 2011, algorithm 1) over groups and with any target per receiver and
+label: rare labels first, each group to the receiver that still lacks most of that label. For
+single-label samples without groups it comes to rounding each target to a neighbouring whole number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+_EPSILON = 1e-9
+
+
+def deal(counts: np.ndarray, desired: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Give each group to one receiver.
+
+    Args:
+        counts: (G, K) samples of each group by label; every group has at least one.
+        desired: (M, K) samples that each receiver should have; each column adds up to the samples
+            of that label. A receiver without any wish for a label gets no group dealt by it.
+        rng: breaks ties and orders groups.
+
+    Returns:
+        (G,) receiver of each group.
+    """
+    lacking = desired.astype(np.float64)
+    total = lacking.sum(1)
+    wanted = desired > 0
+    carried = counts > 0
+    group_sizes = counts.sum(1)
+    owner = np.full(len(counts), -1, np.int64)
+    while (owner < 0).any():
+        waiting = carried[owner < 0].sum(0)
+        label = int(np.where(waiting > 0, waiting, np.iinfo(np.int64).max).argmin())
+        priority = rng.permutation(len(desired))
+        for group in rng.permutation(np.flatnonzero((owner < 0) & carried[:, label])):
+            score = np.where(wanted[:, label], lacking[:, label], -np.inf)
+            best = np.flatnonzero(score >= score.max() - _EPSILON)
+            if len(best) > 1:
+                room = total[best]
+                best = best[room >= room.max() - _EPSILON]
+            chosen = best[priority[best].argmin()]
+            owner[group] = chosen
+            lacking[chosen] -= counts[group]
+            total[chosen] -= group_sizes[group]
+    return owner
+
+
+def fill(
+    owner: np.ndarray,
+    sizes: np.ndarray,
+    keys: np.ndarray,
+    wish: np.ndarray,
+    minimum: int,
+    allowed: np.ndarray,
+    rng: np.random.Generator,
+    keep_classes: bool = False,
+) -> tuple[np.ndarray, int]:
+    """Move as few groups as it takes for every receiver to hold ``minimum`` samples.
+
+    A poor receiver takes groups of the label that it wishes most, from the receiver that holds
+    most samples, and no one falls below the minimum by giving. Unlike drawing again until all have
+    enough, this always ends, and changes nothing for receivers that are not concerned.
+
+    Args:
+        owner: (G,) receiver of each group.
+        sizes: (G,) samples of each group.
+        keys: (G,) the label that stands for each group.
+        wish: (M, K) how much each receiver would like each label.
+        minimum: samples that every receiver shall hold.
+        allowed: (M, K) labels that a receiver may take.
+        rng: breaks ties.
+        keep_classes: a giver keeps at least one group of each label.
+
+    Returns:
+        The new owners, and how many samples moved; receivers that could not be helped stay poor.
+    """
+    owner = owner.copy()
+    held = np.bincount(owner, sizes, len(wish)).astype(np.int64)
+    luck = rng.permutation(len(owner))
+    moved = 0
+    for poor in np.flatnonzero(held < minimum):
+        while held[poor] < minimum:
+            giver_left = held[owner] - sizes
+            can = (owner != poor) & (giver_left >= minimum) & allowed[poor, keys]
+            if keep_classes:
+                number = np.zeros(wish.shape, np.int64)
+                np.add.at(number, (owner, keys), 1)
+                can &= number[owner, keys] > 1
+            candidates = np.flatnonzero(can)
+            if not len(candidates):
+                break
+            rank = np.lexsort(
+                (
+                    luck[candidates],
+                    -sizes[candidates],
+                    held[owner[candidates]],
+                    wish[poor, keys[candidates]],
+                )
+            )
+            group = candidates[rank[-1]]
+            held[owner[group]] -= sizes[group]
+            held[poor] += sizes[group]
+            owner[group] = poor
+            moved += int(sizes[group])
+    return owner, moved

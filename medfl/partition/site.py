@@ -1,0 +1,57 @@
+"""Natural federations: a client is a site (hospital, source), or a part of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medfl.errors import MedflError
+from medfl.partition.groups import Groups
+
+if TYPE_CHECKING:
+    from medfl.data.store import Store
+
+
+def site_names(store: Store, groups: Groups) -> np.ndarray:
+    """The sites in the order of the alphabet: client i of partition ``site`` is site i.
+
+    Raises:
+        MedflError: where the dataset knows no sites, or not every sample's.
+    """
+    sites = np.asarray(store.sites)
+    if (sites == "").all():
+        raise MedflError(
+            f"{store.path}: the dataset names no sites, so it has no partition `site`; choose "
+            "another, for example dirichlet-0.5."
+        )
+    for row in np.flatnonzero(sites == ""):
+        raise MedflError(f"{store.path}: sample `{store.ids[row]}` has no site.")
+    return np.unique(groups.sites)
+
+
+def clients_of_sites(groups_of_site: np.ndarray, num_clients: int | None) -> np.ndarray:
+    """How many clients each site becomes under ``site-dirichlet``.
+
+    One each; the rest go one by one to the site with most groups per client (D'Hondt's rule), so
+    that clients come out about equally large. Without ``num_clients``: two a site.
+
+    Args:
+        groups_of_site: (S,) training groups of each site.
+        num_clients: in all.
+
+    Returns:
+        (S,) clients of each site.
+    """
+    sites = len(groups_of_site)
+    if num_clients is None:
+        num_clients = 2 * sites
+    if num_clients < sites:
+        raise MedflError(
+            f"site-dirichlet divides each of the {sites} sites: {num_clients} clients are too few, "
+            f"use at least {sites}."
+        )
+    clients = np.ones(sites, np.int64)
+    for _ in range(num_clients - sites):
+        clients[(groups_of_site / clients).argmax()] += 1
+    return clients

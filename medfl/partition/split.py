@@ -1,0 +1,231 @@
+"""A split: which client holds which sample, in which fold."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medfl.config import did_you_mean
+from medfl.errors import MedflError
+from medfl.files import write_csv
+from medfl.partition.clients import assign_clients
+from medfl.partition.folds import FOLDS, assign_folds
+from medfl.partition.groups import Groups
+from medfl.partition.scheme import parse_partition
+
+if TYPE_CHECKING:
+    from medfl.data.store import Store
+
+COLUMNS = ("sample", "client", "fold")
+
+
+@dataclass(eq=False)
+class Split:
+    """Who holds what.
+
+    Attributes:
+        samples: (N,) sample ids, in the store's order.
+        clients: (N,) int64 client of each sample, 0 to num_clients - 1.
+        folds: (N,) ``train``, ``val`` or ``test``.
+        partition: the scheme's word.
+        seed: what it was drawn with.
+        num_clients: M.
+        moved: samples moved after dealing, so that every client has its minimum.
+        client_names: (M,) sites behind the clients; empty where clients have no names.
+    """
+
+    samples: np.ndarray
+    clients: np.ndarray
+    folds: np.ndarray
+    partition: str
+    seed: int
+    num_clients: int
+    moved: int = 0
+    client_names: tuple[str, ...] = ()
+
+    def indices(self, client: int, fold: str) -> np.ndarray:
+        """Store rows of one client's fold, int64, ascending."""
+        if not 0 <= client < self.num_clients:
+            raise MedflError(f"client {client} is not one of 0 to {self.num_clients - 1}.")
+        return self._rows[_fold(fold)][client]
+
+    def pooled(self, fold: str) -> np.ndarray:
+        """Store rows of one fold over all clients, int64, ascending."""
+        return np.flatnonzero(self.folds == FOLDS[_fold(fold)])
+
+    def counts(self) -> np.ndarray:
+        """(M, 3) samples of each client in train, val and test."""
+        return np.array([[len(rows) for rows in fold] for fold in self._rows]).T
+
+    @cached_property
+    def _rows(self) -> list[list[np.ndarray]]:
+        rows = []
+        for name in FOLDS:
+            inside = np.flatnonzero(self.folds == name)
+            inside = inside[np.argsort(self.clients[inside], kind="stable")]
+            ends = np.searchsorted(self.clients[inside], np.arange(1, self.num_clients))
+            rows.append(np.split(inside, ends))
+        return rows
+
+    def write(self, path: str | os.PathLike[str]) -> None:
+        """Write ``sample,client,fold``, a row a sample, atomically."""
+        rows = zip(self.samples.tolist(), self.clients.tolist(), self.folds.tolist(), strict=True)
+        write_csv(path, COLUMNS, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str], store: Store) -> Split:
+        """Read a split and check it against the store it divides.
+
+        The scheme and the seed come from the JSON file beside it, else from its path
+        (``<partition>/seed<k>.csv``).
+
+        Raises:
+            MedflError: where the file is missing or malformed, its samples are not the store's
+                (naming the first that does not match), or a group lies in two folds.
+        """
+        path = Path(path)
+        clients, folds = _read_rows(path, store)
+        _check_groups(path, store, folds)
+        partition, seed, extra = _describe(path)
+        parse_partition(partition)
+        return cls(
+            samples=np.asarray(store.ids),
+            clients=clients,
+            folds=folds,
+            partition=partition,
+            seed=seed,
+            num_clients=int(clients.max()) + 1,
+            moved=int(extra.get("moved", 0)),
+            client_names=tuple(extra.get("client_names", ())),
+        )
+
+
+def make_split(
+    store: Store,
+    partition: str,
+    num_clients: int | None,
+    seed: int,
+    *,
+    min_samples: int = 2,
+    val_fraction: float = 0.15,
+    test_fraction: float = 0.2,
+) -> Split:
+    """Divide a store between clients and folds, by group, the same for the same arguments.
+
+    Args:
+        store: the prepared dataset.
+        partition: the scheme's word, for example ``dirichlet-0.5``.
+        num_clients: how many; None (or their number) for ``site``, None for two clients a site
+            under ``site-dirichlet``.
+        seed: 0 or more.
+        min_samples: training samples that every client must have.
+        val_fraction: share of validation samples where the dataset has no official folds.
+        test_fraction: share of test samples where the dataset has no official folds.
+
+    Raises:
+        MedflError: where the request cannot be met, with the reason.
+    """
+    scheme = parse_partition(partition)
+    if seed < 0:
+        raise MedflError(f"the seed must be 0 or more, not {seed}.")
+    if min_samples < 1:
+        raise MedflError(f"min_samples must be 1 or more, not {min_samples}.")
+    groups = Groups.of(store)
+    fold = assign_folds(store, groups, seed, val_fraction, test_fraction)
+    dealt = assign_clients(store, groups, fold, scheme, num_clients, seed, min_samples)
+    return Split(
+        samples=np.asarray(store.ids),
+        clients=dealt.owner[groups.of_sample],
+        folds=np.asarray(FOLDS)[fold][groups.of_sample],
+        partition=partition,
+        seed=seed,
+        num_clients=dealt.num_clients,
+        moved=dealt.moved,
+        client_names=dealt.names,
+    )
+
+
+def sidecar(path: str | os.PathLike[str]) -> Path:
+    """Where the heterogeneity record of the split at ``path`` lies."""
+    return Path(path).with_suffix(".heterogeneity.json")
+
+
+def _fold(name: str) -> int:
+    if name not in FOLDS:
+        raise MedflError(f"unknown fold `{name}`{did_you_mean(name, FOLDS)}")
+    return FOLDS.index(name)
+
+
+def _read_rows(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+    except FileNotFoundError as error:
+        raise MedflError(f"{path} does not exist: make it with `medfl split`.") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise MedflError(f"{path} is not a CSV file: {error}") from error
+    if not rows or tuple(rows[0]) != COLUMNS:
+        raise MedflError(f"{path} must begin with the line `{','.join(COLUMNS)}`.")
+    place = {name: row for row, name in enumerate(np.asarray(store.ids).tolist())}
+    clients = np.full(len(place), -1, np.int64)
+    folds = np.full(len(place), "", "<U5")
+    for line, row in enumerate(rows[1:], start=2):
+        where = f"{path}, line {line}"
+        if len(row) != 3 or not re.fullmatch(r"\d{1,9}", row[1]) or row[2] not in FOLDS:
+            raise MedflError(f"{where}: expected sample, client number and train, val or test.")
+        index = place.get(row[0])
+        if index is None:
+            raise MedflError(
+                f"{where}: sample `{row[0]}` is not in {store.path}: the split was made for other "
+                "data; make it again with `medfl split`."
+            )
+        if clients[index] >= 0:
+            raise MedflError(f"{where}: sample `{row[0]}` stands there twice.")
+        clients[index], folds[index] = int(row[1]), row[2]
+    for missing in np.flatnonzero(clients < 0):
+        raise MedflError(
+            f"{path} lacks sample `{store.ids[missing]}` of {store.path}: the split was made for "
+            "other data; make it again with `medfl split`."
+        )
+    present = np.unique(clients)
+    if len(present) != present[-1] + 1:
+        gap = int((present != np.arange(len(present))).argmax())
+        raise MedflError(f"{path}: client {gap} holds no sample, but client {present[-1]} does.")
+    return clients, folds
+
+
+def _check_groups(path: Path, store: Store, folds: np.ndarray) -> None:
+    names, of_sample = np.unique(np.asarray(store.groups), return_inverse=True)
+    one = np.full(len(names), "", "<U5")
+    one[of_sample] = folds
+    for row in np.flatnonzero(one[of_sample] != folds):
+        raise MedflError(
+            f"{path}: group `{store.groups[row]}` lies in both {folds[row]} and "
+            f"{one[of_sample[row]]}; all samples of a patient must be in one fold."
+        )
+
+
+def _describe(path: Path) -> tuple[str, int, dict[str, Any]]:
+    """Scheme, seed and whatever else is known of the split at ``path``."""
+    try:
+        record = json.loads(sidecar(path).read_text(encoding="utf-8"))
+        return str(record["partition"]), int(record["seed"]), record
+    except FileNotFoundError:
+        pass
+    except (ValueError, KeyError, TypeError) as error:
+        raise MedflError(f"{sidecar(path)} is not a heterogeneity record: {error!r}.") from error
+    seed = re.fullmatch(r"seed(\d+)", path.stem)
+    if not seed:
+        raise MedflError(
+            f"{path}: neither {sidecar(path).name} nor the path (<partition>/seed<k>.csv) tells "
+            "its partition and seed."
+        )
+    return path.parent.name, int(seed[1]), {}
