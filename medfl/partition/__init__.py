@@ -1,6 +1,7 @@
 """Who holds what: partitions of a dataset between clients, and how heterogeneous they come out."""
 
+from medfl.partition.feature import client_transform
 from medfl.partition.scheme import Scheme, parse_partition
 from medfl.partition.split import Split, make_split
 
-__all__ = ["Scheme", "Split", "make_split", "parse_partition"]
+__all__ = ["Scheme", "Split", "client_transform", "make_split", "parse_partition"]

@@ -1,0 +1,176 @@
+"""Feature skew: each client sees its images through a scanner of its own.
+
+A transform is a pure function of each image: the same image gives the same result in whatever batch
+or fold it comes. Labels and folds of these schemes are dealt as ``iid``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from medfl.errors import MedflError
+from medfl.partition.random import stream
+from medfl.partition.scheme import parse_partition
+
+Transform = Callable[[np.ndarray], np.ndarray]
+_BATCH = 256
+
+
+def client_transform(partition: str, client: int, num_clients: int, seed: int) -> Transform | None:
+    """What a client's scanner does to its images.
+
+    Args:
+        partition: the scheme's word.
+        client: 0 to ``num_clients`` - 1.
+        num_clients: M.
+        seed: the split's seed.
+
+    Returns:
+        A function from (n, C, H, W) uint8 to new images of the same shape and type; None for
+        schemes that leave images as they are.
+
+    Raises:
+        MedflError: for an unknown partition or a client that does not exist.
+    """
+    scheme = parse_partition(partition)
+    if not 0 <= client < num_clients:
+        raise MedflError(f"client {client} is not one of 0 to {num_clients - 1}.")
+    if scheme.family == "noise":
+        return Noise(scheme.value * (client + 1) / num_clients, seed, client)
+    if scheme.family == "scanner":
+        return Scanner.draw(scheme.value, seed, client)
+    return None
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Additive Gaussian noise, clipped to the range of pixels.
+
+    Li et al., "Federated learning on non-IID data silos", ICDE 2022, section IV-C, has level * i/N
+    as the *variance* of client i. Here level * (i + 1)/M is the *standard deviation*, for clients
+    i = 0 … M - 1: the first has some noise, the last has the whole level.
+
+    Attributes:
+        deviation: standard deviation, in units of the pixel range [0, 1].
+        seed: the split's seed.
+        client: gives each client noise of its own.
+    """
+
+    deviation: float
+    seed: int
+    client: int
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Add noise to (n, C, H, W) uint8 images; its stream comes from each image's content."""
+        if self.deviation == 0:
+            return images.copy()
+        result = np.empty_like(images)
+        for row, image in enumerate(images):
+            content = zlib.crc32(np.ascontiguousarray(image).tobytes())
+            rng = stream(self.seed, "noise", self.client, content)
+            noise = rng.standard_normal(image.shape, dtype=np.float32)
+            result[row] = _to_uint8(image / np.float32(255) + noise * np.float32(self.deviation))
+        return result
+
+
+@dataclass(frozen=True)
+class Scanner:
+    """One device's response: blur, loss of resolution, bias field, gain and contrast curve.
+
+    With strength s, drawn for each client on its own: blur of a Gaussian whose standard deviation
+    is up to 0.03 s image heights; details averaged over up to 1 + s pixels; a smooth sensitivity
+    field exp(b), |b| ≤ 0.4 s; gain exp(g), g from -0.3 s to 0.3 s; and contrast curve x^gamma,
+    gamma = exp(c), c from -0.5 s to 0.5 s. Strength 0 changes nothing.
+
+    Attributes:
+        blur: standard deviation, in image heights or widths.
+        coarseness: pixels of the original that one pixel of the device averages.
+        bias: coefficients of the field's logarithm: cos(pi y), cos(2 pi y), cos(pi x), cos(2 pi x),
+            with y and x from 0 to 1 over the image.
+        gain: factor on intensities.
+        gamma: exponent on intensities in [0, 1].
+    """
+
+    blur: float
+    coarseness: float
+    bias: tuple[float, ...]
+    gain: float
+    gamma: float
+
+    @classmethod
+    def draw(cls, strength: float, seed: int, client: int) -> Scanner:
+        """The scanner of one client."""
+        rng = stream(seed, "scanner", client)
+        bias = rng.uniform(-1, 1, 4)
+        bias *= rng.uniform(0, 0.4) / max(np.abs(bias).sum(), 1e-12)
+        return cls(
+            blur=strength * rng.uniform(0, 0.03),
+            coarseness=1 + strength * rng.uniform(0, 1),
+            bias=tuple((strength * bias).tolist()),
+            gain=float(np.exp(strength * rng.uniform(-0.3, 0.3))),
+            gamma=float(np.exp(strength * rng.uniform(-0.5, 0.5))),
+        )
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """See (n, C, H, W) uint8 images through this scanner."""
+        rows, columns = self._optics(images.shape[-2]), self._optics(images.shape[-1]).T
+        field = self.gain * self._field(images.shape[-2], images.shape[-1])
+        result = np.empty_like(images)
+        for start in range(0, len(images), _BATCH):
+            seen = images[start : start + _BATCH] / np.float32(255)
+            seen = rows @ seen @ columns
+            seen = np.clip(seen * field, 0, 1) ** np.float32(self.gamma)
+            result[start : start + _BATCH] = _to_uint8(seen)
+        return result
+
+    def _optics(self, size: int) -> np.ndarray:
+        """(size, size) matrix of blur and resolution along one axis; rows add up to 1."""
+        return (_resample(size, self.coarseness) @ _blur(size, self.blur * size)).astype(np.float32)
+
+    def _field(self, height: int, width: int) -> np.ndarray:
+        """(height, width) sensitivity."""
+        y = np.cos(np.pi * np.outer([1, 2], (np.arange(height) + 0.5) / height))
+        x = np.cos(np.pi * np.outer([1, 2], (np.arange(width) + 0.5) / width))
+        logarithm = (np.array(self.bias[:2]) @ y)[:, None] + np.array(self.bias[2:]) @ x
+        return np.exp(logarithm).astype(np.float32)
+
+
+def _blur(size: int, deviation: float) -> np.ndarray:
+    """Gaussian blur along one axis as a matrix, mirrored at the edges."""
+    if deviation == 0:
+        return np.eye(size)
+    reach = int(4 * deviation + 0.5) + 1
+    offsets = np.arange(-reach, reach + 1)
+    weights = np.exp(-0.5 * (offsets / deviation) ** 2)
+    matrix = np.zeros((size, size))
+    period = np.concatenate([np.arange(size), np.arange(size)[::-1]])
+    for offset, weight in zip(offsets, weights / weights.sum(), strict=True):
+        np.add.at(
+            matrix, (np.arange(size), period[(np.arange(size) + offset) % (2 * size)]), weight
+        )
+    return matrix
+
+
+def _resample(size: int, coarseness: float) -> np.ndarray:
+    """Average over coarser pixels and interpolate back, along one axis, as a matrix."""
+    coarse = max(1, round(size / coarseness))
+    if coarse == size:
+        return np.eye(size)
+    edges = np.arange(coarse + 1) * size / coarse
+    left = np.maximum(edges[:-1, None], np.arange(size))
+    right = np.minimum(edges[1:, None], np.arange(size) + 1)
+    down = np.maximum(right - left, 0) * coarse / size
+    position = np.clip((np.arange(size) + 0.5) * coarse / size - 0.5, 0, coarse - 1)
+    low = np.minimum(position.astype(int), max(coarse - 2, 0))
+    up = np.zeros((size, coarse))
+    up[np.arange(size), low] += 1 - (position - low)
+    up[np.arange(size), np.minimum(low + 1, coarse - 1)] += position - low
+    return up @ down
+
+
+def _to_uint8(values: np.ndarray) -> np.ndarray:
+    return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
