@@ -1,0 +1,108 @@
+"""The two steps after training: ``aggregate`` (numbers) and ``build_report`` (pictures, page)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from medfl.report.collect import DIVERGED, MISSING, CellLike, collect, write_summary
+from medfl.report.dvc import write_convergence, write_metrics_json
+from medfl.report.findings import findings, overall, write_findings
+from medfl.report.markup import write_tables
+from medfl.report.names import ACCURACY, partition_title, plural
+from medfl.report.results import Results
+
+
+def aggregate(
+    cells: Iterable[CellLike], results_dir: str | Path, *, partial: bool = False
+) -> Results:
+    """Read the runs of the grid and write ``summary.csv``, ``metrics.json``, tables and curves.
+
+    Args:
+        cells: the expected runs, in the order in which tables show them.
+        results_dir: the folder that holds ``runs/``; the results are written beside it.
+        partial: accept missing runs and show them as missing.
+
+    Raises:
+        MedflError: for missing runs (unless ``partial``) and for records that cannot be read.
+    """
+    folder = Path(results_dir)
+    results = Results(collect(cells, folder, partial=partial))
+    write_summary(results.runs, folder / "summary.csv")
+    write_metrics_json(results, folder / "metrics.json")
+    write_convergence(results, folder / "plots" / "convergence.csv")
+    write_tables(results, folder / "tables")
+    write_findings(results, folder / "tables")
+    return results
+
+
+def build_report(
+    cells: Iterable[CellLike],
+    results_dir: str | Path,
+    *,
+    splits_dir: str | Path | None = None,
+    prepared_dir: str | Path | None = None,
+    configuration: Mapping[str, Any] | None = None,
+) -> Results:
+    """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
+
+    Args:
+        cells: the expected runs.
+        results_dir: the folder that holds ``runs/``.
+        splits_dir: where ``<dataset>/<partition>/seed<k>.png`` lie, for the partition pictures.
+        prepared_dir: where ``<dataset>/dataset.yaml`` lie, for what the data are.
+        configuration: the grid, to be shown as it is.
+
+    Raises:
+        MedflError: if not one run is there, or a record cannot be read.
+    """
+    from medfl.report.figures import draw_figures
+    from medfl.report.html import write_report
+
+    folder = Path(results_dir)
+    results = Results(collect(cells, folder, partial=True))
+    figures = draw_figures(results, folder / "figures")
+    write_report(
+        results,
+        folder / "report.html",
+        figures=figures,
+        splits_dir=Path(splits_dir) if splits_dir else None,
+        prepared_dir=Path(prepared_dir) if prepared_dir else None,
+        configuration=configuration or {},
+    )
+    return results
+
+
+def headline(results: Results, results_dir: str | Path) -> str:
+    """What a person wants to know when the work is done: where things lie, and what was best."""
+    folder = Path(results_dir)
+    lines = []
+    for dataset in results.datasets:
+        for finding in findings(results, dataset):
+            lines.append(
+                f"{dataset}, {partition_title(finding.partition or '')}: {finding.best} "
+                f"{finding.score}: {finding.certainty}."
+            )
+        whole = overall(results, dataset)
+        if whole and len(results.partitions) > 1:
+            lines.append(
+                f"{dataset}, mean over partitions: {whole.best} {whole.score}: {whole.certainty}."
+            )
+    counts = [
+        f"{plural(len(runs), 'run')} {status}"
+        for status in (DIVERGED, MISSING)
+        if (runs := results.having(status))
+    ]
+    if counts:
+        lines.append(f"Of {len(results.runs)} runs, {' and '.join(counts)}.")
+    if any(" †" in line for line in lines):
+        lines.append("† each client's own model, on that client's test samples.")
+    places = [
+        ("Table ", folder / "tables" / "comparison.md"),
+        ("Plots ", folder / "figures"),
+        ("Report", folder / "report.html"),
+    ]
+    lines += [f"{name}  {path}" for name, path in places if path.exists()]
+    title = f"{ACCURACY.title.removesuffix(' (%)')}, best algorithm:"
+    return "\n".join([title, *(f"  {line}" for line in lines)])

@@ -1,0 +1,215 @@
+"""From run folders to summary rows: what the grid asks for, and what is there."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from medfl.errors import MedflError
+from medfl.files import write_csv
+from medfl.report import names
+
+SCHEMA = 1
+COMPLETED, DIVERGED, MISSING = "completed", "diverged", "missing"
+TEST_METRICS = (
+    "accuracy",
+    "balanced_accuracy",
+    "auc_macro",
+    "f1_macro",
+    "kappa",
+    "ece",
+    "log_loss",
+)
+SUMMARY_COLUMNS = (
+    *("dataset", "partition", "arm", "algorithm", "seed", "status", "evaluated", "rounds"),
+    *(f"test_{name}" for name in TEST_METRICS),
+    *("best_round", "best_test_accuracy", "worst_client_accuracy", "client_accuracy_std", "jain"),
+    *("personal_accuracy", "bytes_up", "bytes_down", "rounds_to_target", "bytes_to_target"),
+    *("epsilon", "steps", "seconds"),
+)
+
+
+class CellLike(Protocol):
+    """One expected run of a grid."""
+
+    @property
+    def dataset(self) -> str: ...  # noqa: D102
+    @property
+    def partition(self) -> str: ...  # noqa: D102
+    @property
+    def arm(self) -> str: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell of the grid with its record; ``record`` is None where the run is missing."""
+
+    dataset: str
+    partition: str
+    arm: str
+    seed: int
+    folder: Path
+    record: dict[str, Any] | None
+
+    @property
+    def status(self) -> str:
+        """``completed``, ``diverged`` or ``missing``."""
+        return self.record["status"] if self.record else MISSING
+
+    @property
+    def completed(self) -> bool:
+        """Whether the run's numbers count."""
+        return self.status == COMPLETED
+
+    @property
+    def role(self) -> str:
+        """``global``, ``personal`` or ``reference``; a missing run goes by its arm's name."""
+        if not self.record:
+            return names.role(self.arm, "")
+        return names.role(self.record.get("algorithm", ""), self.record.get("evaluated", ""))
+
+    @property
+    def test(self) -> dict[str, Any]:
+        """The medical metrics on the test samples after the last round, {} if there are none."""
+        return test_metrics(self.record, "last")
+
+    def row(self) -> dict[str, Any]:
+        """The run as a row of the summary; what is not known is left out."""
+        row: dict[str, Any] = {
+            "dataset": self.dataset,
+            "partition": self.partition,
+            "arm": self.arm,
+            "seed": self.seed,
+            "status": self.status,
+        }
+        record = self.record
+        if record is None:
+            return row
+        row |= {key: record.get(key) for key in ("algorithm", "evaluated", "rounds")}
+        row |= {f"test_{name}": self.test.get(name) for name in TEST_METRICS}
+        fairness, traffic = _part(record, "fairness"), _part(record, "communication")
+        row |= {
+            "best_round": _part(record, "best").get("round"),
+            "best_test_accuracy": test_metrics(record, "best").get("accuracy"),
+            "worst_client_accuracy": fairness.get("worst"),
+            "client_accuracy_std": fairness.get("std"),
+            "jain": fairness.get("jain"),
+            "personal_accuracy": _part(_part(record, "last"), "personal").get("accuracy"),
+            "epsilon": _part(record, "privacy").get("epsilon"),
+            "seconds": _part(record, "timing").get("seconds"),
+        }
+        for key in ("bytes_up", "bytes_down", "rounds_to_target", "bytes_to_target"):
+            row[key] = traffic.get(key)
+        steps = [client.get("steps") for client in _part(record, "clients").values()]
+        row["steps"] = sum(step or 0 for step in steps) if steps else None
+        return {key: value for key, value in row.items() if value is not None}
+
+
+def _part(record: dict[str, Any] | None, key: str) -> dict[str, Any]:
+    """A section of a record; absent and null are both empty."""
+    return (record or {}).get(key) or {}
+
+
+def test_metrics(record: dict[str, Any] | None, when: str) -> dict[str, Any]:
+    """Metrics on the pooled test samples at ``last`` or ``best``.
+
+    Where an arm trains personal models, every sample is judged by the model of the client that
+    holds it; the pooled samples are the same ones on which a global model is judged.
+    """
+    moment = _part(record, when)
+    pooled, personal = _part(moment, "test"), _part(moment, "personal")
+    if (record or {}).get("evaluated") == "personal":
+        return personal or pooled
+    return pooled or personal
+
+
+def collect(
+    cells: Iterable[CellLike], results_dir: str | Path, *, partial: bool = False
+) -> list[Run]:
+    """Read the runs of the grid, in the grid's order, and no others.
+
+    Raises:
+        MedflError: for a record that cannot be read or belongs to another cell; for missing runs
+            unless ``partial``; if not one run is there.
+    """
+    runs = [_read(cell, Path(results_dir)) for cell in cells]
+    missing = [run for run in runs if run.status == MISSING]
+    if not missing and runs:
+        return runs
+    if len(missing) == len(runs):
+        raise MedflError(
+            f"no run of the grid is under {Path(results_dir, 'runs')}: train first "
+            "(`snakemake --cores all`, or `medfl run` for one run), or give the folder of the runs."
+        )
+    if not partial:
+        first = ", ".join(str(run.folder.relative_to(results_dir)) for run in missing[:3])
+        rest = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise MedflError(
+            f"{len(missing)} of {names.plural(len(runs), 'run')} are missing under {results_dir}: "
+            f"{first}{rest}. Train them, or ask for a partial table with `--partial`."
+        )
+    return runs
+
+
+def _read(cell: CellLike, results_dir: Path) -> Run:
+    folder = Path(results_dir, "runs", cell.dataset, cell.partition, cell.arm, f"seed{cell.seed}")
+    path = folder / "metrics.json"
+    record = None
+    if path.exists():
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise MedflError(
+                f"{path} cannot be read ({error}): delete this run's folder and train it again."
+            ) from error
+        _check(record, cell, path)
+    return Run(cell.dataset, cell.partition, cell.arm, cell.seed, folder, record)
+
+
+def _check(record: Any, cell: CellLike, path: Path) -> None:
+    again = "delete this run's folder and train it again."
+    if not isinstance(record, dict) or record.get("status") not in (COMPLETED, DIVERGED):
+        raise MedflError(f"{path} is not the record of a finished run: {again}")
+    if record.get("schema") != SCHEMA:
+        raise MedflError(
+            f"{path} has schema {record.get('schema')!r}, this medfl reads {SCHEMA}: {again}"
+        )
+    for key in ("dataset", "partition", "arm", "seed"):
+        if record.get(key) != getattr(cell, key):
+            raise MedflError(
+                f"{path} says {key} {record.get(key)!r} but lies in the folder of "
+                f"{getattr(cell, key)!r}: it was left by another configuration; {again}"
+            )
+
+
+def write_summary(runs: Sequence[Run], path: str | Path) -> None:
+    """Write ``summary.csv``: a row a cell of the grid; a missing run has empty cells."""
+    write_csv(path, SUMMARY_COLUMNS, [run.row() for run in runs])
+
+
+def read_rounds(folder: str | Path) -> list[dict[str, Any]]:
+    """The rows of a run's ``rounds.csv`` with numbers as floats and empty cells as None.
+
+    Raises:
+        MedflError: if the file is missing or holds something that is no number.
+    """
+    return _read_numbers(Path(folder, "rounds.csv"))
+
+
+def _read_numbers(path: Path) -> list[dict[str, Any]]:
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [
+                {key: float(text) if text else None for key, text in row.items()}
+                for row in csv.DictReader(file)
+            ]
+    except FileNotFoundError as error:
+        raise MedflError(f"{path} does not exist: the run is not complete.") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise MedflError(f"{path} cannot be read ({error}): train this run again.") from error

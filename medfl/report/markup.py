@@ -1,0 +1,128 @@
+"""Tables as files: CSV (numbers), Markdown and LaTeX (mean ± standard deviation)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from medfl.files import write_csv, write_text
+from medfl.report.names import ACCURACY, MAIN_EXTRAS, Metric
+from medfl.report.results import Results
+from medfl.report.tables import (
+    Entry,
+    Table,
+    main_table,
+    metric_table,
+    metrics_with_values,
+    numbers,
+)
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "†": r"\textsuperscript{\dag}",
+    "–": "--",
+    "α": r"$\alpha$",
+    "σ": r"$\sigma$",
+    "×": r"$\times$",
+    "“": "``",
+    "”": "''",
+    **{character: f"\\{character}" for character in "&%$#_{}"},
+}
+_LATEX_PATTERN = re.compile("|".join(re.escape(character) for character in _LATEX))
+
+
+def escape_latex(text: str) -> str:
+    """``text`` so that LaTeX prints it as it is."""
+    return _LATEX_PATTERN.sub(lambda match: _LATEX[match.group()], text)
+
+
+def escape_markdown(text: str) -> str:
+    """``text`` so that a Markdown table prints it as it is."""
+    return re.sub(r"([\\|*_`<\[\]])", r"\\\1", text)
+
+
+def markdown(tables: Sequence[tuple[str, Table]]) -> str:
+    """Tables with their datasets, as Markdown."""
+    blocks = []
+    for dataset, table in tables:
+        lines = [f"## {escape_markdown(dataset)}: {table.title}", ""]
+        lines.append("| " + " | ".join(map(escape_markdown, table.header)) + " |")
+        lines.append("|" + "|".join([":--"] + ["--:"] * (len(table.header) - 1)) + "|")
+        groups = table.groups()
+        for title, rows in groups:
+            if len(groups) > 1:
+                lines.append(f"| *{title}* |" + " |" * (len(table.header) - 1))
+            for row in rows:
+                cells = [escape_markdown(row.label), *map(_markdown_entry, row.entries)]
+                lines.append("| " + " | ".join(cells) + " |")
+        lines += ["", *(f"{escape_markdown(note)}  " for note in table.notes)]
+        blocks.append("\n".join(lines).rstrip())
+    return "\n\n".join(blocks) + "\n"
+
+
+def _markdown_entry(entry: Entry) -> str:
+    text = escape_markdown(entry.text)
+    return f"**{text}**" if entry.best else text
+
+
+def latex(tables: Sequence[tuple[str, Table]], label: str) -> str:
+    """Tables with their datasets, as LaTeX floats."""
+    blocks = ["% Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
+    for dataset, table in tables:
+        width = len(table.header)
+        lines = [
+            r"\begin{table}",
+            r"  \centering",
+            f"  \\caption{{{escape_latex(f'{dataset}: {table.title}. ' + ' '.join(table.notes))}}}",
+            f"  \\label{{tab:{re.sub('[^a-z0-9]+', '-', f'{label}-{dataset}'.lower())}}}",
+            r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            f"  \\begin{{tabular}}{{l{'r' * (width - 1)}}}",
+            r"    \toprule",
+            f"    {' & '.join(map(escape_latex, table.header))} \\\\",
+        ]
+        groups = table.groups()
+        for title, rows in groups:
+            lines.append(r"    \midrule")
+            if len(groups) > 1:
+                lines.append(
+                    f"    \\multicolumn{{{width}}}{{l}}{{\\emph{{{escape_latex(title)}}}}} \\\\"
+                )
+            for row in rows:
+                cells = [escape_latex(row.label), *map(_latex_entry, row.entries)]
+                lines.append(f"    {' & '.join(cells)} \\\\")
+        lines += [r"    \bottomrule", r"  \end{tabular}}", r"\end{table}"]
+        blocks.append("\n".join(lines))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _latex_entry(entry: Entry) -> str:
+    text = escape_latex(entry.text)
+    return f"\\textbf{{{text}}}" if entry.best else text
+
+
+def write_tables(results: Results, folder: str | Path) -> list[Path]:
+    """Write ``comparison`` and one table a metric as CSV, Markdown and LaTeX; give the paths."""
+    folder = Path(folder)
+    written = []
+    jobs: list[tuple[str, Sequence[Metric], list[Table]]] = [
+        (
+            "comparison",
+            (ACCURACY, *MAIN_EXTRAS),
+            [main_table(results, dataset) for dataset in results.datasets],
+        )
+    ]
+    for metric in metrics_with_values(results):
+        tables = [metric_table(results, dataset, metric) for dataset in results.datasets]
+        jobs.append((metric.column.removeprefix("test_"), [metric], tables))
+    for name, metrics, tables in jobs:
+        columns, rows = numbers(results, metrics)
+        write_csv(folder / f"{name}.csv", columns, rows)
+        titled = list(zip(results.datasets, tables, strict=True))
+        write_text(folder / f"{name}.md", markdown(titled))
+        write_text(folder / f"{name}.tex", latex(titled, name))
+        written += [folder / f"{name}.{ending}" for ending in ("csv", "md", "tex")]
+    return written

@@ -1,0 +1,137 @@
+"""The runs of a grid, seen as dataset × partition × arm with the seeds gathered."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from medfl.report import names
+from medfl.report.collect import COMPLETED, DIVERGED, MISSING, Run
+from medfl.report.names import Metric
+from medfl.report.statistics import Ranking, Summary, rank, summarise
+
+
+@dataclass(frozen=True)
+class CellState:
+    """What became of the seeds of one dataset × partition × arm, for one metric."""
+
+    summary: Summary | None
+    seeds: int
+    diverged: int
+    missing: int
+
+    def describe(self, metric: Metric) -> str:
+        """The cell of a table: ``87.3 ± 0.4``, ``missing``, ``diverged (1 of 3)``, ``–``."""
+        parts = []
+        if self.summary:
+            parts.append(metric.format(self.summary.mean))
+            if self.summary.sd is not None:
+                parts.append(f"± {metric.format(self.summary.sd)}")
+            if self.summary.n != self.seeds:
+                parts.append(f"(n = {self.summary.n} of {self.seeds})")
+        if self.diverged:
+            parts.append(f"diverged ({self.diverged} of {self.seeds})")
+        if not parts:
+            parts.append("missing" if self.missing == self.seeds else "–")
+        return " ".join(parts)
+
+
+class Results:
+    """Runs by dataset, partition and arm, each list in the grid's order."""
+
+    def __init__(self, runs: Sequence[Run]):
+        self.runs = list(runs)
+        self.datasets = list(dict.fromkeys(run.dataset for run in runs))
+        self.partitions = list(dict.fromkeys(run.partition for run in runs))
+        self.arms = list(dict.fromkeys(run.arm for run in runs))
+        self.seeds = list(dict.fromkeys(run.seed for run in runs))
+        self._at: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+        for run in runs:
+            self._at[run.dataset, run.partition, run.arm].append(run)
+        self._rows = {id(run): run.row() for run in runs}
+
+    def at(self, dataset: str, partition: str, arm: str) -> list[Run]:
+        """The runs of one cell, one a seed."""
+        return self._at.get((dataset, partition, arm), [])
+
+    def of(self, dataset: str, arm: str) -> list[Run]:
+        """The runs of an arm on a dataset that have a record."""
+        return [
+            run for part in self.partitions for run in self.at(dataset, part, arm) if run.record
+        ]
+
+    def role(self, dataset: str, arm: str) -> str:
+        """The arm's group; an arm without any record goes by its name."""
+        runs = self.of(dataset, arm) or [run for run in self.runs if run.arm == arm and run.record]
+        return runs[0].role if runs else names.role(arm, "")
+
+    def value(self, run: Run, metric: Metric) -> float | None:
+        """A finished run's number, None where it has none."""
+        if not run.completed:
+            return None
+        row = self._rows[id(run)]
+        if metric is names.MEGABYTES:
+            if "bytes_up" not in row:
+                return None
+            return (row["bytes_up"] + row.get("bytes_down", 0)) / 1e6
+        return row.get(metric.column)
+
+    def values(self, dataset: str, partition: str, arm: str, metric: Metric) -> dict[int, float]:
+        """Seed → value of the finished runs."""
+        found = {run.seed: self.value(run, metric) for run in self.at(dataset, partition, arm)}
+        return {seed: value for seed, value in found.items() if value is not None}
+
+    def mean_values(self, dataset: str, arm: str, metric: Metric) -> dict[int, float]:
+        """Seed → mean over the partitions, for the seeds that have a value in every partition."""
+        by_partition = [self.values(dataset, part, arm, metric) for part in self.partitions]
+        common = [seed for seed in by_partition[0] if all(seed in found for found in by_partition)]
+        return {
+            seed: math.fsum(found[seed] for found in by_partition) / len(by_partition)
+            for seed in common
+        }
+
+    def state(self, dataset: str, partition: str | None, arm: str, metric: Metric) -> CellState:
+        """What a table's cell says; ``partition`` None for the mean over all partitions."""
+        if partition is None:
+            found = self.mean_values(dataset, arm, metric)
+            runs = [run for part in self.partitions for run in self.at(dataset, part, arm)]
+        else:
+            found = self.values(dataset, partition, arm, metric)
+            runs = self.at(dataset, partition, arm)
+        count = {
+            status: len({run.seed for run in runs if run.status == status})
+            for status in (COMPLETED, DIVERGED, MISSING)
+        }
+        if partition is None and not found and not count[DIVERGED] and count[MISSING]:
+            count[MISSING] = len({run.seed for run in runs})
+        return CellState(
+            summarise(list(found.values())) if found else None,
+            len({run.seed for run in runs}),
+            count[DIVERGED],
+            count[MISSING],
+        )
+
+    def ranking(
+        self, dataset: str, partition: str | None, role: str, metric: Metric = names.ACCURACY
+    ) -> Ranking | None:
+        """The arms of one group in order; an arm that diverged with any seed does not compete."""
+        values = {}
+        for arm in self.arms:
+            if self.role(dataset, arm) != role or self._diverged(dataset, partition, arm):
+                continue
+            values[arm] = (
+                self.mean_values(dataset, arm, metric)
+                if partition is None
+                else self.values(dataset, partition, arm, metric)
+            )
+        return rank(values, metric.higher_is_better is not False)
+
+    def _diverged(self, dataset: str, partition: str | None, arm: str) -> bool:
+        parts: Iterable[str] = self.partitions if partition is None else [partition]
+        return any(run.status == DIVERGED for part in parts for run in self.at(dataset, part, arm))
+
+    def having(self, status: str) -> list[Run]:
+        """The runs with a status, in the grid's order."""
+        return [run for run in self.runs if run.status == status]

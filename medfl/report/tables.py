@@ -1,0 +1,201 @@
+"""Tables of the comparison: what stands in each cell, as words and as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medfl.report import names
+from medfl.report.names import ACCURACY, MAIN_EXTRAS, METRICS, Metric
+from medfl.report.results import Results
+
+ROLES = (names.GLOBAL, names.PERSONAL, names.REFERENCE)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A cell: its words, whether it is the best of its group, and a number to sort by."""
+
+    text: str
+    best: bool = False
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """An arm."""
+
+    label: str
+    role: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for a reader: one dataset, a row an arm, groups of arms one after the other."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...]
+
+    def groups(self) -> list[tuple[str, list[Row]]]:
+        """The rows by group, with the group's title; empty groups are left out."""
+        found = [
+            (names.ROLE_TITLES[role], [row for row in self.rows if row.role == role])
+            for role in ROLES
+        ]
+        return [(title, rows) for title, rows in found if rows]
+
+
+Column = tuple[str | None, Metric]  # partition (None: mean over all partitions), metric
+
+
+def _table(results: Results, dataset: str, title: str, columns: Sequence[Column | None]) -> Table:
+    """``None`` among the columns stands for the number of rounds."""
+    best = {
+        (column, role): _best(results, dataset, column, role)
+        for column in columns
+        if column
+        for role in ROLES[:2]
+    }
+    rows = []
+    for arm in results.arms:
+        role = results.role(dataset, arm)
+        entries = []
+        for column in columns:
+            if column is None:
+                entries.append(_rounds(results, dataset, arm))
+                continue
+            partition, metric = column
+            state = results.state(dataset, partition, arm, metric)
+            value = state.summary.mean if state.summary else None
+            entries.append(
+                Entry(state.describe(metric), arm in best.get((column, role), ()), value)
+            )
+        label = f"{arm} †" if role == names.PERSONAL else arm
+        rows.append(Row(label, role, tuple(entries)))
+    header = ("Arm", *(_header(column, title == ACCURACY.title) for column in columns))
+    return Table(title, header, tuple(rows), _notes(results, dataset, columns))
+
+
+def _header(column: Column | None, main: bool) -> str:
+    if column is None:
+        return "Rounds"
+    partition, metric = column
+    if partition is not None:
+        return names.partition_title(partition)
+    return f"{metric.short} (mean)" if main else "Mean"
+
+
+def _best(results: Results, dataset: str, column: Column, role: str) -> list[str]:
+    """The arms with the best mean of a group of at least two; ties share the place."""
+    partition, metric = column
+    if metric.higher_is_better is None:
+        return []
+    ranking = results.ranking(dataset, partition, role, metric)
+    if ranking is None or len(ranking.order) < 2:
+        return []
+    top = ranking.summaries[ranking.best].mean
+    return [arm for arm in ranking.order if ranking.summaries[arm].mean == top]
+
+
+def _rounds(results: Results, dataset: str, arm: str) -> Entry:
+    rounds = sorted(
+        {run.record["rounds"] for run in results.of(dataset, arm) if run.record and run.completed}
+    )
+    if not rounds:
+        return Entry("–")
+    text = str(rounds[0]) if len(rounds) == 1 else f"{rounds[0]}–{rounds[-1]}"
+    return Entry(text, value=rounds[-1])
+
+
+def _notes(results: Results, dataset: str, columns: Sequence[Column | None]) -> tuple[str, ...]:
+    count = names.plural(len(results.seeds), "seed")
+    spread = "mean ± sample standard deviation over" if len(results.seeds) > 1 else "from"
+    notes = [
+        f"Cells: {spread} {count} (n = {len(results.seeds)} unless a cell says otherwise). "
+        "Bold: best mean of its group, where the group has two arms or more; "
+        "an arm that diverged with any seed is not ranked."
+    ]
+    if any(column and column[0] is None for column in columns) and len(results.partitions) > 1:
+        notes.append("“Mean” columns: mean over the partitions, seed by seed.")
+    roles = {results.role(dataset, arm) for arm in results.arms}
+    if names.PERSONAL in roles:
+        notes.append(
+            "† Evaluated with each client's own model on that client's test samples, pooled: "
+            "the same samples on which a global model is judged, but the hospital is known."
+        )
+    if names.REFERENCE in roles:
+        notes.append(
+            "References are not ranked: all data in one place, or each client alone (mean over "
+            "the clients' models, each on everyone's test samples)."
+        )
+    return tuple(notes)
+
+
+def main_table(results: Results, dataset: str) -> Table:
+    """Accuracy in each partition, rounds, and the other metrics as means over the partitions."""
+    columns: list[Column | None] = [(partition, ACCURACY) for partition in results.partitions]
+    columns += [None, *((None, metric) for metric in MAIN_EXTRAS)]
+    return _table(results, dataset, ACCURACY.title, columns)
+
+
+def metric_table(results: Results, dataset: str, metric: Metric) -> Table:
+    """One metric in each partition, and its mean over them."""
+    columns: list[Column | None] = [(partition, metric) for partition in results.partitions]
+    if len(results.partitions) > 1:
+        columns.append((None, metric))
+    return _table(results, dataset, metric.title, columns)
+
+
+def metrics_with_values(results: Results) -> list[Metric]:
+    """The metrics for which any finished run has a number, accuracy left out (the main table)."""
+    return [
+        metric
+        for metric in METRICS
+        if metric is not ACCURACY
+        and any(results.value(run, metric) is not None for run in results.runs)
+    ]
+
+
+def numbers(results: Results, metrics: Sequence[Metric]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Columns and rows of a CSV: a row a dataset × arm, mean, sd and n for each partition."""
+    columns = ["dataset", "arm", "algorithm", "group", "rounds"]
+    for partition in results.partitions:
+        columns += [f"{partition}:{what}" for what in ("finished", "diverged", "missing")]
+        columns += [
+            f"{partition}:{metric.column}:{what}"
+            for metric in metrics
+            for what in ("mean", "sd", "n")
+        ]
+    rows = []
+    for dataset in results.datasets:
+        for arm in results.arms:
+            runs = results.of(dataset, arm)
+            row: dict[str, Any] = {"dataset": dataset, "arm": arm}
+            row["algorithm"] = runs[0].record["algorithm"] if runs and runs[0].record else ""
+            row["group"] = results.role(dataset, arm)
+            row["rounds"] = _rounds(results, dataset, arm).value
+            for partition in results.partitions:
+                row |= _numbers(results, dataset, partition, arm, metrics)
+            rows.append(row)
+    return columns, rows
+
+
+def _numbers(
+    results: Results, dataset: str, partition: str, arm: str, metrics: Sequence[Metric]
+) -> dict[str, Any]:
+    state = results.state(dataset, partition, arm, ACCURACY)
+    row: dict[str, Any] = {
+        f"{partition}:finished": state.seeds - state.diverged - state.missing,
+        f"{partition}:diverged": state.diverged,
+        f"{partition}:missing": state.missing,
+    }
+    for metric in metrics:
+        summary = results.state(dataset, partition, arm, metric).summary
+        if summary:
+            values = {"mean": summary.mean, "sd": summary.sd, "n": summary.n}
+            row |= {f"{partition}:{metric.column}:{what}": value for what, value in values.items()}
+    return row

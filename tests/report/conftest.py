@@ -1,0 +1,207 @@
+"""Made-up run folders with round numbers, so that expected means can be worked out by hand."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+CLASSES = ("cat|egory", "mass", "normal_<tissue>")
+
+
+@dataclass(frozen=True)
+class FakeCell:
+    dataset: str
+    partition: str
+    arm: str
+    seed: int
+
+
+def grid(datasets, partitions, arms, seeds) -> list[FakeCell]:
+    return [
+        FakeCell(dataset, partition, arm, seed)
+        for dataset in datasets
+        for partition in partitions
+        for arm in arms
+        for seed in seeds
+    ]
+
+
+def medical(accuracy: float, confusion: list[list[int]] | None = None) -> dict[str, Any]:
+    """Metrics in simple proportion to the accuracy, so that each column can be told apart."""
+    return {
+        "n": 100,
+        "accuracy": accuracy,
+        "balanced_accuracy": accuracy - 0.1,
+        "auc_macro": accuracy + 0.05,
+        "f1_macro": accuracy - 0.05,
+        "kappa": accuracy - 0.2,
+        "ece": 0.04,
+        "log_loss": 0.5,
+        "per_class": {
+            name: {"n": 30, "auc": 0.9, "sensitivity": 0.7, "specificity": 0.8} for name in CLASSES
+        },
+        "undefined": [],
+        "confusion": confusion or [[8, 1, 1], [2, 16, 2], [0, 0, 0]],
+    }
+
+
+def write_run(
+    results: Path,
+    cell: Any,
+    curve: list[float],
+    *,
+    evaluated: str = "global",
+    status: str = "completed",
+    clients: dict[str, float] | None = None,
+    bytes_per_round: int = 2_000_000,
+    js: float = 0.25,
+    algorithm: str | None = None,
+    **changes: Any,
+) -> Path:
+    """One run folder, whose test accuracy follows ``curve`` (round 0 first)."""
+    rounds = len(curve) - 1
+    final = curve[-1]
+    clients = clients or {"0": final - 0.1, "1": final, "2": final + 0.05}
+    finished = status == "completed"
+    # The server's model of a personal arm is bad on purpose: its number must appear nowhere.
+    test = medical(final - 0.3 if evaluated == "personal" else final) if finished else None
+    personal = medical(final if evaluated != "local" else final + 0.02) if finished else None
+    moment = {"round": rounds, "val": test, "test": test, "personal": personal}
+    traffic = bytes_per_round * rounds
+    record = {
+        "schema": 1,
+        "dataset": cell.dataset,
+        "partition": cell.partition,
+        "arm": cell.arm,
+        "algorithm": algorithm or cell.arm.split("-")[0],
+        "seed": cell.seed,
+        "status": status,
+        "reason": None if status == "completed" else "loss is not finite",
+        "evaluated": evaluated,
+        "statistics": "averaged with the parameters",
+        "rounds": rounds,
+        "num_clients": len(clients),
+        "model": "cnn",
+        "parameters": 12345,
+        "last": moment,
+        "best": {**moment, "round": max(rounds - 1, 0)},
+        "clients": {
+            name: {
+                "n_train": 10,
+                "n_test": 20,
+                "steps": 7,
+                "test": {"n": 20, "accuracy": value},
+            }
+            for name, value in clients.items()
+        },
+        "fairness": {
+            "mean": sum(clients.values()) / len(clients),
+            "std": 0.03,
+            "worst": min(clients.values()),
+            "worst_client": min(clients, key=lambda name: clients[name]),
+            "best": max(clients.values()),
+            "jain": 0.98,
+            "n": len(clients),
+        },
+        "communication": {
+            "bytes_up": traffic // 2,
+            "bytes_down": traffic // 2,
+            "bytes_per_round": bytes_per_round,
+            "target_accuracy": 0.7,
+            "rounds_to_target": None,
+            "bytes_to_target": None,
+        },
+        "privacy": {"mechanism": "none", "epsilon": None, "delta": None},
+        "timing": {"seconds": 12.5, "seconds_per_round": 0.5},
+        "heterogeneity": {"label_js_distance": js},
+        "provenance": {
+            "git_commit": "0123456789abcdef",
+            "medfl": "0.1.0",
+            "python": "3.11.9",
+            "torch": "2.13.0",
+            "platform": "test-data",
+            "device": "cpu",
+            "store_fingerprint": "a" * 64,
+            "split_sha256": f"{cell.seed}" * 64,
+            "config_sha256": "c" * 64,
+            "code_sha": "d" * 64,
+            "started": "2020-01-01T00:00:00",
+        },
+        **changes,
+    }
+    folder = Path(results, "runs", cell.dataset, cell.partition, cell.arm, f"seed{cell.seed}")
+    folder.mkdir(parents=True)
+    (folder / "metrics.json").write_text(json.dumps(record))
+    (folder / "config.yaml").write_text(f"arm: {cell.arm}\nseed: {cell.seed}\n")
+    write_rounds(folder, curve, bytes_per_round)
+    return folder
+
+
+def write_rounds(folder: Path, curve: list[float], bytes_per_round: int) -> None:
+    columns = (
+        *("round", "train_loss", "bytes_up", "bytes_down", "bytes_total", "seconds", "evaluated"),
+        *("val_accuracy", "test_accuracy", "test_balanced_accuracy", "test_auc_macro"),
+        *("test_loss", "worst_client_accuracy"),
+    )
+    with (folder / "rounds.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        for number, accuracy in enumerate(curve):
+            half = bytes_per_round // 2 if number else 0
+            row = {"round": number, "bytes_up": half, "bytes_down": half}
+            row |= {"bytes_total": bytes_per_round * number, "evaluated": 1}
+            row |= {"val_accuracy": accuracy, "test_accuracy": accuracy}
+            row |= {"test_balanced_accuracy": accuracy - 0.1, "test_loss": 1 - accuracy}
+            row |= {"worst_client_accuracy": accuracy - 0.1}
+            writer.writerow(row)
+
+
+PARTITIONS = ("iid", "dirichlet-0.5")
+ARMS = ("centralized", "local", "fedavg", "fedprox", "fedbn")
+# Final accuracy of seeds 0, 1 and 2.
+FINAL = {
+    ("iid", "centralized"): (0.92, 0.93, 0.94),
+    ("iid", "local"): (0.60, 0.61, 0.62),
+    ("iid", "fedavg"): (0.80, 0.82, 0.84),  # mean .82, sd .02
+    ("iid", "fedprox"): (0.81, 0.83, 0.85),  # always .01 better: no spread, not testable
+    ("iid", "fedbn"): (0.85, 0.85, 0.85),
+    ("dirichlet-0.5", "centralized"): (0.92, 0.93, 0.94),
+    ("dirichlet-0.5", "local"): (0.40, 0.41, 0.42),
+    ("dirichlet-0.5", "fedavg"): (0.70, 0.74, 0.72),  # mean .72, sd .02
+    ("dirichlet-0.5", "fedprox"): (0.60, 0.65, 0.64),  # behind by .10, .09, .08: t = 15.59
+    ("dirichlet-0.5", "fedbn"): (0.78, 0.80, 0.82),
+}
+EVALUATED = {"fedbn": "personal", "local": "local"}
+
+
+@pytest.fixture
+def fake() -> SimpleNamespace:
+    """The makers above, for tests that need other runs."""
+    return SimpleNamespace(Cell=FakeCell, grid=grid, write_run=write_run)
+
+
+@pytest.fixture
+def cells() -> list[FakeCell]:
+    return grid(["toy"], PARTITIONS, ARMS, [0, 1, 2])
+
+
+@pytest.fixture
+def results_dir(tmp_path: Path, cells: list[FakeCell]) -> Path:
+    """A complete grid of one data set, two partitions, five arms and three seeds."""
+    for cell in cells:
+        final = FINAL[cell.partition, cell.arm][cell.seed]
+        write_run(
+            tmp_path,
+            cell,
+            [0.3, 0.5, final],
+            evaluated=EVALUATED.get(cell.arm, "global"),
+            bytes_per_round=0 if cell.arm in ("centralized", "local") else 2_000_000,
+            js={"iid": 0.05, "dirichlet-0.5": 0.4}[cell.partition],
+        )
+    return tmp_path

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import pytest
+
+from medfl.errors import MedflError
+from medfl.report.build import aggregate
+from medfl.report.collect import SUMMARY_COLUMNS, collect, read_rounds
+
+
+def summary(results_dir):
+    with (results_dir / "summary.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_summary_has_a_row_a_cell_with_the_records_numbers(cells, results_dir):
+    aggregate(cells, results_dir)
+    rows = summary(results_dir)
+    assert tuple(rows[0]) == SUMMARY_COLUMNS
+    assert [(row["partition"], row["arm"], int(row["seed"])) for row in rows] == [
+        (cell.partition, cell.arm, cell.seed) for cell in cells
+    ]
+    row = next(r for r in rows if (r["partition"], r["arm"], r["seed"]) == ("iid", "fedavg", "1"))
+    assert row["status"] == "completed"
+    assert float(row["test_accuracy"]) == pytest.approx(0.82)
+    assert float(row["test_balanced_accuracy"]) == pytest.approx(0.72)
+    assert float(row["worst_client_accuracy"]) == pytest.approx(0.72)
+    assert (row["rounds"], row["best_round"]) == ("2", "1")
+    assert (row["bytes_up"], row["bytes_down"]) == ("2000000", "2000000")
+    assert row["steps"] == "21"  # three clients of seven steps
+    assert row["rounds_to_target"] == row["epsilon"] == ""
+
+
+def test_personal_arm_shows_its_personal_models_not_the_servers(cells, results_dir):
+    runs = collect(cells, results_dir)
+    fedbn = next(run for run in runs if run.arm == "fedbn" and run.partition == "iid")
+    assert fedbn.role == "personal"
+    assert fedbn.row()["test_accuracy"] == pytest.approx(0.85)
+    assert fedbn.row()["personal_accuracy"] == pytest.approx(0.85)
+
+
+def test_missing_runs_are_refused_with_their_names_and_the_way_out(cells, results_dir):
+    for seed in range(3):
+        shutil.rmtree(results_dir / "runs/toy/iid/local" / f"seed{seed}")
+    (results_dir / "runs/toy/iid/fedavg/seed2/metrics.json").unlink()
+    with pytest.raises(MedflError) as error:
+        aggregate(cells, results_dir)
+    assert "4 of 30 runs are missing" in str(error.value)
+    assert "runs/toy/iid/local/seed0" in str(error.value)
+    assert "and 1 more" in str(error.value)
+    assert "--partial" in str(error.value)
+    assert not (results_dir / "summary.csv").exists()
+
+
+def test_partial_summary_shows_missing_cells_empty(cells, results_dir):
+    shutil.rmtree(results_dir / "runs/toy/iid/fedavg/seed2")
+    aggregate(cells, results_dir, partial=True)
+    rows = summary(results_dir)
+    assert len(rows) == 30
+    missing = [row for row in rows if row["status"] == "missing"]
+    assert len(missing) == 1
+    known = {"dataset", "partition", "arm", "seed", "status"}
+    assert {key for key, value in missing[0].items() if value} == known
+
+
+def test_no_run_at_all_is_an_error_even_for_a_partial_table(cells, tmp_path):
+    with pytest.raises(MedflError, match="no run of the grid"):
+        aggregate(cells, tmp_path, partial=True)
+
+
+def test_runs_outside_the_grid_are_not_read(cells, results_dir):
+    (results_dir / "runs/toy/iid/old-arm/seed0").mkdir(parents=True)
+    (results_dir / "runs/toy/iid/old-arm/seed0/metrics.json").write_text("broken")
+    assert len(collect(cells, results_dir)) == 30
+
+
+@pytest.mark.parametrize("content", ["{half a rec", "[]", '{"schema": 1, "status": "running"}'])
+def test_unreadable_record_is_named(cells, results_dir, content):
+    path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
+    path.write_text(content)
+    with pytest.raises(MedflError, match=r"iid/fedavg/seed1/metrics\.json"):
+        collect(cells, results_dir, partial=True)
+
+
+@pytest.mark.parametrize(("key", "value"), [("seed", 7), ("partition", "site"), ("schema", 99)])
+def test_record_of_another_configuration_is_refused(cells, results_dir, key, value):
+    path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
+    with pytest.raises(MedflError, match=r"iid/fedavg/seed1/metrics\.json"):
+        collect(cells, results_dir)
+
+
+def test_rounds_are_numbers_and_empty_cells_none(results_dir):
+    rows = read_rounds(results_dir / "runs/toy/iid/fedavg/seed0")
+    assert [row["round"] for row in rows] == [0, 1, 2]
+    assert rows[2]["test_accuracy"] == pytest.approx(0.80)
+    assert rows[0]["test_auc_macro"] is None
+
+
+def test_broken_rounds_file_is_named(results_dir):
+    folder = results_dir / "runs/toy/iid/fedavg/seed0"
+    (folder / "rounds.csv").write_text("round,test_accuracy\n0,zero\n")
+    with pytest.raises(MedflError, match=r"rounds\.csv cannot be read"):
+        read_rounds(folder)
+    (folder / "rounds.csv").unlink()
+    with pytest.raises(MedflError, match="does not exist"):
+        read_rounds(folder)

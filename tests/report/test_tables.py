@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import pytest
+
+from medfl.report.build import aggregate, headline
+from medfl.report.collect import collect
+from medfl.report.markup import escape_latex, escape_markdown
+from medfl.report.names import format_megabytes, partition_title
+from medfl.report.results import Results
+from medfl.report.tables import main_table
+
+
+def table(cells, results_dir, partial=False):
+    return main_table(Results(collect(cells, results_dir, partial=partial)), "toy")
+
+
+def texts(made, arm):
+    row = next(row for row in made.rows if row.label.split(" ")[0] == arm)
+    return dict(zip(made.header[1:], (entry.text for entry in row.entries), strict=True))
+
+
+def bold(made, column):
+    place = made.header.index(column) - 1
+    return [row.label for row in made.rows if row.entries[place].best]
+
+
+def test_columns_are_accuracy_by_partition_rounds_and_the_other_metrics(cells, results_dir):
+    made = table(cells, results_dir)
+    assert made.header == (
+        *("Arm", "IID", "Dirichlet α = 0.5", "Rounds"),
+        *("Balanced accuracy (mean)", "Macro AUC (mean)", "Worst client (mean)", "MB (mean)"),
+    )
+
+
+def test_cells_by_hand(cells, results_dir):
+    cell = texts(table(cells, results_dir), "fedavg")
+    assert cell["IID"] == "82.0 ± 2.0"
+    assert cell["Dirichlet α = 0.5"] == "72.0 ± 2.0"
+    assert cell["Rounds"] == "2"
+    # accuracy over both partitions by seed: .75 .78 .78, sd .01732; balanced is .1 below
+    assert cell["Balanced accuracy (mean)"] == "67.0 ± 1.7"
+    assert cell["Macro AUC (mean)"] == "0.820 ± 0.017"
+    assert cell["Worst client (mean)"] == "67.0 ± 1.7"
+    assert cell["MB (mean)"] == "4.00 ± 0"
+
+
+def test_best_is_bold_within_its_group_and_references_are_not_ranked(cells, results_dir):
+    made = table(cells, results_dir)
+    assert bold(made, "IID") == ["fedprox"]
+    assert bold(made, "Dirichlet α = 0.5") == ["fedavg"]
+    assert bold(made, "MB (mean)") == []
+    assert [(title, [row.label for row in rows]) for title, rows in made.groups()] == [
+        ("One global model", ["fedavg", "fedprox"]),
+        ("Personal models †", ["fedbn †"]),
+        ("References, not ranked", ["centralized", "local"]),
+    ]
+
+
+def test_missing_and_diverged_cells_say_so_and_do_not_win(cells, results_dir, fake):
+    runs = results_dir / "runs/toy/iid"
+    shutil.rmtree(runs / "fedprox/seed2")
+    shutil.rmtree(runs / "fedavg/seed0")
+    fake.write_run(results_dir, fake.Cell("toy", "iid", "fedavg", 0), [0.3, 0.2], status="diverged")
+    for seed in range(3):
+        shutil.rmtree(runs / "local" / f"seed{seed}")
+    made = table(cells, results_dir, partial=True)
+    # seeds 1 and 2 of fedavg: .82 and .84, sd .01414
+    assert texts(made, "fedavg")["IID"] == "83.0 ± 1.4 (n = 2 of 3) diverged (1 of 3)"
+    assert texts(made, "fedprox")["IID"] == "82.0 ± 1.4 (n = 2 of 3)"
+    assert texts(made, "local")["IID"] == "missing"
+    assert texts(made, "local")["Balanced accuracy (mean)"] == "missing"
+    assert bold(made, "IID") == []  # fedavg diverged, so fedprox has no one to beat
+
+
+def test_all_diverged(cells, results_dir, fake):
+    shutil.rmtree(results_dir / "runs/toy/iid/fedavg")
+    for seed in range(3):
+        fake.write_run(
+            results_dir, fake.Cell("toy", "iid", "fedavg", seed), [0.3], status="diverged"
+        )
+    made = table(cells, results_dir)
+    assert texts(made, "fedavg")["IID"] == "diverged (3 of 3)"
+    assert texts(made, "fedavg")["Dirichlet α = 0.5"] == "72.0 ± 2.0"
+
+
+def test_one_seed_has_no_spread(tmp_path, fake):
+    cells = fake.grid(["toy"], ["iid"], ["fedavg"], [4])
+    fake.write_run(tmp_path, cells[0], [0.5, 0.75])
+    assert texts(table(cells, tmp_path), "fedavg")["IID"] == "75.0"
+
+
+def test_files_hold_the_numbers(cells, results_dir):
+    aggregate(cells, results_dir)
+    with (results_dir / "tables/comparison.csv").open(newline="") as file:
+        rows = {row["arm"]: row for row in csv.DictReader(file)}
+    assert float(rows["fedavg"]["iid:test_accuracy:mean"]) == pytest.approx(0.82)
+    assert float(rows["fedavg"]["iid:test_accuracy:sd"]) == pytest.approx(0.02)
+    assert rows["fedavg"]["iid:test_accuracy:n"] == rows["fedavg"]["iid:finished"] == "3"
+    assert rows["fedbn"]["group"] == "personal"
+    markdown = (results_dir / "tables/comparison.md").read_text()
+    assert "| fedprox | **83.0 ± 2.0** | 63.0 ± 2.6 | 2 |" in markdown
+    latex = (results_dir / "tables/comparison.tex").read_text()
+    assert r"fedprox & \textbf{83.0 $\pm$ 2.0} & 63.0 $\pm$ 2.6 & 2 &" in latex
+    assert r"Dirichlet $\alpha$ = 0.5" in latex
+    assert latex.count(r"\toprule") == latex.count(r"\bottomrule") == 1
+    assert (results_dir / "tables/worst_client_accuracy.md").exists()
+    assert not (results_dir / "tables/rounds_to_target.md").exists()  # no run has the number
+
+
+def test_paired_tests_and_places_are_written(cells, results_dir):
+    aggregate(cells, results_dir)
+    with (results_dir / "tables/paired.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    skewed = next(row for row in rows if row["partition"] == "dirichlet-0.5")
+    assert (skewed["best"], skewed["arm"], skewed["separated"]) == ("fedavg", "fedprox", "yes")
+    assert float(skewed["p"]) == pytest.approx(0.0040904, abs=1e-6)  # t = 15.588, 2 degrees
+    even = next(row for row in rows if row["partition"] == "iid")
+    assert even["separated"] == "not testable"
+    with (results_dir / "tables/ranking.csv").open(newline="") as file:
+        places = {row["arm"]: row for row in csv.DictReader(file)}
+    assert places["fedavg"]["toy / iid"] == "2"
+    assert places["fedavg"]["mean place"] == "1.5"
+    assert "centralized" not in places
+
+
+def test_metrics_for_dvc(cells, results_dir):
+    aggregate(cells, results_dir)
+    entry = json.loads((results_dir / "metrics.json").read_text())["toy"]["iid"]["fedavg"]
+    assert entry["accuracy"] == 0.82
+    assert entry["accuracy_sd"] == 0.02
+    assert entry["worst_client"] == 0.72
+    assert entry["seeds"] == 3
+
+
+def test_convergence_file_holds_means_over_seeds(cells, results_dir):
+    aggregate(cells, results_dir)
+    with (results_dir / "plots/convergence.csv").open(newline="") as file:
+        rows = [
+            row
+            for row in csv.DictReader(file)
+            if (row["partition"], row["arm"]) == ("dirichlet-0.5", "fedavg")
+        ]
+    assert [float(row["test_accuracy"]) for row in rows] == [0.3, 0.5, 0.72]
+    assert rows[2]["test_accuracy_sd"] == "0.02"
+    assert float(rows[2]["bytes_total"]) == 4_000_000
+    assert rows[2]["test_auc_macro"] == ""
+
+
+def test_headline_says_what_was_best_and_how_sure(cells, results_dir):
+    words = headline(aggregate(cells, results_dir), results_dir)
+    assert (
+        "toy, Dirichlet α = 0.5: fedavg 72.0 ± 2.0 % (3 seeds, 95 % interval 67.0 to 77.0)" in words
+    )
+    assert "better than every other arm" in words
+    assert "toy, IID: fedprox 83.0 ± 2.0 %" in words
+    assert "fedbn † 85.0 ± 0.0 %" in words
+    assert str(results_dir / "tables" / "comparison.md") in words
+    assert "report.html" not in words  # not made yet
+
+
+def test_headline_owns_up_to_few_seeds_and_missing_runs(cells, results_dir):
+    shutil.rmtree(results_dir / "runs/toy/iid/local/seed0")
+    two = [cell for cell in cells if cell.seed < 2]
+    words = headline(aggregate(two, results_dir, partial=True), results_dir)
+    assert "2 seeds cannot tell it from the others" in words
+    assert "better than" not in words
+    assert "Of 20 runs, 1 run missing." in words
+
+
+@pytest.mark.parametrize(
+    ("word", "title"),
+    [
+        ("iid", "IID"),
+        ("dirichlet-0.1", "Dirichlet α = 0.1"),
+        ("pathological-2", "2 classes a client"),
+        ("site", "Natural sites"),
+        ("site-dirichlet-0.5", "Sites, Dirichlet α = 0.5"),
+        ("something-else", "something-else"),
+    ],
+)
+def test_partition_titles(word, title):
+    assert partition_title(word) == title
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.01234, "0.0123"), (4, "4.00"), (56.78, "56.8"), (1234.5, "1234")],
+)
+def test_megabytes(value, text):
+    assert format_megabytes(value) == text
+
+
+def test_escapes():
+    assert escape_latex("a_b & 5% ± \\x") == r"a\_b \& 5\% $\pm$ \textbackslash{}x"
+    assert escape_markdown("a|b*c") == r"a\|b\*c"
