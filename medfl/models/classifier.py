@@ -31,26 +31,36 @@ class Classifier(nn.Module):
 
 
 def cnn(num_classes: int, in_channels: int, image_size: int) -> Classifier:
-    """Small convolutional network: 3×3 convolutions, halving the side down to 4 to 7 pixels.
+    """Small convolutional network: three layers up to 32 pixels, one more at each doubling.
 
-    The pooling comes before the batch norm, which makes normalisation and activation four times
-    cheaper (the order of Jordan, "94% on CIFAR-10 in 3.29 seconds", 2024, section 3.1).
+    Two layers of stride 2 (a step costs half of what it does with pooling there), then 3×3 layers
+    with pooling down to 3 to 7 pixels a side, where it is worth its price (macro AUC on
+    PneumoniaMNIST). Pooling comes before batch norm and ReLU, which then have a quarter to do.
     """
-    layers: list[nn.Module] = []
-    channels, width, side = in_channels, 16, image_size
-    while side >= 8:
-        layers += [
-            nn.Conv2d(channels, width, 3, padding=1, bias=False),
-            nn.MaxPool2d(2),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
-        ]
-        channels, width, side = width, min(2 * width, 128), side // 2
-    layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    for layer in layers:
-        if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-    return Classifier(nn.Sequential(*layers), nn.Linear(channels, num_classes))
+    sequence: list[nn.Module] = [
+        *_convolution(in_channels, 16, kernel=5, stride=2),
+        *_convolution(16, 32, kernel=3, stride=2),
+    ]
+    width, side = 32, image_size // 4
+    while width == 32 or side >= 8:
+        sequence += _convolution(width, min(2 * width, 128), kernel=3, pool=True)
+        width, side = min(2 * width, 128), side // 2
+    return Classifier(
+        nn.Sequential(*sequence, nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+        nn.Linear(width, num_classes),
+    )
+
+
+def _convolution(
+    channels: int, width: int, kernel: int, stride: int = 1, pool: bool = False
+) -> list[nn.Module]:
+    convolution = nn.Conv2d(channels, width, kernel, stride, kernel // 2, bias=False)
+    return [
+        convolution,
+        *([nn.MaxPool2d(2, ceil_mode=True)] if pool else []),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+    ]
 
 
 def mlp(num_classes: int, in_channels: int, image_size: int) -> Classifier:
