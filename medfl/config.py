@@ -197,7 +197,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def validate(kind: type[T], content: Any, where: str) -> T:
-    """Build ``kind`` from ``content``; what is wrong becomes one ``MedflError`` naming ``where``."""
+    """Build ``kind`` from ``content``; what is wrong is one ``MedflError`` naming ``where``."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:

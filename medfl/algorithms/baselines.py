@@ -1,0 +1,36 @@
+"""What federation is compared with: all data in one place, and every hospital on its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medfl.algorithms.base import FederatedAlgorithm
+
+if TYPE_CHECKING:
+    from medfl.federated.vector import FlatModel
+
+
+class Centralized(FederatedAlgorithm):
+    """All training data pooled, with as many epochs as every federated client takes."""
+
+    statistics = "of the one pooled model"
+    pooled = True
+    communicates = False
+
+
+class Local(FederatedAlgorithm):
+    """Every client trains alone, and nothing is exchanged.
+
+    Each client's model is evaluated on the pooled test set (mean over clients), and on the
+    client's own.
+    """
+
+    evaluated = "local"
+    statistics = "each client's own"
+    participation = "all"
+    communicates = False
+
+    def local_names(self, model: FlatModel) -> set[str]:
+        """Everything stays where it is."""
+        names = {name for name, _ in model.module.named_parameters()}
+        return names | {name for name, _ in model.module.named_buffers()}

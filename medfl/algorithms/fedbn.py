@@ -1,0 +1,27 @@
+"""FedBN. Li et al., Federated Learning on Non-IID Features via Local Batch Normalization, ICLR
+2021.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medfl.algorithms.fedavg import FedAvg
+from medfl.models.normalization import batch_norm_parameter_names
+
+if TYPE_CHECKING:
+    from medfl.federated.vector import FlatModel
+
+
+class FedBN(FedAvg):
+    """Every batch-norm layer, parameters and statistics, stays with its client.
+
+    The server has no complete model, so each client's own is evaluated on its own data.
+    """
+
+    evaluated = "personal"
+    statistics = "local to each client, with the batch-norm parameters"
+
+    def local_names(self, model: FlatModel) -> set[str]:
+        """All that belongs to batch-norm modules, by module type."""
+        return batch_norm_parameter_names(model.module)

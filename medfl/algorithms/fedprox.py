@@ -1,0 +1,30 @@
+"""FedProx. Li et al., Federated Optimization in Heterogeneous Networks, MLSys 2020."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from medfl.algorithms.base import HyperParams
+from medfl.algorithms.fedavg import FedAvg
+
+if TYPE_CHECKING:
+    from medfl.federated.client import FederatedClient
+    from medfl.federated.vector import FlatModel, Gradient
+
+
+class FedProx(FedAvg):
+    """A proximal term µ/2 ‖y − x‖² in every local objective, against client drift (eq. 2)."""
+
+    class Params(HyperParams):
+        """mu: strength of the proximal term."""
+
+        mu: float = Field(0.01, ge=0)
+
+    def correct_gradient(
+        self, gradient: Gradient, model: FlatModel, client: FederatedClient
+    ) -> None:
+        """Add µ(y − x)."""
+        gradient.add_(model.vector, alpha=self.params.mu)
+        gradient.add_(self.server.vector, alpha=-self.params.mu)

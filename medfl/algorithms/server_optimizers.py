@@ -1,0 +1,115 @@
+"""Server optimisers. FedAvgM: Hsu et al., Measuring the Effects of Non-Identical Data
+Distribution, 2019. FedAdagrad, FedAdam, FedYogi: Reddi et al., Adaptive Federated Optimization,
+ICLR 2021, algorithm 2.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from medfl.algorithms.base import ClientUpdate, FederatedAlgorithm, HyperParams
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from medfl.federated.server import FederatedServer
+
+
+class ServerOptimizer(FederatedAlgorithm):
+    """Treats Δ = Σ p_i (y_i − x) as a gradient. Acts on parameters; statistics are averaged.
+
+    A server optimiser on running variances could make them negative.
+    """
+
+    def setup(self, server: FederatedServer) -> None:
+        """Start without momentum."""
+        self.state["m"] = server.vector.new_zeros(server.vector.shape)
+
+    def aggregate(self, updates: Iterable[ClientUpdate]) -> None:
+        """X ← x + step(Δ)."""
+        vector, buffers = self.average(updates)
+        self.server.buffers.copy_(buffers)
+        self.step(vector.sub_(self.server.vector))
+
+    @abstractmethod
+    def step(self, delta: Tensor) -> None:
+        """Move the server's parameters given Δ, (d,)."""
+
+
+class FedAvgM(ServerOptimizer):
+    """Server momentum: m ← βm + Δ, x ← x + ηm."""
+
+    class Params(HyperParams):
+        """Server learning rate η and momentum β."""
+
+        server_learning_rate: float = Field(1.0, gt=0)
+        server_momentum: float = Field(0.9, ge=0, lt=1)
+
+    def step(self, delta: Tensor) -> None:
+        """Momentum step."""
+        self.state["m"].mul_(self.params.server_momentum).add_(delta)
+        self.server.vector.add_(self.state["m"], alpha=self.params.server_learning_rate)
+
+
+class AdaptiveServer(ServerOptimizer):
+    """m ← β₁m + (1 − β₁)Δ;  v by subclass, from τ²;  x ← x + η m/(√v + τ). No bias correction."""
+
+    class Params(HyperParams):
+        """Server learning rate η, β₁, β₂ and the degree of adaptivity τ."""
+
+        server_learning_rate: float = Field(0.03, gt=0)
+        beta1: float = Field(0.9, ge=0, lt=1)
+        beta2: float = Field(0.99, ge=0, lt=1)
+        tau: float = Field(1e-3, gt=0)
+
+    def setup(self, server: FederatedServer) -> None:
+        """Start with m = 0 and v = τ²."""
+        super().setup(server)
+        self.state["v"] = server.vector.new_full(server.vector.shape, self.params.tau**2)
+
+    def step(self, delta: Tensor) -> None:
+        """Adaptive step."""
+        momentum, variance = self.state["m"], self.state["v"]
+        momentum.mul_(self.params.beta1).add_(delta, alpha=1 - self.params.beta1)
+        self.adapt(variance, delta.square())
+        self.server.vector.addcdiv_(
+            momentum, variance.sqrt().add_(self.params.tau), value=self.params.server_learning_rate
+        )
+
+    @abstractmethod
+    def adapt(self, variance: Tensor, square: Tensor) -> None:
+        """Renew v, (d,), in place, from Δ², (d,)."""
+
+
+class FedAdagrad(AdaptiveServer):
+    """v ← v + Δ². The paper runs it with β₁ = 0."""
+
+    class Params(AdaptiveServer.Params):
+        """As the adaptive server, without momentum by default."""
+
+        beta1: float = Field(0.0, ge=0, lt=1)
+
+    def adapt(self, variance: Tensor, square: Tensor) -> None:
+        """Accumulate."""
+        variance.add_(square)
+
+
+class FedAdam(AdaptiveServer):
+    """v ← β₂v + (1 − β₂)Δ²."""
+
+    def adapt(self, variance: Tensor, square: Tensor) -> None:
+        """Exponential average."""
+        variance.mul_(self.params.beta2).add_(square, alpha=1 - self.params.beta2)
+
+
+class FedYogi(AdaptiveServer):
+    """v ← v − (1 − β₂)Δ² sign(v − Δ²)."""
+
+    def adapt(self, variance: Tensor, square: Tensor) -> None:
+        """Additive change, bounded by Δ²."""
+        sign = (variance - square).sign_()
+        variance.addcmul_(square, sign, value=-(1 - self.params.beta2))

@@ -1,0 +1,98 @@
+"""The samples of a run, on the device, once; batches are gathered by index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medfl.data.store import DatasetInfo, Store
+from medfl.errors import MedflError
+from medfl.partition import Split, client_transform
+
+
+class FederatedData:
+    """All images and labels of a split, and who holds what.
+
+    Attributes:
+        images: (n, C, H, W) uint8 on the device, in the store's order.
+        labels: (n,) int64, or (n, K) float for multi-label data.
+        info: the dataset's description.
+        clients: ids of the clients, ascending.
+    """
+
+    def __init__(self, store: Store, split: Split, device: torch.device | str = "cpu") -> None:
+        if len(split.samples) != len(store):
+            raise MedflError(
+                f"the split holds {len(split.samples)} samples, the store {store.path} "
+                f"{len(store)}: make the split again for this store."
+            )
+        self.info: DatasetInfo = store.info
+        self.split = split
+        self.clients = [int(k) for k in np.unique(split.clients)]
+        self.device = torch.device(device)
+        images = np.array(store.images)
+        for client in self.clients:
+            transform = client_transform(split.partition, client, split.num_clients, split.seed)
+            if transform is not None:
+                rows = np.flatnonzero(split.clients == client)
+                images[rows] = transform(images[rows])
+        self.images = torch.from_numpy(images).to(self.device)
+        labels = torch.from_numpy(np.asarray(store.labels))
+        self.labels = labels.to(self.device)
+        if self.info.task == "multilabel":
+            self.labels = self.labels.float()
+        self.store_fingerprint = store.fingerprint()
+        # Pixels to normalised values in one multiplication and one addition.
+        mean, std = torch.tensor(self.info.mean), torch.tensor(self.info.std)
+        shape = (1, -1, 1, 1)
+        self._scale = (1 / (255 * std)).view(shape).to(self.device)
+        self._shift = (-mean / std).view(shape).to(self.device)
+
+    def indices(self, client: int, fold: str) -> Tensor:
+        """Store rows of a client's fold, ascending, on the device."""
+        return torch.from_numpy(self.split.indices(client, fold)).to(self.device)
+
+    def pooled(self, fold: str) -> Tensor:
+        """Store rows of all clients' folds, ascending, on the device."""
+        return torch.from_numpy(self.split.pooled(fold)).to(self.device)
+
+    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised images (B, C, H, W) and labels of these rows."""
+        return self.inputs(rows), self.labels[rows]
+
+    def inputs(self, rows: Tensor) -> Tensor:
+        """Normalised images (B, C, H, W) of these rows, in the default floating type."""
+        images = self.images[rows].to(self._scale.dtype)
+        return images.mul_(self._scale).add_(self._shift)
+
+    def double(self) -> FederatedData:
+        """Give double-precision inputs from now on (for tests of identities)."""
+        self._scale, self._shift = self._scale.double(), self._shift.double()
+        if self.info.task == "multilabel":
+            self.labels = self.labels.double()
+        return self
+
+
+def batches(
+    rows: Tensor, batch_size: int, generator: torch.Generator, epochs: int | None, steps: int | None
+) -> Iterator[Tensor]:
+    """Rows of each local step: shuffled passes over the data, without replacement.
+
+    Either whole ``epochs``, or exactly ``steps`` batches over as many passes as that takes. A
+    last batch of one sample joins the batch before it: batch norm cannot normalise a single one.
+    """
+    done = passes = 0
+    while passes < epochs if epochs is not None else done < (steps or 0):
+        order = torch.randperm(len(rows), generator=generator).to(rows.device)
+        parts = list(rows[order].split(batch_size))
+        if len(parts) > 1 and len(parts[-1]) == 1:
+            parts[-2:] = [torch.cat(parts[-2:])]
+        for part in parts:
+            if steps is not None and done == steps:
+                return
+            yield part
+            done += 1
+        passes += 1

@@ -1,0 +1,212 @@
+"""What a run leaves behind: rounds.csv, clients.csv, metrics.json, model.safetensors."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medfl.config import FederatedConfig
+from medfl.federated.evaluation import Evaluation
+from medfl.federated.trainer import FederatedTrainer
+from medfl.files import atomic_path, write_csv, write_json
+from medfl.metrics import federated
+
+ROUNDS = (
+    "round",
+    "learning_rate",
+    "participants",
+    "steps",
+    "train_loss",
+    "update_norm",
+    "bytes_up",
+    "bytes_down",
+    "bytes_total",
+    "seconds",
+    "evaluated",
+    "val_accuracy",
+    "val_balanced_accuracy",
+    "val_auc_macro",
+    "val_loss",
+    "test_accuracy",
+    "test_balanced_accuracy",
+    "test_auc_macro",
+    "test_loss",
+    "worst_client_accuracy",
+)
+CLIENTS = (
+    "round",
+    "client",
+    "fold",
+    "n",
+    "accuracy",
+    "balanced_accuracy",
+    "auc_macro",
+    "log_loss",
+    "train_samples",
+    "steps",
+)
+
+
+def write_record(
+    folder: Path,
+    trainer: FederatedTrainer,
+    heterogeneity: dict[str, Any],
+    provenance: dict[str, Any],
+) -> dict[str, Any]:
+    """Write a finished run's files into ``folder``; metrics.json, which says it is done, last.
+
+    Returns:
+        The content of metrics.json.
+    """
+    write_csv(folder / "rounds.csv", ROUNDS, trainer.history)
+    write_csv(folder / "clients.csv", CLIENTS, trainer.client_history)
+    write_model(folder / "model.safetensors", trainer)
+    metrics = run_metrics(trainer) | {"heterogeneity": heterogeneity, "provenance": provenance}
+    write_json(folder / "metrics.json", metrics)
+    return metrics
+
+
+def write_model(path: Path, trainer: FederatedTrainer) -> None:
+    """Save the server's model under its parameters' names."""
+    from safetensors.torch import save_file
+
+    server = trainer.server
+    server.model.load(server.vector, server.buffers)
+    tensors = {name: value.cpu().clone() for name, value in server.model.named_vector().items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary)
+
+
+def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
+    """All results of a run, as they stand in metrics.json."""
+    config, server = trainer.config, trainer.server
+    learning = config.federated_learning
+    last = trainer.last
+    trained = [row for row in trainer.history if row["round"] > 0]
+    up = sum(row["bytes_up"] for row in trained)
+    down = sum(row["bytes_down"] for row in trained)
+    rounds_to, bytes_to = federated.to_target(trainer.history, learning.target_accuracy)
+    accuracies = {
+        str(client): folds["test"]["accuracy"]
+        for client, folds in (last[1].clients if last else {}).items()
+    }
+    return {
+        "schema": 1,
+        "dataset": config.dataset,
+        "partition": config.partition,
+        "arm": config.arm,
+        "algorithm": learning.algorithm,
+        "seed": config.seed,
+        "status": trainer.status,
+        "reason": trainer.reason or None,
+        "evaluated": server.algorithm.evaluated,
+        "statistics": server.algorithm.statistics if len(server.buffers) else "the model has none",
+        "rounds": len(trained),
+        "num_clients": len(trainer.data.clients),
+        "model": config.model.name,
+        "parameters": len(server.vector),
+        "last": _moment(last),
+        "best": _moment(trainer.best),
+        "clients": _clients(trainer, last[1] if last else None),
+        "fairness": federated.fairness(accuracies),
+        "communication": {
+            "bytes_up": up,
+            "bytes_down": down,
+            "bytes_per_round": (up + down) // max(1, len(trained)),
+            "target_accuracy": learning.target_accuracy,
+            "rounds_to_target": rounds_to,
+            "bytes_to_target": bytes_to,
+        },
+        "privacy": {"mechanism": config.privacy.mechanism, "epsilon": None, "delta": None},
+        "timing": {
+            "seconds": trainer.seconds,
+            "seconds_per_round": trainer.seconds / max(1, len(trained)),
+        },
+    }
+
+
+def _moment(moment: tuple[int, Evaluation] | None) -> dict[str, Any] | None:
+    if moment is None:
+        return None
+    number, result = moment
+    return {"round": number, **result.pooled, "personal": result.personal}
+
+
+def _clients(trainer: FederatedTrainer, result: Evaluation | None) -> dict[str, Any]:
+    pooled = trainer.server.algorithm.pooled
+    steps = {client.id: client.steps for client in trainer.clients}
+    split = trainer.data.split
+    return {
+        str(client): {
+            "n_train": len(split.indices(client, "train")),
+            "n_test": len(split.indices(client, "test")),
+            "steps": steps[0 if pooled else client],
+            "test": result.clients[client]["test"] if result else None,
+        }
+        for client in trainer.data.clients
+    }
+
+
+def provenance(config: FederatedConfig, device: torch.device, **hashes: str) -> dict[str, Any]:
+    """Where a result comes from: code, versions, machine, hashes of its inputs."""
+    return {
+        "git_commit": git_commit(),
+        "medfl": _version("medfl"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "torchvision": _version("torchvision"),
+        "platform": platform.platform(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "cuda_available": torch.cuda.is_available(),
+        "threads": config.training.threads,
+        "config_sha256": config.fingerprint(),
+        **hashes,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def git_commit() -> str | None:
+    """The commit of the medfl sources, with ``-dirty`` where they were edited; None outside git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def progress_line(row: dict[str, Any], rounds: int) -> str:
+    """One line of a run's log for one round."""
+    parts: Sequence[str] = [f"round {row['round']:>4}/{rounds}"]
+    if "train_loss" in row:
+        parts = [*parts, f"loss {row['train_loss']:.4f}"]
+    if row.get("test_accuracy") is not None:
+        parts = [
+            *parts,
+            f"val balanced acc {row['val_balanced_accuracy']:.3f}",
+            f"test acc {row['test_accuracy']:.3f}",
+        ]
+    return "  ".join([*parts, f"{row.get('seconds', 0):.1f} s"])

@@ -1,0 +1,170 @@
+"""One run from its configuration to its folder; the command `medfl run` is this."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from medfl.config import FederatedConfig
+from medfl.data.store import Store
+from medfl.errors import MedflError
+from medfl.federated import checkpoint
+from medfl.federated.client import FederatedClient
+from medfl.federated.data import FederatedData
+from medfl.federated.record import progress_line, provenance, write_record
+from medfl.federated.server import FederatedServer, choose_device
+from medfl.federated.trainer import FederatedTrainer
+from medfl.files import sha256_file, write_yaml
+from medfl.partition import Split
+from medfl.provenance import code_sha
+
+log = logging.getLogger("medfl")
+OUTPUTS = ("config.yaml", "rounds.csv", "clients.csv", "metrics.json", "model.safetensors")
+
+
+def execute(
+    config: FederatedConfig,
+    store_path: Path,
+    split_path: Path,
+    folder: Path,
+    *,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Train one run and write its folder.
+
+    Args:
+        config: the run.
+        store_path: the prepared dataset.
+        split_path: the split file, with its heterogeneity record beside it.
+        folder: the run folder. A run of the same configuration in it is resumed.
+        overwrite: whether a run of another configuration in it is replaced.
+
+    Returns:
+        The content of metrics.json.
+
+    Raises:
+        MedflError: on bad input, or if the folder holds another run.
+    """
+    complete = _claim(folder, config, overwrite)
+    if complete:
+        return complete
+    # An unwritable or full disk is noticed before the hours of training, not after.
+    write_yaml(folder / "config.yaml", config.model_dump(mode="json"))
+    with _log_to(folder / "run.log"):
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        device = choose_device(config.training.device)
+        store = Store.open(store_path)
+        data = FederatedData(store, Split.read(split_path, store), device)
+        hashes = {
+            "code_sha": code_sha(config.federated_learning.algorithm, config.model.name),
+            "store_fingerprint": data.store_fingerprint,
+            "split_sha256": sha256_file(split_path),
+        }
+        origin = provenance(config, device, **hashes) | {"started": started}
+        key = json.dumps([config.fingerprint(), hashes], sort_keys=True)
+        server = FederatedServer(config, data)
+        rounds = config.federated_learning.rounds
+        trainer = FederatedTrainer(
+            config,
+            server,
+            [FederatedClient(client, data) for client in data.clients],
+            checkpoint_dir=folder,
+            fingerprint=hashlib.sha256(key.encode()).hexdigest(),
+            on_round=lambda row: log.info(progress_line(row, rounds)),
+        )
+        log.info(
+            "%s on %s, %s, seed %d: %d clients, %d rounds, %s with %d parameters, on %s",
+            config.arm,
+            config.dataset,
+            config.partition,
+            config.seed,
+            len(data.clients),
+            rounds,
+            config.model.name,
+            len(server.vector),
+            origin["device"],
+        )
+        trainer.train()
+        metrics = write_record(folder, trainer, _heterogeneity(split_path), origin)
+        log.info("%s after %d rounds, %.1f s", trainer.status, metrics["rounds"], trainer.seconds)
+    checkpoint.remove(folder)
+    return metrics
+
+
+def _claim(folder: Path, config: FederatedConfig, overwrite: bool) -> dict[str, Any] | None:
+    """Make the folder ours; the metrics of this very run where it is already complete."""
+    description = folder / "config.yaml"
+    if not description.exists():
+        if folder.is_dir() and any(folder.glob("*.csv")):
+            raise MedflError(f"{folder} holds files that are not a run's: choose another folder.")
+        return None
+    try:
+        other = yaml.safe_load(description.read_text(encoding="utf-8"))
+        same = FederatedConfig.model_validate(other).fingerprint() == config.fingerprint()
+    except (ValueError, yaml.YAMLError, OSError):
+        other, same = {}, False
+    if not same:
+        if not overwrite:
+            raise MedflError(
+                f"{folder} holds a run of another configuration "
+                f"({_difference(other, config.model_dump(mode='json'))}). Choose another folder, "
+                "or replace that run with --overwrite."
+            )
+        for name in (*OUTPUTS, "run.log", checkpoint.NAME):
+            (folder / name).unlink(missing_ok=True)
+        return None
+    try:
+        return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _difference(old: Any, new: Any, path: str = "") -> str:
+    """The first few settings in which two configurations differ."""
+    found = []
+    for key, value in new.items():
+        before = old.get(key) if isinstance(old, dict) else None
+        if isinstance(value, dict):
+            below = _difference(before or {}, value, f"{path}{key}.")
+            found += [below] if below else []
+        elif before != value:
+            found.append(f"{path}{key}: {before!r}, now {value!r}")
+    return "; ".join(found[:4])
+
+
+def _heterogeneity(split_path: Path) -> dict[str, Any]:
+    try:
+        sidecar = split_path.with_suffix(".heterogeneity.json")
+        return json.loads(sidecar.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+@contextmanager
+def _log_to(path: Path) -> Iterator[None]:
+    """Send medfl's log to ``path`` and to standard error while the block runs."""
+    handlers: list[logging.Handler] = [
+        logging.FileHandler(path, encoding="utf-8"),
+        logging.StreamHandler(sys.stderr),
+    ]
+    level = log.level
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+        log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            handler.close()
+        log.setLevel(level)

@@ -1,0 +1,236 @@
+"""The rounds: who takes part, what it costs, when to evaluate, when to stop."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medfl.algorithms import ClientUpdate
+from medfl.config import FederatedConfig
+from medfl.errors import MedflError
+from medfl.federated import checkpoint
+from medfl.federated.client import DivergedError, FederatedClient
+from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
+from medfl.federated.server import FederatedServer
+
+log = logging.getLogger(__name__)
+CHECKPOINT_SECONDS = 60.0
+BRIEF = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced_accuracy",
+    "auc_macro": "auc_macro",
+    "loss": "log_loss",
+}
+
+
+def _bytes(tensors: dict[str, torch.Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+class FederatedTrainer:
+    """Runs a federation to its end.
+
+    Attributes:
+        history: one row a round, as in ``rounds.csv``.
+        client_history: one row a client, fold and evaluated round, as in ``clients.csv``.
+        status: ``running``, ``completed`` or ``diverged``.
+        best: the evaluation at the round of the best validation balanced accuracy.
+        last: the evaluation after the last round.
+    """
+
+    def __init__(
+        self,
+        config: FederatedConfig,
+        server: FederatedServer,
+        clients: Sequence[FederatedClient],
+        *,
+        checkpoint_dir: str | Path | None = None,
+        fingerprint: str = "",
+        on_round: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        if not clients:
+            raise MedflError("a federation needs at least one client.")
+        self.config, self.server = config, server
+        self.data = clients[0].data
+        check_folds(self.data)
+        # Clients are kept in the order of their ids: the order given changes no bit.
+        pooled = server.algorithm.pooled
+        self.clients = (
+            [FederatedClient(None, self.data)] if pooled else sorted(clients, key=lambda c: c.id)
+        )
+        if len(self.clients) != server.num_clients:
+            raise MedflError(
+                f"{len(clients)} clients were given, but the split has {server.num_clients}."
+            )
+        for client in self.clients:
+            client.join(server)
+        self.evaluator = Evaluator(server, self.clients, self.data)
+        self.folder = Path(checkpoint_dir) if checkpoint_dir else None
+        self.fingerprint, self.on_round = fingerprint, on_round
+        self.history: list[dict[str, Any]] = []
+        self.client_history: list[dict[str, Any]] = []
+        self.status, self.reason = "running", ""
+        self.best: tuple[int, Evaluation] | None = None
+        self.last: tuple[int, Evaluation] | None = None
+        self.seconds = 0.0
+        self._best_score = -1.0
+
+    def train(self) -> list[dict[str, Any]]:
+        """Train all rounds, going on from a checkpoint where there is one; the history."""
+        torch.set_num_threads(self.config.training.threads)
+        rounds, every = (
+            self.config.federated_learning.rounds,
+            self.config.federated_learning.evaluate_every,
+        )
+        first = self._resume()
+        saved = started = time.monotonic()
+        before = self.seconds
+        for number in range(first, rounds + 1):
+            row = self._empty_row(number)
+            try:
+                if number:
+                    row |= self._round(number)
+                self.seconds = before + time.monotonic() - started
+                row["seconds"] = self.seconds
+                if number % every == 0 or number == rounds:
+                    row |= self._evaluate(number)
+            except DivergedError as error:
+                self.status, self.reason = "diverged", str(error)
+                log.warning("diverged: %s", error)
+                break
+            self.history.append(row)
+            if self.on_round:
+                self.on_round(row)
+            if self.folder and time.monotonic() - saved > CHECKPOINT_SECONDS:
+                self._save(number)
+                saved = time.monotonic()
+        self.seconds = before + time.monotonic() - started
+        if self.status == "running":
+            self.status = "completed"
+        return self.history
+
+    def evaluate_global_model(self) -> dict[str, Any]:
+        """Test metrics of the model that the algorithm stands for, as it is now."""
+        return self.evaluator.evaluate().pooled["test"]
+
+    def _round(self, number: int) -> dict[str, Any]:
+        server, algorithm = self.server, self.server.algorithm
+        server.round = number
+        chosen = [self.clients[position] for position in server.participants(number)]
+        sizes = [len(client.rows) for client in chosen]
+        if self.config.federated_learning.weighting == "uniform":
+            sizes = [1] * len(chosen)
+        up, down = server.bytes_each_way()
+        counted = {"steps": 0, "bytes_up": 0, "loss": 0.0}
+        down += sum(
+            extra.numel() * extra.element_size() for extra in algorithm.broadcast().values()
+        )
+
+        def updates() -> Iterator[ClientUpdate]:
+            for client, size in zip(chosen, sizes, strict=True):
+                update, loss = client.train(size / sum(sizes))
+                counted["steps"] += update.steps
+                counted["loss"] += loss * update.weight
+                counted["bytes_up"] += up + _bytes(update.extras)
+                yield update
+
+        old = server.vector.clone()
+        server.aggregate(updates())
+        norm = float(torch.linalg.vector_norm(server.vector - old))
+        if not norm < float("inf"):
+            raise DivergedError(f"round {number}: the server's model is not finite")
+        sent = down * len(chosen)
+        return {
+            "learning_rate": server.learning_rate(number),
+            "participants": len(chosen),
+            "steps": counted["steps"],
+            "train_loss": counted["loss"],
+            "update_norm": norm,
+            "bytes_up": counted["bytes_up"],
+            "bytes_down": sent,
+            "bytes_total": self._bytes_so_far() + counted["bytes_up"] + sent,
+        }
+
+    def _bytes_so_far(self) -> int:
+        return self.history[-1]["bytes_total"] if self.history else 0
+
+    def _empty_row(self, number: int) -> dict[str, Any]:
+        counts = ("participants", "steps", "bytes_up", "bytes_down", "bytes_total", "evaluated")
+        return {"round": number, **dict.fromkeys(counts, 0)}
+
+    def _evaluate(self, number: int) -> dict[str, Any]:
+        result = self.evaluator.evaluate()
+        row: dict[str, Any] = {"evaluated": 1}
+        for fold, metrics in result.pooled.items():
+            row |= {f"{fold}_{name}": metrics[key] for name, key in BRIEF.items()}
+        accuracies = [
+            folds["test"]["accuracy"]
+            for folds in result.clients.values()
+            if folds["test"]["accuracy"] is not None
+        ]
+        row["worst_client_accuracy"] = min(accuracies, default=None)
+        steps = {client.id: client.steps for client in self.clients}
+        for client, folds in result.clients.items():
+            for fold, metrics in folds.items():
+                self.client_history.append(
+                    {
+                        "round": number,
+                        "client": client,
+                        "fold": fold,
+                        "n": metrics["n"],
+                        **{key: metrics[key] for key in BRIEF.values()},
+                        "train_samples": len(self.data.split.indices(client, "train")),
+                        "steps": steps[0 if self.server.algorithm.pooled else client],
+                    }
+                )
+        self.last = (number, result)
+        score = result.pooled["val"]["balanced_accuracy"]
+        if score is not None and score > self._best_score:
+            self._best_score, self.best = score, (number, result)
+        return row
+
+    def _save(self, number: int) -> None:
+        """Write all that the next round reads. Streams need no state: their keys are enough."""
+        assert self.folder is not None
+        checkpoint.save(
+            self.folder,
+            {
+                "fingerprint": self.fingerprint,
+                "round": number,
+                "vector": self.server.vector,
+                "buffers": self.server.buffers,
+                "algorithm": self.server.algorithm.state,
+                "clients": {c.id: {"state": c.state, "steps": c.steps} for c in self.clients},
+                "history": self.history,
+                "client_history": self.client_history,
+                "best": self.best and (self.best[0], vars(self.best[1])),
+                "last": self.last and (self.last[0], vars(self.last[1])),
+                "best_score": self._best_score,
+                "seconds": self.seconds,
+            },
+        )
+        log.info("checkpoint after round %d", number)
+
+    def _resume(self) -> int:
+        """Load the checkpoint of this very run; the first round that is still to be done."""
+        state = self.folder and checkpoint.load(self.folder, self.fingerprint, self.data.device)
+        if not state:
+            return 0
+        self.server.vector.copy_(state["vector"])
+        self.server.buffers.copy_(state["buffers"])
+        self.server.algorithm.state = state["algorithm"]
+        for client in self.clients:
+            client.state = state["clients"][client.id]["state"]
+            client.steps = state["clients"][client.id]["steps"]
+        self.history, self.client_history = state["history"], state["client_history"]
+        for name in ("best", "last"):
+            if state[name]:
+                setattr(self, name, (state[name][0], Evaluation(**state[name][1])))
+        self._best_score, self.seconds = state["best_score"], state["seconds"]
+        log.info("going on after round %d", state["round"])
+        return int(state["round"]) + 1

@@ -1,0 +1,99 @@
+"""A model as one flat vector: its parameters are views into it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class FlatModel:
+    """A module whose parameters live in one contiguous vector.
+
+    Attributes:
+        module: the network; its parameters are views into ``vector``, its floating buffers
+            (batch-norm statistics) views into ``buffers``.
+        vector: all parameters, (d,).
+        buffers: all floating buffers, (b,). Integer buffers (batch counters, which no momentum
+            average reads) stay where they are and are never communicated.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+        self._parameters = list(module.parameters())
+        if not self._parameters:
+            raise ValueError("a model without parameters cannot be trained")
+        self.vector = torch.cat([p.detach().reshape(-1) for p in self._parameters])
+        for parameter, view in zip(self._parameters, self.views(self.vector), strict=True):
+            parameter.data = view
+        floating = [b for b in module.buffers() if b.is_floating_point()]
+        self.buffers = (
+            torch.cat([b.reshape(-1) for b in floating]) if floating else self.vector.new_empty(0)
+        )
+        offset = 0
+        for buffer in floating:
+            view = self.buffers[offset : offset + buffer.numel()].view_as(buffer)
+            buffer.set_(view)  # type: ignore[call-overload]
+            offset += buffer.numel()
+
+    def views(self, vector: Tensor) -> Sequence[Tensor]:
+        """``vector`` (d,) as one view a parameter, in the parameters' shapes."""
+        return torch._utils._unflatten_dense_tensors(vector, self._parameters)
+
+    def load(self, vector: Tensor, buffers: Tensor) -> None:
+        """Overwrite all parameters (d,) and floating buffers (b,)."""
+        self.vector.copy_(vector)
+        self.buffers.copy_(buffers)
+
+    def clone(self) -> FlatModel:
+        """An independent copy."""
+        return FlatModel(copy.deepcopy(self.module))
+
+    def mask(self, names: Collection[str]) -> tuple[Tensor, Tensor]:
+        """Where the named parameters and buffers lie: boolean (d,) and (b,)."""
+        parameters = [
+            torch.full((p.numel(),), name in names) for name, p in self.module.named_parameters()
+        ]
+        buffers = [
+            torch.full((b.numel(),), name in names)
+            for name, b in self.module.named_buffers()
+            if b.is_floating_point()
+        ]
+        none = torch.zeros(0, dtype=torch.bool)
+        return torch.cat(parameters), torch.cat([none, *buffers])
+
+    def named_vector(self) -> dict[str, Tensor]:
+        """Parameters and buffers by their names in the module, as they are saved."""
+        return {key: value.contiguous() for key, value in self.module.state_dict().items()}
+
+
+class Gradient:
+    """The gradients of one step, handled as if they were one flat vector (d,).
+
+    PyTorch hands each parameter's gradient over without a copy; keeping them there saves the
+    zeroing and the accumulation that a flat gradient would cost at every step.
+    """
+
+    def __init__(self, model: FlatModel) -> None:
+        self._model = model
+
+    def _parts(self) -> list[Tensor]:
+        for parameter in self._model._parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        return [parameter.grad for parameter in self._model._parameters]  # type: ignore[misc]
+
+    def add_(self, vector: Tensor, alpha: float = 1.0) -> Gradient:
+        """Add ``alpha * vector``, (d,), in place."""
+        torch._foreach_add_(self._parts(), list(self._model.views(vector)), alpha=alpha)
+        return self
+
+    def clip_(self, limit: float) -> None:
+        """Scale to 2-norm ``limit`` where it is longer."""
+        torch.nn.utils.clip_grad_norm_(self._model._parameters, limit)
+
+    def flat(self) -> Tensor:
+        """A copy as one vector, (d,)."""
+        return torch.cat([part.reshape(-1) for part in self._parts()])

@@ -1,0 +1,111 @@
+"""Small federations in double precision, for tests of the engine and its algorithms."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from medfl.config import FederatedConfig
+from medfl.data.store import DatasetInfo
+from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
+from medfl.partition import Split
+
+
+def small_store(n: int = 60, classes: int = 3, size: int = 6, seed: int = 0) -> Any:
+    """Random images whose mean grey depends on their class."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(classes, size=n)
+    labels[:classes] = np.arange(classes)
+    images = random.normal(60 + 50 * labels[:, None, None, None], 40, (n, 1, size, size))
+    info = DatasetInfo(
+        name="test",
+        title="test",
+        classes=tuple(f"class{k}" for k in range(classes)),
+        task="multiclass",
+        modality="DX",
+        synthetic=True,
+        citation="",
+        licence="",
+        mean=(0.45,),
+        std=(0.25,),
+    )
+    store = SimpleNamespace(
+        path="memory",
+        info=info,
+        images=images.clip(0, 255).astype(np.uint8),
+        labels=labels.astype(np.int64),
+        ids=np.array([f"s{i}" for i in range(n)]),
+        groups=np.array([f"g{i}" for i in range(n)]),
+        sites=np.array([""] * n),
+    )
+    store.fingerprint = lambda: "fingerprint"
+    return type("S", (SimpleNamespace,), {"__len__": lambda self: n})(**vars(store))
+
+
+def split_of(store: Any, sizes: list[int]) -> Split:
+    """Client k holds ``sizes[k]`` training samples, in order; the rest is dealt to val and test."""
+    n, clients = len(store), len(sizes)
+    owner, folds = np.arange(n) % clients, np.where(np.arange(n) % 4 < 2, "val", "test").astype("U5")
+    start = 0
+    for client, size in enumerate(sizes):
+        owner[start : start + size], folds[start : start + size] = client, "train"
+        start += size
+    assert n - start >= 4 * clients, "leave samples to evaluate on"
+    return Split(store.ids, owner.astype(np.int64), folds, "iid", 0, clients)
+
+
+class Linear(nn.Sequential):
+    """A linear classifier of pixels: its gradient can be written down."""
+
+    def __init__(self, inputs: int = 36, classes: int = 3) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(inputs, classes))
+
+
+class Normed(nn.Module):
+    """A small network with batch norm, and with the features that MOON reads."""
+
+    def __init__(self, classes: int = 3) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten())
+        self.head = nn.Linear(64, classes)
+
+    def forward_features(self, images: torch.Tensor) -> torch.Tensor:
+        return self.body(images)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.forward_features(images))
+
+
+def federation(
+    algorithm: Any = "fedavg",
+    params: dict[str, Any] | None = None,
+    *,
+    sizes: tuple[int, ...] = (8, 16, 12),
+    model: type[nn.Module] = Linear,
+    store: Any = None,
+    reverse: bool = False,
+    checkpoint_dir: Any = None,
+    **settings: Any,
+) -> FederatedTrainer:
+    """A trainer in float64 on tiny data; ``settings`` are flat keys of the configuration."""
+    store = store or small_store(sum(sizes) + 8 * len(sizes))
+    split = split_of(store, list(sizes))
+    data = FederatedData(store, split).double()
+    settings = {"rounds": 3, "batch_size": 4, "learning_rate": 0.1, **settings}
+    config = FederatedConfig(
+        algorithm=algorithm, algorithm_params=params or {}, num_clients=len(sizes), **settings
+    )
+    torch.manual_seed(0)
+    server = FederatedServer(config, data, model=model().double())
+    clients = [FederatedClient(client, data) for client in data.clients]
+    return FederatedTrainer(
+        config,
+        server,
+        clients[::-1] if reverse else clients,
+        checkpoint_dir=checkpoint_dir,
+        fingerprint="test",
+    )
