@@ -1,0 +1,82 @@
+# The grid as a workflow: prepare -> split -> train -> aggregate -> report.
+#
+#   snakemake --cores all                                      the grid of params/default.yaml
+#   snakemake --cores all --configfile params/ham10000.yaml    another grid
+#   snakemake --cores all partial                              tables of the runs that are there
+#
+# Every step is one `medfl` command, so it also runs by hand. Names, defaults and checks of the
+# grid live in medfl/grid.py; this file only turns the grid into file names.
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+# Snakemake merges several grids key by key, so the default one is read only where none is named.
+if not workflow.overwrite_configfiles:
+
+    configfile: "params/default.yaml"
+
+
+include: "rules/common.smk"
+
+
+pathvars:
+    results=GRID.output_dir,
+    logs=f"{GRID.output_dir}/logs",
+    benchmarks=f"{GRID.output_dir}/benchmarks",
+    store="data/prepared/{dataset}",
+    split="data/splits/{dataset}/{partition}/seed{seed}",
+    run="<results>/runs/{dataset}/{partition}/{arm}/seed{seed}",
+
+
+# A name or a number each; nothing that a path could be mistaken for.
+wildcard_constraints:
+    dataset=r"[A-Za-z0-9_-]+",
+    partition=r"[a-z]+(-[A-Za-z0-9.+-]+)*",
+    arm=r"[A-Za-z0-9_.+-]+",
+    seed=r"\d+",
+
+
+localrules:
+    all,
+    prepared,
+    splits,
+    runs,
+    grid,
+    aggregate,
+    report,
+    partial,
+
+
+include: "rules/grid.smk"
+include: "rules/prepare.smk"
+include: "rules/split.smk"
+include: "rules/train.smk"
+include: "rules/aggregate.smk"
+include: "rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.aggregate.output,
+        rules.report.output,
+
+
+rule prepared:
+    input:
+        STORES,
+
+
+rule splits:
+    input:
+        SPLITS,
+
+
+rule runs:
+    input:
+        RUNS,

@@ -1,0 +1,82 @@
+"""GPU slots: which device a job may use, settled before torch is imported.
+
+A workflow manager counts GPUs but does not say which one a job got. Each job therefore takes a
+lock file (``flock``) that stands for one slot on one device; the kernel frees it when the process
+ends, however it ends. Without a GPU nothing happens.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from medfl.errors import MedflError
+
+_held: list[int] = []  # open lock files: a slot is kept until the process ends
+
+
+def visible_gpus() -> list[str]:
+    """The devices this process may use: CUDA_VISIBLE_DEVICES if it is set, else all there are."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return [word for word in chosen.replace(" ", "").split(",") if word not in ("", "-1")]
+    names = (re.fullmatch(r"nvidia(\d+)", path.name) for path in Path("/dev").glob("nvidia*"))
+    return sorted((match[1] for match in names if match), key=int)
+
+
+def jobs_per_gpu() -> int:
+    """How many runs share one GPU: MEDFL_JOBS_PER_GPU, else 1."""
+    word = os.environ.get("MEDFL_JOBS_PER_GPU", "1")
+    if not word.isdecimal() or int(word) < 1:
+        raise MedflError(f"MEDFL_JOBS_PER_GPU must be a whole number of at least 1, not `{word}`.")
+    return int(word)
+
+
+def take_slot(device: str = "auto", poll: float = 0.2) -> str | None:
+    """Wait for a free GPU slot, hold it until the process ends, and show only that GPU to CUDA.
+
+    Devices fill up evenly: every GPU gets a first job before one gets a second.
+
+    Args:
+        device: the run's ``training.device``; only ``auto`` and ``cuda`` leave a choice. With
+            ``cpu`` nothing is taken, and with ``cuda:<index>`` the user has chosen.
+        poll: seconds between two attempts.
+
+    Returns:
+        The value CUDA_VISIBLE_DEVICES was set to, or None where no slot was taken.
+    """
+    gpus = visible_gpus() if device in ("auto", "cuda") else []
+    if not gpus:
+        return None
+    # Each job of a cluster numbers its own devices, which the cluster has reserved for it.
+    job = os.environ.get("SLURM_JOB_ID", "local")
+    folder = Path(os.environ.get("MEDFL_GPU_LOCKS") or _lock_folder(), job)
+    folder.mkdir(parents=True, exist_ok=True)
+    slots = [(gpu, folder / f"{gpu}.{k}") for k in range(jobs_per_gpu()) for gpu in gpus]
+    waiting = False
+    while True:
+        for gpu, path in slots:
+            lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+                continue
+            _held.append(lock)
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+            return gpu
+        if not waiting:
+            print(f"waiting for one of {len(slots)} GPU slots", file=sys.stderr, flush=True)
+            waiting = True
+        time.sleep(poll)
+
+
+def _lock_folder() -> Path:
+    # Not TMPDIR: a workflow manager may give each job its own.
+    root = Path("/tmp") if os.path.isdir("/tmp") else Path(tempfile.gettempdir())
+    return root / f"medfl-gpu-{os.getuid()}"

@@ -1,0 +1,49 @@
+# Runs -> summary, metrics and tables.
+
+
+rule aggregate:
+    input:
+        RUNS,
+        grid="<results>/grid.yaml",
+    output:
+        summary=report(
+            "<results>/summary.csv",
+            category="Tables",
+            caption="../workflow/report/summary.rst",
+        ),
+        metrics="<results>/metrics.json",
+        comparison=report(
+            "<results>/tables/comparison.csv",
+            category="Tables",
+            caption="../workflow/report/comparison.rst",
+        ),
+        text=multiext("<results>/tables/comparison", ".md", ".tex"),
+        convergence="<results>/tables/convergence.csv",
+    log:
+        "<logs>/aggregate.log",
+    benchmark:
+        "<benchmarks>/aggregate.tsv"
+    params:
+        folder=subpath(output.summary, parent=True),
+        code=source_sha("medfl.report"),
+    conda:
+        "../workflow/envs/medfl.yaml"
+    shell:
+        "medfl aggregate --grid {input.grid:q} --results {params.folder:q} > {log:q} 2>&1"
+
+
+# For a grid that is not finished, or in which jobs failed: asks for no run, shows what is missing.
+rule partial:
+    input:
+        grid="<results>/grid.yaml",
+    log:
+        "<logs>/partial.log",
+    benchmark:
+        "<benchmarks>/partial.tsv"
+    params:
+        folder=subpath(input.grid, parent=True),
+    conda:
+        "../workflow/envs/medfl.yaml"
+    shell:
+        "( medfl aggregate --grid {input.grid:q} --results {params.folder:q} --partial"
+        " && medfl report --grid {input.grid:q} --results {params.folder:q} ) 2>&1 | tee {log:q}"

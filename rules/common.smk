@@ -1,0 +1,63 @@
+# The validated grid, and what the rules ask of it.
+
+import shlex
+import sys
+from pathlib import Path
+
+import yaml
+from snakemake.exceptions import WorkflowError
+
+from medfl.errors import MedflError
+from medfl.federated.gpu import jobs_per_gpu, visible_gpus
+from medfl.grid import Cell, load_grid
+from medfl.provenance import code_sha, dataset_sha, source_sha
+
+
+def read_grid():
+    files = workflow.overwrite_configfiles or workflow.configfiles
+    if len(files) > 1:
+        raise MedflError("--configfile: name one grid; several would be merged key by key.")
+    return load_grid(config, str(files[-1]))
+
+
+try:
+    GRID = read_grid()
+    GPU_SLOTS = len(visible_gpus()) * jobs_per_gpu()
+except MedflError as error:
+    raise WorkflowError(str(error))
+
+CELLS = [vars(cell) for cell in GRID.cells()]
+STORES = expand("data/prepared/{dataset}/dataset.yaml", dataset=GRID.datasets)
+SPLITS = sorted({"data/splits/{dataset}/{partition}/seed{seed}.csv".format(**c) for c in CELLS})
+RUN = "runs/{dataset}/{partition}/{arm}/seed{seed}/metrics.json"
+RUNS = [str(Path(GRID.output_dir, RUN.format(**cell))) for cell in CELLS]
+
+# Where no environment is activated, the commands beside this interpreter are still found, last.
+shell.prefix(
+    f'export PATH="$PATH":{shlex.quote(str(Path(sys.executable).parent))}'
+    f" MEDFL_SOURCE={shlex.quote(str(workflow.basedir))}; "
+)
+
+
+def grid_text():
+    return yaml.safe_dump(GRID.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def run_config(wildcards):
+    cell = Cell(wildcards.dataset, wildcards.partition, wildcards.arm, int(wildcards.seed))
+    return GRID.run_config(cell)
+
+
+def run_code(wildcards):
+    config = run_config(wildcards)
+    return code_sha(config.federated_learning.algorithm, config.model.name)
+
+
+def clients_option(wildcards):
+    number = GRID.clients(wildcards.dataset, wildcards.partition)
+    return "" if number is None else f"--num-clients {number}"
+
+
+def folds_options():
+    settings = GRID.split_config().model_dump()
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in settings.items())

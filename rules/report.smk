@@ -1,0 +1,31 @@
+# Tables and runs -> figures and the self-contained report.
+
+
+rule report:
+    input:
+        rules.aggregate.output,
+        SPLITS,
+        grid="<results>/grid.yaml",
+    output:
+        html=report(
+            "<results>/report.html",
+            category="Report",
+            caption="../workflow/report/report.rst",
+        ),
+        figures=report(
+            directory("<results>/figures"),
+            patterns=["{figure}.png"],
+            category="Figures",
+            caption="../workflow/report/figures.rst",
+        ),
+    log:
+        "<logs>/report.log",
+    benchmark:
+        "<benchmarks>/report.tsv"
+    params:
+        folder=subpath(output.html, parent=True),
+        code=source_sha("medfl.report"),
+    conda:
+        "../workflow/envs/medfl.yaml"
+    shell:
+        "medfl report --grid {input.grid:q} --results {params.folder:q} > {log:q} 2>&1"

@@ -1,0 +1,33 @@
+# A store -> who holds which sample, in which fold.
+#
+# `dvc repro` makes the splits through this same rule, so there is one way to make them, and
+# Snakemake knows those that DVC has put under version control. See docs/pipeline.md.
+
+
+rule split:
+    input:
+        "<store>/dataset.yaml",
+    output:
+        csv="<split>.csv",
+        heterogeneity="<split>.heterogeneity.json",
+        picture=report(
+            "<split>.png",
+            category="Partitions",
+            labels={"dataset": "{dataset}", "partition": "{partition}", "seed": "{seed}"},
+            caption="../workflow/report/split.rst",
+        ),
+    log:
+        "<logs>/split/{dataset}/{partition}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/split/{dataset}/{partition}/seed{seed}.tsv"
+    params:
+        code=source_sha("medfl.partition", "medfl.data.store"),
+        # What decides a split and nothing else, so that grids which agree on it share the file.
+        clients=clients_option,
+        folds=folds_options(),
+    conda:
+        "../workflow/envs/medfl.yaml"
+    shell:
+        "medfl split {wildcards.dataset} --partition {wildcards.partition}"
+        " --seed {wildcards.seed} {params.clients} {params.folds} --output {output.csv:q}"
+        " > {log:q} 2>&1"

@@ -1,0 +1,39 @@
+# One run of the grid: dataset x partition x arm x seed.
+
+# Snakemake counts GPUs but does not say which one a job got: `medfl run` takes a free slot itself.
+# `setdefault` sets a limit that `--resources gpu=N` and profiles override.
+GPU = int(GPU_SLOTS > 0 and GRID.run.training.get("device", "auto") != "cpu")
+if GPU:
+    workflow.global_resources.setdefault("gpu", GPU_SLOTS)
+
+
+rule train:
+    input:
+        # `ancient`: both need only be there. What a run depends on stands in `params`, and the
+        # split is remade whenever the store changes.
+        grid=ancient("<results>/grid.yaml"),
+        store=ancient("<store>/dataset.yaml"),
+        split="<split>.csv",
+    output:
+        metrics="<run>/metrics.json",
+        config="<run>/config.yaml",
+        rounds="<run>/rounds.csv",
+        clients="<run>/clients.csv",
+    log:
+        "<logs>/train/{dataset}/{partition}/{arm}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train/{dataset}/{partition}/{arm}/seed{seed}.tsv"
+    params:
+        folder=subpath(output.metrics, parent=True),
+        # Edits inside the package, and of the settings of this arm, redo the runs they touch.
+        code=run_code,
+        settings=lambda wildcards: run_config(wildcards).fingerprint(),
+    threads: 1
+    resources:
+        gpu=GPU,
+    conda:
+        "../workflow/envs/medfl.yaml"
+    shell:
+        "medfl run --grid {input.grid:q} --dataset {wildcards.dataset}"
+        " --partition {wildcards.partition} --arm {wildcards.arm} --seed {wildcards.seed}"
+        " --output-dir {params.folder:q} > {log:q} 2>&1"

@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""A stand-in for the `medfl` command that writes every output of a step in milliseconds.
+
+It is put first on PATH by the tests of the workflow, which count jobs and train nothing. Each call
+is one line in calls.txt; a run whose folder matches FAKE_MEDFL_FAIL fails.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+words = sys.argv[1:]
+options = dict(zip(words[1:], words[2:], strict=False))
+with open("calls.txt", "a", encoding="utf-8") as file:
+    file.write(" ".join(words) + "\n")
+
+
+def put(folder, *names, text="x\n"):
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    for name in names:
+        Path(folder, name).write_text(text, encoding="utf-8")
+
+
+if words[0] == "prepare":
+    put(Path("data/prepared", words[1]), "dataset.yaml", "samples.csv", "images.npy")
+elif words[0] == "split":
+    target = Path(options["--output"])
+    stem = target.stem
+    content = f"{words[1]} {options['--partition']} {stem}\n"
+    put(target.parent, target.name, f"{stem}.heterogeneity.json", f"{stem}.png", text=content)
+elif words[0] == "run":
+    folder = options["--output-dir"]
+    fail = os.environ.get("FAKE_MEDFL_FAIL")
+    if fail and fail in folder:
+        sys.exit("medfl: this run was told to fail")
+    put(folder, "config.yaml", "rounds.csv", "clients.csv", text=folder + "\n")
+    put(folder, "metrics.json", text=json.dumps({"threads": os.environ.get("OMP_NUM_THREADS")}))
+elif words[0] == "aggregate":
+    runs = sorted(str(path) for path in Path(options["--results"], "runs").rglob("metrics.json"))
+    put(options["--results"], "summary.csv", text="run\n" + "\n".join(runs) + "\n")
+    put(options["--results"], "metrics.json", text=json.dumps({"runs": len(runs)}))
+    tables = Path(options["--results"], "tables")
+    put(tables, "comparison.csv", "comparison.md", "comparison.tex", "convergence.csv")
+elif words[0] == "report":
+    put(options["--results"], "report.html")
+    put(Path(options["--results"], "figures"), "accuracy.png")
+else:
+    sys.exit(f"fake medfl: unknown command {words[0]}")
