@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -191,25 +190,3 @@ def _check(record: Any, cell: CellLike, path: Path) -> None:
 def write_summary(runs: Sequence[Run], path: str | Path) -> None:
     """Write ``summary.csv``: a row a cell of the grid; a missing run has empty cells."""
     write_csv(path, SUMMARY_COLUMNS, [run.row() for run in runs])
-
-
-def read_rounds(folder: str | Path) -> list[dict[str, Any]]:
-    """The rows of a run's ``rounds.csv`` with numbers as floats and empty cells as None.
-
-    Raises:
-        MedflError: if the file is missing or holds something that is no number.
-    """
-    return _read_numbers(Path(folder, "rounds.csv"))
-
-
-def _read_numbers(path: Path) -> list[dict[str, Any]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return [
-                {key: float(text) if text else None for key, text in row.items()}
-                for row in csv.DictReader(file)
-            ]
-    except FileNotFoundError as error:
-        raise MedflError(f"{path} does not exist: the run is not complete.") from error
-    except (OSError, ValueError, TypeError) as error:
-        raise MedflError(f"{path} cannot be read ({error}): train this run again.") from error

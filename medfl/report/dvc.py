@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from medfl.files import write_csv, write_json
 from medfl.report import names
-from medfl.report.collect import read_rounds
+from medfl.report.curves import mean_curve, read_rounds
 from medfl.report.results import Results
-from medfl.report.statistics import summarise
 
 DVC_METRICS = {
     "accuracy": names.ACCURACY,
@@ -67,21 +64,15 @@ def write_convergence(results: Results, path: str | Path) -> None:
 
 
 def _mean_curve(folders: list[Path]) -> list[dict[str, Any]]:
-    by_round: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for folder in folders:
-        for row in read_rounds(folder):
-            if row.get("test_accuracy") is not None:
-                by_round[int(row["round"])].append(row)
-    curve = []
-    for number, rows in sorted(by_round.items()):
-        if len(rows) < len(folders):
-            continue
-        point: dict[str, Any] = {"round": number, "seeds": len(rows)}
-        for key in ("bytes_total", *CURVES):
-            values = [row[key] for row in rows if row.get(key) is not None]
-            if len(values) == len(rows):
-                point[key] = round(math.fsum(values) / len(values), 6)
-        spread = summarise([row["test_accuracy"] for row in rows]).sd
-        point["test_accuracy_sd"] = None if spread is None else round(spread, 6)
-        curve.append(point)
-    return curve
+    histories = [read_rounds(folder) for folder in folders]
+    rows: dict[int, dict[str, Any]] = {}
+    for key in CURVES:
+        for point in mean_curve(histories, key):
+            row = rows.setdefault(
+                point.round,
+                {"round": point.round, "seeds": point.n, "bytes_total": point.bytes_total},
+            )
+            row[key] = round(point.mean, 6)
+            if key == "test_accuracy" and point.sd is not None:
+                row["test_accuracy_sd"] = round(point.sd, 6)
+    return [rows[number] for number in sorted(rows)]

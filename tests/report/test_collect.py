@@ -8,7 +8,7 @@ import pytest
 
 from medfl.errors import MedflError
 from medfl.report.build import aggregate
-from medfl.report.collect import SUMMARY_COLUMNS, collect, read_rounds
+from medfl.report.collect import SUMMARY_COLUMNS, collect
 
 
 def summary(results_dir):
@@ -91,20 +91,3 @@ def test_record_of_another_configuration_is_refused(cells, results_dir, key, val
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     with pytest.raises(MedflError, match=r"iid/fedavg/seed1/metrics\.json"):
         collect(cells, results_dir)
-
-
-def test_rounds_are_numbers_and_empty_cells_none(results_dir):
-    rows = read_rounds(results_dir / "runs/toy/iid/fedavg/seed0")
-    assert [row["round"] for row in rows] == [0, 1, 2]
-    assert rows[2]["test_accuracy"] == pytest.approx(0.80)
-    assert rows[0]["test_auc_macro"] is None
-
-
-def test_broken_rounds_file_is_named(results_dir):
-    folder = results_dir / "runs/toy/iid/fedavg/seed0"
-    (folder / "rounds.csv").write_text("round,test_accuracy\n0,zero\n")
-    with pytest.raises(MedflError, match=r"rounds\.csv cannot be read"):
-        read_rounds(folder)
-    (folder / "rounds.csv").unlink()
-    with pytest.raises(MedflError, match="does not exist"):
-        read_rounds(folder)

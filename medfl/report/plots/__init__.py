@@ -1,0 +1,1 @@
+"""Pictures of the results, in colours that the colour-blind can tell apart."""

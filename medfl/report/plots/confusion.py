@@ -1,0 +1,94 @@
+"""Which class is taken for which: one confusion matrix an arm."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from medfl.report.plots.style import panels, styled
+from medfl.report.results import Results
+
+ANNOTATE_UP_TO = 8
+
+
+def mean_confusion(results: Results, dataset: str, partition: str, arm: str) -> np.ndarray | None:
+    """Rows normalised run by run, then the mean over finished seeds: (K, K), true × predicted.
+
+    A class without test samples is a row of NaN; None where no run has a matrix (multi-label).
+    """
+    matrices = []
+    for run in results.at(dataset, partition, arm):
+        counts = run.test.get("confusion") if run.completed else None
+        if counts:
+            matrix = np.asarray(counts, dtype=float)
+            total = matrix.sum(axis=1, keepdims=True)
+            matrices.append(
+                np.divide(matrix, total, out=np.full_like(matrix, np.nan), where=total > 0)
+            )
+    if not matrices:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a row that is empty in every seed
+        return np.nanmean(matrices, axis=0)
+
+
+@styled
+def draw_confusions(
+    results: Results, dataset: str, partition: str, classes: Sequence[str], labels: dict[str, str]
+) -> Figure | None:
+    """A panel an arm; None where there is no matrix at all."""
+    found = {arm: mean_confusion(results, dataset, partition, arm) for arm in results.arms}
+    matrices = {arm: matrix for arm, matrix in found.items() if matrix is not None}
+    if not matrices:
+        return None
+    size = len(next(iter(matrices.values())))
+    words = (
+        [shorten(name) for name in classes] if len(classes) == size else list(map(str, range(size)))
+    )
+    rows, columns = panels(len(matrices), 4)
+    side = max(1.7, 0.29 * size)
+    figure = Figure(
+        figsize=(side * columns + 2.2, (side + 0.35) * rows + 1.1), layout="constrained"
+    )
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for axis in axes.flat[len(matrices) :]:
+        axis.set_visible(False)
+    for place, (arm, matrix) in enumerate(matrices.items()):
+        axis = axes.flat[place]
+        image = _draw_matrix(axis, matrix)
+        axis.set_title(labels.get(arm, arm))
+        left, bottom = place % columns == 0, place + columns >= len(matrices)
+        axis.set_yticks(range(size), words if left else [""] * size)
+        axis.set_xticks(range(size), words if bottom else [""] * size, rotation=90)
+    figure.supylabel("True class", fontsize=9)
+    figure.supxlabel("Predicted class", fontsize=9)
+    bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, pad=0.02)
+    bar.set_label("Share of the true class (%)")
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    return figure
+
+
+def _draw_matrix(axis: Axes, matrix: np.ndarray) -> mpl.image.AxesImage:
+    colours = mpl.colormaps["Blues"].copy()
+    colours.set_bad("#d9d9d9")
+    image = axis.imshow(100 * matrix, cmap=colours, vmin=0, vmax=100)
+    axis.grid(visible=False)
+    axis.tick_params(length=0, labelsize=7.5)
+    axis.spines[:].set_visible(False)
+    if len(matrix) <= ANNOTATE_UP_TO:
+        for (row, column), share in np.ndenumerate(matrix):
+            if np.isfinite(share):
+                ink = "white" if share > 0.55 else "black"
+                text = f"{100 * share:.0f}"
+                axis.text(column, row, text, ha="center", va="center", color=ink, fontsize=6.5)
+    return image
+
+
+def shorten(name: str, limit: int = 18) -> str:
+    """A class name that fits beside a matrix."""
+    return name if len(name) <= limit else f"{name[: limit - 1]}…"

@@ -1,0 +1,210 @@
+"""Learning curves over rounds and over bytes: mean over seeds, band of one standard deviation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+
+from medfl.config import did_you_mean
+from medfl.errors import MedflError
+from medfl.report.curves import History, is_number, mean_curve, read_rounds
+from medfl.report.plots.style import ArmStyle, arm_styles, legend, styled
+
+TITLES = {
+    "test_accuracy": "Test accuracy (%)",
+    "test_balanced_accuracy": "Balanced test accuracy (%)",
+    "test_auc_macro": "Macro AUC-ROC on test",
+    "test_loss": "Test loss",
+    "val_accuracy": "Validation accuracy (%)",
+    "val_balanced_accuracy": "Balanced validation accuracy (%)",
+    "val_auc_macro": "Macro AUC-ROC on validation",
+    "val_loss": "Validation loss",
+    "worst_client_accuracy": "Worst client's accuracy (%)",
+    "train_loss": "Training loss",
+    "update_norm": "Norm of the update",
+}
+View = Literal["rounds", "bytes", "both"]
+
+
+@dataclass
+class Curve:
+    """The histories that one line stands for; ``stopped`` are those that diverged."""
+
+    finished: list[History] = field(default_factory=list)
+    stopped: list[History] = field(default_factory=list)
+
+
+def plot_convergence(
+    source: str | Path | Sequence[str | Path] | History,
+    *,
+    metric: str = "test_accuracy",
+    x: View = "rounds",
+    title: str = "",
+    path: str | Path | None = None,
+) -> Figure:
+    """Draw how runs converged.
+
+    Args:
+        source: a run folder; several of them (runs that differ only in their seed become one mean
+            line with a band of ± one standard deviation); or a history in memory, as the rows of
+            ``rounds.csv``.
+        metric: a column of ``rounds.csv``.
+        x: over ``rounds``, over ``bytes`` (logarithmic), or ``both`` side by side.
+        title: a heading.
+        path: also save it here (the ending decides the format).
+
+    Returns:
+        The figure.
+
+    Raises:
+        MedflError: for an unknown metric or view, or a folder that is no finished run.
+    """
+    if metric not in TITLES:
+        raise MedflError(f"unknown metric `{metric}`{did_you_mean(metric, TITLES)}")
+    if x not in ("rounds", "bytes", "both"):
+        raise MedflError(f"unknown view `{x}`{did_you_mean(x, ('rounds', 'bytes', 'both'))}")
+    curves = _gather(source)
+    figure = draw(curves, arm_styles(list(curves)), metric=metric, x=x, title=title)
+    if path is not None:
+        figure.savefig(path)
+    return figure
+
+
+def _gather(source: Any) -> dict[str, Curve]:
+    """The curves by label, from any of the forms that ``plot_convergence`` accepts."""
+    if isinstance(source, str | Path):
+        source = [source]
+    items = list(source)
+    if not items:
+        raise MedflError("nothing to plot: give a run folder, several, or a history.")
+    if all(isinstance(item, Mapping) for item in items):
+        return {"this run": Curve([items])}
+    records = [_record(Path(item)) for item in items]
+    keys = [
+        key
+        for key in ("dataset", "partition", "arm")
+        if key == "arm" or len({record[key] for record in records}) > 1
+    ]
+    curves: dict[str, Curve] = {}
+    for item, record in zip(items, records, strict=True):
+        curve = curves.setdefault(", ".join(str(record[key]) for key in keys), Curve())
+        history = read_rounds(item)
+        (curve.finished if record["status"] == "completed" else curve.stopped).append(history)
+    return curves
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        return {key: record[key] for key in ("dataset", "partition", "arm", "status")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise MedflError(
+            f"{folder} is not the folder of a finished run: its metrics.json cannot be read "
+            f"({error!r})."
+        ) from error
+
+
+@styled
+def draw(
+    curves: Mapping[str, Curve],
+    styles: dict[str, ArmStyle],
+    *,
+    metric: str = "test_accuracy",
+    x: View = "both",
+    title: str = "",
+    labels: Mapping[str, str] | None = None,
+) -> Figure:
+    """Draw curves by arm with the given styles, one panel a view, one legend beside them."""
+    views = ["rounds", "bytes"] if x == "both" else [x]
+    with_legend = len(styles) > 1
+    height = max(3.6, 0.21 * len(styles) + 0.6)
+    figure = Figure(
+        figsize=(4.3 * len(views) + (2.0 if with_legend else 0.4), height), layout="constrained"
+    )
+    axes = figure.subplots(1, len(views), sharey=True, squeeze=False)[0]
+    for axis, view in zip(axes, views, strict=True):
+        for place, (arm, curve) in enumerate(curves.items()):
+            _draw_curve(axis, curve, styles[arm], metric, view, place, len(curves))
+        _finish(axis, view, metric, first=axis is axes[0])
+    if with_legend:
+        legend(figure, styles, dict(labels or {}))
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _scale(metric: str) -> float:
+    return 100.0 if TITLES[metric].endswith("(%)") else 1.0
+
+
+def _draw_curve(
+    axis: Axes, curve: Curve, style: ArmStyle, metric: str, view: str, place: int, count: int
+) -> None:
+    look: dict[str, Any] = {"color": style.color, "linestyle": style.line, "linewidth": 1.5}
+    scale = _scale(metric)
+    points = mean_curve(curve.finished, metric)
+    if points and view == "bytes" and points[-1].bytes_total == 0:
+        # Nothing travels, so there is no place on the axis: the final value, all the way across.
+        axis.axhline(scale * points[-1].mean, **look)
+        points = []
+    if view == "bytes":
+        points = [point for point in points if point.bytes_total > 0]
+    if points:
+        at = [point.round if view == "rounds" else point.bytes_total / 1e6 for point in points]
+        mean = [scale * point.mean for point in points]
+        sd = [scale * (point.sd or 0.0) for point in points]
+        # About seven markers a line, at different places so that they do not hide one another.
+        step = max(1, len(points) // 7)
+        axis.plot(
+            at, mean, marker=style.marker, markersize=4.5, markevery=(place % step, step), **look
+        )
+        if any(sd):
+            low = [m - s for m, s in zip(mean, sd, strict=True)]
+            high = [m + s for m, s in zip(mean, sd, strict=True)]
+            shade = 0.18 if count <= 6 else 0.10
+            axis.fill_between(at, low, high, color=style.color, alpha=shade, linewidth=0)
+    for history in curve.stopped:
+        _draw_stopped(axis, history, style, metric, view)
+
+
+def _draw_stopped(axis: Axes, history: History, style: ArmStyle, metric: str, view: str) -> None:
+    """A diverged run: a thin line that ends in a cross."""
+    key, unit = ("round", 1.0) if view == "rounds" else ("bytes_total", 1e6)
+    rows = [row for row in history if is_number(row.get(metric)) and is_number(row.get(key))]
+    rows = [row for row in rows if view == "rounds" or row[key] > 0]
+    if rows:
+        at = [row[key] / unit for row in rows]
+        values = [_scale(metric) * row[metric] for row in rows]
+        axis.plot(at, values, color=style.color, linestyle=style.line, linewidth=0.8)
+        axis.plot(at[-1], values[-1], marker="x", color=style.color, markersize=8)
+
+
+def _finish(axis: Axes, view: str, metric: str, first: bool) -> None:
+    if view == "rounds":
+        axis.set_xlabel("Round")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        axis.set_xlabel("Traffic up and down, all clients (MB)")
+        log_ticks(axis)
+    if first:
+        axis.set_ylabel(TITLES[metric])
+
+
+def log_ticks(axis: Axes) -> None:
+    """A logarithmic x axis with readable numbers, few enough not to touch."""
+    from matplotlib.ticker import LogLocator
+
+    axis.set_xscale("log")
+    low, high = axis.get_xlim()
+    decades = high / low
+    subs = (1.0,) if decades > 300 else (1.0, 3.0) if decades > 15 else (1.0, 2.0, 5.0)
+    axis.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())

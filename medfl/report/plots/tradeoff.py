@@ -1,0 +1,147 @@
+"""What accuracy costs: against traffic, and against how different the clients are."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+
+from medfl.report import names
+from medfl.report.plots.convergence import log_ticks
+from medfl.report.plots.style import ArmStyle, legend, panels, styled
+from medfl.report.results import Results
+from medfl.report.statistics import Summary
+
+DISTANCE = "label_js_distance"
+POINT = 1 / 72
+
+
+@styled
+def draw_traffic(
+    results: Results, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
+) -> Figure:
+    """Accuracy over the bytes of a whole run, a panel a partition; mean ± sd over seeds."""
+    rows, columns = panels(len(results.partitions), 2)
+    height = max(2.9 * rows, 0.21 * len(styles) + 0.6)
+    figure = Figure(figsize=(4.2 * columns + 2.0, height), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, squeeze=False)
+    for axis, partition in zip(axes.flat, results.partitions, strict=False):
+        _draw_traffic_panel(figure, axis, results, dataset, partition, styles)
+        axis.set_title(names.partition_title(partition))
+        axis.set_ylabel("Test accuracy (%)")
+        axis.set_xlabel("Traffic of a run (MB); equal traffic side by side")
+        axis.tick_params(labelbottom=True)
+    for axis in axes.flat[: len(results.partitions)]:
+        log_ticks(axis)
+    for axis in axes.flat[len(results.partitions) :]:
+        axis.set_visible(False)
+    legend(figure, styles, labels)
+    return figure
+
+
+def _draw_traffic_panel(
+    figure: Figure,
+    axis: Axes,
+    results: Results,
+    dataset: str,
+    partition: str,
+    styles: dict[str, ArmStyle],
+) -> None:
+    clusters: dict[float, list[tuple[str, Summary]]] = defaultdict(list)
+    for arm in styles:
+        accuracy = results.state(dataset, partition, arm, names.ACCURACY).summary
+        traffic = results.state(dataset, partition, arm, names.MEGABYTES).summary
+        if accuracy is None:
+            continue
+        if traffic is None or traffic.mean == 0:
+            look = styles[arm]
+            axis.axhline(100 * accuracy.mean, color=look.color, linestyle=look.line, linewidth=1.1)
+            continue
+        # Arms within a few per cent of the same traffic would lie on top of one another.
+        near = next((key for key in clusters if abs(math.log(key / traffic.mean)) < 0.1), None)
+        clusters[near or traffic.mean].append((arm, accuracy))
+    for traffic_mb, members in clusters.items():
+        gap = min(8.0, 60 / len(members))
+        for place, (arm, accuracy) in enumerate(members):
+            shift = (place - (len(members) - 1) / 2) * gap * POINT
+            offset = ScaledTranslation(shift, 0, figure.dpi_scale_trans)
+            _point(axis, traffic_mb, accuracy, styles[arm], transform=axis.transData + offset)
+    if clusters:
+        low, high = min(clusters), max(clusters)
+        margin = max(1.6, (high / low) ** 0.2)
+        axis.set_xlim(low / margin, high * margin)
+
+
+def _point(axis: Axes, x: float, accuracy: Summary, style: ArmStyle, **where: Any) -> None:
+    mean, sd = 100 * accuracy.mean, 100 * (accuracy.sd or 0.0)
+    axis.plot([x, x], [mean - sd, mean + sd], color=style.color, linewidth=1.1, **where)
+    axis.plot([x], [mean], marker=style.marker, color=style.color, markersize=5.5, **where)
+
+
+@styled
+def draw_heterogeneity(
+    results: Results, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
+) -> Figure | None:
+    """Accuracy over the label distance between clients; None below two partitions that have it."""
+    distances = {part: _distance(results, dataset, part) for part in results.partitions}
+    known = sorted((value, part) for part, value in distances.items() if value is not None)
+    if len(known) < 2:
+        return None
+    height = max(4.0, 0.21 * len(styles) + 0.6)
+    figure = Figure(figsize=(7.6, height), layout="constrained")
+    axis = figure.subplots()
+    for arm, style in styles.items():
+        states = [
+            (distance, results.state(dataset, part, arm, names.ACCURACY).summary)
+            for distance, part in known
+        ]
+        points = [(distance, summary) for distance, summary in states if summary]
+        at = [distance for distance, _ in points]
+        mean = [100 * summary.mean for _, summary in points]
+        axis.plot(at, mean, color=style.color, linestyle=style.line, linewidth=1.2)
+        for distance, summary in points:
+            _point(axis, distance, summary, style)
+    axis.set_xlabel("Jensen–Shannon distance between the clients' labels (mean over seeds)")
+    axis.set_ylabel("Test accuracy (%)")
+    _name_partitions(axis, known)
+    legend(figure, styles, labels)
+    return figure
+
+
+def _distance(results: Results, dataset: str, partition: str) -> float | None:
+    """Mean over the runs of the label distance that their splits' records give."""
+    values = [
+        (run.record.get("heterogeneity") or {}).get(DISTANCE)
+        for arm in results.arms
+        for run in results.at(dataset, partition, arm)
+        if run.record
+    ]
+    known = [float(value) for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None
+
+
+def _name_partitions(axis: Axes, known: list[tuple[float, str]]) -> None:
+    """Each partition's name above its place, pushed aside where two would touch."""
+    low, high = axis.get_xlim()
+    gap = 0.05 * (high - low)
+    spots: list[float] = []
+    for distance, _ in known:
+        spots.append(max(distance, spots[-1] + gap) if spots else distance)
+    overshoot = max(0.0, spots[-1] - high)
+    for (distance, partition), spot in zip(known, spots, strict=True):
+        axis.axvline(distance, color="#bbbbbb", linewidth=0.8, zorder=0)
+        axis.annotate(
+            names.partition_title(partition),
+            xy=(distance, 1.0),
+            xytext=(spot - overshoot, 1.03),
+            xycoords=axis.get_xaxis_transform(),
+            textcoords=axis.get_xaxis_transform(),
+            rotation=35,
+            ha="left",
+            va="bottom",
+            fontsize=8,
+        )
