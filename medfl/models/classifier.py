@@ -34,7 +34,7 @@ def cnn(num_classes: int, in_channels: int, image_size: int) -> Classifier:
     """Small convolutional network: three layers up to 32 pixels, one more at each doubling.
 
     Two layers of stride 2 (a step costs half of what it does with pooling there), then 3×3 layers
-    with pooling down to 3 to 7 pixels a side, where it is worth its price (macro AUC on
+    with pooling down to 8 pixels a side or fewer, where it is worth its price (macro AUC on
     PneumoniaMNIST). Pooling comes before batch norm and ReLU, which then have a quarter to do.
     """
     sequence: list[nn.Module] = [

@@ -1,0 +1,36 @@
+"""In a process of its own: what is imported, and how, is decided once."""
+
+import os
+import subprocess
+import sys
+
+CODE = """
+import gc, sys, torch
+from medfl.models import build_model
+build_model("cnn", 2, 1, 28)
+print("torchvision" in sys.modules)
+
+def fail(path):
+    raise OSError("cannot open libcudart")
+torch.ops.load_library = fail  # as beside a CPU-only torch, whatever is installed here
+
+from medfl.models.torchvision_cpu import import_torchvision
+torchvision = import_torchvision()
+gc.collect()
+print(import_torchvision() is torchvision)
+print(tuple(build_model("resnet18", 2, 1, 28).eval()(torch.zeros(1, 1, 28, 28)).shape))
+try:
+    torch.ops.torchvision.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+except NotImplementedError:
+    print("not there")
+"""
+
+
+def test_torchvision_comes_on_demand_and_without_its_compiled_operators():
+    result = subprocess.run(
+        [sys.executable, "-c", CODE],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert result.stdout.splitlines() == ["False", "True", "(1, 2)", "not there"], result.stderr
