@@ -1,1 +1,30 @@
-"""medfl: a reproducible benchmark of federated learning on medical images."""
+"""medfl: a reproducible benchmark of federated learning on medical images.
+
+The public names are imported when they are first used: PyTorch is not loaded for a table.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOMES = {
+    "DicomPreprocessor": "medfl.data",
+    "FederatedAlgorithm": "medfl.algorithms",
+    "FederatedClient": "medfl.federated",
+    "FederatedConfig": "medfl.config",
+    "FederatedData": "medfl.federated",
+    "FederatedServer": "medfl.federated",
+    "FederatedTrainer": "medfl.federated",
+    "MedflError": "medfl.errors",
+    "MedicalDataLoader": "medfl.data",
+    "plot_convergence": "medfl.report.plots",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -178,6 +178,11 @@ class FederatedConfig(Section):
             raise MedflError(f"{path} must hold sections such as federated_learning and training.")
         return validate(cls, content, str(path))
 
+    def with_device(self, device: str) -> FederatedConfig:
+        """The same run on another device."""
+        training = self.training.model_copy(update={"device": device})
+        return self.model_copy(update={"training": training})
+
     def fingerprint(self) -> str:
         """SHA-256 of all that decides the result: what of equal value is a resumable run.
 

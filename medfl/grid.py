@@ -57,8 +57,10 @@ class GridConfig(Section):
     """A params file: what is crossed with what, and the settings of every run."""
 
     data_root: str | None = None
+    work_root: str = Field("data", description="prepared stores go to <work_root>/prepared")
+    splits_dir: str = Field("data/splits", description="<dataset>/<partition>/seed<k>.csv")
     output_dir: str = "results"
-    arms_file: str = "params/algorithms.yaml"
+    arms_file: str | None = Field("params/algorithms.yaml", description="the named arms")
     datasets: list[str] = Field(min_length=1)
     partitions: list[str] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
@@ -97,6 +99,10 @@ class GridConfig(Section):
             for arm in self.arms
             for seed in self.seeds
         ]
+
+    def split_path(self, cell: Cell) -> Path:
+        """The split file of a run, which all its arms share."""
+        return Path(self.splits_dir, cell.dataset, cell.partition, f"seed{cell.seed}.csv")
 
     def clients(self, dataset: str, partition: str) -> int | None:
         """The number of clients of a split; None where the data's own sites decide it."""
@@ -161,11 +167,11 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
         parse_dataset(dataset)
     for partition in grid.partitions:
         parse_partition(partition)
-    arms = {**read_arms(grid.arms_file), **grid.arm_settings}
+    arms = {**(read_arms(grid.arms_file) if grid.arms_file else {}), **grid.arm_settings}
     for name in grid.arms:
         if name not in arms:
             raise MedflError(f"{where}: unknown arm `{name}`{did_you_mean(name, arms)}")
-        _check_arm(name, arms[name], grid.arms_file)
+        _check_arm(name, arms[name], grid.arms_file or where)
     for name in grid.dataset_settings:
         if name not in grid.datasets:
             raise MedflError(

@@ -1,0 +1,90 @@
+"""`medfl benchmark`: from words on the command line to a grid file, run through Snakemake."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from medfl.algorithms.registry import available
+from medfl.config import did_you_mean
+from medfl.errors import MedflError
+from medfl.files import write_yaml
+from medfl.grid import load_grid, read_arms
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def launch(options: argparse.Namespace) -> int:
+    """Write ``<output-dir>/benchmark.yaml`` and run it; Snakemake's exit status.
+
+    The same command again runs only what is new. The grid file is an ordinary params file.
+    """
+    if not (ROOT / "Snakefile").exists():
+        raise MedflError(
+            f"{ROOT} holds no Snakefile: `medfl benchmark` runs from a checkout of medfl "
+            "(install it with `pip install -e .`)."
+        )
+    content = build_grid(options)
+    load_grid(content, "the benchmark")
+    path = Path(options.output_dir, "benchmark.yaml")
+    write_yaml(path, content)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--configfile", str(path), "--cores", str(options.cores)]
+    command += ["--use-conda"] if options.use_conda else []
+    command += ["--dry-run"] if options.dry_run else []
+    command += ["--profile", options.profile] if options.profile else []
+    command += ["--keep-going", "--rerun-incomplete"]
+    # The Snakefile imports medfl, also when this is started from another folder.
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.call(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+
+
+def build_grid(options: argparse.Namespace) -> dict[str, Any]:
+    """The params file of a benchmark, complete in itself."""
+    partitions = [*options.partition, *(f"dirichlet-{alpha}" for alpha in options.alpha)]
+    return {
+        "data_root": options.data_root,
+        "work_root": options.work_root,
+        "splits_dir": str(Path(options.output_dir, "splits")),
+        "output_dir": options.output_dir,
+        "arms_file": None,
+        "datasets": options.dataset,
+        "partitions": partitions or ["iid", "dirichlet-0.5", "dirichlet-0.1"],
+        "arms": [arm_name(word) for word in options.algorithms],
+        "seeds": options.seeds,
+        "num_clients": options.num_clients,
+        "run": {
+            "federated_learning": {
+                "rounds": options.rounds,
+                "local_epochs": options.local_epochs,
+                "clients_per_round": options.clients_per_round,
+            },
+            "model": {"name": options.model},
+            "training": {
+                "batch_size": options.batch_size,
+                "learning_rate": options.learning_rate,
+            },
+        },
+        "arm_settings": {arm_name(word): _arm(word) for word in options.algorithms},
+    }
+
+
+def arm_name(word: str) -> str:
+    """The name of an arm in tables and folders: the class of a user's own algorithm."""
+    return word.rsplit(":", 1)[-1]
+
+
+def _arm(word: str) -> dict[str, Any]:
+    if ":" in word:
+        return {"algorithm": word}
+    local = Path("params/algorithms.yaml")
+    arms = read_arms(local if local.exists() else ROOT / local)
+    if word in arms:
+        return arms[word]
+    if word in available():
+        return {"algorithm": word}
+    raise MedflError(f"unknown algorithm `{word}`{did_you_mean(word, arms)}")
