@@ -245,17 +245,17 @@ def _parser() -> argparse.ArgumentParser:
     _grid_options(sub)
 
     sub = command("benchmark", _benchmark, "Build a grid from words and run all of it.")
-    sub.add_argument("--dataset", type=_words, default=["phantom"], help="comma-separated")
+    sub.add_argument("--dataset", type=_words, default="phantom", help="comma-separated")
     sub.add_argument(
         "--algorithms",
         type=_words,
-        default=["centralized", "local", "fedavg", "fedprox", "fednova", "scaffold", "fedbn"],
+        default="centralized,local,fedavg,fedprox,fednova,scaffold,fedbn",
         help="arms of params/algorithms.yaml, or my_package.module:MyClass; comma-separated",
     )
     sub.add_argument("--num-clients", type=int, default=10, help="of partitions without sites")
-    sub.add_argument("--alpha", type=_words, default=[], help="Dirichlet alphas, comma-separated")
-    sub.add_argument("--partition", type=_words, default=[], help="scheme words, comma-separated")
-    sub.add_argument("--seeds", type=_numbers, default=[0], help="comma-separated")
+    sub.add_argument("--alpha", type=_words, default="", help="Dirichlet alphas, comma-separated")
+    sub.add_argument("--partition", type=_words, default="", help="scheme words, comma-separated")
+    sub.add_argument("--seeds", type=_numbers, default="0", help="comma-separated")
     sub.add_argument("--rounds", type=int, default=20)
     sub.add_argument("--local-epochs", type=int, default=1)
     sub.add_argument("--clients-per-round", type=int)
