@@ -43,13 +43,11 @@ localrules:
     prepared,
     splits,
     runs,
-    grid,
     aggregate,
     report,
     partial,
 
 
-include: "rules/grid.smk"
 include: "rules/prepare.smk"
 include: "rules/split.smk"
 include: "rules/train.smk"

@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 # What these hold cannot change a number by itself: settings are hashed where they are used.
 NO_RESULT = frozenset(
-    f"medfl.{name}" for name in ("config", "errors", "provenance", "federated.gpu", "grid")
+    f"medfl.{name}" for name in ("config", "errors", "provenance", "gpu", "grid")
 )
 # The registry of models imports them all; these are only reached by torchvision's networks.
 TORCHVISION = frozenset({"medfl.models.backbones", "medfl.models.torchvision_cpu"})

@@ -4,7 +4,6 @@
 rule aggregate:
     input:
         RUNS,
-        grid="<results>/grid.yaml",
     output:
         summary=report(
             "<results>/summary.csv",
@@ -26,24 +25,23 @@ rule aggregate:
     params:
         folder=subpath(output.summary, parent=True),
         code=source_sha("medfl.report"),
+        names=grid_names(),
     conda:
         "../workflow/envs/medfl.yaml"
     shell:
-        "medfl aggregate --grid {input.grid:q} --results {params.folder:q} > {log:q} 2>&1"
+        'medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} > {log:q} 2>&1'
 
 
 # For a grid that is not finished, or in which jobs failed: asks for no run, shows what is missing.
 rule partial:
-    input:
-        grid="<results>/grid.yaml",
     log:
         "<logs>/partial.log",
     benchmark:
         "<benchmarks>/partial.tsv"
     params:
-        folder=subpath(input.grid, parent=True),
+        folder=GRID.output_dir,
     conda:
         "../workflow/envs/medfl.yaml"
     shell:
-        "( medfl aggregate --grid {input.grid:q} --results {params.folder:q} --partial"
-        " && medfl report --grid {input.grid:q} --results {params.folder:q} ) 2>&1 | tee {log:q}"
+        '( medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} --partial'
+        ' && medfl report --grid "$MEDFL_GRID" --results {params.folder:q} ) 2>&1 | tee {log:q}'

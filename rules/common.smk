@@ -1,5 +1,6 @@
 # The validated grid, and what the rules ask of it.
 
+import hashlib
 import shlex
 import sys
 from pathlib import Path
@@ -8,20 +9,30 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 from medfl.errors import MedflError
-from medfl.federated.gpu import jobs_per_gpu, visible_gpus
+from medfl.files import write_text
+from medfl.gpu import jobs_per_gpu, visible_gpus
 from medfl.grid import Cell, load_grid
 from medfl.provenance import code_sha, dataset_sha, source_sha
 
 
+
 def read_grid():
+    """The grid, and the file to name to the commands."""
     files = workflow.overwrite_configfiles or workflow.configfiles
     if len(files) > 1:
         raise MedflError("--configfile: name one grid; several would be merged key by key.")
-    return load_grid(config, str(files[-1]))
+    checked = load_grid(config, str(files[0]))
+    if not workflow.config_settings.config:
+        return checked, files[0]
+    # `--config seeds=[3]` on top: the commands read the result from a file of its own.
+    text = yaml.safe_dump(checked.model_dump(mode="json"), sort_keys=False)
+    scratch = Path(".snakemake", f"grid-{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml")
+    write_text(scratch, text)
+    return checked, scratch
 
 
 try:
-    GRID = read_grid()
+    GRID, GRID_FILE = read_grid()
     GPU_SLOTS = len(visible_gpus()) * jobs_per_gpu()
 except MedflError as error:
     raise WorkflowError(str(error))
@@ -32,15 +43,19 @@ SPLITS = sorted({"data/splits/{dataset}/{partition}/seed{seed}.csv".format(**c) 
 RUN = "runs/{dataset}/{partition}/{arm}/seed{seed}/metrics.json"
 RUNS = [str(Path(GRID.output_dir, RUN.format(**cell))) for cell in CELLS]
 
-# Where no environment is activated, the commands beside this interpreter are still found, last.
+# Read by every command's shell. The grid's file is named here, not in `params`: which file a run's
+# settings stand in changes nothing. Where no environment is activated, the commands beside this
+# interpreter are still found, last.
 shell.prefix(
     f'export PATH="$PATH":{shlex.quote(str(Path(sys.executable).parent))}'
+    f" MEDFL_GRID={shlex.quote(str(GRID_FILE))}"
     f" MEDFL_SOURCE={shlex.quote(str(workflow.basedir))}; "
 )
 
 
-def grid_text():
-    return yaml.safe_dump(GRID.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+def grid_names():
+    """The order of rows and columns in tables."""
+    return [GRID.datasets, GRID.partitions, GRID.arms, GRID.seeds]
 
 
 def run_config(wildcards):

@@ -5,7 +5,6 @@ rule report:
     input:
         rules.aggregate.output,
         SPLITS,
-        grid="<results>/grid.yaml",
     output:
         html=report(
             "<results>/report.html",
@@ -25,7 +24,8 @@ rule report:
     params:
         folder=subpath(output.html, parent=True),
         code=source_sha("medfl.report"),
+        names=grid_names(),
     conda:
         "../workflow/envs/medfl.yaml"
     shell:
-        "medfl report --grid {input.grid:q} --results {params.folder:q} > {log:q} 2>&1"
+        'medfl report --grid "$MEDFL_GRID" --results {params.folder:q} > {log:q} 2>&1'

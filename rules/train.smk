@@ -9,9 +9,7 @@ if GPU:
 
 rule train:
     input:
-        # `ancient`: both need only be there. What a run depends on stands in `params`, and the
-        # split is remade whenever the store changes.
-        grid=ancient("<results>/grid.yaml"),
+        # `ancient`: the split is remade whenever the store changes, so here it need only be there.
         store=ancient("<store>/dataset.yaml"),
         split="<split>.csv",
     output:
@@ -34,6 +32,6 @@ rule train:
     conda:
         "../workflow/envs/medfl.yaml"
     shell:
-        "medfl run --grid {input.grid:q} --dataset {wildcards.dataset}"
+        'medfl run --grid "$MEDFL_GRID" --dataset {wildcards.dataset}'
         " --partition {wildcards.partition} --arm {wildcards.arm} --seed {wildcards.seed}"
         " --output-dir {params.folder:q} > {log:q} 2>&1"

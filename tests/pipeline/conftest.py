@@ -1,0 +1,116 @@
+"""A copy of the workflow in an empty folder, with a fake `medfl` first on PATH."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+PARTS = ("Snakefile", "rules", "workflow", "medfl", "params", "pyproject.toml", "requirements.lock")
+
+GRID = {
+    "datasets": ["phantom"],
+    "partitions": ["iid", "dirichlet-0.5"],
+    "arms": ["fedavg", "fedprox"],
+    "seeds": [0, 1],
+    "num_clients": 4,
+    "run": {"federated_learning": {"rounds": 2}},
+}
+
+
+class Workflow:
+    """A folder with the workflow, its package and one grid."""
+
+    def __init__(self, folder: Path, fake: bool = True) -> None:
+        self.folder = folder
+        self.environment = dict(os.environ)
+        for name in list(self.environment):
+            if name.startswith(("SNAKEMAKE", "MEDFL", "CUDA_", "DVC")):
+                del self.environment[name]
+        path = [str(Path(sys.executable).parent), os.environ["PATH"]]
+        if fake:
+            commands = folder / "bin"
+            commands.mkdir()
+            shutil.copy(HERE / "fake_medfl.py", commands / "medfl")
+            (commands / "medfl").chmod(0o755)
+            path.insert(0, str(commands))
+        self.environment["PATH"] = os.pathsep.join(path)
+        self.environment["XDG_CACHE_HOME"] = str(folder / "cache")
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{command} failed:\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def snakemake(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "snakemake", *options, check=check)
+
+    def planned(self, *options: str) -> dict[str, int]:
+        """Jobs that would run, by rule."""
+        done = self.snakemake("--dry-run", *options)
+        text = done.stdout + done.stderr
+        if "Nothing to be done" in text:
+            return {}
+        table = text.rsplit("Job stats:", 1)[1].split("total")[0]
+        jobs = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+        assert jobs, text
+        return {name: n for name, n in jobs.items() if name != "all"}
+
+    def calls(self) -> list[str]:
+        """What the fake `medfl` was called with since the last time."""
+        path = self.folder / "calls.txt"
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        return lines
+
+    def write_grid(self, name: str = "params/default.yaml", **changes: object) -> None:
+        content = {**GRID, **changes}
+        (self.folder / name).write_text(yaml.safe_dump(content), encoding="utf-8")
+
+    def append(self, name: str, text: str) -> None:
+        with open(self.folder / name, "a", encoding="utf-8") as file:
+            file.write(text)
+
+
+def copy_workflow(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    ignore = shutil.ignore_patterns("__pycache__")
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignore, dirs_exist_ok=True)
+        else:
+            shutil.copy(source, folder / name)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the grid has run to its end, with the fake command."""
+    pytest.importorskip("snakemake")
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    copy_workflow(folder)
+    workflow = Workflow(folder)
+    workflow.write_grid()
+    workflow.snakemake("--cores", "2", "--quiet", "all")
+    assert len(workflow.calls()) == 1 + 4 + 8 + 2
+    shutil.rmtree(folder / "bin")
+    return folder
+
+
+@pytest.fixture
+def workflow(finished: Path, tmp_path: Path) -> Workflow:
+    """A private copy of the finished folder; time stamps are kept."""
+    folder = tmp_path / "project"
+    subprocess.run(["cp", "-a", str(finished), str(folder)], check=True)
+    return Workflow(folder)
