@@ -79,7 +79,7 @@ def _run(options: argparse.Namespace) -> None:
         config = config.with_device(options.device)
 
     # Before PyTorch is imported: which GPU is free.
-    from medfl.federated.gpu import take_slot
+    from medfl.gpu import take_slot
 
     take_slot(config.training.device)
     from medfl.federated.run import execute
