@@ -31,7 +31,7 @@ def aggregate(
     results = Results(collect(cells, folder, partial=partial))
     write_summary(results.runs, folder / "summary.csv")
     write_metrics_json(results, folder / "metrics.json")
-    write_convergence(results, folder / "plots" / "convergence.csv")
+    write_convergence(results, folder / "tables" / "convergence.csv")
     write_tables(results, folder / "tables")
     write_findings(results, folder / "tables")
     return results

@@ -105,9 +105,16 @@ class Run:
         }
         for key in ("bytes_up", "bytes_down", "rounds_to_target", "bytes_to_target"):
             row[key] = traffic.get(key)
-        steps = [client.get("steps") for client in _part(record, "clients").values()]
-        row["steps"] = sum(step or 0 for step in steps) if steps else None
+        row["steps"] = _steps(record)
         return {key: value for key, value in row.items() if value is not None}
+
+
+def _steps(record: dict[str, Any]) -> int | None:
+    """Optimiser steps of a whole run."""
+    steps = [client.get("steps") or 0 for client in _part(record, "clients").values()]
+    # The centralised run is one training: each client's entry repeats all of its steps.
+    pooled = record.get("algorithm") == "centralized"
+    return (max if pooled else sum)(steps) if steps else None
 
 
 def _part(record: dict[str, Any] | None, key: str) -> dict[str, Any]:

@@ -27,11 +27,21 @@ class Picture:
     partition: str | None
     caption: str
 
+    @property
+    def title(self) -> str:
+        """What it is of."""
+        return names.partition_title(self.partition) if self.partition else self.dataset
+
 
 def draw_figures(results: Results, folder: Path) -> list[Picture]:
     """Draw every picture as PNG and SVG into ``folder``; give the PNGs."""
     pictures: list[Picture] = []
-    styles = arm_styles(results.arms)
+    references = [
+        arm
+        for arm in results.arms
+        if all(results.role(dataset, arm) == names.REFERENCE for dataset in results.datasets)
+    ]
+    styles = arm_styles(results.arms, references)
 
     def keep(figure: Figure | None, kind: str, dataset: str, part: str | None, words: str) -> None:
         if figure is not None:

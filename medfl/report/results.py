@@ -135,3 +135,13 @@ class Results:
     def having(self, status: str) -> list[Run]:
         """The runs with a status, in the grid's order."""
         return [run for run in self.runs if run.status == status]
+
+    def label_distance(self, dataset: str, partition: str) -> float | None:
+        """Mean Jensen–Shannon distance between the clients' labels, over the seeds' splits."""
+        by_seed = {}
+        for run in self.runs:
+            if (run.dataset, run.partition) == (dataset, partition) and run.record:
+                measured = (run.record.get("heterogeneity") or {}).get("label_distance") or {}
+                if measured.get("pairwise_mean") is not None:
+                    by_seed[run.seed] = float(measured["pairwise_mean"])
+        return math.fsum(by_seed.values()) / len(by_seed) if by_seed else None

@@ -119,7 +119,7 @@ def write_run(
         },
         "privacy": {"mechanism": "none", "epsilon": None, "delta": None},
         "timing": {"seconds": 12.5, "seconds_per_round": 0.5},
-        "heterogeneity": {"label_js_distance": js},
+        "heterogeneity": {"label_distance": {"pairwise_mean": js}},
         "provenance": {
             "git_commit": "0123456789abcdef",
             "medfl": "0.1.0",

@@ -138,7 +138,7 @@ def test_metrics_for_dvc(cells, results_dir):
 
 def test_convergence_file_holds_means_over_seeds(cells, results_dir):
     aggregate(cells, results_dir)
-    with (results_dir / "plots/convergence.csv").open(newline="") as file:
+    with (results_dir / "tables/convergence.csv").open(newline="") as file:
         rows = [
             row
             for row in csv.DictReader(file)

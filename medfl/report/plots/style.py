@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -16,6 +16,7 @@ from medfl.files import atomic_path
 
 # Okabe and Ito's palette without its yellow, which is too light for lines on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+GREY = "#777777"
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (5, 1.4, 1.2, 1.4)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "p", "*", "d", "8")
 RC: Any = {
@@ -60,16 +61,21 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
     return inner
 
 
-def arm_styles(arms: Sequence[str]) -> dict[str, ArmStyle]:
-    """A style for each arm by its place: colours first, then line styles; markers all differ."""
-    return {
-        arm: ArmStyle(
-            PALETTE[place % len(PALETTE)],
-            LINES[place // len(PALETTE) % len(LINES)],
-            MARKERS[place % len(MARKERS)],
-        )
-        for place, arm in enumerate(arms)
-    }
+def arm_styles(arms: Sequence[str], references: Collection[str] = ()) -> dict[str, ArmStyle]:
+    """A style for each arm by its place: colours first, then line styles; markers all differ.
+
+    References are grey, so that colours are left to what is compared.
+    """
+    places = {True: 0, False: 0}
+    styles = {}
+    for number, arm in enumerate(arms):
+        grey = arm in references
+        place = places[grey]
+        places[grey] += 1
+        line = LINES[place % len(LINES)] if grey else LINES[place // len(PALETTE) % len(LINES)]
+        color = GREY if grey else PALETTE[place % len(PALETTE)]
+        styles[arm] = ArmStyle(color, line, MARKERS[number % len(MARKERS)])
+    return styles
 
 
 def legend(figure: Figure, styles: dict[str, ArmStyle], labels: dict[str, str]) -> None:

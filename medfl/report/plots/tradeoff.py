@@ -16,7 +16,6 @@ from medfl.report.plots.style import ArmStyle, legend, panels, styled
 from medfl.report.results import Results
 from medfl.report.statistics import Summary
 
-DISTANCE = "label_js_distance"
 POINT = 1 / 72
 
 
@@ -69,7 +68,10 @@ def _draw_traffic_panel(
         for place, (arm, accuracy) in enumerate(members):
             shift = (place - (len(members) - 1) / 2) * gap * POINT
             offset = ScaledTranslation(shift, 0, figure.dpi_scale_trans)
+            mean, sd = accuracy.mean, accuracy.sd or 0.0
+            axis.update_datalim([(traffic_mb, 100 * (mean - sd)), (traffic_mb, 100 * (mean + sd))])
             _point(axis, traffic_mb, accuracy, styles[arm], transform=axis.transData + offset)
+    axis.autoscale_view(scalex=False)
     if clusters:
         low, high = min(clusters), max(clusters)
         margin = max(1.6, (high / low) ** 0.2)
@@ -87,7 +89,7 @@ def draw_heterogeneity(
     results: Results, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
 ) -> Figure | None:
     """Accuracy over the label distance between clients; None below two partitions that have it."""
-    distances = {part: _distance(results, dataset, part) for part in results.partitions}
+    distances = {part: results.label_distance(dataset, part) for part in results.partitions}
     known = sorted((value, part) for part, value in distances.items() if value is not None)
     if len(known) < 2:
         return None
@@ -102,7 +104,7 @@ def draw_heterogeneity(
         points = [(distance, summary) for distance, summary in states if summary]
         at = [distance for distance, _ in points]
         mean = [100 * summary.mean for _, summary in points]
-        axis.plot(at, mean, color=style.color, linestyle=style.line, linewidth=1.2)
+        axis.plot(at, mean, color=style.color, linestyle=style.line, linewidth=0.9, alpha=0.45)
         for distance, summary in points:
             _point(axis, distance, summary, style)
     axis.set_xlabel("Jensen–Shannon distance between the clients' labels (mean over seeds)")
@@ -110,18 +112,6 @@ def draw_heterogeneity(
     _name_partitions(axis, known)
     legend(figure, styles, labels)
     return figure
-
-
-def _distance(results: Results, dataset: str, partition: str) -> float | None:
-    """Mean over the runs of the label distance that their splits' records give."""
-    values = [
-        (run.record.get("heterogeneity") or {}).get(DISTANCE)
-        for arm in results.arms
-        for run in results.at(dataset, partition, arm)
-        if run.record
-    ]
-    known = [float(value) for value in values if value is not None]
-    return math.fsum(known) / len(known) if known else None
 
 
 def _name_partitions(axis: Axes, known: list[tuple[float, str]]) -> None:
