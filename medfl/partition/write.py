@@ -1,0 +1,71 @@
+"""A split on disk: the table, its heterogeneity record and its picture, all or none."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medfl.files import atomic_path
+from medfl.partition.heterogeneity import heterogeneity
+from medfl.partition.split import Split, make_split, sidecar
+
+if TYPE_CHECKING:
+    from medfl.data.store import Store
+
+
+def write_split(
+    store: Store,
+    partition: str,
+    num_clients: int | None,
+    seed: int,
+    output: str | os.PathLike[str],
+    *,
+    min_samples: int = 2,
+    val_fraction: float = 0.15,
+    test_fraction: float = 0.2,
+) -> Split:
+    """Make a split and write ``<output>.csv``, its ``.heterogeneity.json`` and its ``.png``.
+
+    Args:
+        store: the prepared dataset.
+        partition: the scheme's word.
+        num_clients: as in ``make_split``.
+        seed: as in ``make_split``.
+        output: the table, for example ``…/dirichlet-0.5/seed0.csv``.
+        min_samples: as in ``make_split``.
+        val_fraction: as in ``make_split``.
+        test_fraction: as in ``make_split``.
+
+    Returns:
+        The split.
+
+    Raises:
+        MedflError: where the request cannot be met, or there is no space; nothing is written then.
+    """
+    from medfl.partition.picture import draw_split
+
+    output = Path(output)
+    split = make_split(
+        store,
+        partition,
+        num_clients,
+        seed,
+        min_samples=min_samples,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+    )
+    record = heterogeneity(split, store)
+    # The contexts close from the right: all three are complete before the first is renamed, and
+    # the table, by which the others are known to be there, comes last.
+    with (
+        atomic_path(output) as table,
+        atomic_path(sidecar(output)) as measured,
+        atomic_path(output.with_suffix(".png")) as picture,
+    ):
+        split.write(table)
+        text = json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False)
+        measured.write_text(text + "\n", encoding="utf-8")
+        draw_split(record, picture)
+    return split
