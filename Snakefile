@@ -25,8 +25,8 @@ pathvars:
     results=GRID.output_dir,
     logs=f"{GRID.output_dir}/logs",
     benchmarks=f"{GRID.output_dir}/benchmarks",
-    store="data/prepared/{dataset}",
-    split="data/splits/{dataset}/{partition}/seed{seed}",
+    store=f"{GRID.work_root}/prepared/{{dataset}}",
+    split=f"{GRID.splits_dir}/{{dataset}}/{{partition}}/seed{{seed}}",
     run="<results>/runs/{dataset}/{partition}/{arm}/seed{seed}",
 
 
@@ -73,6 +73,17 @@ rule prepared:
 rule splits:
     input:
         SPLITS,
+
+
+# `splits_<dataset>`: the stages of dvc.yaml.
+for dataset in GRID.datasets:
+
+    rule:
+        name:
+            f"splits_{dataset}"
+        localrule: True
+        input:
+            [path for path in SPLITS if Path(path).parts[-3] == dataset],
 
 
 rule runs:

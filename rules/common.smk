@@ -15,7 +15,6 @@ from medfl.grid import Cell, load_grid
 from medfl.provenance import code_sha, dataset_sha, source_sha
 
 
-
 def read_grid():
     """The grid, and the file to name to the commands."""
     files = workflow.overwrite_configfiles or workflow.configfiles
@@ -37,11 +36,10 @@ try:
 except MedflError as error:
     raise WorkflowError(str(error))
 
-CELLS = [vars(cell) for cell in GRID.cells()]
-STORES = expand("data/prepared/{dataset}/dataset.yaml", dataset=GRID.datasets)
-SPLITS = sorted({"data/splits/{dataset}/{partition}/seed{seed}.csv".format(**c) for c in CELLS})
-RUN = "runs/{dataset}/{partition}/{arm}/seed{seed}/metrics.json"
-RUNS = [str(Path(GRID.output_dir, RUN.format(**cell))) for cell in CELLS]
+CELLS = GRID.cells()
+STORES = [f"{GRID.work_root}/prepared/{dataset}/dataset.yaml" for dataset in GRID.datasets]
+SPLITS = sorted({str(GRID.split_path(cell)) for cell in CELLS})
+RUNS = [str(cell.folder(GRID.output_dir) / "metrics.json") for cell in CELLS]
 
 # Read by every command's shell. The grid's file is named here, not in `params`: which file a run's
 # settings stand in changes nothing. Where no environment is activated, the commands beside this
@@ -66,6 +64,11 @@ def run_config(wildcards):
 def run_code(wildcards):
     config = run_config(wildcards)
     return code_sha(config.federated_learning.algorithm, config.model.name)
+
+
+def prepare_options():
+    root = ["--data-root", GRID.data_root] if GRID.data_root else []
+    return [*root, "--work-root", GRID.work_root]
 
 
 def clients_option(wildcards):

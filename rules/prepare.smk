@@ -12,8 +12,8 @@ rule prepare:
         "<benchmarks>/prepare/{dataset}.tsv"
     params:
         code=lambda wildcards: dataset_sha(wildcards.dataset),
-        root=["--data-root", GRID.data_root] if GRID.data_root else [],
+        options=prepare_options(),
     conda:
         "../workflow/envs/medfl.yaml"
     shell:
-        "medfl prepare {wildcards.dataset} {params.root:q} --force > {log:q} 2>&1"
+        "medfl prepare {wildcards.dataset} {params.options:q} --force > {log:q} 2>&1"

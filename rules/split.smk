@@ -25,9 +25,10 @@ rule split:
         # What decides a split and nothing else, so that grids which agree on it share the file.
         clients=clients_option,
         folds=folds_options(),
+        work=subpath(input[0], ancestor=3),
     conda:
         "../workflow/envs/medfl.yaml"
     shell:
         "medfl split {wildcards.dataset} --partition {wildcards.partition}"
-        " --seed {wildcards.seed} {params.clients} {params.folds} --output {output.csv:q}"
-        " > {log:q} 2>&1"
+        " --seed {wildcards.seed} {params.clients} {params.folds} --work-root {params.work:q}"
+        " --output {output.csv:q} > {log:q} 2>&1"
