@@ -1,0 +1,51 @@
+# make demo     environment, synthetic data, the default grid, tables, figures, report
+# make test     the quick tests;  make lint: style and types;  make bench: speed and memory
+PYTHON ?= python3.11
+VENV ?= .venv
+CORES ?= all
+BIN := $(abspath $(VENV))/bin
+READY := $(VENV)/.ready
+export PATH := $(BIN):$(PATH)
+
+.PHONY: demo install test lint bench clean lock
+
+demo: $(READY)
+	@echo "The default grid on synthetic images (params/default.yaml); what a run says: results/logs/"
+	$(BIN)/snakemake --cores $(CORES) --quiet rules reason host
+	@echo
+	@cat results/logs/report.log
+
+install: $(READY)
+
+# torch comes first, on its own: a build for this machine's device that is there already then
+# satisfies all that need it.
+$(READY): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $(READY)
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+# The environment, and everything that is made again; data/raw stays.
+clean:
+	rm -rf $(VENV) results data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache
+
+# After a change of the requirements in pyproject.toml: new pins from the environment as it is.
+# No CUDA packages and no local builds: torch brings those that its build needs.
+lock:
+	( sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --exclude-editable \
+		| grep -v -i -E '^(nvidia|cuda|triton|pip|setuptools|wheel)\b|@' | sed 's/+cpu$$//' ) > requirements.new
+	mv requirements.new requirements.lock
+	sum=$$(sha256sum requirements.lock | cut -c1-16); \
+		sed -i "s/^# lock: .*/# lock: $$sum/" workflow/envs/medfl.post-deploy.sh
