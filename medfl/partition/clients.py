@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medfl.errors import MedflError
-from medfl.partition.deal import deal, fill
+from medfl.partition.deal import deal, fill, whole
 from medfl.partition.folds import FOLDS
 from medfl.partition.groups import Groups
 from medfl.partition.label import dirichlet_shares, pathological_holders
@@ -96,7 +96,8 @@ def assign_clients(
             inside = np.flatnonzero(block.members & (fold == number))
             desired = block.shares * table[inside].sum(0)
             rng = stream(seed, "clients", scheme.family, block.name, name)
-            dealt = deal(table[inside], desired, rng)
+            wished = desired if scheme.even else whole(desired, rng)
+            dealt = deal(table[inside], wished, rng)
             minimum = min_samples if number == 0 else 1
             dealt, samples = fill(
                 dealt,

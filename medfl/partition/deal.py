@@ -48,6 +48,33 @@ def deal(counts: np.ndarray, desired: np.ndarray, rng: np.random.Generator) -> n
     return owner
 
 
+def whole(desired: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Round wishes to whole samples at random: unbiased, and each column keeps its sum.
+
+    Systematic sampling of the fractions (Madow, Ann. Math. Statist. 1949). Dealing to the largest
+    wish first would otherwise take every rare label away from every small client.
+
+    Args:
+        desired: (M, K) wishes; each column adds up to a whole number.
+        rng: orders receivers, and draws one offset a column.
+
+    Returns:
+        (M, K) whole numbers, each the floor or the ceiling of its wish.
+    """
+    result = np.floor(desired)
+    for column, fractions in enumerate((desired - result).T):
+        order = rng.permutation(len(fractions))
+        ends = np.cumsum(fractions[order])
+        extra = round(float(ends[-1]))
+        if extra:
+            # Rounding must not push the last end off its whole number.
+            ends *= extra / ends[-1]
+            ends[-1] = extra
+            marks = np.floor(np.concatenate([[0.0], ends]) + rng.random())
+            result[order, column] += np.diff(marks)
+    return result
+
+
 def fill(
     owner: np.ndarray,
     sizes: np.ndarray,

@@ -65,6 +65,11 @@ class Scheme:
         return self.family in ("site", "site-dirichlet")
 
     @property
+    def even(self) -> bool:
+        """Whether those who hold a label hold equal shares of it."""
+        return self.family in ("iid", "noise", "scanner", "pathological", "site")
+
+    @property
     def transforms(self) -> bool:
         """Whether clients see their images through a scanner of their own (feature skew)."""
         return self.family in ("noise", "scanner")

@@ -1,0 +1,192 @@
+"""Splits on disk: read back as written, checked against the store, all or nothing."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medfl.errors import MedflError
+from medfl.partition import Split, make_split, write_split
+from medfl.partition.picture import draw_split
+
+
+@pytest.fixture
+def store(make_patients):
+    return make_patients(0, 60, 3, sites=3)
+
+
+@pytest.fixture
+def table(store, tmp_path):
+    path = tmp_path / "splits" / "fake" / "dirichlet-0.5" / "seed4.csv"
+    write_split(store, "dirichlet-0.5", 4, 4, path)
+    return path
+
+
+def test_three_files_and_the_same_split_again(store, table):
+    names = ["seed4.csv", "seed4.heterogeneity.json", "seed4.png"]
+    assert sorted(path.name for path in table.parent.iterdir()) == names
+    made, read = make_split(store, "dirichlet-0.5", 4, 4), Split.read(table, store)
+    for name in ("samples", "clients", "folds"):
+        np.testing.assert_array_equal(getattr(read, name), getattr(made, name))
+    for name in ("partition", "seed", "num_clients", "moved", "client_names"):
+        assert getattr(read, name) == getattr(made, name)
+    lines = table.read_text().splitlines()
+    assert lines[0] == "sample,client,fold"
+    assert lines[1] == f"s000000,{made.clients[0]},{made.folds[0]}"
+    record = json.loads((table.parent / names[1]).read_text())
+    assert record["folds"]["train"] == len(made.pooled("train"))
+    assert Image.open(table.parent / names[2]).size[0] > 400
+
+
+def test_the_same_bytes_each_time(store, table, tmp_path):
+    again = tmp_path / "again" / "seed4.csv"
+    write_split(store, "dirichlet-0.5", 4, 4, again)
+    for path in table.parent.iterdir():
+        assert path.read_bytes() == (again.parent / path.name).read_bytes(), path.name
+
+
+def test_site_names_survive_the_way_through_a_file(store, tmp_path):
+    path = tmp_path / "mine.csv"
+    write_split(store, "site", None, 0, path)
+    assert Split.read(path, store).client_names == ("site0", "site1", "site2")
+
+
+def test_without_the_record_the_path_tells_the_scheme(store, table):
+    table.with_suffix(".heterogeneity.json").unlink()
+    read = Split.read(table, store)
+    assert (read.partition, read.seed, read.num_clients) == ("dirichlet-0.5", 4, 4)
+    nameless = table.rename(table.parent / "mine.csv")
+    with pytest.raises(MedflError, match="tells its partition and seed"):
+        Split.read(nameless, store)
+
+
+def _change(table, old, new):
+    text = table.read_text()
+    assert old in text
+    table.write_text(text.replace(old, new, 1))
+
+
+def test_samples_that_are_not_the_stores(store, table):
+    _change(table, "s000007,", "other7,")
+    with pytest.raises(MedflError, match=r"line 9: sample `other7` is not in data/prepared/fake"):
+        Split.read(table, store)
+
+
+def test_a_sample_missing_or_twice(store, table):
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(lines[:5] + lines[6:]))
+    with pytest.raises(MedflError, match="lacks sample `s000004`"):
+        Split.read(table, store)
+    table.write_text("".join([*lines, lines[3]]))
+    with pytest.raises(MedflError, match="sample `s000002` stands there twice"):
+        Split.read(table, store)
+
+
+@pytest.mark.parametrize(
+    "row", ["s000003,1", "s000003,one,train", "s000003,-1,val", "s000003,1,dev"]
+)
+def test_a_malformed_row(store, table, row):
+    lines = table.read_text().splitlines()
+    lines[4] = row
+    table.write_text("\n".join(lines))
+    with pytest.raises(MedflError, match="line 5: expected sample, client number and"):
+        Split.read(table, store)
+
+
+def test_other_damage(store, table, tmp_path):
+    with pytest.raises(MedflError, match="does not exist: make it with `medfl split`"):
+        Split.read(tmp_path / "none.csv", store)
+    table.with_suffix(".heterogeneity.json").write_text("{")
+    with pytest.raises(MedflError, match="is not a heterogeneity record"):
+        Split.read(table, store)
+    _change(table, "sample,client,fold", "id,client,fold")
+    with pytest.raises(MedflError, match="must begin with the line `sample,client,fold`"):
+        Split.read(table, store)
+    table.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(MedflError, match="is not a CSV file"):
+        Split.read(table, store)
+
+
+def test_a_group_in_two_folds(store, table):
+    groups, number = np.unique(store.groups, return_counts=True)
+    row = np.flatnonzero(store.groups == groups[number.argmax()])[1]
+    lines = table.read_text().splitlines()
+    fold = lines[row + 1].rsplit(",", 1)[1]
+    lines[row + 1] = lines[row + 1].replace(fold, "test" if fold == "train" else "train")
+    table.write_text("\n".join(lines))
+    with pytest.raises(MedflError, match=re.escape(f"group `{groups[number.argmax()]}` lies in")):
+        Split.read(table, store)
+
+
+def test_a_gap_in_the_clients(store, table):
+    table.write_text(re.sub(r",1,", ",9,", table.read_text()))
+    with pytest.raises(MedflError, match="client 1 holds no sample, but client 9 does"):
+        Split.read(table, store)
+
+
+def test_nothing_is_left_of_a_split_that_fails(store, tmp_path, monkeypatch):
+    def fail(record, path):
+        draw_split(record, path)
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "splits" / "seed0.csv"
+    monkeypatch.setattr("medfl.partition.picture.draw_split", fail)
+    with pytest.raises(MedflError, match="no space left while writing"):
+        write_split(store, "iid", 3, 0, path)
+    with pytest.raises(MedflError, match="clients are more than"):
+        write_split(store, "iid", 300, 0, path)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_unknown_fold_or_client(store):
+    split = make_split(store, "iid", 3, 0)
+    with pytest.raises(MedflError, match="unknown fold `tset`; did you mean `test`"):
+        split.pooled("tset")
+    with pytest.raises(MedflError, match="client 3 is not one of 0 to 2"):
+        split.indices(3, "train")
+
+
+@pytest.mark.parametrize("clients", [1, 4, 10, 60])
+def test_no_text_of_a_picture_overlaps_another(make_patients, tmp_path, monkeypatch, clients):
+    """Every visible text's box, as drawn, against every other, and against the figure's edge."""
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    figures = []
+    save = Figure.savefig
+    monkeypatch.setattr(
+        Figure, "savefig", lambda self, *a, **k: (figures.append(self), save(self, *a, **k))
+    )
+    store = make_patients(0, 300, 15)
+    write_split(store, "iid", clients, 0, tmp_path / "seed0.csv", min_samples=1)
+    figure = figures[0]
+    edge = figure.bbox
+    hidden = _hidden_labels(figure)
+    texts = [
+        text
+        for text in figure.findobj(Text)
+        if text.get_visible() and text.get_text().strip() and id(text) not in hidden
+    ]
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
+    assert len(boxes) > 20
+    for index, (name, box) in enumerate(boxes):
+        assert box.x0 >= 0, name
+        assert box.y0 >= 0, name
+        assert box.x1 <= edge.width, name
+        assert box.y1 <= edge.height, name
+        for other, another in boxes[index + 1 :]:
+            assert not box.overlaps(another), (name, other)
+
+
+def _hidden_labels(figure):
+    """Tick labels outside the view or switched off: present in the figure, but not drawn."""
+    hidden = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in axis.get_major_ticks():
+                if not (axes.axison and low <= tick.get_loc() <= high):
+                    hidden |= {id(tick.label1), id(tick.label2)}
+    return hidden
