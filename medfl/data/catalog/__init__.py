@@ -1,0 +1,62 @@
+"""The datasets by name: one file a dataset (or a family of one file format).
+
+To add one: write a ``Dataset`` in a new file here and add it to ``_entries``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from medfl.config import did_you_mean
+from medfl.data.catalog.base import Dataset, Places, RawData
+from medfl.data.catalog.ham10000 import HAM10000
+from medfl.data.catalog.medmnist import family
+from medfl.data.catalog.phantom import PHANTOM
+from medfl.errors import MedflError
+
+__all__ = ["Dataset", "DatasetSpec", "Places", "RawData", "get", "names", "parse_dataset"]
+
+MAX_SIZE = 2048
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A dataset at a size; ``word`` is what was typed, and names the store's folder."""
+
+    word: str
+    dataset: Dataset
+    size: int
+
+
+@cache
+def _entries() -> dict[str, Dataset]:
+    return {entry.name: entry for entry in (PHANTOM, HAM10000, *family())}
+
+
+def names() -> list[str]:
+    """All datasets that can be prepared."""
+    return list(_entries())
+
+
+def get(name: str) -> Dataset:
+    """The entry of a name; an unknown one is a ``MedflError`` with the nearest known name."""
+    if name not in _entries():
+        raise MedflError(f"unknown dataset `{name}`{did_you_mean(name, names())}")
+    return _entries()[name]
+
+
+def parse_dataset(word: str) -> DatasetSpec:
+    """Read ``<name>`` or ``<name>-<size>``; the size is the side of the square image in pixels."""
+    match = re.fullmatch(r"(.+?)(?:-(\d+))?", word)
+    if match is None:
+        raise MedflError(f"unknown dataset `{word}`{did_you_mean(word, names())}")
+    dataset = get(match[1])
+    size = int(match[2]) if match[2] else dataset.default_size
+    if dataset.sizes is not None and size not in dataset.sizes:
+        known = ", ".join(str(known) for known in dataset.sizes)
+        raise MedflError(f"{word}: {dataset.title} is published at {known} pixels, not at {size}.")
+    if not 8 <= size <= MAX_SIZE:
+        raise MedflError(f"{word}: the size must be from 8 to {MAX_SIZE} pixels, not {size}.")
+    return DatasetSpec(word, dataset, size)

@@ -1,0 +1,51 @@
+"""Decode many files at once, in order, with a progress bar and bounded memory."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def cpu_count() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def map_ordered(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    description: str,
+    workers: int | None = None,
+) -> Iterator[Result]:
+    """Yield ``function(item)`` for each item, in order, computed by threads.
+
+    Threads suffice: Pillow and zlib release the interpreter lock while they decode. The first
+    error ends the iteration; work that has not started is cancelled.
+    """
+    from tqdm import tqdm
+
+    workers = workers or cpu_count()
+    pending: deque[Future[Result]] = deque()
+    bar = tqdm(total=len(items), desc=description, file=sys.stderr, unit="image", mininterval=0.5)
+    with bar, ThreadPoolExecutor(workers) as pool:
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) >= 32 * workers:
+                    yield pending.popleft().result()
+                    bar.update()
+            while pending:
+                yield pending.popleft().result()
+                bar.update()
+        finally:
+            for future in pending:
+                future.cancel()
