@@ -1,0 +1,62 @@
+"""Dealing and mending, by hand."""
+
+import numpy as np
+
+from medfl.partition import make_split
+from medfl.partition.deal import deal, fill
+
+
+def _fill(owner, sizes, keys, wish, minimum, **more):
+    wish = np.array(wish, float)
+    allowed = more.pop("allowed", np.ones(wish.shape, bool))
+    rng = np.random.default_rng(0)
+    owner, moved = fill(
+        np.array(owner), np.array(sizes), np.array(keys), wish, minimum, allowed, rng, **more
+    )
+    return owner.tolist(), moved
+
+
+def test_targets_are_met_exactly_where_they_are_whole():
+    counts = np.eye(2, dtype=int)[np.repeat([0, 1], [6, 4])]
+    desired = np.array([[1, 4], [5, 0]])
+    for seed in range(5):
+        owner = deal(counts, desired, np.random.default_rng(seed))
+        np.testing.assert_array_equal([counts[owner == m].sum(0) for m in range(2)], desired)
+
+
+def test_a_group_of_many_labels_goes_by_its_rarest():
+    """Label 1 is rare and wished by receiver 1 only; its group carries label 0 along."""
+    counts = np.array([[2, 1], [2, 0], [2, 0], [2, 0]])
+    owner = deal(counts, np.array([[4.0, 0.0], [4.0, 1.0]]), np.random.default_rng(0))
+    assert owner[0] == 1
+    assert sorted(owner) == [0, 0, 1, 1]
+
+
+def test_the_poor_take_what_they_wish_most_from_the_richest():
+    """Receiver 2 wishes label 1; receiver 0 holds most and has one group of it."""
+    owner = [0, 0, 0, 0, 1, 1]
+    keys = [0, 0, 0, 1, 1, 1]
+    wish = [[3, 1], [0, 2], [0.2, 0.6]]
+    assert _fill(owner, [1] * 6, keys, wish, 1) == ([0, 0, 0, 2, 1, 1], 1)
+
+
+def test_no_one_gives_below_the_minimum_and_the_smallest_group_is_enough():
+    assert _fill([0, 0, 1], [3, 2, 1], [0, 0, 0], [[1], [1]], 3) == ([0, 1, 1], 2)
+    # Both groups of receiver 0 are needed there: receiver 1 stays poor.
+    assert _fill([0, 0, 1], [2, 2, 1], [0, 0, 0], [[1], [1]], 3) == ([0, 0, 1], 0)
+
+
+def test_a_strict_scheme_takes_only_allowed_labels_and_leaves_one_of_each():
+    owner, sizes, keys = [0, 0, 0, 1], [1] * 4, [0, 1, 1, 1]
+    wish = [[1, 2], [2, 1]]
+    assert _fill(owner, sizes, keys, wish, 2)[0] == [1, 0, 0, 1]
+    assert _fill(owner, sizes, keys, wish, 2, keep_classes=True)[0][0] == 0
+    allowed = np.array([[True, True], [True, False]])
+    assert _fill(owner, sizes, keys, wish, 2, keep_classes=True, allowed=allowed) == (owner, 0)
+
+
+def test_every_class_is_trained_on_even_where_training_is_the_smallest_fold(make_store):
+    labels = np.array([0] * 60 + [1, 1])
+    for seed in range(5):
+        split = make_split(make_store(labels), "iid", 2, seed, val_fraction=0.3, test_fraction=0.5)
+        assert "train" in split.folds[-2:]
