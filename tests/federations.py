@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,7 +50,10 @@ def small_store(n: int = 60, classes: int = 3, size: int = 6, seed: int = 0) -> 
 def split_of(store: Any, sizes: list[int]) -> Split:
     """Client k holds ``sizes[k]`` training samples, in order; the rest is dealt to val and test."""
     n, clients = len(store), len(sizes)
-    owner, folds = np.arange(n) % clients, np.where(np.arange(n) % 4 < 2, "val", "test").astype("U5")
+    owner, folds = (
+        np.arange(n) % clients,
+        np.where(np.arange(n) % 4 < 2, "val", "test").astype("U5"),
+    )
     start = 0
     for client, size in enumerate(sizes):
         owner[start : start + size], folds[start : start + size] = client, "train"
@@ -63,6 +67,13 @@ class Linear(nn.Sequential):
 
     def __init__(self, inputs: int = 36, classes: int = 3) -> None:
         super().__init__(nn.Flatten(), nn.Linear(inputs, classes))
+
+
+class Dropped(nn.Sequential):
+    """A linear classifier behind dropout, which draws random numbers in training."""
+
+    def __init__(self, inputs: int = 36, classes: int = 3) -> None:
+        super().__init__(nn.Flatten(), nn.Dropout(0.5), nn.Linear(inputs, classes))
 
 
 class Normed(nn.Module):
@@ -88,12 +99,20 @@ def federation(
     model: type[nn.Module] = Linear,
     store: Any = None,
     reverse: bool = False,
+    duplicate: bool = False,
     checkpoint_dir: Any = None,
+    on_round: Callable[[dict[str, Any]], None] | None = None,
     **settings: Any,
 ) -> FederatedTrainer:
-    """A trainer in float64 on tiny data; ``settings`` are flat keys of the configuration."""
+    """A trainer in float64 on tiny data; ``settings`` are flat keys of the configuration.
+
+    ``reverse`` hands the clients over in the opposite order; ``duplicate`` adds a copy of each.
+    """
     store = store or small_store(sum(sizes) + 8 * len(sizes))
     split = split_of(store, list(sizes))
+    if duplicate:
+        store, split = doubled(store, split)
+        sizes = sizes + sizes
     data = FederatedData(store, split).double()
     settings = {"rounds": 3, "batch_size": 4, "learning_rate": 0.1, **settings}
     config = FederatedConfig(
@@ -108,4 +127,32 @@ def federation(
         clients[::-1] if reverse else clients,
         checkpoint_dir=checkpoint_dir,
         fingerprint="test",
+        on_round=on_round,
     )
+
+
+def doubled(store: Any, split: Split) -> tuple[Any, Split]:
+    """Every sample and every client twice: client k + N holds what client k does."""
+    twice = type(store)(**vars(store))
+    for name in ("images", "labels", "groups", "sites"):
+        setattr(twice, name, np.concatenate([getattr(store, name)] * 2))
+    twice.ids = np.concatenate([store.ids, np.char.add(store.ids, "copy")])
+    n = len(store)
+    kind = type("Twice", (SimpleNamespace,), {"__len__": lambda self: 2 * n})
+    clients = np.concatenate([split.clients, split.clients + split.num_clients])
+    folds = np.concatenate([split.folds] * 2)
+    store = kind(**vars(twice))
+    return store, Split(store.ids, clients, folds, "iid", 0, 2 * split.num_clients)
+
+
+def models(trainer: FederatedTrainer) -> list[torch.Tensor]:
+    """Train; the server's parameters before the first round and after each one."""
+    seen: list[torch.Tensor] = []
+    trainer.on_round = lambda row: seen.append(trainer.server.vector.clone())
+    trainer.train()
+    return seen
+
+
+def comparable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """History rows without the time they took."""
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
