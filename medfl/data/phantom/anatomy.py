@@ -174,7 +174,7 @@ def _bones(patient: Patient, rays: Projector) -> np.ndarray:
     hit = inner.exit > inner.entry
     rear = Interval(outer.entry, np.where(hit, inner.entry, middle))
     front = Interval(np.where(hit, inner.exit, middle), outer.exit)
-    bone = np.zeros_like(rays.x)
+    bone = rays.zeros()
     centre = int(np.searchsorted(rays.x[0], 0))
     for side, columns in ((-1, slice(0, centre)), (1, slice(centre, None))):
         where = (slice(None), columns)
@@ -214,13 +214,13 @@ def _finding(
         ]
         return gain * np.minimum(sum((b & lung).length for b in balls), air)
     if patient.finding == "consolidation":
-        amount = np.zeros_like(rays.x)
+        amount = rays.zeros()
         for x, y, z, sigma in patient.blobs:
             cx, cy, _ = rays.pose @ (x * wide, y * tall, z)
             square = (rays.x - cx) ** 2 + (rays.y - cy) ** 2
             amount += np.exp(-square / (2 * sigma**2)).astype(np.float32)
         # Alveoli fill up and then hold no more: the filled part saturates.
-        return gain * air * (1 - np.exp(-(0.20 + 0.20 * severity) * amount))
+        return gain * air * (1 - np.exp(-(0.26 + 0.20 * severity) * amount))
     if patient.finding == "effusion":
         extent = 0.4 * patient.traits["extent"] + 0.6 * severity
         lateral = np.clip(patient.side * rays.x - 3.0, 0, 10) / 9
@@ -232,7 +232,7 @@ def _finding(
         share = np.minimum(collapsed.length / np.maximum(lung.length, 1e-3), 1)
         denser = mu_lung * min(shrink**-3 - 1, 0.5)  # the same tissue in less space
         return air * (share * denser - (1 - share) * mu_lung)
-    return np.zeros_like(rays.x)
+    return rays.zeros()
 
 
 def _masses(rng: np.random.Generator, side: int) -> np.ndarray:
@@ -240,23 +240,23 @@ def _masses(rng: np.random.Generator, side: int) -> np.ndarray:
     rows = []
     for _ in range(int(rng.integers(1, 4))):
         x, y, z = rng.uniform(-1, 1, 3) * (3.2, 7.0, 4.0)
-        rows.append((side * 7.6 + x, -1.5 + y, z, rng.uniform(1.3, 2.1)))
+        rows.append((side * 7.8 + x, -2.5 + y, z, rng.uniform(1.6, 2.5)))
     return np.array(rows)
 
 
 def _consolidation(rng: np.random.Generator, side: int) -> np.ndarray:
     """(n, 4) centres and widths of the soft patches of one lobe."""
     centre = np.array([side * rng.uniform(5.5, 9), rng.uniform(-7, 6), rng.uniform(-3, 3)])
-    count = int(rng.integers(4, 9))
-    places = centre + rng.normal(0, 1, (count, 3)) * (1.4, 1.8, 1.5)
-    return np.column_stack([places, rng.uniform(0.7, 1.7, count)])
+    count = int(rng.integers(6, 11))
+    places = centre + rng.normal(0, 1, (count, 3)) * (1.6, 2.3, 1.5)
+    return np.column_stack([places, rng.uniform(0.9, 1.9, count)])
 
 
 def _vessels(rng: np.random.Generator) -> np.ndarray:
     """(n, 8): centre x y z, half-length, radius, roll, yaw, side; they fan out from the hila."""
     rows = []
     for side in (-1, 1):
-        for _ in range(8):
+        for _ in range(7):
             roll, yaw = rng.uniform(-1.3, 1.3), rng.uniform(-0.9, 0.9)
             half = rng.uniform(1.6, 3.6)
             start = np.array([side * 3.4, 0.6, -0.5])

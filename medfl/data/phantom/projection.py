@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FAR = np.float32(1e3)  # cm; beyond every solid
-
 
 @dataclass(frozen=True)
 class Interval:
-    """Where each ray enters and leaves a solid: two (H, W) arrays; exit < entry means a miss."""
+    """Where each ray enters and leaves a solid: two (H, W) arrays; a miss has no length."""
 
     entry: np.ndarray
     exit: np.ndarray
@@ -48,18 +46,19 @@ class Projector:
     """Rays through a posed patient.
 
     Args:
-        x: (H, W) horizontal positions of the rays in the detector plane, ascending in a row, cm.
-        y: (H, W) vertical positions, ascending in a column, cm.
+        x: (W,) ascending positions of the rays across the detector, cm.
+        y: (H,) ascending positions down the detector, cm.
         pose: (3, 3) rotation of the patient.
-        shift: displacement of the patient in the detector plane, cm.
     """
 
-    def __init__(
-        self, x: np.ndarray, y: np.ndarray, pose: np.ndarray, shift: Sequence[float] = (0, 0)
-    ) -> None:
-        self.x = (x - shift[0]).astype(np.float32)
-        self.y = (y - shift[1]).astype(np.float32)
+    def __init__(self, x: np.ndarray, y: np.ndarray, pose: np.ndarray) -> None:
+        self.x = x.reshape(1, -1).astype(np.float32)
+        self.y = y.reshape(-1, 1).astype(np.float32)
         self.pose = pose
+
+    def zeros(self) -> np.ndarray:
+        """(H, W) float32 zeros, a number for each ray."""
+        return np.zeros((self.y.size, self.x.size), dtype=np.float32)
 
     def ellipsoid(
         self, centre: Sequence[float], radii: Sequence[float], turn: np.ndarray | None = None
@@ -67,17 +66,16 @@ class Projector:
         """An ellipsoid given in the patient's frame; ``turn`` rotates its axes there."""
         axes = self.pose if turn is None else self.pose @ turn
         form = (axes / np.square(radii)) @ axes.T
-        cx, cy, cz = self.pose @ np.asarray(centre, dtype=np.float64)
-        a, b, c = np.float32(form[0, 0]), np.float32(form[1, 1]), np.float32(form[2, 2])
-        ab, ac, bc = np.float32(form[0, 1]), np.float32(form[0, 2]), np.float32(form[1, 2])
-        dx, dy = self.x - np.float32(cx), self.y - np.float32(cy)
-        # c z² + 2 m z + (q − 1) = 0 along the ray, z measured from the centre.
-        m = ac * dx + bc * dy
-        q = dx * (a * dx + 2 * ab * dy) + b * dy * dy
-        inside = m * m - c * (q - 1)
-        half = np.sqrt(np.maximum(inside, 0)) / c
-        middle = np.float32(cz) - m / c
-        return Interval(middle - half, np.where(inside > 0, middle + half, -FAR))
+        cx, cy, cz = (self.pose @ np.asarray(centre, dtype=np.float64)).astype(np.float32)
+        dx, dy = self.x - cx, self.y - cy  # (1, W), (H, 1): most of the work stays on one axis
+        # Along a ray f_zz z² + 2 (f_xz dx + f_yz dy) z + f_xx dx² + 2 f_xy dx dy + f_yy dy² = 1.
+        (xx, xy, xz), (_, yy, yz), (_, _, zz) = form.astype(np.float32)
+        middle = (cz - xz / zz * dx) - yz / zz * dy
+        inside = (zz - (zz * xx - xz * xz) * dx**2) - (zz * yy - yz * yz) * dy**2
+        inside -= 2 * (zz * xy - xz * yz) * dx * dy
+        half = np.sqrt(np.maximum(inside, 0, out=inside), out=inside)
+        half /= zz
+        return Interval(middle - half, middle + half)
 
     def patch(self, centre: Sequence[float], reach: float) -> tuple[tuple[slice, slice], Projector]:
         """The rays within ``reach`` cm of a point of the patient: their rows and columns, and they.
@@ -92,15 +90,15 @@ class Projector:
 
     def part(self, where: tuple[slice, slice]) -> Projector:
         """The rays of some rows and columns."""
-        return Projector(self.x[where], self.y[where], self.pose)
+        return Projector(self.x[0, where[1]], self.y[where[0], 0], self.pose)
 
     def slab(self, point: Sequence[float], normal: Sequence[float], thickness: float) -> Interval:
         """The space between two parallel planes, ``thickness`` apart, about ``point``."""
         n = self.pose @ (np.asarray(normal, dtype=np.float64) / np.linalg.norm(normal))
-        p = self.pose @ np.asarray(point, dtype=np.float64)
-        n[2] = n[2] if abs(n[2]) > 1e-3 else 1e-3  # planes along the beam have no finite interval
-        height = np.float32(n[0]) * (self.x - np.float32(p[0]))
-        height = height + np.float32(n[1]) * (self.y - np.float32(p[1]))
-        middle = np.float32(p[2]) - height / np.float32(n[2])
-        half = np.float32(abs(thickness / 2 / n[2]))
+        px, py, pz = (self.pose @ np.asarray(point, dtype=np.float64)).astype(np.float32)
+        # Planes along the beam have no finite interval: take them a little askew.
+        nz = np.float32(n[2] if abs(n[2]) > 1e-3 else 1e-3)
+        nx, ny = n[:2].astype(np.float32)
+        middle = (pz - nx / nz * (self.x - px)) - ny / nz * (self.y - py)
+        half = np.float32(abs(thickness / 2 / nz))
         return Interval(middle - half, middle + half)

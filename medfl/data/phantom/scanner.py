@@ -31,7 +31,7 @@ class Scanner:
         bits: bits stored.
         signed: two's complement, with a rescale intercept.
         slope: rescale slope.
-        window: width of the window that the system writes, relative to the range behind the patient.
+        window: width of the window that is written, relative to the range behind the patient.
         positioning: standard deviation of the pose, relative to a standing patient.
         modality: DX (digital radiography) or CR (storage phosphor).
     """
@@ -80,7 +80,7 @@ SCANNERS = (
     ),
     Scanner(
         "SITE-D", "Synthetic Imaging D", "Mobile", (64, 72), 0.48, 0.28,
-        2200, 8, 0.90, "log", 1.7, 16, signed=True, window=0.9, positioning=2.0,
+        3000, 8, 0.75, "log", 1.7, 16, signed=True, window=0.9, positioning=2.0,
     ),
 )  # fmt: skip
 

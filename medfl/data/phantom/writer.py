@@ -90,8 +90,7 @@ def _acquire(
     loose = scanner.positioning
     pose = rotation(*(rng.normal(0, loose, 3) * (0.045, 0.040, 0.025)))
     shift = rng.normal(0, loose, 2) * (0.6, 0.6) + (0, 0.8)
-    across, down = np.meshgrid(x, y)
-    rays = Projector(across, down, pose, (shift[0], shift[1]))
+    rays = Projector(x - shift[0], y - shift[1], pose)
     inspiration = rng.normal(0.2, 0.7) - 0.8 * (loose - 1)  # shallow when lying in bed
     integral = line_integral(patient, rays, inspiration, severity)
     exposure = float(np.exp(rng.normal(0, 0.25)))
