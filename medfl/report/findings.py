@@ -65,16 +65,25 @@ class Finding:
         return f"best mean; not distinguishable from {names.join_words(unclear)}"
 
 
+def mean_and_sd(summary: Summary) -> str:
+    """``87.3 ± 0.4``, in percent; the mean alone where there is one seed."""
+    mean = ACCURACY.format(summary.mean)
+    return mean if summary.sd is None else f"{mean} ± {ACCURACY.format(summary.sd)}"
+
+
+def interval(summary: Summary) -> str:
+    """``86.3 to 88.3``, in percent and cut to what accuracy can be; empty for one seed."""
+    if summary.low is None or summary.high is None:
+        return ""
+    ends = (min(1.0, max(0.0, end)) for end in (summary.low, summary.high))
+    return " to ".join(ACCURACY.format(end) for end in ends)
+
+
 def describe(summary: Summary) -> str:
     """A mean with its uncertainty, in percent."""
-    mean = ACCURACY.format(summary.mean)
-    if summary.sd is None or summary.low is None or summary.high is None:
-        return f"{mean} % (1 seed: no interval)"
-    low, high = (ACCURACY.format(min(1.0, max(0.0, end))) for end in (summary.low, summary.high))
-    return (
-        f"{mean} ± {ACCURACY.format(summary.sd)} % "
-        f"({summary.n} seeds, 95 % interval {low} to {high})"
-    )
+    if summary.sd is None:
+        return f"{mean_and_sd(summary)} % (1 seed: no interval)"
+    return f"{mean_and_sd(summary)} % ({summary.n} seeds, 95 % interval {interval(summary)})"
 
 
 def findings(results: Results, dataset: str) -> list[Finding]:

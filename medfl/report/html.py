@@ -16,7 +16,15 @@ from medfl.files import read_yaml, write_text
 from medfl.report import names
 from medfl.report.collect import DIVERGED, MISSING, Run
 from medfl.report.figures import Picture
-from medfl.report.findings import Finding, findings, overall, paired_rows, rank_rows
+from medfl.report.findings import (
+    Finding,
+    findings,
+    interval,
+    mean_and_sd,
+    overall,
+    paired_rows,
+    rank_rows,
+)
 from medfl.report.results import Results
 from medfl.report.tables import main_table, metric_table, metrics_with_values
 
@@ -120,14 +128,17 @@ def _card(prepared_dir: Path | None, dataset: str) -> dict[str, Any]:
     return content
 
 
-def _finding(finding: Finding) -> dict[str, str]:
+def _finding(finding: Finding) -> dict[str, Any]:
+    summary = finding.ranking.summaries[finding.ranking.best]
     return {
         "partition": names.partition_title(finding.partition)
         if finding.partition
         else "Mean over partitions",
         "group": names.ROLE_TITLES[finding.role],
         "best": finding.best,
-        "score": finding.score,
+        "score": mean_and_sd(summary),
+        "interval": interval(summary) or "–",
+        "seeds": summary.n,
         "certainty": finding.certainty,
     }
 
