@@ -21,8 +21,11 @@ class FedDyn(FederatedAlgorithm):
     """Each client's objective gains −⟨g_i, y⟩ + α/2 ‖y − x‖², with g_i its gradient state.
 
     The state g_i ← g_i − α(y_i − x), so that local optima agree with a stationary point of the
-    global objective. The participants' models are averaged with equal weights, as in the paper.
+    global objective. The participants' models are averaged with equal weights, as in the paper,
+    and their statistics too.
     """
+
+    statistics = "averaged with equal weights"
 
     class Params(HyperParams):
         """alpha: strength of the dynamic regulariser."""
@@ -56,7 +59,7 @@ class FedDyn(FederatedAlgorithm):
         participants = 0
         for update in updates:
             total.add(update.vector, 1.0)
-            buffers.add(update.buffers, update.weight)
+            buffers.add(update.buffers, 1.0)
             participants += 1
         alpha, clients = self.params.alpha, self.server.num_clients
         drift = total.value - self.server.vector * participants
@@ -64,4 +67,4 @@ class FedDyn(FederatedAlgorithm):
         self.server.vector.copy_(
             total.value.div_(participants).sub_(self.state["h"], alpha=1 / alpha)
         )
-        self.server.buffers.copy_(buffers.value)
+        self.server.buffers.copy_(buffers.value.div_(participants))

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from medfl.algorithms.base import ClientUpdate, FederatedAlgorithm, HyperParams
+from medfl.errors import MedflError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from medfl.config import Training
     from medfl.federated.client import FederatedClient
     from medfl.federated.server import FederatedServer
     from medfl.federated.vector import FlatModel
@@ -31,6 +33,14 @@ class Moon(FederatedAlgorithm):
 
         mu: float = Field(1.0, ge=0)
         temperature: float = Field(0.5, gt=0)
+
+    def check(self, training: Training, model: FlatModel) -> None:
+        """A network without named features has nothing to contrast."""
+        if not (hasattr(model.module, "forward_features") and hasattr(model.module, "head")):
+            raise MedflError(
+                "moon contrasts features: the model needs `forward_features(images)` and a `head`, "
+                "as all built-in models have."
+            )
 
     def setup(self, server: FederatedServer) -> None:
         """Two frozen copies of the network, shared by all clients."""

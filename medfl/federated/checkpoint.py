@@ -15,8 +15,9 @@ NAME = "checkpoint.pt"
 
 def save(folder: Path, state: dict[str, Any]) -> None:
     """Write the checkpoint of a run folder, atomically."""
-    with atomic_path(folder / NAME) as temporary:
-        torch.save(state, temporary)
+    # Through Python's own file, so that a full disk is the OSError that atomic_path explains.
+    with atomic_path(folder / NAME) as temporary, temporary.open("wb") as file:
+        torch.save(state, file)
 
 
 def load(folder: Path, fingerprint: str, device: torch.device) -> dict[str, Any] | None:

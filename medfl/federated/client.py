@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from medfl.algorithms import ClientUpdate
 from medfl.config import Training
-from medfl.federated.data import FederatedData, batches
+from medfl.federated.data import FederatedData, batches, split_batches
 from medfl.federated.server import FederatedServer
 from medfl.federated.streams import stream, stream_seed
 from medfl.federated.vector import FlatModel, Gradient
@@ -41,7 +42,6 @@ class FederatedClient:
         self.rows = data.pooled("train") if client is None else data.indices(client, "train")
         self.state: dict[str, Tensor] = {}
         self.steps = 0
-        self.learning_rate = 0.0
         self.criterion = (
             binary_cross_entropy_with_logits if data.info.task == "multilabel" else cross_entropy
         )
@@ -50,6 +50,11 @@ class FederatedClient:
         """Take part in this server's federation."""
         self.server = server
         self.training: Training = server.config.training
+
+    @property
+    def learning_rate(self) -> float:
+        """The round's η, whether or not this client was sampled; before training round 1's."""
+        return self.server.learning_rate(max(1, self.server.round))
 
     def receive(self, model: FlatModel) -> None:
         """Load the server's model, and over it what stays local to this client."""
@@ -67,7 +72,6 @@ class FederatedClient:
             the mean training loss.
         """
         server, algorithm, model = self.server, self.server.algorithm, self.server.model
-        self.learning_rate = server.learning_rate(server.round)
         self.receive(model)
         algorithm.before_training(self, model)
         loss, steps = self.descend(
@@ -80,7 +84,7 @@ class FederatedClient:
             self.state["local_buffers"] = model.buffers[buffers]
         update = ClientUpdate(self.id, model.vector, model.buffers, weight, steps)
         algorithm.client_update(self, model, update)
-        if not bool(torch.isfinite(update.vector.sum())) or loss != loss:
+        if not bool(torch.isfinite(update.vector.sum())) or not math.isfinite(loss):
             raise DivergedError(f"round {server.round}, client {self.id}: the loss is not finite")
         return update, loss
 
@@ -141,8 +145,10 @@ class FederatedClient:
         Batch norm uses each batch's statistics, as in training.
         """
         buffers = model.buffers.clone()
+        key = (self.server.round, self.id, "gradient", "layers")
+        torch.manual_seed(stream_seed(self.server.config.seed, *key))
         model.module.train()
-        for rows in self.rows.split(self.training.batch_size):
+        for rows in split_batches(self.rows, self.training.batch_size):
             images, labels = self.data.batch(rows)
             (self.criterion(model.module(images), labels) * (len(rows) / len(self.rows))).backward()
         gradient = Gradient(model).flat()

@@ -81,18 +81,25 @@ def batches(
 ) -> Iterator[Tensor]:
     """Rows of each local step: shuffled passes over the data, without replacement.
 
-    Either whole ``epochs``, or exactly ``steps`` batches over as many passes as that takes. A
-    last batch of one sample joins the batch before it: batch norm cannot normalise a single one.
+    Either whole ``epochs``, or exactly ``steps`` batches over as many passes as that takes.
     """
     done = passes = 0
     while passes < epochs if epochs is not None else done < (steps or 0):
         order = torch.randperm(len(rows), generator=generator).to(rows.device)
-        parts = list(rows[order].split(batch_size))
-        if len(parts) > 1 and len(parts[-1]) == 1:
-            parts[-2:] = [torch.cat(parts[-2:])]
-        for part in parts:
+        for part in split_batches(rows[order], batch_size):
             if steps is not None and done == steps:
                 return
             yield part
             done += 1
         passes += 1
+
+
+def split_batches(rows: Tensor, batch_size: int) -> list[Tensor]:
+    """Consecutive batches of ``rows``.
+
+    A last batch of one sample joins the batch before it: batch norm cannot normalise a single one.
+    """
+    parts = list(rows.split(batch_size))
+    if batch_size > 1 and len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [torch.cat(parts[-2:])]
+    return parts

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from medfl.errors import MedflError
-from medfl.federated.client import FederatedClient, autocast
+from medfl.federated.client import DivergedError, FederatedClient, autocast
 from medfl.federated.data import FederatedData
 from medfl.federated.server import FederatedServer
 from medfl.federated.vector import FlatModel
@@ -35,6 +35,8 @@ def predict(model: FlatModel, data: FederatedData, rows: Tensor, server: Federat
         for part in rows.split(BATCH):
             parts.append(model.module(data.inputs(part)))
     logits = torch.cat(parts).double()
+    if not bool(torch.isfinite(logits).all()):
+        raise DivergedError(f"round {server.round}: a model's predictions are not finite")
     multilabel = data.info.task == "multilabel"
     return (logits.sigmoid() if multilabel else logits.softmax(dim=1)).cpu().numpy()
 

@@ -76,13 +76,13 @@ def write_record(
 
 def write_model(path: Path, trainer: FederatedTrainer) -> None:
     """Save the server's model under its parameters' names."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     server = trainer.server
     server.model.load(server.vector, server.buffers)
     tensors = {name: value.cpu().clone() for name, value in server.model.named_vector().items()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary)
+        temporary.write_bytes(save(tensors))
 
 
 def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -104,11 +105,11 @@ class FederatedServer:
         done = round_number - 1
         if training.lr_schedule == "cosine":
             progress = (done - warmup) / max(1, rounds - warmup)
-            return rate * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * progress))))
+            return rate * 0.5 * (1 + math.cos(math.pi * progress))
         if training.lr_schedule == "exponential":
             return float(rate * training.lr_gamma ** (done / rounds))
         if training.lr_schedule == "step":
-            passed = sum(done >= part * rounds for part in training.lr_milestones)
+            passed = sum(done >= round(part * rounds, 6) for part in training.lr_milestones)
             return float(rate * training.lr_gamma**passed)
         return rate
 

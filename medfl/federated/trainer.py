@@ -232,5 +232,6 @@ class FederatedTrainer:
             if state[name]:
                 setattr(self, name, (state[name][0], Evaluation(**state[name][1])))
         self._best_score, self.seconds = state["best_score"], state["seconds"]
+        self.server.round = int(state["round"])
         log.info("going on after round %d", state["round"])
         return int(state["round"]) + 1

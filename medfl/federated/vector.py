@@ -32,6 +32,9 @@ class FlatModel:
         self.buffers = (
             torch.cat([b.reshape(-1) for b in floating]) if floating else self.vector.new_empty(0)
         )
+        self._counters = {
+            name: b.clone() for name, b in module.named_buffers() if not b.is_floating_point()
+        }
         offset = 0
         for buffer in floating:
             view = self.buffers[offset : offset + buffer.numel()].view_as(buffer)
@@ -65,8 +68,12 @@ class FlatModel:
         return torch.cat(parameters), torch.cat([none, *buffers])
 
     def named_vector(self) -> dict[str, Tensor]:
-        """Parameters and buffers by their names in the module, as they are saved."""
-        return {key: value.contiguous() for key, value in self.module.state_dict().items()}
+        """Parameters and buffers by their names in the module, as they are saved.
+
+        Batch counters as they were at first: this network has served all clients in turn.
+        """
+        state = {**self.module.state_dict(), **self._counters}
+        return {key: value.contiguous() for key, value in state.items()}
 
 
 class Gradient:
