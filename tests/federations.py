@@ -15,6 +15,26 @@ from medfl.data.store import DatasetInfo
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.partition import Split
 
+# Every algorithm, with hyper-parameters that make its corrections felt in a few rounds.
+ALGORITHMS: dict[str, dict[str, Any]] = {
+    "fedavg": {},
+    "fedprox": {"mu": 0.5},
+    "fednova": {"mu": 0.5},
+    "scaffold": {},
+    "scaffold-1": {"option": 1},
+    "fedbn": {},
+    "fedavgm": {},
+    "fedadam": {},
+    "fedyogi": {},
+    "fedadagrad": {},
+    "feddyn": {"alpha": 0.1},
+    "moon": {},
+    "ditto": {},
+    "finetune": {},
+    "local": {},
+    "centralized": {},
+}
+
 
 def small_store(n: int = 60, classes: int = 3, size: int = 6, seed: int = 0) -> Any:
     """Random images whose mean grey depends on their class."""

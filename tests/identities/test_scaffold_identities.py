@@ -70,7 +70,7 @@ def test_rounds_by_hand(option, sizes, clients, rate, momentum):
             moves, changes = [], []
             for k in chosen:
                 steps = problem.batches(k, number)
-                y = problem.descend(x, steps, 0.1, momentum, lambda y, k=k: c - own[k])
+                y = problem.descend(x, steps, 0.1, momentum, lambda y, v=c - own[k]: v)
                 if option == 1:
                     new = problem.gradient(x, problem.rows(k))
                 else:

@@ -1,0 +1,54 @@
+"""Evaluating every round, or only at the end: the same weights, bit for bit."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from federations import ALGORITHMS, Dropped, Normed, comparable, federation
+
+
+def final(name, model, every):
+    trainer = federation(
+        name.split("-")[0],
+        ALGORITHMS[name],
+        model=model,
+        rounds=4,
+        evaluate_every=every,
+        clients_per_round=2,
+        lr_schedule="cosine",
+    )
+    trainer.train()
+    return trainer
+
+
+@pytest.mark.parametrize("model", [Normed, Dropped])
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+def test_evaluation_moves_no_weight(name, model):
+    if name == "moon" and model is Dropped:
+        pytest.skip("MOON needs a model with forward_features")
+    often, seldom = final(name, model, 1), final(name, model, 4)
+    assert torch.equal(often.server.vector, seldom.server.vector)
+    assert torch.equal(often.server.buffers, seldom.server.buffers)
+    for a, b in zip(often.clients, seldom.clients, strict=True):
+        assert a.state.keys() == b.state.keys()
+        assert all(torch.equal(a.state[key], b.state[key]) for key in a.state)
+    # The last evaluation is the same, too: a tuned model does not depend on earlier ones.
+    assert comparable(often.history)[-1] == comparable(seldom.history)[-1]
+    assert often.client_history[-6:] == seldom.client_history[-6:]
+
+
+def test_evaluating_twice_gives_the_same():
+    for name in ("finetune", "ditto", "fedavg"):
+        trainer = final(name, Dropped, 4)
+        before = trainer.server.vector.clone()
+        assert trainer.evaluate_global_model() == trainer.evaluate_global_model()
+        assert torch.equal(trainer.server.vector, before)
+
+
+def test_the_saved_model_does_not_depend_on_evaluations(tmp_path):
+    from medfl.federated.record import write_model
+
+    for every in (1, 4):
+        write_model(tmp_path / f"{every}.safetensors", final("finetune", Normed, every))
+    one, other = (tmp_path / f"{every}.safetensors" for every in (1, 4))
+    assert one.read_bytes() == other.read_bytes()
