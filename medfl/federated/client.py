@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from medfl.algorithms import ClientUpdate
 from medfl.config import Training
 from medfl.federated.data import FederatedData, batches, split_batches
+from medfl.federated.optimizer import make_optimizer
 from medfl.federated.server import FederatedServer
 from medfl.federated.streams import stream, stream_seed
 from medfl.federated.vector import FlatModel, Gradient
@@ -134,7 +135,7 @@ class FederatedClient:
             if training.clip_norm is not None:
                 gradient.clip_(training.clip_norm)
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+            model.zero_grad()
             total += value.detach()
             taken += 1
         return float(total) / taken, taken
@@ -152,7 +153,7 @@ class FederatedClient:
             images, labels = self.data.batch(rows)
             (self.criterion(model.module(images), labels) * (len(rows) / len(self.rows))).backward()
         gradient = Gradient(model).flat()
-        model.module.zero_grad(set_to_none=True)
+        model.zero_grad()
         model.buffers.copy_(buffers)
         return gradient
 
@@ -169,19 +170,3 @@ def autocast(training: Training, device: torch.device) -> torch.autocast:
         and torch.cuda.is_bf16_supported()
     )
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted)
-
-
-def make_optimizer(
-    training: Training, model: FlatModel, learning_rate: float
-) -> torch.optim.Optimizer:
-    """A fresh local optimiser: clients start every round without momentum."""
-    parameters = [p for p in model.module.parameters() if p.requires_grad]
-    if training.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=learning_rate,
-            momentum=training.momentum,
-            weight_decay=training.weight_decay,
-        )
-    kind = torch.optim.Adam if training.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, lr=learning_rate, weight_decay=training.weight_decay)

@@ -50,6 +50,11 @@ class FlatModel:
         self.vector.copy_(vector)
         self.buffers.copy_(buffers)
 
+    def zero_grad(self) -> None:
+        """Drop all gradients."""
+        for parameter in self._parameters:
+            parameter.grad = None
+
     def clone(self) -> FlatModel:
         """An independent copy."""
         return FlatModel(copy.deepcopy(self.module))

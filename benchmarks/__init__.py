@@ -1,0 +1,1 @@
+"""Speed, memory and scale of medfl against plain PyTorch: ``python -m benchmarks``."""

@@ -1,0 +1,56 @@
+"""Federations over random pixels: speed does not depend on what the images show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medfl.config import FederatedConfig
+from medfl.data.store import DatasetInfo, Sample, Store, write_store
+from medfl.partition import Split, make_split
+
+CLASSES = tuple(f"class-{k}" for k in range(7))
+
+
+def random_store(folder: Path, samples: int, size: int = 28, channels: int = 3) -> Store:
+    """A store of ``samples`` random images, every one a patient of its own."""
+    generator = np.random.default_rng(0)
+    info = DatasetInfo(
+        name=folder.name,
+        title="random pixels",
+        classes=CLASSES,
+        task="multiclass",
+        modality="none",
+        synthetic=True,
+        citation="",
+        licence="",
+    )
+    rows = [
+        Sample(id=f"s{k:06d}", labels=(CLASSES[k % len(CLASSES)],), group=f"g{k:06d}")
+        for k in range(samples)
+    ]
+    images = generator.integers(0, 256, (samples, channels, size, size), dtype=np.uint8)
+    return write_store(folder, info, rows, images)
+
+
+def equal_split(store: Store, clients: int, train: int) -> Split:
+    """Deal ``train`` samples to each client for training; the rest are validation and test."""
+    n = len(store)
+    order = np.arange(n)
+    folds = np.where(order < clients * train, "train", np.where(order % 2, "val", "test"))
+    return Split(np.asarray(store.ids), order % clients, folds, "iid", 0, clients)
+
+
+def trainer(store: Store, split: Split, device: str = "cpu", **settings: Any) -> Any:
+    """A federation that is ready for its first round."""
+    from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
+
+    config = FederatedConfig(dataset=store.info.name, device=device, **settings)
+    data = FederatedData(store, split, device)
+    server = FederatedServer(config, data)
+    return FederatedTrainer(config, server, [FederatedClient(k, data) for k in data.clients])
+
+
+__all__ = ["equal_split", "make_split", "random_store", "trainer"]

@@ -1,0 +1,114 @@
+"""Ratios that hold on a busy machine: interleaved pairs, processor time beside wall time."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass
+class Result:
+    """One line of the table.
+
+    Attributes:
+        name: what was compared.
+        ratios: one ratio a pair.
+        target: the most that the median may be; None for information.
+        unit: what ``ratios`` are, where they are not ratios.
+        note: the numbers behind them.
+    """
+
+    name: str
+    ratios: list[float] = field(default_factory=list)
+    target: float | None = None
+    unit: str = ""
+    note: str = ""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.ratios)
+
+    @property
+    def verdict(self) -> str:
+        if not self.ratios:
+            return "skipped"
+        if self.target is None:
+            return "info"
+        return "ok" if self.median <= self.target else "MISSED"
+
+    def summary(self) -> dict[str, Any]:
+        numbers = {}
+        if self.ratios:
+            numbers = {"median": self.median, "min": min(self.ratios), "max": max(self.ratios)}
+        return asdict(self) | numbers | {"pairs": len(self.ratios), "verdict": self.verdict}
+
+
+@dataclass
+class Cost:
+    """Seconds of processor time and of wall time."""
+
+    cpu: float
+    wall: float
+
+
+def cost(function: Callable[[], object]) -> Cost:
+    """What one call in this process costs."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    function()
+    return Cost(time.process_time() - cpu, time.perf_counter() - wall)
+
+
+def interleave(
+    ours: Callable[[], Cost], plain: Callable[[], Cost], pairs: int, warm_up: int = 1
+) -> list[tuple[Cost, Cost]]:
+    """Costs of ``pairs`` alternating calls: neighbours in time see the same machine."""
+    for _ in range(warm_up):
+        plain()
+        ours()
+    costs = []
+    for number in range(pairs):
+        if number % 2:
+            first = plain()
+            costs.append((ours(), first))
+        else:
+            first = ours()
+            costs.append((first, plain()))
+    return costs
+
+
+def compare(name: str, costs: Sequence[tuple[Cost, Cost]], target: float | None) -> Result:
+    """The ratio of processor times; the ratio of wall times beside it, in words."""
+    wall = statistics.median(ours.wall / plain.wall for ours, plain in costs)
+    ours = statistics.median(ours.cpu for ours, _ in costs)
+    plain = statistics.median(plain.cpu for _, plain in costs)
+    return Result(
+        name,
+        [ours.cpu / plain.cpu for ours, plain in costs],
+        target,
+        note=f"{ours:.3f} s / {plain:.3f} s of processor; wall ratio {wall:.3f}",
+    )
+
+
+def child(command: Sequence[str], **options: Any) -> tuple[Cost, int]:
+    """Run a process to its end; its cost (descendants included) and its peak memory in bytes.
+
+    Raises:
+        RuntimeError: if it fails; with the end of what it printed.
+    """
+    wall = time.perf_counter()
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+    assert process.stdout is not None
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    wall = time.perf_counter() - wall
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{output[-2000:]}")
+    return Cost(usage.ru_utime + usage.ru_stime, wall), usage.ru_maxrss * 1024
