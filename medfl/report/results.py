@@ -27,7 +27,8 @@ class CellState:
         parts = []
         if self.summary:
             parts.append(metric.format(self.summary.mean))
-            if self.summary.sd is not None:
+            # Traffic is counted, not sampled: it has a spread only where seeds differ in it.
+            if self.summary.sd is not None and (self.summary.sd or metric is not names.MEGABYTES):
                 parts.append(f"± {metric.format(self.summary.sd)}")
             if self.summary.n != self.seeds:
                 parts.append(f"(n = {self.summary.n} of {self.seeds})")

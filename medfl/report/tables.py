@@ -90,7 +90,7 @@ def _header(column: Column | None, main: bool) -> str:
 
 
 def _best(results: Results, dataset: str, column: Column, role: str) -> list[str]:
-    """The arms with the best mean of a group of at least two; ties share the place."""
+    """The arms with the best mean of a group of at least two; ties share it, unless all tie."""
     partition, metric = column
     if metric.higher_is_better is None:
         return []
@@ -98,7 +98,8 @@ def _best(results: Results, dataset: str, column: Column, role: str) -> list[str
     if ranking is None or len(ranking.order) < 2:
         return []
     top = ranking.summaries[ranking.best].mean
-    return [arm for arm in ranking.order if ranking.summaries[arm].mean == top]
+    best = [arm for arm in ranking.order if ranking.summaries[arm].mean == top]
+    return best if len(best) < len(ranking.order) else []
 
 
 def _rounds(results: Results, dataset: str, arm: str) -> Entry:

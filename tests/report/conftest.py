@@ -180,10 +180,27 @@ FINAL = {
 EVALUATED = {"fedbn": "personal", "local": "local"}
 
 
-@pytest.fixture
+def write_results(folder: Path, partitions: tuple[str, ...] = PARTITIONS) -> list[FakeCell]:
+    """A complete grid of one data set, five arms and three seeds; gives its cells."""
+    cells = grid(["toy"], partitions, ARMS, [0, 1, 2])
+    for cell in cells:
+        write_run(
+            folder,
+            cell,
+            [0.3, 0.5, FINAL[cell.partition, cell.arm][cell.seed]],
+            evaluated=EVALUATED.get(cell.arm, "global"),
+            bytes_per_round=0 if cell.arm in ("centralized", "local") else 2_000_000,
+            js={"iid": 0.05, "dirichlet-0.5": 0.4}[cell.partition],
+        )
+    return cells
+
+
+@pytest.fixture(scope="session")
 def fake() -> SimpleNamespace:
     """The makers above, for tests that need other runs."""
-    return SimpleNamespace(Cell=FakeCell, grid=grid, write_run=write_run)
+    return SimpleNamespace(
+        Cell=FakeCell, grid=grid, write_run=write_run, write_results=write_results
+    )
 
 
 @pytest.fixture
@@ -192,16 +209,7 @@ def cells() -> list[FakeCell]:
 
 
 @pytest.fixture
-def results_dir(tmp_path: Path, cells: list[FakeCell]) -> Path:
-    """A complete grid of one data set, two partitions, five arms and three seeds."""
-    for cell in cells:
-        final = FINAL[cell.partition, cell.arm][cell.seed]
-        write_run(
-            tmp_path,
-            cell,
-            [0.3, 0.5, final],
-            evaluated=EVALUATED.get(cell.arm, "global"),
-            bytes_per_round=0 if cell.arm in ("centralized", "local") else 2_000_000,
-            js={"iid": 0.05, "dirichlet-0.5": 0.4}[cell.partition],
-        )
+def results_dir(tmp_path: Path) -> Path:
+    """A complete grid of two partitions."""
+    write_results(tmp_path)
     return tmp_path

@@ -74,8 +74,7 @@ def draw_confusions(
 
 
 def _draw_matrix(axis: Axes, matrix: np.ndarray) -> mpl.image.AxesImage:
-    colours = mpl.colormaps["Blues"].copy()
-    colours.set_bad("#d9d9d9")
+    colours = mpl.colormaps["Blues"].with_extremes(bad="#d9d9d9")
     image = axis.imshow(100 * matrix, cmap=colours, vmin=0, vmax=100)
     axis.grid(visible=False)
     axis.tick_params(length=0, labelsize=7.5)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+
+from medfl.report.build import build_report, headline
+from medfl.report.collect import collect
+from medfl.report.html import write_report
+from medfl.report.results import Results
+
+VOID = {"meta", "img", "br"}
+
+
+class Page(HTMLParser):
+    """Collects what a browser would load and checks that tags close in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.sources, self.images, self.words = [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.sources += [attrs[key] for key in ("src", "href", "data", "srcset") if key in attrs]
+        if tag == "img":
+            self.images.append(attrs)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, fake):
+    """A report of a grid with a missing and a diverged run, with everything beside it."""
+    results_dir = tmp_path_factory.mktemp("report")
+    cells = fake.write_results(results_dir)
+    runs = results_dir / "runs/toy/iid"
+    shutil.rmtree(runs / "fedprox/seed2")
+    shutil.rmtree(runs / "fedavg/seed0")
+    cell = fake.Cell("toy", "iid", "fedavg", 0)
+    fake.write_run(results_dir, cell, [0.3, 0.2], status="diverged")
+    (runs / "fedbn/seed0/config.yaml").write_text(
+        "federated_learning:\n  algorithm_params: {mu: 0.25}\n"
+    )
+    prepared, splits = results_dir / "prepared", results_dir / "splits"
+    (prepared / "toy").mkdir(parents=True)
+    (prepared / "toy/dataset.yaml").write_text(
+        "title: Toy <images>\nsynthetic: true\nclasses: [a, b, c]\nlicence: MIT\ncitation: none\n"
+    )
+    picture = splits / "toy/iid/seed0.png"
+    picture.parent.mkdir(parents=True)
+    picture.write_bytes(b"\x89PNG split picture")
+    results = build_report(
+        cells,
+        results_dir,
+        splits_dir=splits,
+        prepared_dir=prepared,
+        configuration={"arms": ["<fedavg>"], "num_clients": 3},
+    )
+    return results, results_dir, Page((results_dir / "report.html").read_text())
+
+
+def test_page_loads_nothing_from_outside(built):
+    _, _, page = built
+    assert page.images
+    outside = [src for src in page.sources if not src.startswith(("data:image/png;base64,", "#"))]
+    assert outside == []
+    source = (built[1] / "report.html").read_text()
+    assert not re.search(r"url\(|@import|fetch\(|https?://", source)
+
+
+def test_every_picture_has_words_and_is_the_file(built):
+    _, folder, page = built
+    assert all(len(image["alt"]) > 20 for image in page.images)
+    embedded = {base64.b64decode(image["src"].split(",")[1]) for image in page.images}
+    drawn = {path.read_bytes() for path in (folder / "figures").glob("*.png")}
+    assert embedded == drawn | {b"\x89PNG split picture"}
+
+
+def test_page_says_what_is_missing_diverged_synthetic_and_best(built):
+    text = built[2].text
+    assert "toy: This dataset is synthetic: no claim about real data follows." in text
+    assert "30 runs, 28 completed, 1 diverged, 1 missing" in text
+    assert "loss is not finite" in text
+    assert "Toy <images>" in text  # escaped in the source
+    assert "better than every other arm" in text
+    assert "72.0 ± 2.0" in text
+    assert "67.0 to 77.0" in text
+
+
+def test_page_shows_configuration_and_provenance(built):
+    text = built[2].text
+    assert "0123456789abcdef" in text
+    assert "2.13.0" in text
+    assert "a" * 64 in text
+    assert "1" * 64 in text
+    assert "num_clients: 3" in text
+    assert "mu = 0.25" in text
+
+
+def test_runs_on_different_data_are_pointed_out(cells, results_dir):
+    path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
+    path.write_text(path.read_text().replace("1" * 64, "9" * 64))
+    page = results_dir / "report.html"
+    results = Results(collect(cells, results_dir))
+    write_report(results, page, figures=[], splits_dir=None, prepared_dir=None, configuration={})
+    assert "(runs of different inputs)" in Page(page.read_text()).text
+
+
+def test_headline_names_the_report_once_it_is_there(built):
+    results, folder, _ = built
+    assert str(folder / "report.html") in headline(results, folder)
