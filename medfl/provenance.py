@@ -20,9 +20,7 @@ from medfl.algorithms.registry import load_class
 PACKAGE = Path(__file__).resolve().parent
 
 # What these hold cannot change a number by itself: settings are hashed where they are used.
-NO_RESULT = frozenset(
-    f"medfl.{name}" for name in ("config", "errors", "provenance", "gpu", "grid")
-)
+NO_RESULT = frozenset(f"medfl.{name}" for name in ("config", "errors", "provenance", "gpu", "grid"))
 # The registry of models imports them all; these are only reached by torchvision's networks.
 TORCHVISION = frozenset({"medfl.models.backbones", "medfl.models.torchvision_cpu"})
 SMALL_MODELS = ("cnn", "mlp", "logistic")

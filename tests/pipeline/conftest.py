@@ -14,7 +14,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-PARTS = ("Snakefile", "rules", "workflow", "medfl", "params", "pyproject.toml", "requirements.lock")
+PARTS = ("Snakefile", "rules", "workflow", "profiles", "medfl", "params", "pyproject.toml")
+PARTS += ("requirements.lock", "dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/plots")
 
 GRID = {
     "datasets": ["phantom"],
@@ -91,10 +92,11 @@ def copy_workflow(folder: Path) -> None:
         if source.is_dir():
             shutil.copytree(source, folder / name, ignore=ignore, dirs_exist_ok=True)
         else:
+            (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(source, folder / name)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the grid has run to its end, with the fake command."""
     pytest.importorskip("snakemake")

@@ -5,13 +5,14 @@ It is put first on PATH by the tests of the workflow, which count jobs and train
 is one line in calls.txt; a run whose folder matches FAKE_MEDFL_FAIL fails.
 """
 
+import itertools
 import json
 import os
 import sys
 from pathlib import Path
 
 words = sys.argv[1:]
-options = dict(zip(words[1:], words[2:], strict=False))
+options = dict(itertools.pairwise(words))
 with open("calls.txt", "a", encoding="utf-8") as file:
     file.write(" ".join(words) + "\n")
 

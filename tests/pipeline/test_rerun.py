@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 
 ALWAYS = {"aggregate": 1, "report": 1}
@@ -16,11 +17,13 @@ def test_an_added_seed_runs_only_its_own(workflow):
     assert workflow.planned() == {**ALWAYS, "split": 2, "train": 4}
 
 
+@pytest.mark.slow
 def test_an_added_arm_runs_only_its_own(workflow):
     workflow.write_grid(arms=["fedavg", "fedprox", "scaffold"])
     assert workflow.planned() == {**ALWAYS, "train": 4}
 
 
+@pytest.mark.slow
 def test_a_changed_alpha_runs_only_its_own(workflow):
     workflow.write_grid(partitions=["iid", "dirichlet-0.3"])
     assert workflow.planned() == {**ALWAYS, "split": 2, "train": 4}
@@ -34,16 +37,19 @@ def test_a_changed_arm_runs_only_that_arm(workflow):
     assert workflow.planned() == {**ALWAYS, "train": 4}
 
 
+@pytest.mark.slow
 def test_a_changed_setting_of_every_run_trains_all_and_splits_nothing(workflow):
     workflow.write_grid(run={"federated_learning": {"rounds": 3}})
     assert workflow.planned() == {**ALWAYS, "train": 8}
 
 
+@pytest.mark.slow
 def test_other_clients_remake_the_splits(workflow):
     workflow.write_grid(num_clients=5)
     assert workflow.planned() == {**ALWAYS, "split": 4, "train": 8}
 
 
+@pytest.mark.slow
 def test_where_a_run_is_computed_changes_nothing(workflow):
     run = {"federated_learning": {"rounds": 2}, "training": {"device": "cpu"}}
     workflow.write_grid(run=run)
@@ -55,22 +61,26 @@ def test_editing_one_algorithm_runs_only_its_arms(workflow):
     assert workflow.planned() == {**ALWAYS, "train": 4}
 
 
+@pytest.mark.slow
 def test_editing_an_unused_algorithm_or_network_runs_nothing(workflow):
     workflow.append("medfl/algorithms/moon.py", "\n# edited\n")
     workflow.append("medfl/models/backbones.py", "\n# edited\n")
     assert workflow.planned() == {}
 
 
+@pytest.mark.slow
 def test_editing_the_engine_trains_all(workflow):
     workflow.append("medfl/federated/server.py", "\n# edited\n")
     assert workflow.planned() == {**ALWAYS, "train": 8}
 
 
+@pytest.mark.slow
 def test_editing_the_tables_trains_nothing(workflow):
     workflow.append("medfl/report/tables.py", "\n# edited\n")
     assert workflow.planned() == ALWAYS
 
 
+@pytest.mark.slow
 def test_a_split_rewritten_with_the_same_bytes_runs_nothing(workflow):
     for path in (workflow.folder / "data/splits").rglob("*.csv"):
         path.write_bytes(path.read_bytes())
@@ -79,6 +89,7 @@ def test_a_split_rewritten_with_the_same_bytes_runs_nothing(workflow):
     assert workflow.planned()["train"] == 2
 
 
+@pytest.mark.slow
 def test_another_grid_inherits_nothing_and_shares_the_splits(workflow):
     workflow.write_grid("other.yaml", output_dir="elsewhere", arms=["fedavg"], seeds=[0])
     assert workflow.planned("--configfile", "other.yaml") == {**ALWAYS, "train": 2}

@@ -1,0 +1,30 @@
+"""The grids that come with the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from medfl.algorithms.registry import available
+from medfl.grid import read_arms, read_grid
+
+ROOT = Path(__file__).resolve().parents[2]
+GRIDS = sorted(path.name for path in (ROOT / "params").glob("*.yaml") if "algo" not in path.name)
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_grid_is_valid_and_every_arm_takes_the_same_local_work(name, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    grid = read_grid(f"params/{name}")
+    work = set()
+    for cell in grid.cells():
+        learning = grid.run_config(cell).federated_learning
+        work.add((learning.rounds, learning.local_epochs, learning.local_steps))
+    assert len(work) == 1
+
+
+def test_every_algorithm_has_an_arm():
+    arms = read_arms(ROOT / "params/algorithms.yaml")
+    assert {arm["algorithm"] for arm in arms.values()} == set(available())
+    assert "scaffold-option1" in arms

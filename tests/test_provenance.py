@@ -1,0 +1,90 @@
+"""Which sources count for a run."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from medfl import provenance
+from medfl.provenance import code_sha, dataset_sha, source_sha, sources
+
+
+def names(*roots: str) -> set[str]:
+    return {name.removeprefix("medfl.") for name in sources(roots)}
+
+
+def test_a_run_counts_its_engine_and_what_that_imports_and_no_more():
+    found = names("medfl.federated", "medfl.algorithms.fedprox")
+    assert {"federated.server", "federated.trainer", "algorithms.fedprox"} <= found
+    assert {"algorithms.base", "data.store", "partition.split", "models.classifier"} <= found
+    assert not {"algorithms.moon", "algorithms.scaffold", "cli", "config", "errors"} & found
+    assert not any(name.startswith(("report", "data.catalog", "data.dicom")) for name in found)
+
+
+def test_imports_through_a_package_reach_the_module_that_holds_the_name():
+    # medfl.partition re-exports Split: the file is found, not only the package.
+    assert "partition.split" in names("medfl.federated.data")
+    # A lazily re-exported name (medfl.data) is found through its TYPE_CHECKING import.
+    assert provenance._resolve("medfl.data", "Store") == ["medfl.data.store"]
+
+
+def test_runs_of_different_algorithms_and_networks_differ():
+    shas = {code_sha(a, m) for a in ("fedavg", "fedprox") for m in ("cnn", "resnet18")}
+    assert len(shas) == 4
+    assert code_sha("fedadam", "cnn") == code_sha("fedyogi", "cnn")  # they share a file
+    assert code_sha("fedavg", "cnn") == code_sha("fedavg", "mlp")
+
+
+def test_datasets_count_their_own_reader():
+    assert dataset_sha("phantom") != dataset_sha("ham10000")
+    assert dataset_sha("ham10000") == dataset_sha("ham10000-64")
+
+
+def test_an_edit_changes_the_hash_of_what_uses_it(tmp_path, monkeypatch):
+    package = tmp_path / "medfl"
+    (package / "room").mkdir(parents=True)
+    (package / "room" / "__init__.py").write_text("from medfl.room.a import f\n")
+    (package / "room" / "a.py").write_text("def g():\n    from medfl import b\n")
+    (package / "b.py").write_text("x = 1\n")
+    (package / "c.py").write_text("from medfl.room import f\n")
+    monkeypatch.setattr(provenance, "PACKAGE", package)
+
+    def sha(module: str) -> str:
+        for cached in (source_sha, provenance._import_statements):
+            cached.cache_clear()
+        return source_sha(module)
+
+    try:
+        assert sources(["medfl.c"]) == ["medfl.b", "medfl.c", "medfl.room.a"]
+        before = sha("medfl.c"), sha("medfl.b")
+        (package / "b.py").write_text("x = 2\n")
+        after = sha("medfl.c"), sha("medfl.b")
+        assert after[0] != before[0]
+        assert after[1] != before[1]
+        before = sha("medfl.b")
+        (package / "room" / "a.py").write_text("# an import inside a function counts too\n")
+        assert sha("medfl.b") == before
+    finally:
+        for cached in (source_sha, provenance._import_statements):
+            cached.cache_clear()
+
+
+def test_a_users_own_algorithm_counts_its_file(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "my_own_algorithm.py"
+    path.write_text("from medfl.algorithms.fedavg import FedAvg\nclass Mine(FedAvg):\n    pass\n")
+    code_sha.cache_clear()
+    try:
+        first = code_sha("my_own_algorithm:Mine", "cnn")
+        path.write_text(path.read_text() + "# edited\n")
+        code_sha.cache_clear()
+        assert code_sha("my_own_algorithm:Mine", "cnn") != first
+    finally:
+        sys.modules.pop("my_own_algorithm", None)
+        code_sha.cache_clear()
+
+
+def test_unknown_algorithms_are_refused():
+    with pytest.raises(Exception, match="did you mean `fedavg`"):
+        code_sha("fedavgg", "cnn")
