@@ -1,0 +1,85 @@
+"""Ditto and fine-tuning: personal models against loops of their own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from federations import Normed, federation, models
+from softmax import Softmax, close
+
+LAM = 0.7
+
+
+def personal(trainer, client):
+    trainer.server.algorithm.personal_model(trainer.clients[client], trainer.server.model)
+    return trainer.server.model.vector.clone()
+
+
+def test_the_global_model_of_both_is_fedavg():
+    plain = models(federation(model=Normed, clients_per_round=2))
+    for name in ("ditto", "finetune"):
+        other = models(federation(name, model=Normed, clients_per_round=2))
+        assert all(torch.equal(a, b) for a, b in zip(plain, other, strict=True))
+
+
+def test_ditto_by_hand():
+    trainer = federation("ditto", {"lam": LAM}, rounds=4, clients_per_round=2, local_epochs=2)
+    problem = Softmax(trainer)
+    seen = models(trainer)
+    own = {}
+    for number in range(1, 5):
+        x = seen[number - 1].numpy()
+        for k in problem.participants(number):
+            steps = problem.batches(k, number, "personal")
+            assert len(steps) == len(problem.batches(k, number)), "as many steps as the global one"
+            own[k] = problem.descend(own.get(k, x), steps, correction=lambda v, x=x: LAM * (v - x))
+    for k in range(3):
+        assert close(personal(trainer, k), own.get(k, seen[-1].numpy()))
+    assert len({tuple(v) for v in own.values()}) == len(own) >= 2
+
+
+def test_ditto_keeps_statistics_apart():
+    trainer = federation("ditto", model=Normed)
+    trainer.train()
+    states = [client.state["personal_buffers"] for client in trainer.clients]
+    assert not torch.equal(states[0], states[1])
+    plain = federation(model=Normed)
+    plain.train()
+    assert torch.equal(trainer.server.buffers, plain.server.buffers)
+
+
+def test_fine_tuning_by_hand():
+    trainer = federation("finetune", {"epochs": 2}, rounds=3, lr_schedule="step", lr_gamma=0.5)
+    problem = Softmax(trainer)
+    x = models(trainer)[-1].numpy()
+    for k in range(3):
+        steps = problem.batches(k, 3, "finetune", epochs=2)
+        # Round 3 of 3, after both milestones (0.5 and 0.75 of 3 rounds): 2 ≥ 1.5, 2 < 2.25.
+        assert close(personal(trainer, k), problem.descend(x, steps, rate=0.05))
+
+
+def test_fine_tuning_also_reaches_clients_that_were_never_sampled():
+    trainer = federation("finetune", rounds=1, clients_per_round=1)
+    trainer.train()
+    for k in range(3):
+        assert not torch.equal(personal(trainer, k), trainer.server.vector)
+
+
+@pytest.mark.parametrize("name", ["ditto", "finetune", "fedbn", "local"])
+def test_each_client_is_judged_by_its_own_model_on_its_own_data(name):
+    trainer = federation(name, model=Normed, rounds=3, learning_rate=0.3)
+    trainer.train()
+    result = trainer.evaluator.evaluate()
+    right = total = 0
+    for k, client in enumerate(trainer.clients):
+        personal(trainer, k)
+        module = trainer.server.model.module.eval()
+        rows = trainer.data.indices(client.id, "test")
+        with torch.no_grad():
+            guess = module(trainer.data.inputs(rows)).argmax(dim=1)
+        hits = int((guess == trainer.data.labels[rows]).sum())
+        assert result.clients[k]["test"]["accuracy"] == hits / len(rows)
+        right, total = right + hits, total + len(rows)
+    assert result.personal["accuracy"] == pytest.approx(right / total, abs=1e-12)
+    if name != "local":
+        assert result.pooled["test"]["accuracy"] == result.personal["accuracy"]

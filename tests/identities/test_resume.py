@@ -1,0 +1,240 @@
+"""A run killed at any moment and resumed is the uninterrupted run, bit for bit."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from federations import ALGORITHMS, Dropped, Normed, comparable, federation, small_store, split_of
+
+from medfl.config import FederatedConfig
+from medfl.data.store import Sample, write_store
+from medfl.federated import FederatedClient
+from medfl.federated import trainer as trainer_module
+from medfl.federated.run import execute
+
+
+class Killed(BaseException):
+    """Stands for a signal: nothing in the engine may catch it."""
+
+
+@pytest.fixture(autouse=True)
+def _checkpoint_every_round(monkeypatch):
+    monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0)
+
+
+def build(name, folder, model=Normed):
+    return federation(
+        name.split("-")[0],
+        ALGORITHMS[name],
+        model=model,
+        rounds=5,
+        clients_per_round=2,
+        lr_schedule="cosine",
+        momentum=0.5,
+        checkpoint_dir=folder,
+    )
+
+
+def die_in_training(monkeypatch, name, folder, model, number):
+    """Kill after the ``number``-th client has descended, before its update is used."""
+    calls, original = 0, FederatedClient.descend
+
+    def descend(self, network, purpose, **options):
+        nonlocal calls
+        result = original(self, network, purpose, **options)
+        calls += purpose == "train"
+        if calls == number:
+            raise Killed
+        return result
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FederatedClient, "descend", descend)
+        trainer = build(name, folder, model)
+        with pytest.raises(Killed):
+            trainer.train()
+
+
+def assert_same_run(one, other):
+    assert torch.equal(one.server.vector, other.server.vector)
+    assert torch.equal(one.server.buffers, other.server.buffers)
+    assert comparable(one.history) == comparable(other.history)
+    assert one.client_history == other.client_history
+    assert (one.best, one.last, one.status) == (other.best, other.last, other.status)
+    for a, b in zip(one.clients, other.clients, strict=True):
+        assert a.steps == b.steps
+        assert a.state.keys() == b.state.keys()
+        assert all(torch.equal(a.state[key], b.state[key]) for key in a.state)
+    assert one.evaluate_global_model() == other.evaluate_global_model()
+
+
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+def test_killed_inside_a_clients_training(name, tmp_path, monkeypatch):
+    whole = build(name, None)
+    whole.train()
+    die_in_training(monkeypatch, name, tmp_path, Normed, 4)
+    resumed = build(name, tmp_path)
+    resumed.train()
+    assert_same_run(whole, resumed)
+
+
+@pytest.mark.parametrize("name", ["scaffold-1", "ditto", "finetune"])
+def test_layers_that_draw_random_numbers(name, tmp_path, monkeypatch):
+    whole = build(name, None, Dropped)
+    whole.train()
+    die_in_training(monkeypatch, name, tmp_path, Dropped, 3)
+    torch.manual_seed(123)
+    resumed = build(name, tmp_path, Dropped)
+    resumed.train()
+    assert_same_run(whole, resumed)
+
+
+@pytest.mark.parametrize("number", [0, 1, 3, 5])
+def test_killed_between_rounds(number, tmp_path):
+    def die(row):
+        if row["round"] == number:
+            raise Killed
+
+    whole = build("scaffold", None)
+    whole.train()
+    killed = build("scaffold", tmp_path)
+    killed.on_round = die
+    with pytest.raises(Killed):
+        killed.train()
+    resumed = build("scaffold", tmp_path)
+    again = []
+    resumed.on_round = lambda row: again.append(row["round"])
+    resumed.train()
+    assert again == list(range(number, 6)), "only what was lost is done again"
+    assert_same_run(whole, resumed)
+
+
+def test_killed_after_the_last_round(tmp_path):
+    whole = build("finetune", tmp_path)
+    whole.train()
+    resumed = build("finetune", tmp_path)
+    resumed.train()
+    assert_same_run(whole, resumed)
+
+
+def test_killed_while_the_checkpoint_is_written(tmp_path, monkeypatch):
+    from medfl.federated import checkpoint
+
+    whole = build("scaffold", None)
+    whole.train()
+    saves, original = 0, torch.save
+
+    def save(state, file):
+        nonlocal saves
+        saves += 1
+        if saves == 3:
+            file.write(b"half a checkpoint")
+            raise Killed
+        original(state, file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.torch, "save", save)
+        trainer = build("scaffold", tmp_path)
+        with pytest.raises(Killed):
+            trainer.train()
+    resumed = build("scaffold", tmp_path)
+    resumed.train()
+    assert_same_run(whole, resumed)
+
+
+def test_a_checkpoint_of_another_run_or_a_broken_one_is_not_resumed(tmp_path):
+    from medfl.federated.checkpoint import NAME
+
+    build("fedavg", tmp_path).train()
+    other = build("fedavg", tmp_path)
+    other.fingerprint = "another"
+    rounds = []
+    other.on_round = lambda row: rounds.append(row["round"])
+    other.train()
+    assert rounds[0] == 0
+    (tmp_path / NAME).write_bytes(b"not a checkpoint")
+    broken = build("fedavg", tmp_path)
+    broken.on_round = lambda row: rounds.append(row["round"])
+    broken.train()
+    assert rounds.count(0) == 2
+
+
+DIE = """
+import os, signal, sys
+sys.path[:0] = sys.argv[1:3]
+from test_resume import execute_small
+from medfl.config import FederatedConfig
+from medfl.data.store import Sample, write_store
+from medfl.federated import FederatedClient
+
+calls, original = 0, FederatedClient.train
+
+def train(self, weight):
+    global calls
+    result = original(self, weight)
+    calls += 1
+    if calls == 6:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+FederatedClient.train = train
+execute_small(sys.argv[3], "killed")
+"""
+
+
+def execute_small(base: str, folder: str) -> None:
+    """What `medfl run` does, on the store and split in ``base``."""
+    trainer_module.CHECKPOINT_SECONDS = 0
+    config = FederatedConfig(
+        dataset="test",
+        partition="iid",
+        algorithm="scaffold",
+        num_clients=3,
+        rounds=4,
+        batch_size=8,
+        clients_per_round=2,
+        device="cpu",
+    )
+    root = Path(base)
+    execute(config, root / "store", root / "split" / "seed0.csv", root / folder)
+
+
+def test_a_real_kill(tmp_path):
+    memory = small_store(60, size=8)
+    samples = [
+        Sample(f"s{i}", (memory.info.classes[k],), f"g{i}") for i, k in enumerate(memory.labels)
+    ]
+    store = write_store(tmp_path / "store", memory.info, samples, memory.images)
+    (tmp_path / "split").mkdir()
+    split_of(store, [12, 16, 8]).write(tmp_path / "split" / "seed0.csv")
+    (tmp_path / "split" / "seed0.heterogeneity.json").write_text('{"partition": "iid", "seed": 0}')
+    package = str(Path(trainer_module.__file__).parents[2])
+    tests = Path(__file__).parents[1]
+    here = [str(tests / "identities"), str(tests)]
+    done = subprocess.run(
+        [sys.executable, "-c", DIE, *here, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": package},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (tmp_path / "killed" / "metrics.json").exists()
+    execute_small(str(tmp_path), "killed")
+    assert "going on after round 2" in (tmp_path / "killed" / "run.log").read_text()
+    execute_small(str(tmp_path), "whole")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert sorted(p.name for p in whole.iterdir()) == sorted(p.name for p in killed.iterdir())
+    for name in ("model.safetensors", "clients.csv", "config.yaml"):
+        assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
+    rows = [comparable(list(csv.DictReader((f / "rounds.csv").open()))) for f in (whole, killed)]
+    assert rows[0] == rows[1]
+    assert len(rows[0]) == 5
+    assert np.isfinite(float(rows[0][-1]["test_accuracy"]))
