@@ -156,7 +156,8 @@ def _log_to(path: Path) -> Iterator[None]:
         logging.FileHandler(path, encoding="utf-8"),
         logging.StreamHandler(sys.stderr),
     ]
-    level = log.level
+    level, propagate = log.level, log.propagate
+    log.propagate = False
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
         log.addHandler(handler)
@@ -168,3 +169,4 @@ def _log_to(path: Path) -> Iterator[None]:
             log.removeHandler(handler)
             handler.close()
         log.setLevel(level)
+        log.propagate = propagate
