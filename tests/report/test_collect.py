@@ -42,6 +42,11 @@ def test_personal_arm_shows_its_personal_models_not_the_servers(cells, results_d
     assert fedbn.row()["personal_accuracy"] == pytest.approx(0.85)
 
 
+def test_steps_of_the_pooled_run_are_counted_once(cells, results_dir):
+    steps = {run.arm: run.row()["steps"] for run in collect(cells, results_dir)}
+    assert (steps["centralized"], steps["local"]) == (7, 21)  # three clients of seven steps
+
+
 def test_missing_runs_are_refused_with_their_names_and_the_way_out(cells, results_dir):
     for seed in range(3):
         shutil.rmtree(results_dir / "runs/toy/iid/local" / f"seed{seed}")

@@ -162,6 +162,18 @@ def test_headline_says_what_was_best_and_how_sure(cells, results_dir):
     assert "report.html" not in words  # not made yet
 
 
+def test_headline_does_not_crown_what_the_tests_cannot_separate(tmp_path, fake):
+    cells = fake.grid(["toy"], ["iid"], ["a", "b", "c"], [0, 1, 2])
+    # a - b = .02 -.01 .02: within the noise; a - c = .10 .09 .11: not
+    final = {"a": (0.80, 0.82, 0.84), "b": (0.78, 0.83, 0.82), "c": (0.70, 0.73, 0.73)}
+    for cell in cells:
+        fake.write_run(tmp_path, cell, [0.3, final[cell.arm][cell.seed]])
+    words = headline(aggregate(cells, tmp_path), tmp_path)
+    assert "a 82.0 ± 2.0 %" in words
+    assert "best mean; not distinguishable from b." in words
+    assert "better than" not in words
+
+
 def test_headline_owns_up_to_few_seeds_and_missing_runs(cells, results_dir):
     shutil.rmtree(results_dir / "runs/toy/iid/local/seed0")
     two = [cell for cell in cells if cell.seed < 2]
