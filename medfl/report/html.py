@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,11 @@ from medfl.report.findings import (
     paired_rows,
     rank_rows,
 )
+from medfl.report.origin import arm_rows, code_origin, input_hashes
 from medfl.report.results import Results
 from medfl.report.tables import main_table, metric_table, metrics_with_values
 
 TEMPLATES = Path(__file__).parent / "templates"
-# Which hash of a run belongs to its data and split; the rest of the provenance is about the code.
-_INPUT_HASHES = ("store_fingerprint", "split_sha256")
-_PER_RUN = (*_INPUT_HASHES, "config_sha256", "started")
 
 
 def write_report(
@@ -70,11 +67,11 @@ def write_report(
         datasets=datasets,
         ranking=_ranking(results),
         paired=_paired(results),
-        arms=_arms(results),
+        arms=arm_rows(results),
         diverged=[_place(run) for run in results.having(DIVERGED)],
         missing=[_place(run) for run in results.having(MISSING)],
-        provenance=_provenance(results),
-        hashes=_hashes(results),
+        provenance=code_origin(results),
+        hashes=input_hashes(results),
         configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
         has_configuration=bool(configuration),
         personal=any(
@@ -199,44 +196,6 @@ def _paired(results: Results) -> list[dict[str, Any]]:
     return rows
 
 
-def _arms(results: Results) -> list[dict[str, Any]]:
-    """What each arm is, from the first of its records, and how much work it did."""
-    rows = []
-    for arm in results.arms:
-        runs = [run for run in results.runs if run.arm == arm and run.record]
-        if not runs or not runs[0].record:
-            rows.append(
-                {"arm": arm, "algorithm": "–", "settings": "", "evaluated": "", "statistics": ""}
-            )
-            continue
-        record = runs[0].record
-        rows.append(
-            {
-                "arm": arm,
-                "algorithm": record.get("algorithm", "–"),
-                "settings": _settings(runs[0]),
-                "evaluated": {
-                    "global": "the server's model",
-                    "personal": "each client's own model, on its own test samples (†)",
-                    "local": "each client's own model, on everyone's test samples",
-                }.get(record.get("evaluated", ""), ""),
-                "statistics": record.get("statistics") or "",
-            }
-        )
-    return rows
-
-
-def _settings(run: Run) -> str:
-    """The hyper-parameters of a run's algorithm, as words."""
-    path = run.folder / "config.yaml"
-    if not path.exists():
-        return ""
-    content = read_yaml(path)
-    learning = (content.get("federated_learning") or {}) if isinstance(content, dict) else {}
-    given = learning.get("algorithm_params") or {}
-    return ", ".join(f"{key} = {value}" for key, value in given.items())
-
-
 def _place(run: Run) -> dict[str, Any]:
     return {
         "dataset": run.dataset,
@@ -246,39 +205,3 @@ def _place(run: Run) -> dict[str, Any]:
         "rounds": (run.record or {}).get("rounds", ""),
         "reason": (run.record or {}).get("reason") or "",
     }
-
-
-def _provenance(results: Results) -> list[tuple[str, list[tuple[str, int]]]]:
-    """Key → its values with the number of runs that have each, for all that is about the code."""
-    counts: dict[str, Counter[str]] = {}
-    for run in results.runs:
-        for key, value in ((run.record or {}).get("provenance") or {}).items():
-            if key not in _PER_RUN:
-                counts.setdefault(key, Counter())[str(value)] += 1
-    return [(key.replace("_", " "), count.most_common()) for key, count in counts.items()]
-
-
-def _hashes(results: Results) -> list[dict[str, Any]]:
-    """The data and split of each dataset × partition × seed; two values would be two inputs."""
-    rows = []
-    for dataset in results.datasets:
-        for partition in results.partitions:
-            for seed in results.seeds:
-                runs = [
-                    run
-                    for arm in results.arms
-                    for run in results.at(dataset, partition, arm)
-                    if run.seed == seed and run.record
-                ]
-                found = {
-                    key: sorted(
-                        {
-                            str((run.record or {}).get("provenance", {}).get(key, "–"))
-                            for run in runs
-                        }
-                    )
-                    for key in _INPUT_HASHES
-                }
-                if runs:
-                    rows.append({"dataset": dataset, "partition": partition, "seed": seed, **found})
-    return rows

@@ -1,0 +1,88 @@
+"""Where results come from: what each arm is, which code ran, on which data and splits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from medfl.files import read_yaml
+from medfl.report.collect import Run
+from medfl.report.results import Results
+
+# Which hash of a run belongs to its data and split; the rest of the provenance is about the code.
+_INPUT_HASHES = ("store_fingerprint", "split_sha256")
+_PER_RUN = (*_INPUT_HASHES, "config_sha256", "started")
+
+
+def arm_rows(results: Results) -> list[dict[str, Any]]:
+    """What each arm is, from the first of its records, and how much work it did."""
+    rows = []
+    for arm in results.arms:
+        runs = [run for run in results.runs if run.arm == arm and run.record]
+        if not runs or not runs[0].record:
+            rows.append(
+                {"arm": arm, "algorithm": "–", "settings": "", "evaluated": "", "statistics": ""}
+            )
+            continue
+        record = runs[0].record
+        rows.append(
+            {
+                "arm": arm,
+                "algorithm": record.get("algorithm", "–"),
+                "settings": _settings(runs[0]),
+                "evaluated": {
+                    "global": "the server's model",
+                    "personal": "each client's own model, on its own test samples (†)",
+                    "local": "each client's own model, on everyone's test samples",
+                }.get(record.get("evaluated", ""), ""),
+                "statistics": record.get("statistics") or "",
+            }
+        )
+    return rows
+
+
+def _settings(run: Run) -> str:
+    """The hyper-parameters of a run's algorithm, as words."""
+    path = run.folder / "config.yaml"
+    if not path.exists():
+        return ""
+    content = read_yaml(path)
+    learning = (content.get("federated_learning") or {}) if isinstance(content, dict) else {}
+    given = learning.get("algorithm_params") or {}
+    return ", ".join(f"{key} = {value}" for key, value in given.items())
+
+
+def code_origin(results: Results) -> list[tuple[str, list[tuple[str, int]]]]:
+    """Key → its values with the number of runs that have each, for all that is about the code."""
+    counts: dict[str, Counter[str]] = {}
+    for run in results.runs:
+        for key, value in ((run.record or {}).get("provenance") or {}).items():
+            if key not in _PER_RUN:
+                counts.setdefault(key, Counter())[str(value)] += 1
+    return [(key.replace("_", " "), count.most_common()) for key, count in counts.items()]
+
+
+def input_hashes(results: Results) -> list[dict[str, Any]]:
+    """The data and split of each dataset × partition × seed; two values would be two inputs."""
+    rows = []
+    for dataset in results.datasets:
+        for partition in results.partitions:
+            for seed in results.seeds:
+                runs = [
+                    run
+                    for arm in results.arms
+                    for run in results.at(dataset, partition, arm)
+                    if run.seed == seed and run.record
+                ]
+                found = {
+                    key: sorted(
+                        {
+                            str((run.record or {}).get("provenance", {}).get(key, "–"))
+                            for run in runs
+                        }
+                    )
+                    for key in _INPUT_HASHES
+                }
+                if runs:
+                    rows.append({"dataset": dataset, "partition": partition, "seed": seed, **found})
+    return rows
