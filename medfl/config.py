@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from medfl.errors import MedflError
 from medfl.files import read_yaml
@@ -96,6 +96,14 @@ class Training(Section):
         default_factory=lambda: [0.5, 0.75],
         description="of `step`: fractions of all rounds after which the rate falls",
     )
+
+    @field_validator("lr_milestones")
+    @classmethod
+    def _are_fractions(cls, values: list[float]) -> list[float]:
+        if not all(0 < value < 1 for value in values):
+            raise ValueError("milestones are fractions of all rounds, such as [0.5, 0.75]")
+        return values
+
     warmup_rounds: int = Field(0, ge=0, description="rounds of linear warm-up")
     clip_norm: float | None = Field(None, gt=0, description="limit of the gradient's 2-norm a step")
     mixed_precision: Literal["auto", "on", "off"] = Field(
@@ -155,7 +163,8 @@ class FederatedConfig(Section):
     def _gather_flat_keys(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        values = {key: value for key, value in values.items() if value is not None or key == "seed"}
+        kept = ("seed", "num_clients")  # whose null says something
+        values = {key: value for key, value in values.items() if value is not None or key in kept}
         if isinstance(values.get("model"), str):
             values["model"] = {"name": values["model"]}
         for section, kind in SECTIONS.items():

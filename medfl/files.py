@@ -35,8 +35,15 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         yield temporary
         if temporary.is_dir() and target.is_dir():
             # A directory cannot be renamed over a full one: move the old one aside first.
-            os.replace(target, scratch / f"old-{target.name}")
-        os.replace(temporary, target)
+            old = scratch / f"old-{target.name}"
+            os.replace(target, old)
+            try:
+                os.replace(temporary, target)
+            except OSError:
+                os.replace(old, target)
+                raise
+        else:
+            os.replace(temporary, target)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise MedflError(

@@ -113,11 +113,8 @@ class GridConfig(Section):
 
     def split_config(self) -> SplitConfig:
         """The fold settings that every split of the grid shares."""
-        return SplitConfig(
-            min_samples=self.min_samples,
-            val_fraction=self.val_fraction,
-            test_fraction=self.test_fraction,
-        )
+        content = {key: getattr(self, key) for key in SplitConfig.model_fields}
+        return validate(SplitConfig, content, "the grid")
 
     def run_config(self, cell: Cell) -> FederatedConfig:
         """The whole configuration of one run: defaults ← dataset ← arm."""
@@ -197,5 +194,8 @@ def read_arms(path: str | Path) -> dict[str, dict[str, Any]]:
 def _check_arm(name: str, arm: Mapping[str, Any], where: str) -> None:
     if "algorithm" not in arm:
         raise MedflError(f"{where}: the arm `{name}` does not say its `algorithm`.")
+    for section in SECTIONS:
+        if not isinstance(arm.get(section) or {}, dict):
+            raise MedflError(f"{where}: arm `{name}`: `{section}` must hold settings by name.")
     params = {key: value for key, value in arm.items() if key not in (*SECTIONS, "algorithm")}
-    check_params(arm["algorithm"], params, f"{where}: arm `{name}`")
+    check_params(str(arm["algorithm"]), params, f"{where}: arm `{name}`")

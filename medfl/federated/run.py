@@ -54,7 +54,13 @@ def execute(
     Raises:
         MedflError: on bad input, or if the folder holds another run.
     """
-    complete = _claim(folder, config, overwrite)
+    store = Store.open(store_path)
+    hashes = {
+        "code_sha": code_sha(config.federated_learning.algorithm, config.model.name),
+        "store_fingerprint": store.fingerprint(),
+        "split_sha256": sha256_file(_existing(split_path)),
+    }
+    complete = _claim(folder, config, hashes, overwrite)
     if complete:
         return complete
     # An unwritable or full disk is noticed before the hours of training, not after.
@@ -62,13 +68,7 @@ def execute(
     with _log_to(folder / "run.log"):
         started = datetime.now(UTC).isoformat(timespec="seconds")
         device = choose_device(config.training.device)
-        store = Store.open(store_path)
         data = FederatedData(store, Split.read(split_path, store), device)
-        hashes = {
-            "code_sha": code_sha(config.federated_learning.algorithm, config.model.name),
-            "store_fingerprint": data.store_fingerprint,
-            "split_sha256": sha256_file(split_path),
-        }
         origin = provenance(config, device, **hashes) | {"started": started}
         key = json.dumps([config.fingerprint(), hashes], sort_keys=True)
         server = FederatedServer(config, data)
@@ -100,7 +100,15 @@ def execute(
     return metrics
 
 
-def _claim(folder: Path, config: FederatedConfig, overwrite: bool) -> dict[str, Any] | None:
+def _existing(split_path: Path) -> Path:
+    if not split_path.is_file():
+        raise MedflError(f"{split_path} does not exist: make it with `medfl split`.")
+    return split_path
+
+
+def _claim(
+    folder: Path, config: FederatedConfig, hashes: dict[str, str], overwrite: bool
+) -> dict[str, Any] | None:
     """Make the folder ours; the metrics of this very run where it is already complete."""
     description = folder / "config.yaml"
     if not description.exists():
@@ -119,13 +127,28 @@ def _claim(folder: Path, config: FederatedConfig, overwrite: bool) -> dict[str, 
                 f"({_difference(other, config.model_dump(mode='json'))}). Choose another folder, "
                 "or replace that run with --overwrite."
             )
-        for name in (*OUTPUTS, "run.log", checkpoint.NAME):
-            (folder / name).unlink(missing_ok=True)
+        _clear(folder)
         return None
     try:
-        return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        before = {key: metrics["provenance"].get(key) for key in hashes}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+    if before == hashes:
+        return metrics
+    if not overwrite:
+        changed = ", ".join(key for key in hashes if before[key] != hashes[key])
+        raise MedflError(
+            f"{folder} holds a run of this configuration with other code or data ({changed}). "
+            "Choose another folder, or replace that run with --overwrite."
+        )
+    _clear(folder)
+    return None
+
+
+def _clear(folder: Path) -> None:
+    for name in (*OUTPUTS, "run.log", checkpoint.NAME):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _difference(old: Any, new: Any, path: str = "") -> str:
