@@ -1,0 +1,124 @@
+"""Centralised and local-only training, and the work and the statistics of every arm."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from federations import ALGORITHMS, Linear, Normed, federation, models
+from softmax import Softmax, close
+
+from medfl.errors import MedflError
+
+
+def build(name, **settings):
+    return federation(name.split("-")[0], ALGORITHMS[name], **settings)
+
+
+def test_local_models_never_meet():
+    trainer = federation("local", local_epochs=2, clients_per_round=1, momentum=0.5)
+    problem = Softmax(trainer)
+    own = [problem.start] * 3
+    assert close(models(trainer)[-1], problem.start)  # the server learns nothing
+    for number in (1, 2, 3):  # everyone trains every round, whatever is sampled elsewhere
+        own = [problem.descend(own[k], problem.batches(k, number), 0.1, 0.5) for k in range(3)]
+    for k, client in enumerate(trainer.clients):
+        client.receive(trainer.server.model)
+        assert close(trainer.server.model.vector, own[k])
+    assert trainer.history[-1]["bytes_total"] == 0
+
+
+def test_local_is_judged_on_everyone_and_averaged():
+    trainer = federation("local", rounds=2)
+    trainer.train()
+    result, accuracies = trainer.evaluator.evaluate(), []
+    rows = torch.cat([trainer.data.indices(k, "test") for k in range(3)])
+    for client in trainer.clients:
+        client.receive(trainer.server.model)
+        module = trainer.server.model.module.eval()
+        guess = module(trainer.data.inputs(rows)).argmax(dim=1)
+        accuracies.append(float((guess == trainer.data.labels[rows]).double().mean()))
+    assert len(set(accuracies)) > 1
+    assert result.pooled["test"]["accuracy"] == pytest.approx(sum(accuracies) / 3, abs=1e-12)
+    assert result.pooled["test"]["n"] == len(rows)
+
+
+def test_centralised_pools_all_training_data():
+    trainer = federation("centralized", clients_per_round=2, local_epochs=2)
+    problem = Softmax(trainer)
+    x = problem.start
+    for number, seen in enumerate(models(trainer)):
+        if number:
+            x = problem.descend(x, problem.batches(0, number))
+        assert close(seen, x)
+    assert [row["steps"] for row in trainer.history] == [0, 18, 18, 18]  # 2 · 36 / 4
+    assert trainer.history[-1]["bytes_total"] == 0
+
+
+@pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - {"centralized"}))
+@pytest.mark.parametrize(
+    ("work", "steps"), [({"local_epochs": 2}, (4, 8, 6)), ({"local_steps": 5}, (5, 5, 5))]
+)
+def test_every_arm_takes_the_same_local_work(name, work, steps):
+    trainer = build(name, model=Normed, rounds=2, **work)
+    trainer.train()
+    assert [client.steps for client in trainer.clients] == [2 * s for s in steps]
+    assert [row["steps"] for row in trainer.history] == [0, sum(steps), sum(steps)]
+    last = {row["client"]: row["steps"] for row in trainer.client_history if row["round"] == 2}
+    assert [last[k] for k in range(3)] == [2 * s for s in steps]
+
+
+AVERAGED = ["fedavg", "fedprox", "fednova", "scaffold", "scaffold-1", "fedavgm", "fedadam"]
+AVERAGED += ["fedyogi", "fedadagrad", "moon", "ditto", "finetune"]
+
+
+@pytest.mark.parametrize("weighting", ["samples", "uniform"])
+@pytest.mark.parametrize("name", [*AVERAGED, "feddyn"])
+def test_statistics_are_averaged(name, weighting):
+    trainer = build(name, model=Normed, rounds=3, weighting=weighting, clients_per_round=2)
+    server, original = trainer.server, trainer.server.algorithm.aggregate
+
+    def aggregate(updates):
+        sent = []
+
+        def spy():
+            for update in updates:
+                sent.append((len(trainer.clients[update.client].rows), update.buffers.clone()))
+                yield update
+
+        original(spy())
+        equal = weighting == "uniform" or name == "feddyn"
+        weights = [1 if equal else size for size, _ in sent]
+        mean = sum(w * b for w, (_, b) in zip(weights, sent, strict=True)) / sum(weights)
+        assert not torch.equal(sent[0][1], sent[1][1])
+        assert torch.allclose(server.buffers, mean, rtol=0, atol=1e-12)
+        calls.append(1)
+
+    calls = []
+    server.algorithm.aggregate = aggregate
+    trainer.train()
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("name", ["scaffold", "fednova"])
+@pytest.mark.parametrize("settings", [{"optimizer": "adam"}, {"clip_norm": 1.0}])
+def test_what_reads_the_steps_refuses_other_steps(name, settings):
+    with pytest.raises(MedflError, match=rf"{name}.*optimizer to sgd"):
+        build(name, **settings)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw"])
+@pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - {"scaffold", "scaffold-1", "fednova"}))
+def test_the_others_train_with_adam_and_clipping(name, optimizer):
+    trainer = build(
+        name, model=Normed, optimizer=optimizer, clip_norm=1.0, learning_rate=0.01, rounds=2
+    )
+    trainer.train()
+    assert trainer.status == "completed"
+    assert trainer.history[2]["train_loss"] < trainer.history[1]["train_loss"]
+
+
+def test_clipping_limits_a_step():
+    # One step of plain gradient descent from the start: its length is rate · limit.
+    trainer = federation(sizes=(12,), rounds=1, batch_size=100, clip_norm=1e-3, model=Linear)
+    start, end = models(trainer)
+    assert float((end - start).norm()) == pytest.approx(0.1 * 1e-3, rel=1e-3)

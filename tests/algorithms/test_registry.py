@@ -1,0 +1,103 @@
+"""Algorithms by name, and a user's own."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+from federations import federation, models
+
+from medfl.algorithms import FederatedAlgorithm, available, check_params, create, load_class
+from medfl.errors import MedflError
+
+MINE = '''
+from medfl.algorithms.fedavg import FedAvg
+from medfl.algorithms.base import HyperParams
+
+class Half(FedAvg):
+    """Goes half of the way."""
+
+    class Params(HyperParams):
+        part: float = 0.5
+
+    def aggregate(self, updates):
+        vector, buffers = self.average(updates)
+        self.server.vector.lerp_(vector, self.params.part)
+        self.server.buffers.copy_(buffers)
+
+class NotOne:
+    pass
+'''
+
+
+@pytest.mark.parametrize("name", available())
+def test_every_name_has_a_documented_class(name):
+    kind = load_class(name)
+    assert issubclass(kind, FederatedAlgorithm)
+    assert kind.__name__.lower() == name
+    assert kind.__doc__
+    assert kind.statistics
+    assert kind.Params.__doc__
+
+
+def test_a_typo_is_answered():
+    with pytest.raises(MedflError, match="unknown algorithm `fedprx`; did you mean `fedprox`"):
+        load_class("fedprx")
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("fedprox", {"muu": 1}, "here: unknown key `muu`; did you mean `mu`?"),
+        ("fedprox", {"mu": -1}, "greater than or equal to 0"),
+        ("fedprox", {"mu": float("nan")}, "finite"),
+        ("fedavg", {"mu": 1}, "unknown key `mu`"),
+        ("scaffold", {"option": 3}, "`option`"),
+        ("feddyn", {"alpha": 0}, "greater than 0"),
+        ("fedadam", {"beta1": 1.0}, "less than 1"),
+        ("moon", {"temperature": 0}, "greater than 0"),
+    ],
+)
+def test_wrong_hyper_parameters_are_named(name, params, message):
+    with pytest.raises(MedflError, match="here") as error:
+        check_params(name, params, "here")
+    assert message in str(error.value)
+    with pytest.raises(MedflError):
+        create(name, params)
+
+
+@pytest.fixture
+def _my_module(tmp_path, monkeypatch):
+    (tmp_path / "my_algorithms.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    sys.modules.pop("my_algorithms", None)
+
+
+@pytest.mark.usefixtures("_my_module")
+def test_a_class_of_the_user():
+    name = "my_algorithms:Half"
+    plain = models(federation(rounds=1))
+    half = models(federation(name, rounds=1))
+    whole = models(federation(name, {"part": 1.0}, rounds=1))
+    assert torch.allclose(half[1], (plain[0] + plain[1]) / 2, rtol=0, atol=1e-12)
+    assert torch.allclose(whole[1], plain[1], rtol=0, atol=1e-12)
+    assert federation(name).config.arm == "Half"
+    with pytest.raises(MedflError, match="unknown key `prt`; did you mean `part`"):
+        federation(name, {"prt": 1})
+
+
+@pytest.mark.usefixtures("_my_module")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("my_algorithms:Hlaf", "cannot be loaded"),
+        ("nowhere_to_be_found:Half", "cannot be loaded"),
+        ("my_algorithms:NotOne", "not a subclass"),
+    ],
+)
+def test_a_class_that_is_none(name, message):
+    with pytest.raises(MedflError, match=message):
+        load_class(name)

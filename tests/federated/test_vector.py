@@ -1,0 +1,112 @@
+"""The flat vector: one memory, two ways to look at it."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from federations import Normed
+from torch import nn
+
+from medfl.federated.vector import FlatModel, Gradient
+
+
+def test_vector_and_parameters_are_the_same_memory():
+    module = Normed()
+    before = nn.utils.parameters_to_vector(module.parameters()).detach().clone()
+    model = FlatModel(module)
+    assert torch.equal(model.vector, before)
+    model.vector.mul_(2)
+    assert torch.equal(nn.utils.parameters_to_vector(module.parameters()), 2 * before)
+    with torch.no_grad():
+        module.head.bias.fill_(7)
+    assert bool((model.vector[-3:] == 7).all())
+
+
+def test_an_optimiser_moves_the_vector():
+    model = FlatModel(Normed())
+    before = model.vector.clone()
+    model.module(torch.randn(4, 1, 6, 6)).sum().backward()
+    flat = Gradient(model).flat()
+    torch.optim.SGD(model.module.parameters(), lr=0.5).step()
+    assert torch.allclose(model.vector, before - 0.5 * flat)
+
+
+def test_buffers_are_statistics_only():
+    model = FlatModel(Normed())
+    assert torch.equal(model.buffers, torch.tensor([0.0] * 4 + [1.0] * 4))
+    model.module.train()(torch.randn(4, 1, 6, 6))
+    norm = model.module.body[1]
+    assert torch.equal(model.buffers, torch.cat([norm.running_mean, norm.running_var]))
+    assert not torch.equal(model.buffers, torch.tensor([0.0] * 4 + [1.0] * 4))
+    model.buffers.zero_()
+    assert bool((norm.running_var == 0).all())
+    assert norm.num_batches_tracked.item() == 1
+    assert model.named_vector()["body.1.num_batches_tracked"].item() == 0
+
+
+def test_load_copies():
+    model, vector, buffers = FlatModel(Normed()), torch.randn(243), torch.randn(8)
+    model.load(vector, buffers)
+    vector.zero_()
+    buffers.zero_()
+    assert float(model.vector.abs().min()) > 0
+    assert float(model.buffers.abs().min()) > 0
+
+
+def test_a_clone_is_independent():
+    model = FlatModel(Normed())
+    other = model.clone()
+    assert torch.equal(model.vector, other.vector)
+    other.vector.add_(1)
+    assert not torch.equal(model.vector, other.vector)
+    assert torch.equal(other.vector, nn.utils.parameters_to_vector(other.module.parameters()))
+
+
+def test_masks_follow_the_names():
+    model = FlatModel(Normed())
+    parameters, buffers = model.mask({"body.1.bias", "body.1.running_var"})
+    # conv 4·9 weights and 4 biases, norm 4 + 4, head 3·64 + 3
+    assert parameters.nonzero().flatten().tolist() == [44, 45, 46, 47]
+    assert len(parameters) == 40 + 8 + 195
+    assert buffers.tolist() == [False] * 4 + [True] * 4
+    assert not any(mask.any() for mask in model.mask(set()))
+
+
+def test_gradient_arithmetic():
+    torch.manual_seed(0)
+    model = FlatModel(Normed())
+    model.module(torch.randn(4, 1, 6, 6)).square().sum().backward()
+    gradient = Gradient(model)
+    before, other = gradient.flat(), torch.randn(243)
+    gradient.add_(other, alpha=-0.5)
+    assert torch.allclose(gradient.flat(), before - 0.5 * other)
+    gradient.clip_(0.1)
+    assert float(gradient.flat().norm()) == pytest.approx(0.1, rel=1e-4)
+    short = gradient.flat()
+    gradient.clip_(5.0)
+    assert torch.allclose(gradient.flat(), short)
+
+
+def test_a_parameter_without_gradient_counts_as_zero():
+    model = FlatModel(Normed())
+    gradient = Gradient(model)
+    assert torch.equal(gradient.flat(), torch.zeros(243))
+    gradient.add_(torch.ones(243))
+    assert torch.equal(gradient.flat(), torch.ones(243))
+
+
+def test_a_shared_parameter_is_there_once():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one = nn.Linear(5, 5, bias=False)
+            self.two = nn.Linear(5, 5, bias=False)
+            self.two.weight = self.one.weight
+
+    model = FlatModel(copy.deepcopy(Tied()))
+    assert len(model.vector) == 25
+    assert len(model.mask({"one.weight"})[0]) == 25
+    with pytest.raises(ValueError, match="without parameters"):
+        FlatModel(nn.ReLU())

@@ -1,0 +1,118 @@
+"""One description of a run: flat or in sections, and one message for a mistake."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from medfl.config import FederatedConfig, data_root, did_you_mean, validate
+from medfl.errors import MedflError
+
+
+def write(tmp_path, content):
+    path = tmp_path / "run.yaml"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return path
+
+
+def test_flat_keys_are_the_sections_keys():
+    flat = FederatedConfig(
+        algorithm="fedprox",
+        algorithm_params={"mu": 0.1},
+        rounds=7,
+        learning_rate=0.2,
+        model="resnet18",
+        normalization="group",
+        seed=3,
+    )
+    nested = FederatedConfig(
+        federated_learning={"algorithm": "fedprox", "algorithm_params": {"mu": 0.1}, "rounds": 7},
+        training={"learning_rate": 0.2},
+        model={"name": "resnet18", "normalization": "group"},
+        seed=3,
+    )
+    assert flat == nested
+    assert flat.fingerprint() == nested.fingerprint()
+    assert flat.arm == "fedprox"
+    assert flat.training.batch_size == 32
+
+
+def test_null_says_something_for_the_number_of_clients_only():
+    assert FederatedConfig(num_clients=None).federated_learning.num_clients is None
+    assert FederatedConfig().federated_learning.num_clients == 10
+    assert FederatedConfig(rounds=None, training=None).federated_learning.rounds == 20
+
+
+def test_a_file_round_trips(tmp_path):
+    config = FederatedConfig(algorithm="scaffold", rounds=3, local_steps=4, device="cpu")
+    again = FederatedConfig.read(write(tmp_path, config.model_dump(mode="json")))
+    assert again == config
+
+
+@pytest.mark.parametrize(
+    ("content", "messages"),
+    [
+        ({"training": {"learnign_rate": 1}}, ["training.learnign_rate", "`learning_rate`"]),
+        ({"trainin": {}}, ["`trainin`", "did you mean `training`"]),
+        ({"lerning_rate": 1}, ["did you mean `learning_rate`"]),
+        ({"training": {"learning_rate": -1}}, ["training.learning_rate", "greater than 0"]),
+        ({"training": {"learning_rate": float("nan")}}, ["training.learning_rate", "finite"]),
+        ({"training": {"learning_rate": "fast"}}, ["training.learning_rate", "'fast'"]),
+        ({"training": {"optimizer": "sdg"}}, ["training.optimizer", "'sgd'", "'sdg'"]),
+        ({"training": {"lr_milestones": [50, 75]}}, ["lr_milestones", "fractions"]),
+        ({"federated_learning": {"rounds": 0}}, ["federated_learning.rounds", "got 0"]),
+        (
+            {"federated_learning": {"local_epochs": 1, "local_steps": 1}},
+            ["local_epochs or local_steps, not both"],
+        ),
+        (
+            {"federated_learning": {"num_clients": 3, "clients_per_round": 4}},
+            ["clients_per_round is 4", "only 3 clients"],
+        ),
+        ({"split": {"val_fraction": 0.5, "test_fraction": 0.5}}, ["nothing to train on"]),
+        ({"seed": -1}, ["`seed`"]),
+        ({"privacy": {"mechanism": "hope"}}, ["privacy.mechanism"]),
+    ],
+)
+def test_a_mistake_is_one_message(tmp_path, content, messages):
+    path = write(tmp_path, content)
+    with pytest.raises(MedflError) as error:
+        FederatedConfig.read(path)
+    text = str(error.value)
+    assert text.startswith(str(path))
+    assert "\n" not in text
+    for message in messages:
+        assert message in text
+
+
+def test_two_mistakes_are_both_named(tmp_path):
+    path = write(tmp_path, {"training": {"learnign_rate": 1, "batch_size": 0}})
+    with pytest.raises(MedflError, match=r"learnign_rate.*; .*batch_size|batch_size.*; .*learnign"):
+        FederatedConfig.read(path)
+
+
+@pytest.mark.parametrize("content", ["just words", "- a\n- list\n"])
+def test_a_file_that_is_no_mapping(tmp_path, content):
+    with pytest.raises(MedflError, match="must hold sections"):
+        FederatedConfig.read(write(tmp_path, content))
+
+
+def test_what_counts_for_a_fingerprint():
+    config = FederatedConfig()
+    assert config.fingerprint() == config.with_device("cuda:1").fingerprint()
+    for change in ({"seed": 1}, {"rounds": 3}, {"partition": "iid"}, {"batch_size": 31}):
+        assert FederatedConfig(**change).fingerprint() != config.fingerprint()
+
+
+def test_suggestions():
+    assert did_you_mean("fedprx", ["fedavg", "fedprox"]) == "; did you mean `fedprox`?"
+    assert did_you_mean("zzz", ["b", "a"]) == "; known: a, b."
+    assert validate(FederatedConfig, {"rounds": 2}, "x").federated_learning.rounds == 2
+
+
+def test_the_data_root(monkeypatch):
+    monkeypatch.delenv("MEDFL_DATA", raising=False)
+    assert str(data_root()) == "data"
+    monkeypatch.setenv("MEDFL_DATA", "elsewhere")
+    assert str(data_root()) == "elsewhere"
+    assert str(data_root("given")) == "given"

@@ -1,0 +1,128 @@
+"""Files appear complete or not at all."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import hashlib
+import json
+import os
+
+import pytest
+
+from medfl.errors import MedflError
+from medfl.files import (
+    atomic_path,
+    read_yaml,
+    sha256_file,
+    write_csv,
+    write_json,
+    write_text,
+    write_yaml,
+)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_is_written_is_read(tmp_path):
+    write_text(tmp_path / "deep" / "a.txt", "ä\n")
+    assert (tmp_path / "deep" / "a.txt").read_text(encoding="utf-8") == "ä\n"
+    write_json(tmp_path / "a.json", {"x": [1, None]})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"x": [1, None]}
+    write_yaml(tmp_path / "a.yaml", {"b": 1, "a": "ß"})
+    assert (tmp_path / "a.yaml").read_text(encoding="utf-8") == "b: 1\na: ß\n"
+    write_csv(tmp_path / "a.csv", ("x", "y"), [{"x": 1}, {"x": "a,b", "y": None}])
+    assert (tmp_path / "a.csv").read_text() == 'x,y\n1,\n"a,b",\n'
+    assert list(csv.DictReader((tmp_path / "a.csv").open()))[1] == {"x": "a,b", "y": ""}
+    assert sha256_file(tmp_path / "a.csv") == hashlib.sha256(b'x,y\n1,\n"a,b",\n').hexdigest()
+    assert names(tmp_path) == ["a.csv", "a.json", "a.yaml", "deep"]
+
+
+def test_files_are_readable_as_the_umask_says(tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_text("")
+    write_text(tmp_path / "ours", "")
+    assert (tmp_path / "ours").stat().st_mode == plain.stat().st_mode
+
+
+def test_an_error_leaves_the_old_file(tmp_path):
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a", float("nan"))
+    with pytest.raises(ValueError, match="fields not in"):
+        write_csv(tmp_path / "a", ("x",), [{"x": 1}, {"z": 2}])
+
+    def interrupted():
+        with atomic_path(tmp_path / "a") as temporary:
+            temporary.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert (tmp_path / "a").read_text() == "old"
+    assert names(tmp_path) == ["a"]
+
+
+def make_folder(target, text):
+    with atomic_path(target) as temporary:
+        temporary.mkdir()
+        (temporary / "file").write_text(text)
+
+
+def test_a_folder_replaces_a_folder(tmp_path):
+    make_folder(tmp_path / "d", "old")
+    (tmp_path / "d" / "more").write_text("")
+    make_folder(tmp_path / "d", "new")
+    assert names(tmp_path) == ["d"]
+    assert names(tmp_path / "d") == ["file"]
+    assert (tmp_path / "d" / "file").read_text() == "new"
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_no_space_left(tmp_path, monkeypatch, code):
+    write_text(tmp_path / "a", "old")
+
+    def full(source, target):
+        raise OSError(code, "full")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(MedflError, match="no space left while writing .*a: nothing of it"):
+        write_text(tmp_path / "a", "new")
+    assert (tmp_path / "a").read_text() == "old"
+    assert names(tmp_path) == ["a"]
+
+
+def test_no_space_left_while_a_folder_is_exchanged(tmp_path, monkeypatch):
+    make_folder(tmp_path / "d", "old")
+    original, calls = os.replace, []
+
+    def full(source, target):
+        calls.append(target)
+        if len(calls) == 2:  # the old folder is aside, the new one does not fit
+            raise OSError(errno.ENOSPC, "full")
+        original(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(MedflError, match="no space left"):
+        make_folder(tmp_path / "d", "new")
+    assert (tmp_path / "d" / "file").read_text() == "old"
+    assert names(tmp_path) == ["d"]
+
+
+def test_a_path_below_a_file(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises((MedflError, FileExistsError)):
+        write_text(tmp_path / "file" / "a", "x")
+
+
+def test_bad_yaml(tmp_path):
+    with pytest.raises(MedflError, match=r"nowhere.yaml does not exist"):
+        read_yaml(tmp_path / "nowhere.yaml")
+    (tmp_path / "a.yaml").write_text("a: 1\nb: [\n")
+    with pytest.raises(MedflError, match=r"a.yaml is not valid YAML.*line 3"):
+        read_yaml(tmp_path / "a.yaml")
+    (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\xff")
+    with pytest.raises(MedflError, match="not valid YAML"):
+        read_yaml(tmp_path / "b.yaml")

@@ -1,0 +1,161 @@
+"""The grid: what is crossed, what overrides what, and mistakes found before anything runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from medfl.errors import MedflError
+from medfl.grid import Cell, load_grid, read_grid
+
+ROOT = Path(__file__).parent.parent
+ARMS = {
+    "fedavg": {"algorithm": "fedavg"},
+    "prox": {"algorithm": "fedprox", "mu": 0.3, "training": {"learning_rate": 0.9}},
+}
+
+
+def grid(**changes):
+    content = {
+        "arms_file": None,
+        "arm_settings": ARMS,
+        "datasets": ["phantom", "pneumoniamnist"],
+        "partitions": ["iid", "site"],
+        "arms": ["fedavg", "prox"],
+        "seeds": [0, 3],
+        **changes,
+    }
+    return load_grid(content, "grid.yaml")
+
+
+def test_cells_are_the_product_in_order():
+    cells = grid().cells()
+    assert len(cells) == len(set(cells)) == 16
+    assert cells[:3] == [
+        Cell("phantom", "iid", "fedavg", 0),
+        Cell("phantom", "iid", "fedavg", 3),
+        Cell("phantom", "iid", "prox", 0),
+    ]
+    assert cells[-1] == Cell("pneumoniamnist", "site", "prox", 3)
+    assert cells[0].folder("out") == Path("out/runs/phantom/iid/fedavg/seed0")
+
+
+def test_arm_over_dataset_over_grid_over_default():
+    chosen = grid(
+        run={
+            "training": {"learning_rate": 0.1, "batch_size": 8, "momentum": 0.5},
+            "federated_learning": {"rounds": 9},
+        },
+        dataset_settings={
+            "phantom": {"training": {"batch_size": 16, "learning_rate": 0.2}, "num_clients": 4}
+        },
+        num_clients=6,
+    )
+    phantom = chosen.run_config(Cell("phantom", "iid", "prox", 0))
+    assert phantom.training.learning_rate == 0.9  # arm
+    assert phantom.training.batch_size == 16  # dataset
+    assert phantom.training.momentum == 0.5  # grid
+    assert phantom.training.weight_decay == 0.0  # default
+    assert phantom.federated_learning.rounds == 9
+    assert phantom.federated_learning.num_clients == 4
+    assert phantom.federated_learning.algorithm == "fedprox"
+    assert phantom.federated_learning.algorithm_params == {"mu": 0.3}
+    assert (phantom.arm, phantom.seed) == ("prox", 0)
+    other = chosen.run_config(Cell("pneumoniamnist", "iid", "fedavg", 3))
+    assert other.training.learning_rate == 0.1
+    assert other.federated_learning.num_clients == 6
+    sites = chosen.run_config(Cell("phantom", "site", "fedavg", 0))
+    assert sites.federated_learning.num_clients is None
+
+
+def test_one_arm_does_not_change_another():
+    before = grid().run_config(Cell("phantom", "iid", "fedavg", 0)).fingerprint()
+    changed = {**ARMS, "prox": {"algorithm": "fedprox", "mu": 0.4}}
+    after = grid(arm_settings=changed)
+    assert after.run_config(Cell("phantom", "iid", "fedavg", 0)).fingerprint() == before
+    cell = Cell("phantom", "iid", "prox", 0)
+    assert after.run_config(cell).fingerprint() != grid().run_config(cell).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("changes", "messages"),
+    [
+        ({"sedes": [0]}, ["grid.yaml: unknown key `sedes`; did you mean `seeds`?"]),
+        ({"arms": ["fedvag"]}, ["unknown arm `fedvag`; did you mean `fedavg`?"]),
+        ({"datasets": ["phantm"]}, ["did you mean `phantom`"]),
+        ({"partitions": ["dirichlet--1"]}, ["alpha"]),
+        ({"partitions": ["dirichlet-much"]}, ["`much` is not a number"]),
+        ({"partitions": ["drichlet-0.5"]}, ["did you mean `dirichlet-0.5`"]),
+        ({"seeds": [0, 0]}, ["0 stands there twice"]),
+        ({"seeds": [-1]}, ["0 or more"]),
+        ({"seeds": ["one"]}, ["seeds"]),
+        ({"seeds": []}, ["seeds"]),
+        ({"run": {"training": {"learnign_rate": 1}}}, ["training.learnign_rate", "learning_rate"]),
+        ({"run": {"trainnig": {}}}, ["run.trainnig", "did you mean `training`"]),
+        ({"test_fraction": 1.5}, ["test_fraction", "less than 1"]),
+        ({"min_samples": 0}, ["min_samples"]),
+        ({"val_fraction": 0.6, "test_fraction": 0.6}, ["nothing to train on"]),
+        ({"dataset_settings": {"phantmo": {}}}, ["phantmo", "did you mean `phantom`"]),
+        ({"run": {"federated_learning": {"clients_per_round": 11}}}, ["clients_per_round is 11"]),
+        ({"arm_settings": {**ARMS, "prox": {"algorithm": "fedprx"}}}, ["did you mean `fedprox`"]),
+        (
+            {"arm_settings": {**ARMS, "prox": {"algorithm": "fedprox", "nu": 1}}},
+            ["arm `prox`: unknown key `nu`; known: mu."],
+        ),
+        ({"arm_settings": {**ARMS, "prox": {"mu": 1}}}, ["`prox` does not say its `algorithm`"]),
+        (
+            {"arm_settings": {**ARMS, "prox": {"algorithm": "fedavg", "training": 5}}},
+            ["arm `prox`: `training` must hold settings"],
+        ),
+        ({"arm_settings": {**ARMS, "prox": {"algorithm": 5}}}, ["unknown algorithm `5`"]),
+    ],
+)
+def test_a_mistake_is_one_message(changes, messages):
+    with pytest.raises(MedflError) as error:
+        grid(**changes)
+    assert "\n" not in str(error.value)
+    for message in messages:
+        assert message in str(error.value)
+
+
+def test_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "arms.yaml").write_text(yaml.safe_dump(ARMS))
+    content = {
+        "arms_file": "arms.yaml",
+        "datasets": ["phantom"],
+        "partitions": ["iid"],
+        "arms": ["prox"],
+        "seeds": [0],
+    }
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(content))
+    assert read_grid("grid.yaml").arm_settings == {"prox": ARMS["prox"]}
+    assert read_grid("grid.yaml", {"seeds": [1, 2]}).seeds == [1, 2]
+    (tmp_path / "arms.yaml").write_text("- fedavg\n")
+    with pytest.raises(MedflError, match="must map each arm's name"):
+        read_grid("grid.yaml")
+    (tmp_path / "grid.yaml").write_text("phantom\n")
+    with pytest.raises(MedflError, match="must hold keys"):
+        read_grid("grid.yaml")
+    with pytest.raises(MedflError, match="does not exist"):
+        read_grid("nowhere.yaml")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "params").glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_grids_that_we_ship(path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    if path.stem == "algorithms":
+        arms = list(yaml.safe_load(path.read_text()))
+        shipped = grid(arms_file=str(path), arm_settings={}, arms=arms)
+    else:
+        shipped = read_grid(path)
+    assert shipped.cells()
+
+
+def test_the_grid_is_read_without_torch():
+    code = "import sys, medfl.grid, medfl.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
