@@ -1,7 +1,7 @@
 # The validated grid, and what the rules ask of it.
 
 import hashlib
-import shlex
+import os
 import sys
 from pathlib import Path
 
@@ -41,13 +41,13 @@ STORES = [f"{GRID.work_root}/prepared/{dataset}/dataset.yaml" for dataset in GRI
 SPLITS = sorted({str(GRID.split_path(cell)) for cell in CELLS})
 RUNS = [str(cell.folder(GRID.output_dir) / "metrics.json") for cell in CELLS]
 
-# Read by every command's shell. The grid's file is named here, not in `params`: which file a run's
+# Read by the commands' shells. The grid's file is named here, not in `params`: which file a run's
 # settings stand in changes nothing. Where no environment is activated, the commands beside this
 # interpreter are still found, last.
-shell.prefix(
-    f'export PATH="$PATH":{shlex.quote(str(Path(sys.executable).parent))}'
-    f" MEDFL_GRID={shlex.quote(str(GRID_FILE))}"
-    f" MEDFL_SOURCE={shlex.quote(str(workflow.basedir))}; "
+os.environ.update(
+    PATH=os.pathsep.join([os.environ.get("PATH", os.defpath), str(Path(sys.executable).parent)]),
+    MEDFL_GRID=str(GRID_FILE),
+    MEDFL_SOURCE=str(workflow.basedir),
 )
 
 
