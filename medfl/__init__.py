@@ -18,7 +18,7 @@ _HOMES = {
     "FederatedTrainer": "medfl.federated",
     "MedflError": "medfl.errors",
     "MedicalDataLoader": "medfl.data",
-    "plot_convergence": "medfl.report.plots",
+    "plot_convergence": "medfl.report.plots.convergence",
 }
 
 __all__ = sorted(_HOMES)
