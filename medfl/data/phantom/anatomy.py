@@ -176,15 +176,19 @@ def _bones(patient: Patient, rays: Projector) -> np.ndarray:
     front = Interval(np.where(hit, inner.exit, middle), outer.exit)
     bone = rays.zeros()
     centre = int(np.searchsorted(rays.x[0], 0))
+    slope = traits["rib_slope"]
     for side, columns in ((-1, slice(0, centre)), (1, slice(centre, None))):
-        where = (slice(None), columns)
-        near, behind, before = rays.part(where), rear.part(where), front.part(where)
-        # Ribs turn to cartilage, which casts no shadow, where they near the breastbone.
-        calcified = np.clip((np.abs(near.x) - 5.0) / 3.0, 0, 1)
         for number in range(10):
             y = (-13.0 + traits["rib_gap"] * number) * tall
-            plate = near.slab((0, y, -depth), (side * -0.22, 1.0, -traits["rib_slope"]), 1.1)
-            bone[where] += (behind & plate).length + (before & plate).length * calcified
+            # A rib starts at the spine and descends to the front: rows that it can reach.
+            reach = (y - 2, y + 0.22 * 13.4 * wide + 2 * slope * depth + 2)
+            where = (slice(*np.searchsorted(rays.y[:, 0], reach)), columns)
+            near = rays.part(where)
+            plate = near.slab((0, y, -depth), (side * -0.22, 1.0, -slope), 1.1)
+            # Ribs turn to cartilage, which casts no shadow, where they near the breastbone.
+            calcified = np.clip((np.abs(near.x) - 5.0) / 3.0, 0, 1)
+            bone[where] += (rear.part(where) & plate).length
+            bone[where] += (front.part(where) & plate).length * calcified
     bone = np.minimum(bone, 2.5)
     spine = rays.ellipsoid((0, 0, -depth + 3.4), (1.9, 60, 1.7)).length
     bone += spine * (0.55 + 0.25 * np.cos(2 * np.pi * rays.y / (2.9 * tall)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,12 +19,12 @@ from medfl.files import atomic_path, write_csv, write_text, write_yaml
 
 if TYPE_CHECKING:
     from pydicom import FileDataset
+    from pydicom.uid import UID
 
 VERSION = 1  # raise it whenever the same settings would give other pixels
 LABELS, RECIPE = "labels.csv", "phantom.yaml"
 SAMPLES = 80  # rays along the longer side of a detector
 NOTICE = "SYNTHETIC: simulated phantom, not a patient"
-ROOT_UID = "1.2.826.0.1.3680043.8.498."  # pydicom's root, for UIDs without an owner
 
 # Shares of the classes at each site: all alike in kind, a little different in number.
 PREVALENCE = {
@@ -37,7 +39,7 @@ PREVALENCE = {
 class Recipe:
     """What determines every byte of the folder."""
 
-    patients: int = 800
+    patients: int = 780
     seed: int = 2024
     version: int = VERSION
 
@@ -97,6 +99,14 @@ def _acquire(
     return expose(integral, scanner, exposure, rng), exposure
 
 
+def _uid(identity: tuple[int, int, int], level: str) -> UID:
+    """A UID made from a hash, under the arc for UUIDs (PS3.5 B.2): the same at every generation."""
+    from pydicom.uid import UID
+
+    digest = hashlib.sha256(f"medfl phantom {identity} {level}".encode()).digest()
+    return UID(f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}")
+
+
 def _dicom(
     signal: np.ndarray,
     patient: Patient,
@@ -106,13 +116,12 @@ def _dicom(
 ) -> FileDataset:
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import (
-        UID,
         ComputedRadiographyImageStorage,
         DigitalXRayImageStorageForPresentation,
         ExplicitVRLittleEndian,
     )
 
-    seed, number, image = identity
+    _, number, image = identity
     stored, intercept, centre, width = store_values(signal, scanner)
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = (
@@ -120,14 +129,14 @@ def _dicom(
         if scanner.modality == "CR"
         else DigitalXRayImageStorageForPresentation
     )
-    meta.MediaStorageSOPInstanceUID = UID(f"{ROOT_UID}{seed}.{number}.{image}.3")
+    meta.MediaStorageSOPInstanceUID = _uid(identity, "image")
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     header = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
     values: dict[str, Any] = {
         "SOPClassUID": meta.MediaStorageSOPClassUID,
         "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,
-        "StudyInstanceUID": f"{ROOT_UID}{seed}.{number}.{image}.1",
-        "SeriesInstanceUID": f"{ROOT_UID}{seed}.{number}.{image}.2",
+        "StudyInstanceUID": _uid(identity, "study"),
+        "SeriesInstanceUID": _uid(identity, "series"),
         "ImageType": ["DERIVED", "PRIMARY"],
         "ImageComments": NOTICE,
         "Modality": scanner.modality,

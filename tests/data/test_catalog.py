@@ -1,0 +1,308 @@
+import csv
+import hashlib
+import importlib.util
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medfl.data import prepare
+from medfl.data.catalog import Places, get, names, parse_dataset
+from medfl.data.store import Store
+from medfl.errors import MedflError
+
+HEADER = "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset"
+
+
+def ham(root, rows=6, separator=",", name="HAM10000_metadata"):
+    """The published layout, with tiny images."""
+    folder = root / "ham10000"
+    lines = [HEADER.replace(",", separator)]
+    for i in range(rows):
+        part = folder / f"HAM10000_images_part_{1 + i % 2}"
+        part.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (20, 15), (40 * i, 0, 255)).save(part / f"ISIC_{i:07d}.jpg", quality=95)
+        cells = [f"HAM_{i // 2:07d}", f"ISIC_{i:07d}", ["nv", "mel"][i // 2 % 2], "histo", "50.0"]
+        lines.append(separator.join([*cells, "male", "back", ["rosendahl", "vidir_modern"][i % 2]]))
+    (folder / name).write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_words():
+    assert parse_dataset("ham10000").size == 64
+    spec = parse_dataset("ham10000-96")
+    assert (spec.word, spec.dataset.name, spec.size) == ("ham10000-96", "ham10000", 96)
+    assert parse_dataset("pneumoniamnist").size == 28
+    assert parse_dataset("pneumoniamnist-64").size == 64
+    assert parse_dataset("phantom").dataset.synthetic
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("ham1000", "unknown dataset `ham1000`; did you mean `ham10000`"),
+        ("phantm-64", "did you mean `phantom`"),
+        ("", "unknown dataset"),
+        ("pneumoniamnist-32", "published at 28, 64, 128, 224 pixels, not at 32"),
+        ("ham10000-4", "from 8 to 2048 pixels"),
+        ("ham10000-99999", "from 8 to 2048 pixels"),
+    ],
+)
+def test_unknown_words(word, message):
+    with pytest.raises(MedflError, match=message):
+        parse_dataset(word)
+
+
+def test_the_medmnist_family_is_complete():
+    """Twelve 2-D sets (MedMNIST v2, table 2), and every entry says what a user must know."""
+    sets = [name for name in names() if name.endswith("mnist")]
+    assert len(sets) == 12
+    for name in names():
+        entry = get(name)
+        assert entry.citation
+        assert entry.licence
+        assert entry.where
+        assert len(set(entry.classes)) == len(entry.classes) >= 2
+    assert get("chestmnist").task == "multilabel"
+    assert len(get("chestmnist").classes) == 14
+    assert get("retinamnist").task == "multiclass"
+    assert get("dermamnist").licence == "CC BY-NC 4.0"
+
+
+def test_the_info_is_that_of_the_package():
+    from medfl.data.catalog.medmnist import official_info
+
+    origin = importlib.util.find_spec("medmnist").submodule_search_locations[0]
+    spec = importlib.util.spec_from_file_location("medmnist_info", f"{origin}/info.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert official_info() == module.INFO
+
+
+@pytest.mark.parametrize(
+    ("separator", "name"),
+    [(",", "HAM10000_metadata"), (",", "HAM10000_metadata.csv"), ("\t", "HAM10000_metadata.tab")],
+)
+def test_ham10000_layouts(tmp_path, separator, name):
+    ham(tmp_path, separator=separator, name=name)
+    store = Store.open(prepare("ham10000-8", tmp_path, tmp_path / "work"))
+    assert store.images.shape == (6, 3, 8, 8)
+    assert list(store.groups[:3]) == ["HAM_0000000", "HAM_0000000", "HAM_0000001"]
+    assert list(store.sites[:2]) == ["rosendahl", "vidir_modern"]
+    assert [store.info.classes[k] for k in store.labels] == ["nv", "nv", "mel", "mel", "nv", "nv"]
+    assert np.abs(store.images[3].mean(axis=(1, 2)) - [120, 0, 255]).max() < 6
+
+
+def test_the_folder_may_lie_under_raw(tmp_path):
+    ham(tmp_path / "raw")
+    assert len(Store.open(prepare("ham10000-8", tmp_path, tmp_path / "work"))) == 6
+
+
+def test_fingerprint_follows_the_pixels_of_the_source(tmp_path):
+    folder = ham(tmp_path)
+    places = Places(tmp_path, tmp_path)
+    before = get("ham10000").read(places, 8).fingerprint
+    assert get("ham10000").read(places, 8).fingerprint == before
+    image = folder / "HAM10000_images_part_1" / "ISIC_0000000.jpg"
+    Image.new("RGB", (20, 15), (1, 2, 3)).save(image)
+    assert get("ham10000").read(places, 8).fingerprint != before
+
+
+def test_metadata_without_sources(tmp_path):
+    folder = ham(tmp_path)
+    table = folder / "HAM10000_metadata"
+    rows = [line.rsplit(",", 1)[0] for line in table.read_text().splitlines()]
+    table.write_text("\n".join(rows))
+    store = Store.open(prepare("ham10000-8", tmp_path, tmp_path / "work"))
+    assert set(store.sites) == {""}
+    assert "no column `dataset`" in store.info.notes
+
+
+def refused(tmp_path, match, dataset="ham10000-8"):
+    with pytest.raises(MedflError, match=match):
+        prepare(dataset, tmp_path, tmp_path / "work")
+    assert not list((tmp_path / "work").rglob("*.*"))
+
+
+def test_ham10000_missing(tmp_path):
+    refused(tmp_path, r"HAM10000 \(10,015 images\) is not there. Expected at .*ham10000 or .*doi\.")
+
+
+def test_ham10000_empty(tmp_path):
+    (tmp_path / "ham10000").mkdir()
+    refused(tmp_path, r"incomplete in .*: no HAM10000_metadata .*no images in HAM10000_images_part")
+
+
+def test_ham10000_half_there(tmp_path):
+    folder = ham(tmp_path)
+    for image in (folder / "HAM10000_images_part_2").iterdir():
+        image.unlink()
+    refused(tmp_path, r"lists 6 images, of which 3 are missing \(the first is ISIC_0000001\.jpg\)")
+
+
+def test_ham10000_cut_table(tmp_path):
+    folder = ham(tmp_path)
+    table = folder / "HAM10000_metadata"
+    table.write_text("\n".join(table.read_text().splitlines()[:-2]))
+    refused(tmp_path, r"2 of 6 images \(the first is ISIC_0000004\.jpg\) are not in .*has 4 rows")
+    table.write_text(HEADER + "\n")
+    refused(tmp_path, "has no rows")
+    table.write_bytes(b"\xff\xfe\x00\x81")
+    refused(tmp_path, "not a text table")
+
+
+def test_ham10000_missing_column(tmp_path):
+    edit(ham(tmp_path) / "HAM10000_metadata", "lesion_id", "lesion")
+    refused(tmp_path, "lacks the column lesion_id")
+
+
+def test_ham10000_unknown_class(tmp_path):
+    edit(ham(tmp_path) / "HAM10000_metadata", "ISIC_0000002,mel", "ISIC_0000002,melanoma")
+    refused(tmp_path, "line 4: the diagnosis dx is `melanoma`, which is not one of akiec")
+
+
+def test_ham10000_row_twice(tmp_path):
+    edit(ham(tmp_path, 2) / "HAM10000_metadata", "ISIC_0000001", "ISIC_0000000")
+    refused(tmp_path, "ISIC_0000001.jpg|occurs twice")
+
+
+def test_ham10000_corrupt_image(tmp_path):
+    image = ham(tmp_path) / "HAM10000_images_part_1" / "ISIC_0000004.jpg"
+    image.write_bytes(image.read_bytes()[:100])
+    refused(tmp_path, r"ISIC_0000004\.jpg is (a corrupt|not an) image")
+
+
+@pytest.fixture
+def mnist(tmp_path):
+    """A MedMNIST entry for a file of ours, as the official one but for counts and checksum."""
+
+    def make(name="pneumoniamnist", shape=(28, 28), labels=None, **changes):
+        rng = np.random.default_rng(0)
+        entry = get(name)
+        counts = {"train": 4, "val": 2, "test": 3}
+        arrays = {}
+        for fold, n in counts.items():
+            arrays[f"{fold}_images"] = rng.integers(0, 256, (n, *shape), dtype=np.uint8)
+            wide = len(entry.classes) if entry.task == "multilabel" else 1
+            arrays[f"{fold}_labels"] = rng.integers(0, 2, (n, wide), dtype=np.uint8)
+        if labels is not None:
+            arrays["train_labels"] = np.asarray(labels, np.uint8)
+        arrays |= changes
+        path = tmp_path / "medmnist" / f"{name}.npz"
+        path.parent.mkdir(exist_ok=True)
+        np.savez(path, **{k: v for k, v in arrays.items() if v is not None})
+        md5 = hashlib.md5(path.read_bytes()).hexdigest()
+        url = path.as_uri()
+        entry = replace(entry, downloads=((28, url, md5),), counts=tuple(counts.items()))
+        return entry, path, arrays
+
+    return make
+
+
+def test_medmnist_grey_with_official_folds(mnist, tmp_path):
+    entry, _, arrays = mnist()
+    raw = entry.read(Places(tmp_path, tmp_path), 28)
+    images = list(raw.images)
+    assert [s.fold for s in raw.samples] == ["train"] * 4 + ["val"] * 2 + ["test"] * 3
+    np.testing.assert_array_equal(images[4], arrays["val_images"][:1])
+    assert raw.samples[0].labels == (entry.classes[arrays["train_labels"][0, 0]],)
+    assert len({s.group for s in raw.samples}) == 9
+
+
+def test_medmnist_colour_and_multilabel(mnist, tmp_path):
+    entry, _, arrays = mnist("dermamnist", (28, 28, 3))
+    image = next(iter(entry.read(Places(tmp_path, tmp_path), 28).images))
+    np.testing.assert_array_equal(image, arrays["train_images"][0].transpose(2, 0, 1))
+    entry, _, arrays = mnist("chestmnist")
+    samples = entry.read(Places(tmp_path, tmp_path), 28).samples
+    expected = [entry.classes[k] for k in np.flatnonzero(arrays["train_labels"][0])]
+    assert list(samples[0].labels) == expected
+
+
+def test_medmnist_wrong_checksum(mnist, tmp_path):
+    entry, path, _ = mnist()
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(MedflError, match=r"pneumoniamnist\.npz is damaged: its MD5 is .* download"):
+        entry.read(Places(tmp_path, tmp_path), 28)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": [[0], [1], [2], [0]]}, "train-000002 has label .2.; .* classes 0 to 1"),
+        ({"val_labels": None}, "not a readable MedMNIST file"),
+        ({"val_images": np.zeros((1, 28, 28), np.uint8)}, "fold val has 1 images and 2 labels"),
+        ({"val_images": np.zeros((2, 64, 64), np.uint8)}, r"uint8 \(2, 64, 64\) in fold val"),
+    ],
+)
+def test_medmnist_bad_contents(mnist, tmp_path, changes, message):
+    """Contents are checked besides the checksum, should a new release change the files."""
+    entry, _, _ = mnist(**changes)
+    with pytest.raises(MedflError, match=message):
+        entry.read(Places(tmp_path, tmp_path), 28)
+
+
+def test_medmnist_not_an_npz(mnist, tmp_path):
+    entry, path, _ = mnist()
+    path.write_bytes(b"PK\x03\x04 not really")
+    entry = replace(entry, downloads=((28, "", hashlib.md5(path.read_bytes()).hexdigest()),))
+    with pytest.raises(MedflError, match="not a readable MedMNIST file"):
+        entry.read(Places(tmp_path, tmp_path), 28)
+
+
+def test_medmnist_download(mnist, tmp_path):
+    entry, path, _ = mnist()  # the URL is that of the file itself
+    elsewhere = tmp_path / "elsewhere"
+    places = Places(elsewhere, elsewhere)
+    assert len(entry.read(places, 28).samples) == 9
+    assert (elsewhere / "raw" / "medmnist" / path.name).read_bytes() == path.read_bytes()
+    path.unlink()
+    assert len(entry.read(places, 28).samples) == 9  # the second time from our copy
+
+
+def test_medmnist_download_that_fails_or_is_cut(mnist, tmp_path):
+    entry, path, _ = mnist()
+    places = Places(tmp_path / "none", tmp_path / "work")
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(MedflError, match=r"is damaged.*incomplete: try again"):
+        entry.read(places, 28)
+    path.unlink()
+    with pytest.raises(MedflError, match=r"is not there, and file:.* gave: .*Expected at .*none"):
+        entry.read(places, 28)
+    assert not list((tmp_path / "work").rglob("*.npz"))
+
+
+def test_real_pneumoniamnist(real_data, tmp_path):
+    store = Store.open(prepare("pneumoniamnist", real_data, tmp_path))
+    assert store.images.shape == (5856, 1, 28, 28)
+    with np.load(real_data / "medmnist" / "pneumoniamnist.npz") as file:
+        np.testing.assert_array_equal(store.images[store.folds == "test", 0], file["test_images"])
+        np.testing.assert_array_equal(
+            store.labels[store.folds == "val"], file["val_labels"].ravel()
+        )
+
+
+@pytest.mark.slow
+def test_real_ham10000(real_data, tmp_path):
+    store = Store.open(prepare("ham10000-32", real_data, tmp_path))
+    counts = dict(zip(store.info.classes, np.bincount(store.labels).tolist(), strict=True))
+    expected = {"nv": 6705, "mel": 1113, "bkl": 1099, "bcc": 514, "akiec": 327, "vasc": 142}
+    assert counts == expected | {"df": 115}
+    sites = dict(zip(*np.unique(store.sites, return_counts=True), strict=True))
+    assert sites == {
+        "vidir_molemax": 3954,
+        "vidir_modern": 3363,
+        "rosendahl": 2259,
+        "vienna_dias": 439,
+    }
+    assert len(set(store.groups)) == 7470
+    with (real_data / "ham10000" / "HAM10000_metadata").open() as file:
+        rows = {row["image_id"]: row for row in csv.DictReader(file)}
+    assert [rows[name]["lesion_id"] for name in store.ids] == list(store.groups)
