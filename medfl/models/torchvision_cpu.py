@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -28,9 +30,39 @@ def import_torchvision() -> ModuleType:
         _library = torch.library.Library("torchvision", "DEF")
         for name in ("nms", "qnms"):
             _library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    import torchvision
+    with _compiler_later():
+        import torchvision
 
     return torchvision
+
+
+@contextmanager
+def _compiler_later() -> Iterator[None]:
+    """Keep torchvision's import from importing PyTorch's compiler, which takes seconds.
+
+    One operator (RoI align) asks the compiler a question when it is called, and imports it for
+    that up front. It gets a stand-in, which asks the real one when it comes to that.
+    """
+    name = "torch._dynamo"
+    if name in sys.modules:
+        yield
+        return
+
+    def is_compile_supported(device_type: str) -> bool:
+        from torch._dynamo.utils import is_compile_supported as real
+
+        return bool(real(device_type))
+
+    package, utils = ModuleType(name), ModuleType(f"{name}.utils")
+    utils.is_compile_supported = is_compile_supported  # type: ignore[attr-defined]
+    stand_ins = {name: package, f"{name}.utils": utils}
+    sys.modules.update(stand_ins)
+    try:
+        yield
+    finally:
+        for key, module in stand_ins.items():
+            if sys.modules.get(key) is module:
+                del sys.modules[key]
 
 
 def _operators_load() -> bool:

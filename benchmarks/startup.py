@@ -1,0 +1,83 @@
+"""A whole job of one step, from the command line to its record, against ``import torch``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from benchmarks.federations import make_split, random_store
+from benchmarks.timing import Cost, Result, child, compare, interleave
+from medfl.files import write_yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLES, CLIENTS = 200, 10
+
+
+def write_grid(folder: Path) -> Path:
+    """A grid with one dataset and split, ready to run: one step of one client a round."""
+    store = random_store(folder / "prepared" / "phantom", SAMPLES)
+    split = make_split(store, "iid", CLIENTS, 0)
+    split.write(folder / "splits" / "phantom" / "iid" / "seed0.csv")
+    grid = folder / "grid.yaml"
+    arms = {name: {"algorithm": "fedavg", "model": {"name": name}} for name in ("cnn", "resnet18")}
+    content = {
+        "work_root": str(folder),
+        "splits_dir": str(folder / "splits"),
+        "arms_file": None,
+        "datasets": ["phantom"],
+        "partitions": ["iid"],
+        "arms": list(arms),
+        "arm_settings": arms,
+        "seeds": [0],
+        "num_clients": CLIENTS,
+        "run": {
+            "federated_learning": {"rounds": 1, "local_steps": 1, "clients_per_round": 1},
+            "training": {"batch_size": 2, "device": "cpu"},
+        },
+    }
+    write_yaml(grid, content)
+    return grid
+
+
+def environment() -> dict[str, str]:
+    """One thread, and this checkout's medfl."""
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+def run(pairs: int) -> Iterator[Result]:
+    """Start-up of a job with each model; the job's one step and two evaluations are counted in."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, numbers = Path(name), count()
+        grid = write_grid(folder)
+
+        def python(*arguments: str) -> Cost:
+            return child([sys.executable, *arguments], cwd=folder, env=environment())[0]
+
+        def job(arm: str, measured: str = "") -> Cost:
+            words = ["--dataset", "phantom", "--partition", "iid", "--arm", arm, "--seed", "0"]
+            output = ["--output-dir", str(folder / "runs" / str(next(numbers)))]
+            start = ["-c", f"{measured}; from medfl.cli import main; raise SystemExit(main())"]
+            return python(
+                *(start if measured else ["-m", "medfl"]),
+                "run",
+                "--grid",
+                str(grid),
+                *words,
+                *output,
+            )
+
+        # Stop a job where its first computation would begin: the evaluation of the initial model.
+        stop = "import os, medfl.federated.evaluation as e; e.predict = lambda *a: os._exit(0)"
+
+        def plain() -> Cost:
+            return python("-c", "import torch")
+
+        for arm, target in (("cnn", 1.5), ("resnet18", None)):
+            costs = interleave(lambda arm=arm: job(arm, stop), plain, pairs)
+            yield compare(f"start to first step ÷ import torch, {arm}", costs, target)
+        costs = interleave(lambda: job("cnn"), plain, pairs)
+        yield compare("whole one-step job ÷ import torch, cnn", costs, None)
