@@ -88,7 +88,7 @@ def test_no_space_left(tmp_path, monkeypatch, code):
         raise OSError(code, "full")
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(MedflError, match="no space left while writing .*a: nothing of it"):
+    with pytest.raises(MedflError, match=r"no space left while writing .*a: nothing of it"):
         write_text(tmp_path / "a", "new")
     assert (tmp_path / "a").read_text() == "old"
     assert names(tmp_path) == ["a"]
