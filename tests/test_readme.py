@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
 
 from medfl import cli
 from medfl.data.store import Sample, Store, write_store
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
 def block(language: str, containing: str) -> str:
