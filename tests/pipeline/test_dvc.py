@@ -88,7 +88,8 @@ def test_pushed_deleted_pulled_and_cloned_without_training(project, tmp_path):
     git(project, "commit", "--quiet", "--message", "results")
     before = {
         path.relative_to(project.folder): path.read_bytes()
-        for path in (project.folder / "results/runs").rglob("*.*")
+        for path in (project.folder / "results/runs").rglob("*")
+        if path.is_file()
     }
     for name in ("results", "data/splits", ".dvc/cache"):
         shutil.rmtree(project.folder / name)
