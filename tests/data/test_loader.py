@@ -85,3 +85,15 @@ def test_a_corrupt_dicom_file_leaves_no_store(small, tmp_path):
     with pytest.raises(MedflError, match=victim.name):
         prepare("phantom-24", work_root=tmp_path)
     assert [p.name for p in (tmp_path / "prepared").iterdir()] == ["phantom-16"]
+
+
+def test_two_jobs_at_once_share_one_simulation(small, tmp_path, monkeypatch):
+    from concurrent.futures import ThreadPoolExecutor
+
+    made = []
+    write = catalog.write_phantom
+    monkeypatch.setattr(catalog, "write_phantom", lambda *args: made.append(1) or write(*args))
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(prepare, f"phantom-{k}", None, tmp_path) for k in (16, 24)]
+        assert [job.result().name for job in jobs] == ["phantom-16", "phantom-24"]
+    assert made == [1]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
@@ -25,8 +27,9 @@ class Phantom(Dataset):
         """Generate if needed, then read the DICOM folder: (1, size, size)."""
         folder = places.work_root / "raw" / self.name
         recipe = Recipe()
-        if not _is_complete(folder, recipe):
-            write_phantom(folder, recipe)
+        with _alone(folder):
+            if not _is_complete(folder, recipe):
+                write_phantom(folder, recipe)
         return self.read_folder(folder, size)
 
     def read_folder(self, folder: Path, size: int) -> RawData:
@@ -55,6 +58,20 @@ class Phantom(Dataset):
             )
         images = map_ordered(DicomPreprocessor(size), files, f"{self.name} at {size} px", workers=1)
         return RawData(samples, images, digest.hexdigest())
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time simulate: jobs for two sizes share the raw folder."""
+    try:
+        import fcntl
+    except ImportError:  # no such locks on this system
+        yield
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, however we end
+        yield
 
 
 def _is_complete(folder: Path, recipe: Recipe) -> bool:
