@@ -125,6 +125,8 @@ SECTIONS: dict[str, type[Section]] = {
     "training": Training,
     "privacy": Privacy,
 }
+# Once: reading `model_fields` for every run of a grid takes longer than checking the run.
+_SECTION_KEYS = {section: frozenset(kind.model_fields) for section, kind in SECTIONS.items()}
 
 
 class SplitConfig(Section):
@@ -167,8 +169,8 @@ class FederatedConfig(Section):
         values = {key: value for key, value in values.items() if value is not None or key in kept}
         if isinstance(values.get("model"), str):
             values["model"] = {"name": values["model"]}
-        for section, kind in SECTIONS.items():
-            flat = {key: values.pop(key) for key in list(values) if key in kind.model_fields}
+        for section, known in _SECTION_KEYS.items():
+            flat = {key: values.pop(key) for key in known & values.keys()}
             if flat:
                 values[section] = {**_as_dict(values.get(section) or {}), **flat}
         return values

@@ -1,5 +1,6 @@
 # The validated grid, and what the rules ask of it.
 
+import functools
 import hashlib
 import os
 import sys
@@ -56,9 +57,15 @@ def grid_names():
     return [GRID.datasets, GRID.partitions, GRID.arms, GRID.seeds]
 
 
+@functools.cache
+def cell_config(*cell):
+    return GRID.run_config(Cell(*cell))
+
+
 def run_config(wildcards):
-    cell = Cell(wildcards.dataset, wildcards.partition, wildcards.arm, int(wildcards.seed))
-    return GRID.run_config(cell)
+    return cell_config(
+        wildcards.dataset, wildcards.partition, wildcards.arm, int(wildcards.seed)
+    )
 
 
 def run_code(wildcards):

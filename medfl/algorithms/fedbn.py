@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from medfl.algorithms.fedavg import FedAvg
-from medfl.models.normalization import batch_norm_parameter_names
 
 if TYPE_CHECKING:
     from medfl.federated.vector import FlatModel
@@ -24,4 +23,7 @@ class FedBN(FedAvg):
 
     def local_names(self, model: FlatModel) -> set[str]:
         """All that belongs to batch-norm modules, by module type."""
+        # Here, for it imports torch: a grid is checked without.
+        from medfl.models.normalization import batch_norm_parameter_names
+
         return batch_norm_parameter_names(model.module)

@@ -1,0 +1,90 @@
+"""Building a grid of 3,000 runs: all of `snakemake -n`, and how much of it is medfl's."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.startup import ROOT, environment
+from benchmarks.timing import Result, child
+from medfl.files import read_yaml, write_yaml
+
+PARTITIONS = ("iid", "dirichlet-0.5", "dirichlet-0.1", "pathological-2", "quantity-1.5")
+ARMS = ("centralized", "local", "fedavg", "fedprox", "fednova", "scaffold", "fedbn", "fedavgm",
+        "fedadam", "feddyn", "moon", "ditto")  # fmt: skip
+SEEDS = range(50)
+RUNS = len(PARTITIONS) * len(ARMS) * len(SEEDS)
+LIMIT = 1.0  # seconds
+# What Snakemake has loaded by itself, or medfl needs however small the grid is.
+IMPORTS = "import numpy, pydantic, yaml, pydantic.root_model"
+
+
+def write_grid(folder: Path) -> Path:
+    """5 partitions × 12 arms × 50 seeds."""
+    path = folder / "grid.yaml"
+    content = {
+        "output_dir": str(folder / "results"),
+        "arms_file": str(ROOT / "params" / "algorithms.yaml"),
+        "datasets": ["phantom"],
+        "partitions": list(PARTITIONS),
+        "arms": list(ARMS),
+        "seeds": list(SEEDS),
+        "num_clients": 5,
+    }
+    write_yaml(path, content)
+    return path
+
+
+def ours(path: Path) -> None:
+    """What the workflow asks of medfl while it builds the grid, imports included."""
+    from medfl.grid import load_grid
+    from medfl.provenance import code_sha, dataset_sha, source_sha
+
+    grid = load_grid(read_yaml(path))
+    for cell in grid.cells():
+        grid.split_path(cell)
+        grid.clients(cell.dataset, cell.partition)
+        config = grid.run_config(cell)
+        config.fingerprint()
+        code_sha(config.federated_learning.algorithm, config.model.name)
+    dataset_sha(grid.datasets[0])
+    source_sha("medfl.partition", "medfl.data.store")
+    source_sha("medfl.report")
+    assert len(grid.cells()) == RUNS
+
+
+def run(pairs: int) -> Iterator[Result]:
+    """Seconds of ours against its limit; seconds of the whole for information."""
+    with tempfile.TemporaryDirectory() as name:
+        path = write_grid(Path(name))
+        start, all_of_it = [], []
+        for _ in range(pairs):
+            start.append(child([sys.executable, "-c", IMPORTS], env=environment())[0].cpu)
+            command = [sys.executable, "-m", "benchmarks.grid", str(path)]
+            all_of_it.append(child(command, env=environment())[0].cpu)
+        yield Result(
+            f"grid of {RUNS} runs: medfl's part",
+            [whole - bare for whole, bare in zip(all_of_it, start, strict=True)],
+            LIMIT,
+            "s",
+            "import, read, check, resolve and hash every run; Python, pydantic, numpy apart",
+        )
+        whole = child(
+            [sys.executable, "-m", "snakemake", "-n", "--quiet", "all", "--cores", "1",
+             "--configfile", str(path)],
+            cwd=ROOT,
+            env=environment(),
+        )[0]  # fmt: skip
+        yield Result(
+            f"grid of {RUNS} runs: snakemake -n",
+            [whole.cpu],
+            None,
+            "s",
+            f"{whole.wall:.1f} s of wall time",
+        )
+
+
+if __name__ == "__main__":
+    ours(Path(sys.argv[1]))
