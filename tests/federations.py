@@ -170,6 +170,9 @@ def models(trainer: FederatedTrainer) -> list[torch.Tensor]:
     seen: list[torch.Tensor] = []
     trainer.on_round = lambda row: seen.append(trainer.server.vector.clone())
     trainer.train()
+    # A run that stopped early would make every comparison of its rounds hold.
+    assert trainer.status == "completed"
+    assert len(seen) == trainer.config.federated_learning.rounds + 1
     return seen
 
 

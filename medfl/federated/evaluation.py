@@ -147,7 +147,10 @@ def _mean(many: Sequence[dict[str, Any]]) -> dict[str, Any]:
             mean[key] = first
         else:
             defined = [value for value in values if value is not None]
-            mean[key] = sum(defined) / len(defined) if defined else None
+            if len(set(defined)) <= 1:  # counts stay whole numbers
+                mean[key] = defined[0] if defined else None
+            else:
+                mean[key] = sum(defined) / len(defined)
     return mean
 
 

@@ -40,6 +40,7 @@ def test_local_is_judged_on_everyone_and_averaged():
     assert len(set(accuracies)) > 1
     assert result.pooled["test"]["accuracy"] == pytest.approx(sum(accuracies) / 3, abs=1e-12)
     assert result.pooled["test"]["n"] == len(rows)
+    assert isinstance(result.pooled["test"]["n"], int)
 
 
 def test_centralised_pools_all_training_data():
