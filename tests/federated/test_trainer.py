@@ -137,6 +137,16 @@ def test_divergence_keeps_the_record(name, tmp_path):
     assert (tmp_path / "rounds.csv").read_text().count("\n") == 1 + len(wild.history)
 
 
+@pytest.mark.parametrize("name", ["fedavg", "local", "scaffold"])
+def test_divergence_is_noticed_where_it_happens(name):
+    # Not at the evaluation five rounds later, which `local` would otherwise wait for.
+    trainer = federation(name, model=Normed, rounds=6, learning_rate=1e200, evaluate_every=6)
+    trainer.train()
+    assert trainer.status == "diverged"
+    assert "client 0" in trainer.reason
+    assert [row["round"] for row in trainer.history] == [0]
+
+
 def test_a_personal_model_that_diverges_is_a_divergence():
     # The global model is fine; only the tuning explodes.
     trainer = federation("finetune", {"epochs": 50}, model=Linear, rounds=2, learning_rate=0.1)

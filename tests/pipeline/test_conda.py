@@ -44,6 +44,9 @@ def test_a_run_in_the_environment_of_the_workflow(tmp_path):
     # Nothing but the environment that Snakemake makes can supply `medfl`.
     os_path = [part for part in os.environ["PATH"].split(":") if ".venv" not in part]
     workflow.environment["PATH"] = ":".join([str(base / "bin"), *os_path])
+    # pip may use what it has downloaded before; conda packages get a cache of their own.
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"), "pip")
+    workflow.environment.setdefault("PIP_CACHE_DIR", str(cache))
     workflow.environment["STAND_IN_CHANNEL"] = str(tmp_path / "channel")
     workflow.write_grid(partitions=["iid"], arms=["fedavg"], seeds=[0])
     workflow.snakemake("--cores", "1", "--use-conda")
