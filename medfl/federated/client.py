@@ -15,7 +15,7 @@ from medfl.config import Training
 from medfl.federated.data import FederatedData, batches, split_batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.server import FederatedServer
-from medfl.federated.streams import stream, stream_seed
+from medfl.federated.streams import seed_layers, stream, stream_seed
 from medfl.federated.vector import FlatModel, Gradient
 
 Correction = Callable[[Gradient, FlatModel, "FederatedClient"], None]
@@ -116,7 +116,7 @@ class FederatedClient:
         key = (self.server.round, self.id, purpose)
         generator = stream(self.server.config.seed, *key)
         # Dropout and the like draw from PyTorch's own generators.
-        torch.manual_seed(stream_seed(self.server.config.seed, *key, "layers"))
+        seed_layers(stream_seed(self.server.config.seed, *key, "layers"), self.data.device)
         optimizer = make_optimizer(training, model, self.learning_rate)
         gradient, autocast = Gradient(model), self.autocast()
         total, taken = model.vector.new_zeros(()), 0
@@ -147,7 +147,7 @@ class FederatedClient:
         """
         buffers = model.buffers.clone()
         key = (self.server.round, self.id, "gradient", "layers")
-        torch.manual_seed(stream_seed(self.server.config.seed, *key))
+        seed_layers(stream_seed(self.server.config.seed, *key), self.data.device)
         model.module.train()
         for rows in split_batches(self.rows, self.training.batch_size):
             images, labels = self.data.batch(rows)

@@ -20,3 +20,14 @@ def stream_seed(seed: int, *key: int | str) -> int:
 def stream(seed: int, *key: int | str) -> torch.Generator:
     """A CPU generator for this key alone."""
     return torch.Generator().manual_seed(stream_seed(seed, *key))
+
+
+def seed_layers(seed: int, device: torch.device) -> None:
+    """Seed the generators that dropout and the like draw from on this device.
+
+    ``torch.manual_seed`` does the same for devices that are never used, and keeps a stack trace of
+    every call for the day they are: a millisecond a client, and memory that grows with the rounds.
+    """
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
