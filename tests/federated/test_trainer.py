@@ -102,7 +102,7 @@ def test_the_global_model_on_everyone():
 
 
 def test_the_best_round_is_chosen_on_validation():
-    trainer = federation(rounds=2)
+    trainer = federation(rounds=2, evaluate_every=1)
     scores = iter([(0.3, 0.9), (0.8, 0.1), (0.8, 0.5)])
     original = trainer.evaluator.evaluate
 
@@ -124,7 +124,7 @@ def test_divergence_keeps_the_record(name, tmp_path):
     trainer = federation(name, model=Normed, rounds=6, learning_rate=1.0)
     trainer.train()
     assert trainer.status == "completed"
-    wild = federation(name, model=Normed, rounds=6, learning_rate=1e200)
+    wild = federation(name, model=Normed, rounds=6, learning_rate=1e200, evaluate_every=1)
     wild.train()
     assert wild.status == "diverged"
     assert "finite" in wild.reason

@@ -36,6 +36,7 @@ def build(name, folder, model=Normed):
         ALGORITHMS[name],
         model=model,
         rounds=5,
+        evaluate_every=1,
         clients_per_round=2,
         lr_schedule="cosine",
         momentum=0.5,
