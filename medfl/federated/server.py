@@ -70,9 +70,8 @@ class FederatedServer:
                     normalization=config.model.normalization,
                     pretrained=config.model.pretrained,
                 )
-        model = model.to(data.device)
-        if data.device.type == "cuda":
-            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Channels last on every device, so that a checkpoint can go on on another one.
+        model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model = FlatModel(model)
         self.vector, self.buffers = self.model.vector.clone(), self.model.buffers.clone()
         names = self.algorithm.local_names(self.model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
@@ -25,9 +25,16 @@ class FlatModel:
         self._parameters = list(module.parameters())
         if not self._parameters:
             raise ValueError("a model without parameters cannot be trained")
-        self.vector = torch.cat([p.detach().reshape(-1) for p in self._parameters])
+        # Each parameter's stretch keeps the order of its own memory, channels last or not.
+        self._layout: list[tuple[torch.Size, tuple[int, ...], int]] = []
+        offset = 0
+        for parameter in self._parameters:
+            stride = torch.empty_like(parameter).stride()
+            self._layout.append((parameter.shape, stride, offset))
+            offset += parameter.numel()
+        self.vector = self._parameters[0].new_empty(offset)
         for parameter, view in zip(self._parameters, self.views(self.vector), strict=True):
-            parameter.data = view
+            parameter.data = view.copy_(parameter.detach())
         floating = [b for b in module.buffers() if b.is_floating_point()]
         self.buffers = (
             torch.cat([b.reshape(-1) for b in floating]) if floating else self.vector.new_empty(0)
@@ -41,9 +48,13 @@ class FlatModel:
             buffer.set_(view)  # type: ignore[call-overload]
             offset += buffer.numel()
 
-    def views(self, vector: Tensor) -> Sequence[Tensor]:
-        """``vector`` (d,) as one view a parameter, in the parameters' shapes."""
-        return torch._utils._unflatten_dense_tensors(vector, self._parameters)
+    def views(self, vector: Tensor) -> list[Tensor]:
+        """``vector`` (d,) as one view a parameter, in the parameters' shapes and layouts."""
+        first = vector.storage_offset()
+        return [
+            vector.as_strided(shape, stride, first + offset)
+            for shape, stride, offset in self._layout
+        ]
 
     def load(self, vector: Tensor, buffers: Tensor) -> None:
         """Overwrite all parameters (d,) and floating buffers (b,)."""
@@ -99,7 +110,7 @@ class Gradient:
 
     def add_(self, vector: Tensor, alpha: float = 1.0) -> Gradient:
         """Add ``alpha * vector``, (d,), in place."""
-        torch._foreach_add_(self._parts(), list(self._model.views(vector)), alpha=alpha)
+        torch._foreach_add_(self._parts(), self._model.views(vector), alpha=alpha)
         return self
 
     def clip_(self, limit: float) -> None:
@@ -108,4 +119,6 @@ class Gradient:
 
     def flat(self) -> Tensor:
         """A copy as one vector, (d,)."""
-        return torch.cat([part.reshape(-1) for part in self._parts()])
+        vector = torch.empty_like(self._model.vector)
+        torch._foreach_copy_(self._model.views(vector), self._parts())
+        return vector

@@ -33,6 +33,24 @@ def test_an_optimiser_moves_the_vector():
     assert torch.allclose(model.vector, before - 0.5 * flat)
 
 
+def test_a_stretch_of_the_vector_lies_as_its_parameter_does():
+    conv = nn.Conv2d(2, 1, (1, 3), bias=False)  # one kernel, two channels of three columns
+    with torch.no_grad():
+        conv.weight.copy_(torch.tensor([[[[1.0, 2.0, 3.0]], [[10.0, 20.0, 30.0]]]]))
+    assert FlatModel(copy.deepcopy(conv)).vector.tolist() == [1, 2, 3, 10, 20, 30]
+    model = FlatModel(conv.to(memory_format=torch.channels_last))
+    assert model.vector.tolist() == [1, 10, 2, 20, 3, 30]
+    assert conv.weight.is_contiguous(memory_format=torch.channels_last)
+    assert conv.weight[0, 1, 0].tolist() == [10, 20, 30]
+    assert model.named_vector()["weight"].is_contiguous()
+    # Each weight's gradient is its own input, of one column: the order of the vector again.
+    conv(torch.tensor([[[[1.0, 2.0, 3.0]], [[10.0, 20.0, 30.0]]]])).sum().backward()
+    gradient = Gradient(model)
+    assert gradient.flat().tolist() == [1, 10, 2, 20, 3, 30]
+    gradient.add_(torch.tensor([0.0, 0.0, 0.0, 0.0, 5.0, 0.0]))
+    assert conv.weight.grad[0, 0, 0].tolist() == [1, 2, 8]
+
+
 def test_buffers_are_statistics_only():
     model = FlatModel(Normed())
     assert torch.equal(model.buffers, torch.tensor([0.0] * 4 + [1.0] * 4))
