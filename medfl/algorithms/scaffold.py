@@ -53,7 +53,9 @@ class Scaffold(FederatedAlgorithm):
         return {"c": self.state["c"]}
 
     def before_training(self, client: FederatedClient, model: FlatModel) -> None:
-        """Option I needs the client's gradient at the server's model."""
+        """c − c_i is constant over a round; option I needs the gradient at the server's model."""
+        own = client.state.get("c")
+        self._correction = self.state["c"] if own is None else self.state["c"] - own
         if self.params.option == 1:
             self._gradient_at_x = client.full_gradient(model)
 
@@ -61,9 +63,7 @@ class Scaffold(FederatedAlgorithm):
         self, gradient: Gradient, model: FlatModel, client: FederatedClient
     ) -> None:
         """Add c − c_i (line 10)."""
-        gradient.add_(self.state["c"])
-        if "c" in client.state:
-            gradient.add_(client.state["c"], alpha=-1.0)
+        gradient.add_(self._correction)
 
     def client_update(
         self, client: FederatedClient, model: FlatModel, update: ClientUpdate
