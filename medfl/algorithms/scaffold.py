@@ -53,7 +53,7 @@ class Scaffold(FederatedAlgorithm):
         return {"c": self.state["c"]}
 
     def before_training(self, client: FederatedClient, model: FlatModel) -> None:
-        """c − c_i is constant over a round; option I needs the gradient at the server's model."""
+        """Take c − c_i, constant over a round; option I needs the gradient at the model sent."""
         own = client.state.get("c")
         self._correction = self.state["c"] if own is None else self.state["c"] - own
         if self.params.option == 1:
