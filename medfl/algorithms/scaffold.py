@@ -28,12 +28,22 @@ if TYPE_CHECKING:
 
 
 class Scaffold(FederatedAlgorithm):
-    """Control variates c and c_i, which start at zero, correct the drift of local steps."""
+    """Control variates c and c_i, which start at zero, correct the drift of local steps.
+
+    Local steps then follow c, the gradient of the mean of the c_i. The paper's objective is the
+    equal mean over clients, and so is its c; where averages are weighted by samples, c is the
+    gradient of what they minimise only with ``control_weights: federation``.
+    """
 
     class Params(HyperParams):
-        """option: I or II of c_i⁺ (line 12). server_learning_rate: η_g."""
+        """option: I or II of c_i⁺ (line 12). server_learning_rate: η_g.
+
+        control_weights: of the c_i in c: ``equal`` as in the paper, or each client's weight in
+        the whole federation.
+        """
 
         option: Literal[1, 2] = 2
+        control_weights: Literal["equal", "federation"] = "equal"
         server_learning_rate: float = Field(1.0, gt=0)
 
     def check(self, training: Training, model: FlatModel) -> None:
@@ -83,11 +93,15 @@ class Scaffold(FederatedAlgorithm):
 
     def aggregate(self, updates: Iterable[ClientUpdate]) -> None:
         """X ← x + η_g Σ p_i (y_i − x);  c ← c + (1/N) Σ Δc_i over all N clients (line 17)."""
+        sizes = self.server.sizes
+        if self.params.control_weights == "equal":
+            sizes = dict.fromkeys(sizes, 1)
+        total = sum(sizes.values())
         vector, buffers, change = WeightedMean(), WeightedMean(), WeightedMean()
         for update in updates:
             vector.add(update.vector, update.weight)
             buffers.add(update.buffers, update.weight)
-            change.add(update.extras["delta_c"], 1.0 / self.server.num_clients)
+            change.add(update.extras["delta_c"], sizes[update.client] / total)
         self.server.move_to(vector.value, self.params.server_learning_rate)
         self.server.buffers.copy_(buffers.value)
         self.state["c"].add_(change.value)

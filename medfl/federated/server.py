@@ -59,6 +59,10 @@ class FederatedServer:
         learning = config.federated_learning
         self.algorithm = algorithm or create(learning.algorithm, learning.algorithm_params)
         self.num_clients = 1 if self.algorithm.pooled else len(data.clients)
+        sizes = {client: len(data.indices(client, "train")) for client in data.clients}
+        if self.algorithm.pooled:
+            sizes = {0: sum(sizes.values())}
+        self.sizes = dict.fromkeys(sizes, 1) if learning.weighting == "uniform" else sizes
         if model is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(stream_seed(config.seed, "init"))

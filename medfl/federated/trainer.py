@@ -122,9 +122,7 @@ class FederatedTrainer:
         server, algorithm = self.server, self.server.algorithm
         server.round = number
         chosen = [self.clients[position] for position in server.participants(number)]
-        sizes = [len(client.rows) for client in chosen]
-        if self.config.federated_learning.weighting == "uniform":
-            sizes = [1] * len(chosen)
+        sizes = [server.sizes[client.id] for client in chosen]
         up, down = server.bytes_each_way()
         counted = {"steps": 0, "bytes_up": 0, "loss": 0.0}
         down += sum(

@@ -18,12 +18,20 @@ def test_the_first_round_is_fedavg(option):
     assert torch.equal(plain.server.buffers, controlled.server.buffers)
 
 
-@pytest.mark.parametrize("weighting", ["uniform", "samples"])
+@pytest.mark.parametrize(
+    ("weighting", "control", "weights"),
+    [
+        ("uniform", "equal", [1, 1, 1, 1, 1]),
+        ("samples", "equal", [1, 1, 1, 1, 1]),
+        ("uniform", "federation", [1, 1, 1, 1, 1]),
+        ("samples", "federation", [8, 16, 12, 6, 20]),
+    ],
+)
 @pytest.mark.parametrize("option", [1, 2])
-def test_the_server_variate_is_the_mean_of_all_clients(option, weighting):
+def test_the_server_variate_is_the_mean_of_all_clients(option, weighting, control, weights):
     trainer = federation(
         "scaffold",
-        {"option": option},
+        {"option": option, "control_weights": control},
         sizes=(8, 16, 12, 6, 20),
         clients_per_round=2,
         rounds=6,
@@ -35,7 +43,8 @@ def test_the_server_variate_is_the_mean_of_all_clients(option, weighting):
         zeros = torch.zeros_like(trainer.server.vector)
         own = [client.state.get("c", zeros) for client in trainer.clients]
         c = trainer.server.algorithm.state["c"]
-        assert torch.allclose(c, sum(own) / 5, rtol=0, atol=1e-12)
+        mean = sum(w * v for w, v in zip(weights, own, strict=True)) / sum(weights)
+        assert torch.allclose(c, mean, rtol=0, atol=1e-12)
         assert row["round"] == 0 or float(c.abs().max()) > 1e-3
         absent.append(sum("c" not in client.state for client in trainer.clients))
 
