@@ -110,6 +110,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "evaluated": server.algorithm.evaluated,
         "statistics": server.algorithm.statistics if len(server.buffers) else "the model has none",
         "rounds": len(trained),
+        "steps": sum(row["steps"] for row in trained),
         "num_clients": len(trainer.data.clients),
         "model": config.model.name,
         "parameters": len(server.vector),

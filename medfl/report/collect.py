@@ -90,7 +90,7 @@ class Run:
         record = self.record
         if record is None:
             return row
-        row |= {key: record.get(key) for key in ("algorithm", "evaluated", "rounds")}
+        row |= {key: record.get(key) for key in ("algorithm", "evaluated", "rounds", "steps")}
         row |= {f"test_{name}": self.test.get(name) for name in TEST_METRICS}
         fairness, traffic = _part(record, "fairness"), _part(record, "communication")
         row |= {
@@ -105,16 +105,7 @@ class Run:
         }
         for key in ("bytes_up", "bytes_down", "rounds_to_target", "bytes_to_target"):
             row[key] = traffic.get(key)
-        row["steps"] = _steps(record)
         return {key: value for key, value in row.items() if value is not None}
-
-
-def _steps(record: dict[str, Any]) -> int | None:
-    """Optimiser steps of a whole run."""
-    steps = [client.get("steps") or 0 for client in _part(record, "clients").values()]
-    # The centralised run is one training: each client's entry repeats all of its steps.
-    pooled = record.get("algorithm") == "centralized"
-    return (max if pooled else sum)(steps) if steps else None
 
 
 def _part(record: dict[str, Any] | None, key: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from federations import ALGORITHMS, Linear, Normed, federation, models
 from softmax import Softmax, close
 
 from medfl.errors import MedflError
+from medfl.federated.record import run_metrics
 
 
 def build(name, **settings):
@@ -52,6 +53,7 @@ def test_centralised_pools_all_training_data():
             x = problem.descend(x, problem.batches(0, number))
         assert close(seen, x)
     assert [row["steps"] for row in trainer.history] == [0, 18, 18, 18]  # 2 · 36 / 4
+    assert run_metrics(trainer)["steps"] == 54  # though every client's entry repeats them all
     assert trainer.history[-1]["bytes_total"] == 0
 
 

@@ -233,9 +233,8 @@ def test_the_record(tmp_path):
     assert metrics["evaluated"] == "global"
     assert "averaged" in metrics["statistics"]
     assert metrics["communication"]["rounds_to_target"] == 0
-    assert sum(client["steps"] for client in metrics["clients"].values()) == sum(
-        row["steps"] for row in trainer.history
-    )
+    steps = [client["steps"] for client in metrics["clients"].values()]
+    assert metrics["steps"] == sum(steps) == sum(row["steps"] for row in trainer.history)
     assert metrics["clients"]["1"]["n_train"] == 16
     assert set(metrics["last"]) == {"round", "val", "test", "personal"}
     assert metrics["fairness"]["n"] == 3

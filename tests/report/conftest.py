@@ -86,6 +86,7 @@ def write_run(
         "evaluated": evaluated,
         "statistics": "averaged with the parameters",
         "rounds": rounds,
+        "steps": 21,
         "num_clients": len(clients),
         "model": "cnn",
         "parameters": 12345,

@@ -30,7 +30,7 @@ def test_summary_has_a_row_a_cell_with_the_records_numbers(cells, results_dir):
     assert float(row["worst_client_accuracy"]) == pytest.approx(0.72)
     assert (row["rounds"], row["best_round"]) == ("2", "1")
     assert (row["bytes_up"], row["bytes_down"]) == ("2000000", "2000000")
-    assert row["steps"] == "21"  # three clients of seven steps
+    assert row["steps"] == "21"
     assert row["rounds_to_target"] == row["epsilon"] == ""
 
 
@@ -40,11 +40,6 @@ def test_personal_arm_shows_its_personal_models_not_the_servers(cells, results_d
     assert fedbn.role == "personal"
     assert fedbn.row()["test_accuracy"] == pytest.approx(0.85)
     assert fedbn.row()["personal_accuracy"] == pytest.approx(0.85)
-
-
-def test_steps_of_the_pooled_run_are_counted_once(cells, results_dir):
-    steps = {run.arm: run.row()["steps"] for run in collect(cells, results_dir)}
-    assert (steps["centralized"], steps["local"]) == (7, 21)  # three clients of seven steps
 
 
 def test_missing_runs_are_refused_with_their_names_and_the_way_out(cells, results_dir):
