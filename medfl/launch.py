@@ -37,10 +37,14 @@ def launch(options: argparse.Namespace) -> int:
     command += ["--use-conda"] if options.use_conda else []
     command += ["--dry-run"] if options.dry_run else []
     command += ["--profile", options.profile] if options.profile else []
-    command += ["--keep-going", "--rerun-incomplete"]
+    # Progress, failures and their logs; `snakemake` itself tells everything.
+    command += ["--keep-going", "--rerun-incomplete", "--quiet", "rules", "reason", "host"]
     # The Snakefile imports medfl, also when this is started from another folder.
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.call(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    status = subprocess.call(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    if not status and not options.dry_run:
+        print(Path(options.output_dir, "logs", "report.log").read_text(encoding="utf-8"))
+    return status
 
 
 def build_grid(options: argparse.Namespace) -> dict[str, Any]:

@@ -24,6 +24,10 @@ class FedNova(FedProx):
 
     x ← x + τ_eff Σ p_i (y_i − x)/‖a_i‖₁ with τ_eff = Σ p_i ‖a_i‖₁ (eq. 6 and 7). A client with
     more steps moves further; FedAvg would let it pull the average towards its own optimum.
+
+    The deltas' weights τ_eff p_i/‖a_i‖₁ add up to 1 where clients take equal steps and to more
+    where they do not: the server then moves further than any average. Local momentum makes it
+    more still, since ‖a_i‖₁ first grows with τ_i²: prefer plain SGD for unequal clients.
     """
 
     class Params(HyperParams):
