@@ -57,9 +57,10 @@ def test_the_server_variate_is_the_mean_of_all_clients(option, weighting, contro
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("option", [1, 2])
 @pytest.mark.parametrize(
-    ("sizes", "clients", "rate"), [((8, 12), None, 1.0), ((8, 16, 12, 6), 2, 0.7)]
+    ("sizes", "clients", "rate", "weighting"),
+    [((8, 12), None, 1.0, "uniform"), ((8, 16, 12, 6), 2, 0.7, "samples")],
 )
-def test_rounds_by_hand(option, sizes, clients, rate, momentum):
+def test_rounds_by_hand(option, sizes, clients, rate, weighting, momentum):
     trainer = federation(
         "scaffold",
         {"option": option, "server_learning_rate": rate},
@@ -67,8 +68,9 @@ def test_rounds_by_hand(option, sizes, clients, rate, momentum):
         rounds=4,
         local_epochs=2,
         clients_per_round=clients,
-        weighting="uniform",
+        weighting=weighting,
         momentum=momentum,
+        lr_schedule="exponential",
     )
     problem, n = Softmax(trainer), len(sizes)
     x = problem.start
@@ -76,20 +78,22 @@ def test_rounds_by_hand(option, sizes, clients, rate, momentum):
     for number, seen in enumerate(models(trainer)):
         if number:
             chosen = problem.participants(number)
+            p = problem.share(chosen) if weighting == "samples" else [0.5, 0.5]
+            eta = 0.1 * 0.1 ** ((number - 1) / 4)
             moves, changes = [], []
             for k in chosen:
                 steps = problem.batches(k, number)
-                y = problem.descend(x, steps, 0.1, momentum, lambda y, v=c - own[k]: v)
+                y = problem.descend(x, steps, eta, momentum, lambda y, v=c - own[k]: v)
                 if option == 1:
                     new = problem.gradient(x, problem.rows(k))
                 else:
                     # Gradient number j acts through all later velocities: Σ ρ^i times.
                     reach = sum(momentum**i for j in range(len(steps)) for i in range(j + 1))
-                    new = own[k] - c + (x - y) / (0.1 * reach)
+                    new = own[k] - c + (x - y) / (eta * reach)
                 moves.append(y - x)
                 changes.append(new - own[k])
                 own[k] = new
-            x = x + rate * np.mean(moves, axis=0)
+            x = x + rate * (p @ np.array(moves))
             c = c + np.sum(changes, axis=0) / n
         assert close(seen, x)
     assert close(trainer.server.algorithm.state["c"], c)
