@@ -63,7 +63,12 @@ def path_length(steps: int, momentum: float, shrink: float) -> float:
 @pytest.mark.parametrize("clients", [None, 2])
 def test_fednova_with_unequal_steps_is_the_normalised_average(momentum, mu, clients):
     trainer = federation(
-        "fednova", {"mu": mu}, local_epochs=2, momentum=momentum, clients_per_round=clients
+        "fednova",
+        {"mu": mu},
+        local_epochs=2,
+        momentum=momentum,
+        clients_per_round=clients,
+        lr_schedule="exponential",
     )
     problem = Softmax(trainer)
     x = problem.start
@@ -71,10 +76,11 @@ def test_fednova_with_unequal_steps_is_the_normalised_average(momentum, mu, clie
         if number:
             chosen = problem.participants(number)
             p, d, a = problem.share(chosen), [], []
+            eta = 0.1 * 0.1 ** ((number - 1) / 3)
             for k in chosen:
                 steps = problem.batches(k, number)
-                y = problem.descend(x, steps, 0.1, momentum, lambda y, x=x: mu * (y - x))
-                a.append(path_length(len(steps), momentum, 0.1 * mu))
+                y = problem.descend(x, steps, eta, momentum, lambda y, x=x: mu * (y - x))
+                a.append(path_length(len(steps), momentum, eta * mu))
                 d.append((y - x) / a[-1])
             assert len(set(a)) > 1
             x = x + (p @ a) * (p @ np.array(d))
