@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from federations import Linear, federation, small_store
+from federations import Dropped, Linear, federation, small_store
 
 from medfl.errors import MedflError
 from medfl.federated.data import batches, split_batches
@@ -37,6 +37,19 @@ def test_streams_leave_the_process_alone():
     torch.manual_seed(5)
     torch.rand(9, generator=stream(0, 1))
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_layers_draw_anew_for_every_client_round_and_purpose():
+    trainer = federation("ditto", sizes=(8, 8), model=Dropped, rounds=2, batch_size=8)
+    masks = []
+
+    def see(layer, _, kept):  # no pixel of the tiny store is 0 after normalisation
+        if layer.training:
+            masks.append(tuple((kept != 0).flatten().tolist()))
+
+    trainer.server.model.module[1].register_forward_hook(see)
+    trainer.train()
+    assert len(masks) == len(set(masks)) == 8  # 2 clients, 2 rounds, global and personal
 
 
 @pytest.mark.parametrize(
