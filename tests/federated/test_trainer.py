@@ -101,6 +101,19 @@ def test_the_global_model_on_everyone():
     assert trainer.history[-1]["worst_client_accuracy"] == worst
 
 
+def test_every_client_is_judged_whoever_was_sampled():
+    trainer = federation(rounds=4, clients_per_round=1, evaluate_every=1)
+    trainer.train()
+    for number, row in enumerate(trainer.history):
+        rows = [entry for entry in trainer.client_history if entry["round"] == number]
+        assert [entry["client"] for entry in rows] == [0, 0, 1, 1, 2, 2]
+        test = [entry for entry in rows if entry["fold"] == "test"]
+        assert row["worst_client_accuracy"] == min(entry["accuracy"] for entry in test)
+        assert row["test_accuracy"] == pytest.approx(
+            sum(entry["n"] * entry["accuracy"] for entry in test) / sum(e["n"] for e in test)
+        )
+
+
 def test_the_best_round_is_chosen_on_validation():
     trainer = federation(rounds=2, evaluate_every=1)
     scores = iter([(0.3, 0.9), (0.8, 0.1), (0.8, 0.5)])
