@@ -40,16 +40,29 @@ def test_without_batch_norm_it_is_fedavg():
     assert plain.history[-1]["bytes_total"] == local.history[-1]["bytes_total"]
 
 
-@pytest.mark.parametrize("name", ["small", "resnet18", "densenet121", "efficientnet_b0"])
+class Eleven(nn.Sequential):
+    """A network whose batch norm is named ``1`` and whose classifier is named ``10``."""
+
+    def __init__(self) -> None:
+        between = [nn.ReLU() for _ in range(7)]
+        super().__init__(
+            nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), *between, nn.Flatten(), nn.Linear(64, 3)
+        )
+
+
+SMALL = {"small": Normed, "eleven": Eleven}
+
+
+@pytest.mark.parametrize("name", [*SMALL, "resnet18", "densenet121", "efficientnet_b0"])
 def test_batch_norms_stay_local_and_nothing_else(name):
     def make():
-        return Normed() if name == "small" else build_model(name, 3, 1, 8)
+        return SMALL[name]() if name in SMALL else build_model(name, 3, 1, 8)
 
     trainer = federation(
         "fedbn",
         sizes=(4, 8, 6),
         model=make,
-        store=small_store(42, size=6 if name == "small" else 8),
+        store=small_store(42, size=6 if name in SMALL else 8),
         rounds=2,
         local_steps=1,
         clients_per_round=2,
@@ -58,7 +71,7 @@ def test_batch_norms_stay_local_and_nothing_else(name):
     )
     server, model = trainer.server, trainer.server.model
     owned = norm_entries(model.module)
-    assert len(owned) >= (4 if name == "small" else 80)
+    assert len(owned) >= (4 if name in SMALL else 80)
     start = named(model, server.vector, server.buffers)
     assert owned < set(start)
     received, trained, kept = {}, {}, {}
