@@ -115,6 +115,11 @@ def test_dirichlet_shares_have_the_mean_and_variance_of_the_law():
         assert abs(np.corrcoef(draws[:, 0, 0], draws[:, 0, 2])[0, 1]) < 0.1
 
 
+def test_dirichlet_shares_of_a_class_depend_on_its_name_alone():
+    shares = dirichlet_shares(("a", "b", "c"), 5, 0.5, 0)
+    np.testing.assert_array_equal(dirichlet_shares(("c", "a"), 5, 0.5, 0), shares[:, [2, 0]])
+
+
 @pytest.mark.parametrize("alpha", [0.3, 1.0])
 def test_dirichlet_counts_are_the_shares_rounded(make_store, alpha):
     store = make_store(np.arange(600) % 3)
