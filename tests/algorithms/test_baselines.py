@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from federations import ALGORITHMS, Linear, Normed, federation, models
+from federations import ALGORITHMS, Linear, Normed, federation, models, small_store
 from softmax import Softmax, close
 
 from medfl.errors import MedflError
@@ -28,6 +28,18 @@ def test_local_models_never_meet():
     assert trainer.history[-1]["bytes_total"] == 0
 
 
+def test_local_statistics_never_meet():
+    trainer = federation("local", model=Normed)
+    model, start = trainer.server.model, trainer.server.buffers.clone()
+    trainer.train()
+    assert torch.equal(trainer.server.buffers, start)
+    own = []
+    for client in trainer.clients:
+        client.receive(model)
+        own.append(tuple(model.buffers.tolist()))
+    assert len({tuple(start.tolist()), *own}) == 4
+
+
 def test_local_is_judged_on_everyone_and_averaged():
     trainer = federation("local", rounds=2)
     trainer.train()
@@ -42,6 +54,18 @@ def test_local_is_judged_on_everyone_and_averaged():
     assert result.pooled["test"]["accuracy"] == pytest.approx(sum(accuracies) / 3, abs=1e-12)
     assert result.pooled["test"]["n"] == len(rows)
     assert isinstance(result.pooled["test"]["n"], int)
+
+
+def test_what_no_local_model_can_be_judged_on_stays_undefined():
+    store = small_store(60)
+    store.labels[36:] %= 2  # class 2 is in nobody's validation or test
+    trainer = federation("local", store=store, rounds=1)
+    trainer.train()
+    for fold in ("val", "test"):
+        absent = trainer.last[1].pooled[fold]["per_class"]["class2"]
+        assert absent.pop("n") == 0
+        assert set(absent.values()) == {None}
+        assert trainer.last[1].pooled[fold]["averaged_over"]["auc_macro"] == 2
 
 
 def test_centralised_pools_all_training_data():
@@ -125,3 +149,10 @@ def test_clipping_limits_a_step():
     trainer = federation(sizes=(12,), rounds=1, batch_size=100, clip_norm=1e-3, model=Linear)
     start, end = models(trainer)
     assert float((end - start).norm()) == pytest.approx(0.1 * 1e-3, rel=1e-3)
+
+
+def test_clipping_limits_a_step_with_its_correction():
+    # 3 steps of at most rate · limit; the pull 1e4 · (y − x) alone would go 1000 times as far.
+    trainer = federation("fedprox", {"mu": 1e4}, sizes=(12,), rounds=1, clip_norm=1e-3)
+    start, end = models(trainer)
+    assert float((end - start).norm()) <= 3 * 0.1 * 1e-3 * (1 + 1e-9)
