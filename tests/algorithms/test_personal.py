@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from federations import Normed, federation, models
 from softmax import Softmax, close
+from torch import nn
 
 LAM = 0.7
 
@@ -36,6 +39,27 @@ def test_ditto_by_hand():
     for k in range(3):
         assert close(personal(trainer, k), own.get(k, seen[-1].numpy()))
     assert len({tuple(v) for v in own.values()}) == len(own) >= 2
+
+
+def test_ditto_with_batch_norm_against_a_plain_loop():
+    trainer = federation("ditto", {"lam": LAM}, model=Normed)
+    problem = Softmax(trainer)
+    own = [copy.deepcopy(trainer.server.model.module).train() for _ in range(3)]
+    for number, x in enumerate(models(trainer)[:-1], start=1):
+        for k, module in enumerate(own):
+            optimizer = torch.optim.SGD(module.parameters(), lr=0.1)
+            for rows in problem.batches(k, number, "personal"):
+                images, labels = trainer.data.batch(torch.from_numpy(rows))
+                away = nn.utils.parameters_to_vector(module.parameters()) - x
+                loss = nn.functional.cross_entropy(module(images), labels)
+                optimizer.zero_grad()
+                (loss + LAM / 2 * away.square().sum()).backward()
+                optimizer.step()
+    for k, module in enumerate(own):
+        vector = nn.utils.parameters_to_vector(module.parameters())
+        assert torch.allclose(personal(trainer, k), vector, rtol=0, atol=1e-10)
+        statistics = torch.cat([module.body[1].running_mean, module.body[1].running_var])
+        assert torch.allclose(trainer.server.model.buffers, statistics, rtol=0, atol=1e-10)
 
 
 def test_ditto_keeps_statistics_apart():
