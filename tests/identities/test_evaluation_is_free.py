@@ -52,3 +52,16 @@ def test_the_saved_model_does_not_depend_on_evaluations(tmp_path):
         write_model(tmp_path / f"{every}.safetensors", final("finetune", Normed, every))
     one, other = (tmp_path / f"{every}.safetensors" for every in (1, 4))
     assert one.read_bytes() == other.read_bytes()
+
+
+def test_the_saved_model_is_the_servers(tmp_path):
+    from safetensors.torch import load_file
+
+    from medfl.federated.record import write_model
+
+    trainer = final("finetune", Normed, 4)  # the last to use the network tuned it
+    write_model(tmp_path / "model.safetensors", trainer)
+    fresh = Normed().double()
+    fresh.load_state_dict(load_file(tmp_path / "model.safetensors"))
+    vector = torch.nn.utils.parameters_to_vector(fresh.parameters())
+    assert torch.equal(vector, trainer.server.vector)
