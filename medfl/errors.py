@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class MedflError(Exception):
     """Bad input or an impossible request.
@@ -9,3 +12,12 @@ class MedflError(Exception):
     The message says what is wrong, where, and how to mend it; the command line prints it on one
     line, without a traceback, and exits with status 2.
     """
+
+
+@contextmanager
+def naming(where: str) -> Iterator[None]:
+    """Say of every ``MedflError`` of the block where its cause stands, such as a file."""
+    try:
+        yield
+    except MedflError as error:
+        raise MedflError(f"{where}: {error}") from error

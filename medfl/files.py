@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import errno
+import fcntl
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +21,32 @@ import yaml
 
 from medfl.errors import MedflError
 
+# A folder where a file is to be, a file where a folder is to be, and what only others may write.
+_NO_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
+_NO_PLACE |= {errno.ENOENT, errno.ENAMETOOLONG, errno.ENOTEMPTY}
+
+_open: set[Path] = set()  # folders of this process in which something is being written
+
 
 @contextmanager
 def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``target``; rename it to ``target`` when the block succeeds.
 
     Works for a file and for a directory (create either at the path given). On any error the
-    temporary is removed and ``target`` is left as it was; a full disk becomes a ``MedflError``.
+    temporary is removed and ``target`` is left as it was; a full disk, a forbidden or impossible
+    place become a ``MedflError``.
     """
     target = Path(target)
-    temporary = None
+    if target.name in ("", ".."):
+        raise MedflError(f"`{target}` names no file that could be written: give a file's path.")
+    if not _open.isdisjoint(target.parents):  # part of a folder that appears as a whole
+        yield target
+        return
+    scratch = lock = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        scratch, lock = _scratch(target)
+        _open.add(scratch)
         temporary = scratch / target.name
         yield temporary
         if temporary.is_dir() and target.is_dir():
@@ -45,17 +61,47 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         else:
             os.replace(temporary, target)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise MedflError(
-                f"no space left while writing {target}: nothing of it was kept. "
-                "Free some space or choose another output folder, then run the command again."
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-            raise MedflError(f"cannot write {target}: {error.strerror}.") from error
-        raise
+        explained = cannot_write(target, error)
+        if explained is None:
+            raise
+        raise explained from error
     finally:
-        if temporary is not None:
-            shutil.rmtree(temporary.parent, ignore_errors=True)
+        if scratch is not None:
+            _open.discard(scratch)
+            shutil.rmtree(scratch, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def cannot_write(target: Path, error: OSError) -> MedflError | None:
+    """What a failed write means to a user; None where the error is not about the place."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return MedflError(
+            f"no space left while writing {target}: nothing of it was kept. "
+            "Free some space or choose another output folder, then run the command again."
+        )
+    if error.errno in _NO_PLACE:
+        return MedflError(f"cannot write {target} ({error.strerror}): choose another place for it.")
+    return None
+
+
+def _scratch(target: Path) -> tuple[Path, int]:
+    """A folder beside ``target``, locked while we live; those of killed processes are removed."""
+    for old in target.parent.glob(f".{glob.escape(target.name)}.????????"):
+        # The lock of a killed process is free. One that was made just now may not be taken yet.
+        with suppress(OSError):
+            if time.time() - old.stat().st_mtime > 1:
+                lock = os.open(old, os.O_RDONLY)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(old)
+                finally:
+                    os.close(lock)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    lock = os.open(scratch, os.O_RDONLY)
+    with suppress(OSError):  # a file system without such locks: leftovers are left alone
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    return scratch, lock
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -88,11 +134,27 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
     """Read a YAML file; a missing file or a syntax error is a ``MedflError`` naming the line."""
     path = Path(path)
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
     except FileNotFoundError as error:
         raise MedflError(f"{path} does not exist.") from error
+    except OSError as error:
+        raise MedflError(f"{path} cannot be read ({error.strerror}): name a YAML file.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise MedflError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice in a mapping, where YAML would forget the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    problem = f"the key `{key.value}` stands there twice"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:

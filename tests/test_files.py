@@ -7,6 +7,9 @@ import errno
 import hashlib
 import json
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -68,7 +71,7 @@ def test_an_error_leaves_the_old_file(tmp_path):
 def make_folder(target, text):
     with atomic_path(target) as temporary:
         temporary.mkdir()
-        (temporary / "file").write_text(text)
+        write_text(temporary / "file", text)
 
 
 def test_a_folder_replaces_a_folder(tmp_path):
@@ -111,10 +114,60 @@ def test_no_space_left_while_a_folder_is_exchanged(tmp_path, monkeypatch):
     assert names(tmp_path) == ["d"]
 
 
-def test_a_path_below_a_file(tmp_path):
+@pytest.mark.parametrize("place", ["file/a", "folder", "folder/" + "x" * 300])
+def test_an_impossible_place_is_named(tmp_path, place):
     (tmp_path / "file").write_text("")
-    with pytest.raises((MedflError, FileExistsError)):
-        write_text(tmp_path / "file" / "a", "x")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(MedflError, match=rf"cannot write .*{place} \(.*choose another place"):
+        write_text(tmp_path / place, "x")
+    assert names(tmp_path) == ["file", "folder"]
+    assert names(tmp_path / "folder") == []
+
+
+@pytest.mark.parametrize("target", ["", ".", "..", "folder/.."])
+def test_a_target_without_a_name_costs_nobody_their_files(tmp_path, monkeypatch, target):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "thesis").write_text("")
+    monkeypatch.chdir(tmp_path / "folder")
+    with pytest.raises(MedflError, match="names no file that could be written"):
+        write_text(target, "x")
+    assert names(tmp_path) == ["folder"]
+    assert names(tmp_path / "folder") == ["thesis"]
+
+
+def test_a_full_disk_names_what_was_asked_for_and_not_the_scratch(tmp_path, monkeypatch):
+    def full(self, *args, **kwargs):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(type(tmp_path), "write_text", full)
+    with pytest.raises(MedflError, match=rf"while writing {tmp_path / 'd'}: nothing of it"):
+        make_folder(tmp_path / "d", "x")
+    assert names(tmp_path) == []
+
+
+KILLED = """
+import os, sys
+from medfl.files import atomic_path
+with atomic_path(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a"], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".a.")
+    with atomic_path(tmp_path / "a") as ours:
+        for scratch in tmp_path.iterdir():
+            os.utime(scratch, (0, 0))
+        write_text(tmp_path / "a", "whole")
+        assert ours.parent.exists(), "what is being written stays"
+        assert names(tmp_path) == [ours.parent.name, "a"]
+        ours.write_text("later")
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_text() == "later"
 
 
 def test_bad_yaml(tmp_path):
@@ -123,6 +176,11 @@ def test_bad_yaml(tmp_path):
     (tmp_path / "a.yaml").write_text("a: 1\nb: [\n")
     with pytest.raises(MedflError, match=r"a.yaml is not valid YAML.*line 3"):
         read_yaml(tmp_path / "a.yaml")
+    with pytest.raises(MedflError, match=rf"{tmp_path} cannot be read"):
+        read_yaml(tmp_path)
+    (tmp_path / "c.yaml").write_text("a: {x: 1}\nb: {x: 1, y: 2, x: 3}\n")
+    with pytest.raises(MedflError, match=r"c.yaml .*`x` stands there twice.*line 2"):
+        read_yaml(tmp_path / "c.yaml")
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(MedflError, match="not valid YAML"):
         read_yaml(tmp_path / "b.yaml")
