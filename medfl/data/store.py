@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from medfl.errors import MedflError
 from medfl.files import atomic_path, read_yaml, sha256_file, write_csv, write_yaml
@@ -26,6 +27,7 @@ COLUMNS = ("id", "labels", "group", "site", "modality", "fold")
 FOLDS = ("train", "val", "test")
 
 
+@with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
 @dataclass(frozen=True)
 class DatasetInfo:
     """What a dataset is.
@@ -126,30 +128,40 @@ class Store:
     def open(cls, path: str | os.PathLike[str]) -> Store:
         """Map a store. A missing, half-written or inconsistent one is a ``MedflError``."""
         path = Path(path)
-        again = f"Make it again with `medfl prepare {path.name} --force`."
+        again = f"Make it again with `{_command(path)} --force`."
         missing = [name for name in (IMAGES, SAMPLES, DATASET) if not (path / name).is_file()]
-        if len(missing) == 3:
+        if not path.exists():
             raise MedflError(
-                f"there is no prepared dataset at {path}. Make it with `medfl prepare {path.name}`."
+                f"there is no prepared dataset at {path}. Make it with `{_command(path)}`."
             )
         if missing:
             raise MedflError(f"the store {path} lacks {' and '.join(missing)}. {again}")
         info = _read_info(path / DATASET, again)
         try:
-            images = np.load(path / IMAGES, mmap_mode="r", allow_pickle=False)
+            images = np.lib.format.open_memmap(path / IMAGES, mode="r")
         except (ValueError, EOFError, OSError) as error:
-            raise MedflError(f"{path / IMAGES} is damaged: {error}. {again}") from error
+            reason = str(error).rstrip(".")
+            raise MedflError(f"{path / IMAGES} is damaged: {reason}. {again}") from error
         if images.ndim != 4 or images.dtype != np.uint8:
             raise MedflError(
                 f"{path / IMAGES} holds {images.dtype} of shape {images.shape}, not uint8 "
                 f"(N, C, H, W). {again}"
             )
-        samples = list(_read_samples(path / SAMPLES, again))
+        if not len(info.mean) == len(info.std) == images.shape[1]:
+            raise MedflError(
+                f"{path / DATASET} has {len(info.mean)} means and {len(info.std)} standard "
+                f"deviations for {images.shape[1]} channels. {again}"
+            )
+        try:
+            samples = list(_read_samples(path / SAMPLES, again))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise MedflError(f"{path / SAMPLES} is not a CSV file: {error}. {again}") from error
         if len(samples) != len(images):
             raise MedflError(
                 f"the store {path} has {len(images)} images but {len(samples)} rows in {SAMPLES}. "
                 f"{again}"
             )
+        _check_rows(samples, str(path / SAMPLES))
         return cls(path, info, images, samples)
 
     def verify(self) -> None:
@@ -157,7 +169,7 @@ class Store:
         if sha256_file(self.path / IMAGES) != self.info.images_sha256:
             raise MedflError(
                 f"{self.path / IMAGES} is not what was prepared (its SHA-256 differs from the one "
-                f"in {DATASET}). Make it again with `medfl prepare {self.path.name} --force`."
+                f"in {DATASET}). Make it again with `{_command(self.path)} --force`."
             )
 
 
@@ -176,7 +188,10 @@ def write_store(
         images: N arrays (C, H, W) uint8 of one shape, in the order of ``samples``.
     """
     path = Path(path)
-    _check_samples(samples, info, str(path))
+    if not samples:
+        raise MedflError(f"{path}: {info.name} has no samples.")
+    encode_labels(samples, info, str(path))
+    _check_rows(samples, str(path))
     with atomic_path(path) as folder:
         folder.mkdir()
         mean, std = _write_images(folder / IMAGES, samples, iter(images))
@@ -212,10 +227,13 @@ def encode_labels(samples: Sequence[Sample], info: DatasetInfo, where: str) -> n
     return labels if info.task == "multilabel" else labels.argmax(axis=1).astype(np.int64)
 
 
-def _check_samples(samples: Sequence[Sample], info: DatasetInfo, where: str) -> None:
-    if not samples:
-        raise MedflError(f"{where}: {info.name} has no samples.")
-    encode_labels(samples, info, where)
+def _command(path: Path) -> str:
+    """What makes the store at ``<work root>/prepared/<dataset>``."""
+    root = path.parent.parent
+    return f"medfl prepare {path.name}" + ("" if root == Path("data") else f" --work-root {root}")
+
+
+def _check_rows(samples: Sequence[Sample], where: str) -> None:
     seen: set[str] = set()
     for sample in samples:
         if sample.id in seen:
@@ -232,22 +250,22 @@ def _write_images(
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Stream the images into a .npy file; return mean and standard deviation by channel."""
     first = next(images)
-    store = np.lib.format.open_memmap(
-        path, mode="w+", dtype=np.uint8, shape=(len(samples), *first.shape)
-    )
     official = all(sample.fold for sample in samples)
     histograms = np.zeros((len(first), 256), dtype=np.int64)
     count = 0
-    for count, image in enumerate(chain([first], images), start=1):
-        if image.dtype != np.uint8 or image.shape != first.shape or count > len(samples):
-            raise ValueError(f"image {count} is {image.dtype} {image.shape}, not {first.shape}")
-        store[count - 1] = image
-        if not official or samples[count - 1].fold == "train":
-            for channel, histogram in zip(image, histograms, strict=True):
-                histogram += np.bincount(channel.ravel(), minlength=256)
-    if count != len(samples):
-        raise ValueError(f"{count} images for {len(samples)} samples")
-    store.flush()
+    # Not through a memory map: a full disk under one kills the process instead of raising.
+    with path.open("wb") as file:
+        header = {"descr": "|u1", "fortran_order": False, "shape": (len(samples), *first.shape)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for count, image in enumerate(chain([first], images), start=1):
+            if image.dtype != np.uint8 or image.shape != first.shape or count > len(samples):
+                raise ValueError(f"image {count} is {image.dtype} {image.shape}, not {first.shape}")
+            file.write(image.tobytes())
+            if not official or samples[count - 1].fold == "train":
+                for channel, histogram in zip(image, histograms, strict=True):
+                    histogram += np.bincount(channel.ravel(), minlength=256)
+        if count != len(samples):
+            raise ValueError(f"{count} images for {len(samples)} samples")
     weights = histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1)
     levels = np.arange(256) / 255
     mean = weights @ levels
@@ -256,16 +274,17 @@ def _write_images(
 
 
 def _read_info(path: Path, again: str) -> DatasetInfo:
-    fields: Any = read_yaml(path)
     try:
-        tuples = {k: tuple(v) for k, v in fields.items() if isinstance(v, list)}
-        return DatasetInfo(**{**fields, **tuples})
-    except (TypeError, AttributeError) as error:
-        raise MedflError(f"{path} does not describe a dataset ({error}). {again}") from error
+        return TypeAdapter(DatasetInfo).validate_python(read_yaml(path))
+    except ValidationError as error:
+        what = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise MedflError(f"{path} does not describe a dataset ({what}). {again}") from error
 
 
 def _read_samples(path: Path, again: str) -> Iterator[Sample]:
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise MedflError(

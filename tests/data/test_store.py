@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import yaml
 
 from medfl.data import DatasetInfo, Sample, Store, write_store
 from medfl.errors import MedflError
@@ -87,8 +88,103 @@ def test_a_failing_source_keeps_the_older_store(tmp_path, images):
 def test_half_there(tmp_path, images, name):
     write_store(tmp_path / "toy", info(), samples("abc"), images)
     (tmp_path / "toy" / name).unlink()
-    with pytest.raises(MedflError, match=rf"lacks {name}.*medfl prepare toy --force"):
+    again = "medfl prepare toy --work-root .* --force"
+    with pytest.raises(MedflError, match=rf"lacks {name}.*{again}"):
         Store.open(tmp_path / "toy")
+
+
+def test_a_folder_or_a_file_of_somebody_else(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").write_text("")
+    for name in ("folder", "file"):
+        with pytest.raises(MedflError, match=rf"lacks .*medfl prepare {name} .*--force"):
+            Store.open(tmp_path / name)
+
+
+def test_the_command_that_mends_names_the_work_root_where_it_is_another(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MedflError, match=r"`medfl prepare toy`"):
+        Store.open("data/prepared/toy")
+    with pytest.raises(MedflError, match=r"`medfl prepare toy --work-root elsewhere`"):
+        Store.open("elsewhere/prepared/toy")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"classes": None}, "classes: Input should be a valid tuple"),
+        ({"classes": [1, 2]}, r"classes\.0: Input should be a valid string"),
+        ({"task": "foo"}, "task: Input should be 'multiclass' or 'multilabel'"),
+        ({"images_sha256": 5}, "images_sha256"),
+        ({"mean": [0.5]}, "has 1 means and 2 standard deviations for 2 channels"),
+        ({"std": [float("nan"), 1.0]}, r"std\.0"),
+        ({"extra": 1}, "extra"),
+    ],
+)
+def test_a_description_that_was_edited(tmp_path, images, change, message):
+    write_store(tmp_path / "toy", info(), samples("abc"), images)
+    path = tmp_path / "toy" / "dataset.yaml"
+    path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **change}))
+    with pytest.raises(MedflError, match=rf"dataset\.yaml .*{message}.*--force"):
+        Store.open(tmp_path / "toy")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("s1,b,g1", "s0,b,g1", "the sample id s0 occurs twice"),
+        ("s1,b,g1", "s1,b,", "`s1` lacks an id or a group"),
+        ("s1,b,g1,,,", "s1,b,g1,,,dev", "unknown fold `dev`"),
+        ("s1,b,g1", "s1,,g1", "s1 has 0 labels"),
+        ("s1,b,g1", "s1,\udcff,g1", "is not a CSV file"),
+    ],
+)
+def test_rows_that_were_edited(tmp_path, images, old, new, message):
+    write_store(tmp_path / "toy", info(), samples("abc"), images)
+    path = tmp_path / "toy" / "samples.csv"
+    text = path.read_text().replace(old, new)
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(MedflError, match=rf"samples\.csv.*{message}"):
+        Store.open(tmp_path / "toy")
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 99, b"\x93NUMPY\x01\x00v\x00{'descr'"])
+def test_pixels_that_are_none(tmp_path, images, content):
+    write_store(tmp_path / "toy", info(), samples("abc"), images)
+    (tmp_path / "toy" / "images.npy").write_bytes(content)
+    with pytest.raises(MedflError, match=r"images\.npy is damaged.*--force"):
+        Store.open(tmp_path / "toy")
+
+
+def test_pixels_of_another_kind(tmp_path, images):
+    write_store(tmp_path / "toy", info(), samples("abc"), images)
+    np.save(tmp_path / "toy" / "images.npy", images.astype(np.float32))
+    with pytest.raises(MedflError, match=r"holds float32 of shape .*--force"):
+        Store.open(tmp_path / "toy")
+    with (tmp_path / "toy" / "images.npy").open("wb") as file:
+        np.savez(file, images)
+    with pytest.raises(MedflError, match="is damaged"):
+        Store.open(tmp_path / "toy")
+
+
+def test_no_space_left(tmp_path, images):
+    """A limit of file sizes stands for the full disk: the write itself fails, half-way."""
+    import resource
+    import signal
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    write_store(tmp_path / "toy", info(), samples("abc"), images)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
+        big = np.zeros((3, 2, 64, 64), np.uint8)
+        with pytest.raises(MedflError, match=rf"no space left while writing {tmp_path / 'toy'}:"):
+            write_store(tmp_path / "toy", info(), samples("abc"), big)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]
+    assert Store.open(tmp_path / "toy").images.shape == (3, 2, 4, 4)
 
 
 def test_missing(tmp_path):
