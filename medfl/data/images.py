@@ -37,10 +37,13 @@ def read_image(
     except FileNotFoundError as error:
         raise MedflError(f"the image {path} does not exist.") from error
     except UnidentifiedImageError as error:
-        raise MedflError(f"{path} is not an image that Pillow can read, or is corrupt.") from error
+        raise MedflError(
+            f"{path} is not an image that Pillow can read, or is corrupt: get this file again."
+        ) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow reports damage inside a file by all of these.
-        raise MedflError(f"{path} is a corrupt image: {error}.") from error
+        reason = str(error).rstrip(".")
+        raise MedflError(f"{path} is a corrupt image: {reason}. Get this file again.") from error
     array = np.asarray(pixels)
     return array[None].copy() if channels == 1 else np.ascontiguousarray(array.transpose(2, 0, 1))
 

@@ -1,6 +1,8 @@
 import csv
 import hashlib
+import http.client
 import importlib.util
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from PIL import Image
 
 from medfl.data import prepare
-from medfl.data.catalog import Places, get, names, parse_dataset
+from medfl.data.catalog import Places, get, medmnist, names, parse_dataset
 from medfl.data.store import Store
 from medfl.errors import MedflError
 
@@ -53,6 +55,11 @@ def test_words():
         ("pneumoniamnist-32", "published at 28, 64, 128, 224 pixels, not at 32"),
         ("ham10000-4", "from 8 to 2048 pixels"),
         ("ham10000-99999", "from 8 to 2048 pixels"),
+        ("ham10000-0", "from 8 to 2048 pixels, not 0"),
+        ("ham10000--8", "from 8 to 2048 pixels, not -8"),
+        ("ham10000-064", "unknown dataset `ham10000-064`"),
+        ("ham10000-\N{ARABIC-INDIC DIGIT EIGHT}", "unknown dataset"),
+        ("../ham10000", "unknown dataset"),
     ],
 )
 def test_unknown_words(word, message):
@@ -140,6 +147,41 @@ def test_ham10000_empty(tmp_path):
     refused(tmp_path, r"incomplete in .*: no HAM10000_metadata .*no images in HAM10000_images_part")
 
 
+def test_ham10000_without_images_or_without_its_table(tmp_path):
+    folder = ham(tmp_path)
+    (folder / "HAM10000_metadata").rename(tmp_path / "table")
+    refused(tmp_path, r"incomplete in .*: no HAM10000_metadata \(.csv or .tab\)\. Expected at")
+    (folder / "HAM10000_metadata").mkdir()
+    refused(tmp_path, r"incomplete in .*: no HAM10000_metadata .*from https://doi")
+    (folder / "HAM10000_metadata").rmdir()
+    (tmp_path / "table").rename(folder / "HAM10000_metadata")
+    for part in folder.glob("*part*"):
+        shutil.rmtree(part)
+    refused(tmp_path, r"incomplete in .*: no images in HAM10000_images_part_1 or .*https://doi")
+
+
+def test_ham10000_is_a_file(tmp_path):
+    (tmp_path / "ham10000").write_text("")
+    refused(tmp_path, r"incomplete in .*ham10000: no HAM10000_metadata .*https://doi")
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link", "absent"])
+def test_ham10000_lacks_one_image(tmp_path, kind):
+    image = ham(tmp_path) / "HAM10000_images_part_1" / "ISIC_0000002.jpg"
+    image.unlink()
+    if kind == "folder":
+        image.mkdir()
+    elif kind == "dangling link":
+        image.symlink_to(tmp_path / "nowhere")
+    refused(tmp_path, r"of which 1 are missing \(the first is ISIC_0000002\.jpg\)")
+
+
+def test_ham10000_empty_image(tmp_path):
+    image = ham(tmp_path) / "HAM10000_images_part_1" / "ISIC_0000004.jpg"
+    image.write_bytes(b"")
+    refused(tmp_path, r"ISIC_0000004\.jpg is not an image .*get this file again")
+
+
 def test_ham10000_half_there(tmp_path):
     folder = ham(tmp_path)
     for image in (folder / "HAM10000_images_part_2").iterdir():
@@ -170,7 +212,7 @@ def test_ham10000_unknown_class(tmp_path):
 
 def test_ham10000_row_twice(tmp_path):
     edit(ham(tmp_path, 2) / "HAM10000_metadata", "ISIC_0000001", "ISIC_0000000")
-    refused(tmp_path, "ISIC_0000001.jpg|occurs twice")
+    refused(tmp_path, "HAM10000_metadata: the image_id ISIC_0000000 stands there twice")
 
 
 def test_ham10000_corrupt_image(tmp_path):
@@ -274,6 +316,23 @@ def test_medmnist_download_that_fails_or_is_cut(mnist, tmp_path):
     with pytest.raises(MedflError, match=r"is damaged.*incomplete: try again"):
         entry.read(places, 28)
     path.unlink()
+    with pytest.raises(MedflError, match=r"is not there, and file:.* gave: .*Expected at .*none"):
+        entry.read(places, 28)
+    assert not list((tmp_path / "work").rglob("*.npz"))
+
+
+@pytest.mark.parametrize(
+    "error", [ConnectionResetError(104, "reset by peer"), http.client.IncompleteRead(b"x", 9)]
+)
+def test_medmnist_download_that_breaks_off(mnist, tmp_path, monkeypatch, error):
+    entry, _, _ = mnist()
+
+    def break_off(source, target):
+        target.write_bytes(b"half")
+        raise error
+
+    monkeypatch.setattr(medmnist, "_copy", break_off)
+    places = Places(tmp_path / "none", tmp_path / "work")
     with pytest.raises(MedflError, match=r"is not there, and file:.* gave: .*Expected at .*none"):
         entry.read(places, 28)
     assert not list((tmp_path / "work").rglob("*.npz"))

@@ -49,7 +49,7 @@ def get(name: str) -> Dataset:
 
 def parse_dataset(word: str) -> DatasetSpec:
     """Read ``<name>`` or ``<name>-<size>``; the size is the side of the square image in pixels."""
-    match = re.fullmatch(r"(.+?)(?:-(\d+))?", word)
+    match = re.fullmatch(r"(.+?)(?:-(0|-?[1-9][0-9]*))?", word)
     if match is None:
         raise MedflError(f"unknown dataset `{word}`{did_you_mean(word, names())}")
     dataset = get(match[1])

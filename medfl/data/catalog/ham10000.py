@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from medfl.data.catalog.base import Dataset, Places, RawData
@@ -34,7 +35,8 @@ class Ham10000(Dataset):
         if root is None:
             raise self.missing(places, "ham10000")
         table = next((root / name for name in METADATA if (root / name).is_file()), None)
-        files = {path.stem: path for name in FOLDERS for path in (root / name).glob("*.jpg")}
+        found = (path for name in FOLDERS for path in (root / name).glob("*.jpg"))
+        files = {path.stem: path for path in found if path.is_file()}
         if table is None or not files:
             lacking = [] if files else [f"no images in {' or '.join(FOLDERS[:2])}"]
             if table is None:
@@ -70,6 +72,9 @@ class Ham10000(Dataset):
                 )
             )
         samples.sort(key=lambda sample: sample.id)
+        for one, other in pairwise(samples):
+            if one.id == other.id:
+                raise MedflError(f"{table}: the image_id {one.id} stands there twice.")
         if any(sample.site for sample in samples):
             return samples, ""
         return samples, (

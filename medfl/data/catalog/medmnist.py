@@ -10,11 +10,11 @@ import hashlib
 import importlib.util
 import shutil
 import sys
-import urllib.error
 import urllib.request
 import zipfile
 from dataclasses import dataclass
 from functools import cache
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import numpy as np
 from medfl.data.catalog.base import Dataset, Places, RawData
 from medfl.data.store import FOLDS, Sample
 from medfl.errors import MedflError
-from medfl.files import atomic_path, sha256_file
+from medfl.files import atomic_path, cannot_write, sha256_file
 
 SIZES = (28, 64, 128, 224)
 _MODALITY = {"chest": "DX", "pneumonia": "DX", "breast": "US", "oct": "OPT", "organ": "CT"}
@@ -96,8 +96,8 @@ class MedMnist(Dataset):
                 request = urllib.request.Request(url, headers={"User-Agent": "medfl"})
                 with urllib.request.urlopen(request, timeout=30) as reply:
                     _copy(reply, temporary)
-            except OSError as error:  # URLError and time-outs are OSErrors too
-                if error.errno is not None and not isinstance(error, urllib.error.URLError):
+            except (OSError, HTTPException) as error:  # URLError and time-outs are OSErrors too
+                if isinstance(error, OSError) and cannot_write(path, error):
                     raise  # a full disk is atomic_path's to explain
                 raise self.missing(
                     places, f"medmnist/{path.name}", f"is not there, and {url} gave: {error}"
