@@ -38,7 +38,7 @@ def assign_folds(
     Raises:
         MedflError: where official folds cut a group or lack some, or there are too few groups.
     """
-    if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
+    if not (val_fraction > 0 and test_fraction > 0 and val_fraction + test_fraction < 1):
         raise MedflError(
             f"val_fraction {val_fraction:g} and test_fraction {test_fraction:g} must both be more "
             "than 0 and leave something to train on."

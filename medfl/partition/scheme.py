@@ -97,8 +97,10 @@ def parse_partition(word: str) -> Scheme:
         raise MedflError(
             f"partition `{word}`: {family.value} `{text}` is not a number; {example}."
         ) from error
-    if not math.isfinite(value) or not re.fullmatch(r"[-+.\deE]+", text):
+    if not math.isfinite(value):
         raise MedflError(f"partition `{word}`: {family.value} must be finite; {example}.")
+    if not re.fullmatch(r"[-+.0-9eE]+", text):  # what float() takes besides, such as 1_0
+        raise MedflError(f"partition `{word}`: `{text}` is not a plain number; {example}.")
     if family.value == "alpha" and value <= 0:
         raise MedflError(f"partition `{word}`: alpha must be more than 0; {example}.")
     if not family.low <= value <= family.high:

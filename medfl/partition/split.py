@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -94,7 +94,7 @@ class Split:
         path = Path(path)
         clients, folds = _read_rows(path, store)
         _check_groups(path, store, folds)
-        partition, seed, extra = _describe(path)
+        partition, seed, moved, names = _describe(path)
         parse_partition(partition)
         return cls(
             samples=np.asarray(store.ids),
@@ -103,8 +103,8 @@ class Split:
             partition=partition,
             seed=seed,
             num_clients=int(clients.max()) + 1,
-            moved=int(extra.get("moved", 0)),
-            client_names=tuple(extra.get("client_names", ())),
+            moved=moved,
+            client_names=names,
         )
 
 
@@ -166,7 +166,7 @@ def _fold(name: str) -> int:
 
 def _read_rows(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = list(csv.reader(file))
     except FileNotFoundError as error:
         raise MedflError(f"{path} does not exist: make it with `medfl split`.") from error
@@ -179,7 +179,7 @@ def _read_rows(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray]:
     folds = np.full(len(place), "", "<U5")
     for line, row in enumerate(rows[1:], start=2):
         where = f"{path}, line {line}"
-        if len(row) != 3 or not re.fullmatch(r"\d{1,9}", row[1]) or row[2] not in FOLDS:
+        if len(row) != 3 or not re.fullmatch(r"[0-9]{1,9}", row[1]) or row[2] not in FOLDS:
             raise MedflError(f"{where}: expected sample, client number and train, val or test.")
         index = place.get(row[0])
         if index is None:
@@ -213,19 +213,24 @@ def _check_groups(path: Path, store: Store, folds: np.ndarray) -> None:
         )
 
 
-def _describe(path: Path) -> tuple[str, int, dict[str, Any]]:
-    """Scheme, seed and whatever else is known of the split at ``path``."""
+def _describe(path: Path) -> tuple[str, int, int, tuple[str, ...]]:
+    """Scheme, seed, moved samples and names of clients of the split at ``path``."""
     try:
         record = json.loads(sidecar(path).read_text(encoding="utf-8"))
-        return str(record["partition"]), int(record["seed"]), record
+        names = tuple(map(str, record.get("client_names", ())))
+        moved = int(record.get("moved", 0))
+        return str(record["partition"]), int(record["seed"]), moved, names
     except FileNotFoundError:
         pass
-    except (ValueError, KeyError, TypeError) as error:
-        raise MedflError(f"{sidecar(path)} is not a heterogeneity record: {error!r}.") from error
-    seed = re.fullmatch(r"seed(\d+)", path.stem)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MedflError(
+            f"{sidecar(path)} is not a heterogeneity record ({error!r}): make the split again with "
+            "`medfl split`."
+        ) from error
+    seed = re.fullmatch(r"seed([0-9]+)", path.stem)
     if not seed:
         raise MedflError(
             f"{path}: neither {sidecar(path).name} nor the path (<partition>/seed<k>.csv) tells "
             "its partition and seed."
         )
-    return path.parent.name, int(seed[1]), {}
+    return path.parent.name, int(seed[1]), 0, ()

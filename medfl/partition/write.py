@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medfl.errors import MedflError
 from medfl.files import atomic_path
 from medfl.partition.heterogeneity import heterogeneity
 from medfl.partition.split import Split, make_split, sidecar
@@ -47,6 +48,8 @@ def write_split(
     from medfl.partition.picture import draw_split
 
     output = Path(output)
+    if output.suffix != ".csv" or output.is_dir():
+        raise MedflError(f"`{output}` must name the split's table, a file that ends in .csv.")
     split = make_split(
         store,
         partition,

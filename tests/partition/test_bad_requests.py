@@ -31,6 +31,9 @@ from medfl.partition import make_split, parse_partition
         ("noise-2", "from 0 to 1"),
         ("site-dirichlet-0", "alpha must be more than 0"),
         ("", "unknown partition"),
+        ("dirichlet-1_0", "`1_0` is not a plain number"),
+        ("dirichlet-\N{ARABIC-INDIC DIGIT THREE}", "not a plain number"),
+        ("dirichlet-0.5/..", "is not a number"),
     ],
 )
 def test_words(word, message):
@@ -48,6 +51,9 @@ def test_words(word, message):
         ("iid", 0, {}, "num_clients must be 1 or more"),
         ("iid", 2, {"min_samples": 0}, "min_samples must be 1 or more"),
         ("iid", 2, {"test_fraction": 0.9}, "leave something to train on"),
+        ("iid", 2, {"val_fraction": float("nan")}, "leave something to train on"),
+        ("iid", 2, {"test_fraction": float("inf")}, "leave something to train on"),
+        ("iid", 2, {"test_fraction": 0}, "must both be more than 0"),
         ("pathological-3", 4, {}, "training fold has 2: use pathological-2 or less"),
         ("pathological-1", 1, {}, "leaves some of the 2 classes to no one: use at least 2 clients"),
         ("site", None, {}, "names no sites"),

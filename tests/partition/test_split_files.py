@@ -84,8 +84,60 @@ def test_a_sample_missing_or_twice(store, table):
         Split.read(table, store)
 
 
+def test_a_spreadsheets_way_of_saving_is_read(store, table):
+    expected = Split.read(table, store)
+    text = table.read_text().replace("\n", "\r\n")
+    table.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    np.testing.assert_array_equal(Split.read(table, store).clients, expected.clients)
+
+
 @pytest.mark.parametrize(
-    "row", ["s000003,1", "s000003,one,train", "s000003,-1,val", "s000003,1,dev"]
+    ("text", "message"),
+    [
+        ("", "must begin with the line `sample,client,fold`"),
+        ("sample,client\ns000000,1\n", "must begin with the line"),
+        ("sample;client;fold\n", "must begin with the line"),
+        ("sample,client,fold\n", "lacks sample `s000000`"),
+    ],
+)
+def test_a_table_that_is_no_split(store, table, text, message):
+    table.write_text(text)
+    with pytest.raises(MedflError, match=message):
+        Split.read(table, store)
+
+
+def test_a_table_that_was_cut_off(store, table):
+    table.write_text(table.read_text()[:500].rsplit(",", 1)[0])
+    with pytest.raises(MedflError, match=r"line \d+: expected sample, client number"):
+        Split.read(table, store)
+
+
+@pytest.mark.parametrize("record", ["[]", "{}", '{"partition": "iid", "seed": 0, "moved": "x"}'])
+def test_a_record_that_is_none(store, table, record):
+    table.with_suffix(".heterogeneity.json").write_text(record)
+    with pytest.raises(MedflError, match=r"is not a heterogeneity record.*make the split again"):
+        Split.read(table, store)
+
+
+@pytest.mark.parametrize("output", ["seed0", "seed0.png", "folder.csv", ""])
+def test_an_output_that_is_no_table(store, tmp_path, monkeypatch, output):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(MedflError, match="must name the split's table"):
+        write_split(store, "iid", 3, 0, output)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "s000003,1",
+        "s000003,one,train",
+        "s000003,-1,val",
+        "s000003,1,dev",
+        "s000003,1.0,val",
+        "s000003,\N{ARABIC-INDIC DIGIT ONE},val",
+    ],
 )
 def test_a_malformed_row(store, table, row):
     lines = table.read_text().splitlines()
