@@ -10,11 +10,20 @@ import difflib
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from medfl.errors import MedflError
 from medfl.files import read_yaml
@@ -24,6 +33,19 @@ class Section(BaseModel):
     """A part of a configuration: unknown keys are errors, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse true and false where Python would take them for 1 and 0."""
+        kind = cls.model_fields[info.field_name].annotation if info.field_name else None
+        many = value if isinstance(value, list) else [value]
+        if kind is not bool and any(isinstance(one, bool) for one in many):
+            raise ValueError(
+                "true or false does not fit here (YAML also reads yes, no, on and off as such: "
+                "put a word in quotes)"
+            )
+        return value
 
 
 class FederatedLearning(Section):
@@ -70,14 +92,25 @@ class FederatedLearning(Section):
         return self
 
 
+# By name, so that a grid is checked without PyTorch. What they are stands in medfl/models.
+MODELS = ("cnn", "mlp", "logistic", "resnet18", "resnet50", "densenet121", "efficientnet_b0")
+
+
 class Model(Section):
     """The network."""
 
-    name: str = Field("cnn", description="cnn, resnet18, resnet50, densenet121, efficientnet_b0")
+    name: str = Field("cnn", description="one of MODELS")
     normalization: Literal["batch", "group"] = Field(
         "batch", description="batch norm, or group norm in its place"
     )
     pretrained: bool = Field(False, description="start from torchvision's ImageNet weights")
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in MODELS:
+            raise ValueError(f"unknown model `{name}`{did_you_mean(name, MODELS)}")
+        return name
 
 
 class Training(Section):
@@ -107,10 +140,17 @@ class Training(Section):
     warmup_rounds: int = Field(0, ge=0, description="rounds of linear warm-up")
     clip_norm: float | None = Field(None, gt=0, description="limit of the gradient's 2-norm a step")
     mixed_precision: Literal["auto", "on", "off"] = Field(
-        "auto", description="bfloat16 arithmetic; auto: on a GPU that has it"
+        "auto", description='bfloat16 arithmetic; auto: on a GPU that has it; "on" needs its quotes'
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:<index>")
-    threads: int = Field(1, ge=1, description="CPU threads of one run")
+    threads: int = Field(1, ge=1, le=1024, description="CPU threads of one run")
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, name: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", name):
+            raise ValueError("choose auto, cpu, cuda or cuda:<index>")
+        return name
 
 
 class Privacy(Section):
@@ -191,7 +231,7 @@ class FederatedConfig(Section):
 
     def with_device(self, device: str) -> FederatedConfig:
         """The same run on another device."""
-        training = self.training.model_copy(update={"device": device})
+        training = validate(Training, {**self.training.model_dump(), "device": device}, "--device")
         return self.model_copy(update={"training": training})
 
     def fingerprint(self) -> str:
@@ -256,7 +296,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean `{close[0]}`?"
-    return f"; known: {', '.join(known)}."
+    return f"; known: {', '.join(known)}." if known else "; none is known here."
 
 
 def data_root(given: str | os.PathLike[str] | None = None) -> Path:

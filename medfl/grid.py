@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from medfl.config import (
     validate,
 )
 from medfl.data.catalog import parse_dataset
-from medfl.errors import MedflError
+from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
 from medfl.partition import parse_partition
 
@@ -33,9 +34,20 @@ class Cell:
     arm: str
     seed: int
 
+    def __str__(self) -> str:
+        return f"{self.dataset}/{self.partition}/{self.arm}/seed{self.seed}"
+
     def folder(self, output_dir: str | Path) -> Path:
         """Where the run lies under ``output_dir``."""
         return Path(output_dir, "runs", self.dataset, self.partition, self.arm, f"seed{self.seed}")
+
+
+# What a grid decides about every run, so that it cannot stand in the settings of runs.
+DECIDED = {
+    "algorithm": "is decided by the arm: write `algorithm` beside its hyper-parameters",
+    "algorithm_params": "is decided by the arm: write hyper-parameters beside its `algorithm`",
+    "num_clients": "is decided by num_clients of the grid, or of a dataset in dataset_settings",
+}
 
 
 class Sections(Section):
@@ -45,6 +57,13 @@ class Sections(Section):
     model: dict[str, Any] = Field(default_factory=dict)
     training: dict[str, Any] = Field(default_factory=dict)
     privacy: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("federated_learning")
+    @classmethod
+    def _leaves_the_grid_its_own(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for key in DECIDED.keys() & values:
+            raise ValueError(f"{key} {DECIDED[key]}")
+        return values
 
 
 class DatasetSettings(Sections):
@@ -57,9 +76,13 @@ class GridConfig(Section):
     """A params file: what is crossed with what, and the settings of every run."""
 
     data_root: str | None = None
-    work_root: str = Field("data", description="prepared stores go to <work_root>/prepared")
-    splits_dir: str = Field("data/splits", description="<dataset>/<partition>/seed<k>.csv")
-    output_dir: str = "results"
+    work_root: str = Field(
+        "data", min_length=1, description="prepared stores go to <work_root>/prepared"
+    )
+    splits_dir: str = Field(
+        "data/splits", min_length=1, description="<dataset>/<partition>/seed<k>.csv"
+    )
+    output_dir: str = Field("results", min_length=1)
     arms_file: str | None = Field("params/algorithms.yaml", description="the named arms")
     datasets: list[str] = Field(min_length=1)
     partitions: list[str] = Field(min_length=1)
@@ -114,7 +137,7 @@ class GridConfig(Section):
     def split_config(self) -> SplitConfig:
         """The fold settings that every split of the grid shares."""
         content = {key: getattr(self, key) for key in SplitConfig.model_fields}
-        return validate(SplitConfig, content, "the grid")
+        return validate(SplitConfig, content, "its splits")
 
     def run_config(self, cell: Cell) -> FederatedConfig:
         """The whole configuration of one run: defaults ← dataset ← arm."""
@@ -133,11 +156,6 @@ class GridConfig(Section):
         }
         clients = self.clients(cell.dataset, cell.partition)
         learning["num_clients"] = clients
-        per_round = learning.get("clients_per_round")
-        if per_round and clients and per_round > clients:
-            raise MedflError(
-                f"clients_per_round is {per_round}, but {cell.dataset} has {clients} clients."
-            )
         content = {
             "dataset": cell.dataset,
             "partition": cell.partition,
@@ -160,15 +178,19 @@ def read_grid(path: str | Path, overrides: Mapping[str, Any] | None = None) -> G
 def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig:
     """Check a grid as a whole: every name, hyper-parameter and setting, before anything runs."""
     grid = validate(GridConfig, dict(content), where)
-    for dataset in grid.datasets:
-        parse_dataset(dataset)
-    for partition in grid.partitions:
-        parse_partition(partition)
-    arms = {**(read_arms(grid.arms_file) if grid.arms_file else {}), **grid.arm_settings}
+    with naming(where):
+        for dataset in grid.datasets:
+            parse_dataset(dataset)
+        for partition in grid.partitions:
+            parse_partition(partition)
+        shared = read_arms(grid.arms_file) if grid.arms_file else {}
+    arms = {**shared, **grid.arm_settings}
     for name in grid.arms:
         if name not in arms:
             raise MedflError(f"{where}: unknown arm `{name}`{did_you_mean(name, arms)}")
-        _check_arm(name, arms[name], grid.arms_file or where)
+        own = name in grid.arm_settings or not grid.arms_file
+        with naming(where if own else str(grid.arms_file)):
+            _check_arm(name, arms[name])
     for name in grid.dataset_settings:
         if name not in grid.datasets:
             raise MedflError(
@@ -177,25 +199,39 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
             )
     chosen = {name: arms[name] for name in grid.arms}
     grid = grid.model_copy(update={"arm_settings": chosen})
-    for cell in grid.cells():
-        if cell.seed == grid.seeds[0]:
-            grid.run_config(cell)
+    with naming(where):
+        for cell in grid.cells():
+            if cell.seed == grid.seeds[0]:
+                grid.run_config(cell)
     return grid
 
 
 def read_arms(path: str | Path) -> dict[str, dict[str, Any]]:
     """Read the named arms: name → ``{algorithm: …, hyper-parameters, sections}``."""
     arms = read_yaml(path)
-    if not isinstance(arms, dict) or not all(isinstance(arm, dict) for arm in arms.values()):
+    if not isinstance(arms, dict) or not arms:
         raise MedflError(f"{path} must map each arm's name to its settings.")
+    for name, arm in arms.items():
+        if not isinstance(name, str) or not isinstance(arm, dict):
+            raise MedflError(f"{path} must map each arm's name to its settings; see `{name}`.")
     return arms
 
 
-def _check_arm(name: str, arm: Mapping[str, Any], where: str) -> None:
+def _check_arm(name: str, arm: Mapping[str, Any]) -> None:
+    # It names a folder, and Snakemake's rules know no others.
+    if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*", name):
+        raise MedflError(f"the arm `{name}` must be named by letters, digits, `_`, `.`, `+`, `-`.")
     if "algorithm" not in arm:
-        raise MedflError(f"{where}: the arm `{name}` does not say its `algorithm`.")
+        raise MedflError(f"the arm `{name}` does not say its `algorithm`.")
+    if not re.fullmatch(r"\w+|[A-Za-z_][\w.]*:\w+", str(arm["algorithm"])):
+        raise MedflError(
+            f"arm `{name}`: `{arm['algorithm']}` is no algorithm: write a registered name, or "
+            "my_package.module:MyClass."
+        )
     for section in SECTIONS:
         if not isinstance(arm.get(section) or {}, dict):
-            raise MedflError(f"{where}: arm `{name}`: `{section}` must hold settings by name.")
+            raise MedflError(f"arm `{name}`: `{section}` must hold settings by name.")
+    for key in DECIDED.keys() & (arm.get("federated_learning") or {}):
+        raise MedflError(f"arm `{name}`: federated_learning.{key} {DECIDED[key]}.")
     params = {key: value for key, value in arm.items() if key not in (*SECTIONS, "algorithm")}
-    check_params(str(arm["algorithm"]), params, f"{where}: arm `{name}`")
+    check_params(str(arm["algorithm"]), params, f"arm `{name}`")

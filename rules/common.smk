@@ -10,7 +10,7 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 from medfl.errors import MedflError
-from medfl.files import write_text
+from medfl.files import read_yaml, write_text
 from medfl.gpu import jobs_per_gpu, visible_gpus
 from medfl.grid import Cell, load_grid
 from medfl.provenance import code_sha, dataset_sha, source_sha
@@ -21,6 +21,7 @@ def read_grid():
     files = workflow.overwrite_configfiles or workflow.configfiles
     if len(files) > 1:
         raise MedflError("--configfile: name one grid; several would be merged key by key.")
+    read_yaml(files[0])  # refuses a key that stands twice, which Snakemake's reader lets pass
     checked = load_grid(config, str(files[0]))
     if not workflow.config_settings.config:
         return checked, files[0]

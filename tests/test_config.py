@@ -71,6 +71,14 @@ def test_a_file_round_trips(tmp_path):
         ),
         ({"split": {"val_fraction": 0.5, "test_fraction": 0.5}}, ["nothing to train on"]),
         ({"seed": -1}, ["`seed`"]),
+        ({"seed": True}, ["`seed`", "true or false does not fit"]),
+        ({"training": {"mixed_precision": True}}, ["mixed_precision", "put a word in quotes"]),
+        ({"training": {"lr_milestones": [True]}}, ["lr_milestones", "true or false"]),
+        ({"training": {"device": "quantum"}}, ["choose auto, cpu, cuda", "'quantum'"]),
+        ({"training": {"threads": 10**6}}, ["training.threads", "1024"]),
+        ({"model": {"name": "rsnet18"}}, ["unknown model `rsnet18`; did you mean `resnet18`?"]),
+        ({"federated_learning": {"rounds": -1}}, ["federated_learning.rounds", "got -1"]),
+        ({"federated_learning": []}, ["federated_learning"]),
         ({"privacy": {"mechanism": "hope"}}, ["privacy.mechanism"]),
     ],
 )
@@ -85,13 +93,23 @@ def test_a_mistake_is_one_message(tmp_path, content, messages):
         assert message in text
 
 
+def test_an_unknown_key_from_python():
+    with pytest.raises(ValueError, match="learnign_rate"):
+        FederatedConfig(learnign_rate=1)
+
+
+def test_a_device_given_later_is_checked_too():
+    with pytest.raises(MedflError, match=r"--device.*choose auto, cpu, cuda"):
+        FederatedConfig().with_device("meta")
+
+
 def test_two_mistakes_are_both_named(tmp_path):
     path = write(tmp_path, {"training": {"learnign_rate": 1, "batch_size": 0}})
     with pytest.raises(MedflError, match=r"learnign_rate.*; .*batch_size|batch_size.*; .*learnign"):
         FederatedConfig.read(path)
 
 
-@pytest.mark.parametrize("content", ["just words", "- a\n- list\n"])
+@pytest.mark.parametrize("content", ["just words", "- a\n- list\n", "", "# nothing\n"])
 def test_a_file_that_is_no_mapping(tmp_path, content):
     with pytest.raises(MedflError, match="must hold sections"):
         FederatedConfig.read(write(tmp_path, content))
@@ -107,6 +125,7 @@ def test_what_counts_for_a_fingerprint():
 def test_suggestions():
     assert did_you_mean("fedprx", ["fedavg", "fedprox"]) == "; did you mean `fedprox`?"
     assert did_you_mean("zzz", ["b", "a"]) == "; known: a, b."
+    assert did_you_mean("zzz", []) == "; none is known here."
     assert validate(FederatedConfig, {"rounds": 2}, "x").federated_learning.rounds == 2
 
 

@@ -112,6 +112,52 @@ def test_one_arm_does_not_change_another():
             ["arm `prox`: `training` must hold settings"],
         ),
         ({"arm_settings": {**ARMS, "prox": {"algorithm": 5}}}, ["unknown algorithm `5`"]),
+        ({"arm_settings": {**ARMS, "prox": {"algorithm": ":"}}}, ["`:` is no algorithm"]),
+        ({"arm_settings": {**ARMS, "prox": {"algorithm": "..:x"}}}, ["`..:x` is no algorithm"]),
+        (
+            {"arm_settings": {**ARMS, "prox": {"algorithm": "fedavg", "rounds": 3}}},
+            ["grid.yaml: arm `prox`: unknown key `rounds`; none is known"],
+        ),
+        (
+            {"arms": ["a/b"], "arm_settings": {"a/b": {"algorithm": "fedavg"}}},
+            ["grid.yaml: the arm `a/b` must be named by letters"],
+        ),
+        (
+            {"arm_settings": {**ARMS, "prox": {**ARMS["prox"], "model": {"nme": "cnn"}}}},
+            ["grid.yaml: the run phantom/iid/prox/seed0: unknown key `model.nme`", "`name`"],
+        ),
+        (
+            {
+                "arm_settings": {
+                    **ARMS,
+                    "prox": {**ARMS["prox"], "federated_learning": {"num_clients": 3}},
+                }
+            },
+            ["arm `prox`: federated_learning.num_clients is decided by num_clients of the grid"],
+        ),
+        (
+            {"run": {"federated_learning": {"algorithm": "fedavg"}}},
+            ["run.federated_learning", "algorithm is decided by the arm"],
+        ),
+        (
+            {"dataset_settings": {"phantom": {"federated_learning": {"num_clients": 3}}}},
+            ["num_clients is decided by num_clients of the grid"],
+        ),
+        ({"run": {"federated_learning": {"clients_per_round": "x"}}}, ["clients_per_round", "'x'"]),
+        ({"run": {"federated_learning": {"rounds": 0}}}, ["federated_learning.rounds", "got 0"]),
+        ({"run": {"model": {"name": "rsnet18"}}}, ["unknown model", "did you mean `resnet18`?"]),
+        ({"run": {"training": {"device": "gpu"}}}, ["choose auto, cpu, cuda"]),
+        ({"run": []}, ["`run`"]),
+        ({"partitions": "iid"}, ["`partitions`", "list"]),
+        ({"partitions": ["iid", "iid"]}, ["iid stands there twice"]),
+        ({"partitions": ["dirichlet-0"]}, ["grid.yaml: partition `dirichlet-0`: alpha must be"]),
+        ({"datasets": ["phantom-9999"]}, ["grid.yaml: phantom-9999: the size must be"]),
+        ({"seeds": [True]}, ["`seeds`", "true or false"]),
+        ({"num_clients": 0}, ["`num_clients`"]),
+        ({"num_clients": 2.5}, ["`num_clients`"]),
+        ({"output_dir": ""}, ["`output_dir`"]),
+        ({"work_root": ""}, ["`work_root`"]),
+        ({"arm_settings": {}}, ["unknown arm `fedavg`; none is known here."]),
     ],
 )
 def test_a_mistake_is_one_message(changes, messages):
@@ -135,9 +181,21 @@ def test_files(tmp_path, monkeypatch):
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(content))
     assert read_grid("grid.yaml").arm_settings == {"prox": ARMS["prox"]}
     assert read_grid("grid.yaml", {"seeds": [1, 2]}).seeds == [1, 2]
-    (tmp_path / "arms.yaml").write_text("- fedavg\n")
-    with pytest.raises(MedflError, match="must map each arm's name"):
+    for text in ("- fedavg\n", "", "prox: 5\n", "1: {algorithm: fedavg}\n"):
+        (tmp_path / "arms.yaml").write_text(text)
+        with pytest.raises(MedflError, match=r"arms.yaml must map each arm's name"):
+            read_grid("grid.yaml")
+    (tmp_path / "arms.yaml").write_text("prox: {algorithm: fedprox, nu: 1}\n")
+    with pytest.raises(MedflError, match=r"arms.yaml: arm `prox`: unknown key `nu`; known: mu"):
         read_grid("grid.yaml")
+    (tmp_path / "arms.yaml").write_text("prox: {algorithm: fedavg}\nprox: {algorithm: moon}\n")
+    with pytest.raises(MedflError, match=r"grid.yaml: arms.yaml .*`prox` stands there twice"):
+        read_grid("grid.yaml")
+    (tmp_path / "arms.yaml").unlink()
+    with pytest.raises(MedflError, match=r"grid.yaml: arms.yaml does not exist"):
+        read_grid("grid.yaml")
+    with pytest.raises(MedflError, match="cannot be read"):
+        read_grid(tmp_path)
     (tmp_path / "grid.yaml").write_text("phantom\n")
     with pytest.raises(MedflError, match="must hold keys"):
         read_grid("grid.yaml")

@@ -101,3 +101,9 @@ def test_cnn_takes_any_size(size):
 def test_bad_input_is_refused(arguments, message):
     with pytest.raises(MedflError, match=message):
         build_model(*arguments)
+
+
+def test_the_configuration_knows_these_names():
+    from medfl import config
+
+    assert config.MODELS == MODELS
