@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 
 from medfl.files import atomic_path
 
+log = logging.getLogger(__name__)
 NAME = "checkpoint.pt"
 
 
@@ -26,11 +27,17 @@ def load(folder: Path, fingerprint: str, device: torch.device) -> dict[str, Any]
     A checkpoint of another configuration, code or data is not resumed, and neither is one that
     cannot be read.
     """
+    path = folder / NAME
     try:
-        state = torch.load(folder / NAME, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError):
-        return None
-    return state if state.get("fingerprint") == fingerprint else None
+        state = torch.load(path, map_location=device, weights_only=True)
+        if state["fingerprint"] == fingerprint:
+            return state
+        log.warning("%s is of other settings, code or data: starting from the first round", path)
+    except FileNotFoundError:
+        pass
+    except Exception:  # torch and pickle report damage by any exception
+        log.warning("%s cannot be read: starting from the first round", path)
+    return None
 
 
 def remove(folder: Path) -> None:

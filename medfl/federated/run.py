@@ -6,13 +6,13 @@ import hashlib
 import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
+from pydantic import ValidationError
 
 from medfl.config import FederatedConfig
 from medfl.data.store import Store
@@ -23,8 +23,8 @@ from medfl.federated.data import FederatedData
 from medfl.federated.record import progress_line, provenance, write_record
 from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
-from medfl.files import sha256_file, write_yaml
-from medfl.partition import Split
+from medfl.files import cannot_write, read_yaml, sha256_file, write_yaml
+from medfl.partition import Split, parse_partition
 from medfl.provenance import code_sha
 
 log = logging.getLogger("medfl")
@@ -60,27 +60,32 @@ def execute(
         "store_fingerprint": store.fingerprint(),
         "split_sha256": sha256_file(_existing(split_path)),
     }
-    complete = _claim(folder, config, hashes, overwrite)
+    ours = check_folder(folder, config, overwrite)
+    complete = _complete(folder, config, hashes, overwrite)
     if complete:
         return complete
+    # All that can be wrong is found before anything is written, or an older run is removed.
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    device = choose_device(config.training.device)
+    split = Split.read(split_path, store)
+    _check_split(split, config, split_path)
+    data = FederatedData(store, split, device)
+    origin = provenance(config, device, **hashes) | {"started": started}
+    key = json.dumps([config.fingerprint(), hashes], sort_keys=True)
+    server = FederatedServer(config, data)
+    rounds = config.federated_learning.rounds
+    trainer = FederatedTrainer(
+        config,
+        server,
+        [FederatedClient(client, data) for client in data.clients],
+        checkpoint_dir=folder,
+        fingerprint=hashlib.sha256(key.encode()).hexdigest(),
+        on_round=lambda row: log.info(progress_line(row, rounds)),
+    )
+    _clear(folder, ("metrics.json",) if ours else (*OUTPUTS, "run.log", checkpoint.NAME))
     # An unwritable or full disk is noticed before the hours of training, not after.
     write_yaml(folder / "config.yaml", config.model_dump(mode="json"))
     with _log_to(folder / "run.log"):
-        started = datetime.now(UTC).isoformat(timespec="seconds")
-        device = choose_device(config.training.device)
-        data = FederatedData(store, Split.read(split_path, store), device)
-        origin = provenance(config, device, **hashes) | {"started": started}
-        key = json.dumps([config.fingerprint(), hashes], sort_keys=True)
-        server = FederatedServer(config, data)
-        rounds = config.federated_learning.rounds
-        trainer = FederatedTrainer(
-            config,
-            server,
-            [FederatedClient(client, data) for client in data.clients],
-            checkpoint_dir=folder,
-            fingerprint=hashlib.sha256(key.encode()).hexdigest(),
-            on_round=lambda row: log.info(progress_line(row, rounds)),
-        )
         log.info(
             "%s on %s, %s, seed %d: %d clients, %d rounds, %s with %d parameters, on %s",
             config.arm,
@@ -106,48 +111,82 @@ def _existing(split_path: Path) -> Path:
     return split_path
 
 
-def _claim(
-    folder: Path, config: FederatedConfig, hashes: dict[str, str], overwrite: bool
-) -> dict[str, Any] | None:
-    """Make the folder ours; the metrics of this very run where it is already complete."""
+def check_folder(folder: Path, config: FederatedConfig, overwrite: bool = False) -> bool:
+    """Refuse a folder that holds anything but a run of this configuration (``MedflError``).
+
+    Args:
+        folder: where the run shall lie.
+        config: the run.
+        overwrite: whether a run of another configuration in it may be replaced.
+
+    Returns:
+        Whether a run of this configuration lies there, finished or not.
+    """
     description = folder / "config.yaml"
     if not description.exists():
-        if folder.is_dir() and any(folder.glob("*.csv")):
+        found = [*folder.glob("*.csv"), *(folder / name for name in OUTPUTS)]
+        if any(path.exists() for path in found):
             raise MedflError(f"{folder} holds files that are not a run's: choose another folder.")
-        return None
+        return False
     try:
-        other = yaml.safe_load(description.read_text(encoding="utf-8"))
-        same = FederatedConfig.model_validate(other).fingerprint() == config.fingerprint()
-    except (ValueError, yaml.YAMLError, OSError):
-        other, same = {}, False
-    if not same:
-        if not overwrite:
-            raise MedflError(
-                f"{folder} holds a run of another configuration "
-                f"({_difference(other, config.model_dump(mode='json'))}). Choose another folder, "
-                "or replace that run with --overwrite."
-            )
-        _clear(folder)
-        return None
+        other = read_yaml(description)
+        if FederatedConfig.model_validate(other).fingerprint() == config.fingerprint():
+            return True
+        difference = _difference(other, config.model_dump(mode="json"))
+        problem = f"{folder} holds a run of another configuration ({difference})."
+    except ValidationError:
+        problem = f"{description} does not describe a run."
+    except MedflError as error:
+        problem = str(error)
+    if not overwrite:
+        raise MedflError(f"{problem} Choose another folder, or replace that run with --overwrite.")
+    return False
+
+
+def _complete(
+    folder: Path, config: FederatedConfig, hashes: dict[str, str], overwrite: bool
+) -> dict[str, Any] | None:
+    """The metrics of this very run where all of it is there."""
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        before = {key: metrics["provenance"].get(key) for key in hashes}
+        origin = {key: metrics["provenance"].get(key) for key in ("config_sha256", *hashes)}
+        finished = metrics["status"] == "diverged" or bool(metrics["last"]["test"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if before == hashes:
-        return metrics
-    if not overwrite:
-        changed = ", ".join(key for key in hashes if before[key] != hashes[key])
-        raise MedflError(
-            f"{folder} holds a run of this configuration with other code or data ({changed}). "
-            "Choose another folder, or replace that run with --overwrite."
-        )
-    _clear(folder)
-    return None
+    if origin.pop("config_sha256") != config.fingerprint():
+        return None
+    if origin == hashes:
+        whole = finished and all((folder / name).is_file() for name in OUTPUTS)
+        return metrics if whole else None
+    if overwrite:
+        return None
+    changed = ", ".join(key for key in hashes if origin[key] != hashes[key])
+    raise MedflError(
+        f"{folder} holds a run of this configuration with other code or data ({changed}). "
+        "Choose another folder, or replace that run with --overwrite."
+    )
 
 
-def _clear(folder: Path) -> None:
-    for name in (*OUTPUTS, "run.log", checkpoint.NAME):
+def _check_split(split: Split, config: FederatedConfig, path: Path) -> None:
+    """Refuse a split that was made for another run than this."""
+    clients = config.federated_learning.num_clients
+    if parse_partition(split.partition).natural:
+        clients = None
+    pairs = [
+        ("partition", split.partition, config.partition),
+        ("seed", split.seed, config.seed),
+        ("num_clients", split.num_clients, clients or split.num_clients),
+    ]
+    for key, there, wanted in pairs:
+        if there != wanted:
+            raise MedflError(
+                f"{path} was made with {key} {there}, but the run has {wanted}: make the split "
+                "again with `medfl split`."
+            )
+
+
+def _clear(folder: Path, names: Sequence[str]) -> None:
+    for name in names:
         (folder / name).unlink(missing_ok=True)
 
 
@@ -172,11 +211,24 @@ def _heterogeneity(split_path: Path) -> dict[str, Any]:
         return {}
 
 
+class _RunLog(logging.FileHandler):
+    """A log whose disk is full ends the run: nothing more could be kept of it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        explained = (
+            cannot_write(Path(self.baseFilename), error) if isinstance(error, OSError) else None
+        )
+        if explained is None:
+            return super().handleError(record)
+        raise explained from error
+
+
 @contextmanager
 def _log_to(path: Path) -> Iterator[None]:
     """Send medfl's log to ``path`` and to standard error while the block runs."""
     handlers: list[logging.Handler] = [
-        logging.FileHandler(path, encoding="utf-8"),
+        _RunLog(path, encoding="utf-8"),
         logging.StreamHandler(sys.stderr),
     ]
     level, propagate = log.level, log.propagate
@@ -190,6 +242,7 @@ def _log_to(path: Path) -> Iterator[None]:
     finally:
         for handler in handlers:
             log.removeHandler(handler)
-            handler.close()
+            with suppress(OSError):  # a full disk has been told of already
+                handler.close()
         log.setLevel(level)
         log.propagate = propagate

@@ -32,6 +32,11 @@ def choose_device(name: str) -> torch.device:
             f"training.device is {name}, but PyTorch sees no GPU (torch {torch.__version__}). "
             "Use device: auto, or install a CUDA build of PyTorch."
         )
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise MedflError(
+            f"training.device is {name}, but the GPUs here are numbered 0 to "
+            f"{torch.cuda.device_count() - 1}: choose one of them, or device: auto."
+        )
     return device
 
 
@@ -63,6 +68,9 @@ class FederatedServer:
         if self.algorithm.pooled:
             sizes = {0: sum(sizes.values())}
         self.sizes = dict.fromkeys(sizes, 1) if learning.weighting == "uniform" else sizes
+        size = learning.clients_per_round
+        if size is not None and size > self.num_clients and not self.algorithm.pooled:
+            raise MedflError(f"clients_per_round is {size} of only {self.num_clients} clients.")
         if model is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(stream_seed(config.seed, "init"))
@@ -92,8 +100,6 @@ class FederatedServer:
     def participants(self, round_number: int) -> list[int]:
         """Positions of this round's clients, ascending; sampled without replacement."""
         size = self.config.federated_learning.clients_per_round
-        if size is not None and size > self.num_clients and not self.algorithm.pooled:
-            raise MedflError(f"clients_per_round is {size} of only {self.num_clients} clients.")
         if size is None or self.algorithm.pooled or self.algorithm.participation == "all":
             return list(range(self.num_clients))
         generator = stream(self.config.seed, round_number, "participants")

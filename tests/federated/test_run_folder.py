@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 
 import pytest
+import torch
 from federations import small_store, split_of
 
 from medfl.config import FederatedConfig
@@ -31,7 +33,7 @@ def place(tmp_path):
 
 def run(place, folder="run", overwrite=False, **settings):
     settings = {"rounds": 2, "model": "logistic", "num_clients": 3, "device": "cpu", **settings}
-    config = FederatedConfig(dataset="test", partition="iid", **settings)
+    config = FederatedConfig(**{"dataset": "test", "partition": "iid", **settings})
     split = place / "iid" / "seed0.csv"
     return execute(config, place / "store", split, place / folder, overwrite=overwrite)
 
@@ -83,12 +85,96 @@ def test_the_same_configuration_on_another_split_is_refused(place):
     assert again["clients"]["2"]["n_train"] == 20
 
 
-def test_files_of_somebody_else_are_refused(place):
+@pytest.mark.parametrize("name", ["thesis.csv", "metrics.json"])
+def test_files_of_somebody_else_are_refused(place, name):
     (place / "run").mkdir()
-    (place / "run" / "thesis.csv").write_text("a,b\n")
+    (place / "run" / name).write_text("a,b\n")
     with pytest.raises(MedflError, match="choose another folder"):
         run(place)
-    assert names(place / "run") == ["thesis.csv"]
+    assert names(place / "run") == [name]
+
+
+@pytest.mark.parametrize("text", ["", "{", "- a\n", "training: 5\n"])
+def test_a_configuration_that_cannot_be_read_is_refused_as_such(place, text):
+    run(place)
+    (place / "run" / "config.yaml").write_text(text)
+    with pytest.raises(MedflError, match=r"config\.yaml .*replace that run with --overwrite"):
+        run(place)
+    assert names(place / "run") == sorted([*OUTPUTS, "run.log"])
+    assert run(place, overwrite=True)["status"] == "completed"
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"provenance": null}', None])
+def test_a_record_that_is_damaged_is_made_again(place, text):
+    first = run(place)
+    path = place / "run" / "metrics.json"
+    if text is None:  # all but what a reader of it needs
+        text = json.dumps({"provenance": first["provenance"]})
+    path.write_text(text)
+    assert run(place)["last"] == first["last"]
+    assert json.loads(path.read_text())["status"] == "completed"
+
+
+@pytest.mark.parametrize("name", [*OUTPUTS[1:3], OUTPUTS[4]])
+def test_an_output_that_was_lost_is_made_again(place, name):
+    run(place)
+    whole = (place / "run" / name).read_bytes()
+    (place / "run" / name).unlink()
+    run(place)
+    if name != "rounds.csv":  # it says how long the rounds took
+        assert (place / "run" / name).read_bytes() == whole
+    assert names(place / "run") == sorted([*OUTPUTS, "run.log"])
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\3\4" + bytes(99), "a list"])
+def test_a_damaged_checkpoint_is_told_and_not_resumed(place, content, capsys):
+    first = run(place)
+    (place / "run" / "metrics.json").unlink()
+    path = place / "run" / checkpoint.NAME
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save([1, 2], path)
+    assert run(place)["last"] == first["last"]
+    assert "checkpoint.pt cannot be read: starting from the first round" in capsys.readouterr().err
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_clients": 4}, "was made with num_clients 3, but the run has 4"),
+        ({"seed": 1}, "was made with seed 0, but the run has 1"),
+        ({"partition": "noise-0.1"}, "was made with partition iid, but the run has noise-0.1"),
+        ({"algorithm": "scaffold", "optimizer": "adam"}, "needs SGD"),
+        ({"algorithm": "fedvag"}, "unknown algorithm `fedvag`"),
+        ({"algorithm_params": {"mu": 1}}, "unknown key `mu`"),
+        ({"pretrained": True}, "no pretrained weights"),
+        ({"num_clients": None, "clients_per_round": 9}, "clients_per_round is 9 of only 3"),
+    ],
+)
+def test_a_run_that_cannot_be_leaves_no_folder(place, settings, message):
+    with pytest.raises(MedflError, match=message):
+        run(place, **settings)
+    assert not (place / "run").exists()
+
+
+def test_a_replacement_that_cannot_be_costs_no_run(place):
+    run(place)
+    before = {path.name: path.read_bytes() for path in (place / "run").iterdir()}
+    with pytest.raises(MedflError, match="num_clients"):
+        run(place, overwrite=True, num_clients=4)
+    assert {path.name: path.read_bytes() for path in (place / "run").iterdir()} == before
+
+
+def test_a_log_on_a_full_disk_ends_the_run(place, monkeypatch):
+    def full(self):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(logging.FileHandler, "flush", full)
+    with pytest.raises(MedflError, match=r"no space left while writing .*run\.log"):
+        run(place)
+    assert "metrics.json" not in names(place / "run")
 
 
 def test_a_missing_split_or_store(place):

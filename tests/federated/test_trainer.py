@@ -307,6 +307,16 @@ def test_a_device_that_is_not_there():
     assert choose_device("auto").type == "cpu"
 
 
+def test_a_gpu_that_is_not_there(monkeypatch):
+    from medfl.federated.server import choose_device
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with pytest.raises(MedflError, match="numbered 0 to 1: choose one of them"):
+        choose_device("cuda:2")
+    assert choose_device("cuda:1").index == 1
+
+
 def test_training_again_gives_the_same():
     one, other = federation(model=Normed), federation(model=Normed)
     one.train()
