@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic import BaseModel, ConfigDict
+
+from medfl.config import validate
 from medfl.errors import MedflError
 from medfl.files import write_csv
 from medfl.report import names
@@ -30,6 +33,41 @@ SUMMARY_COLUMNS = (
     *("personal_accuracy", "bytes_up", "bytes_down", "rounds_to_target", "bytes_to_target"),
     *("epsilon", "steps", "seconds"),
 )
+
+
+class _Metrics(BaseModel):
+    """Of a record's sections, what tables and figures rely on; there may be more."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+    accuracy: float | None = None
+    balanced_accuracy: float | None = None
+    auc_macro: float | None = None
+    f1_macro: float | None = None
+    kappa: float | None = None
+    ece: float | None = None
+    log_loss: float | None = None
+    per_class: dict[str, dict[str, Any]] | None = None
+    confusion: list[Any] | None = None
+
+
+class _Moment(BaseModel):
+    round: int | None = None
+    test: _Metrics | None = None
+    personal: _Metrics | None = None
+
+
+class _Record(BaseModel):
+    rounds: int | None = None
+    last: _Moment | None = None
+    best: _Moment | None = None
+    clients: dict[str, dict[str, Any]] | None = None
+    fairness: dict[str, Any] | None = None
+    communication: dict[str, float | None] | None = None
+    privacy: dict[str, Any] | None = None
+    timing: dict[str, Any] | None = None
+    heterogeneity: dict[str, Any] | None = None
+    provenance: dict[str, Any] | None = None
 
 
 class CellLike(Protocol):
@@ -173,6 +211,9 @@ def _check(record: Any, cell: CellLike, path: Path) -> None:
     again = "delete this run's folder and train it again."
     if not isinstance(record, dict) or record.get("status") not in (COMPLETED, DIVERGED):
         raise MedflError(f"{path} is not the record of a finished run: {again}")
+    validate(_Record, record, f"{path} is damaged ({again})")
+    if record["status"] == COMPLETED and not test_metrics(record, "last"):
+        raise MedflError(f"{path} holds no metrics of a completed run: {again}")
     if record.get("schema") != SCHEMA:
         raise MedflError(
             f"{path} has schema {record.get('schema')!r}, this medfl reads {SCHEMA}: {again}"

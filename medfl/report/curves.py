@@ -35,10 +35,10 @@ def read_rounds(folder: str | Path) -> list[dict[str, Any]]:
     path = Path(folder, "rounds.csv")
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [
-                {key: float(text) if text else None for key, text in row.items()}
-                for row in csv.DictReader(file)
-            ]
+            rows = list(csv.DictReader(file))
+        if not rows or "round" not in rows[0] or None in rows[-1].values():
+            raise ValueError("it is empty or cut off")
+        return [{key: float(text) if text else None for key, text in row.items()} for row in rows]
     except FileNotFoundError as error:
         raise MedflError(f"{path} does not exist: the run is not complete.") from error
     except (OSError, ValueError, TypeError) as error:

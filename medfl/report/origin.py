@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from medfl.errors import MedflError
 from medfl.files import read_yaml
 from medfl.report.collect import Run
 from medfl.report.results import Results
@@ -46,10 +47,13 @@ def _settings(run: Run) -> str:
     path = run.folder / "config.yaml"
     if not path.exists():
         return ""
-    content = read_yaml(path)
-    learning = (content.get("federated_learning") or {}) if isinstance(content, dict) else {}
-    given = learning.get("algorithm_params") or {}
-    return ", ".join(f"{key} = {value}" for key, value in given.items())
+    try:
+        given = (read_yaml(path).get("federated_learning") or {}).get("algorithm_params") or {}
+        return ", ".join(f"{key} = {value}" for key, value in given.items())
+    except AttributeError as error:
+        raise MedflError(
+            f"{path} does not describe a run: delete this run's folder and train it again."
+        ) from error
 
 
 def code_origin(results: Results) -> list[tuple[str, list[tuple[str, int]]]]:

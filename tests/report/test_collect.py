@@ -9,6 +9,8 @@ import pytest
 from medfl.errors import MedflError
 from medfl.report.build import aggregate
 from medfl.report.collect import SUMMARY_COLUMNS, collect
+from medfl.report.origin import arm_rows
+from medfl.report.results import Results
 
 
 def summary(results_dir):
@@ -83,6 +85,42 @@ def test_unreadable_record_is_named(cells, results_dir, content):
     path.write_text(content)
     with pytest.raises(MedflError, match=r"iid/fedavg/seed1/metrics\.json"):
         collect(cells, results_dir, partial=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"last": None}, "holds no metrics"),
+        ({"last": "x"}, "`last`"),
+        ({"last": {"test": {"accuracy": "high"}}}, r"last\.test\.accuracy"),
+        ({"last": {"test": {"accuracy": float("nan")}}}, r"last\.test\.accuracy"),
+        ({"fairness": 5}, "`fairness`"),
+        ({"clients": {"0": 5}}, r"clients\.0"),
+        ({"communication": {"bytes_up": "x"}}, r"communication\.bytes_up"),
+        ({"provenance": [1]}, "`provenance`"),
+    ],
+)
+def test_damaged_record_is_named(cells, results_dir, change, message):
+    path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(MedflError, match=rf"iid/fedavg/seed1/metrics\.json.*{message}") as error:
+        aggregate(cells, results_dir, partial=True)
+    assert "train it again" in str(error.value)
+    assert not (results_dir / "summary.csv").exists()
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n", "round,test_accuracy\n0,0.5\n1\n"])
+def test_damaged_rounds_are_named(cells, results_dir, content):
+    (results_dir / "runs/toy/iid/fedavg/seed1/rounds.csv").write_text(content)
+    with pytest.raises(MedflError, match=r"iid/fedavg/seed1/rounds\.csv .*train this run again"):
+        aggregate(cells, results_dir)
+
+
+def test_a_runs_configuration_that_is_none_is_named(cells, results_dir):
+    path = results_dir / "runs/toy/iid/fedavg/seed0/config.yaml"
+    path.write_text("federated_learning: 5\n")
+    with pytest.raises(MedflError, match=r"iid/fedavg/seed0/config\.yaml does not describe a run"):
+        arm_rows(Results(collect(cells, results_dir)))
 
 
 @pytest.mark.parametrize(("key", "value"), [("seed", 7), ("partition", "site"), ("schema", 99)])
