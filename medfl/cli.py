@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, naming
 
 if TYPE_CHECKING:
     from medfl.config import FederatedConfig
@@ -22,14 +24,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status. Errors of use are one line on standard error."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         return int(options.command(options) or 0)
     except MedflError as error:
         print(f"medfl: error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except OSError as error:  # a file that is a folder, is forbidden, or vanished under our hands
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"medfl: error: {where}{error.strerror or error}.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
         print("medfl: interrupted; the same command goes on where it stopped.", file=sys.stderr)
-        return 130
+        return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
+
+
+class _Terminated(KeyboardInterrupt):
+    """The polite kill of a cluster or a workflow: what is half done is cleared away first."""
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
 
 
 def _prepare(options: argparse.Namespace) -> None:
@@ -37,7 +52,7 @@ def _prepare(options: argparse.Namespace) -> None:
     from medfl.data.store import Store
 
     dataset = options.dataset
-    if options.size:
+    if options.size is not None:
         dataset = f"{dataset}-{options.size}"
     store = Store.open(prepare(dataset, options.data_root, options.work_root, options.force))
     shape = "×".join(map(str, store.images.shape[1:]))
@@ -65,25 +80,25 @@ def _split(options: argparse.Namespace) -> None:
 def _run(options: argparse.Namespace) -> None:
     from medfl.data.loader import store_path
 
-    if bool(options.grid) == bool(options.config):
+    if (options.grid is None) == (options.config is None):
         raise MedflError("give --config RUN.yaml, or --grid GRID.yaml with the cell's names.")
     folder = Path(options.output_dir)
-    if options.grid:
+    if options.grid is not None:
         config, split_path, work_root = _grid_cell(options)
     else:
-        from medfl.config import FederatedConfig
-
-        config, work_root = FederatedConfig.read(options.config), options.work_root
-        split_path = _make_inputs(config, folder, options)
-    if options.device:
+        config, split_path, work_root = _single_run(options), None, options.work_root
+    if options.device is not None:
         config = config.with_device(options.device)
 
     # Before PyTorch is imported: which GPU is free.
     from medfl.gpu import take_slot
 
     take_slot(config.training.device)
-    from medfl.federated.run import execute
+    from medfl.federated.run import check_folder, execute
 
+    check_folder(folder, config, options.overwrite)
+    if split_path is None:
+        split_path = _make_inputs(config, folder, options)
     metrics = execute(
         config,
         store_path(config.dataset, work_root),
@@ -111,10 +126,28 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
             raise MedflError(f"--grid needs --{key} too: which run of the grid?")
     cell = Cell(options.dataset, options.partition, options.arm, options.seed)
     if cell not in grid.cells():
-        names = [f"{c.dataset}/{c.partition}/{c.arm}/seed{c.seed}" for c in grid.cells()]
-        word = f"{cell.dataset}/{cell.partition}/{cell.arm}/seed{cell.seed}"
-        raise MedflError(f"{options.grid} has no run {word}{did_you_mean(word, names)}")
+        hint = did_you_mean(str(cell), map(str, grid.cells()))
+        raise MedflError(f"{options.grid} has no run {cell}{hint}")
     return grid.run_config(cell), grid.split_path(cell), grid.work_root
+
+
+def _single_run(options: argparse.Namespace) -> FederatedConfig:
+    """A run file, with every name in it checked before anything is prepared."""
+    from medfl.algorithms.registry import check_params
+    from medfl.config import FederatedConfig
+    from medfl.data.catalog import parse_dataset
+    from medfl.partition import parse_partition
+
+    for name in ("dataset", "partition", "arm", "seed"):
+        if getattr(options, name) is not None:
+            raise MedflError(f"--{name} names a run of --grid; {options.config} says its own.")
+    config = FederatedConfig.read(options.config)
+    learning = config.federated_learning
+    with naming(options.config):
+        parse_dataset(config.dataset)
+        parse_partition(config.partition)
+        check_params(learning.algorithm, learning.algorithm_params, "algorithm_params")
+    return config
 
 
 def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namespace) -> Path:

@@ -41,7 +41,15 @@ def launch(options: argparse.Namespace) -> int:
     command += ["--keep-going", "--rerun-incomplete", "--quiet", "rules", "reason", "host"]
     # The Snakefile imports medfl, also when this is started from another folder.
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    status = subprocess.call(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)})
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    process = subprocess.Popen(command, env=environment)
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:
+        # Snakemake ends or finishes its jobs and unlocks the folder; killed at once it would not.
+        process.terminate()
+        process.wait()
+        raise
     if not status and not options.dry_run:
         print(Path(options.output_dir, "logs", "report.log").read_text(encoding="utf-8"))
     return status

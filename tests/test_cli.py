@@ -1,0 +1,266 @@
+"""A mistake on the command line: one line on standard error, status 2, nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from medfl.cli import main
+from medfl.data import Sample, write_store
+from medfl.data.catalog import RawData, get
+
+RUN = {
+    "dataset": "phantom",
+    "partition": "iid",
+    "federated_learning": {"num_clients": 2, "rounds": 1, "local_steps": 1},
+    "model": {"name": "logistic"},
+    "training": {"device": "cpu"},
+}
+GRID = {
+    "arms_file": None,
+    "arm_settings": {"fedavg": {"algorithm": "fedavg"}},
+    "datasets": ["phantom"],
+    "partitions": ["iid"],
+    "arms": ["fedavg"],
+    "seeds": [0],
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A small store under the name of a dataset of the catalog."""
+    root = tmp_path_factory.mktemp("prepared")
+    info = get("phantom").info(RawData([], [], ""))
+    samples = [Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i // 2}") for i in range(200)]
+    images = np.random.default_rng(0).integers(0, 256, (200, 1, 16, 16), dtype=np.uint8)
+    write_store(root / "prepared" / "phantom", info, samples, images)
+    return root
+
+
+@pytest.fixture
+def place(prepared, tmp_path, monkeypatch):
+    """A working folder with that store under ``data/``, a run file and a grid."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MEDFL_DATA", raising=False)
+    (tmp_path / "data").symlink_to(prepared)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RUN))
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(GRID))
+    return tmp_path
+
+
+def refused(capsys, command):
+    """The one line that a wrong command prints."""
+    try:
+        status = main(shlex.split(command))
+    except SystemExit as stop:  # argparse's own
+        status = stop.code
+    printed = capsys.readouterr()
+    assert status == 2, printed
+    assert printed.out == ""
+    lines = [line for line in printed.err.splitlines() if ": error: " in line]
+    assert len(lines) == 1
+    assert "Traceback" not in printed.err
+    return lines[0]
+
+
+def contents(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+SPLIT = "split phantom --output out/s.csv --num-clients 3 --partition"
+TRAIN = "run --output-dir out"
+CELL = f"{TRAIN} --grid grid.yaml --dataset phantom --partition iid --arm fedavg --seed 0"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("prepare phantm", "did you mean `phantom`"),
+        ("prepare phantom --size 0", "from 8 to 2048 pixels, not 0"),
+        ("prepare phantom --size -8", "from 8 to 2048 pixels, not -8"),
+        ("prepare phantom --size x", "--size"),
+        ("prepare ham10000", "Expected at"),
+        ("prepare phantom-16 --work-root run.yaml", "run.yaml"),
+        (f"{SPLIT} dirichlet-0", "alpha must be more than 0"),
+        (f"{SPLIT} dirichlet-nan", "alpha must be finite"),
+        (f"{SPLIT} dirichlet-", "lacks alpha"),
+        (f"{SPLIT} site", "names no sites"),
+        (f"{SPLIT} zzz", "unknown partition `zzz`"),
+        (f"{SPLIT} iid --num-clients 0", "num_clients must be 1 or more"),
+        (f"{SPLIT} iid --num-clients 101", "101 clients are more than"),
+        (f"{SPLIT} iid --min-samples 999", "smaller min_samples"),
+        (f"{SPLIT} iid --seed -1", "seed must be 0 or more"),
+        (f"{SPLIT} iid --seed x", "--seed"),
+        (f"{SPLIT} iid --val-fraction nan", "leave something to train on"),
+        (f"{SPLIT} iid --output folder", "must name the split's table"),
+        (f"{SPLIT} iid --output ''", "must name the split's table"),
+        (f"{SPLIT} iid --output run.yaml/s.csv", "cannot write run.yaml/s.csv"),
+        (f"{SPLIT} iid --work-root nowhere", "medfl prepare phantom --work-root nowhere"),
+        ("split phantom-16 --output out/s.csv --partition iid", "`medfl prepare phantom-16`"),
+        (TRAIN, "give --config RUN.yaml, or --grid"),
+        (f"{TRAIN} --config run.yaml --grid grid.yaml", "give --config RUN.yaml, or --grid"),
+        (f"{TRAIN} --config nowhere.yaml", "nowhere.yaml does not exist"),
+        (f"{TRAIN} --config folder", "folder cannot be read"),
+        (f"{TRAIN} --config run.yaml --arm fedavg", "--arm names a run of --grid"),
+        (f"{TRAIN} --config run.yaml --device quantum", "choose auto, cpu, cuda"),
+        (f"{TRAIN} --config run.yaml --device ''", "choose auto, cpu, cuda"),
+        (f"{TRAIN} --grid grid.yaml --dataset phantom", "--grid needs --partition too"),
+        (f"{CELL} --seed 7", "has no run phantom/iid/fedavg/seed7; did you mean"),
+        (f"{CELL} --arm fedvag", "did you mean `phantom/iid/fedavg/seed0`"),
+        (CELL, "data/splits/phantom/iid/seed0.csv does not exist: make it with `medfl split`"),
+        ("aggregate --grid grid.yaml", "no run of the grid is under results/runs"),
+        ("aggregate --grid grid.yaml --partial", "no run of the grid is under results/runs"),
+        ("report --grid grid.yaml", "no run of the grid is under results/runs"),
+        ("aggregate --grid folder", "folder cannot be read"),
+        ("aggregate --grid nowhere.yaml", "nowhere.yaml does not exist"),
+        ("report --grid ''", "cannot be read"),
+        ("", "COMMAND"),
+        ("splt", "invalid choice"),
+    ],
+)
+def test_a_mistake(place, capsys, command, message):
+    before = contents(place)
+    assert message in refused(capsys, command)
+    kept = [name for name in contents(place) if name not in ("out", "raw")]
+    assert kept == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--alpha 0,abc", "alpha must be more than 0"),
+        ("--alpha abc", "`abc` is not a number"),
+        ("--alpha 0.5,0.5", "dirichlet-0.5 stands there twice"),
+        ("--seeds x", "not a list of whole numbers"),
+        ("--seeds=-1", "seeds are 0 or more"),
+        ("--seeds 0,0", "0 stands there twice"),
+        ("--seeds ''", "`seeds`"),
+        ("--rounds -1", "rounds"),
+        ("--rounds 0", "rounds"),
+        ("--num-clients 0", "num_clients"),
+        ("--clients-per-round 50", "clients_per_round is 50, but there are only 10 clients"),
+        ("--algorithms fedvag", "unknown algorithm `fedvag`; did you mean `fedavg`"),
+        ("--algorithms fedavg,fedavg", "fedavg stands there twice"),
+        ("--algorithms nowhere:Mine", "the algorithm `nowhere:Mine` cannot be loaded"),
+        ("--dataset phantm", "did you mean `phantom`"),
+        ("--model rsnet18", "did you mean `resnet18`"),
+        ("--partition zzz", "unknown partition `zzz`"),
+        ("--learning-rate nan", "learning_rate"),
+        ("--batch-size 0", "batch_size"),
+        ("--output-dir ''", "output_dir"),
+        ("--work-root ''", "work_root"),
+    ],
+)
+def test_a_benchmark_that_is_not_begun(place, capsys, options, message):
+    before = contents(place)
+    assert message in refused(capsys, f"benchmark --output-dir out {options}")
+    assert contents(place) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"trainig": {}}, "run.yaml: unknown key `trainig`; did you mean `training`?"),
+        ({"training": {"lerning_rate": 1}}, "did you mean `learning_rate`"),
+        ({"dataset": "phantm"}, "run.yaml: unknown dataset `phantm`"),
+        ({"partition": "dirichlet-0"}, "run.yaml: partition `dirichlet-0`: alpha"),
+        ({"federated_learning": {"algorithm": "fedvag"}}, "run.yaml: unknown algorithm `fedvag`"),
+        (
+            {"federated_learning": {"algorithm_params": {"mu": 1}}},
+            "run.yaml: algorithm_params: unknown key `mu`; none is known",
+        ),
+        ({"model": {"name": "cn"}}, "unknown model `cn`; did you mean `cnn`"),
+        ({"federated_learning": {"num_clients": 101}}, "101 clients are more than"),
+        ({"training": {"device": "cuda:x"}}, "choose auto, cpu, cuda"),
+    ],
+)
+def test_a_run_file_is_checked_before_anything_is_made(place, capsys, change, message):
+    (place / "run.yaml").write_text(yaml.safe_dump({**RUN, **change}))
+    before = contents(place)
+    assert message in refused(capsys, f"{TRAIN} --config run.yaml")
+    assert contents(place) == before
+
+
+def test_another_run_costs_a_folder_nothing(place, capsys):
+    assert main(shlex.split(f"{TRAIN} --config run.yaml")) == 0
+    before = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
+    changed = {**RUN, "federated_learning": {**RUN["federated_learning"], "num_clients": 3}}
+    (place / "run.yaml").write_text(yaml.safe_dump(changed))
+    capsys.readouterr()
+    line = refused(capsys, f"{TRAIN} --config run.yaml")
+    assert "out holds a run of another configuration" in line
+    assert "federated_learning.num_clients: 2, now 3" in line
+    after = {path: path.read_bytes() for path in (place / "out").rglob("*") if path.is_file()}
+    assert after == before, "its split too"
+
+
+def test_an_error_of_the_system_is_one_line_too(place, capsys, monkeypatch):
+    def forbidden(*args):
+        raise PermissionError(13, "Permission denied", "data/file")
+
+    monkeypatch.setattr("medfl.data.loader.prepare", forbidden)
+    assert refused(capsys, "prepare phantom").endswith("data/file: Permission denied.")
+
+
+SLOW_TO_STOP = f"""#!{sys.executable}
+import os, signal, sys, time
+
+def stop(*args):
+    time.sleep(0.6)
+    os.rename("locked", "unlocked")
+    sys.exit(1)
+
+signal.signal(signal.SIGTERM, stop)
+open("locked", "w").close()
+os.kill(os.getppid(), signal.SIGTERM)
+time.sleep(60)
+"""
+
+
+def test_a_stopped_benchmark_lets_snakemake_unlock_the_folder(place, capsys, monkeypatch):
+    (place / "snakemake").write_text(SLOW_TO_STOP)
+    (place / "snakemake").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(place / "snakemake"))
+    assert main(shlex.split("benchmark --output-dir out --algorithms fedavg")) == 143
+    assert (place / "unlocked").exists()
+    assert "interrupted" in capsys.readouterr().err
+
+
+STOPPED = """
+import os, sys
+from medfl import cli
+from medfl.data import loader
+from medfl.files import atomic_path
+
+def prepare(*args):
+    with atomic_path("store") as folder:
+        folder.mkdir()
+        (folder / "half").write_text("x")
+        os.kill(os.getpid(), int(sys.argv[1]))
+
+loader.prepare = prepare
+sys.exit(cli.main(["prepare", "phantom"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_command_leaves_nothing_half_written(tmp_path, number):
+    done = subprocess.run(
+        [sys.executable, "-c", STOPPED, str(int(number))],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 128 + number
+    assert done.stderr == "medfl: interrupted; the same command goes on where it stopped.\n"
+    assert contents(tmp_path) == []
