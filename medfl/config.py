@@ -13,14 +13,13 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -34,18 +33,12 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    @field_validator("*", mode="before")
-    @classmethod
-    def _yes_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """Refuse true and false where Python would take them for 1 and 0."""
-        kind = cls.model_fields[info.field_name].annotation if info.field_name else None
-        many = value if isinstance(value, list) else [value]
-        if kind is not bool and any(isinstance(one, bool) for one in many):
-            raise ValueError(
-                "true or false does not fit here (YAML also reads yes, no, on and off as such: "
-                "put a word in quotes)"
-            )
-        return value
+
+# Not true or false, which Python takes for 1 and 0, and YAML reads in yes, no, on and off.
+Whole = Annotated[int, Field(strict=True)]
+
+
+ALGORITHM = r"\w+|[A-Za-z_][\w.]*:\w+"  # a registered name, or a user's class
 
 
 class FederatedLearning(Section):
@@ -55,26 +48,33 @@ class FederatedLearning(Section):
     algorithm_params: dict[str, Any] = Field(
         default_factory=dict, description="the algorithm's hyper-parameters"
     )
-    num_clients: int | None = Field(
+    num_clients: Whole | None = Field(
         10, ge=1, description="clients; null for partition `site` (one a site)"
     )
-    clients_per_round: int | None = Field(
+    clients_per_round: Whole | None = Field(
         None, ge=1, description="clients sampled each round; null for all"
     )
-    rounds: int = Field(20, ge=1, description="communication rounds")
-    local_epochs: int | None = Field(
+    rounds: Whole = Field(20, ge=1, description="communication rounds")
+    local_epochs: Whole | None = Field(
         None, ge=1, description="passes over a client's data a round (1 unless local_steps is set)"
     )
-    local_steps: int | None = Field(
+    local_steps: Whole | None = Field(
         None, ge=1, description="optimiser steps a client a round, instead of local_epochs"
     )
     weighting: Literal["samples", "uniform"] = Field(
         "samples", description="weight of a client in averages: its training samples, or equal"
     )
-    evaluate_every: int = Field(1, ge=1, description="rounds between evaluations")
+    evaluate_every: Whole = Field(1, ge=1, description="rounds between evaluations")
     target_accuracy: float | None = Field(
         None, gt=0, le=1, description="test accuracy for rounds-to-target and bytes-to-target"
     )
+
+    @field_validator("algorithm")
+    @classmethod
+    def _names_an_algorithm(cls, word: str) -> str:
+        if not re.fullmatch(ALGORITHM, word):
+            raise ValueError("write a registered name, or my_package.module:MyClass")
+        return word
 
     @model_validator(mode="after")
     def _one_measure_of_work(self) -> FederatedLearning:
@@ -116,7 +116,7 @@ class Model(Section):
 class Training(Section):
     """The local optimiser and where it runs."""
 
-    batch_size: int = Field(32, ge=1)
+    batch_size: Whole = Field(32, ge=1)
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     learning_rate: float = Field(0.05, gt=0)
     momentum: float = Field(0.0, ge=0, lt=1, description="of SGD")
@@ -137,13 +137,19 @@ class Training(Section):
             raise ValueError("milestones are fractions of all rounds, such as [0.5, 0.75]")
         return values
 
-    warmup_rounds: int = Field(0, ge=0, description="rounds of linear warm-up")
+    warmup_rounds: Whole = Field(0, ge=0, description="rounds of linear warm-up")
     clip_norm: float | None = Field(None, gt=0, description="limit of the gradient's 2-norm a step")
     mixed_precision: Literal["auto", "on", "off"] = Field(
-        "auto", description='bfloat16 arithmetic; auto: on a GPU that has it; "on" needs its quotes'
+        "auto", description="bfloat16 arithmetic; auto: on a GPU that has it"
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:<index>")
-    threads: int = Field(1, ge=1, le=1024, description="CPU threads of one run")
+    threads: Whole = Field(1, ge=1, le=1024, description="CPU threads of one run")
+
+    @field_validator("mixed_precision", mode="before")
+    @classmethod
+    def _reads_on_and_off(cls, value: Any) -> Any:
+        """Take YAML's true and false for the words that they were written as."""
+        return ("on" if value else "off") if isinstance(value, bool) else value
 
     @field_validator("device")
     @classmethod
@@ -172,7 +178,7 @@ _SECTION_KEYS = {section: frozenset(kind.model_fields) for section, kind in SECT
 class SplitConfig(Section):
     """How a dataset is divided into folds."""
 
-    min_samples: int = Field(2, ge=1, description="training samples that every client must have")
+    min_samples: Whole = Field(2, ge=1, description="training samples that every client must have")
     val_fraction: float = Field(0.15, gt=0, lt=1)
     test_fraction: float = Field(0.2, gt=0, lt=1)
 
@@ -193,7 +199,7 @@ class FederatedConfig(Section):
     dataset: str = "phantom"
     partition: str = "dirichlet-0.5"
     arm: str = Field("", description="the run's name in tables; the algorithm unless given")
-    seed: int = Field(0, ge=0)
+    seed: Whole = Field(0, ge=0)
     split: SplitConfig = SplitConfig()
     federated_learning: FederatedLearning = FederatedLearning()
     model: Model = Model()

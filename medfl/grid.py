@@ -12,10 +12,12 @@ from pydantic import Field, field_validator
 
 from medfl.algorithms.registry import check_params
 from medfl.config import (
+    ALGORITHM,
     SECTIONS,
     FederatedConfig,
     Section,
     SplitConfig,
+    Whole,
     did_you_mean,
     validate,
 )
@@ -69,7 +71,7 @@ class Sections(Section):
 class DatasetSettings(Sections):
     """What differs for one dataset."""
 
-    num_clients: int | None = Field(None, ge=1)
+    num_clients: Whole | None = Field(None, ge=1)
 
 
 class GridConfig(Section):
@@ -87,9 +89,9 @@ class GridConfig(Section):
     datasets: list[str] = Field(min_length=1)
     partitions: list[str] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
-    seeds: list[int] = Field(min_length=1)
-    num_clients: int = Field(10, ge=1)
-    min_samples: int = 2
+    seeds: list[Whole] = Field(min_length=1)
+    num_clients: Whole = Field(10, ge=1)
+    min_samples: Whole = 2
     val_fraction: float = 0.15
     test_fraction: float = 0.2
     run: Sections = Sections()
@@ -223,7 +225,7 @@ def _check_arm(name: str, arm: Mapping[str, Any]) -> None:
         raise MedflError(f"the arm `{name}` must be named by letters, digits, `_`, `.`, `+`, `-`.")
     if "algorithm" not in arm:
         raise MedflError(f"the arm `{name}` does not say its `algorithm`.")
-    if not re.fullmatch(r"\w+|[A-Za-z_][\w.]*:\w+", str(arm["algorithm"])):
+    if not re.fullmatch(ALGORITHM, str(arm["algorithm"])):
         raise MedflError(
             f"arm `{name}`: `{arm['algorithm']}` is no algorithm: write a registered name, or "
             "my_package.module:MyClass."

@@ -152,7 +152,7 @@ def test_one_arm_does_not_change_another():
         ({"partitions": ["iid", "iid"]}, ["iid stands there twice"]),
         ({"partitions": ["dirichlet-0"]}, ["grid.yaml: partition `dirichlet-0`: alpha must be"]),
         ({"datasets": ["phantom-9999"]}, ["grid.yaml: phantom-9999: the size must be"]),
-        ({"seeds": [True]}, ["`seeds`", "true or false"]),
+        ({"seeds": [True]}, ["`seeds.0`", "integer (got True)"]),
         ({"num_clients": 0}, ["`num_clients`"]),
         ({"num_clients": 2.5}, ["`num_clients`"]),
         ({"output_dir": ""}, ["`output_dir`"]),

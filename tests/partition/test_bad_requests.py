@@ -79,6 +79,14 @@ def test_a_class_of_one_sample_or_one_patient(make_store):
         make_split(store, "iid", 2, 0)
 
 
+def test_a_finding_of_one_patient_in_a_multilabel_set(make_store):
+    labels = np.zeros((30, 2), np.uint8)
+    labels[::2, 0] = labels[7, 1] = 1
+    store = make_store(labels, classes=["a", "b"], task="multilabel")
+    with pytest.raises(MedflError, match=r"class `b` has only one sample.*merge it"):
+        make_split(store, "iid", 2, 0)
+
+
 def test_a_class_of_two_patients_is_trained_on_and_tested(make_store):
     for seed in range(5):
         labels = np.array([0] * 60 + [1, 1])

@@ -28,6 +28,11 @@ def test_lint_is_clean(workflow):
             "unknown arm `fedprx`; did you mean `fedprox`?",
             marks=pytest.mark.slow,
         ),
+        pytest.param(
+            {"partitions": ["dirichlet-0"]},
+            "partition `dirichlet-0`: alpha must be more than 0",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_typo_is_one_clear_message(workflow, changes, message):
@@ -39,6 +44,14 @@ def test_a_typo_is_one_clear_message(workflow, changes, message):
     assert "params/default.yaml" in text
     assert "Traceback" not in text
     assert not re.search(r"\.py\b", text.split("Config MD5")[-1]), text
+
+
+@pytest.mark.slow
+def test_a_key_that_stands_twice_is_refused(workflow):
+    workflow.append("params/default.yaml", "seeds: [5]\n")
+    done = workflow.snakemake("--dry-run", check=False)
+    assert done.returncode != 0
+    assert "the key `seeds` stands there twice" in done.stdout + done.stderr
 
 
 @pytest.mark.slow
