@@ -53,10 +53,10 @@ def load_class(name: str) -> type[FederatedAlgorithm]:
         sys.path.insert(0, os.getcwd())
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever a user's module does while it is imported
         raise MedflError(
-            f"the algorithm `{name}` cannot be loaded: {error}. The module must be importable "
-            "from the folder that the command runs in."
+            f"the algorithm `{name}` cannot be loaded: {type(error).__name__}: {error}. The module "
+            "must be importable from the folder that the command runs in."
         ) from error
     if not (isinstance(found, type) and issubclass(found, FederatedAlgorithm)):
         raise MedflError(f"`{name}` is not a subclass of medfl.FederatedAlgorithm.")

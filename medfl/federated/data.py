@@ -47,6 +47,7 @@ class FederatedData:
         self.store_fingerprint = store.fingerprint()
         # Pixels to normalised values in one multiplication and one addition.
         mean, std = torch.tensor(self.info.mean), torch.tensor(self.info.std)
+        std[std == 0] = 1  # a channel that is the same everywhere
         shape = (1, -1, 1, 1)
         self._scale = (1 / (255 * std)).view(shape).to(self.device)
         self._shift = (-mean / std).view(shape).to(self.device)

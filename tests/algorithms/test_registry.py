@@ -70,6 +70,8 @@ def test_wrong_hyper_parameters_are_named(name, params, message):
 @pytest.fixture
 def _my_module(tmp_path, monkeypatch):
     (tmp_path / "my_algorithms.py").write_text(MINE)
+    (tmp_path / "my_mistake.py").write_text("class Half(:")
+    sys.modules.pop("my_algorithms", None)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     yield
@@ -96,6 +98,7 @@ def test_a_class_of_the_user():
         ("my_algorithms:Hlaf", "cannot be loaded"),
         ("nowhere_to_be_found:Half", "cannot be loaded"),
         ("my_algorithms:NotOne", "not a subclass"),
+        ("my_mistake:Half", "SyntaxError.*my_mistake.py, line 1"),
     ],
 )
 def test_a_class_that_is_none(name, message):
