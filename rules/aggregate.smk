@@ -33,15 +33,16 @@ rule aggregate:
 
 
 # For a grid that is not finished, or in which jobs failed: asks for no run, shows what is missing.
+# Without metrics.json, which only whole grids have, the next start makes the tables whole again;
+# and without a benchmark file, which Snakemake would take for its output, it runs every time.
 rule partial:
     log:
         "<logs>/partial.log",
-    benchmark:
-        "<benchmarks>/partial.tsv"
     params:
         folder=GRID.output_dir,
     conda:
         "../workflow/envs/medfl.yaml"
     shell:
-        '( medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} --partial'
-        ' && medfl report --grid "$MEDFL_GRID" --results {params.folder:q} ) 2>&1 | tee {log:q}'
+        '( medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} --partial > /dev/null'
+        ' && medfl report --grid "$MEDFL_GRID" --results {params.folder:q}'
+        " && rm -f {params.folder:q}/metrics.json ) 2>&1 | tee {log:q}"
