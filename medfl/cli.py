@@ -15,7 +15,7 @@ from medfl.errors import MedflError, naming
 
 if TYPE_CHECKING:
     from medfl.config import FederatedConfig
-    from medfl.grid import GridConfig
+    from medfl.grid import Cell, GridConfig
 
 # What a command needs is imported in its function: `medfl split` starts without PyTorch.
 
@@ -178,7 +178,7 @@ def _aggregate(options: argparse.Namespace) -> None:
 
     grid = read_grid(options.grid)
     results = options.results or grid.output_dir
-    aggregate(grid.cells(), results, partial=options.partial)
+    aggregate(grid.cells(), results, partial=options.partial, settings=_settings(grid))
     print(f"{results}: summary.csv, metrics.json, tables/")
 
 
@@ -194,8 +194,13 @@ def _report(options: argparse.Namespace) -> None:
         splits_dir=grid.splits_dir,
         prepared_dir=Path(grid.work_root, "prepared"),
         configuration=_configuration(grid),
+        settings=_settings(grid),
     )
     print(headline(results, folder))
+
+
+def _settings(grid: GridConfig) -> dict[Cell, str]:
+    return {cell: grid.run_config(cell).fingerprint() for cell in grid.cells()}
 
 
 def _configuration(grid: GridConfig) -> dict[str, object]:

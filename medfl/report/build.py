@@ -15,7 +15,11 @@ from medfl.report.results import Results
 
 
 def aggregate(
-    cells: Iterable[CellLike], results_dir: str | Path, *, partial: bool = False
+    cells: Iterable[CellLike],
+    results_dir: str | Path,
+    *,
+    partial: bool = False,
+    settings: Mapping[Any, str] | None = None,
 ) -> Results:
     """Read the runs of the grid and write ``summary.csv``, ``metrics.json``, tables and curves.
 
@@ -23,12 +27,13 @@ def aggregate(
         cells: the expected runs, in the order in which tables show them.
         results_dir: the folder that holds ``runs/``; the results are written beside it.
         partial: accept missing runs and show them as missing.
+        settings: each cell's configuration fingerprint; a run under other settings is missing.
 
     Raises:
         MedflError: for missing runs (unless ``partial``) and for records that cannot be read.
     """
     folder = Path(results_dir)
-    results = Results(collect(cells, folder, partial=partial))
+    results = Results(collect(cells, folder, partial=partial, settings=settings))
     write_summary(results.runs, folder / "summary.csv")
     write_metrics_json(results, folder / "metrics.json")
     write_convergence(results, folder / "tables" / "convergence.csv")
@@ -44,6 +49,7 @@ def build_report(
     splits_dir: str | Path | None = None,
     prepared_dir: str | Path | None = None,
     configuration: Mapping[str, Any] | None = None,
+    settings: Mapping[Any, str] | None = None,
 ) -> Results:
     """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
 
@@ -53,6 +59,7 @@ def build_report(
         splits_dir: where ``<dataset>/<partition>/seed<k>.png`` lie, for the partition pictures.
         prepared_dir: where ``<dataset>/dataset.yaml`` lie, for what the data are.
         configuration: the grid, to be shown as it is.
+        settings: each cell's configuration fingerprint; a run under other settings is missing.
 
     Raises:
         MedflError: if not one run is there, or a record cannot be read.
@@ -61,7 +68,7 @@ def build_report(
     from medfl.report.html import write_report
 
     folder = Path(results_dir)
-    results = Results(collect(cells, folder, partial=True))
+    results = Results(collect(cells, folder, partial=True, settings=settings))
     figures = draw_figures(results, folder / "figures")
     write_report(
         results,

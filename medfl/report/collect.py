@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -165,15 +165,22 @@ def test_metrics(record: dict[str, Any] | None, when: str) -> dict[str, Any]:
 
 
 def collect(
-    cells: Iterable[CellLike], results_dir: str | Path, *, partial: bool = False
+    cells: Iterable[CellLike],
+    results_dir: str | Path,
+    *,
+    partial: bool = False,
+    settings: Mapping[Any, str] | None = None,
 ) -> list[Run]:
     """Read the runs of the grid, in the grid's order, and no others.
+
+    ``settings`` has the fingerprint of each cell's configuration: a run that was made under others
+    is not of this grid, so it counts as missing.
 
     Raises:
         MedflError: for a record that cannot be read or belongs to another cell; for missing runs
             unless ``partial``; if not one run is there.
     """
-    runs = [_read(cell, Path(results_dir)) for cell in cells]
+    runs = [_read(cell, Path(results_dir), (settings or {}).get(cell)) for cell in cells]
     missing = [run for run in runs if run.status == MISSING]
     if not missing and runs:
         return runs
@@ -192,7 +199,7 @@ def collect(
     return runs
 
 
-def _read(cell: CellLike, results_dir: Path) -> Run:
+def _read(cell: CellLike, results_dir: Path, settings: str | None) -> Run:
     folder = Path(results_dir, "runs", cell.dataset, cell.partition, cell.arm, f"seed{cell.seed}")
     path = folder / "metrics.json"
     record = None
@@ -204,6 +211,8 @@ def _read(cell: CellLike, results_dir: Path) -> Run:
                 f"{path} cannot be read ({error}): delete this run's folder and train it again."
             ) from error
         _check(record, cell, path)
+        if settings and _part(record, "provenance").get("config_sha256") != settings:
+            record = None
     return Run(cell.dataset, cell.partition, cell.arm, cell.seed, folder, record)
 
 

@@ -68,6 +68,15 @@ def test_partial_summary_shows_missing_cells_empty(cells, results_dir):
     assert {key for key, value in missing[0].items() if value} == known
 
 
+def test_a_run_under_other_settings_is_missing(cells, results_dir):
+    settings = dict.fromkeys(cells, "c" * 64) | {cells[4]: "now others"}
+    runs = collect(cells, results_dir, partial=True, settings=settings)
+    assert [run.status for run in runs].index("missing") == 4
+    assert sum(run.completed for run in runs) == len(cells) - 1
+    with pytest.raises(MedflError, match="1 of 30 runs are missing"):
+        collect(cells, results_dir, settings=settings)
+
+
 def test_no_run_at_all_is_an_error_even_for_a_partial_table(cells, tmp_path):
     with pytest.raises(MedflError, match="no run of the grid"):
         aggregate(cells, tmp_path, partial=True)
