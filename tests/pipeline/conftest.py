@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -61,12 +62,16 @@ class Workflow:
         """Jobs that would run, by rule."""
         done = self.snakemake("--dry-run", *options)
         text = done.stdout + done.stderr
-        if "Nothing to be done" in text:
-            return {}
-        table = text.rsplit("Job stats:", 1)[1].split("total")[0]
-        jobs = {name: int(n) for name, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
-        assert jobs, text
-        return {name: n for name, n in jobs.items() if name != "all"}
+        return jobs(
+            "Job stats:" + text.rsplit("Job stats:", 1)[-1] if "Job stats:" in text else text
+        )
+
+    def dvc(self, *words: str) -> str:
+        done = self.run(sys.executable, "-m", "dvc", *words)
+        return done.stdout + done.stderr
+
+    def git(self, *words: str) -> None:
+        self.run("git", "-c", "user.name=test", "-c", "user.email=test@example.org", *words)
 
     def calls(self) -> list[str]:
         """What the fake `medfl` was called with since the last time."""
@@ -82,6 +87,17 @@ class Workflow:
     def append(self, name: str, text: str) -> None:
         with open(self.folder / name, "a", encoding="utf-8") as file:
             file.write(text)
+
+
+def jobs(text: str) -> dict[str, int]:
+    """Jobs by rule in what Snakemake says, without the targets; {} where nothing is to be done."""
+    counts: Counter[str] = Counter()
+    for part in text.split("Job stats:")[1:]:
+        for name, number in re.findall(r"^(\w+) +(\d+)$", part.split("total")[0], re.MULTILINE):
+            counts[name] += int(number)
+    assert counts or "Nothing to be done" in text or "skipping" in text, text
+    targets = r"all|prepared|splits\w*|runs"
+    return {name: n for name, n in counts.items() if not re.fullmatch(targets, name)}
 
 
 def copy_workflow(folder: Path) -> None:
