@@ -178,6 +178,19 @@ def test_clients_panel_shows_each_client_and_marks_the_worst(cells, results_dir)
     assert "fedbn †" in [label.get_text() for label in panel.get_yticklabels()]
 
 
+def test_a_panel_without_a_finished_run_says_so(cells, results_dir):
+    shutil.rmtree(results_dir / "runs/toy/iid")
+    results = Results(collect(cells, results_dir, partial=True))
+    styles = arm_styles(results.arms)
+    for figure in (draw_clients(results, "toy", {}), draw_traffic(results, "toy", styles, {})):
+        said = {
+            axis.get_title(): [text.get_text() for text in axis.texts if text.get_text()]
+            for axis in figure.axes
+        }
+        assert said["IID"] == ["no finished run"]
+        assert said["Dirichlet α = 0.5"] == []
+
+
 def test_heterogeneity_needs_two_partitions(cells, results_dir):
     results = Results(collect(cells, results_dir))
     assert results.label_distance("toy", "iid") == pytest.approx(0.05)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from medfl.report import names
 from medfl.report.collect import Run
-from medfl.report.plots.style import panels, styled
+from medfl.report.plots.style import panels, say_if_empty, styled
 from medfl.report.results import Results
 
 DOT, WORST, MEAN = "#56B4E9", "#D55E00", "#000000"
@@ -36,6 +36,7 @@ def draw_clients(results: Results, dataset: str, labels: dict[str, str]) -> Figu
         for place, arm in enumerate(results.arms):
             by_seed = [client_accuracies(run) for run in results.at(dataset, partition, arm)]
             _draw_arm(axis, place, [found for found in by_seed if found])
+        say_if_empty(axis)
         axis.set_title(names.partition_title(partition))
         axis.set_yticks(range(len(results.arms)), [labels.get(arm, arm) for arm in results.arms])
     axes.flat[0].invert_yaxis()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -99,6 +100,12 @@ def panels(count: int, most: int) -> tuple[int, int]:
     """Rows and columns for a number of panels, at most ``most`` side by side."""
     rows = -(-count // most)
     return rows, -(-count // rows)
+
+
+def say_if_empty(axis: Axes) -> None:
+    """Say that a panel is empty because no run of it has finished."""
+    if not axis.lines:
+        axis.text(0.5, 0.5, "no finished run", transform=axis.transAxes, ha="center", va="center")
 
 
 @styled

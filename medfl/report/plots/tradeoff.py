@@ -12,7 +12,7 @@ from matplotlib.transforms import ScaledTranslation
 
 from medfl.report import names
 from medfl.report.plots.convergence import log_ticks
-from medfl.report.plots.style import ArmStyle, legend, panels, styled
+from medfl.report.plots.style import ArmStyle, legend, panels, say_if_empty, styled
 from medfl.report.results import Results
 from medfl.report.statistics import Summary
 
@@ -30,6 +30,7 @@ def draw_traffic(
     axes = figure.subplots(rows, columns, sharex=True, squeeze=False)
     for axis, partition in zip(axes.flat, results.partitions, strict=False):
         _draw_traffic_panel(figure, axis, results, dataset, partition, styles)
+        say_if_empty(axis)
         axis.set_title(names.partition_title(partition))
         axis.set_ylabel("Test accuracy (%)")
         axis.set_xlabel("Traffic of a run (MB); equal traffic side by side")
