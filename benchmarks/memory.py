@@ -24,7 +24,7 @@ def run(pairs: int) -> Iterator[Result]:
 
         def peak(clients: int, algorithm: str) -> int:
             command = [sys.executable, "-m", "benchmarks.memory", str(store), str(clients)]
-            return child([*command, algorithm], env=environment())[1]
+            return int(child([*command, algorithm], env=environment())[1].split()[-1])
 
         for algorithm, target in (("fedavg", 1.1), ("scaffold", None)):
             peaks = [(peak(MANY, algorithm), peak(FEW, algorithm)) for _ in range(pairs)]
@@ -47,5 +47,12 @@ def train(store: Path, clients: int, algorithm: str) -> None:
     assert len(federation.train()) == 3
 
 
+def peak_memory() -> int:
+    """Bytes that this process held at most. (``ru_maxrss`` would count its parent's, too.)"""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
 if __name__ == "__main__":
     train(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    print(peak_memory())

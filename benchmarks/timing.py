@@ -94,8 +94,8 @@ def compare(name: str, costs: Sequence[tuple[Cost, Cost]], target: float | None)
     )
 
 
-def child(command: Sequence[str], **options: Any) -> tuple[Cost, int]:
-    """Run a process to its end; its cost (descendants included) and its peak memory in bytes.
+def child(command: Sequence[str], **options: Any) -> tuple[Cost, str]:
+    """Run a process to its end; its cost (descendants included) and what it printed.
 
     Raises:
         RuntimeError: if it fails; with the end of what it printed.
@@ -111,4 +111,4 @@ def child(command: Sequence[str], **options: Any) -> tuple[Cost, int]:
     wall = time.perf_counter() - wall
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{output[-2000:]}")
-    return Cost(usage.ru_utime + usage.ru_stime, wall), usage.ru_maxrss * 1024
+    return Cost(usage.ru_utime + usage.ru_stime, wall), output
