@@ -82,7 +82,9 @@ def execute(
         fingerprint=hashlib.sha256(key.encode()).hexdigest(),
         on_round=lambda row: log.info(progress_line(row, rounds)),
     )
-    _clear(folder, ("metrics.json",) if ours else (*OUTPUTS, "run.log", checkpoint.NAME))
+    # Without config.yaml no other run lies here: a checkpoint is ours or is not resumed.
+    other = not ours and (folder / "config.yaml").exists()
+    _clear(folder, (*OUTPUTS, "run.log", checkpoint.NAME) if other else ("metrics.json",))
     # An unwritable or full disk is noticed before the hours of training, not after.
     write_yaml(folder / "config.yaml", config.model_dump(mode="json"))
     with _log_to(folder / "run.log"):
@@ -124,8 +126,8 @@ def check_folder(folder: Path, config: FederatedConfig, overwrite: bool = False)
     """
     description = folder / "config.yaml"
     if not description.exists():
-        found = [*folder.glob("*.csv"), *(folder / name for name in OUTPUTS)]
-        if any(path.exists() for path in found):
+        # Weights and log alone are what Snakemake leaves of a run that is to be made again.
+        if any(folder.glob("*.csv")) or (folder / "metrics.json").exists():
             raise MedflError(f"{folder} holds files that are not a run's: choose another folder.")
         return False
     try:

@@ -15,6 +15,7 @@ from medfl.config import FederatedConfig
 from medfl.data.store import Sample, write_store
 from medfl.errors import MedflError
 from medfl.federated import checkpoint
+from medfl.federated import run as run_module
 from medfl.federated import trainer as trainer_module
 from medfl.federated.run import OUTPUTS, execute
 
@@ -124,6 +125,32 @@ def test_an_output_that_was_lost_is_made_again(place, name):
     if name != "rounds.csv":  # it says how long the rounds took
         assert (place / "run" / name).read_bytes() == whole
     assert names(place / "run") == sorted([*OUTPUTS, "run.log"])
+
+
+def stop(*_):
+    raise KeyboardInterrupt
+
+
+def test_snakemake_takes_its_outputs_away_and_the_run_goes_on(place, monkeypatch):
+    first = run(place)
+    declared = ("metrics.json", "config.yaml", "rounds.csv", "clients.csv")
+    for name in declared:
+        (place / "run" / name).unlink()
+    assert run(place)["last"] == first["last"]
+
+    # Killed before its record: the checkpoint stays, and its rounds are not done again.
+    for name in declared:
+        (place / "run" / name).unlink()
+    monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "write_record", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(place)
+    (place / "run" / "config.yaml").unlink()
+    assert (place / "run" / checkpoint.NAME).exists()
+    (place / "run" / "run.log").unlink()
+    assert run(place)["last"] == first["last"]
+    assert "going on after round 2" in (place / "run" / "run.log").read_text()
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\3\4" + bytes(99), "a list"])
