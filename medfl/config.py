@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -34,8 +35,15 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-# Not true or false, which Python takes for 1 and 0, and YAML reads in yes, no, on and off.
-Whole = Annotated[int, Field(strict=True)]
+def _not_a_truth(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("Input should be a valid integer")
+    return value
+
+
+# Not true or false, which Python takes for 1 and 0, and YAML reads in yes, no, on and off. Digits
+# in quotes will do: Snakemake hands `--config seeds=[0,1]` on as words.
+Whole = Annotated[int, BeforeValidator(_not_a_truth)]
 
 
 ALGORITHM = r"\w+|[A-Za-z_][\w.]*:\w+"  # a registered name, or a user's class

@@ -72,7 +72,7 @@ def test_a_file_round_trips(tmp_path):
         ({"split": {"val_fraction": 0.5, "test_fraction": 0.5}}, ["nothing to train on"]),
         ({"seed": -1}, ["`seed`"]),
         ({"seed": True}, ["`seed`", "integer (got True)"]),
-        ({"training": {"batch_size": "8"}}, ["training.batch_size", "integer (got '8')"]),
+        ({"training": {"batch_size": "8x"}}, ["training.batch_size", "'8x'"]),
         ({"training": {"device": "quantum"}}, ["choose auto, cpu, cuda", "'quantum'"]),
         ({"training": {"threads": 10**6}}, ["training.threads", "1024"]),
         ({"model": {"name": "rsnet18"}}, ["unknown model `rsnet18`; did you mean `resnet18`?"]),
