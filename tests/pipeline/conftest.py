@@ -62,9 +62,7 @@ class Workflow:
         """Jobs that would run, by rule."""
         done = self.snakemake("--dry-run", *options)
         text = done.stdout + done.stderr
-        return jobs(
-            "Job stats:" + text.rsplit("Job stats:", 1)[-1] if "Job stats:" in text else text
-        )
+        return jobs("".join(text.rpartition("Job stats:")[1:]))  # a dry run tells them twice
 
     def dvc(self, *words: str) -> str:
         done = self.run(sys.executable, "-m", "dvc", *words)
