@@ -1,7 +1,7 @@
 """DICOM files to pixels: modality units, then the display window, then square uint8 images.
 
 The order of the grey-scale transformations is that of DICOM PS3.4 Annex N (modality LUT, VOI LUT,
-presentation); the window functions are those of PS3.3 C.11.2.1.2 and C.11.2.1.3.
+presentation).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from medfl.data.images import Fit, resize
+from medfl.data.windows import apply_window, parse_window
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
@@ -64,10 +65,8 @@ class DicomPreprocessor:
         channels: Literal[1, 3] = 1,
         fit: Fit = "pad",
     ) -> None:
-        if window is not None and not window[1] > 0:
-            raise MedflError(f"the width of the window must be positive, not {window[1]}.")
         self.size = size
-        self.window = window
+        self.window = None if window is None else parse_window(window)
         self.channels = channels
         self.fit: Fit = fit
 
@@ -147,20 +146,6 @@ def read_header(path: str | os.PathLike[str], pixels: bool = False) -> Dataset:
     except Exception as error:  # truncation shows as EOFError, struct.error, KeyError, …
         raise MedflError(f"{path} is a damaged DICOM file: {_words(error)}.") from error
     return header
-
-
-def apply_window(
-    values: np.ndarray, centre: float, width: float, function: str = "LINEAR"
-) -> np.ndarray:
-    """A window of PS3.3 C.11.2.1.2–3, mapped to [0, 1]; ``values`` and window in the same units."""
-    values = values.astype(np.float64)
-    if function == "SIGMOID":
-        return 1 / (1 + np.exp(-4 * (values - centre) / width))
-    if function == "LINEAR":  # integers: the window's ends are pixel values
-        centre, width = centre - 0.5, width - 1
-    if width <= 0:
-        return (values > centre).astype(np.float64)
-    return np.clip((values - centre) / width + 0.5, 0, 1)
 
 
 def _voi_table(values: np.ndarray, table: Dataset) -> np.ndarray:

@@ -17,7 +17,7 @@ class FederatedData:
     """All images and labels of a split, and who holds what.
 
     Attributes:
-        images: (n, C, H, W) uint8 on the device, in the store's order.
+        images: (n, C, H, W) or (n, C, D, H, W), uint8 or int16 on the device, in the store's order.
         labels: (n,) int64, or (n, K) float for multi-label data.
         info: the dataset's description.
         clients: ids of the clients, ascending.
@@ -48,8 +48,9 @@ class FederatedData:
         # Pixels to normalised values in one multiplication and one addition.
         mean, std = torch.tensor(self.info.mean), torch.tensor(self.info.std)
         std[std == 0] = 1  # a channel that is the same everywhere
-        shape = (1, -1, 1, 1)
-        self._scale = (1 / (255 * std)).view(shape).to(self.device)
+        shape = (1, -1, *[1] * (images.ndim - 2))
+        full = np.iinfo(images.dtype).max
+        self._scale = (1 / (full * std)).view(shape).to(self.device)
         self._shift = (-mean / std).view(shape).to(self.device)
 
     def indices(self, client: int, fold: str) -> Tensor:
@@ -61,13 +62,15 @@ class FederatedData:
         return torch.from_numpy(self.split.pooled(fold)).to(self.device)
 
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised images (B, C, H, W) and labels of these rows."""
+        """Normalised images (B, C, …) and labels of these rows."""
         return self.inputs(rows), self.labels[rows]
 
     def inputs(self, rows: Tensor) -> Tensor:
-        """Normalised images (B, C, H, W) of these rows, in the default floating type."""
+        """Normalised images (B, C, …) of these rows, in the default floating type."""
         # As the model's weights lie: convolutions need not turn either of them.
-        images = self.images[rows].to(self._scale.dtype, memory_format=torch.channels_last)
+        images = self.images[rows].to(
+            self._scale.dtype, memory_format=channels_last(self.images.ndim)
+        )
         return images.mul_(self._scale).add_(self._shift)
 
     def double(self) -> FederatedData:
@@ -76,6 +79,11 @@ class FederatedData:
         if self.info.task == "multilabel":
             self.labels = self.labels.double()
         return self
+
+
+def channels_last(ndim: int) -> torch.memory_format:
+    """The layout in which convolutions are fastest, for (B, C, H, W) or (B, C, D, H, W)."""
+    return torch.channels_last if ndim == 4 else torch.channels_last_3d
 
 
 def batches(

@@ -11,7 +11,7 @@ from torch import Tensor
 from medfl.algorithms import ClientUpdate, FederatedAlgorithm, create
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
-from medfl.federated.data import FederatedData
+from medfl.federated.data import FederatedData, channels_last
 from medfl.federated.streams import stream, stream_seed
 from medfl.federated.vector import FlatModel
 from medfl.models import build_model
@@ -78,12 +78,13 @@ class FederatedServer:
                     config.model.name,
                     num_classes=len(data.info.classes),
                     in_channels=data.images.shape[1],
-                    image_size=data.images.shape[-1],
+                    image_size=tuple(data.images.shape[2:]),
                     normalization=config.model.normalization,
                     pretrained=config.model.pretrained,
                 )
         # Channels last on every device, so that a checkpoint can go on on another one.
-        model = model.to(data.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        layout = channels_last(data.images.ndim)
+        model = model.to(data.device, memory_format=layout)  # type: ignore[call-overload]
         self.model = FlatModel(model)
         self.vector, self.buffers = self.model.vector.clone(), self.model.buffers.clone()
         names = self.algorithm.local_names(self.model)

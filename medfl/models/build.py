@@ -19,7 +19,7 @@ def build_model(
     name: str,
     num_classes: int,
     in_channels: int,
-    image_size: int,
+    image_size: int | tuple[int, ...],
     normalization: Literal["batch", "group"] = "batch",
     pretrained: bool = False,
 ) -> Classifier:
@@ -29,7 +29,7 @@ def build_model(
         name: one of ``MODELS``.
         num_classes: number of logits.
         in_channels: channels of the images.
-        image_size: their side in pixels; below 64 the stem keeps the resolution.
+        image_size: their side in pixels, or (height, width); below 64 the stem keeps the resolution.
         normalization: ``group`` puts group norm in batch norm's place (needed under DP-SGD).
         pretrained: start from torchvision's ImageNet weights; the last layer is always new.
 
@@ -43,6 +43,8 @@ def build_model(
         raise MedflError(f"unknown model `{name}`{did_you_mean(name, MODELS)}")
     if normalization not in ("batch", "group"):
         raise MedflError(f"normalization is `{normalization}`; it must be batch or group")
+    if not isinstance(image_size, int):
+        image_size = min(image_size)
     if num_classes < 1 or in_channels < 1 or image_size < MIN_IMAGE_SIZE:
         raise MedflError(
             f"model {name}: {num_classes} classes on {in_channels}-channel images of "

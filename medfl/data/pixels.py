@@ -1,0 +1,40 @@
+"""What every reader (DICOM, NIfTI, PNG …) gives, and every preprocessing step takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """A decoded image or volume, before anything is cut off, windowed or resized.
+
+    Attributes:
+        values: float32. Grey: (H, W) or (D, H, W) in the modality's units (Hounsfield units for
+            CT; full-range pixel values where there are none). Colour: (H, W, 3) in [0, 255].
+        spacing: size of a pixel or voxel along the axes of ``values``, mm where the file states
+            it, else relative; colour has two.
+        value_range: (lowest, highest) that the values can have; None where that means nothing.
+        window: (centre, width, function) that the file itself asks for, or None.
+        inverted: the lowest value is to be shown white (MONOCHROME1).
+        valid: (H, W) or (D, H, W) bool, False for padding outside the scanned field; None: all.
+    """
+
+    values: np.ndarray
+    spacing: tuple[float, ...] = (1.0, 1.0)
+    value_range: tuple[float, float] | None = None
+    window: tuple[float, float, str] | None = None
+    inverted: bool = False
+    valid: np.ndarray | None = None
+
+    @property
+    def is_colour(self) -> bool:
+        """Three channels, last: (H, W, 3). A volume of three columns is not meant."""
+        return self.values.ndim == 3 and len(self.spacing) == 2
+
+    @property
+    def is_volume(self) -> bool:
+        """(D, H, W)."""
+        return self.values.ndim == 3 and len(self.spacing) == 3

@@ -1,0 +1,45 @@
+"""Display windows: the part of a scanner's range that becomes black to white.
+
+The window functions are those of DICOM PS3.3 C.11.2.1.2 and C.11.2.1.3.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from medfl.config import did_you_mean
+from medfl.errors import MedflError
+
+CT_WINDOWS = {
+    "lung": (-600.0, 1500.0),
+    "soft_tissue": (40.0, 400.0),
+    "bone": (400.0, 1800.0),
+    "brain": (40.0, 80.0),
+}
+"""(centre, width) in Hounsfield units, as radiologists commonly set them."""
+
+
+def parse_window(word: str | tuple[float, float]) -> tuple[float, float]:
+    """A preset's name, or (centre, width) themselves; ``MedflError`` for anything else."""
+    if isinstance(word, str):
+        if word not in CT_WINDOWS:
+            raise MedflError(f"unknown window `{word}`{did_you_mean(word, CT_WINDOWS)}")
+        return CT_WINDOWS[word]
+    centre, width = word
+    if not width > 0:
+        raise MedflError(f"the width of the window must be positive, not {width}.")
+    return float(centre), float(width)
+
+
+def apply_window(
+    values: np.ndarray, centre: float, width: float, function: str = "LINEAR"
+) -> np.ndarray:
+    """Values to [0, 1] through one window; ``values`` and window in the same units."""
+    values = values.astype(np.float64)
+    if function == "SIGMOID":
+        return 1 / (1 + np.exp(-4 * (values - centre) / width))
+    if function == "LINEAR":  # integers: the window's ends are pixel values
+        centre, width = centre - 0.5, width - 1
+    if width <= 0:
+        return (values > centre).astype(np.float64)
+    return np.clip((values - centre) / width + 0.5, 0, 1)
