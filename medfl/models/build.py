@@ -29,7 +29,8 @@ def build_model(
         name: one of ``MODELS``.
         num_classes: number of logits.
         in_channels: channels of the images.
-        image_size: their side in pixels, or (height, width); below 64 the stem keeps the resolution.
+        image_size: their side in pixels, or (height, width); below 64 the stem keeps its
+            resolution.
         normalization: ``group`` puts group norm in batch norm's place (needed under DP-SGD).
         pretrained: start from torchvision's ImageNet weights; the last layer is always new.
 
