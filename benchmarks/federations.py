@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from medfl.config import FederatedConfig
-from medfl.data.store import DatasetInfo, Sample, Store, write_store
+from medfl.data import DatasetInfo, Sample, Store, write_store
 from medfl.partition import Split, make_split
 
 CLASSES = tuple(f"class-{k}" for k in range(7))

@@ -54,7 +54,16 @@ def _prepare(options: argparse.Namespace) -> None:
     dataset = options.dataset
     if options.size is not None:
         dataset = f"{dataset}-{options.size}"
-    store = Store.open(prepare(dataset, options.data_root, options.work_root, options.force))
+    store = Store.open(
+        prepare(
+            dataset,
+            options.data_root,
+            options.work_root,
+            options.force,
+            options.allow_partial,
+            options.output_dir,
+        )
+    )
     shape = "×".join(map(str, store.images.shape[1:]))
     print(f"{store.path}: {len(store)} images of {shape}, {len(store.info.classes)} classes")
 
@@ -249,6 +258,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("dataset", help="phantom, ham10000, pneumoniamnist … or <name>-<pixels>")
     sub.add_argument("--size", type=int, help="side of the square images, in pixels")
     sub.add_argument("--force", action="store_true", help="make it again if it is there")
+    sub.add_argument(
+        "--allow-partial",
+        action="store_true",
+        help="take what is there of an incomplete dataset, and say how much is missing",
+    )
+    sub.add_argument("--output-dir", help="the store's folder; else <work-root>/prepared/<name>")
     _places(sub)
 
     sub = command("split", _split, "Deal a store's samples to clients and folds.")

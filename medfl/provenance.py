@@ -64,7 +64,7 @@ def dataset_sha(dataset: str) -> str:
     kind = type(parse_dataset(dataset).dataset)
     # The loader looks datasets up by name: its file counts, what the registry imports does not.
     roots = [base.__module__ for base in kind.__mro__ if base.__module__.startswith("medfl.")]
-    return _sha([*roots, "medfl.data.store"], [_file("medfl.data.loader")], NO_RESULT)
+    return _sha([*roots, "medfl.data.build"], [_file("medfl.data.loader")], NO_RESULT)
 
 
 def sources(modules: Iterable[str], skip: Collection[str] = NO_RESULT) -> list[str]:

@@ -37,7 +37,7 @@ GRID = {
 def prepared(tmp_path_factory):
     """A small store under the name of a dataset of the catalog."""
     root = tmp_path_factory.mktemp("prepared")
-    info = get("phantom").info(RawData([], [], ""))
+    info = get("phantom").info(RawData([], [], len, ""))
     samples = [Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i // 2}") for i in range(200)]
     images = np.random.default_rng(0).integers(0, 256, (200, 1, 16, 16), dtype=np.uint8)
     write_store(root / "prepared" / "phantom", info, samples, images)

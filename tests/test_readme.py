@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from medfl import cli
-from medfl.data.store import Sample, Store, write_store
+from medfl.data import Sample, Store, write_store
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from medfl.data.dicom import DicomPreprocessor
     from medfl.data.loader import MedicalDataLoader, prepare
-    from medfl.data.store import DatasetInfo, Sample, Store, write_store
+    from medfl.data.store import DatasetInfo, Sample, Store
+    from medfl.data.writer import write_store
 
 _HOMES = {
     "DatasetInfo": "store",
@@ -17,7 +18,7 @@ _HOMES = {
     "Sample": "store",
     "Store": "store",
     "prepare": "loader",
-    "write_store": "store",
+    "write_store": "writer",
 }
 
 __all__ = [

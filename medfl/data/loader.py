@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfl.config import data_root as resolve_data_root
-from medfl.data.catalog import Places, parse_dataset
-from medfl.data.store import Store, write_store
+from medfl.data.build import build_store
+from medfl.data.catalog import Places, RawData, parse_dataset
+from medfl.data.exclusions import Exclusion, describe
+from medfl.data.store import DATASET, IMAGES, PREPARATION, Store
+from medfl.errors import MedflError
 
 if TYPE_CHECKING:
     from medfl.partition import Split
@@ -17,7 +22,12 @@ PathLike = str | os.PathLike[str]
 
 
 def store_path(dataset: str, work_root: PathLike = "data") -> Path:
-    """Where the store of a dataset word lies: ``<work_root>/prepared/<word>``."""
+    """Where the store of a dataset word lies: ``<work_root>/prepared/<word>``.
+
+    A path to a store's folder (one that ``prepare`` made with ``output_dir``) is itself the place.
+    """
+    if os.sep in dataset and Path(dataset, DATASET).is_file():
+        return Path(dataset)
     return Path(work_root, "prepared", parse_dataset(dataset).word)
 
 
@@ -26,6 +36,8 @@ def prepare(
     data_root: PathLike | None = None,
     work_root: PathLike = "data",
     force: bool = False,
+    allow_partial: bool = False,
+    output_dir: PathLike | None = None,
 ) -> Path:
     """Make the store of a dataset from its published files, unless it is there already.
 
@@ -34,17 +46,47 @@ def prepare(
         data_root: where raw data lies; else ``MEDFL_DATA``, else ``data``. Never written to.
         work_root: what we write goes here (``prepared/``, generated and downloaded ``raw/``).
         force: make it again even where a sound one is there.
+        allow_partial: take what is there of a dataset that is not all on this disk, leave out what
+            cannot be decoded, and say how much that is.
+        output_dir: the folder of the store, instead of its place under ``work_root``.
 
     Returns:
         The folder of the store.
     """
     spec = parse_dataset(dataset)
-    path = store_path(dataset, work_root)
-    if path.exists() and not force:
+    path = Path(output_dir) if output_dir is not None else store_path(dataset, work_root)
+    if (path / DATASET).exists() and not force:
         return Store.open(path).path
-    raw = spec.dataset.read(Places(resolve_data_root(data_root), Path(work_root)), spec.size)
-    write_store(path, spec.dataset.info(raw), raw.samples, raw.images)
+    if output_dir is not None and path.exists() and not _is_store(path):
+        raise MedflError(f"{path} is there and is no store: choose another --output-dir.")
+    places = Places(resolve_data_root(data_root), Path(work_root))
+    raw = spec.dataset.read(places, spec.size, allow_partial)
+    info = spec.dataset.info(raw)
+    # Upward, so when called: pixels of other code are not gone on with.
+    from medfl.provenance import dataset_sha
+
+    strict = spec.dataset.complete and not allow_partial
+    build_store(path, info, raw, f"{spec.word} {dataset_sha(dataset)}", strict)
+    _tell(raw, path)
     return path
+
+
+def _is_store(path: Path) -> bool:
+    return path.is_dir() and (not any(path.iterdir()) or (path / IMAGES).exists())
+
+
+def _tell(raw: RawData, path: Path) -> None:
+    """Say loudly what the store does not hold."""
+    record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
+    lines = list(raw.warnings)
+    if raw.missing:
+        total = raw.missing + len(raw.samples)
+        lines.append(f"PARTIAL: {raw.missing:,} of {total:,} images are missing on this disk")
+    if record["excluded_files"]:
+        excluded = [Exclusion(**one) for one in record["excluded_files"]]
+        lines.append(describe(excluded, str(path / PREPARATION)))
+    for line in lines:
+        print(f"medfl: warning: {line}", file=sys.stderr)
 
 
 class MedicalDataLoader:
@@ -66,9 +108,11 @@ class MedicalDataLoader:
         self.data_root = data_root
         self.work_root = Path(work_root)
 
-    def prepare(self, force: bool = False) -> Store:
+    def prepare(self, force: bool = False, allow_partial: bool = False) -> Store:
         """Open the store, made first if it is missing (or in any case, with ``force``)."""
-        return Store.open(prepare(self.spec.word, self.data_root, self.work_root, force))
+        return Store.open(
+            prepare(self.spec.word, self.data_root, self.work_root, force, allow_partial)
+        )
 
     def load(self) -> Store:
         """Open the store that ``prepare`` made; ``MedflError`` if there is none."""

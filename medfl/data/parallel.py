@@ -25,17 +25,26 @@ def map_ordered(
     items: Sequence[Item],
     description: str,
     workers: int | None = None,
+    first: int = 0,
 ) -> Iterator[Result]:
     """Yield ``function(item)`` for each item, in order, computed by threads.
 
     Threads suffice: Pillow and zlib release the interpreter lock while they decode. The first
-    error ends the iteration; work that has not started is cancelled.
+    error ends the iteration; work that has not started is cancelled. The bar begins at ``first``,
+    which says how many were done before.
     """
     from tqdm import tqdm
 
     workers = workers or cpu_count()
     pending: deque[Future[Result]] = deque()
-    bar = tqdm(total=len(items), desc=description, file=sys.stderr, unit="image", mininterval=0.5)
+    bar = tqdm(
+        total=first + len(items),
+        initial=first,
+        desc=description,
+        file=sys.stderr,
+        unit="image",
+        mininterval=0.5,
+    )
     with bar, ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:

@@ -1,7 +1,8 @@
 """The store: one dataset at one resolution, made once, then memory-mapped by every run.
 
-A store is a folder of three files: ``images.npy`` (uint8, N×C×H×W), ``samples.csv`` (a row an
-image) and ``dataset.yaml`` (what the dataset is, written last).
+A store is a folder: ``images.npy`` (uint8 or int16, N×C×H×W or N×C×D×H×W), ``samples.csv`` (a row
+an image), ``dataset.yaml`` (what the dataset is) and, of prepared ones, ``prepare.json`` (what was
+left out, and how fast it went). It is written by ``writer.py``.
 """
 
 from __future__ import annotations
@@ -9,10 +10,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -20,11 +20,13 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from medfl.errors import MedflError
-from medfl.files import atomic_path, read_yaml, sha256_file, write_csv, write_yaml
+from medfl.files import read_yaml, sha256_file
 
 IMAGES, SAMPLES, DATASET = "images.npy", "samples.csv", "dataset.yaml"
+PREPARATION = "prepare.json"
 COLUMNS = ("id", "labels", "group", "site", "modality", "fold")
 FOLDS = ("train", "val", "test")
+DTYPES = (np.dtype(np.uint8), np.dtype(np.int16))
 
 
 @with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -41,8 +43,11 @@ class DatasetInfo:
         synthetic: True where the images are simulated: nothing follows for real data.
         citation: the paper to cite.
         licence: the licence of the images.
-        mean: mean of pixel/255 for each channel, measured on the training images where the store
-            has official folds, else on all images.
+        channels: names of the channels, where they have any (windows, sequences).
+        branches: how many channels each modality of a multi-modal sample has; empty for one.
+        spacing: size of a voxel along depth, height and width, mm; empty for images.
+        mean: mean of pixel / full range (255, or 32767 for int16) for each channel, measured on the
+            training images where the store has official folds, else on all images.
         std: standard deviation of the same.
         source_fingerprint: SHA-256 over the source files.
         images_sha256: SHA-256 of ``images.npy``.
@@ -57,6 +62,9 @@ class DatasetInfo:
     synthetic: bool
     citation: str
     licence: str
+    channels: tuple[str, ...] = ()
+    branches: tuple[int, ...] = ()
+    spacing: tuple[float, ...] = ()
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     source_fingerprint: str = ""
@@ -69,6 +77,7 @@ class Sample:
     """One row of ``samples.csv``: ``labels`` are class names; ``group`` is the patient or lesion.
 
     ``site`` and ``fold`` (the official fold) are empty where the dataset does not state them.
+    ``attributes`` are further columns (age, sex, view …), the same in every row of a store.
     """
 
     id: str
@@ -77,6 +86,7 @@ class Sample:
     site: str = ""
     modality: str = ""
     fold: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Store:
@@ -85,27 +95,30 @@ class Store:
     Attributes:
         path: the folder.
         info: what the dataset is.
-        images: (N, C, H, W) uint8, mapped read-only.
+        images: (N, C, H, W) or (N, C, D, H, W), uint8 or int16, mapped read-only.
         ids: (N,) str, unique.
         labels: (N,) int64 class indices, or (N, K) uint8 indicators for a multi-label set.
         groups: (N,) str, the patient or lesion.
         sites: (N,) str, empty where unknown.
         modalities: (N,) str.
         folds: (N,) str, the official fold ``train``/``val``/``test``, or empty.
+        attributes: further columns by name, (N,) str each.
     """
 
     def __init__(
-        self, path: Path, info: DatasetInfo, images: np.memmap, samples: Sequence[Sample]
+        self, path: Path, info: DatasetInfo, images: np.memmap, columns: Mapping[str, Sequence[str]]
     ) -> None:
         self.path = path
         self.info = info
         self.images = images
-        self.ids = np.array([sample.id for sample in samples], dtype=np.str_)
-        self.labels = encode_labels(samples, info, str(path / SAMPLES))
-        self.groups = np.array([sample.group for sample in samples], dtype=np.str_)
-        self.sites = np.array([sample.site for sample in samples], dtype=np.str_)
-        self.modalities = np.array([sample.modality for sample in samples], dtype=np.str_)
-        self.folds = np.array([sample.fold for sample in samples], dtype=np.str_)
+        self.labels = encode_labels(columns["id"], columns["labels"], info, str(path / SAMPLES))
+        arrays = {
+            name: np.array(cells, np.str_) for name, cells in columns.items() if name != "labels"
+        }
+        self.ids = arrays.pop("id")
+        self.groups, self.sites = arrays.pop("group"), arrays.pop("site")
+        self.modalities, self.folds = arrays.pop("modality"), arrays.pop("fold")
+        self.attributes = arrays
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -142,10 +155,10 @@ class Store:
         except (ValueError, EOFError, OSError) as error:
             reason = str(error).rstrip(".")
             raise MedflError(f"{path / IMAGES} is damaged: {reason}. {again}") from error
-        if images.ndim != 4 or images.dtype != np.uint8:
+        if images.ndim not in (4, 5) or images.dtype not in DTYPES:
             raise MedflError(
-                f"{path / IMAGES} holds {images.dtype} of shape {images.shape}, not uint8 "
-                f"(N, C, H, W). {again}"
+                f"{path / IMAGES} holds {images.dtype} of shape {images.shape}, not uint8 or int16 "
+                f"of (N, C, H, W) or (N, C, D, H, W). {again}"
             )
         if not len(info.mean) == len(info.std) == images.shape[1]:
             raise MedflError(
@@ -153,16 +166,16 @@ class Store:
                 f"deviations for {images.shape[1]} channels. {again}"
             )
         try:
-            samples = list(_read_samples(path / SAMPLES, again))
+            columns = _read_columns(path / SAMPLES, again)
         except (UnicodeDecodeError, csv.Error) as error:
             raise MedflError(f"{path / SAMPLES} is not a CSV file: {error}. {again}") from error
-        if len(samples) != len(images):
+        rows = len(columns["id"])
+        if rows != len(images):
             raise MedflError(
-                f"the store {path} has {len(images)} images but {len(samples)} rows in {SAMPLES}. "
-                f"{again}"
+                f"the store {path} has {len(images)} images but {rows} rows in {SAMPLES}. {again}"
             )
-        _check_rows(samples, str(path / SAMPLES))
-        return cls(path, info, images, samples)
+        check_columns(columns, str(path / SAMPLES))
+        return cls(path, info, images, columns)
 
     def verify(self) -> None:
         """Read all pixels and compare with the recorded hash; ``MedflError`` if they differ."""
@@ -173,104 +186,69 @@ class Store:
             )
 
 
-def write_store(
-    path: str | os.PathLike[str],
-    info: DatasetInfo,
-    samples: Sequence[Sample],
-    images: Iterable[np.ndarray],
-) -> Store:
-    """Write a store, streaming the images; the folder appears complete or not at all.
-
-    Args:
-        path: the folder to make; an older store there is replaced.
-        info: the dataset; ``mean``, ``std`` and ``images_sha256`` are measured here.
-        samples: N rows, ids unique.
-        images: N arrays (C, H, W) uint8 of one shape, in the order of ``samples``.
-    """
-    path = Path(path)
-    if not samples:
-        raise MedflError(f"{path}: {info.name} has no samples.")
-    encode_labels(samples, info, str(path))
-    _check_rows(samples, str(path))
-    with atomic_path(path) as folder:
-        folder.mkdir()
-        mean, std = _write_images(folder / IMAGES, samples, iter(images))
-        write_csv(
-            folder / SAMPLES,
-            COLUMNS,
-            [{**asdict(sample), "labels": "|".join(sample.labels)} for sample in samples],
-        )
-        digest = sha256_file(folder / IMAGES)
-        info = replace(info, mean=mean, std=std, images_sha256=digest)
-        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()}
-        write_yaml(folder / DATASET, plain)
-    return Store.open(path)
-
-
-def encode_labels(samples: Sequence[Sample], info: DatasetInfo, where: str) -> np.ndarray:
-    """Class names to (N,) int64 indices or (N, K) uint8 indicators."""
+def encode_labels(
+    ids: Sequence[str], labels: Sequence[str], info: DatasetInfo, where: str
+) -> np.ndarray:
+    """Class names joined by ``|`` to (N,) int64 indices or (N, K) uint8 indicators."""
     index = {name: k for k, name in enumerate(info.classes)}
-    labels = np.zeros((len(samples), len(index)), dtype=np.uint8)
-    for row, sample in enumerate(samples):
-        if info.task == "multiclass" and len(sample.labels) != 1:
+    # Each combination of labels is looked up once: large sets have few of them.
+    codes: dict[str, int] = {}
+    picked = [codes.setdefault(text, len(codes)) for text in labels]
+    rows = np.zeros((len(codes), len(index)), dtype=np.uint8)
+    for text, code in codes.items():
+        names = text.split("|") if text else []
+        if info.task == "multiclass" and len(names) != 1:
             raise MedflError(
-                f"{where}: sample {sample.id} has {len(sample.labels)} labels; "
+                f"{where}: sample {ids[picked.index(code)]} has {len(names)} labels; "
                 f"{info.name} has exactly one class an image."
             )
-        for label in sample.labels:
-            if label not in index:
+        for name in names:
+            if name not in index:
                 raise MedflError(
-                    f"{where}: sample {sample.id} has the label `{label}`, which is not a class of "
-                    f"{info.name} ({', '.join(info.classes)})."
+                    f"{where}: sample {ids[picked.index(code)]} has the label `{name}`, which is "
+                    f"not a class of {info.name} ({', '.join(info.classes)})."
                 )
-            labels[row, index[label]] = 1
-    return labels if info.task == "multilabel" else labels.argmax(axis=1).astype(np.int64)
+            rows[code, index[name]] = 1
+    encoded = rows[np.array(picked, dtype=np.intp)]
+    return encoded if info.task == "multilabel" else encoded.argmax(axis=1).astype(np.int64)
+
+
+def check_columns(columns: Mapping[str, Sequence[str]], where: str) -> None:
+    """Refuse rows without id or group, ids that stand twice, and unknown folds."""
+    ids, groups, folds = columns["id"], columns["group"], columns["fold"]
+    if len(set(ids)) < len(ids):
+        seen: set[str] = set()
+        twice = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise MedflError(f"{where}: the sample id {twice} occurs twice.")
+    if "" in ids or "" in groups:
+        row = next(row for row in range(len(ids)) if not ids[row] or not groups[row])
+        raise MedflError(f"{where}: sample `{ids[row]}` lacks an id or a group.")
+    if unknown := set(folds) - {"", *FOLDS}:
+        fold = min(unknown)
+        name = ids[list(folds).index(fold)]
+        raise MedflError(f"{where}: sample {name} has the unknown fold `{fold}`.")
+
+
+def columns_of(samples: Iterable[Sample]) -> dict[str, list[str]]:
+    """The columns of ``samples.csv``: those of every store, then the attributes."""
+    samples = list(samples)
+    columns = {
+        "id": [sample.id for sample in samples],
+        "labels": ["|".join(sample.labels) for sample in samples],
+        "group": [sample.group for sample in samples],
+        "site": [sample.site for sample in samples],
+        "modality": [sample.modality for sample in samples],
+        "fold": [sample.fold for sample in samples],
+    }
+    for name in samples[0].attributes if samples else ():
+        columns[name] = [sample.attributes.get(name, "") for sample in samples]
+    return columns
 
 
 def _command(path: Path) -> str:
     """What makes the store at ``<work root>/prepared/<dataset>``."""
     root = path.parent.parent
     return f"medfl prepare {path.name}" + ("" if root == Path("data") else f" --work-root {root}")
-
-
-def _check_rows(samples: Sequence[Sample], where: str) -> None:
-    seen: set[str] = set()
-    for sample in samples:
-        if sample.id in seen:
-            raise MedflError(f"{where}: the sample id {sample.id} occurs twice.")
-        seen.add(sample.id)
-        if not sample.id or not sample.group:
-            raise MedflError(f"{where}: sample `{sample.id}` lacks an id or a group.")
-        if sample.fold not in ("", *FOLDS):
-            raise MedflError(f"{where}: sample {sample.id} has the unknown fold `{sample.fold}`.")
-
-
-def _write_images(
-    path: Path, samples: Sequence[Sample], images: Iterator[np.ndarray]
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Stream the images into a .npy file; return mean and standard deviation by channel."""
-    first = next(images)
-    official = all(sample.fold for sample in samples)
-    histograms = np.zeros((len(first), 256), dtype=np.int64)
-    count = 0
-    # Not through a memory map: a full disk under one kills the process instead of raising.
-    with path.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(samples), *first.shape)}
-        np.lib.format.write_array_header_1_0(file, header)
-        for count, image in enumerate(chain([first], images), start=1):
-            if image.dtype != np.uint8 or image.shape != first.shape or count > len(samples):
-                raise ValueError(f"image {count} is {image.dtype} {image.shape}, not {first.shape}")
-            file.write(image.tobytes())
-            if not official or samples[count - 1].fold == "train":
-                for channel, histogram in zip(image, histograms, strict=True):
-                    histogram += np.bincount(channel.ravel(), minlength=256)
-        if count != len(samples):
-            raise ValueError(f"{count} images for {len(samples)} samples")
-    weights = histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1)
-    levels = np.arange(256) / 255
-    mean = weights @ levels
-    std = np.sqrt(np.maximum(weights @ levels**2 - mean**2, 0))
-    return tuple(map(float, mean)), tuple(map(float, std))
 
 
 def _read_info(path: Path, again: str) -> DatasetInfo:
@@ -283,17 +261,17 @@ def _read_info(path: Path, again: str) -> DatasetInfo:
         raise MedflError(f"{path} does not describe a dataset ({what}). {again}") from error
 
 
-def _read_samples(path: Path, again: str) -> Iterator[Sample]:
+def _read_columns(path: Path, again: str) -> dict[str, Sequence[str]]:
     with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise MedflError(
-                f"{path} has the columns {reader.fieldnames}, not {list(COLUMNS)}. {again}"
-            )
+        reader = csv.reader(file)
+        header = next(reader, [])
+        if tuple(header[: len(COLUMNS)]) != COLUMNS or len(set(header)) < len(header):
+            raise MedflError(f"{path} has the columns {header}, not {list(COLUMNS)}. {again}")
+        rows = []
         for row in reader:
-            if None in row or None in row.values():
+            if len(row) != len(header):
                 raise MedflError(
-                    f"{path}, line {reader.line_num}: not {len(COLUMNS)} cells. {again}"
+                    f"{path}, line {reader.line_num}: not {len(header)} cells. {again}"
                 )
-            labels = row.pop("labels")
-            yield Sample(labels=tuple(labels.split("|")) if labels else (), **row)
+            rows.append(row)
+    return dict(zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True))

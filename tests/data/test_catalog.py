@@ -114,12 +114,15 @@ def test_the_folder_may_lie_under_raw(tmp_path):
 
 def test_fingerprint_follows_the_pixels_of_the_source(tmp_path):
     folder = ham(tmp_path)
-    places = Places(tmp_path, tmp_path)
-    before = get("ham10000").read(places, 8).fingerprint
-    assert get("ham10000").read(places, 8).fingerprint == before
+
+    def fingerprint(work):
+        return Store.open(prepare("ham10000-8", tmp_path, tmp_path / work)).info.source_fingerprint
+
+    before = fingerprint("1")
+    assert fingerprint("2") == before
     image = folder / "HAM10000_images_part_1" / "ISIC_0000000.jpg"
     Image.new("RGB", (20, 15), (1, 2, 3)).save(image)
-    assert get("ham10000").read(places, 8).fingerprint != before
+    assert fingerprint("3") != before
 
 
 def test_metadata_without_sources(tmp_path):

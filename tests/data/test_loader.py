@@ -28,7 +28,7 @@ def test_prepare_and_load(small, tmp_path):
 
 def test_splits_are_those_of_the_partition(tmp_path):
     """The shortcut from a name to a split gives what the partition room gives for the store."""
-    info = get("phantom").info(RawData([], [], ""))
+    info = get("phantom").info(RawData([], [], len, ""))
     samples = [
         Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i // 2}", site=f"SITE-{'AB'[i % 4 // 2]}")
         for i in range(200)

@@ -12,7 +12,7 @@ import torch
 from federations import small_store, split_of
 
 from medfl.config import FederatedConfig
-from medfl.data.store import Sample, write_store
+from medfl.data import Sample, write_store
 from medfl.errors import MedflError
 from medfl.federated import checkpoint
 from medfl.federated import run as run_module

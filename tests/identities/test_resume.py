@@ -15,7 +15,7 @@ import torch
 from federations import ALGORITHMS, Dropped, Normed, comparable, federation, small_store, split_of
 
 from medfl.config import FederatedConfig
-from medfl.data.store import Sample, write_store
+from medfl.data import Sample, write_store
 from medfl.federated import FederatedClient
 from medfl.federated import trainer as trainer_module
 from medfl.federated.run import execute
@@ -172,7 +172,7 @@ import os, signal, sys
 sys.path[:0] = sys.argv[1:3]
 from test_resume import execute_small
 from medfl.config import FederatedConfig
-from medfl.data.store import Sample, write_store
+from medfl.data import Sample, write_store
 from medfl.federated import FederatedClient
 
 calls, original = 0, FederatedClient.train

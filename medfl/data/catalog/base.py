@@ -3,32 +3,60 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from medfl.data.exclusions import Exclusion
 from medfl.data.store import DatasetInfo, Sample
 from medfl.errors import MedflError
 
 
 @dataclass(frozen=True)
 class RawData:
-    """A dataset found on disk and read up to its pixels.
+    """A dataset found on disk, and how its pixels are read.
 
     Attributes:
         samples: a row an image.
-        images: (C, size, size) uint8 arrays in the order of ``samples``, decoded as they are drawn.
-        fingerprint: SHA-256 over the source files.
+        sources: what ``decode`` takes for each sample: a file's ``Path``, a tuple of them (the
+            slices of a volume), or anything else whose ``repr`` says what it is (a row number).
+        decode: from a source to (C, size, size) or (C, size, size, size), uint8 or int16, all of
+            one shape; ``MedflError`` where that cannot be done.
+        fingerprint: SHA-256 over what is read beside the sources (tables, settings). The files of
+            the sources are hashed when they are decoded.
         notes: what was found that a user should know.
+        names: what the sources are called in outputs, without identifiers of people; the ids of
+            the samples where empty.
+        missing: samples that the dataset's tables list and the disk lacks.
+        excluded: files and samples left out before any was decoded.
+        warnings: for ``prepare.json`` and the screen.
+        settings: how pixels are made, for ``prepare.json``.
+        info: fields of ``DatasetInfo`` that only the data could tell (classes, channels, …).
     """
 
-    samples: list[Sample]
-    images: Iterable[np.ndarray]
+    samples: Sequence[Sample]
+    sources: Sequence[Any]
+    decode: Callable[[Any], np.ndarray]
     fingerprint: str
     notes: str = ""
+    names: Sequence[str] = ()
+    missing: int = 0
+    excluded: Sequence[Exclusion] = ()
+    warnings: Sequence[str] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    def name(self, row: int) -> str:
+        """What a source is called in outputs."""
+        return self.names[row] if self.names else self.samples[row].id
+
+    @property
+    def images(self) -> Iterator[np.ndarray]:
+        """All images in order, decoded one after another."""
+        return map(self.decode, self.sources)
 
 
 @dataclass(frozen=True)
@@ -59,6 +87,8 @@ class Dataset(ABC):
         default_size: pixels of a square image when the word names no size.
         sizes: the only sizes there are; None where any is possible.
         source_images: how many images the publisher ships.
+        complete: a published set, whose images must all be there and be sound; false for a
+            person's own files, of which those that cannot be read are left out and listed.
     """
 
     name: str
@@ -73,15 +103,20 @@ class Dataset(ABC):
     synthetic: bool = False
     sizes: tuple[int, ...] | None = None
     source_images: int | None = None
+    complete: bool = True
     notes: str = field(default="", repr=False)
 
     @abstractmethod
-    def read(self, places: Places, size: int) -> RawData:
-        """Find the published files and read them; ``MedflError`` if they are not all there."""
+    def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
+        """Find the published files and say how they are read.
+
+        They must all be there (``MedflError``), unless ``allow_partial``: then what is missing is
+        counted in the result.
+        """
 
     def info(self, raw: RawData) -> DatasetInfo:
         """The description that goes into the store."""
-        return DatasetInfo(
+        info = DatasetInfo(
             name=self.name,
             title=self.title,
             classes=self.classes,
@@ -93,6 +128,12 @@ class Dataset(ABC):
             source_fingerprint=raw.fingerprint,
             notes=" ".join(filter(None, (self.notes, raw.notes))),
         )
+        info = replace(info, **raw.info)
+        if raw.missing:  # whoever sees the name sees that it is a part
+            there = len(raw.samples)
+            part = f"part: {there:,} of {there + raw.missing:,} images"
+            info = replace(info, title=f"{info.title} ({part})")
+        return info
 
     def missing(self, places: Places, name: str, problem: str = "is not there") -> MedflError:
         """The error for data that are absent or incomplete: what, where, and how to get it."""

@@ -6,14 +6,12 @@ Source: Tschandl, Rosendahl, Kittler, Scientific Data 5:180161 (2018), doi:10.10
 from __future__ import annotations
 
 import csv
-import hashlib
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
 from medfl.data.catalog.base import Dataset, Places, RawData
 from medfl.data.images import read_image
-from medfl.data.parallel import map_ordered
 from medfl.data.store import Sample
 from medfl.errors import MedflError
 from medfl.files import sha256_file
@@ -26,7 +24,7 @@ REQUIRED = ("lesion_id", "image_id", "dx")
 class Ham10000(Dataset):
     """Images in two folders and one metadata table, comma- or tab-separated."""
 
-    def read(self, places: Places, size: int) -> RawData:
+    def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Read the table, match it with the images, decode to (3, size, size).
 
         An oblong image is cropped to its central square: the lesions are centred.
@@ -45,12 +43,9 @@ class Ham10000(Dataset):
         rows = _read_table(table)
         samples, notes = self._samples(rows, table)
         self._check_complete(places, root, table, [row.id for row in samples], files)
-        digest = hashlib.sha256(sha256_file(table).encode())
-        for sample in samples:
-            digest.update(sha256_file(files[sample.id]).encode())
+        sources = [files[sample.id] for sample in samples]
         decode = partial(read_image, size=size)
-        images = map_ordered(decode, [files[s.id] for s in samples], f"{self.name} at {size} px")
-        return RawData(samples, images, digest.hexdigest(), notes)
+        return RawData(samples, sources, decode, sha256_file(table), notes)
 
     def _samples(self, rows: list[dict[str, str]], table: Path) -> tuple[list[Sample], str]:
         samples = []

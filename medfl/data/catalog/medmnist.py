@@ -37,7 +37,7 @@ class MedMnist(Dataset):
     downloads: tuple[tuple[int, str, str], ...] = ()  # size, URL, MD5
     counts: tuple[tuple[str, int], ...] = ()  # fold, images
 
-    def read(self, places: Places, size: int) -> RawData:
+    def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Read the file (downloaded if it is nowhere), after its MD5 has been checked."""
         url, md5 = next((url, md5) for known, url, md5 in self.downloads if known == size)
         file = self.name + (".npz" if size == 28 else f"_{size}.npz")
@@ -54,7 +54,7 @@ class MedMnist(Dataset):
                 names = self._names(label, path, name)
                 samples.append(Sample(name, names, group=name, modality=self.modality, fold=fold))
                 images.append(image[None] if image.ndim == 2 else image.transpose(2, 0, 1))
-        return RawData(samples, images, sha256_file(path))
+        return RawData(samples, range(len(images)), images.__getitem__, sha256_file(path))
 
     def _names(self, label: np.ndarray, path: Path, sample: str) -> tuple[str, ...]:
         if self.task == "multilabel":

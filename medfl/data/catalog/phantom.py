@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,6 @@ import yaml
 
 from medfl.data.catalog.base import Dataset, Places, RawData
 from medfl.data.dicom import DicomPreprocessor, read_header
-from medfl.data.parallel import map_ordered
 from medfl.data.phantom.anatomy import CLASSES
 from medfl.data.phantom.writer import LABELS, RECIPE, Recipe, write_phantom
 from medfl.data.store import Sample
@@ -23,7 +21,7 @@ from medfl.files import sha256_file
 class Phantom(Dataset):
     """Generated under the work root when it is not there (or was made by another recipe)."""
 
-    def read(self, places: Places, size: int) -> RawData:
+    def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Generate if needed, then read the DICOM folder: (1, size, size)."""
         folder = places.work_root / "raw" / self.name
         recipe = Recipe()
@@ -38,14 +36,12 @@ class Phantom(Dataset):
             rows = list(csv.DictReader(table))
         files = [folder / row["file"] for row in rows]
         samples = []
-        digest = hashlib.sha256(sha256_file(folder / LABELS).encode())
         for file, row in zip(files, rows, strict=True):
             if row["label"] not in self.classes:
                 raise MedflError(
                     f"{folder / LABELS}: {row['file']} has the label `{row['label']}`, which is "
                     f"not one of {', '.join(self.classes)}."
                 )
-            digest.update(sha256_file(file).encode())
             header = read_header(file)
             samples.append(
                 Sample(
@@ -56,8 +52,7 @@ class Phantom(Dataset):
                     modality=str(header.Modality),
                 )
             )
-        images = map_ordered(DicomPreprocessor(size), files, f"{self.name} at {size} px", workers=1)
-        return RawData(samples, images, digest.hexdigest())
+        return RawData(samples, files, DicomPreprocessor(size), sha256_file(folder / LABELS))
 
 
 @contextmanager

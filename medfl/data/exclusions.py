@@ -1,0 +1,34 @@
+"""What was left out of a dataset, and why: listed, never silent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A file or sample that is not in the store.
+
+    Attributes:
+        file: its name as it may be shown (no identifier of a person).
+        reason: why, in words that end a sentence ``… is left out: <reason>``.
+    """
+
+    file: str
+    reason: str
+
+
+def describe(excluded: Sequence[Exclusion], listed_in: str) -> str:
+    """One line for the screen: how many, the first few, and where all are listed."""
+    first = "; ".join(f"{one.file}: {one.reason}" for one in excluded[:SHOWN])
+    more = f"; {len(excluded) - SHOWN:,} more" if len(excluded) > SHOWN else ""
+    return f"{len(excluded):,} left out ({first}{more}), all listed in {listed_in}"
+
+
+def by_reason(excluded: Sequence[Exclusion]) -> dict[str, int]:
+    """How many were left out for each reason, the most frequent first."""
+    return dict(Counter(one.reason for one in excluded).most_common())
