@@ -17,7 +17,7 @@ from medfl.partition.random import stream
 from medfl.partition.scheme import parse_partition
 
 Transform = Callable[[np.ndarray], np.ndarray]
-_BATCH = 256
+_BATCH_PIXELS = 1 << 24
 
 
 def client_transform(partition: str, client: int, num_clients: int, seed: int) -> Transform | None:
@@ -30,8 +30,9 @@ def client_transform(partition: str, client: int, num_clients: int, seed: int) -
         seed: the split's seed.
 
     Returns:
-        A function from (n, C, H, W) uint8 to new images of the same shape and type; None for
-        schemes that leave images as they are.
+        A function from (n, C, H, W) or (n, C, D, H, W), uint8 or int16, to new images of the same
+        shape and type; None for schemes that leave images as they are. The pixel range is 0 to 255,
+        or that of each image where there are 16 bits.
 
     Raises:
         MedflError: for an unknown partition or a client that does not exist.
@@ -65,7 +66,7 @@ class Noise:
     client: int
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Add noise to (n, C, H, W) uint8 images; its stream comes from each image's content."""
+        """Add noise to images (n, C, …); its stream comes from each image's content."""
         if self.deviation == 0:
             return images.copy()
         result = np.empty_like(images)
@@ -73,7 +74,9 @@ class Noise:
             content = zlib.crc32(np.ascontiguousarray(image).tobytes())
             rng = stream(self.seed, "noise", self.client, content)
             noise = rng.standard_normal(image.shape, dtype=np.float32)
-            result[row] = _to_uint8(image / np.float32(255) + noise * np.float32(self.deviation))
+            low, scale = _range(image[None])
+            seen = _to_unit(image, low[0], scale[0]) + noise * np.float32(self.deviation)
+            result[row] = _from_unit(seen, low[0], scale[0], image.dtype)
         return result
 
 
@@ -116,15 +119,17 @@ class Scanner:
         )
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """See (n, C, H, W) uint8 images through this scanner."""
+        """See images (n, C, …) through this scanner; a volume's slices one by one."""
         rows, columns = self._optics(images.shape[-2]), self._optics(images.shape[-1]).T
         field = self.gain * self._field(images.shape[-2], images.shape[-1])
         result = np.empty_like(images)
-        for start in range(0, len(images), _BATCH):
-            seen = images[start : start + _BATCH] / np.float32(255)
-            seen = rows @ seen @ columns
+        step = max(1, _BATCH_PIXELS // int(np.prod(images.shape[1:])))
+        for start in range(0, len(images), step):
+            part = images[start : start + step]
+            low, scale = _range(part)
+            seen = rows @ _to_unit(part, low, scale) @ columns
             seen = np.clip(seen * field, 0, 1) ** np.float32(self.gamma)
-            result[start : start + _BATCH] = _to_uint8(seen)
+            result[start : start + step] = _from_unit(seen, low, scale, part.dtype)
         return result
 
     def _optics(self, size: int) -> np.ndarray:
@@ -172,5 +177,21 @@ def _resample(size: int, coarseness: float) -> np.ndarray:
     return up @ down
 
 
-def _to_uint8(values: np.ndarray) -> np.ndarray:
-    return (np.clip(values, 0, 1) * 255 + 0.5).astype(np.uint8)
+def _range(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 1, …) darkest value and width of the pixel range of each image, float32."""
+    shape = (len(images), *[1] * (images.ndim - 1))
+    if images.dtype == np.uint8:
+        return np.zeros(shape, np.float32), np.full(shape, 255, np.float32)
+    axes = tuple(range(1, images.ndim))
+    low = images.min(axis=axes).reshape(shape).astype(np.float32)
+    return low, np.maximum(images.max(axis=axes).reshape(shape) - low, 1).astype(np.float32)
+
+
+def _to_unit(images: np.ndarray, low: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    return (images - low) / scale
+
+
+def _from_unit(
+    values: np.ndarray, low: np.ndarray, scale: np.ndarray, dtype: np.dtype
+) -> np.ndarray:
+    return np.floor(np.clip(values, 0, 1) * scale + low + np.float32(0.5)).astype(dtype)

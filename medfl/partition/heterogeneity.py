@@ -168,8 +168,18 @@ def _intensities(split: Split, store: Store, rows: list[np.ndarray]) -> np.ndarr
         images = np.asarray(store.images[some])
         see = client_transform(split.partition, client, split.num_clients, split.seed)
         pixels = images if see is None else see(images)
-        histograms[client] = np.bincount(pixels.ravel(), minlength=256) / pixels.size
+        histograms[client] = np.bincount(_levels(pixels, store), minlength=256) / pixels.size
     return histograms
+
+
+def _levels(pixels: np.ndarray, store: Store) -> np.ndarray:
+    """Values as 256 levels: 16 bits over the mean ± 4 standard deviations of all channels."""
+    if pixels.dtype == np.uint8:
+        return pixels.ravel()
+    mean, std = np.array(store.info.mean), np.array(store.info.std)
+    full = np.iinfo(pixels.dtype).max
+    low, high = (mean - 4 * std).min() * full, (mean + 4 * std).max() * full
+    return np.clip((pixels.ravel() - low) * (256 / max(high - low, 1)), 0, 255).astype(np.int64)
 
 
 def _round(value: float) -> float:

@@ -99,3 +99,42 @@ def test_other_schemes_leave_images_alone():
     assert client_transform("site", 0, 3, 0) is None
     with pytest.raises(MedflError, match="client 3 is not one of 0 to 2"):
         client_transform("noise-0.1", 3, 3, 0)
+
+
+def test_a_volume_is_seen_slice_by_slice(images):
+    """(n, C, D, H, W) through a scanner gives what its slices give as images."""
+    volumes = np.stack([images, images[::-1]], axis=2)
+    see = client_transform("scanner-0.7", 1, 3, 0)
+    np.testing.assert_array_equal(see(volumes)[:, :, 0], see(images))
+    np.testing.assert_array_equal(see(volumes)[:, :, 1], see(images[::-1].copy()))
+
+
+@pytest.mark.parametrize("word", ["noise-0.1", "scanner-0.7"])
+def test_16_bits_have_the_range_of_each_image(images, word):
+    """Stretching an image's range 16-fold, with an offset, stretches what is seen of it alike."""
+    whole = images[:, :1].copy()
+    whole[:, 0, 0, :2] = 0, 255  # then the range is that of 8 bits
+    wide = whole.astype(np.int16) * 16 - 1000
+    see = client_transform(word, 1, 3, 0)
+    assert see(wide).dtype == np.int16
+    assert see(wide).min() >= -1000
+    if word == "scanner-0.7":  # noise depends on the content's bytes
+        np.testing.assert_allclose((see(wide) + 1000) / 16, see(whole), atol=0.54)
+    else:
+        spread = (see(wide) - wide.astype(int))[:, :, 2:].std()
+        assert spread == pytest.approx(0.1 * 2 / 3 * 16 * 255, rel=0.05)
+
+
+def test_16_bit_intensities_are_compared_over_their_own_range(tmp_path):
+    """Two clients of constant images, far apart in Hounsfield units: the distance is 1."""
+    from medfl.data import DatasetInfo, Sample, write_store
+    from medfl.partition.heterogeneity import _levels
+
+    rows = [Sample(f"s{k}", ("a",), f"g{k}") for k in range(4)]
+    images = np.full((4, 1, 8, 8), -600, np.int16)
+    images[2:] = 400
+    info = DatasetInfo("t", "T", ("a", "b"), "multiclass", "CT", True, "", "")
+    store = write_store(tmp_path / "s", info, rows, images)
+    # mean -100, deviation 500: the range is -2100 to 1900, a level 15.625 units.
+    assert set(_levels(images[:1], store)) == {96}
+    assert set(_levels(images[2:], store)) == {160}
