@@ -34,12 +34,18 @@ def parse_window(word: str | tuple[float, float]) -> tuple[float, float]:
 def apply_window(
     values: np.ndarray, centre: float, width: float, function: str = "LINEAR"
 ) -> np.ndarray:
-    """Values to [0, 1] through one window; ``values`` and window in the same units."""
-    values = values.astype(np.float64)
+    """Values to [0, 1] through one window; ``values`` and window in the same units.
+
+    float32 stays float32; integers become float64.
+    """
+    values = np.asarray(values)
+    if values.dtype != np.float32:
+        values = values.astype(np.float64)
     if function == "SIGMOID":
         return 1 / (1 + np.exp(-4 * (values - centre) / width))
     if function == "LINEAR":  # integers: the window's ends are pixel values
         centre, width = centre - 0.5, width - 1
     if width <= 0:
-        return (values > centre).astype(np.float64)
-    return np.clip((values - centre) / width + 0.5, 0, 1)
+        return (values > centre).astype(values.dtype)
+    shown = (values - (centre - width / 2)) * (1 / width)
+    return np.clip(shown, 0, 1, out=shown)
