@@ -1,0 +1,20 @@
+"""Contrast-limited adaptive histogram equalisation, mostly for radiographs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def equalize(values: np.ndarray, clip: float) -> np.ndarray:
+    """CLAHE on [0, 1], (H, W) or (D, H, W); tiles are an eighth of each side.
+
+    Pizer et al., Computer Vision, Graphics, and Image Processing 1987; Zuiderveld, Graphics Gems
+    IV, 1994.
+    """
+    from skimage.exposure import equalize_adapthist
+
+    if values.min() == values.max():  # nothing to even out, and scikit-image divides by the range
+        return values
+    tiles = [max(1, length // 8) for length in values.shape]
+    even = equalize_adapthist(values.astype(np.float32), kernel_size=tiles, clip_limit=clip)
+    return even.astype(np.float32)

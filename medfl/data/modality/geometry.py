@@ -1,0 +1,176 @@
+"""Cut, shrink and fit: from an image's own matrix to a square, or a volume's to a cube."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from medfl.data.images import Fit
+from medfl.data.modality.colour import brightest
+from medfl.data.pixels import Pixels
+
+# A margin's line may stray by this part of the range (JPEG noise) in this part of its pixels
+# (a burnt-in letter).
+TOLERANCE = 0.04
+STRAYING = 0.02
+
+
+def cut(pixels: Pixels, box: tuple[slice, ...]) -> Pixels:
+    """Keep a box, one slice for each axis of the image or volume."""
+    valid = None if pixels.valid is None else np.ascontiguousarray(pixels.valid[box])
+    return replace(pixels, values=np.ascontiguousarray(pixels.values[box]), valid=valid)
+
+
+def crop_borders(pixels: Pixels) -> Pixels:
+    """Cut uniform margins (slices, rows, columns) off every side.
+
+    A line is margin if nearly all of it has one value, whatever that is: black of a collimator,
+    white of a page. An image that is uniform altogether stays whole.
+    """
+    axes = len(pixels.spacing)
+    values = brightest(pixels)
+    if pixels.value_range is not None:
+        low, high = pixels.value_range
+    else:
+        low, high = float(values.min()), float(values.max())
+    tolerance = TOLERANCE * (high - low)
+    box = [slice(0, length) for length in values.shape]
+    for _ in range(3):  # a black margin can stand within a white one
+        before = list(box)
+        for axis in range(axes):
+            box[axis] = _content(values[tuple(box)], axis, box[axis].start, tolerance)
+        if box == before:
+            break
+    if any(part.stop <= part.start for part in box):
+        return pixels
+    return cut(pixels, tuple(box))
+
+
+def _content(values: np.ndarray, axis: int, offset: int, tolerance: float) -> slice:
+    """From the first to the last line along ``axis`` that is no margin; empty if there is none."""
+    count = values.shape[axis]
+    first = 0
+    while first < count and _is_uniform(values.take(first, axis), tolerance):
+        first += 1
+    last = count
+    while last > first and _is_uniform(values.take(last - 1, axis), tolerance):
+        last -= 1
+    return slice(offset + first, offset + last)
+
+
+def _is_uniform(line: np.ndarray, tolerance: float) -> bool:
+    # The middle of a few pixels is the margin's value if the line is margin.
+    flat = line.reshape(-1)
+    usual = np.sort(flat[:: max(1, flat.size // 63)])[min(31, (flat.size - 1) // 2)]
+    return bool(np.count_nonzero(np.abs(flat - usual) > tolerance) <= STRAYING * flat.size)
+
+
+@dataclass(frozen=True)
+class Axis:
+    """How one axis is resampled: from ``start`` to ``stop`` (pixels), to ``length`` of ``size``."""
+
+    start: float
+    stop: float
+    length: int
+
+    @property
+    def ratio(self) -> float:
+        """Old pixels a new one."""
+        return (self.stop - self.start) / self.length
+
+
+def plan(shape: tuple[int, ...], spacing: tuple[float, ...], size: int, fit: Fit) -> list[Axis]:
+    """How each axis is resampled so that pixels come out as high as wide (but for ``stretch``)."""
+    extents = [count * step for count, step in zip(shape, spacing, strict=True)]
+    axes = []
+    for count, step, extent in zip(shape, spacing, extents, strict=True):
+        if fit == "crop":
+            half = min(extents) / step / 2
+            axes.append(Axis(max(0.0, count / 2 - half), min(count, count / 2 + half), size))
+        else:
+            part = 1 if fit == "stretch" else extent / max(extents)
+            axes.append(Axis(0, count, max(1, round(size * part))))
+    return axes
+
+
+def shrink(pixels: Pixels, size: int, fit: Fit) -> Pixels:
+    """Average blocks of pixels while twice the wanted resolution is left (volumes: in slices).
+
+    What follows then costs a fraction. Padding does not enter the averages.
+    """
+    shape = pixels.values.shape[: len(pixels.spacing)]
+    axes = plan(shape, pixels.spacing, size, fit)[-2:]
+    factor = int(min(axis.ratio for axis in axes) / 2)
+    if factor < 2:
+        return pixels
+    spacing = (*pixels.spacing[:-2], *(step * factor for step in pixels.spacing[-2:]))
+    if pixels.valid is None:
+        return replace(pixels, values=_reduce(pixels, pixels.values, factor), spacing=spacing)
+    known = pixels.valid.astype(np.float32)
+    weight = _reduce(replace(pixels, values=known), known, factor)
+    inside = pixels.values * (known[..., None] if pixels.is_colour else known)
+    total = _reduce(pixels, inside, factor)
+    share = weight[..., None] if pixels.is_colour else weight
+    values = np.divide(total, share, out=np.zeros_like(total), where=share > 0)
+    return replace(pixels, values=values, spacing=spacing, valid=weight > 0)
+
+
+def _reduce(pixels: Pixels, values: np.ndarray, factor: int) -> np.ndarray:
+    from PIL import Image
+
+    planes = _planes(values, pixels.is_colour and values.ndim == 3)
+    reduced = [np.asarray(Image.fromarray(plane).reduce(factor)) for plane in planes]
+    if values.ndim == 2:
+        return reduced[0]
+    return np.stack(reduced, axis=-1 if pixels.is_colour else 0)
+
+
+def _planes(values: np.ndarray, last: bool) -> list[np.ndarray]:
+    if values.ndim == 2:
+        return [values]
+    return [
+        np.ascontiguousarray(plane) for plane in (np.moveaxis(values, -1, 0) if last else values)
+    ]
+
+
+def fit_to(
+    values: np.ndarray, spacing: tuple[float, ...], size: int, fit: Fit, margin: float
+) -> np.ndarray:
+    """Resample float32 (H, W) or (D, H, W) to ``size`` along each axis, averaging if it shrinks.
+
+    Pillow's bilinear filter, widened by the scale, on one axis after the other.
+
+    Args:
+        values: one channel.
+        spacing: of its pixels or voxels.
+        size: of the result.
+        fit: ``pad`` keeps all, with margins; ``crop`` the centre; ``stretch`` distorts.
+        margin: the value of the margins.
+    """
+    axes = plan(values.shape, spacing, size, fit)
+    inner = _resample(values, axes[-2:])
+    if values.ndim == 3:
+        depth, rows, columns = inner.shape
+        flat = inner.reshape(depth, rows * columns)
+        inner = _resample(flat, [axes[0], Axis(0, rows * columns, rows * columns)])
+        inner = inner.reshape(-1, rows, columns)
+    if inner.shape == (size,) * inner.ndim:
+        return inner
+    whole = np.full((size,) * inner.ndim, margin, np.float32)
+    place = tuple(slice((size - n) // 2, (size - n) // 2 + n) for n in inner.shape)
+    whole[place] = inner
+    return whole
+
+
+def _resample(values: np.ndarray, axes: list[Axis]) -> np.ndarray:
+    """The last two axes of (H, W) or (D, H, W)."""
+    from PIL import Image
+
+    if values.ndim == 3:
+        return np.stack([_resample(plane, axes) for plane in values])
+    rows, columns = axes
+    box = (columns.start, rows.start, columns.stop, rows.stop)
+    picture = Image.fromarray(np.ascontiguousarray(values))
+    filters = Image.Resampling.BILINEAR
+    return np.asarray(picture.resize((columns.length, rows.length), filters, box=box))

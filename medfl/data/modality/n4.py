@@ -1,0 +1,51 @@
+"""N4: MRI coils see near tissue brighter; take that smooth field out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from medfl.data.modality.intensity import foreground
+from medfl.data.pixels import Pixels
+from medfl.errors import MedflError
+
+# The field is smooth, so it is fitted on about this many voxels along an axis.
+COARSE = 64
+
+
+def correct_bias(pixels: Pixels) -> np.ndarray:
+    """The values divided by the bias field that N4 fits to the foreground.
+
+    Tustison et al., IEEE TMI 2010, by SimpleITK, with its defaults. (H, W) or (D, H, W).
+    """
+    sitk = _simpleitk()
+    values = pixels.values
+    image, mask = sitk.GetImageFromArray(values), foreground(pixels) & (values > 0)
+    if not mask.any():
+        return values
+    image.SetSpacing([float(step) for step in reversed(pixels.spacing)])
+    region = sitk.GetImageFromArray(mask.astype(np.uint8))
+    region.CopyInformation(image)
+    factors = [max(1, length // COARSE) for length in reversed(values.shape)]
+    fit = sitk.N4BiasFieldCorrectionImageFilter()
+    fit.SetNumberOfThreads(1)  # images are prepared side by side
+    try:
+        fit.Execute(sitk.Shrink(image, factors), sitk.Shrink(region, factors))
+        field = np.exp(sitk.GetArrayViewFromImage(fit.GetLogBiasFieldAsImage(image)))
+    except RuntimeError as error:
+        shape = "x".join(str(length) for length in values.shape)
+        raise MedflError(
+            f"N4 cannot fit a bias field to {shape} voxels: set `n4: false`"
+        ) from error
+    return values / field.astype(np.float32)
+
+
+def _simpleitk() -> Any:
+    try:
+        import SimpleITK
+    except ImportError as error:
+        raise MedflError(
+            "`n4: true` needs SimpleITK: pip install medfl[n4], or set `n4: false`."
+        ) from error
+    return SimpleITK
