@@ -22,12 +22,19 @@ def luminance(pixels: Pixels) -> Pixels:
 
 def brightest(pixels: Pixels) -> np.ndarray:
     """(H, W, 3) to (H, W), each pixel's highest channel; grey as it is."""
+    return _over_channels(np.maximum, pixels)
+
+
+def dimmest(pixels: Pixels) -> np.ndarray:
+    """(H, W, 3) to (H, W), each pixel's lowest channel; grey as it is."""
+    return _over_channels(np.minimum, pixels)
+
+
+def _over_channels(choose: np.ufunc, pixels: Pixels) -> np.ndarray:
     if not pixels.is_colour:
         return pixels.values
-    # Ten times as fast as values.max(axis=-1).
-    return np.maximum(
-        np.maximum(*np.moveaxis(pixels.values[..., :2], -1, 0)), pixels.values[..., 2]
-    )
+    red, green, blue = np.moveaxis(pixels.values, -1, 0)
+    return choose(choose(red, green), blue)  # ten times as fast as a reduction over the last axis
 
 
 def constant_colour(

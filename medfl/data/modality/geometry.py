@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medfl.data.images import Fit
-from medfl.data.modality.colour import brightest
+from medfl.data.modality.colour import brightest, dimmest
 from medfl.data.pixels import Pixels
 
-# A margin's line may stray by this part of the range (JPEG noise) in this part of its pixels
-# (a burnt-in letter).
+# A margin's pixels may be off black or white by this part of the range (JPEG noise), and this part
+# of a margin's line may be anything (a burnt-in letter).
 TOLERANCE = 0.04
 STRAYING = 0.02
+# An image as good as square is not given a margin of a pixel or two.
+SQUARE = 0.98
 
 
 def cut(pixels: Pixels, box: tuple[slice, ...]) -> Pixels:
@@ -23,47 +25,38 @@ def cut(pixels: Pixels, box: tuple[slice, ...]) -> Pixels:
 
 
 def crop_borders(pixels: Pixels) -> Pixels:
-    """Cut uniform margins (slices, rows, columns) off every side.
+    """Cut margins that are all black or all white (slices, rows, columns) off every side.
 
-    A line is margin if nearly all of it has one value, whatever that is: black of a collimator,
-    white of a page. An image that is uniform altogether stays whole.
+    Such as a collimator's, a frame's or a page's, one within the other too. Evenly lit skin is no
+    margin. Black and white are the image's own extremes; an image of nothing else stays whole.
     """
-    axes = len(pixels.spacing)
-    values = brightest(pixels)
-    if pixels.value_range is not None:
-        low, high = pixels.value_range
-    else:
-        low, high = float(values.min()), float(values.max())
+    darkest = brightest(pixels)
+    palest = dimmest(pixels)
+    low, high = float(darkest.min()), float(palest.max())
     tolerance = TOLERANCE * (high - low)
-    box = [slice(0, length) for length in values.shape]
-    for _ in range(3):  # a black margin can stand within a white one
+    black, white = darkest <= low + tolerance, palest >= high - tolerance
+    box = [slice(0, length) for length in black.shape]
+    before: list[slice] = []
+    while box != before:
         before = list(box)
-        for axis in range(axes):
-            box[axis] = _content(values[tuple(box)], axis, box[axis].start, tolerance)
-        if box == before:
-            break
-    if any(part.stop <= part.start for part in box):
-        return pixels
+        for axis in range(len(box)):
+            box[axis] = _content([black[tuple(box)], white[tuple(box)]], axis, box[axis])
+            if box[axis].start == box[axis].stop:
+                return pixels
     return cut(pixels, tuple(box))
 
 
-def _content(values: np.ndarray, axis: int, offset: int, tolerance: float) -> slice:
-    """From the first to the last line along ``axis`` that is no margin; empty if there is none."""
-    count = values.shape[axis]
-    first = 0
-    while first < count and _is_uniform(values.take(first, axis), tolerance):
-        first += 1
-    last = count
-    while last > first and _is_uniform(values.take(last - 1, axis), tolerance):
-        last -= 1
-    return slice(offset + first, offset + last)
-
-
-def _is_uniform(line: np.ndarray, tolerance: float) -> bool:
-    # The middle of a few pixels is the margin's value if the line is margin.
-    flat = line.reshape(-1)
-    usual = np.sort(flat[:: max(1, flat.size // 63)])[min(31, (flat.size - 1) // 2)]
-    return bool(np.count_nonzero(np.abs(flat - usual) > tolerance) <= STRAYING * flat.size)
+def _content(masks: list[np.ndarray], axis: int, old: slice) -> slice:
+    """From the first to the last line along ``axis`` that none of the masks covers."""
+    others = tuple(other for other in range(masks[0].ndim) if other != axis)
+    margin = np.zeros(masks[0].shape[axis], bool)
+    for mask in masks:
+        size = mask.size // len(margin)
+        margin |= np.count_nonzero(mask, axis=others) >= (1 - STRAYING) * size
+    lines = np.flatnonzero(~margin)
+    if not lines.size:
+        return slice(old.start, old.start)
+    return slice(old.start + int(lines[0]), old.start + int(lines[-1]) + 1)
 
 
 @dataclass(frozen=True)
@@ -89,7 +82,8 @@ def plan(shape: tuple[int, ...], spacing: tuple[float, ...], size: int, fit: Fit
             half = min(extents) / step / 2
             axes.append(Axis(max(0.0, count / 2 - half), min(count, count / 2 + half), size))
         else:
-            part = 1 if fit == "stretch" else extent / max(extents)
+            part = extent / max(extents)
+            part = 1 if fit == "stretch" or part >= SQUARE else part
             axes.append(Axis(0, count, max(1, round(size * part))))
     return axes
 

@@ -34,7 +34,7 @@ class Preprocess(Section):
         (0.5, 99.5), description="shown black and white by `percentile`"
     )
     zscore_limit: float = Field(
-        3.0, gt=0, description="standard deviations from the median shown black and white"
+        4.0, gt=0, description="standard deviations from the median shown black and white"
     )
     n4: bool = Field(False, description="correct the coil's bias field (needs medfl[n4])")
     clahe: bool = Field(False, description="even out the contrast over the image")
