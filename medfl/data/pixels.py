@@ -20,6 +20,8 @@ class Pixels:
         window: (centre, width, function) that the file itself asks for, or None.
         inverted: the lowest value is to be shown white (MONOCHROME1).
         valid: (H, W) or (D, H, W) bool, False for padding outside the scanned field; None: all.
+        table: the display curve that the file itself asks for in place of a window: the value that
+            its first entry shows, and (N,) float32 entries in [0, 1]; None where there is none.
     """
 
     values: np.ndarray
@@ -28,6 +30,7 @@ class Pixels:
     window: tuple[float, float, str] | None = None
     inverted: bool = False
     valid: np.ndarray | None = None
+    table: tuple[int, np.ndarray] | None = None
 
     @property
     def is_colour(self) -> bool:
