@@ -89,6 +89,10 @@ def _clip_level(values: np.ndarray) -> float:
 def _scaled(pixels: Pixels, settings: Preprocess) -> np.ndarray:
     values, span, intensity = pixels.values, pixels.value_range, settings.intensity
     if intensity == "file":
+        if pixels.table is not None:
+            first, levels = pixels.table
+            place = np.clip(np.rint(values) - first, 0, len(levels) - 1)
+            return levels[place.astype(np.int32)].astype(np.float32, copy=False)
         if pixels.window is not None:
             return apply_window(values, *pixels.window)
         # 8 bits are made to be looked at; of more, only a part is used.

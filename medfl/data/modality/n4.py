@@ -32,13 +32,14 @@ def correct_bias(pixels: Pixels) -> np.ndarray:
     fit.SetNumberOfThreads(1)  # images are prepared side by side
     try:
         fit.Execute(sitk.Shrink(image, factors), sitk.Shrink(region, factors))
-        field = np.exp(sitk.GetArrayViewFromImage(fit.GetLogBiasFieldAsImage(image)))
+        field = sitk.GetArrayFromImage(fit.GetLogBiasFieldAsImage(image)).astype(np.float32)
     except RuntimeError as error:
         shape = "x".join(str(length) for length in values.shape)
         raise MedflError(
             f"N4 cannot fit a bias field to {shape} voxels: set `n4: false`"
         ) from error
-    return values / field.astype(np.float32)
+    field -= field[mask].mean()  # N4 leaves its level open; the tissue keeps its own
+    return values * np.exp(-field)
 
 
 def _simpleitk() -> Any:
