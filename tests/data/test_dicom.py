@@ -8,7 +8,8 @@ from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from medfl.data import DicomPreprocessor
-from medfl.data.dicom import apply_window, read_header
+from medfl.data.dicom import read_header
+from medfl.data.windows import apply_window
 from medfl.errors import MedflError
 
 

@@ -1,0 +1,43 @@
+"""DICOM, natively: headers, pixels in modality units, square images, whole directory trees."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from medfl.data.dicom.decode import frame_pixels
+    from medfl.data.dicom.frames import frame_count, frame_header, pixel_spacing
+    from medfl.data.dicom.header import DicomError, attribute, read_header
+    from medfl.data.dicom.preprocess import DicomImage, DicomPreprocessor
+
+_HOMES = {
+    "DicomError": "header",
+    "DicomImage": "preprocess",
+    "DicomPreprocessor": "preprocess",
+    "attribute": "header",
+    "frame_count": "frames",
+    "frame_header": "frames",
+    "frame_pixels": "decode",
+    "pixel_spacing": "frames",
+    "read_header": "header",
+}
+
+__all__ = [
+    "DicomError",
+    "DicomImage",
+    "DicomPreprocessor",
+    "attribute",
+    "frame_count",
+    "frame_header",
+    "frame_pixels",
+    "pixel_spacing",
+    "read_header",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
