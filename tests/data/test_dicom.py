@@ -116,7 +116,7 @@ def test_voi_lut_table(path):
     stored = np.array([[9, 10], [11, 13], [12, 99]], np.uint16)
     write(path, stored, VOILUTSequence=Sequence([item]))
     image = DicomPreprocessor().read(path)
-    levels = 255 * DicomPreprocessor().display(image)
+    levels = 255 * DicomPreprocessor().display(image)[0]
     np.testing.assert_allclose(levels, [[0, 0], [51, 255], [102, 255]])
 
 

@@ -1,4 +1,4 @@
-"""DICOM files to pixels: modality units, then the display window, then square uint8 images.
+"""DICOM files to pixels: modality units first, then what ``medfl.data.modality`` makes of them.
 
 The order of the grey-scale transformations is that of DICOM PS3.4 Annex N (modality LUT, VOI LUT,
 presentation).
@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from medfl.data.dicom.borders import content_box
 from medfl.data.dicom.decode import frame_pixels
 from medfl.data.dicom.frames import frame_count, frame_header
 from medfl.data.dicom.header import PIXELS, DicomError, kind, read_header
-from medfl.data.dicom.tables import look_up
-from medfl.data.images import Fit, resize
+from medfl.data.images import Fit
+from medfl.data.modality import Preprocess, render, to_store
 from medfl.data.pixels import Pixels
-from medfl.data.windows import apply_window, parse_window
+from medfl.data.windows import parse_window
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
@@ -78,6 +77,8 @@ class DicomPreprocessor:
             ``channels``.
         frame: the frame that a call takes; ``"only"`` refuses a file of several.
         crop_borders: cut off a uniform black or white frame around the image.
+        preprocess: all settings, in place of ``window``, ``windows``, ``channels``, ``fit`` and
+            ``crop_borders``; ``PRESETS["ct"]``, for example.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class DicomPreprocessor:
         windows: Sequence[Window] | None = None,
         frame: Frame = "only",
         crop_borders: bool = False,
+        preprocess: Preprocess | None = None,
     ) -> None:
         if windows is not None and (window is not None or channels != 1):
             raise MedflError("give either `windows` (a channel each), or `window` and `channels`.")
@@ -96,35 +98,40 @@ class DicomPreprocessor:
             raise MedflError("`windows` must be a list of windows, such as [lung, soft_tissue].")
         if isinstance(frame, str) and frame not in ("only", "first", "middle"):
             raise MedflError(f"`frame` must be only, first, middle or a number, not `{frame}`.")
+        if preprocess is None:
+            shown = windows if windows is not None else [window] if window is not None else []
+            preprocess = Preprocess(
+                intensity="window" if shown else "file",
+                # Numbers, not names: a window is applied to whatever units the file has.
+                windows=tuple(parse_window(word) for word in shown) or ("soft_tissue",),
+                channels=channels,
+                fit=fit,
+                crop_borders=crop_borders,
+            )
         self.size = size
-        self.window = None if window is None else parse_window(window)
-        self.windows = None if windows is None else [parse_window(word) for word in windows]
-        self.channels = channels
-        self.fit: Fit = fit
         self.frame: Frame = frame
-        self.crop_borders = crop_borders
+        self.settings = preprocess
 
     def __call__(self, path: str | os.PathLike[str]) -> np.ndarray:
-        """Read, window and resize one image: (channels, size, size) uint8, bright = dense."""
-        return self._levels(self.pixels(path), path)
+        """Read one image and fit it: (channels, size, size) uint8, bright = dense."""
+        return self._fitted(self.pixels(path), path)
 
     def stack(self, path: str | os.PathLike[str]) -> np.ndarray:
         """All frames of a file: (frames, channels, size, size) uint8."""
-        frames = list(self.frames(path))
-        shapes = {image.values.shape for image in frames}
-        if self.size is None and len(shapes) > 1:
+        frames = [self._fitted(image, path) for image in self.frames(path)]
+        if len({frame.shape for frame in frames}) > 1:
             raise DicomError(path, "has frames of several sizes once cropped: give a `size`")
-        return np.stack([self._levels(image, path) for image in frames])
+        return np.stack(frames)
 
     def pixels(self, path: str | os.PathLike[str]) -> Pixels:
-        """Decode one file, and crop it if that was asked for; ``DicomError`` as ``read``."""
-        return self._cropped(self.read(path).content)
+        """Decode one file; ``DicomError`` as ``read``."""
+        return self.read(path).content
 
     def frames(self, path: str | os.PathLike[str]) -> Iterator[Pixels]:
         """Decode the frames of a file, one after another."""
         header = _with_image(path)
         for frame in range(frame_count(header)):
-            yield self._cropped(frame_pixels(header, path, frame))
+            yield frame_pixels(header, path, frame)
 
     def read(self, path: str | os.PathLike[str]) -> DicomImage:
         """Decode one frame of a file to modality units.
@@ -138,9 +145,8 @@ class DicomPreprocessor:
         return DicomImage(frame_header(header, frame), content)
 
     def display(self, image: DicomImage | Pixels) -> np.ndarray:
-        """Grey values in [0, 1] as a viewer shows them: windowed, MONOCHROME1 inverted. (H, W)."""
-        content = image.content if isinstance(image, DicomImage) else image
-        return _shown(content, self.window)
+        """What a viewer shows, float32 in [0, 1]: windowed, MONOCHROME1 inverted. (C, H, W)."""
+        return render(image.content if isinstance(image, DicomImage) else image, self.settings)
 
     def _choice(self, frames: int, path: str | os.PathLike[str]) -> int:
         if isinstance(self.frame, int):
@@ -153,31 +159,15 @@ class DicomPreprocessor:
             )
         return frames // 2 if self.frame == "middle" else 0
 
-    def _cropped(self, image: Pixels) -> Pixels:
-        if not self.crop_borders:
-            return image
-        box = content_box(image.values, image.valid)
-        valid = None if image.valid is None else image.valid[box]
-        return replace(image, values=image.values[box], valid=valid)
-
-    def _levels(self, image: Pixels, path: str | os.PathLike[str]) -> np.ndarray:
-        if self.windows is not None:
-            if image.is_colour:
-                raise DicomError(path, "is a colour image: it has no windows")
-            return np.concatenate([self._picture(_shown(image, w), image) for w in self.windows])
-        shown = image.values / 255 if image.is_colour else _shown(image, self.window)
-        return self._picture(shown, image)
-
-    def _picture(self, shown: np.ndarray, image: Pixels) -> np.ndarray:
-        from PIL import Image
-
-        picture = Image.fromarray(np.rint(shown * 255).astype(np.uint8))
-        picture = _square_pixels(picture, image.spacing)
-        picture = picture.convert("L" if self.channels == 1 else "RGB")
-        if self.size is not None:
-            picture = resize(picture, self.size, self.fit)
-        array = np.asarray(picture)
-        return array[None].copy() if array.ndim == 2 else array.transpose(2, 0, 1).copy()
+    def _fitted(self, image: Pixels, path: str | os.PathLike[str]) -> np.ndarray:
+        if image.is_colour and self.settings.intensity == "window":
+            raise DicomError(path, "is a colour image: it has no windows")
+        try:
+            return to_store(image, self.settings, self.size)
+        except DicomError:
+            raise
+        except MedflError as error:
+            raise DicomError(path, f"does not suit its settings: {error}") from error
 
 
 def _with_image(path: str | os.PathLike[str]) -> Dataset:
@@ -185,41 +175,3 @@ def _with_image(path: str | os.PathLike[str]) -> Dataset:
     if not any(name in header for name in PIXELS):
         raise DicomError(path, f"holds no image ({kind(header)})")
     return header
-
-
-def _shown(image: Pixels, window: tuple[float, float] | None) -> np.ndarray:
-    """(H, W) in [0, 1]; padding is black, however the image is to be shown."""
-    if window is not None:
-        shown = apply_window(image.values, *window)
-    elif image.table is not None:
-        shown = look_up(image.values, *image.table)
-    elif image.window is not None:
-        shown = apply_window(image.values, *image.window)
-    else:
-        shown = _full_range(image)
-    if image.inverted:
-        shown = 1 - shown
-    return shown if image.valid is None else np.where(image.valid, shown, 0)
-
-
-def _full_range(image: Pixels) -> np.ndarray:
-    if image.value_range is not None:
-        low, high = image.value_range
-    else:
-        inside = image.values if image.valid is None else image.values[image.valid]
-        if not inside.size:
-            return np.zeros(image.values.shape)
-        low, high = (float(edge) for edge in np.percentile(inside, (0.5, 99.5)))
-    if high <= low:
-        return np.zeros(image.values.shape)
-    return np.clip((image.values - low) / (high - low), 0, 1)
-
-
-def _square_pixels(picture: Any, spacing: tuple[float, ...]) -> Any:
-    """Resample so that a pixel is as high as wide; nothing to do for nearly all files."""
-    height, width = spacing
-    if abs(height / width - 1) < 0.01:
-        return picture
-    unit = min(spacing)
-    size = (round(picture.width * width / unit), round(picture.height * height / unit))
-    return picture.resize((max(1, size[0]), max(1, size[1])), 2)  # 2: bilinear

@@ -143,11 +143,12 @@ def _planes(values: np.ndarray, last: bool) -> list[np.ndarray]:
 
 
 def fit_to(
-    values: np.ndarray, spacing: tuple[float, ...], size: int, fit: Fit, margin: float
+    values: np.ndarray, spacing: tuple[float, ...], size: int | None, fit: Fit, margin: float
 ) -> np.ndarray:
     """Resample float32 (H, W) or (D, H, W) to ``size`` along each axis, averaging if it shrinks.
 
-    Pillow's bilinear filter, widened by the scale, on one axis after the other.
+    Pillow's bilinear filter, widened by the scale, on one axis after the other. Without a size the
+    matrix stays, but for pixels that are more than 1 % higher than wide, or wider than high.
 
     Args:
         values: one channel.
@@ -156,14 +157,21 @@ def fit_to(
         fit: ``pad`` keeps all, with margins; ``crop`` the centre; ``stretch`` distorts.
         margin: the value of the margins.
     """
-    axes = plan(values.shape, spacing, size, fit)
+    if size is None:
+        unit = min(spacing)
+        axes = [
+            Axis(0, count, round(count * step / unit) if step > 1.01 * unit else count)
+            for count, step in zip(values.shape, spacing, strict=True)
+        ]
+    else:
+        axes = plan(values.shape, spacing, size, fit)
     inner = _resample(values, axes[-2:])
     if values.ndim == 3:
         depth, rows, columns = inner.shape
         flat = inner.reshape(depth, rows * columns)
         inner = _resample(flat, [axes[0], Axis(0, rows * columns, rows * columns)])
         inner = inner.reshape(-1, rows, columns)
-    if inner.shape == (size,) * inner.ndim:
+    if size is None or inner.shape == (size,) * inner.ndim:
         return inner
     whole = np.full((size,) * inner.ndim, margin, np.float32)
     place = tuple(slice((size - n) // 2, (size - n) // 2 + n) for n in inner.shape)

@@ -26,7 +26,8 @@ def channels_of(pixels: Pixels, settings: Preprocess) -> list[np.ndarray]:
     if settings.intensity == "raw":
         return [_raw(pixels)]
     if settings.intensity == "window":
-        _must_be_hounsfield(pixels)
+        if any(isinstance(window, str) for window in settings.windows):
+            _must_be_hounsfield(pixels)
         windows = (parse_window(window) for window in settings.windows)
         shown = [apply_window(pixels.values, *window) for window in windows]
     elif settings.intensity == "zscore":

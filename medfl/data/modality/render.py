@@ -25,14 +25,14 @@ def render(pixels: Pixels, settings: Preprocess) -> np.ndarray:
     return _repeat(np.stack(_shades(cropped, settings)), settings)
 
 
-def to_store(pixels: Pixels, settings: Preprocess, size: int) -> np.ndarray:
+def to_store(pixels: Pixels, settings: Preprocess, size: int | None) -> np.ndarray:
     """``render``, then fitted to (C, size, size), or (C, size, size, size) of a volume.
 
-    uint8; int16 in the scanner's units for ``intensity: raw``. Of an image more than four times
+    Without a size the matrix stays as large as it is; its pixels become as high as wide. uint8; int16 in the scanner's units for ``intensity: raw``. Of an image more than four times
     as large, blocks of pixels are averaged before it is windowed, which is many times faster.
     """
     pixels = _crop(_understood(pixels, settings), settings)
-    if not settings.despeckle:  # speckle is of the image's own resolution
+    if size is not None and not settings.despeckle:  # speckle is of the image's own resolution
         pixels = shrink(pixels, size, settings.fit)
     shades = _shades(pixels, settings)
     raw = settings.intensity == "raw"
