@@ -112,7 +112,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         if path.stat().st_size == 0:
             raise MedflError(
-                f"{path} is not an image: it is empty (0 bytes). Get this file again."
+                f"{path} is not an image (it is empty, 0 bytes): get this file again."
             ) from error
         raise MedflError(
             f"{path} is not an image that Pillow can read, or is corrupt: get this file again."

@@ -84,6 +84,8 @@ def test_truncated(tmp_path, suffix):
 def test_not_an_image_empty_and_missing(tmp_path):
     (tmp_path / "page.jpg").write_text("<html>404</html>")
     (tmp_path / "empty.jpg").touch()
+    with pytest.raises(MedflError, match=r"empty\.jpg is not an image \(it is empty, 0 bytes\)"):
+        read_pixels(tmp_path / "empty.jpg")
     for name in ("page.jpg", "empty.jpg"):
         with pytest.raises(MedflError, match=f"{name} is not an image"):
             read_image(tmp_path / name, 32)
