@@ -10,29 +10,36 @@ if TYPE_CHECKING:
     from medfl.data.dicom.frames import frame_count, frame_header, pixel_spacing
     from medfl.data.dicom.header import DicomError, attribute, read_header
     from medfl.data.dicom.preprocess import DicomImage, DicomPreprocessor
+    from medfl.data.dicom.tree import FoundFile, Tree, scan_tree
 
 _HOMES = {
     "DicomError": "header",
     "DicomImage": "preprocess",
     "DicomPreprocessor": "preprocess",
+    "FoundFile": "tree",
+    "Tree": "tree",
     "attribute": "header",
     "frame_count": "frames",
     "frame_header": "frames",
     "frame_pixels": "decode",
     "pixel_spacing": "frames",
     "read_header": "header",
+    "scan_tree": "tree",
 }
 
 __all__ = [
     "DicomError",
     "DicomImage",
     "DicomPreprocessor",
+    "FoundFile",
+    "Tree",
     "attribute",
     "frame_count",
     "frame_header",
     "frame_pixels",
     "pixel_spacing",
     "read_header",
+    "scan_tree",
 ]
 
 

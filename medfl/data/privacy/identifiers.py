@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
@@ -107,25 +107,45 @@ def collect(header: Dataset) -> Identifiers:
     uids: set[str] = set()
 
     def visit(dataset: Dataset) -> None:
-        for element in dataset:
-            if element.VR == "SQ":
-                if element.keyword not in _IMAGE_SEQUENCES:
-                    for item in element.value or []:
-                        visit(item)
+        for tag in dataset.keys():  # noqa: SIM118 (values would all be parsed)
+            kind = _dictionary(int(tag))
+            if not kind:
                 continue
-            if element.tag.is_private or not element.value:
+            value = dataset[tag].value
+            if not value:
                 continue
-            if element.VR == "PN" or element.keyword in _WORDS:
-                for text in _texts(element.value):
+            if kind == "SQ":
+                for item in value:
+                    visit(item)
+            elif kind == "words":
+                for text in _texts(value):
                     words.update(_name_words(text))
-            elif element.keyword in _NUMBERS:
-                for text in _texts(element.value):
+            elif kind == "numbers":
+                for text in _texts(value):
                     numbers.update(_number_forms(text))
-            elif element.VR == "UI" and element.keyword.endswith("InstanceUID"):
-                uids.update(_texts(element.value))
+            else:
+                uids.update(_texts(value))
 
     visit(header)
     return Identifiers(frozenset(words), frozenset(numbers), frozenset(uids))
+
+
+@cache
+def _dictionary(tag: int) -> str:
+    """What the value of an attribute is to us: words, numbers, uids, SQ, or nothing."""
+    from pydicom.datadict import dictionary_keyword, dictionary_VR
+
+    try:
+        keyword, vr = dictionary_keyword(tag), dictionary_VR(tag)
+    except KeyError:  # private or unknown: of any meaning
+        return ""
+    if vr == "SQ":
+        return "" if keyword in _IMAGE_SEQUENCES else "SQ"
+    if vr == "PN" or keyword in _WORDS:
+        return "words"
+    if keyword in _NUMBERS:
+        return "numbers"
+    return "uids" if vr == "UI" and keyword.endswith("InstanceUID") else ""
 
 
 _IMAGE_SEQUENCES = {

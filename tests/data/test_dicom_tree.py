@@ -1,0 +1,163 @@
+"""A tree with everything that hospitals' exports hold; planted identifiers must not come out."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+from dicoms import dataset, write
+from pydicom import uid
+from pydicom.data import get_testdata_file
+
+from medfl.data.dicom import scan_tree
+from medfl.data.parallel import map_ordered
+from medfl.data.privacy import Pseudonyms
+from medfl.errors import MedflError
+
+NAMES = Pseudonyms(bytes(range(32)), "tree")
+PIXELS = np.arange(64, dtype=np.uint16).reshape(8, 8)
+PERSON = {
+    "PatientName": "Testarossa^Ludmilla",
+    "PatientID": "MRN00471193",
+    "PatientBirthDate": "19580617",
+    "AccessionNumber": "ACC77120",
+    "StudyInstanceUID": "1.2.840.4711.1",
+    "SeriesInstanceUID": "1.2.840.4711.2",
+    "InstitutionName": "Klinikum Hohenfels",
+    "Modality": "CT",
+}
+SECRETS = ["testarossa", "ludmilla", "00471193", "471193", "19580617", "1958-06-17", "77120"]
+SECRETS += ["4711", "hohenfels", "17.06.1958"]
+
+
+def image(path, number, **values):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write(path, PIXELS, SOPInstanceUID=f"1.2.840.4711.3.{number}", **(PERSON | values))
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "data"
+    image(root / "Testarossa Ludmilla" / "1958-06-17" / "IM1", 1)
+    image(root / "b [x] é" / "no suffix", 2)
+    image(root / "b [x] é" / "acc77120.dcm", 3, Modality="Ludmilla")
+    image(root / "c" / "copy.dcm", 1)
+    image(root / "c" / "us.dcm", 4, Modality="US")
+    other = {**PERSON, "SOPInstanceUID": "1.2.840.4711.3.2"}
+    write(root / "c" / "other pixels.dcm", PIXELS.T, **other)
+    cut = image(root / "d" / "cut.dcm", 5)
+    cut.write_bytes(cut.read_bytes()[:-50])
+    packed = dataset(PIXELS, SOPInstanceUID="1.2.840.4711.3.6", **PERSON)
+    packed.compress(uid.RLELossless)
+    packed.save_as(root / "d" / "packed.dcm")
+    whole = (root / "d" / "packed.dcm").read_bytes()
+    (root / "d" / "packed-cut.dcm").write_bytes(whole[:-30])
+    head = (root / "d" / "cut.dcm").read_bytes()
+    (root / "d" / "head.dcm").write_bytes(head[: len(head) - 78 - 12])
+    (root / "d" / "notes 17.06.1958.txt").write_text("Testarossa, Ludmilla")
+    (root / "d" / "empty.dcm").write_bytes(b"")
+    (root / ".DS_Store").write_bytes(b"x")
+    os.mkfifo(root / "pipe")
+    (root / "loop").symlink_to(root)
+    (root / "d" / "self").symlink_to(root / "d" / "self")
+    (root / "nothing").symlink_to(root / "absent")
+    for name in ("reportsi.dcm", "rtstruct.dcm"):
+        shutil.copy(get_testdata_file(name, download=False), root / "d" / name)
+    shutil.copy(get_testdata_file("DICOMDIR", download=False), root / "DICOMDIR")
+    return root
+
+
+def test_everything_is_found_or_listed(root):
+    tree = scan_tree(root, NAMES, attributes=["PatientSex", "(0008,0080)"])
+    person, day = NAMES.file("Testarossa Ludmilla"), NAMES.file("1958-06-17")
+    assert [file.name for file in tree.files] == [
+        f"{person}/{day}/IM1",
+        f"b [x] é/{NAMES.file('acc77120.dcm')}",
+        "b [x] é/no suffix",
+        "c/other pixels.dcm",
+        "c/us.dcm",
+        "d/packed.dcm",
+    ]
+    found = tree.files[0]
+    assert found.record() == {
+        "file": found.name,
+        "patient": NAMES.patient("MRN00471193"),
+        "series": NAMES.series("1.2.840.4711.2"),
+        "modality": "CT",
+        "rows": 8,
+        "columns": 8,
+        "frames": 1,
+        "photometric": "MONOCHROME2",
+        "bits": 16,
+        "syntax": "Explicit VR Little Endian",
+        "burnt_in": "",
+    }
+    assert found.path == root / "Testarossa Ludmilla" / "1958-06-17" / "IM1"
+    assert found.header.attributes == {"PatientSex": "", "(0008,0080)": "Klinikum Hohenfels"}
+    assert found.header.series == "1.2.840.4711.2"
+    reasons = {one.file: one.reason for one in tree.excluded}
+    expected = {
+        ".DS_Store": "is a hidden file",
+        "DICOMDIR": "is the directory of a medium",
+        "c/copy.dcm": f"is the same image as {person}/{day}/IM1",
+        "d/cut.dcm": "is truncated: its pixel data are cut off",
+        "d/empty.dcm": "is not a DICOM file",
+        "d/head.dcm": "truncated before",
+        f"d/{NAMES.file('notes 17.06.1958.txt')}": "is not a DICOM file",
+        "d/packed-cut.dcm": "is truncated: its compressed pixel data",
+        "d/reportsi.dcm": "holds no image (Basic",
+        "d/rtstruct.dcm": "holds no image (RT Structure Set Storage)",
+        "d/self": "",
+        "loop": "is a link to a folder that is read elsewhere",
+        "nothing": "is a link to nothing",
+        "pipe": "is no ordinary file",
+    }
+    assert reasons.keys() == expected.keys()
+    for file, reason in expected.items():
+        assert reason in reasons[file], file
+    assert tree.warnings[0].startswith("1 images: an ultrasound image does not say")
+    assert tree.warnings[1].startswith("1 images have the SOPInstanceUID of another but other")
+
+
+def test_no_identifier_is_in_what_may_be_written(root):
+    tree = scan_tree(root, NAMES)
+    written = repr(tree) + repr([file.record() for file in tree.files]) + repr(tree.excluded)
+    written = (written + repr(tree.warnings)).lower()
+    assert len(tree.files) == 6
+    assert not [secret for secret in SECRETS if secret in written]
+
+
+def test_many_files_are_read_by_processes_in_order(tmp_path, monkeypatch):
+    monkeypatch.setattr("medfl.data.dicom.tree.MANY", 20)
+    for number in range(30):
+        image(tmp_path / f"{number:02d}.dcm", number)
+    (tmp_path / "30.dcm").write_bytes(b"no")
+    tree = scan_tree(tmp_path, NAMES, workers=2)
+    assert [file.name for file in tree.files] == [f"{n:02d}.dcm" for n in range(30)]
+    assert [one.file for one in tree.excluded] == ["30.dcm"]
+
+
+def test_an_error_in_a_process_comes_after_the_results_before_it():
+    results = map_ordered(int, ["1", "2", "x", "4"], "counting", workers=2, processes=True)
+    assert [next(results), next(results)] == [1, 2]
+    with pytest.raises(ValueError, match="'x'"):
+        next(results)
+
+
+def test_bad_requests(tmp_path):
+    with pytest.raises(MedflError, match="is no folder"):
+        scan_tree(tmp_path / "none", NAMES)
+    with pytest.raises(MedflError, match="did you mean `PatientSex`"):
+        scan_tree(tmp_path, NAMES, attributes=["PatientSx"])
+
+
+def test_real_series_and_radiographs(real_data):
+    folder = real_data / "dicom"
+    if not folder.is_dir():
+        pytest.skip("no dicom/ under the test data")
+    tree = scan_tree(folder, NAMES, workers=1)
+    double = [one for one in tree.excluded if "is the same image as" in one.reason]
+    assert len(tree.files) + len(double) == sum(1 for _ in folder.rglob("*.dcm"))
+    assert len(double) == 3  # of the six radiographs, three are copies with other headers
+    assert {file.header.modality for file in tree.files} >= {"MR", "DX"}
+    assert len({file.series for file in tree.files if file.header.modality == "MR"}) >= 2
