@@ -15,6 +15,7 @@ from torch import nn
 from medfl.errors import MedflError
 from medfl.models.classifier import Classifier
 from medfl.models.torchvision_cpu import import_torchvision
+from medfl.models.volumes import DenseFeatures, draw_again, inflate, inflate_convolution
 
 SMALL_IMAGE = 64  # pixels; below, the stem keeps the resolution
 
@@ -49,9 +50,9 @@ BACKBONES = {
 
 
 def build_backbone(
-    name: str, num_classes: int, in_channels: int, image_size: int, pretrained: bool
+    name: str, num_classes: int, in_channels: int, sides: tuple[int, ...], pretrained: bool
 ) -> Classifier:
-    """Build a network of ``BACKBONES``.
+    """Build a network of ``BACKBONES`` for images or volumes of these ``sides``.
 
     Below 64 pixels a side the stem is a convolution of stride 1 without max-pool (He et al.,
     CVPR 2016, section 4.2, for 32-pixel images): the usual stem would leave 28×28 images a map of
@@ -60,6 +61,13 @@ def build_backbone(
     Pretrained weights with other than 3 channels: the stem's kernels are averaged over RGB,
     repeated, and scaled by 3 / in_channels, so that a grey image gives what it gave as RGB.
     ResNet's and DenseNet's small-image stem has another kernel size and starts untrained.
+
+    On volumes every layer gets a depth (``volumes.inflate``), with weights drawn anew unless they
+    are pretrained. The stem looks at each axis by itself: 7 voxels, stride 2 and max-pool along
+    those of 64 voxels and more, 3 voxels and stride 1 along the others, so that 16×112×112 has
+    the 3×7×7 stem of R3D-18 (Tran et al., CVPR 2018). ``resnet18`` then has the layers of
+    torchvision's ``r3d_18`` weight for weight; what differs is the max-pool after the stem (which
+    r3d_18 lacks; there is none either below 64 voxels) and the head's place.
 
     Raises:
         MedflError: pretrained weights are neither in the cache nor to be downloaded.
@@ -73,13 +81,48 @@ def build_backbone(
         _replace_classes(net, shape.head, num_classes)
     else:
         net = builder(weights=None, num_classes=num_classes)
-    small = image_size < SMALL_IMAGE
-    _replace_stem(net, shape, in_channels, small, pretrained)
-    if small and shape.pool:
-        net.set_submodule(shape.pool, nn.Identity())
+    if len(sides) == 3:
+        _make_deep(net, shape, in_channels, sides, pretrained)
+    else:
+        small = min(sides) < SMALL_IMAGE
+        _replace_stem(net, shape, in_channels, small, pretrained)
+        if small and shape.pool:
+            net.set_submodule(shape.pool, nn.Identity())
     head = net.get_submodule(shape.head)
     net.set_submodule(shape.head, nn.Identity())
+    if len(sides) == 3 and name.startswith("densenet"):
+        net = DenseFeatures(net.get_submodule("features"))
     return Classifier(net, head)
+
+
+def _make_deep(
+    net: nn.Module, shape: Backbone, in_channels: int, sides: tuple[int, ...], pretrained: bool
+) -> None:
+    """Inflate ``net``, and fit its stem to each side of the volumes."""
+    flat = net.get_submodule(shape.stem)
+    assert isinstance(flat, nn.Conv2d)
+    inflate(net)
+    large = [side >= SMALL_IMAGE for side in sides]
+    full = flat.kernel_size[0]
+    kernel = tuple(full if big else shape.small_kernel for big in large)
+    stride = tuple(flat.stride[0] if big else 1 for big in large)
+    padding = tuple(size // 2 for size in kernel)
+    stem = nn.Conv3d(in_channels, flat.out_channels, kernel, stride, padding, bias=False)  # type: ignore[arg-type]
+    net.set_submodule(shape.stem, stem)
+    if shape.pool:
+        pool: nn.Module = nn.Identity()
+        if any(large):
+            size, step, edge = zip(*[(3, 2, 1) if big else (1, 1, 0) for big in large], strict=True)
+            pool = nn.MaxPool3d(size, step, edge)
+        net.set_submodule(shape.pool, pool)
+    if not pretrained:
+        draw_again(net, shape.fan)
+    elif kernel[1:] == flat.kernel_size:
+        with torch.no_grad():
+            deep = inflate_convolution(flat, depth=kernel[0]).weight
+            stem.weight.copy_(adapt_channels(deep, in_channels))
+    else:
+        draw_again(stem, shape.fan)
 
 
 def _replace_classes(net: nn.Module, head: str, num_classes: int) -> None:
@@ -110,11 +153,11 @@ def _replace_stem(
 
 
 def adapt_channels(kernel: torch.Tensor, in_channels: int) -> torch.Tensor:
-    """RGB kernels (O, 3, h, w) for ``in_channels``: (O, C, h, w), the same response to grey."""
+    """RGB kernels (O, 3, …) for ``in_channels``: (O, C, …), the same response to grey."""
     if in_channels == kernel.shape[1]:
         return kernel
     mean = kernel.mean(dim=1, keepdim=True) * (kernel.shape[1] / in_channels)
-    return mean.expand(-1, in_channels, -1, -1)
+    return mean.expand(-1, in_channels, *kernel.shape[2:])
 
 
 def _load_pretrained(builder: Callable[..., nn.Module], name: str, weights: Any) -> nn.Module:

@@ -29,8 +29,8 @@ def build_model(
         name: one of ``MODELS``.
         num_classes: number of logits.
         in_channels: channels of the images.
-        image_size: their side in pixels, or (height, width); below 64 the stem keeps its
-            resolution.
+        image_size: their side in pixels, or (height, width), or (depth, height, width) for
+            volumes; below 64 the stem keeps its resolution.
         normalization: ``group`` puts group norm in batch norm's place (needed under DP-SGD).
         pretrained: start from torchvision's ImageNet weights; the last layer is always new.
 
@@ -44,22 +44,24 @@ def build_model(
         raise MedflError(f"unknown model `{name}`{did_you_mean(name, MODELS)}")
     if normalization not in ("batch", "group"):
         raise MedflError(f"normalization is `{normalization}`; it must be batch or group")
-    if not isinstance(image_size, int):
-        image_size = min(image_size)
-    if num_classes < 1 or in_channels < 1 or image_size < MIN_IMAGE_SIZE:
+    sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    if len(sides) not in (2, 3):
+        raise MedflError(f"model {name}: image_size is {sides}; needed are two or three sides")
+    if num_classes < 1 or in_channels < 1 or min(sides) < MIN_IMAGE_SIZE:
+        shown = str(sides[0]) if len(set(sides)) == 1 else "×".join(map(str, sides))
         raise MedflError(
             f"model {name}: {num_classes} classes on {in_channels}-channel images of "
-            f"{image_size} pixels; needed are at least 1, 1 and {MIN_IMAGE_SIZE}"
+            f"{shown} pixels; needed are at least 1, 1 and {MIN_IMAGE_SIZE}"
         )
     if name in BACKBONES:
-        model = build_backbone(name, num_classes, in_channels, image_size, pretrained)
+        model = build_backbone(name, num_classes, in_channels, sides, pretrained)
     elif pretrained:
         raise MedflError(
             f"model {name} has no pretrained weights: set pretrained: false, or choose one of "
             f"{', '.join(BACKBONES)}"
         )
     else:
-        model = SMALL_MODELS[name](num_classes, in_channels, image_size)
+        model = SMALL_MODELS[name](num_classes, in_channels, sides)
     if normalization == "group":
         batch_to_group_norm(model)
     return model
