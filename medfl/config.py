@@ -112,6 +112,11 @@ class Model(Section):
         "batch", description="batch norm, or group norm in its place"
     )
     pretrained: bool = Field(False, description="start from torchvision's ImageNet weights")
+    fusion: Literal["early", "late"] = Field(
+        "early",
+        description="images of several modalities: one backbone for all channels, or one for each "
+        "modality and one head",
+    )
 
     @field_validator("name")
     @classmethod

@@ -81,6 +81,7 @@ class FederatedServer:
                     image_size=tuple(data.images.shape[2:]),
                     normalization=config.model.normalization,
                     pretrained=config.model.pretrained,
+                    branches=_branches(config, data),
                 )
         # Channels last on every device, so that a checkpoint can go on on another one.
         layout = channels_last(data.images.ndim)
@@ -141,3 +142,16 @@ class FederatedServer:
         """Bytes of the model itself (up, down) for one client: shared entries, as stored."""
         size = self.shared_size * self.vector.element_size() if self.algorithm.communicates else 0
         return size, size
+
+
+def _branches(config: FederatedConfig, data: FederatedData) -> tuple[int, ...]:
+    """Channels of each modality for late fusion; empty for early."""
+    if config.model.fusion == "early":
+        return ()
+    branches = tuple(getattr(data.info, "branches", ()))
+    if len(branches) < 2:
+        raise MedflError(
+            f"model.fusion is late, but the images of {data.info.name} have a single modality: "
+            "set fusion: early, or prepare a dataset with several modalities."
+        )
+    return branches

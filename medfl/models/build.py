@@ -8,6 +8,7 @@ from medfl.config import did_you_mean
 from medfl.errors import MedflError
 from medfl.models.backbones import BACKBONES, build_backbone
 from medfl.models.classifier import Classifier, cnn, logistic, mlp
+from medfl.models.fusion import fuse
 from medfl.models.normalization import batch_to_group_norm
 
 SMALL_MODELS = {"cnn": cnn, "mlp": mlp, "logistic": logistic}
@@ -22,6 +23,7 @@ def build_model(
     image_size: int | tuple[int, ...],
     normalization: Literal["batch", "group"] = "batch",
     pretrained: bool = False,
+    branches: tuple[int, ...] = (),
 ) -> Classifier:
     """Build a classifier; PyTorch's seed decides its initial weights.
 
@@ -33,6 +35,9 @@ def build_model(
             volumes; below 64 the stem keeps its resolution.
         normalization: ``group`` puts group norm in batch norm's place (needed under DP-SGD).
         pretrained: start from torchvision's ImageNet weights; the last layer is always new.
+        branches: late fusion: how many channels each modality has, in the order of the channels;
+            each gets a backbone of its own, and one head sees all their features. Empty: one
+            backbone sees all channels (early fusion).
 
     Returns:
         A model with ``model(x) == model.head(model.forward_features(x))``.
@@ -53,6 +58,17 @@ def build_model(
             f"model {name}: {num_classes} classes on {in_channels}-channel images of "
             f"{shown} pixels; needed are at least 1, 1 and {MIN_IMAGE_SIZE}"
         )
+    if branches and (len(branches) < 2 or min(branches) < 1 or sum(branches) != in_channels):
+        raise MedflError(
+            f"model {name}: late fusion takes the channels of two or more modalities, which "
+            f"together are the images' {in_channels}; got {list(branches)}"
+        )
+    if branches:
+        parts = [
+            build_model(name, num_classes, channels, sides, normalization, pretrained)
+            for channels in branches
+        ]
+        return fuse(parts, branches, num_classes)
     if name in BACKBONES:
         model = build_backbone(name, num_classes, in_channels, sides, pretrained)
     elif pretrained:

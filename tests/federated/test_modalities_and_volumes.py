@@ -1,0 +1,55 @@
+"""Federated runs on volumes and on several modalities, from store-like arrays to metrics."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from federations import small_store, split_of
+
+from medfl.config import FederatedConfig
+from medfl.errors import MedflError
+from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
+from medfl.models.fusion import LateFusion
+
+
+def federation(images, branches=(), **settings):
+    """Two clients of 16 training samples each; the class is in the images' brightness."""
+    store = small_store(n=len(images), classes=2)
+    store.images = images + 80 * store.labels.astype(images.dtype).reshape(-1, *[1] * 4)
+    channels = images.shape[1]
+    values = {**vars(store.info), "mean": (0.35,) * channels, "std": (0.2,) * channels}
+    store.info = SimpleNamespace(**{**values, "branches": branches})
+    data = FederatedData(store, split_of(store, [16, 16]))
+    config = FederatedConfig(num_clients=2, partition="iid", batch_size=8, **settings)
+    server = FederatedServer(config, data)
+    return FederatedTrainer(config, server, [FederatedClient(k, data) for k in data.clients])
+
+
+def volumes(n=48, channels=1, sides=(8, 10, 9)):
+    return np.random.default_rng(0).integers(0, 100, (n, channels, *sides), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("algorithm", ["fedavg", "fedbn", "scaffold"])
+def test_a_federation_learns_from_volumes(algorithm):
+    trainer = federation(volumes(), algorithm=algorithm, rounds=6, model="cnn")
+    assert any(isinstance(m, torch.nn.Conv3d) for m in trainer.server.model.module.modules())
+    trainer.train()
+    assert trainer.evaluate_global_model()["accuracy"] >= 0.9
+
+
+def test_late_fusion_takes_the_datasets_modalities_and_trains():
+    trainer = federation(volumes(channels=3), (2, 1), fusion="late", model="cnn", rounds=1)
+    backbone = trainer.server.model.module.backbone
+    assert isinstance(backbone, LateFusion)
+    assert backbone.channels == (2, 1)
+    before = trainer.server.vector.clone()
+    trainer.train()
+    assert not torch.equal(trainer.server.vector, before)
+    early = federation(volumes(channels=3), (2, 1), model="cnn")
+    assert not isinstance(early.server.model.module.backbone, LateFusion)
+
+
+def test_late_fusion_of_a_single_modality_is_an_error():
+    with pytest.raises(MedflError, match="have a single modality"):
+        federation(volumes(), fusion="late")
