@@ -1,0 +1,240 @@
+"""From a stack of slices to a volume on a regular grid: gaps, uneven steps, a tilted gantry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medfl.data.dicom import read_header
+from medfl.data.pixels import Pixels
+from medfl.data.volume.canonical import Spacing, Volume, finish, voxel_sizes
+from medfl.data.volume.slices import Slice, cut_tiles, frame_header, is_mosaic
+from medfl.errors import MedflError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+SAME_PLACE = 0.01  # mm; nearer slices are copies of each other
+UNEVEN = 0.05  # of the step: what rounding of positions in files stays below
+SKEW = 0.5  # pixels that slices may drift sideways over a whole stack without being moved back
+MAX_MADE_UP = 0.25  # of the slices: above, too much is missing to be filled in
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Slices that make up one volume, along their normal, each place once.
+
+    Attributes:
+        slices: at least two, ascending.
+        notes: how they were found among the rest of their series.
+    """
+
+    slices: tuple[Slice, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def series(self) -> str:
+        """The SeriesInstanceUID."""
+        return self.slices[0].series
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files, each once, in the order of the slices."""
+        return tuple(dict.fromkeys(item.path for item in self.slices))
+
+
+def read_stack(stack: Stack, spacing: Spacing | None = None, canonical: bool = True) -> Volume:
+    """Decode a stack into a volume.
+
+    Missing slices and uneven steps are filled by linear interpolation between the neighbours;
+    slices that drift sideways (a tilted gantry) are moved back in their plane, so that the grid
+    is rectangular; what that leaves empty is not ``valid``. All of it is noted.
+
+    Args:
+        stack: from ``plan_series`` or ``find_series``.
+        spacing: of the result in mm, one number or (depth, height, width); None keeps it.
+        canonical: turn the axes to superior, posterior, left.
+
+    Raises:
+        MedflError: a file cannot be decoded, or more than a quarter of the slices are missing.
+    """
+    first = stack.slices[0]
+    notes = list(stack.notes)
+    places = np.array([item.place for item in stack.slices])
+    step, wanted = _grid(places, notes, str(first.path))
+    values, valid, facts = _decode(stack)
+    if is_mosaic(facts["header"]):
+        notes.append(f"a Siemens mosaic of {len(places)} tiles, taken apart")
+    values, valid, origin = _straighten(stack, values, valid, notes)
+    if len(wanted) != len(places) or not np.allclose(wanted, places, atol=UNEVEN * step):
+        values, valid = _interpolate(values, valid, places, wanted)
+    affine = np.eye(4)
+    affine[:3, 0] = first.normal * step
+    affine[:3, 1] = first.along[1] * first.spacing[0]
+    affine[:3, 2] = first.along[0] * first.spacing[1]
+    affine[:3, 3] = origin
+    affine = LPS_TO_RAS @ affine
+    pixels = Pixels(
+        values=values,
+        spacing=voxel_sizes(affine),
+        value_range=facts["range"],
+        window=facts["window"],
+        inverted=facts["header"].get("PhotometricInterpretation") == "MONOCHROME1",
+        valid=None if valid.all() else valid,
+    )
+    files = tuple(item.path for item in stack.slices)
+    if len(stack.files) == 1:
+        files = stack.files
+    return finish(Volume(pixels, affine, notes, files), spacing, canonical)
+
+
+def _grid(places: np.ndarray, notes: list[str], where: str) -> tuple[float, np.ndarray]:
+    """The step between slices in mm, and the places of a regular grid over all of them."""
+    gaps = np.diff(places)
+    run = float(places[-1] - places[0])
+    usual = float(np.median(gaps))
+    count = round(run / usual) + 1
+    step = run / (count - 1)  # first and last slice stay where they are
+    grid = places[0] + step * np.arange(count)
+    holes = np.rint(gaps / usual).astype(int) - 1
+    whole = np.abs(gaps / usual - 1 - holes) <= UNEVEN
+    if count - len(places) > MAX_MADE_UP * count:
+        raise MedflError(
+            f"{where} and its series: {count - len(places)} of {count} slices are missing, too "
+            "many to fill in."
+        )
+    for k in np.flatnonzero(whole & (holes > 0)):
+        notes.append(
+            f"{holes[k]} slice(s) missing between {places[k]:g} and {places[k + 1]:g} mm along the "
+            "normal: interpolated"
+        )
+    if not whole.all():
+        notes.append(
+            f"uneven steps between slices, {gaps.min():g} to {gaps.max():g} mm: interpolated to "
+            f"{step:.3g} mm"
+        )
+    return step, grid
+
+
+def _decode(stack: Stack) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """All slices, (n, rows, columns) float32 and bool, each file decoded once."""
+    shape = (len(stack.slices), *stack.slices[0].shape)
+    values, valid = np.empty(shape, np.float32), np.ones(shape, bool)
+    facts: dict[str, Any] = {}
+    members: dict[Path, list[int]] = {}
+    for k, item in enumerate(stack.slices):
+        members.setdefault(item.path, []).append(k)
+    for path, rows in members.items():
+        header = read_header(path, pixels=True)
+        try:
+            stored = _stored(header, stack.slices[rows[0]].shape)
+            for k in rows:
+                index = stack.slices[k].index
+                flat = frame_header(header, index)
+                values[k] = _modality(stored[index], flat)
+                valid[k] = _not_padding(stored[index], flat)
+        except Exception as error:  # pydicom and its decoders report damage by any exception
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+            raise MedflError(f"{path}: its pixels cannot be decoded: {reason}.") from error
+        if not facts:
+            flat = frame_header(header, stack.slices[rows[0]].index)
+            facts = {"header": flat, "range": _value_range(flat), "window": _window(flat)}
+    return values, valid, facts
+
+
+def _stored(header: Dataset, shape: tuple[int, int]) -> np.ndarray:
+    """Stored values of a file's frames or tiles, (n, rows, columns)."""
+    from pydicom.pixels import pixel_array
+
+    stored = pixel_array(header)
+    if is_mosaic(header):
+        return cut_tiles(stored, shape)
+    return stored.reshape(-1, *shape)
+
+
+def _modality(stored: np.ndarray, header: Dataset) -> np.ndarray:
+    from pydicom.pixels import apply_modality_lut
+
+    return np.asarray(apply_modality_lut(stored, header), dtype=np.float32)
+
+
+def _not_padding(stored: np.ndarray, header: Dataset) -> np.ndarray:
+    if header.get("PixelPaddingValue") is None:
+        return np.ones(stored.shape, bool)
+    edges = [int(header.PixelPaddingValue), int(header.get("PixelPaddingRangeLimit") or 0)]
+    if header.get("PixelPaddingRangeLimit") is None:
+        edges[1] = edges[0]
+    return (stored < min(edges)) | (stored > max(edges))
+
+
+def _value_range(header: Dataset) -> tuple[float, float] | None:
+    if header.get("ModalityLUTSequence"):
+        return None
+    bits, signed = int(header.BitsStored), bool(header.get("PixelRepresentation"))
+    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    slope = float(header.get("RescaleSlope") or 1)
+    intercept = float(header.get("RescaleIntercept") or 0)
+    ends = sorted((slope * low + intercept, slope * high + intercept))
+    return ends[0], ends[1]
+
+
+def _window(header: Dataset) -> tuple[float, float, str] | None:
+    """The first window that the first slice asks for."""
+    numbers = []
+    for name in ("WindowCenter", "WindowWidth"):
+        value = header.get(name)
+        if value is None or value == "":
+            return None
+        numbers.append(float(value[0] if hasattr(value, "append") else value))
+    return numbers[0], numbers[1], str(header.get("VOILUTFunction") or "LINEAR")
+
+
+def _straighten(
+    stack: Stack, values: np.ndarray, valid: np.ndarray, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Move slices back under each other; with the position of the grid's first voxel (LPS).
+
+    The slices of a tilted gantry are parallel, but each begins a bit to the side of the one
+    before. In its own plane each is moved to where the middle slice's columns meet it.
+    """
+    from scipy import ndimage
+
+    slices = stack.slices
+    first, middle = slices[0], slices[len(slices) // 2]
+    from_middle = np.array([item.position - middle.position for item in slices])
+    sideways = from_middle @ first.along.T  # (n, 2): along columns' index, along rows' index
+    pixels = sideways[:, ::-1] / np.array(first.spacing)  # (n, 2): rows, columns
+    drift = np.ptp(pixels, axis=0).max()
+    stated = max((item.tilt for item in slices), key=abs)
+    origin = middle.position + (first.place - middle.place) * first.normal
+    if drift <= SKEW:
+        if stated:
+            notes.append(f"a gantry tilt of {stated:g}° is stated, but the slices stand square")
+        return values, valid, origin
+    run = slices[-1].place - slices[0].place
+    angle = np.degrees(np.arctan2(np.linalg.norm(sideways[-1] - sideways[0]), run))
+    notes.append(
+        f"slices drift sideways by {drift:.1f} pixels ({angle:.1f}° from their normal; the stated "
+        f"gantry tilt is {stated:g}°): moved back in their planes"
+    )
+    for k, shift in enumerate(pixels):
+        fill = float(values[k].min())
+        values[k] = ndimage.shift(values[k], shift, order=1, mode="constant", cval=fill)
+        inside = ndimage.shift(valid[k].astype(np.float32), shift, order=1, mode="constant")
+        valid[k] = inside > 0.99
+    return values, valid, origin
+
+
+def _interpolate(
+    values: np.ndarray, valid: np.ndarray, places: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slices at the ``wanted`` places, linearly between the nearest two."""
+    where = np.interp(wanted, places, np.arange(len(places)))
+    below = np.minimum(where.astype(int), len(places) - 2)
+    weight = (where - below).astype(np.float32)[:, None, None]
+    mixed = values[below] * (1 - weight) + values[below + 1] * weight
+    return mixed, (valid[below] | (weight == 1)) & (valid[below + 1] | (weight == 0))
