@@ -148,7 +148,7 @@ def _branches(config: FederatedConfig, data: FederatedData) -> tuple[int, ...]:
     """Channels of each modality for late fusion; empty for early."""
     if config.model.fusion == "early":
         return ()
-    branches = tuple(getattr(data.info, "branches", ()))
+    branches = tuple(data.info.branches)
     if len(branches) < 2:
         raise MedflError(
             f"model.fusion is late, but the images of {data.info.name} have a single modality: "

@@ -14,6 +14,7 @@ from medfl.data.catalog.base import Dataset, Places, RawData
 from medfl.data.catalog.ham10000 import HAM10000
 from medfl.data.catalog.medmnist import family
 from medfl.data.catalog.phantom import PHANTOM
+from medfl.data.catalog.phantom3d import PHANTOM3D
 from medfl.errors import MedflError
 
 __all__ = ["Dataset", "DatasetSpec", "Places", "RawData", "get", "names", "parse_dataset"]
@@ -32,7 +33,7 @@ class DatasetSpec:
 
 @cache
 def _entries() -> dict[str, Dataset]:
-    return {entry.name: entry for entry in (PHANTOM, HAM10000, *family())}
+    return {entry.name: entry for entry in (PHANTOM, PHANTOM3D, HAM10000, *family())}
 
 
 def names() -> list[str]:

@@ -25,7 +25,7 @@ class Phantom(Dataset):
         """Generate if needed, then read the DICOM folder: (1, size, size)."""
         folder = places.work_root / "raw" / self.name
         recipe = Recipe()
-        with _alone(folder):
+        with alone(folder):
             if not _is_complete(folder, recipe):
                 write_phantom(folder, recipe)
         return self.read_folder(folder, size)
@@ -56,7 +56,7 @@ class Phantom(Dataset):
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Let one process at a time simulate: jobs for two sizes share the raw folder."""
     try:
         import fcntl

@@ -2,12 +2,14 @@
 
 from medfl.data.volume.canonical import Volume, canonical, resample
 from medfl.data.volume.nifti import is_nifti, read_nifti
+from medfl.data.volume.preprocess import VolumePreprocessor
 from medfl.data.volume.series import find_series, plan_series, read_series
 from medfl.data.volume.stack import Stack, read_stack
 
 __all__ = [
     "Stack",
     "Volume",
+    "VolumePreprocessor",
     "canonical",
     "find_series",
     "is_nifti",

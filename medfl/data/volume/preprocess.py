@@ -1,0 +1,99 @@
+"""Volumes from files to the arrays of a store: read, resample, window, fit into a box."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from medfl.data.volume.canonical import Spacing, Volume, resample
+from medfl.data.volume.nifti import is_nifti, read_nifti
+from medfl.data.volume.series import plan_series
+from medfl.data.volume.stack import read_stack
+from medfl.data.windows import apply_window
+from medfl.errors import MedflError
+
+
+@dataclass(frozen=True)
+class VolumePreprocessor:
+    """Makes (1, D, H, W) uint8 of a DICOM series or a NIfTI file, bright = dense.
+
+    Attributes:
+        size: sides of the result in voxels, one number or (D, H, W).
+        spacing: of its voxels in mm; None takes the one (the same along all axes) at which the
+            volume just fits into the box. With a spacing the middle of a larger volume is cut out.
+            What a smaller volume does not fill is black.
+        window: (centre, width) in modality units; None takes the files' own window, else the 0.5th
+            to 99.5th percentile.
+    """
+
+    size: int | tuple[int, int, int]
+    spacing: Spacing | None = None
+    window: tuple[float, float] | None = None
+
+    def __call__(self, source: str | os.PathLike[str] | Sequence[Path]) -> np.ndarray:
+        """One volume of a NIfTI file, a folder of DICOM files, or the files themselves.
+
+        Raises:
+            MedflError: what is there is not exactly one volume.
+        """
+        volume = self.read(source)
+        sides = np.broadcast_to(self.size, 3)
+        extent = np.array(volume.pixels.values.shape) * volume.pixels.spacing
+        target = float((extent / sides).max()) if self.spacing is None else self.spacing
+        volume = resample(volume, target)
+        levels = np.rint(self.display(volume) * 255).astype(np.uint8)
+        return fit(levels, tuple(int(side) for side in sides))[None]
+
+    def read(self, source: str | os.PathLike[str] | Sequence[Path]) -> Volume:
+        """The volume itself, in the canonical frame, before it is resampled and windowed."""
+        if isinstance(source, str | os.PathLike):
+            path = Path(source)
+            if is_nifti(path):
+                return read_nifti(path)
+            files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        else:
+            files = list(source)
+        stacks, excluded = plan_series(files)
+        where = f"{files[0]} and its series" if files else f"{source}"
+        if len(stacks) != 1:
+            reasons = "; ".join(sorted({one.reason for one in excluded})[:3])
+            raise MedflError(
+                f"{where} hold {len(stacks)} volumes; one was expected"
+                + (f" ({reasons})." if reasons else ".")
+            )
+        return read_stack(stacks[0])
+
+    def display(self, volume: Volume) -> np.ndarray:
+        """Values in [0, 1] as a viewer shows them, padding 0; (D, H, W)."""
+        pixels = volume.pixels
+        if self.window is not None:
+            shown = apply_window(pixels.values, *self.window)
+        elif pixels.window is not None:
+            shown = apply_window(pixels.values, *pixels.window)
+        else:
+            inside = pixels.values if pixels.valid is None else pixels.values[pixels.valid]
+            low, high = np.percentile(inside, (0.5, 99.5)) if inside.size else (0, 0)
+            shown = np.clip((pixels.values - low) / max(high - low, 1e-12), 0, 1)
+        if pixels.inverted:
+            shown = 1 - shown
+        return shown if pixels.valid is None else np.where(pixels.valid, shown, 0)
+
+
+def fit(values: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
+    """The middle of an array in a box of ``sides``: cut where larger, padded by 0 where smaller.
+
+    Of an odd difference the larger half is at the end.
+    """
+    result = np.zeros(sides, values.dtype)
+    source, target = [], []
+    for have, want in zip(values.shape, sides, strict=True):
+        common = min(have, want)
+        first, second = (have - common) // 2, (want - common) // 2
+        source.append(slice(first, first + common))
+        target.append(slice(second, second + common))
+    result[tuple(target)] = values[tuple(source)]
+    return result
