@@ -130,6 +130,11 @@ class Training(Section):
     """The local optimiser and where it runs."""
 
     batch_size: Whole = Field(32, ge=1)
+    patch: Annotated[int, BeforeValidator(_not_a_truth), Field(ge=8)] | list[Whole] | None = Field(
+        None,
+        description="train on random patches of this side (or these sides) and evaluate by a "
+        "sliding window; null for whole images",
+    )
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     learning_rate: float = Field(0.05, gt=0)
     momentum: float = Field(0.0, ge=0, lt=1, description="of SGD")
@@ -142,6 +147,13 @@ class Training(Section):
         default_factory=lambda: [0.5, 0.75],
         description="of `step`: fractions of all rounds after which the rate falls",
     )
+
+    @field_validator("patch")
+    @classmethod
+    def _is_large_enough(cls, sides: int | list[int] | None) -> int | list[int] | None:
+        if isinstance(sides, list) and not (len(sides) in (2, 3) and min(sides) >= 8):
+            raise ValueError("give one number, or two or three sides, of at least 8")
+        return sides
 
     @field_validator("lr_milestones")
     @classmethod

@@ -14,6 +14,7 @@ from medfl.algorithms import ClientUpdate
 from medfl.config import Training
 from medfl.federated.data import FederatedData, batches, split_batches
 from medfl.federated.optimizer import make_optimizer
+from medfl.federated.patches import random_patch
 from medfl.federated.server import FederatedServer
 from medfl.federated.streams import seed_layers, stream, stream_seed
 from medfl.federated.vector import FlatModel, Gradient
@@ -123,6 +124,8 @@ class FederatedClient:
         model.module.train()
         for rows in batches(self.rows, training.batch_size, generator, epochs, steps):
             images, labels = self.data.batch(rows)
+            if self.server.patch is not None:
+                images = random_patch(images, self.server.patch, generator)
             with autocast:
                 value = (
                     loss(model, images, labels, self)
@@ -148,9 +151,12 @@ class FederatedClient:
         buffers = model.buffers.clone()
         key = (self.server.round, self.id, "gradient", "layers")
         seed_layers(stream_seed(self.server.config.seed, *key), self.data.device)
+        generator = stream(self.server.config.seed, self.server.round, self.id, "gradient")
         model.module.train()
         for rows in split_batches(self.rows, self.training.batch_size):
             images, labels = self.data.batch(rows)
+            if self.server.patch is not None:
+                images = random_patch(images, self.server.patch, generator)
             (self.criterion(model.module(images), labels) * (len(rows) / len(self.rows))).backward()
         gradient = Gradient(model).flat()
         model.zero_grad()

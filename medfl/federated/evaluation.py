@@ -16,6 +16,7 @@ from torch import Tensor
 from medfl.errors import MedflError
 from medfl.federated.client import DivergedError, FederatedClient, autocast
 from medfl.federated.data import FederatedData
+from medfl.federated.patches import sliding_window
 from medfl.federated.server import FederatedServer
 from medfl.federated.vector import FlatModel
 from medfl.metrics import medical
@@ -33,7 +34,11 @@ def predict(model: FlatModel, data: FederatedData, rows: Tensor, server: Federat
     parts = []
     with autocast(server.config.training, data.device):
         for part in rows.split(BATCH):
-            parts.append(model.module(data.inputs(part)))
+            images = data.inputs(part)
+            if server.patch is None:
+                parts.append(model.module(images))
+            else:
+                parts.append(sliding_window(model.module, images, server.patch))
     logits = torch.cat(parts).double()
     if not bool(torch.isfinite(logits).all()):
         raise DivergedError(f"round {server.round}: a model's predictions are not finite")

@@ -12,6 +12,7 @@ from medfl.algorithms import ClientUpdate, FederatedAlgorithm, create
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.data import FederatedData, channels_last
+from medfl.federated.patches import patch_sides
 from medfl.federated.streams import stream, stream_seed
 from medfl.federated.vector import FlatModel
 from medfl.models import build_model
@@ -49,6 +50,7 @@ class FederatedServer:
         model: the network that every client trains in, in turn.
         algorithm: the federated algorithm, bound to this server.
         local: boolean (d,) and (b,): entries that never leave their client.
+        patch: sides of the patches to train on, or None for whole images.
         num_clients: N, all clients of the federation.
         round: the round under way, from 1; 0 before training.
     """
@@ -71,6 +73,8 @@ class FederatedServer:
         size = learning.clients_per_round
         if size is not None and size > self.num_clients and not self.algorithm.pooled:
             raise MedflError(f"clients_per_round is {size} of only {self.num_clients} clients.")
+        patch, sides = config.training.patch, tuple(data.images.shape[2:])
+        self.patch = None if patch is None else patch_sides(patch, sides)
         if model is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(stream_seed(config.seed, "init"))
@@ -78,7 +82,7 @@ class FederatedServer:
                     config.model.name,
                     num_classes=len(data.info.classes),
                     in_channels=data.images.shape[1],
-                    image_size=tuple(data.images.shape[2:]),
+                    image_size=self.patch or sides,
                     normalization=config.model.normalization,
                     pretrained=config.model.pretrained,
                     branches=_branches(config, data),

@@ -53,3 +53,21 @@ def test_late_fusion_takes_the_datasets_modalities_and_trains():
 def test_late_fusion_of_a_single_modality_is_an_error():
     with pytest.raises(MedflError, match="have a single modality"):
         federation(volumes(), fusion="late")
+
+
+@pytest.mark.parametrize("algorithm", ["fedavg", "scaffold"])
+@pytest.mark.parametrize("model", ["cnn", "mlp"])
+def test_a_federation_learns_from_patches(model, algorithm):
+    settings = {"algorithm": algorithm, "rounds": 8, "model": model, "patch": [8, 8, 8]}
+    trainer = federation(volumes(), learning_rate=0.02, **settings)
+    if model == "mlp":
+        assert trainer.server.model.module.backbone[1].in_features == 512
+    trainer.train()
+    assert trainer.evaluate_global_model()["accuracy"] >= 0.9
+
+
+def test_a_patch_larger_than_the_images_is_an_error():
+    with pytest.raises(MedflError, match="larger than the images of 8×10×9"):
+        federation(volumes(), patch=9)
+    with pytest.raises(MedflError, match="has 2 sides, the images have 3"):
+        federation(volumes(), patch=[8, 8])
