@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from medfl.data.dicom import DicomPreprocessor
 from medfl.data.volume.canonical import Spacing, Volume, resample
 from medfl.data.volume.nifti import is_nifti, read_nifti
 from medfl.data.volume.series import plan_series
 from medfl.data.volume.stack import read_stack
-from medfl.data.windows import apply_window
 from medfl.errors import MedflError
 
 
@@ -26,8 +26,8 @@ class VolumePreprocessor:
         spacing: of its voxels in mm; None takes the one (the same along all axes) at which the
             volume just fits into the box. With a spacing the middle of a larger volume is cut out.
             What a smaller volume does not fill is black.
-        window: (centre, width) in modality units; None takes the files' own window, else the 0.5th
-            to 99.5th percentile.
+        window: (centre, width) in modality units; None takes the files' own window or display
+            curve, else the 0.5th to 99.5th percentile.
     """
 
     size: int | tuple[int, int, int]
@@ -45,7 +45,8 @@ class VolumePreprocessor:
         extent = np.array(volume.pixels.values.shape) * volume.pixels.spacing
         target = float((extent / sides).max()) if self.spacing is None else self.spacing
         volume = resample(volume, target)
-        levels = np.rint(self.display(volume) * 255).astype(np.uint8)
+        shown = DicomPreprocessor(window=self.window).display(volume.pixels)
+        levels = np.rint(shown * 255).astype(np.uint8)
         return fit(levels, tuple(int(side) for side in sides))[None]
 
     def read(self, source: str | os.PathLike[str] | Sequence[Path]) -> Volume:
@@ -66,21 +67,6 @@ class VolumePreprocessor:
                 + (f" ({reasons})." if reasons else ".")
             )
         return read_stack(stacks[0])
-
-    def display(self, volume: Volume) -> np.ndarray:
-        """Values in [0, 1] as a viewer shows them, padding 0; (D, H, W)."""
-        pixels = volume.pixels
-        if self.window is not None:
-            shown = apply_window(pixels.values, *self.window)
-        elif pixels.window is not None:
-            shown = apply_window(pixels.values, *pixels.window)
-        else:
-            inside = pixels.values if pixels.valid is None else pixels.values[pixels.valid]
-            low, high = np.percentile(inside, (0.5, 99.5)) if inside.size else (0, 0)
-            shown = np.clip((pixels.values - low) / max(high - low, 1e-12), 0, 1)
-        if pixels.inverted:
-            shown = 1 - shown
-        return shown if pixels.valid is None else np.where(pixels.valid, shown, 0)
 
 
 def fit(values: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:

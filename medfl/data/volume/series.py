@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medfl.data.dicom import DicomError
 from medfl.data.exclusions import Exclusion
 from medfl.data.volume.canonical import Spacing, Volume
 from medfl.data.volume.slices import REPEATS, Slice, read_slices
@@ -184,4 +185,6 @@ def _where(item: Slice) -> str:
 
 def _reason(error: MedflError, path: Path) -> str:
     """What an error says about ``path``, without naming it again."""
+    if isinstance(error, DicomError) and error.path == path:
+        return error.reason
     return str(error).removeprefix(str(path)).lstrip(": ").rstrip(".")

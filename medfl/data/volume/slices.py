@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfl.data.dicom import read_header
+from medfl.data.dicom import frame_count, read_header
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
@@ -88,13 +88,13 @@ def read_slices(path: Path) -> list[Slice]:
         raise MedflError(f"{path} is in colour; volumes are made of grey slices.")
     if is_mosaic(header):
         return _tiles(header, path)
-    frames = int(header.get("NumberOfFrames") or 1)
+    frames = frame_count(header)
     if frames > 1 and len(header.get("PerFrameFunctionalGroupsSequence") or []) != frames:
         raise MedflError(
             f"{path}: its {frames} frames do not state where they lie (a cine loop, or an object "
             "without functional groups), so they have no place in a volume."
         )
-    return [_slice(frame_header(header, k), path, k) for k in range(frames)]
+    return [_slice(_all_of(header, k), path, k) for k in range(frames)]
 
 
 def is_mosaic(header: Dataset) -> bool:
@@ -102,8 +102,11 @@ def is_mosaic(header: Dataset) -> bool:
     return "MOSAIC" in [str(word).upper() for word in header.get("ImageType") or []]
 
 
-def frame_header(header: Dataset, frame: int) -> Dataset:
-    """All attributes of one frame at the top level, from the functional groups if there are any."""
+def _all_of(header: Dataset, frame: int) -> Dataset:
+    """All attributes of one frame at the top level, from whichever functional group.
+
+    More than ``frame_header`` takes over: also what tells frames apart (echo, time, b-value).
+    """
     groups = list(header.get("SharedFunctionalGroupsSequence") or [])[:1]
     groups += list(header.get("PerFrameFunctionalGroupsSequence") or [])[frame : frame + 1]
     if not groups:

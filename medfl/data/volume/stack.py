@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfl.data.dicom import read_header
+from medfl.data.dicom import frame_pixels, read_header
 from medfl.data.pixels import Pixels
 from medfl.data.volume.canonical import Spacing, Volume, finish, voxel_sizes
-from medfl.data.volume.slices import Slice, cut_tiles, frame_header, is_mosaic
+from medfl.data.volume.slices import Slice, cut_tiles, is_mosaic
 from medfl.errors import MedflError
-
-if TYPE_CHECKING:
-    from pydicom import Dataset
 
 SAME_PLACE = 0.01  # mm; nearer slices are copies of each other
 UNEVEN = 0.05  # of the step: what rounding of positions in files stays below
@@ -66,8 +62,8 @@ def read_stack(stack: Stack, spacing: Spacing | None = None, canonical: bool = T
     notes = list(stack.notes)
     places = np.array([item.place for item in stack.slices])
     step, wanted = _grid(places, notes, str(first.path))
-    values, valid, facts = _decode(stack)
-    if is_mosaic(facts["header"]):
+    values, valid, shown, mosaic = _decode(stack)
+    if mosaic:
         notes.append(f"a Siemens mosaic of {len(places)} tiles, taken apart")
     values, valid, origin = _straighten(stack, values, valid, notes)
     if len(wanted) != len(places) or not np.allclose(wanted, places, atol=UNEVEN * step):
@@ -78,12 +74,10 @@ def read_stack(stack: Stack, spacing: Spacing | None = None, canonical: bool = T
     affine[:3, 2] = first.along[0] * first.spacing[1]
     affine[:3, 3] = origin
     affine = LPS_TO_RAS @ affine
-    pixels = Pixels(
+    pixels = replace(  # window, range and inversion are the first slice's
+        shown,
         values=values,
         spacing=voxel_sizes(affine),
-        value_range=facts["range"],
-        window=facts["window"],
-        inverted=facts["header"].get("PhotometricInterpretation") == "MONOCHROME1",
         valid=None if valid.all() else valid,
     )
     files = tuple(item.path for item in stack.slices)
@@ -120,77 +114,39 @@ def _grid(places: np.ndarray, notes: list[str], where: str) -> tuple[float, np.n
     return step, grid
 
 
-def _decode(stack: Stack) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """All slices, (n, rows, columns) float32 and bool, each file decoded once."""
-    shape = (len(stack.slices), *stack.slices[0].shape)
+def _decode(stack: Stack) -> tuple[np.ndarray, np.ndarray, Pixels, bool]:
+    """All slices, (n, rows, columns) float32 and bool; the first one's facts; is it a mosaic."""
+    slices = stack.slices
+    shape = (len(slices), *slices[0].shape)
     values, valid = np.empty(shape, np.float32), np.ones(shape, bool)
-    facts: dict[str, Any] = {}
+    first, mosaic = None, False
     members: dict[Path, list[int]] = {}
-    for k, item in enumerate(stack.slices):
+    for k, item in enumerate(slices):
         members.setdefault(item.path, []).append(k)
-    for path, rows in members.items():
+    for path, rows in members.items():  # each file is read once
         header = read_header(path, pixels=True)
-        try:
-            stored = _stored(header, stack.slices[rows[0]].shape)
-            for k in rows:
-                index = stack.slices[k].index
-                flat = frame_header(header, index)
-                values[k] = _modality(stored[index], flat)
-                valid[k] = _not_padding(stored[index], flat)
-        except Exception as error:  # pydicom and its decoders report damage by any exception
-            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-            raise MedflError(f"{path}: its pixels cannot be decoded: {reason}.") from error
-        if not facts:
-            flat = frame_header(header, stack.slices[rows[0]].index)
-            facts = {"header": flat, "range": _value_range(flat), "window": _window(flat)}
-    return values, valid, facts
+        mosaic = is_mosaic(header)
+        whole = frame_pixels(header, path) if mosaic else None
+        for k in rows:
+            index = slices[k].index
+            pixels = frame_pixels(header, path, index) if whole is None else _tile(whole, slices[k])
+            if pixels.values.shape != shape[1:]:
+                raise MedflError(f"{path} is not of the size that its header states.")
+            values[k] = pixels.values
+            if pixels.valid is not None:
+                valid[k] = pixels.valid
+            first = first or pixels
+    assert first is not None
+    return values, valid, first, mosaic
 
 
-def _stored(header: Dataset, shape: tuple[int, int]) -> np.ndarray:
-    """Stored values of a file's frames or tiles, (n, rows, columns)."""
-    from pydicom.pixels import pixel_array
-
-    stored = pixel_array(header)
-    if is_mosaic(header):
-        return cut_tiles(stored, shape)
-    return stored.reshape(-1, *shape)
-
-
-def _modality(stored: np.ndarray, header: Dataset) -> np.ndarray:
-    from pydicom.pixels import apply_modality_lut
-
-    return np.asarray(apply_modality_lut(stored, header), dtype=np.float32)
-
-
-def _not_padding(stored: np.ndarray, header: Dataset) -> np.ndarray:
-    if header.get("PixelPaddingValue") is None:
-        return np.ones(stored.shape, bool)
-    edges = [int(header.PixelPaddingValue), int(header.get("PixelPaddingRangeLimit") or 0)]
-    if header.get("PixelPaddingRangeLimit") is None:
-        edges[1] = edges[0]
-    return (stored < min(edges)) | (stored > max(edges))
-
-
-def _value_range(header: Dataset) -> tuple[float, float] | None:
-    if header.get("ModalityLUTSequence"):
-        return None
-    bits, signed = int(header.BitsStored), bool(header.get("PixelRepresentation"))
-    low, high = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    slope = float(header.get("RescaleSlope") or 1)
-    intercept = float(header.get("RescaleIntercept") or 0)
-    ends = sorted((slope * low + intercept, slope * high + intercept))
-    return ends[0], ends[1]
-
-
-def _window(header: Dataset) -> tuple[float, float, str] | None:
-    """The first window that the first slice asks for."""
-    numbers = []
-    for name in ("WindowCenter", "WindowWidth"):
-        value = header.get(name)
-        if value is None or value == "":
-            return None
-        numbers.append(float(value[0] if hasattr(value, "append") else value))
-    return numbers[0], numbers[1], str(header.get("VOILUTFunction") or "LINEAR")
+def _tile(mosaic: Pixels, item: Slice) -> Pixels:
+    valid = mosaic.valid
+    return replace(
+        mosaic,
+        values=cut_tiles(mosaic.values, item.shape)[item.index],
+        valid=None if valid is None else cut_tiles(valid, item.shape)[item.index],
+    )
 
 
 def _straighten(

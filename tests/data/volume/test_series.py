@@ -223,7 +223,7 @@ def test_a_stated_tilt_without_drift_changes_nothing(tmp_path):
     assert volume.pixels.valid is None
 
 
-def test_padding_window_range_and_inversion_come_from_the_files(tmp_path):
+def test_padding_window_and_inversion_come_from_the_files(tmp_path):
     values = plane((0, 0, 0))
     values[0, 0] = -500  # stored 0
     files = [
@@ -240,7 +240,6 @@ def test_padding_window_range_and_inversion_come_from_the_files(tmp_path):
     ]
     pixels = one(files).pixels
     assert pixels.window == (40, 400, "LINEAR")
-    assert pixels.value_range == pytest.approx((-500, 6053.5))
     assert pixels.inverted
     assert (~pixels.valid).sum() == 2
     assert not pixels.valid[:, 0, 0].any()
