@@ -12,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from medfl.algorithms import ClientUpdate
 from medfl.config import Training
+from medfl.data.augment import Augmenter
 from medfl.federated.data import FederatedData, batches, split_batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.patches import random_patch
@@ -119,11 +120,11 @@ class FederatedClient:
         # Dropout and the like draw from PyTorch's own generators.
         seed_layers(stream_seed(self.server.config.seed, *key, "layers"), self.data.device)
         optimizer = make_optimizer(training, model, self.learning_rate)
-        gradient, autocast = Gradient(model), self.autocast()
+        gradient, autocast, augment = Gradient(model), self.autocast(), self.augmenter(purpose)
         total, taken = model.vector.new_zeros(()), 0
         model.module.train()
         for rows in batches(self.rows, training.batch_size, generator, epochs, steps):
-            images, labels = self.data.batch(rows)
+            images, labels = self.data.batch(rows, augment)
             if self.server.patch is not None:
                 images = random_patch(images, self.server.patch, generator)
             with autocast:
@@ -146,15 +147,16 @@ class FederatedClient:
     def full_gradient(self, model: FlatModel) -> Tensor:
         """∇F_i at ``model``: the mean over the training data, (d,). Leaves the model as it was.
 
-        Batch norm uses each batch's statistics, as in training.
+        Batch norm uses each batch's statistics, as in training, and images are augmented as in
+        training: it is the gradient of what the local steps minimise, each image drawn once.
         """
-        buffers = model.buffers.clone()
+        buffers, augment = model.buffers.clone(), self.augmenter("gradient")
         key = (self.server.round, self.id, "gradient", "layers")
         seed_layers(stream_seed(self.server.config.seed, *key), self.data.device)
         generator = stream(self.server.config.seed, self.server.round, self.id, "gradient")
         model.module.train()
         for rows in split_batches(self.rows, self.training.batch_size):
-            images, labels = self.data.batch(rows)
+            images, labels = self.data.batch(rows, augment)
             if self.server.patch is not None:
                 images = random_patch(images, self.server.patch, generator)
             (self.criterion(model.module(images), labels) * (len(rows) / len(self.rows))).backward()
@@ -162,6 +164,15 @@ class FederatedClient:
         model.zero_grad()
         model.buffers.copy_(buffers)
         return gradient
+
+    def augmenter(self, purpose: str) -> Augmenter | None:
+        """What changes this round's training images, on a stream of its own; None for nothing."""
+        recipe = self.server.augmentation
+        if recipe is None:
+            return None
+        key = (self.server.round, self.id, purpose, "augment")
+        generator = stream(self.server.config.seed, *key)
+        return Augmenter(recipe, len(self.data.info.classes), generator)
 
     def autocast(self) -> torch.autocast:
         """The precision of forward passes on this device."""

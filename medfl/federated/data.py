@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medfl.data.augment import Augmenter
 from medfl.data.store import DatasetInfo, Store
 from medfl.errors import MedflError
 from medfl.partition import Split, client_transform
@@ -49,8 +50,8 @@ class FederatedData:
         mean, std = torch.tensor(self.info.mean), torch.tensor(self.info.std)
         std[std == 0] = 1  # a channel that is the same everywhere
         shape = (1, -1, *[1] * (images.ndim - 2))
-        full = np.iinfo(images.dtype).max
-        self._scale = (1 / (full * std)).view(shape).to(self.device)
+        self._full = int(np.iinfo(images.dtype).max)
+        self._scale = (1 / (self._full * std)).view(shape).to(self.device)
         self._shift = (-mean / std).view(shape).to(self.device)
 
     def indices(self, client: int, fold: str) -> Tensor:
@@ -61,16 +62,28 @@ class FederatedData:
         """Store rows of all clients' folds, ascending, on the device."""
         return torch.from_numpy(self.split.pooled(fold)).to(self.device)
 
-    def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised images (B, C, …) and labels of these rows."""
-        return self.inputs(rows), self.labels[rows]
+    def batch(self, rows: Tensor, augment: Augmenter | None = None) -> tuple[Tensor, Tensor]:
+        """Normalised images (B, C, …) and labels of these rows, changed at random if asked."""
+        if augment is None:
+            return self.inputs(rows), self.labels[rows]
+        draws = augment.draw(len(rows))
+        # From pixel values to [0, 1] and back: the normalisation stays one multiply-add.
+        pixels = self._gather(rows).mul_(1 / self._full)
+        images = self._normalise(augment.images(pixels, draws).mul_(self._full))
+        return augment.mix(images, self.labels[rows], draws)
 
     def inputs(self, rows: Tensor) -> Tensor:
         """Normalised images (B, C, …) of these rows, in the default floating type."""
+        return self._normalise(self._gather(rows))
+
+    def _gather(self, rows: Tensor) -> Tensor:
+        """Pixel values of these rows, in the default floating type."""
         # As the model's weights lie: convolutions need not turn either of them.
-        images = self.images[rows].to(
+        return self.images[rows].to(
             self._scale.dtype, memory_format=channels_last(self.images.ndim)
         )
+
+    def _normalise(self, images: Tensor) -> Tensor:
         return images.mul_(self._scale).add_(self._shift)
 
     def double(self) -> FederatedData:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from medfl.algorithms import ClientUpdate, FederatedAlgorithm, create
 from medfl.config import FederatedConfig
+from medfl.data.augment import resolve
 from medfl.errors import MedflError
 from medfl.federated.data import FederatedData, channels_last
 from medfl.federated.patches import patch_sides
@@ -51,6 +52,7 @@ class FederatedServer:
         algorithm: the federated algorithm, bound to this server.
         local: boolean (d,) and (b,): entries that never leave their client.
         patch: sides of the patches to train on, or None for whole images.
+        augmentation: what may happen to training images; None for nothing.
         num_clients: N, all clients of the federation.
         round: the round under way, from 1; 0 before training.
     """
@@ -75,6 +77,7 @@ class FederatedServer:
             raise MedflError(f"clients_per_round is {size} of only {self.num_clients} clients.")
         patch, sides = config.training.patch, tuple(data.images.shape[2:])
         self.patch = None if patch is None else patch_sides(patch, sides)
+        self.augmentation = resolve(config.augmentation, data.info, tuple(data.images.shape))
         if model is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(stream_seed(config.seed, "init"))

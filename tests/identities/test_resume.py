@@ -30,7 +30,7 @@ def _checkpoint_every_round(monkeypatch):
     monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0)
 
 
-def build(name, folder, model=Normed):
+def build(name, folder, model=Normed, **settings):
     return federation(
         name.split("-")[0],
         ALGORITHMS[name],
@@ -41,10 +41,11 @@ def build(name, folder, model=Normed):
         lr_schedule="cosine",
         momentum=0.5,
         checkpoint_dir=folder,
+        **settings,
     )
 
 
-def die_in_training(monkeypatch, name, folder, model, number):
+def die_in_training(monkeypatch, name, folder, model, number, **settings):
     """Kill after the ``number``-th client has descended, before its update is used."""
     calls, original = 0, FederatedClient.descend
 
@@ -58,7 +59,7 @@ def die_in_training(monkeypatch, name, folder, model, number):
 
     with monkeypatch.context() as patch:
         patch.setattr(FederatedClient, "descend", descend)
-        trainer = build(name, folder, model)
+        trainer = build(name, folder, model, **settings)
         with pytest.raises(Killed):
             trainer.train()
 
@@ -95,6 +96,21 @@ def test_layers_that_draw_random_numbers(name, tmp_path, monkeypatch):
     resumed = build(name, tmp_path, Dropped)
     resumed.train()
     assert_same_run(whole, resumed)
+
+
+@pytest.mark.parametrize("name", ["fedavg", "scaffold-1", "ditto", "finetune", "moon"])
+def test_augmented_training(name, tmp_path, monkeypatch):
+    changes = {"augmentation": {"preset": "photo", "mixup": 0.4}}
+    whole = build(name, None, **changes)
+    whole.train()
+    die_in_training(monkeypatch, name, tmp_path, Normed, 4, **changes)
+    torch.manual_seed(123)
+    resumed = build(name, tmp_path, **changes)
+    resumed.train()
+    assert_same_run(whole, resumed)
+    plain = build(name, None)
+    plain.train()
+    assert not torch.equal(plain.server.vector, whole.server.vector)
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 5])
