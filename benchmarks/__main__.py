@@ -11,12 +11,13 @@ import time
 # Before torch is imported by any part.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks import gpu, grid, memory, rounds, startup
+from benchmarks import augment, gpu, grid, memory, rounds, startup
 from benchmarks.timing import Result
 from medfl.files import write_json
 
 PARTS = {
     "rounds": (rounds.run, 4),
+    "augment": (augment.run, 5),
     "startup": (startup.run, 5),
     "memory": (memory.run, 2),
     "grid": (grid.run, 3),
