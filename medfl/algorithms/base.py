@@ -108,7 +108,10 @@ class FederatedAlgorithm:
     def loss(
         self, model: FlatModel, images: Tensor, labels: Tensor, client: FederatedClient
     ) -> Any:
-        """The loss of a batch: a scalar to be minimised."""
+        """The loss of a batch: a scalar to be minimised.
+
+        ``labels`` are (B,) class indices, or (B, K) for multi-label data and for soft labels.
+        """
         return client.criterion(model.module(images), labels)
 
     def correct_gradient(

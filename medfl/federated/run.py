@@ -100,6 +100,8 @@ def execute(
             len(server.vector),
             origin["device"],
         )
+        if server.augmentation is not None:
+            log.info("training images are augmented: %s", server.augmentation)
         trainer.train()
         metrics = write_record(folder, trainer, _heterogeneity(split_path), origin)
         log.info("%s after %d rounds, %.1f s", trainer.status, metrics["rounds"], trainer.seconds)

@@ -71,7 +71,7 @@ PRESETS = {
         elastic_probability=0.1, elastic=0.02, padding="zeros",
         blur_probability=0.1, blur=0.6,
         tone_probability=0.7, brightness=0.08, contrast=0.15, gamma=0.2,
-        noise_probability=0.3, noise=0.012, noise_kind="poisson",
+        noise_probability=0.3, noise=0.008, noise_kind="poisson",
     ),
     "ct": Recipe(
         affine_probability=0.7, rotation=10, scale=0.12, shift=0.05, shear=2,
