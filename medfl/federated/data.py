@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from medfl.data.augment import Augmenter
+from medfl.data.augment.units import from_unit, to_unit
 from medfl.data.store import DatasetInfo, Store
 from medfl.errors import MedflError
 from medfl.partition import Split, client_transform
@@ -50,8 +51,8 @@ class FederatedData:
         mean, std = torch.tensor(self.info.mean), torch.tensor(self.info.std)
         std[std == 0] = 1  # a channel that is the same everywhere
         shape = (1, -1, *[1] * (images.ndim - 2))
-        self._full = int(np.iinfo(images.dtype).max)
-        self._scale = (1 / (self._full * std)).view(shape).to(self.device)
+        full = np.iinfo(images.dtype).max
+        self._scale = (1 / (full * std)).view(shape).to(self.device)
         self._shift = (-mean / std).view(shape).to(self.device)
 
     def indices(self, client: int, fold: str) -> Tensor:
@@ -67,9 +68,10 @@ class FederatedData:
         if augment is None:
             return self.inputs(rows), self.labels[rows]
         draws = augment.draw(len(rows))
-        # From pixel values to [0, 1] and back: the normalisation stays one multiply-add.
-        pixels = self._gather(rows).mul_(1 / self._full)
-        images = self._normalise(augment.images(pixels, draws).mul_(self._full))
+        # To [0, 1] and back: the normalisation stays one multiply-add.
+        images = self._gather(rows)
+        units = to_unit(images, self.images.dtype)
+        images = self._normalise(from_unit(augment.images(images, draws), units))
         return augment.mix(images, self.labels[rows], draws)
 
     def inputs(self, rows: Tensor) -> Tensor:

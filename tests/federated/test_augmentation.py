@@ -37,23 +37,36 @@ def augmenter(data, settings, seed=0):
     return Augmenter(recipe, len(data.info.classes), torch.Generator().manual_seed(seed))
 
 
+def lowest_and_span(images, kind):
+    """8 bits run from 0 to 255; of 16 bits each image fills its own part."""
+    if kind == np.uint8:
+        return 0, 255
+    low = images.min(axis=(1, 2, 3), keepdims=True)
+    return low, images.max(axis=(1, 2, 3), keepdims=True) - low
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.int16])
 def test_pixels_are_changed_before_they_are_normalised(kind):
     store = small_store(n=24)
-    full = 255 if kind == np.uint8 else 32767
-    store.images = (store.images.astype(np.int64) * full // 255).astype(kind)
+    full = 255
+    if kind == np.int16:  # Hounsfield units, air to bone
+        full = 32767
+        store.images = (store.images.astype(np.int64) * 8 - 1000).astype(kind)
+        store.info = replace(store.info, mean=(0.001,), std=(0.02,))
+    mean, std = store.info.mean[0], store.info.std[0]
     data = FederatedData(store, split_of(store, [16])).double()
     rows = torch.tensor([3, 0])
     images, labels = data.batch(rows, augmenter(data, FLIPPED))
-    expected = (store.images[[3, 0], :, :, ::-1] / full - 0.45) / 0.25
-    assert images.numpy() == pytest.approx(expected, abs=1e-6)
+    expected = (store.images[[3, 0], :, :, ::-1] / full - mean) / std
+    assert images.numpy() == pytest.approx(expected, abs=1e-5)
     assert labels.tolist() == store.labels[[3, 0]].tolist()
     assert images.is_contiguous(memory_format=torch.channels_last)
     # Gamma on [0, 1]: the exponent is one number a sample, whatever the pixels' width.
     tone = {"tone_probability": 1.0, "brightness": 0.0, "contrast": 0.0, "gamma": 0.5}
     images, _ = data.batch(rows, augmenter(data, {**FLIPPED, "flip_horizontal": 0.0, **tone}))
-    pixels = (images * 0.25 + 0.45).numpy()
-    plain = store.images[[3, 0]] / full
+    low, span = lowest_and_span(store.images[[3, 0]].astype(float), kind)
+    pixels = ((images.numpy() * std + mean) * full - low) / span
+    plain = (store.images[[3, 0]] - low) / span
     inner = (plain > 0.05) & (plain < 0.95)
     for k in range(2):
         exponents = np.log(pixels[k][inner[k]]) / np.log(plain[k][inner[k]])

@@ -129,11 +129,11 @@ PRESETS = {
 
 # DICOM modality codes (PS3.3 C.7.3.1.1.1), and MedMNIST's BF for microscopy in bright field.
 MODALITIES = {
-    **dict.fromkeys(("DX", "CR", "RF", "XA", "MG", "PX", "IO", "RG"), "xray"),
+    **dict.fromkeys(("DX", "CR", "DR", "RF", "XA", "MG", "PX", "IO", "RG"), "xray"),
     "CT": "ct",
     "MR": "mri",
     **dict.fromkeys(("US", "IVUS", "OPT", "IVOCT"), "ultrasound"),
-    **dict.fromkeys(("XC", "DMS"), "dermatoscopy"),
+    **dict.fromkeys(("XC", "DMS", "DERM"), "dermatoscopy"),
     **dict.fromkeys(("SM", "GM", "BF"), "histology"),
     **dict.fromkeys(("OP", "ES"), "photo"),
 }

@@ -55,12 +55,13 @@ def preset_name(settings: Augmentation, info: DatasetInfo) -> str:
     """The preset that ``auto`` stands for here; any other name is its own."""
     if settings.preset != "auto":
         return settings.preset
-    if info.modality not in MODALITIES:
+    code = info.modality.strip().upper()
+    if code not in MODALITIES:
         raise MedflError(
             f"augmentation: no preset belongs to the modality `{info.modality}` of {info.name}. "
             f"Name one in place of auto: {', '.join(PRESETS)}."
         )
-    return MODALITIES[info.modality]
+    return MODALITIES[code]
 
 
 def scaled(recipe: Recipe, factor: float) -> Recipe:

@@ -11,6 +11,7 @@ import torch
 
 from medfl.config import Augmentation
 from medfl.data.augment.augmenter import make_augmenter
+from medfl.data.augment.units import to_unit
 from medfl.errors import MedflError
 from medfl.files import atomic_path
 
@@ -31,7 +32,8 @@ def augmentation_sheet(
     """Write a PNG: a row a sample, its image first and ``draws`` changed ones after it.
 
     Samples lie evenly over the store; of volumes the middle slice is shown, of images that are
-    neither grey nor RGB the first channel. Mixtures of samples are not shown.
+    neither grey nor RGB the first channel; 16 bits are shown over each image's range. Mixtures of
+    samples are not shown.
 
     Returns:
         ``path``.
@@ -47,7 +49,8 @@ def augmentation_sheet(
         raise MedflError("there is nothing to see: augmentation.preset is none.")
     rows = np.unique(np.linspace(0, len(store) - 1, samples).round().astype(np.int64))
     chosen = np.stack([store.images[row] for row in rows])
-    pixels = torch.from_numpy(chosen.astype(np.float32) / np.iinfo(chosen.dtype).max)
+    pixels = torch.from_numpy(chosen.astype(np.float32))
+    to_unit(pixels, torch.from_numpy(chosen).dtype)
     columns = [pixels]
     columns += [augment.images(pixels.clone(), augment.draw(len(rows))) for _ in range(draws)]
     tiles = torch.stack(columns, dim=1)  # (rows, columns, C, …)

@@ -24,16 +24,17 @@ def store_of(images, modality="DX"):
 @pytest.mark.parametrize("kind", [np.uint8, np.int16])
 @pytest.mark.parametrize("shape", [(1, 32, 32), (3, 32, 32), (1, 8, 32, 32)])
 def test_the_first_column_is_the_data(tmp_path, kind, shape):
-    full = np.iinfo(kind).max
-    images = np.random.default_rng(0).integers(0, full, (10, *shape), endpoint=True, dtype=kind)
+    low, high = (0, 255) if kind == np.uint8 else (-1000, 2000)
+    images = np.random.default_rng(0).integers(low, high, (10, *shape), endpoint=True, dtype=kind)
+    images[:, :, ..., 0, 0], images[:, :, ..., 0, 1] = low, high  # the whole range in each image
     path = augmentation_sheet(
         store_of(images), Augmentation(preset="auto"), tmp_path / "a.png", samples=4, draws=3
     )
     sheet = np.asarray(Image.open(path))
     assert sheet.shape[:2] == (4 * 128, 4 * 128)
     for row, sample in enumerate((0, 3, 6, 9)):
-        picture = images[sample] if len(shape) == 3 else images[sample][:, 4]
-        expected = np.moveaxis(picture / full * 255, 0, -1).squeeze().round()
+        picture = images[sample].astype(float) if len(shape) == 3 else images[sample][:, 4]
+        expected = np.moveaxis((picture - low) / (high - low) * 255, 0, -1).squeeze().round()
         assert np.abs(sheet[128 * row : 128 * (row + 1) : 4, :128:4] - expected).max() <= 1
     assert (sheet[:, :128] != sheet[:, 128:256]).any()
 
