@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import IO
 
 import numpy as np
@@ -30,13 +31,14 @@ class ArrayFile:
         """Write one image; one of another shape or type than the first is a ``ValueError``."""
         if not self.shape:
             if image.dtype not in DTYPES or image.ndim not in (3, 4):
-                raise ValueError(f"images are {image.dtype} of shape {image.shape}")
+                raise ValueError(
+                    f"is {image.dtype} {image.shape}, not uint8 or int16 (C, H, W) or (C, D, H, W)"
+                )
             self.shape, self.dtype = image.shape, image.dtype
             self._header()
         if image.dtype != self.dtype or image.shape != self.shape:
             raise ValueError(
-                f"image {self.count + 1} is {image.dtype} {image.shape}, not {self.dtype} "
-                f"{self.shape}"
+                f"is {image.dtype} {image.shape}, not {self.dtype} {self.shape} as the first"
             )
         # Not through a memory map: a full disk under one kills the process instead of raising.
         self.file.write(image.tobytes())
@@ -49,7 +51,7 @@ class ArrayFile:
             self._header()
 
     def resume(self, count: int, shape: Sequence[int], dtype: str) -> None:
-        """Go on after ``count`` images; what was written after them is cut off."""
+        """Go on after ``count`` images, which must be there; what follows them is cut off."""
         self.count, self.shape, self.dtype = count, tuple(shape), np.dtype(dtype)
         self.file.seek(0)
         self._header()
@@ -62,3 +64,24 @@ class ArrayFile:
         shape = (self.count, *self.shape)
         header = {"descr": descr, "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(self.file, header)  # type: ignore[arg-type]
+
+
+def images_in(path: Path, shape: Sequence[int], dtype: str) -> int:
+    """How many whole images of this shape and type an unfinished file holds.
+
+    Raises:
+        ValueError, TypeError: where these are not an image's shape and type.
+        OSError: where the file is not there.
+    """
+    if np.dtype(dtype) not in DTYPES or len(shape) not in (3, 4):
+        raise ValueError(f"{dtype} {shape}")
+    if not all(isinstance(side, int) and side > 0 for side in shape):
+        raise ValueError(f"shape {shape}")
+    with path.open("rb") as file:
+        # The first header: its length does not change when the number of images is set.
+        np.lib.format.read_magic(file)
+        there, _, kind = np.lib.format.read_array_header_1_0(file)
+        if there[1:] != tuple(shape) or kind != np.dtype(dtype):
+            raise ValueError(f"holds {kind} {there[1:]}")
+        pixels = path.stat().st_size - file.tell()
+    return pixels // (int(np.prod(shape)) * kind.itemsize)

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import hashlib
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from medfl.data.array_file import ArrayFile
+from medfl.data.array_file import ArrayFile, images_in
 from medfl.data.catalog.base import RawData
-from medfl.data.exclusions import Exclusion, by_reason, describe
+from medfl.data.exclusions import SHOWN, Exclusion, by_reason
 from medfl.data.parallel import map_ordered
+from medfl.data.progress import alone, files_of, parse, stamp_of
 from medfl.data.store import IMAGES, PREPARATION, DatasetInfo, Store
 from medfl.data.writer import check, describe_store
 from medfl.errors import MedflError
 from medfl.files import atomic_path, cannot_write, sha256_file, write_json
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PLAN, DONE = "plan.json", "done.jsonl"
-SYNC_EVERY = 256  # images between two points to go on from
+# Between two points to go on from: images, or seconds where one takes long (volumes).
+SYNC_EVERY, SYNC_SECONDS = 256, 10.0
 
 
 def build_store(
@@ -53,23 +56,19 @@ def build_store(
     folder = path.parent / f".{path.name}.partial"
     started = time.monotonic()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as lock:
-            _alone(lock, path)
+        with alone(folder, path):
             build = _Build(folder, raw, _plan(raw, key))
             try:
                 build.run(info.name, strict)
             except BaseException:
-                if len(build.digests) < SYNC_EVERY:  # nothing that is worth going on with
-                    shutil.rmtree(folder)
+                if not build.worth_keeping:
+                    shutil.rmtree(folder, ignore_errors=True)
                 raise
             kept = [raw.samples[row] for row in build.kept]
             excluded = [*raw.excluded, *build.excluded]
             if not kept:
-                raise MedflError(
-                    f"no image of {info.title} could be read: "
-                    + describe(excluded, "prepare.json of a store that holds at least one")
-                )
+                shutil.rmtree(folder, ignore_errors=True)
+                raise MedflError(_nothing_left(info, excluded))
             digest = hashlib.sha256(raw.fingerprint.encode())
             digest.update("".join(build.digests).encode())
             info = replace(info, source_fingerprint=digest.hexdigest())
@@ -80,14 +79,20 @@ def build_store(
                 write_json(target / PREPARATION, record)
                 describe_store(target, folder / IMAGES, info, kept)
                 os.replace(folder / IMAGES, target / IMAGES)
-            shutil.rmtree(folder)
-    except OSError as error:
-        if cannot_write(path, error) is None:
+            # The store is there: what cannot be removed (NFS keeps a lock's file) does no harm.
+            shutil.rmtree(folder, ignore_errors=True)
+    except (OSError, MedflError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError) or cannot_write(path, cause) is None:
             raise
+        if isinstance(error, MedflError) and cause.errno not in _FULL:
+            raise  # an image that is not there, or a place that was explained already
+        kept_in = "Nothing of it was kept; run the same command again."
+        if folder.exists():
+            kept_in = f"What is done is kept in {folder}; the same command goes on there."
         raise MedflError(
-            f"cannot write {path}: {error.strerror}. Free some space or choose another place "
-            f"(--work-root, --output-dir). What is done is kept in {folder}; the same command "
-            "goes on there."
+            f"cannot write {path}: {cause.strerror}. Free some space or choose another place "
+            f"(--work-root, --output-dir). {kept_in}"
         ) from error
     return Store.open(path)
 
@@ -102,25 +107,41 @@ class _Build:
         self.excluded: list[Exclusion] = []
         self.decoded = 0
         self._head: dict[str, Any] = {"plan": plan, "shape": None, "dtype": None}
+        self._started = time.monotonic()
         self._resume()
+        self._resumed = bool(self.kept)
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether an interrupted call leaves work that another one should go on with."""
+        took = time.monotonic() - self._started
+        enough = len(self.digests) >= SYNC_EVERY or took >= SYNC_SECONDS or self._resumed
+        return bool(self.kept) and enough
 
     def run(self, description: str, strict: bool) -> None:
+        """Decode what is left, in order; the first error ends it where ``strict``."""
         first = len(self.digests)
         if first:
             print(f"{description}: going on after {first:,} images.", file=sys.stderr)
         rows = range(first, len(self.raw.sources))
-        with (self.folder / IMAGES).open("r+b") as pixels, (self.folder / DONE).open("a") as done:
+        with (
+            (self.folder / IMAGES).open("r+b") as pixels,
+            (self.folder / DONE).open("a") as done,
+            closing(map_ordered(self._read, rows, description, first=first)) as results,
+        ):
             array = ArrayFile(pixels)
             if self.kept:
                 array.resume(len(self.kept), self._head["shape"], self._head["dtype"])
-            results = map_ordered(self._read, rows, description, first=first)
-            while chunk := list(islice(results, SYNC_EVERY)):
-                lines: list[str] = []
-                try:
-                    for result in chunk:
-                        lines.append(self._append(array, *result, strict))
-                finally:
-                    self._note(done, pixels, array, lines)
+            lines: list[str] = []
+            noted = time.monotonic()
+            try:
+                for result in results:
+                    lines.append(self._append(array, *result, strict))
+                    if len(lines) >= SYNC_EVERY or time.monotonic() - noted >= SYNC_SECONDS:
+                        self._note(done, pixels, array, lines)
+                        noted = time.monotonic()
+            finally:
+                self._note(done, pixels, array, lines)
             array.finish()
 
     def _append(
@@ -138,12 +159,12 @@ class _Build:
             try:
                 array.append(image)
             except ValueError as odd:
-                error = MedflError(f"{self.raw.name(row)}: {odd}.")
-                image = None
+                error, image = MedflError(f"{self.raw.name(row)} {odd}."), None
+                reason = str(odd)
         if image is None:
             if strict and error is not None:
                 raise error
-            reason = self._reason(row, error)
+            reason = reason or self._reason(row, error)
         self._take(row, digest, reason)
         self.decoded += 1
         return json.dumps([digest, stamp, reason]) + "\n"
@@ -154,21 +175,30 @@ class _Build:
 
     def _read(self, row: int) -> tuple[str, list[int], np.ndarray | None, MedflError | None]:
         source = self.raw.sources[row]
-        digest, stamp = "", _stamp(source)
+        digest, stamp = "", stamp_of(source)
         try:
-            for file in _files(source):
+            for file in files_of(source):
                 digest += sha256_file(file)  # from the disk; decoding then reads the cache
             return digest, stamp, self.raw.decode(source), None
         except MedflError as error:
             return digest, stamp, None, error
         except OSError as error:
-            what = error.strerror or type(error).__name__
-            return digest, stamp, None, MedflError(f"{error.filename}: {what}.")
+            what = error.strerror or str(error) or type(error).__name__
+            name = error.filename or self.raw.name(row)
+            return (
+                digest,
+                stamp,
+                None,
+                MedflError(f"{name} cannot be read ({what}): get this file again."),
+            )
 
     def _reason(self, row: int, error: MedflError | None) -> str:
+        """Why, without the names of folders and files: they can hold those of people."""
         reason = str(error)
-        for file in _files(self.raw.sources[row]):
+        for file in files_of(self.raw.sources[row]):
             reason = reason.replace(str(file), "the file")
+            if file.parent != Path():
+                reason = reason.replace(str(file.parent), "its folder")
         return reason.rstrip(".")
 
     def _take(self, row: int, digest: str, reason: str | None) -> None:
@@ -179,7 +209,7 @@ class _Build:
             self.excluded.append(Exclusion(self.raw.name(row), reason))
 
     def _note(self, done: IO[str], pixels: IO[bytes], array: ArrayFile, lines: list[str]) -> None:
-        """Pixels reach the disk before the lines that vouch for them."""
+        """Pixels reach the disk before the lines that vouch for them; ``lines`` is emptied."""
         pixels.flush()
         os.fsync(pixels.fileno())
         if array.shape and not self._head["shape"]:
@@ -187,51 +217,35 @@ class _Build:
             write_json(self.folder / PLAN, self._head)
         done.writelines(lines)
         done.flush()
+        lines.clear()
 
     def _resume(self) -> None:
+        """Take over what an interrupted call of the same plan left, as far as it is sound."""
+        sources, lines = self.raw.sources, []
         try:
             head = json.loads((self.folder / PLAN).read_text())
-            lines = (self.folder / DONE).read_text().splitlines()
-            same = head["plan"] == self._head["plan"] and head["shape"]
-        except (OSError, ValueError, KeyError):
-            same, lines = False, []
-        kept_lines = []
-        for row, line in enumerate(lines if same else []):
-            try:
-                digest, stamp, reason = json.loads(line)
-            except ValueError:  # the last line, cut off
+            there = images_in(self.folder / IMAGES, head["shape"], head["dtype"])
+            if head["plan"] == self._head["plan"]:
+                lines = (self.folder / DONE).read_text().splitlines()
+        except (OSError, ValueError, KeyError, TypeError):
+            lines = []
+        sound = []
+        for row, line in enumerate(lines[: len(sources)]):
+            note = parse(line)
+            # A line that is cut off, or a file that was replaced: from here on all is made again.
+            if note is None or note[1] != stamp_of(sources[row]):
                 break
-            if row >= len(self.raw.sources) or stamp != _stamp(self.raw.sources[row]):
+            if note[2] is None and len(self.kept) == there:
                 break
-            self._take(row, digest, reason)
-            kept_lines.append(line + "\n")
+            self._take(row, note[0], note[2])
+            sound.append(line + "\n")
         if self.kept:
             self._head = head
-            (self.folder / DONE).write_text("".join(kept_lines))
+            (self.folder / DONE).write_text("".join(sound))
         else:
             self.digests, self.excluded = [], []
             (self.folder / DONE).write_text("")
             (self.folder / IMAGES).write_bytes(b"")
-
-
-def _files(source: Any) -> Iterator[Path]:
-    if isinstance(source, Path):
-        yield source
-    elif isinstance(source, tuple | list):
-        for part in source:
-            yield from _files(part)
-
-
-def _stamp(source: Any) -> list[int]:
-    """Sizes and times of a source's files: whether they are what was decoded."""
-    stamps = []
-    for file in _files(source):
-        try:
-            stat = file.stat()
-            stamps += [stat.st_size, stat.st_mtime_ns]
-        except OSError:
-            stamps += [-1, -1]
-    return stamps
 
 
 def _plan(raw: RawData, key: str) -> str:
@@ -248,6 +262,7 @@ def _record(
     return {
         "dataset": info.name,
         "title": info.title,
+        "found": len(raw.sources) + len(raw.excluded),
         "kept": kept,
         "excluded": len(excluded),
         "missing": raw.missing,
@@ -258,12 +273,10 @@ def _record(
     }
 
 
-def _alone(lock: IO[str], path: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise MedflError(
-            f"another process is preparing {path} just now: wait for it, or stop it first."
-        ) from error
-    except OSError:  # a file system without such locks
-        pass
+def _nothing_left(info: DatasetInfo, excluded: Sequence[Exclusion]) -> str:
+    reasons = [f"{count:,} × {reason}" for reason, count in by_reason(excluded).items()]
+    more = "; …" if len(reasons) > SHOWN else ""
+    return (
+        f"no image of {info.title} could be read: all {len(excluded):,} were left out "
+        f"({'; '.join(reasons[:SHOWN])}{more}). Mend or replace these files and run it again."
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -32,7 +32,7 @@ def map_ordered(
     first: int = 0,
     processes: bool = False,
     unit: str = "image",
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield ``function(item)`` for each item, in order.
 
     The first error ends the iteration; work that has not started is cancelled. The bar begins at
@@ -58,7 +58,7 @@ def map_ordered(
     )
     rest = iter(items)
     batches = iter(lambda: list(islice(rest, size)), [])
-    ahead = max(2, 32 // size) * workers
+    ahead = max(2, 8 // size) * workers  # volumes are large: few wait
     with bar, _pool(workers, processes) as pool:
         try:
             for batch in batches:

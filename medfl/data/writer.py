@@ -24,7 +24,7 @@ from medfl.data.store import (
 from medfl.errors import MedflError
 from medfl.files import atomic_path, sha256_file, write_csv, write_yaml
 
-CHUNK_BYTES = 1 << 24
+CHUNK_BYTES = 1 << 22
 
 
 def write_store(
@@ -51,7 +51,10 @@ def write_store(
             for image in images:
                 if array.count == len(samples):
                     raise ValueError(f"more images than the {len(samples)} samples")
-                array.append(image)
+                try:
+                    array.append(image)
+                except ValueError as odd:
+                    raise ValueError(f"image {array.count + 1} {odd}") from odd
             array.finish()
         if array.count != len(samples):
             raise ValueError(f"{array.count} images for {len(samples)} samples")
