@@ -48,7 +48,8 @@ def trainer(store: Store, split: Split, device: str = "cpu", **settings: Any) ->
     from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 
     config = FederatedConfig(dataset=store.info.name, device=device, **settings)
-    data = FederatedData(store, split, device)
+    training = config.training
+    data = FederatedData(store, split, device, training.images, training.memory_limit)
     server = FederatedServer(config, data)
     return FederatedTrainer(config, server, [FederatedClient(k, data) for k in data.clients])
 

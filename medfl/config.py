@@ -170,6 +170,16 @@ class Training(Section):
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:<index>")
     threads: Whole = Field(1, ge=1, le=1024, description="CPU threads of one run")
+    images: Literal["auto", "memory", "disk"] = Field(
+        "auto",
+        description="where a run keeps its images: in the device's memory, or on the disk, read "
+        "batch by batch with the same result; auto: in memory where they fit into memory_limit",
+    )
+    memory_limit: float | None = Field(
+        None,
+        gt=0,
+        description="GiB of images that auto takes into memory; null: half of what is free",
+    )
 
     @field_validator("mixed_precision", mode="before")
     @classmethod
@@ -347,10 +357,11 @@ class FederatedConfig(Section):
     def fingerprint(self) -> str:
         """SHA-256 of all that decides the result: what of equal value is a resumable run.
 
-        Device and thread count are left out: they say where a run is computed.
+        Device, thread count and where the images lie are left out: they say where a run is
+        computed.
         """
         content = self.model_dump(mode="json")
-        for key in ("device", "threads"):
+        for key in ("device", "threads", "images", "memory_limit"):
             content["training"].pop(key)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

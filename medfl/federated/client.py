@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from medfl.algorithms import ClientUpdate
 from medfl.config import Training
 from medfl.data.augment import Augmenter
-from medfl.federated.data import FederatedData, batches, split_batches
+from medfl.federated.data import Crop, FederatedData, batches, split_batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.patches import random_patch
 from medfl.federated.server import FederatedServer
@@ -120,13 +120,13 @@ class FederatedClient:
         # Dropout and the like draw from PyTorch's own generators.
         seed_layers(stream_seed(self.server.config.seed, *key, "layers"), self.data.device)
         optimizer = make_optimizer(training, model, self.learning_rate)
-        gradient, autocast, augment = Gradient(model), self.autocast(), self.augmenter(purpose)
+        gradient, autocast = Gradient(model), self.autocast()
+        crop, augment = self.crop(purpose), self.augmenter(purpose)
         total, taken = model.vector.new_zeros(()), 0
         model.module.train()
-        for rows in batches(self.rows, training.batch_size, generator, epochs, steps):
-            images, labels = self.data.batch(rows, augment)
-            if self.server.patch is not None:
-                images = random_patch(images, self.server.patch, generator)
+        parts = batches(self.rows, training.batch_size, generator, epochs, steps)
+        for rows in self.data.ahead(parts):
+            images, labels = self.data.batch(rows, crop, augment)
             with autocast:
                 value = (
                     loss(model, images, labels, self)
@@ -150,20 +150,28 @@ class FederatedClient:
         Batch norm uses each batch's statistics, as in training, and images are augmented as in
         training: it is the gradient of what the local steps minimise, each image drawn once.
         """
-        buffers, augment = model.buffers.clone(), self.augmenter("gradient")
+        buffers = model.buffers.clone()
+        crop, augment = self.crop("gradient"), self.augmenter("gradient")
         key = (self.server.round, self.id, "gradient", "layers")
         seed_layers(stream_seed(self.server.config.seed, *key), self.data.device)
-        generator = stream(self.server.config.seed, self.server.round, self.id, "gradient")
         model.module.train()
-        for rows in split_batches(self.rows, self.training.batch_size):
-            images, labels = self.data.batch(rows, augment)
-            if self.server.patch is not None:
-                images = random_patch(images, self.server.patch, generator)
+        for rows in self.data.ahead(split_batches(self.rows, self.training.batch_size)):
+            images, labels = self.data.batch(rows, crop, augment)
             (self.criterion(model.module(images), labels) * (len(rows) / len(self.rows))).backward()
         gradient = Gradient(model).flat()
         model.zero_grad()
         model.buffers.copy_(buffers)
         return gradient
+
+    def crop(self, purpose: str) -> Crop | None:
+        """What takes a random patch of each image, on a stream of its own; None for whole ones."""
+        patch = self.server.patch
+        if patch is None:
+            return None
+        generator = stream(
+            self.server.config.seed, self.server.round, self.id, purpose, "patch"
+        )
+        return lambda images: random_patch(images, patch, generator)
 
     def augmenter(self, purpose: str) -> Augmenter | None:
         """What changes this round's training images, on a stream of its own; None for nothing."""

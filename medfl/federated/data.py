@@ -1,8 +1,8 @@
-"""The samples of a run, on the device, once; batches are gathered by index."""
+"""The samples of a run: on the device, once, or on the disk; batches are gathered by index."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -12,20 +12,43 @@ from medfl.data.augment import Augmenter
 from medfl.data.augment.units import from_unit, to_unit
 from medfl.data.store import DatasetInfo, Store
 from medfl.errors import MedflError
+from medfl.federated.disk import DiskImages
+from medfl.federated.memory import room_for_images
 from medfl.partition import Split, client_transform
+from medfl.partition.feature import Transform
+
+Crop = Callable[[Tensor], Tensor]
+"""A part of each image of a batch: (B, C, …) to (B, C, …)."""
 
 
 class FederatedData:
     """All images and labels of a split, and who holds what.
 
     Attributes:
-        images: (n, C, H, W) or (n, C, D, H, W), uint8 or int16 on the device, in the store's order.
+        images: (n, C, H, W) or (n, C, D, H, W), uint8 or int16, in the store's order: a tensor on
+            the device, or what reads them from the disk.
         labels: (n,) int64, or (n, K) float for multi-label data.
         info: the dataset's description.
         clients: ids of the clients, ascending.
     """
 
-    def __init__(self, store: Store, split: Split, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        store: Store,
+        split: Split,
+        device: torch.device | str = "cpu",
+        images: str = "auto",
+        memory_limit: float | None = None,
+    ) -> None:
+        """Take up a store and its split.
+
+        Args:
+            store: the dataset.
+            split: who holds what.
+            device: where the model is.
+            images: ``memory`` (the device's), ``disk``, or ``auto``: in memory where there is room.
+            memory_limit: GiB that count as room; None for half of what is free.
+        """
         if len(split.samples) != len(store):
             raise MedflError(
                 f"the split holds {len(split.samples)} samples, the store {store.path} "
@@ -35,13 +58,19 @@ class FederatedData:
         self.split = split
         self.clients = [int(k) for k in np.unique(split.clients)]
         self.device = torch.device(device)
-        images = np.array(store.images)
+        transforms = {}
         for client in self.clients:
             transform = client_transform(split.partition, client, split.num_clients, split.seed)
             if transform is not None:
-                rows = np.flatnonzero(split.clients == client)
-                images[rows] = transform(images[rows])
-        self.images = torch.from_numpy(images).to(self.device)
+                transforms[client] = transform
+        if images == "auto":
+            room = room_for_images(self.device, memory_limit)
+            images = "memory" if store.images.nbytes <= room else "disk"
+        self.images: Tensor | DiskImages
+        if images == "disk":
+            self.images = DiskImages(store, split.clients, transforms, self.device)
+        else:
+            self.images = self._load(store, transforms)
         labels = torch.from_numpy(np.asarray(store.labels))
         self.labels = labels.to(self.device)
         if self.info.task == "multilabel":
@@ -50,26 +79,57 @@ class FederatedData:
         # Pixels to normalised values in one multiplication and one addition.
         mean, std = torch.tensor(self.info.mean), torch.tensor(self.info.std)
         std[std == 0] = 1  # a channel that is the same everywhere
-        shape = (1, -1, *[1] * (images.ndim - 2))
-        full = np.iinfo(images.dtype).max
+        shape = (1, -1, *[1] * (store.images.ndim - 2))
+        full = np.iinfo(store.images.dtype).max
         self._scale = (1 / (full * std)).view(shape).to(self.device)
         self._shift = (-mean / std).view(shape).to(self.device)
 
+    def _load(self, store: Store, transforms: dict[int, Transform]) -> Tensor:
+        """All images, as their clients see them, on the device."""
+        try:
+            images = np.array(store.images)
+            for client, transform in transforms.items():
+                rows = np.flatnonzero(self.split.clients == client)
+                images[rows] = transform(images[rows])
+            return torch.from_numpy(images).to(self.device)
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            raise MedflError(
+                f"the {store.images.nbytes / 2**30:.1f} GiB of images in {store.path} do not fit "
+                "into memory: set `training.images: disk`."
+            ) from error
+
     def indices(self, client: int, fold: str) -> Tensor:
-        """Store rows of a client's fold, ascending, on the device."""
-        return torch.from_numpy(self.split.indices(client, fold)).to(self.device)
+        """Store rows of a client's fold, ascending, on the device that gathers the images."""
+        return self._rows(self.split.indices(client, fold))
 
     def pooled(self, fold: str) -> Tensor:
-        """Store rows of all clients' folds, ascending, on the device."""
-        return torch.from_numpy(self.split.pooled(fold)).to(self.device)
+        """Store rows of all clients' folds, ascending, on the device that gathers the images."""
+        return self._rows(self.split.pooled(fold))
 
-    def batch(self, rows: Tensor, augment: Augmenter | None = None) -> tuple[Tensor, Tensor]:
-        """Normalised images (B, C, …) and labels of these rows, changed at random if asked."""
+    def _rows(self, rows: np.ndarray) -> Tensor:
+        # A GPU would have to finish its work before it told the reader where to read.
+        on_disk = isinstance(self.images, DiskImages)
+        return torch.from_numpy(rows).to("cpu" if on_disk else self.device)
+
+    def ahead(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Batches of rows as they come; those on the disk are read ahead of their turn.
+
+        A few parts are taken from ``parts`` early: what draws random numbers between two batches
+        must not draw from the stream that shuffles the rows.
+        """
+        return self.images.ahead(parts) if isinstance(self.images, DiskImages) else iter(parts)
+
+    def batch(
+        self, rows: Tensor, crop: Crop | None = None, augment: Augmenter | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Normalised images (B, C, …) and labels of these rows; cut and changed if asked."""
+        images = self._gather(rows)
+        if crop is not None:
+            images = crop(images)
         if augment is None:
-            return self.inputs(rows), self.labels[rows]
+            return self._normalise(images), self.labels[rows]
         draws = augment.draw(len(rows))
         # To [0, 1] and back: the normalisation stays one multiply-add.
-        images = self._gather(rows)
         units = to_unit(images, self.images.dtype)
         images = self._normalise(from_unit(augment.images(images, draws), units))
         return augment.mix(images, self.labels[rows], draws)

@@ -33,7 +33,7 @@ def predict(model: FlatModel, data: FederatedData, rows: Tensor, server: Federat
     model.module.eval()
     parts = []
     with autocast(server.config.training, data.device):
-        for part in rows.split(BATCH):
+        for part in data.ahead(rows.split(BATCH)):
             images = data.inputs(part)
             if server.patch is None:
                 parts.append(model.module(images))

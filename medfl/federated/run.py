@@ -20,6 +20,7 @@ from medfl.errors import MedflError
 from medfl.federated import checkpoint
 from medfl.federated.client import FederatedClient
 from medfl.federated.data import FederatedData
+from medfl.federated.disk import DiskImages
 from medfl.federated.record import progress_line, provenance, write_record
 from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
@@ -69,7 +70,8 @@ def execute(
     device = choose_device(config.training.device)
     split = Split.read(split_path, store)
     _check_split(split, config, split_path)
-    data = FederatedData(store, split, device)
+    training = config.training
+    data = FederatedData(store, split, device, training.images, training.memory_limit)
     origin = provenance(config, device, **hashes) | {"started": started}
     key = json.dumps([config.fingerprint(), hashes], sort_keys=True)
     server = FederatedServer(config, data)
@@ -102,6 +104,8 @@ def execute(
         )
         if server.augmentation is not None:
             log.info("training images are augmented: %s", server.augmentation)
+        if isinstance(data.images, DiskImages):
+            log.info("images are read from the disk (%.1f GiB)", store.images.nbytes / 2**30)
         trainer.train()
         metrics = write_record(folder, trainer, _heterogeneity(split_path), origin)
         log.info("%s after %d rounds, %.1f s", trainer.status, metrics["rounds"], trainer.seconds)

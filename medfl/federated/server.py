@@ -77,7 +77,8 @@ class FederatedServer:
             raise MedflError(f"clients_per_round is {size} of only {self.num_clients} clients.")
         patch, sides = config.training.patch, tuple(data.images.shape[2:])
         self.patch = None if patch is None else patch_sides(patch, sides)
-        self.augmentation = resolve(config.augmentation, data.info, tuple(data.images.shape))
+        shape = (*data.images.shape[:2], *(self.patch or sides))
+        self.augmentation = resolve(config.augmentation, data.info, shape)
         if model is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(stream_seed(config.seed, "init"))

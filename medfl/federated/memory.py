@@ -1,0 +1,92 @@
+"""How much memory is free for a run's images."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+import torch
+
+SHARE = 0.5  # of what is free: the model, its activations and other runs need some as well
+
+
+def room_for_images(device: torch.device, limit: float | None) -> float:
+    """Bytes that the images of a run may take: ``limit`` GiB, or half of what is free.
+
+    Images pass through main memory on their way to a GPU, so both have to have room.
+    """
+    if limit is not None:
+        return limit * 2**30
+    free = float(free_memory())
+    if device.type == "cuda":
+        free = min(free, float(torch.cuda.mem_get_info(device)[0]))
+    return SHARE * free
+
+
+def free_memory() -> float:
+    """Bytes of main memory that this process can still take; infinity where nothing tells.
+
+    The machine's, or less where a control group (a container, a SLURM job) or a limit of the
+    process (``ulimit -v``, ``-d``) says so. Pages that only cache files count as free.
+    """
+    rooms = [float("inf")]
+    if available := _fields("/proc/meminfo").get("MemAvailable"):
+        rooms.append(1024.0 * available)
+    taken = _fields("/proc/self/status")
+    for kind, name in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+        most = resource.getrlimit(kind)[0]
+        if most != resource.RLIM_INFINITY:
+            rooms.append(most - 1024.0 * taken.get(name, 0))
+    return max(0.0, min(rooms + _room_in_groups()))
+
+
+def _room_in_groups(
+    membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
+) -> list[float]:
+    """Bytes left in each control group (version 2 or 1) above this process that has a limit."""
+    rooms = []
+    try:
+        lines = membership.read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        _, controllers, name = line.split(":", 2)
+        if controllers == "":
+            top, limit, used, prefix = root, "memory.max", "memory.current", ""
+        elif controllers == "memory":
+            top, limit, used, prefix = (
+                root / "memory",
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+                "total_",
+            )
+        else:
+            continue
+        folder = top / name.strip("/")
+        for group in (folder, *folder.parents):
+            try:
+                most = (group / limit).read_text(encoding="ascii").strip()
+                if most != "max":
+                    stat = _fields(group / "memory.stat")
+                    cached = stat.get(f"{prefix}inactive_file", 0)
+                    cached += stat.get(f"{prefix}active_file", 0)
+                    now = int((group / used).read_text(encoding="ascii"))
+                    rooms.append(float(int(most) - now + cached))
+            except (OSError, ValueError):  # not mounted here, or not ours to see
+                pass
+            if group == top:
+                break
+    return rooms
+
+
+def _fields(path: str | Path) -> dict[str, int]:
+    """The numbers of a file of lines ``name value`` or ``name: value kB``."""
+    fields = {}
+    try:
+        for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+            name, *words = line.replace(":", " ").split()
+            if words and words[0].isdigit():
+                fields[name] = int(words[0])
+    except OSError:
+        pass
+    return fields

@@ -1,0 +1,219 @@
+"""Images on the disk give the same bits as images in memory."""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from federations import comparable, federation, small_store, split_of
+
+from medfl.config import FederatedConfig
+from medfl.data import Sample, write_store
+from medfl.errors import MedflError
+from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
+from medfl.federated import disk as disk_module
+from medfl.federated import memory as memory_module
+from medfl.federated.disk import DiskImages
+from medfl.federated.memory import free_memory, room_for_images
+
+SIZES = [8, 16, 12]
+
+
+def store_on_disk(folder, images=None, n=60):
+    memory = small_store(n)
+    images = memory.images if images is None else images
+    samples = [
+        Sample(name, (memory.info.classes[label],), group)
+        for name, label, group in zip(memory.ids, memory.labels, memory.groups, strict=True)
+    ]
+    return write_store(folder, replace(memory.info, mean=(), std=()), samples, images)
+
+
+def split_as(store, partition):
+    split = split_of(store, SIZES)
+    split.partition = partition
+    return split
+
+
+def trained(store, partition, images, model="cnn", algorithm="fedavg", **settings):
+    """A trainer after two rounds, with the configuration's own network in single precision."""
+    data = FederatedData(store, split_as(store, partition), "cpu", images)
+    config = FederatedConfig(
+        algorithm=algorithm,
+        num_clients=len(SIZES),
+        rounds=2,
+        batch_size=5,
+        model=model,
+        images=images,
+        **settings,
+    )
+    clients = [FederatedClient(client, data) for client in data.clients]
+    trainer = FederatedTrainer(config, FederatedServer(config, data), clients)
+    trainer.train()
+    assert trainer.status == "completed"
+    return trainer
+
+
+@pytest.mark.parametrize("partition", ["iid", "scanner-0.5", "noise-0.2"])
+@pytest.mark.parametrize(
+    ("algorithm", "model", "shape"),
+    [
+        ("fedavg", "cnn", (3, 16, 16)),
+        ("scaffold", "cnn", (1, 16, 16)),
+        ("centralized", "cnn", (1, 16, 16)),
+        ("fedavg", "logistic", (1, 6, 7, 8)),
+    ],
+)
+def test_same_weights_and_metrics(tmp_path, partition, algorithm, model, shape):
+    images = np.random.default_rng(0).integers(0, 256, (60, *shape), dtype=np.uint8)
+    store = store_on_disk(tmp_path / "store", images)
+    memory = trained(store, partition, "memory", model, algorithm)
+    disk = trained(store, partition, "disk", model, algorithm)
+    assert isinstance(disk.data.images, DiskImages)
+    assert not isinstance(memory.data.images, DiskImages)
+    assert torch.equal(memory.server.vector, disk.server.vector)
+    assert torch.equal(memory.server.buffers, disk.server.buffers)
+    assert comparable(memory.history) == comparable(disk.history)
+    assert memory.client_history == disk.client_history
+    assert not disk.data.images._coming  # nothing that was read ahead lies about
+
+
+def test_several_epochs_and_a_number_of_steps(tmp_path):
+    """A pass is shuffled while the one before it is still trained on."""
+    images = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
+    store = store_on_disk(tmp_path / "store", images)
+    for work in ({"local_epochs": 3}, {"local_steps": 7}):
+        memory = trained(store, "iid", "memory", model="mlp", **work)
+        disk = trained(store, "iid", "disk", model="mlp", **work)
+        assert torch.equal(memory.server.vector, disk.server.vector)
+
+
+@pytest.mark.parametrize(
+    ("partition", "shape", "kind"),
+    [
+        (partition, shape, np.uint8)
+        for partition in ("iid", "scanner-0.5", "noise-0.2")
+        for shape in ((3, 5, 7), (2, 4, 5, 6))
+    ]
+    + [("iid", (1, 3, 4, 5), np.int16)],
+)
+def test_any_rows_in_any_order(tmp_path, partition, shape, kind):
+    limits = np.iinfo(kind)
+    images = np.random.default_rng(0).integers(limits.min, limits.max, (60, *shape), dtype=kind)
+    store = store_on_disk(tmp_path / "store", images)
+    memory = FederatedData(store, split_as(store, partition), images="memory")
+    disk = FederatedData(store, split_as(store, partition), images="disk")
+    assert disk.images.shape == memory.images.shape == (60, *shape)
+    assert disk.images.ndim == memory.images.ndim
+    assert len(disk.images) == 60
+    parts = [
+        torch.arange(60),
+        torch.tensor([59, 0, 31, 30, 29, 31, 31]),
+        torch.tensor([5, 6, 7, 4, 8]),
+        torch.arange(59, -1, -1),
+        torch.zeros(0, dtype=torch.int64),
+    ]
+    for rows, coming in zip(parts, disk.ahead(iter(parts)), strict=True):
+        assert coming is rows
+        expected, ahead, at_once = memory.batch(rows), disk.batch(rows), disk.batch(rows.clone())
+        assert torch.equal(expected[0], ahead[0])
+        assert torch.equal(expected[0], at_once[0])
+        assert torch.equal(expected[1], ahead[1])
+        assert expected[0].stride() == ahead[0].stride() or len(rows) == 0
+
+
+def test_a_number_of_batches_is_read_ahead_and_no_more(tmp_path):
+    store = store_on_disk(tmp_path / "store")
+    data = FederatedData(store, split_as(store, "iid"), images="disk")
+    taken = []
+
+    def parts():
+        for k in range(10):
+            taken.append(k)
+            yield torch.tensor([k])
+
+    batches = data.ahead(parts())
+    next(batches)
+    assert len(taken) == 1 + disk_module.DEPTH
+    next(batches)
+    assert len(taken) == 2 + disk_module.DEPTH
+    batches.close()
+    assert not data.images._coming
+
+
+def test_a_file_that_shrinks_is_an_error(tmp_path):
+    store = store_on_disk(tmp_path / "store")
+    data = FederatedData(store, split_as(store, "iid"), images="disk")
+    file = tmp_path / "store" / "images.npy"
+    with file.open("r+b") as pixels:
+        pixels.truncate(file.stat().st_size - 1)
+    assert data.inputs(torch.tensor([58])).shape == (1, 1, 6, 6)
+    for rows in data.ahead([torch.tensor([59])]):
+        with pytest.raises(MedflError, match=r"images\.npy is shorter than it was"):
+            data.inputs(rows)
+
+
+def test_auto_takes_memory_where_there_is_room(tmp_path):
+    store = store_on_disk(tmp_path / "store")
+    split = split_as(store, "iid")
+    size = store.images.nbytes / 2**30
+    assert isinstance(FederatedData(store, split, memory_limit=0.99 * size).images, DiskImages)
+    assert not isinstance(FederatedData(store, split, memory_limit=size).images, DiskImages)
+    assert not isinstance(FederatedData(store, split).images, DiskImages)
+
+
+def test_half_of_what_is_free_is_room(monkeypatch):
+    monkeypatch.setattr(memory_module, "free_memory", lambda: 1000)
+    assert room_for_images(torch.device("cpu"), None) == 500
+    assert room_for_images(torch.device("cpu"), 2.5) == 2.5 * 2**30
+
+
+def test_free_memory_is_the_machines_or_what_a_limit_leaves():
+    text = Path("/proc/meminfo").read_text()
+    machine = 1024 * int(text.split("MemAvailable:")[1].split()[0])
+    assert 0 < free_memory() < 1.2 * machine
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    taken = 1024 * int(Path("/proc/self/status").read_text().split("VmData:")[1].split()[0])
+    try:
+        resource.setrlimit(resource.RLIMIT_DATA, (taken + (64 << 20), before[1]))
+        assert free_memory() == pytest.approx(64 << 20, abs=4 << 20)
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def group(folder, **files):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name.replace("__", ".")).write_text(text)
+
+
+def test_the_room_of_control_groups(tmp_path):
+    """The job's own group has no limit, the one above it has; caches of files are given back."""
+    root, own = tmp_path / "fs", tmp_path / "cgroup"
+    group(root / "slurm" / "job", memory__max="max\n", memory__current="5\n", memory__stat="")
+    group(
+        root / "slurm",
+        memory__max="1000\n",
+        memory__current="700\n",
+        memory__stat="anon 400\ninactive_file 200\nactive_file 100\n",
+    )
+    own.write_text("0::/slurm/job\n")
+    assert memory_module._room_in_groups(own, root) == [1000 - 700 + 300]
+    group(
+        root / "memory" / "docker",
+        memory__limit_in_bytes="2000\n",
+        memory__usage_in_bytes="1500\n",
+        memory__stat="inactive_file 1\ntotal_inactive_file 250\ntotal_active_file 50\n",
+    )
+    own.write_text("3:cpu,cpuacct:/docker\n2:memory:/docker\n0::/nowhere\n")
+    assert memory_module._room_in_groups(own, root) == [2000 - 1500 + 300]
+    assert memory_module._room_in_groups(tmp_path / "none", root) == []
+
+
+def test_where_images_lie_is_not_part_of_a_run():
+    one = federation(images="disk", memory_limit=1.5).config.fingerprint()
+    assert one == federation().config.fingerprint()
