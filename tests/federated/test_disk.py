@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from federations import comparable, federation, small_store, split_of
+from torch import nn
 
 from medfl.config import FederatedConfig
 from medfl.data import Sample, write_store
@@ -21,6 +22,16 @@ from medfl.federated.disk import DiskImages
 from medfl.federated.memory import free_memory, room_for_images
 
 SIZES = [8, 16, 12]
+
+
+class Volumes(nn.Sequential):
+    """A small network of volumes."""
+
+    def __init__(self):
+        super().__init__(
+            nn.Conv3d(1, 4, 3), nn.BatchNorm3d(4), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3)
+        )
+        self(torch.zeros(2, 1, 6, 7, 8))
 
 
 def store_on_disk(folder, images=None, n=60):
@@ -42,17 +53,20 @@ def split_as(store, partition):
 def trained(store, partition, images, model="cnn", algorithm="fedavg", **settings):
     """A trainer after two rounds, with the configuration's own network in single precision."""
     data = FederatedData(store, split_as(store, partition), "cpu", images)
+    volumes = model == "volume"
     config = FederatedConfig(
         algorithm=algorithm,
         num_clients=len(SIZES),
         rounds=2,
         batch_size=5,
-        model=model,
+        model="cnn" if volumes else model,
         images=images,
         **settings,
     )
+    torch.manual_seed(0)
+    server = FederatedServer(config, data, model=Volumes() if volumes else None)
     clients = [FederatedClient(client, data) for client in data.clients]
-    trainer = FederatedTrainer(config, FederatedServer(config, data), clients)
+    trainer = FederatedTrainer(config, server, clients)
     trainer.train()
     assert trainer.status == "completed"
     return trainer
@@ -65,7 +79,7 @@ def trained(store, partition, images, model="cnn", algorithm="fedavg", **setting
         ("fedavg", "cnn", (3, 16, 16)),
         ("scaffold", "cnn", (1, 16, 16)),
         ("centralized", "cnn", (1, 16, 16)),
-        ("fedavg", "logistic", (1, 6, 7, 8)),
+        ("fedavg", "volume", (1, 6, 7, 8)),
     ],
 )
 def test_same_weights_and_metrics(tmp_path, partition, algorithm, model, shape):
