@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -121,7 +121,7 @@ def write_yaml(path: str | os.PathLike[str], value: Any) -> None:
 
 
 def write_csv(
-    path: str | os.PathLike[str], columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    path: str | os.PathLike[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
 ) -> None:
     """Write ``rows`` as CSV under ``columns``, atomically; a missing value is an empty cell."""
     with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:

@@ -79,7 +79,7 @@ def describe_store(
 ) -> None:
     """Write ``samples.csv`` and, last, ``dataset.yaml`` with what is measured on the pixels."""
     columns = columns_of(samples)
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
     write_csv(folder / SAMPLES, tuple(columns), rows)
     mean, std = _statistics(images, np.array(columns["fold"]))
     info = replace(info, mean=mean, std=std, images_sha256=sha256_file(images))
