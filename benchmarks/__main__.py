@@ -11,7 +11,7 @@ import time
 # Before torch is imported by any part.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks import augment, gpu, grid, memory, rounds, startup
+from benchmarks import augment, gpu, grid, large, memory, rounds, startup
 from benchmarks.timing import Result
 from medfl.files import write_json
 
@@ -21,6 +21,7 @@ PARTS = {
     "startup": (startup.run, 5),
     "memory": (memory.run, 2),
     "grid": (grid.run, 3),
+    "large": (large.run, 5),
     "gpu": (gpu.run, 3),
 }
 

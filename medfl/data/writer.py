@@ -24,7 +24,7 @@ from medfl.data.store import (
 from medfl.errors import MedflError
 from medfl.files import atomic_path, sha256_file, write_csv, write_yaml
 
-CHUNK_BYTES = 1 << 22
+CHUNK_BYTES = 1 << 20
 
 
 def write_store(
@@ -102,7 +102,8 @@ def _statistics(path: Path, folds: np.ndarray) -> tuple[tuple[float, ...], tuple
             chunk = np.fromfile(file, dtype, count * size).reshape(count, *shape[1:])
             for channel, histogram in enumerate(histograms):
                 values = chunk[chosen[first : first + count], channel].ravel().astype(np.int64)
-                histogram += np.bincount(values - low, minlength=len(histogram))
+                values -= low
+                histogram += np.bincount(values, minlength=len(histogram))
     weights = histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1)
     levels = np.arange(low, high + 1) / high
     mean = weights @ levels

@@ -168,9 +168,7 @@ class FederatedClient:
         patch = self.server.patch
         if patch is None:
             return None
-        generator = stream(
-            self.server.config.seed, self.server.round, self.id, purpose, "patch"
-        )
+        generator = stream(self.server.config.seed, self.server.round, self.id, purpose, "patch")
         return lambda images: random_patch(images, patch, generator)
 
     def augmenter(self, purpose: str) -> Augmenter | None:

@@ -30,7 +30,7 @@ class DiskImages:
     Attributes:
         shape: (n, C, H, W) or (n, C, D, H, W).
         ndim: 4 or 5.
-        dtype: NumPy's, uint8 or int16.
+        dtype: uint8 or int16.
     """
 
     def __init__(
@@ -49,13 +49,12 @@ class DiskImages:
                 images as they are.
             device: where batches go.
         """
-        self.shape, self.dtype = store.images.shape, store.images.dtype
-        self.ndim = len(self.shape)
+        self.shape, self.ndim = store.images.shape, store.images.ndim
+        self.dtype: torch.dtype = torch.from_numpy(np.empty(0, store.images.dtype)).dtype
         self.path = store.path / IMAGES
         self._offset = store.images.offset
-        self._bytes = int(np.prod(self.shape[1:])) * self.dtype.itemsize
+        self._bytes = store.images[:1].nbytes
         self._owners, self._transforms, self._device = owners, transforms, device
-        self._kind = torch.from_numpy(np.empty(0, self.dtype)).dtype
         self._file = os.open(self.path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="medfl-images")
@@ -92,7 +91,7 @@ class DiskImages:
         """Images of these rows in their order, as their clients see them, in main memory."""
         # From pinned memory a GPU fetches the batch while the processor goes on.
         pinned = self._device.type == "cuda"
-        batch = torch.empty((len(rows), *self.shape[1:]), dtype=self._kind, pin_memory=pinned)
+        batch = torch.empty((len(rows), *self.shape[1:]), dtype=self.dtype, pin_memory=pinned)
         images, numbers = batch.numpy(), rows.cpu().numpy()
         if len(numbers) == 0:
             return batch

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -414,6 +415,21 @@ def test_a_file_where_the_folder_is_to_be(tmp_path, raw):
     (tmp_path / "file").write_text("")
     with pytest.raises(MedflError, match=r"cannot write .*file/toy"):
         build_store(tmp_path / "file" / "toy", INFO, raw_of(raw), "key")
+
+
+def test_pixels_never_lie_in_memory_together(tmp_path):
+    """1,000 images of 64 KiB: what is held at any time is a fraction of these 62 MiB."""
+    n, image = 1000, np.zeros((1, 256, 256), np.uint8)
+    samples = raw_of(tmp_path, n=n).samples
+    data = RawData(samples, list(range(n)), lambda row: image + np.uint8(row % 7), "array")
+    tracemalloc.start()
+    try:
+        store = build_store(tmp_path / "toy", INFO, data, "key")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert store.images.nbytes == n * image.nbytes
+    assert peak < 24 << 20
 
 
 def test_no_thread_goes_on_after_an_error(tmp_path, raw):

@@ -106,6 +106,19 @@ def test_several_epochs_and_a_number_of_steps(tmp_path):
         assert torch.equal(memory.server.vector, disk.server.vector)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.int16])
+def test_augmented_and_cut_volumes(tmp_path, kind):
+    """What is read ahead moves no random number of augmentation or of patches."""
+    images = np.random.default_rng(0).integers(0, 256, (60, 1, 12, 12, 12)).astype(kind)
+    store = store_on_disk(tmp_path / "store", images)
+    own = {"augmentation": {"preset": "ct"}, "patch": 8}
+    memory = trained(store, "iid", "memory", **own)
+    disk = trained(store, "iid", "disk", **own)
+    assert torch.equal(memory.server.vector, disk.server.vector)
+    plain = trained(store, "iid", "memory", patch=8)
+    assert not torch.equal(plain.server.vector, memory.server.vector)
+
+
 @pytest.mark.parametrize(
     ("partition", "shape", "kind"),
     [

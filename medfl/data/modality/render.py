@@ -28,8 +28,9 @@ def render(pixels: Pixels, settings: Preprocess) -> np.ndarray:
 def to_store(pixels: Pixels, settings: Preprocess, size: int | None) -> np.ndarray:
     """``render``, then fitted to (C, size, size), or (C, size, size, size) of a volume.
 
-    Without a size the matrix stays as large as it is; its pixels become as high as wide. uint8; int16 in the scanner's units for ``intensity: raw``. Of an image more than four times
-    as large, blocks of pixels are averaged before it is windowed, which is many times faster.
+    Without a size the matrix stays as large as it is; its pixels become as high as wide. uint8;
+    int16 in the scanner's units for ``intensity: raw``. Of an image more than four times as large,
+    blocks of pixels are averaged before it is windowed, which is many times faster.
     """
     pixels = _crop(_understood(pixels, settings), settings)
     if size is not None and not settings.despeckle:  # speckle is of the image's own resolution
