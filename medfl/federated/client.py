@@ -126,7 +126,7 @@ class FederatedClient:
         model.module.train()
         parts = batches(self.rows, training.batch_size, generator, epochs, steps)
         for rows in self.data.ahead(parts):
-            images, labels = self.data.batch(rows, crop, augment)
+            images, labels = self.data.batch(rows, augment, crop)
             with autocast:
                 value = (
                     loss(model, images, labels, self)
@@ -156,7 +156,7 @@ class FederatedClient:
         seed_layers(stream_seed(self.server.config.seed, *key), self.data.device)
         model.module.train()
         for rows in self.data.ahead(split_batches(self.rows, self.training.batch_size)):
-            images, labels = self.data.batch(rows, crop, augment)
+            images, labels = self.data.batch(rows, augment, crop)
             (self.criterion(model.module(images), labels) * (len(rows) / len(self.rows))).backward()
         gradient = Gradient(model).flat()
         model.zero_grad()

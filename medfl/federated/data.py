@@ -120,7 +120,7 @@ class FederatedData:
         return self.images.ahead(parts) if isinstance(self.images, DiskImages) else iter(parts)
 
     def batch(
-        self, rows: Tensor, crop: Crop | None = None, augment: Augmenter | None = None
+        self, rows: Tensor, augment: Augmenter | None = None, crop: Crop | None = None
     ) -> tuple[Tensor, Tensor]:
         """Normalised images (B, C, …) and labels of these rows; cut and changed if asked."""
         images = self._gather(rows)
