@@ -2,6 +2,7 @@ import csv
 import hashlib
 import http.client
 import importlib.util
+import json
 import shutil
 from dataclasses import replace
 
@@ -51,6 +52,12 @@ def test_words():
     [
         ("ham1000", "unknown dataset `ham1000`; did you mean `ham10000`"),
         ("phantm-64", "did you mean `phantom`"),
+        ("covid-ct", "did you mean `covidct`"),
+        ("covid-ct-96", "did you mean `covidct`"),
+        ("isic-2019", "did you mean `isic2019`"),
+        ("ChestX-ray14", "did you mean `chestxray14`"),
+        ("Brain-Tumor-MRI", "did you mean `braintumor`"),
+        ("Fed_ISIC2019", "did you mean `fed-isic2019`"),
         ("", "unknown dataset"),
         ("pneumoniamnist-32", "published at 28, 64, 128, 224 pixels, not at 32"),
         ("ham10000-4", "from 8 to 2048 pixels"),
@@ -68,15 +75,19 @@ def test_unknown_words(word, message):
 
 
 def test_the_medmnist_family_is_complete():
-    """Twelve 2-D sets (MedMNIST v2, table 2), and every entry says what a user must know."""
-    sets = [name for name in names() if name.endswith("mnist")]
-    assert len(sets) == 12
+    """Twelve 2-D and six 3-D sets (MedMNIST v2, table 2); entries say what a user must know."""
+    assert len([name for name in names() if name.endswith("mnist")]) == 12
+    volumes = [name for name in names() if name.endswith("mnist3d")]
+    kinds = ("organ", "nodule", "adrenal", "fracture", "vessel", "synapse")
+    assert sorted(volumes) == sorted(f"{kind}mnist3d" for kind in kinds)
+    assert all(get(name).sizes == (28, 64) for name in volumes)
     for name in names():
         entry = get(name)
         assert entry.citation
         assert entry.licence
         assert entry.where
         assert len(set(entry.classes)) == len(entry.classes) >= 2
+        assert not set(entry.aliases) & set(names())
     assert get("chestmnist").task == "multilabel"
     assert len(get("chestmnist").classes) == 14
     assert get("retinamnist").task == "multiclass"
@@ -135,6 +146,83 @@ def test_metadata_without_sources(tmp_path):
     assert "no column `dataset`" in store.info.notes
 
 
+def test_a_kaggle_copy(tmp_path):
+    """Nested and wrapped, each part twice in two spellings, other suffixes, more images beside."""
+    folder = ham(tmp_path)
+    inner = tmp_path / "HAM-10000" / "archive"
+    inner.parent.mkdir()
+    folder.rename(inner)
+    part = inner / "HAM10000_images_part_1"
+    nested = part / part.name
+    nested.mkdir()
+    for image in part.glob("*.jpg"):
+        image.rename(nested / f"{image.stem}.JPG")
+    shutil.copytree(part, inner / "ham10000_images_part_1")
+    (inner / "HAM10000_metadata").rename(inner / "HAM10000_metadata.csv")
+    segmentations = inner / "HAM10000_segmentations_lesion_tschandl"
+    segmentations.mkdir()
+    (segmentations / "ISIC_0000001_segmentation.png").write_bytes(b"")
+    store = Store.open(prepare("ham10000-8", tmp_path, tmp_path / "work"))
+    assert list(store.ids) == [f"ISIC_{i:07d}" for i in range(6)]
+    record = json.loads((store.path / "prepare.json").read_text())
+    assert record["warnings"] == ["3 image files are equal copies of others: each counts once"]
+    assert (record["kept"], record["missing"], record["excluded"]) == (6, 0, 0)
+
+
+def test_images_in_one_folder_with_other_names(tmp_path):
+    folder = ham(tmp_path)
+    (folder / "all").mkdir()
+    for image in list(folder.glob("*part*/*.jpg")):
+        image.rename(folder / "all" / image.name)
+    (folder / "all" / "skin.jpg").write_bytes(b"")
+    assert len(Store.open(prepare("ham10000-8", tmp_path, tmp_path / "work"))) == 6
+
+
+def test_one_image_in_both_parts(tmp_path):
+    folder = ham(tmp_path)
+    other = folder / "HAM10000_images_part_2" / "ISIC_0000002.jpg"
+    Image.new("RGB", (20, 15), (9, 9, 9)).save(other)
+    refused(tmp_path, r"part_1/ISIC_0000002\.jpg and .*part_2/ISIC_0000002\.jpg differ, and both")
+
+
+def test_ham10000_attributes_and_what_allow_partial_leaves_out(tmp_path, capsys):
+    folder = ham(tmp_path)
+    (folder / "HAM10000_images_part_1" / "ISIC_0000000.jpg").unlink()
+    (folder / "HAM10000_images_part_1" / "ISIC_0000002.jpg").write_bytes(b"")
+    Image.new("RGB", (8, 8)).save(folder / "HAM10000_images_part_1" / "ISIC_0000099.jpg")
+    store = Store.open(prepare("ham10000-8", tmp_path, tmp_path / "work", allow_partial=True))
+    assert list(store.ids) == ["ISIC_0000001", "ISIC_0000003", "ISIC_0000004", "ISIC_0000005"]
+    assert store.info.title == "HAM10000 (part: 5 of 6 images)"
+    assert set(store.attributes["age"]) == {"50.0"}
+    assert set(store.attributes["localization"]) == {"back"}
+    record = json.loads((store.path / "prepare.json").read_text())
+    reasons = {one["file"]: one["reason"] for one in record["excluded_files"]}
+    assert reasons["ISIC_0000099.jpg"] == "HAM10000_metadata does not list it"
+    assert "not an image that Pillow can read" in reasons["ISIC_0000002"]
+    told = capsys.readouterr().err
+    assert "PARTIAL: 1 of 6 images are missing" in told
+    assert "2 left out" in told
+
+
+def test_a_table_from_a_spreadsheet(tmp_path):
+    """A byte order mark, semicolons, Windows line ends, other capitals, a name in Cyrillic."""
+    folder = ham(tmp_path, separator=";")
+    table = folder / "HAM10000_metadata"
+    text = table.read_text().replace("image_id", "Image_ID").replace("\n", "\r\n")
+    table.write_bytes(b"\xef\xbb\xbf" + text.replace("back", "спина").encode())
+    store = Store.open(prepare("ham10000-8", tmp_path, tmp_path / "work"))
+    assert set(store.attributes["localization"]) == {"спина"}
+    assert len(store) == 6
+
+
+def test_zip_files_are_to_be_unpacked(tmp_path):
+    folder = ham(tmp_path)
+    for part in folder.glob("*part*"):
+        shutil.rmtree(part)
+    (folder / "HAM10000_images_part_1.zip").write_bytes(b"")
+    refused(tmp_path, r"there is HAM10000_images_part_1\.zip: unpack such zip files there")
+
+
 def refused(tmp_path, match, dataset="ham10000-8"):
     with pytest.raises(MedflError, match=match):
         prepare(dataset, tmp_path, tmp_path / "work")
@@ -142,25 +230,32 @@ def refused(tmp_path, match, dataset="ham10000-8"):
 
 
 def test_ham10000_missing(tmp_path):
-    refused(tmp_path, r"HAM10000 \(10,015 images\) is not there. Expected at .*ham10000 or .*doi\.")
+    refused(
+        tmp_path,
+        r"HAM10000 \(10,015 images, about 3 GB\) is not there. Expected at .*ham10000 or .*doi\.",
+    )
 
 
 def test_ham10000_empty(tmp_path):
     (tmp_path / "ham10000").mkdir()
-    refused(tmp_path, r"incomplete in .*: no HAM10000_metadata .*no images in HAM10000_images_part")
+    refused(tmp_path, r"incomplete in .*: no HAM10000_metadata .*HAM10000_images_part_1 and")
 
 
 def test_ham10000_without_images_or_without_its_table(tmp_path):
     folder = ham(tmp_path)
     (folder / "HAM10000_metadata").rename(tmp_path / "table")
-    refused(tmp_path, r"incomplete in .*: no HAM10000_metadata \(.csv or .tab\)\. Expected at")
+    refused(
+        tmp_path, r"incomplete in .*: no HAM10000_metadata or HAM10000_metadata.csv\. Expected at"
+    )
     (folder / "HAM10000_metadata").mkdir()
     refused(tmp_path, r"incomplete in .*: no HAM10000_metadata .*from https://doi")
     (folder / "HAM10000_metadata").rmdir()
     (tmp_path / "table").rename(folder / "HAM10000_metadata")
     for part in folder.glob("*part*"):
         shutil.rmtree(part)
-    refused(tmp_path, r"incomplete in .*: no images in HAM10000_images_part_1 or .*https://doi")
+    refused(
+        tmp_path, r"incomplete in .*: it has no image that HAM10000_metadata lists.*https://doi"
+    )
 
 
 def test_ham10000_is_a_file(tmp_path):
@@ -176,7 +271,7 @@ def test_ham10000_lacks_one_image(tmp_path, kind):
         image.mkdir()
     elif kind == "dangling link":
         image.symlink_to(tmp_path / "nowhere")
-    refused(tmp_path, r"of which 1 are missing \(the first is ISIC_0000002\.jpg\)")
+    refused(tmp_path, r"of which 1 are missing \(the first is ISIC_0000002\).*add --allow-partial")
 
 
 def test_ham10000_empty_image(tmp_path):
@@ -189,7 +284,7 @@ def test_ham10000_half_there(tmp_path):
     folder = ham(tmp_path)
     for image in (folder / "HAM10000_images_part_2").iterdir():
         image.unlink()
-    refused(tmp_path, r"lists 6 images, of which 3 are missing \(the first is ISIC_0000001\.jpg\)")
+    refused(tmp_path, r"lists 6 images, of which 3 are missing \(the first is ISIC_0000001\)")
 
 
 def test_ham10000_cut_table(tmp_path):
@@ -198,14 +293,14 @@ def test_ham10000_cut_table(tmp_path):
     table.write_text("\n".join(table.read_text().splitlines()[:-2]))
     refused(tmp_path, r"2 of 6 images \(the first is ISIC_0000004\.jpg\) are not in .*has 4 rows")
     table.write_text(HEADER + "\n")
-    refused(tmp_path, "has no rows")
-    table.write_bytes(b"\xff\xfe\x00\x81")
+    refused(tmp_path, "has no rows below its header")
+    table.write_bytes(b"PK\x00\x81")
     refused(tmp_path, "not a text table")
 
 
 def test_ham10000_missing_column(tmp_path):
     edit(ham(tmp_path) / "HAM10000_metadata", "lesion_id", "lesion")
-    refused(tmp_path, "lacks the column lesion_id")
+    refused(tmp_path, "lacks the column `lesion_id`; did you mean `lesion`")
 
 
 def test_ham10000_unknown_class(tmp_path):
@@ -215,7 +310,7 @@ def test_ham10000_unknown_class(tmp_path):
 
 def test_ham10000_row_twice(tmp_path):
     edit(ham(tmp_path, 2) / "HAM10000_metadata", "ISIC_0000001", "ISIC_0000000")
-    refused(tmp_path, "HAM10000_metadata: the image_id ISIC_0000000 stands there twice")
+    refused(tmp_path, "HAM10000_metadata, line 3: the image_id ISIC_0000000 stands there twice")
 
 
 def test_ham10000_corrupt_image(tmp_path):
@@ -284,7 +379,10 @@ def test_medmnist_wrong_checksum(mnist, tmp_path):
         ({"labels": [[0], [1], [2], [0]]}, "train-000002 has label .2.; .* classes 0 to 1"),
         ({"val_labels": None}, "not a readable MedMNIST file"),
         ({"val_images": np.zeros((1, 28, 28), np.uint8)}, "fold val has 1 images and 2 labels"),
-        ({"val_images": np.zeros((2, 64, 64), np.uint8)}, r"uint8 \(2, 64, 64\) in fold val"),
+        (
+            {"val_images": np.zeros((2, 64, 64), np.uint8)},
+            r"fold val has images of uint8 \(2, 64, 64\), not of uint8 \(28, 28\)",
+        ),
     ],
 )
 def test_medmnist_bad_contents(mnist, tmp_path, changes, message):
@@ -322,6 +420,32 @@ def test_medmnist_download_that_fails_or_is_cut(mnist, tmp_path):
     with pytest.raises(MedflError, match=r"is not there, and file:.* gave: .*Expected at .*none"):
         entry.read(places, 28)
     assert not list((tmp_path / "work").rglob("*.npz"))
+
+
+@pytest.mark.parametrize("name", ["organmnist3d", "vesselmnist3d"])
+def test_medmnist_volumes(mnist, tmp_path, name):
+    entry, _, arrays = mnist(name, (28, 28, 28))
+    raw = entry.read(Places(tmp_path, tmp_path), 28)
+    images = list(raw.images)
+    assert images[0].shape == (1, 28, 28, 28)
+    np.testing.assert_array_equal(images[6][0], arrays["test_images"][0])
+    assert raw.samples[6].labels == (entry.classes[arrays["test_labels"][0, 0]],)
+
+
+def test_medmnist_volumes_become_a_store(mnist, tmp_path, monkeypatch):
+    from medfl.data import catalog
+
+    entry, _, arrays = mnist("nodulemnist3d", (28, 28, 28))
+    monkeypatch.setattr(catalog, "_entries", lambda: {entry.name: entry})
+    store = Store.open(prepare("nodulemnist3d", tmp_path, tmp_path / "work"))
+    assert store.images.shape == (9, 1, 28, 28, 28)
+    np.testing.assert_array_equal(store.images[4, 0], arrays["val_images"][0])
+
+
+def test_a_medmnist_volume_of_another_shape(mnist, tmp_path):
+    entry, _, _ = mnist("nodulemnist3d", (28, 28, 3))
+    with pytest.raises(MedflError, match=r"uint8 \(4, 28, 28, 3\), not of uint8 \(28, 28, 28\)"):
+        entry.read(Places(tmp_path, tmp_path), 28)
 
 
 @pytest.mark.parametrize(

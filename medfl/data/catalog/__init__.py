@@ -11,10 +11,15 @@ from functools import cache
 
 from medfl.config import did_you_mean
 from medfl.data.catalog.base import Dataset, Places, RawData
+from medfl.data.catalog.braintumor import BRAINTUMOR
+from medfl.data.catalog.chestxray14 import CHESTXRAY14
+from medfl.data.catalog.covidct import COVIDCT
 from medfl.data.catalog.ham10000 import HAM10000
+from medfl.data.catalog.isic2019 import FED_ISIC2019, ISIC2019
 from medfl.data.catalog.medmnist import family
 from medfl.data.catalog.phantom import PHANTOM
 from medfl.data.catalog.phantom3d import PHANTOM3D
+from medfl.data.tree import plain
 from medfl.errors import MedflError
 
 __all__ = ["Dataset", "DatasetSpec", "Places", "RawData", "get", "names", "parse_dataset"]
@@ -33,7 +38,8 @@ class DatasetSpec:
 
 @cache
 def _entries() -> dict[str, Dataset]:
-    return {entry.name: entry for entry in (PHANTOM, PHANTOM3D, HAM10000, *family())}
+    own = (PHANTOM, PHANTOM3D, HAM10000, ISIC2019, FED_ISIC2019, CHESTXRAY14, COVIDCT, BRAINTUMOR)
+    return {entry.name: entry for entry in (*own, *family())}
 
 
 def names() -> list[str]:
@@ -44,15 +50,24 @@ def names() -> list[str]:
 def get(name: str) -> Dataset:
     """The entry of a name; an unknown one is a ``MedflError`` with the nearest known name."""
     if name not in _entries():
-        raise MedflError(f"unknown dataset `{name}`{did_you_mean(name, names())}")
+        raise MedflError(f"unknown dataset `{name}`{_instead(name)}")
     return _entries()[name]
+
+
+def _instead(word: str) -> str:
+    """The end of an error about an unknown name: what it is called here."""
+    bare = re.sub(r"-[0-9]+$", "", word)
+    for entry in _entries().values():
+        if {plain(word), plain(bare)} & {plain(name) for name in (entry.name, *entry.aliases)}:
+            return f"; did you mean `{entry.name}`?"
+    return did_you_mean(word, names())
 
 
 def parse_dataset(word: str) -> DatasetSpec:
     """Read ``<name>`` or ``<name>-<size>``; the size is the side of the square image in pixels."""
     match = re.fullmatch(r"(.+?)(?:-(0|-?[1-9][0-9]*))?", word)
     if match is None:
-        raise MedflError(f"unknown dataset `{word}`{did_you_mean(word, names())}")
+        raise MedflError(f"unknown dataset `{word}`{_instead(word)}")
     dataset = get(match[1])
     size = int(match[2]) if match[2] else dataset.default_size
     if dataset.sizes is not None and size not in dataset.sizes:

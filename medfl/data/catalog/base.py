@@ -12,6 +12,7 @@ import numpy as np
 
 from medfl.data.exclusions import Exclusion
 from medfl.data.store import DatasetInfo, Sample
+from medfl.data.tree import Tree, plain, scan
 from medfl.errors import MedflError
 
 
@@ -66,14 +67,30 @@ class Places:
     data_root: Path
     work_root: Path
 
-    def candidates(self, name: str) -> list[Path]:
-        """Paths at which ``name`` may lie, the preferred one first, each once."""
+    def roots(self) -> list[Path]:
+        """Folders that hold a folder for each dataset, the preferred one first, each once."""
         roots = [self.data_root / "raw", self.data_root, self.work_root / "raw"]
-        return list(dict.fromkeys(root / name for root in roots))
+        return list(dict.fromkeys(roots))
 
-    def find(self, name: str) -> Path | None:
-        """The first candidate that exists."""
-        return next((path for path in self.candidates(name) if path.exists()), None)
+    def candidates(self, name: str) -> list[Path]:
+        """Paths at which ``name`` may lie, the preferred one first."""
+        return [root / name for root in self.roots()]
+
+    def find(self, *names: str) -> Path | None:
+        """What lies at the first candidate of the first name; then, folders alike in letters.
+
+        ``brain-tumor-mri`` also finds the folder ``Brain_Tumor_MRI``.
+        """
+        for name in names:
+            for path in self.candidates(name):
+                if path.exists():
+                    return path
+        wanted = {plain(name) for name in names}
+        for root in self.roots():
+            for path in sorted(root.iterdir()) if root.is_dir() else ():
+                if path.is_dir() and plain(path.name) in wanted:
+                    return path
+        return None
 
 
 @dataclass(frozen=True)
@@ -89,6 +106,10 @@ class Dataset(ABC):
         source_images: how many images the publisher ships.
         complete: a published set, whose images must all be there and be sound; false for a
             person's own files, of which those that cannot be read are left out and listed.
+        folders: names under which its raw folder is looked for; ``name`` where empty.
+        aliases: what people type instead of ``name``; an error then says the right one.
+        sites: the natural clients of partition ``site``, where it has any.
+        disk: space that the published files take, unpacked.
     """
 
     name: str
@@ -104,6 +125,10 @@ class Dataset(ABC):
     sizes: tuple[int, ...] | None = None
     source_images: int | None = None
     complete: bool = True
+    folders: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    disk: str = ""
     notes: str = field(default="", repr=False)
 
     @abstractmethod
@@ -135,11 +160,44 @@ class Dataset(ABC):
             info = replace(info, title=f"{info.title} ({part})")
         return info
 
-    def missing(self, places: Places, name: str, problem: str = "is not there") -> MedflError:
-        """The error for data that are absent or incomplete: what, where, and how to get it."""
+    def find_root(self, places: Places) -> Path | None:
+        """The raw folder."""
+        return places.find(*(self.folders or (self.name,)))
+
+    def root(self, places: Places) -> Path:
+        """The raw folder; ``MedflError`` where there is none."""
+        root = self.find_root(places)
+        if root is None:
+            raise self.missing(places)
+        return root
+
+    def count(self, places: Places) -> tuple[Path | None, int]:
+        """Where the raw data lie, and how many images are there: counted, not read."""
+        root = self.find_root(places)
+        return root, len(self.images_in(scan(root))) if root else 0
+
+    def images_in(self, tree: Tree) -> list[Path]:
+        """The image files of the dataset in its raw folder."""
+        return tree.images()
+
+    def missing(
+        self, places: Places, problem: str = "is not there", name: str = "", partial: bool = False
+    ) -> MedflError:
+        """The error for data that are absent or incomplete: what, where, and how to get it.
+
+        Args:
+            places: where it was looked for.
+            problem: what is wrong.
+            name: the file or folder to put there; the first of ``folders`` where empty.
+            partial: what is there could be taken by itself.
+        """
+        name = name or (self.folders or (self.name,))[0]
         looked = " or ".join(str(path) for path in places.candidates(name))
-        count = f" ({self.source_images:,} images)" if self.source_images else ""
+        facts = [f"{self.source_images:,} images"] if self.source_images else []
+        facts += [self.disk] if self.disk else []
+        what = f"{self.title} ({', '.join(facts)})" if facts else self.title
+        take = " To take what is there, add --allow-partial." if partial else ""
         return MedflError(
-            f"{self.title}{count} {problem}. Expected at {looked}: {self.where} "
-            "Another place is named by --data-root or MEDFL_DATA."
+            f"{what} {problem}. Expected at {looked}: {self.where} "
+            f"Another place is named by --data-root or MEDFL_DATA.{take}"
         )

@@ -1,4 +1,4 @@
-"""MedMNIST v2: every 2-D set of the family, from the official .npz files, checksums verified.
+"""MedMNIST v2: all 2-D and 3-D sets, from the official .npz files, checksums verified.
 
 Source: Yang et al., Scientific Data 10:41 (2023), doi:10.1038/s41597-022-01721-8.
 """
@@ -28,6 +28,7 @@ from medfl.files import atomic_path, cannot_write, sha256_file
 SIZES = (28, 64, 128, 224)
 _MODALITY = {"chest": "DX", "pneumonia": "DX", "breast": "US", "oct": "OPT", "organ": "CT"}
 _MODALITY |= {"path": "SM", "blood": "SM", "tissue": "SM", "derma": "XC", "retina": "OP"}
+_MODALITY |= {"nodule": "CT", "adrenal": "CT", "fracture": "CT", "vessel": "MR"}  # MR angiography
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class MedMnist(Dataset):
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Read the file (downloaded if it is nowhere), after its MD5 has been checked."""
         url, md5 = next((url, md5) for known, url, md5 in self.downloads if known == size)
-        file = self.name + (".npz" if size == 28 else f"_{size}.npz")
+        file = self._file(size)
         path = places.find(f"medmnist/{file}") or places.find(file)
         if path is None:
             path = places.work_root / "raw" / "medmnist" / file
@@ -53,8 +54,34 @@ class MedMnist(Dataset):
                 name = f"{fold}-{row:06d}"
                 names = self._names(label, path, name)
                 samples.append(Sample(name, names, group=name, modality=self.modality, fold=fold))
-                images.append(image[None] if image.ndim == 2 else image.transpose(2, 0, 1))
+                images.append(image[None] if self._grey(image) else image.transpose(2, 0, 1))
         return RawData(samples, range(len(images)), images.__getitem__, sha256_file(path))
+
+    def count(self, places: Places) -> tuple[Path | None, int]:
+        """The file of the default size, or of another: it holds all images."""
+        for size in (self.default_size, *(self.sizes or ())):
+            file = self._file(size)
+            path = places.find(f"medmnist/{file}") or places.find(file)
+            if path is not None:
+                return path, self.source_images or 0
+        return None, 0
+
+    @property
+    def volumes(self) -> bool:
+        """Whether the set is one of the 3-D sets."""
+        return self.name.endswith("3d")
+
+    def _file(self, size: int) -> str:
+        return self.name + (".npz" if size == 28 else f"_{size}.npz")
+
+    def _grey(self, image: np.ndarray) -> bool:
+        return self.volumes or image.ndim == 2
+
+    def _shapes(self, size: int) -> list[tuple[int, ...]]:
+        """The shapes that one image or volume may have."""
+        if self.volumes:
+            return [(size, size, size)]
+        return [(size, size), (size, size, 3)]
 
     def _names(self, label: np.ndarray, path: Path, sample: str) -> tuple[str, ...]:
         if self.task == "multilabel":
@@ -82,8 +109,11 @@ class MedMnist(Dataset):
                             f"{path}: fold {fold} has {len(images)} images and {len(labels)} "
                             f"labels; {self.title} has {count}."
                         )
-                    if images.dtype != np.uint8 or images.shape[1:3] != (size, size):
-                        raise MedflError(f"{path}: {images.dtype} {images.shape} in fold {fold}.")
+                    if images.dtype != np.uint8 or images.shape[1:] not in self._shapes(size):
+                        raise MedflError(
+                            f"{path}: fold {fold} has images of {images.dtype} {images.shape}, not "
+                            f"of uint8 {self._shapes(size)[0]} each."
+                        )
                     arrays[fold] = (images, labels)
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise MedflError(f"{path} is not a readable MedMNIST file: {error}.") from error
@@ -100,7 +130,7 @@ class MedMnist(Dataset):
                 if isinstance(error, OSError) and cannot_write(path, error):
                     raise  # a full disk is atomic_path's to explain
                 raise self.missing(
-                    places, f"medmnist/{path.name}", f"is not there, and {url} gave: {error}"
+                    places, f"is not there, and {url} gave: {error}", f"medmnist/{path.name}"
                 ) from error
             _check_md5(temporary, md5, f"The download from {url} was incomplete: try again.")
 
@@ -138,8 +168,9 @@ def official_info() -> dict[str, dict[str, Any]]:
 
 
 def family() -> list[MedMnist]:
-    """A catalog entry for every 2-D set."""
-    return [_entry(name, info) for name, info in official_info().items() if not name.endswith("3d")]
+    """A catalog entry for every set, the 2-D sets first."""
+    entries = [_entry(name, info) for name, info in official_info().items()]
+    return sorted(entries, key=lambda entry: entry.volumes)
 
 
 def _entry(name: str, info: dict[str, Any]) -> MedMnist:
@@ -155,8 +186,8 @@ def _entry(name: str, info: dict[str, Any]) -> MedMnist:
         ),
         licence=info["license"],
         where=(
-            f"the official file, from {info['url']} (28 pixels; other sizes beside it at "
-            "https://zenodo.org/records/10519652)."
+            f"the official file {name}.npz, from {info['url']} (28 pixels; other sizes beside it "
+            "at https://zenodo.org/records/10519652). `medfl prepare` downloads it where it can."
         ),
         default_size=28,
         task="multilabel" if info["task"].startswith("multi-label") else "multiclass",
