@@ -166,7 +166,14 @@ def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namesp
     from medfl.partition import parse_partition
     from medfl.partition.write import write_split
 
-    store = Store.open(prepare(config.dataset, options.data_root, options.work_root))
+    store = Store.open(
+        prepare(
+            config.dataset,
+            options.data_root,
+            options.work_root,
+            allow_partial=options.allow_partial,
+        )
+    )
     path = folder / "split" / config.partition / f"seed{config.seed}.csv"
     clients = config.federated_learning.num_clients
     natural = parse_partition(config.partition).natural
@@ -258,12 +265,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("dataset", help="phantom, ham10000, pneumoniamnist … or <name>-<pixels>")
     sub.add_argument("--size", type=int, help="side of the square images, in pixels")
     sub.add_argument("--force", action="store_true", help="make it again if it is there")
-    sub.add_argument(
-        "--allow-partial",
-        action="store_true",
-        help="take what is there of an incomplete dataset, and say how much is missing",
-    )
     sub.add_argument("--output-dir", help="the store's folder; else <work-root>/prepared/<name>")
+    _partial(sub)
     _places(sub)
 
     sub = command("split", _split, "Deal a store's samples to clients and folds.")
@@ -288,6 +291,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--output-dir", required=True, help="the run folder to write")
     sub.add_argument("--overwrite", action="store_true", help="replace a run of other settings")
     sub.add_argument("--device", help="auto, cpu, cuda: instead of the configuration's")
+    _partial(sub)
     _places(sub)
 
     sub = command("aggregate", _aggregate, "Gather a grid's runs into tables.")
@@ -320,6 +324,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--profile", help="a Snakemake profile, such as workflow/profiles/slurm")
     sub.add_argument("--use-conda", action="store_true", help="run jobs in conda environments")
     sub.add_argument("--dry-run", action="store_true", help="only show what would run")
+    _partial(sub)
     _places(sub)
     return parser
 
@@ -327,6 +332,14 @@ def _parser() -> argparse.ArgumentParser:
 def _places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-root", help="raw data; else MEDFL_DATA, else data")
     parser.add_argument("--work-root", default="data", help="prepared stores go to its prepared/")
+
+
+def _partial(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-partial",
+        action="store_true",
+        help="take what is there of an incomplete dataset, and say how much is missing",
+    )
 
 
 def _grid_options(parser: argparse.ArgumentParser) -> None:

@@ -82,6 +82,9 @@ class GridConfig(Section):
     work_root: str = Field(
         "data", min_length=1, description="prepared stores go to <work_root>/prepared"
     )
+    allow_partial: bool = Field(
+        False, description="prepare what is there of a dataset that is not all on this disk"
+    )
     splits_dir: str = Field(
         "data/splits", min_length=1, description="<dataset>/<partition>/seed<k>.csv"
     )

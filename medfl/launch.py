@@ -61,6 +61,7 @@ def build_grid(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "data_root": options.data_root,
         "work_root": options.work_root,
+        "allow_partial": options.allow_partial,
         "splits_dir": str(Path(options.output_dir, "splits")),
         "output_dir": options.output_dir,
         "arms_file": None,

@@ -76,7 +76,8 @@ def run_code(wildcards):
 
 def prepare_options():
     root = ["--data-root", GRID.data_root] if GRID.data_root else []
-    return [*root, "--work-root", GRID.work_root]
+    partial = ["--allow-partial"] if GRID.allow_partial else []
+    return [*root, "--work-root", GRID.work_root, *partial]
 
 
 def clients_option(wildcards):

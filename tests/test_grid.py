@@ -44,6 +44,23 @@ def test_cells_are_the_product_in_order():
     assert cells[0].folder("out") == Path("out/runs/phantom/iid/fedavg/seed0")
 
 
+def test_a_benchmark_hands_allow_partial_on():
+    from medfl.cli import _parser
+    from medfl.launch import build_grid
+
+    words = ["benchmark", "--dataset", "covidct", "--algorithms", "fedavg"]
+    assert build_grid(_parser().parse_args(words))["allow_partial"] is False
+    content = build_grid(_parser().parse_args([*words, "--allow-partial"]))
+    assert load_grid(content, "the benchmark").allow_partial
+
+
+def test_allow_partial_is_off_unless_asked_for():
+    assert not grid().allow_partial
+    assert grid(allow_partial=True).allow_partial
+    with pytest.raises(MedflError, match="allow_partial"):
+        grid(allow_partial="perhaps")
+
+
 def test_arm_over_dataset_over_grid_over_default():
     chosen = grid(
         run={

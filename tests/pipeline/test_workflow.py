@@ -46,6 +46,15 @@ def test_a_typo_is_one_clear_message(workflow, changes, message):
     assert not re.search(r"\.py\b", text.split("Config MD5")[-1]), text
 
 
+@pytest.mark.parametrize("partial", [False, True])
+def test_partial_data_are_prepared_where_the_grid_allows_it(workflow, partial):
+    workflow.write_grid(datasets=["covidct"], **({"allow_partial": True} if partial else {}))
+    workflow.snakemake("--cores", "1", "--quiet", "all", "--", "prepared")
+    [call] = workflow.calls()
+    assert call.startswith("prepare covidct ")
+    assert ("--allow-partial" in call) is partial
+
+
 @pytest.mark.slow
 def test_a_key_that_stands_twice_is_refused(workflow):
     workflow.append("params/default.yaml", "seeds: [5]\n")
