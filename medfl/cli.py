@@ -68,6 +68,16 @@ def _prepare(options: argparse.Namespace) -> None:
     print(f"{store.path}: {len(store)} images of {shape}, {len(store.info.classes)} classes")
 
 
+def _datasets(options: argparse.Namespace) -> None:
+    from medfl.config import data_root
+    from medfl.data.catalog.base import Places
+    from medfl.data.catalog.overview import as_json, as_table, overview
+
+    places = Places(data_root(options.data_root), Path(options.work_root))
+    entries = overview(places)
+    print(as_json(entries) if options.json else as_table(entries, places))
+
+
 def _split(options: argparse.Namespace) -> None:
     from medfl.data.loader import store_path
     from medfl.data.store import Store
@@ -260,6 +270,10 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.set_defaults(command=function)
         return sub
+
+    sub = command("datasets", _datasets, "List the datasets, and what of them is on this disk.")
+    sub.add_argument("--json", action="store_true", help="all that is known, for programs")
+    _places(sub)
 
     sub = command("prepare", _prepare, "Read a dataset's raw files into a memory-mapped store.")
     sub.add_argument("dataset", help="phantom, ham10000, pneumoniamnist … or <name>-<pixels>")
