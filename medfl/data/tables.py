@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medfl.config import did_you_mean
+from medfl.data.xlsx import sheet_as_csv
 from medfl.errors import MedflError
 
 DELIMITERS = ",;\t|"
@@ -70,7 +71,8 @@ def read_table(path: Path, required: Iterable[str] = (), optional: Iterable[str]
     """Read a delimited table; the delimiter is the one of , ; tab | that parts the header best.
 
     Args:
-        path: the file. UTF-8 with or without a byte order mark, UTF-16 with one, or Windows-1252.
+        path: the file, UTF-8 with or without a byte order mark, UTF-16 with one, or Windows-1252;
+            of an Excel workbook (.xlsx) the first sheet is read.
         required: columns that must be there; letters' case and surrounding spaces do not matter,
             and rows name them as they are spelt here.
         optional: the same for columns that need not be there.
@@ -121,6 +123,8 @@ def _columns(path: Path, header: list[str], wanted: list[str], required: set[str
 
 
 def _text(path: Path) -> str:
+    if path.suffix.casefold() == ".xlsx":
+        return sheet_as_csv(path)
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
