@@ -198,7 +198,7 @@ def test_ham10000_attributes_and_what_allow_partial_leaves_out(tmp_path, capsys)
     record = json.loads((store.path / "prepare.json").read_text())
     reasons = {one["file"]: one["reason"] for one in record["excluded_files"]}
     assert reasons["ISIC_0000099.jpg"] == "HAM10000_metadata does not list it"
-    assert "not an image that Pillow can read" in reasons["ISIC_0000002"]
+    assert "not an image" in reasons["ISIC_0000002"]
     told = capsys.readouterr().err
     assert "PARTIAL: 1 of 6 images are missing" in told
     assert "2 left out" in told
