@@ -10,7 +10,7 @@ import yaml
 
 from medfl.data.catalog.base import Dataset, Places, RawData
 from medfl.data.catalog.phantom import alone
-from medfl.data.phantom.volume import CLASSES
+from medfl.data.phantom.volume import CLASSES, SCANNERS
 from medfl.data.phantom.volume_writer import WINDOW, Recipe, write_phantom3d
 from medfl.data.phantom.writer import LABELS, RECIPE
 from medfl.data.store import Sample
@@ -84,6 +84,7 @@ PHANTOM3D = Phantom3d(
     default_size=24,
     sizes=(16, 24, 32, 48),
     synthetic=True,
+    sites=tuple(scanner.site for scanner in SCANNERS),
     notes=(
         "SYNTHETIC volumes from an analytic phantom: a test of software and of methods under known "
         "heterogeneity. Nothing measured on them says anything about real patients."
