@@ -112,7 +112,7 @@ def test_only_training_asks_for_it(monkeypatch):
     asked = []
     original = FederatedData.batch
 
-    def batch(self, rows, augment=None):
+    def batch(self, rows, augment=None, crop=None):
         asked.append((rows.tolist(), augment is not None))
         return original(self, rows, augment)
 

@@ -45,7 +45,7 @@ class VolumePreprocessor:
         extent = np.array(volume.pixels.values.shape) * volume.pixels.spacing
         target = float((extent / sides).max()) if self.spacing is None else self.spacing
         volume = resample(volume, target)
-        shown = DicomPreprocessor(window=self.window).display(volume.pixels)
+        shown = DicomPreprocessor(window=self.window).display(volume.pixels)[0]
         levels = np.rint(shown * 255).astype(np.uint8)
         return fit(levels, tuple(int(side) for side in sides))[None]
 
