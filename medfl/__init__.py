@@ -9,6 +9,8 @@ import importlib
 from typing import Any
 
 _HOMES = {
+    "CustomMedicalDataset": "medfl.data",
+    "CustomSample": "medfl.data",
     "DicomPreprocessor": "medfl.data",
     "FederatedAlgorithm": "medfl.algorithms",
     "FederatedClient": "medfl.federated",

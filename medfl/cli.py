@@ -51,17 +51,15 @@ def _prepare(options: argparse.Namespace) -> None:
     from medfl.data.loader import prepare
     from medfl.data.store import Store
 
-    dataset = options.dataset
-    if options.size is not None:
-        dataset = f"{dataset}-{options.size}"
     store = Store.open(
         prepare(
-            dataset,
+            options.dataset,
             options.data_root,
             options.work_root,
             options.force,
             options.allow_partial,
             options.output_dir,
+            options.size,
         )
     )
     shape = "×".join(map(str, store.images.shape[1:]))
@@ -79,7 +77,7 @@ def _datasets(options: argparse.Namespace) -> None:
 
 
 def _split(options: argparse.Namespace) -> None:
-    from medfl.data.loader import store_path
+    from medfl.data.loader import entry_of, store_path
     from medfl.data.store import Store
     from medfl.partition.write import write_split
 
@@ -92,6 +90,7 @@ def _split(options: argparse.Namespace) -> None:
         min_samples=options.min_samples,
         val_fraction=options.val_fraction,
         test_fraction=options.test_fraction,
+        dataset=entry_of(options.dataset),
     )
     print(f"{options.output}: {len(split.samples)} samples, {split.num_clients} clients")
 
@@ -171,7 +170,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
 
 def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namespace) -> Path:
     """Prepare the data and the split of a single run, where they are not there yet."""
-    from medfl.data.loader import prepare
+    from medfl.data.loader import entry_of, prepare
     from medfl.data.store import Store
     from medfl.partition import parse_partition
     from medfl.partition.write import write_split
@@ -194,6 +193,7 @@ def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namesp
         config.seed,
         path,
         **config.split.model_dump(),
+        dataset=entry_of(config.dataset),
     )
     return path
 
@@ -276,7 +276,7 @@ def _parser() -> argparse.ArgumentParser:
     _places(sub)
 
     sub = command("prepare", _prepare, "Read a dataset's raw files into a memory-mapped store.")
-    sub.add_argument("dataset", help="phantom, ham10000, pneumoniamnist … or <name>-<pixels>")
+    sub.add_argument("dataset", help="phantom, ham10000 … or <name>-<pixels>, or a YAML file")
     sub.add_argument("--size", type=int, help="side of the square images, in pixels")
     sub.add_argument("--force", action="store_true", help="make it again if it is there")
     sub.add_argument("--output-dir", help="the store's folder; else <work-root>/prepared/<name>")

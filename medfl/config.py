@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -401,11 +401,13 @@ def _keys_at(kind: type[BaseModel], location: list[str]) -> list[str]:
     """The keys that a section has, following field names down from ``kind``."""
     for part in location:
         field = kind.model_fields.get(part)
-        if field is None or not isinstance(field.annotation, type):
+        if field is None:
             continue
-        if issubclass(field.annotation, BaseModel):
-            kind = field.annotation
-    keys = list(kind.model_fields)
+        # Of `dict[str, Modality]` and `Modality | None` too, the section is meant.
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                kind = inner
+    keys = [field.alias or name for name, field in kind.model_fields.items()]
     if kind is FederatedConfig:
         keys += [key for section in SECTIONS.values() for key in section.model_fields]
     return keys

@@ -186,7 +186,12 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
     grid = validate(GridConfig, dict(content), where)
     with naming(where):
         for dataset in grid.datasets:
-            parse_dataset(dataset)
+            spec = parse_dataset(dataset)
+            if spec.word != dataset:  # it names folders, and Snakemake's rules know no paths
+                raise MedflError(
+                    f"write `{spec.word}` for {dataset}, and put that file into params/datasets, "
+                    "or its folder into MEDFL_DATASETS."
+                )
         for partition in grid.partitions:
             parse_partition(partition)
         shared = read_arms(grid.arms_file) if grid.arms_file else {}

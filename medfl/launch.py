@@ -11,6 +11,8 @@ from typing import Any
 
 from medfl.algorithms.registry import available
 from medfl.config import did_you_mean
+from medfl.data.catalog import parse_dataset
+from medfl.data.own.find import VARIABLE, is_path
 from medfl.errors import MedflError
 from medfl.files import write_yaml
 from medfl.grid import load_grid, read_arms
@@ -28,6 +30,7 @@ def launch(options: argparse.Namespace) -> int:
             f"{ROOT} holds no Snakefile: `medfl benchmark` runs from a checkout of medfl "
             "(install it with `pip install -e .`)."
         )
+    described = _name_described(options)
     content = build_grid(options)
     load_grid(content, "the benchmark")
     path = Path(options.output_dir, "benchmark.yaml")
@@ -41,7 +44,7 @@ def launch(options: argparse.Namespace) -> int:
     command += ["--keep-going", "--rerun-incomplete", "--quiet", "rules", "reason", "host"]
     # The Snakefile imports medfl, also when this is started from another folder.
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), VARIABLE: described}
     process = subprocess.Popen(command, env=environment)
     try:
         status = process.wait()
@@ -53,6 +56,15 @@ def launch(options: argparse.Namespace) -> int:
     if not status and not options.dry_run:
         print(Path(options.output_dir, "logs", "report.log").read_text(encoding="utf-8"))
     return status
+
+
+def _name_described(options: argparse.Namespace) -> str:
+    """Put names for the paths of descriptions (``hospital.yaml``); those paths, for the jobs."""
+    paths = [str(Path(word).resolve()) for word in options.dataset if is_path(word)]
+    known = os.environ.get(VARIABLE, "")
+    os.environ[VARIABLE] = os.pathsep.join(filter(None, [known, *paths]))
+    options.dataset = [parse_dataset(word).word for word in options.dataset]
+    return os.environ[VARIABLE]
 
 
 def build_grid(options: argparse.Namespace) -> dict[str, Any]:

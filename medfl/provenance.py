@@ -14,8 +14,12 @@ import sys
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medfl.algorithms.registry import load_class
+
+if TYPE_CHECKING:
+    from medfl.data.catalog.base import Dataset
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -58,13 +62,23 @@ def source_sha(*modules: str) -> str:
 
 
 def dataset_sha(dataset: str) -> str:
-    """Hash of the sources that prepare a dataset (a spec word such as ``ham10000-64``)."""
+    """Hash of what prepares a dataset (a spec word such as ``ham10000-64``).
+
+    That is its sources and, of one's own data, its description.
+    """
     from medfl.data.catalog import parse_dataset
 
-    kind = type(parse_dataset(dataset).dataset)
+    return entry_sha(parse_dataset(dataset).dataset)
+
+
+def entry_sha(entry: Dataset) -> str:
+    """Hash of what prepares a dataset, given itself."""
+    kind = type(entry)
     # The loader looks datasets up by name: its file counts, what the registry imports does not.
     roots = [base.__module__ for base in kind.__mro__ if base.__module__.startswith("medfl.")]
-    return _sha([*roots, "medfl.data.build"], [_file("medfl.data.loader")], NO_RESULT)
+    sha = _sha([*roots, "medfl.data.build"], [_file("medfl.data.loader")], NO_RESULT)
+    own = entry.description_sha()
+    return hashlib.sha256(f"{sha}{own}".encode()).hexdigest() if own else sha
 
 
 def sources(modules: Iterable[str], skip: Collection[str] = NO_RESULT) -> list[str]:

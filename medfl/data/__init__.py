@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from medfl.data.dicom import DicomPreprocessor
     from medfl.data.loader import MedicalDataLoader, prepare
+    from medfl.data.own.custom import CustomMedicalDataset, CustomSample
     from medfl.data.store import DatasetInfo, Sample, Store
     from medfl.data.writer import write_store
 
 _HOMES = {
+    "CustomMedicalDataset": "own.custom",
+    "CustomSample": "own.custom",
     "DatasetInfo": "store",
     "DicomPreprocessor": "dicom",
     "MedicalDataLoader": "loader",
@@ -22,6 +25,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "CustomMedicalDataset",
+    "CustomSample",
     "DatasetInfo",
     "DicomPreprocessor",
     "MedicalDataLoader",

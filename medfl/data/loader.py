@@ -10,15 +10,32 @@ from typing import TYPE_CHECKING, Any
 
 from medfl.config import data_root as resolve_data_root
 from medfl.data.build import build_store
-from medfl.data.catalog import Places, RawData, parse_dataset
+from medfl.data.catalog import Dataset, DatasetSpec, Places, RawData, names, parse_dataset
 from medfl.data.exclusions import Exclusion, describe
 from medfl.data.store import DATASET, IMAGES, PREPARATION, Store
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
+    from medfl.data.own.custom import CustomMedicalDataset
     from medfl.partition import Split
 
 PathLike = str | os.PathLike[str]
+
+
+def resolve(dataset: str | CustomMedicalDataset, size: int | None = None) -> DatasetSpec:
+    """The dataset of a word, or of a class of one's own, which may be asked for at a size."""
+    if isinstance(dataset, str):
+        return parse_dataset(dataset if size is None else f"{dataset}-{size}")
+    from medfl.data.own.custom_entry import custom_entry
+
+    entry = custom_entry(dataset)
+    if entry.name in names():
+        raise MedflError(
+            f"{type(dataset).__name__}: there is a dataset `{entry.name}` already: give the class "
+            "another `name`."
+        )
+    word = entry.name if size is None else f"{entry.name}-{size}"
+    return DatasetSpec(word, entry, size or entry.default_size)
 
 
 def store_path(dataset: str, work_root: PathLike = "data") -> Path:
@@ -26,49 +43,76 @@ def store_path(dataset: str, work_root: PathLike = "data") -> Path:
 
     A path to a store's folder (one that ``prepare`` made with ``output_dir``) is itself the place.
     """
-    if os.sep in dataset and Path(dataset, DATASET).is_file():
+    if _is_place(dataset):
         return Path(dataset)
-    return Path(work_root, "prepared", parse_dataset(dataset).word)
+    return _place(parse_dataset(dataset), work_root)
+
+
+def entry_of(dataset: str) -> Dataset | None:
+    """The entry of a dataset word; None for a store's folder, whose dataset may be forgotten."""
+    return None if _is_place(dataset) else parse_dataset(dataset).dataset
+
+
+def _is_place(word: str) -> bool:
+    return os.sep in word and Path(word, DATASET).is_file()
+
+
+def _place(spec: DatasetSpec, work_root: PathLike) -> Path:
+    return Path(work_root, "prepared", spec.word)
 
 
 def prepare(
-    dataset: str,
+    dataset: str | CustomMedicalDataset,
     data_root: PathLike | None = None,
     work_root: PathLike = "data",
     force: bool = False,
     allow_partial: bool = False,
     output_dir: PathLike | None = None,
+    size: int | None = None,
 ) -> Path:
     """Make the store of a dataset from its published files, unless it is there already.
 
     Args:
-        dataset: ``<name>`` or ``<name>-<size>``, for example ``ham10000-64``.
+        dataset: ``<name>`` or ``<name>-<size>``, for example ``ham10000-64``; a description of
+            one's own data (``hospital.yaml``); or a class of one's own that reads them.
         data_root: where raw data lies; else ``MEDFL_DATA``, else ``data``. Never written to.
         work_root: what we write goes here (``prepared/``, generated and downloaded ``raw/``).
         force: make it again even where a sound one is there.
         allow_partial: take what is there of a dataset that is not all on this disk, leave out what
             cannot be decoded, and say how much that is.
         output_dir: the folder of the store, instead of its place under ``work_root``.
+        size: side of the images in pixels, where the word does not say it.
 
     Returns:
         The folder of the store.
     """
-    spec = parse_dataset(dataset)
-    path = Path(output_dir) if output_dir is not None else store_path(dataset, work_root)
+    spec = resolve(dataset, size)
+    path = Path(output_dir) if output_dir is not None else _place(spec, work_root)
     if (path / DATASET).exists() and not force:
-        return Store.open(path).path
+        if _describes(path) == spec.dataset.description_sha():
+            return Store.open(path).path
+        print(f"{spec.word}: its description was edited; made again.", file=sys.stderr)
     if output_dir is not None and path.exists() and not _is_store(path):
         raise MedflError(f"{path} is there and is no store: choose another --output-dir.")
     places = Places(resolve_data_root(data_root), Path(work_root))
     raw = spec.dataset.read(places, spec.size, allow_partial)
     info = spec.dataset.info(raw)
     # Upward, so when called: pixels of other code are not gone on with.
-    from medfl.provenance import dataset_sha
+    from medfl.provenance import entry_sha
 
     strict = spec.dataset.complete and not allow_partial
-    build_store(path, info, raw, f"{spec.word} {dataset_sha(dataset)}", strict)
+    build_store(path, info, raw, f"{spec.word} {entry_sha(spec.dataset)}", strict)
     _tell(raw, path)
     return path
+
+
+def _describes(path: Path) -> str:
+    """The description that a store was made by, of one's own data; empty of the catalog's."""
+    try:
+        record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return ""
+    return str(record.get("settings", {}).get("description", ""))
 
 
 def _is_store(path: Path) -> bool:
@@ -90,7 +134,7 @@ def _tell(raw: RawData, path: Path) -> None:
 
 
 class MedicalDataLoader:
-    """A dataset by name, for use from Python.
+    """A dataset by name, or read by a class of one's own, for use from Python.
 
     Example:
         >>> loader = MedicalDataLoader("phantom")
@@ -100,23 +144,33 @@ class MedicalDataLoader:
 
     def __init__(
         self,
-        dataset: str = "phantom",
+        dataset: str | CustomMedicalDataset = "phantom",
         data_root: PathLike | None = None,
         work_root: PathLike = "data",
+        size: int | None = None,
     ) -> None:
-        self.spec = parse_dataset(dataset)
+        self.dataset = dataset
+        self.size = size
+        self.spec = resolve(dataset, size)
         self.data_root = data_root
         self.work_root = Path(work_root)
 
     def prepare(self, force: bool = False, allow_partial: bool = False) -> Store:
         """Open the store, made first if it is missing (or in any case, with ``force``)."""
         return Store.open(
-            prepare(self.spec.word, self.data_root, self.work_root, force, allow_partial)
+            prepare(
+                self.dataset,
+                self.data_root,
+                self.work_root,
+                force,
+                allow_partial,
+                size=self.size,
+            )
         )
 
     def load(self) -> Store:
         """Open the store that ``prepare`` made; ``MedflError`` if there is none."""
-        return Store.open(store_path(self.spec.word, self.work_root))
+        return Store.open(_place(self.spec, self.work_root))
 
     def create_federated_splits(
         self,
@@ -129,7 +183,8 @@ class MedicalDataLoader:
 
         Args:
             num_clients: how many; None for ``site``, where the data decide.
-            partition: the scheme's word, for example ``iid`` or ``dirichlet-0.5``.
+            partition: the scheme's word, for example ``iid`` or ``dirichlet-0.5``; ``custom``
+                where a class of one's own makes the split.
             seed: the same seed gives the same split.
             **options: ``min_samples``, ``val_fraction``, ``test_fraction`` of ``make_split``.
         """
@@ -137,4 +192,6 @@ class MedicalDataLoader:
         # made when called, so that the data room stands without the partition room.
         from medfl.partition import make_split
 
-        return make_split(self.prepare(), partition, num_clients, seed, **options)
+        return make_split(
+            self.prepare(), partition, num_clients, seed, dataset=self.spec.dataset, **options
+        )

@@ -37,6 +37,7 @@ FAMILIES: dict[str, Family] = {
     "scanner": Family("scanner-0.5", value="the strength", high=4),
     "site": Family("site"),
     "site-dirichlet": _alpha("site-dirichlet-0.5"),
+    "custom": Family("custom"),
 }
 
 
@@ -56,8 +57,8 @@ class Scheme:
 
     @property
     def natural(self) -> bool:
-        """Whether the data's own sites decide the number of clients."""
-        return self.family == "site"
+        """Whether the data's own sites, or a person's own class, decide the number of clients."""
+        return self.family in ("site", "custom")
 
     @property
     def by_site(self) -> bool:

@@ -17,6 +17,7 @@ from medfl.config import did_you_mean
 from medfl.errors import MedflError
 from medfl.files import write_csv
 from medfl.partition.clients import assign_clients
+from medfl.partition.custom import SplitsItself, check_own
 from medfl.partition.folds import FOLDS, assign_folds
 from medfl.partition.groups import Groups
 from medfl.partition.scheme import parse_partition
@@ -117,6 +118,7 @@ def make_split(
     min_samples: int = 2,
     val_fraction: float = 0.15,
     test_fraction: float = 0.2,
+    dataset: SplitsItself | None = None,
 ) -> Split:
     """Divide a store between clients and folds, by group, the same for the same arguments.
 
@@ -129,6 +131,7 @@ def make_split(
         min_samples: training samples that every client must have.
         val_fraction: share of validation samples where the dataset has no official folds.
         test_fraction: share of test samples where the dataset has no official folds.
+        dataset: asked first, since a person's own class may split as it likes.
 
     Raises:
         MedflError: where the request cannot be met, with the reason.
@@ -138,6 +141,16 @@ def make_split(
         raise MedflError(f"the seed must be 0 or more, not {seed}.")
     if min_samples < 1:
         raise MedflError(f"min_samples must be 1 or more, not {min_samples}.")
+    own = dataset.create_federated_splits(store, num_clients, partition, seed) if dataset else None
+    if own is not None and dataset is not None:
+        clients, folds = check_own(own, store, dataset.name)
+        number = int(clients.max()) + 1
+        return Split(np.asarray(store.ids), clients, folds, partition, seed, number)
+    if scheme.family == "custom":
+        raise MedflError(
+            "partition `custom` is made by a dataset's own class (create_federated_splits of a "
+            f"CustomMedicalDataset), and {store.info.name} has none: choose another, such as iid."
+        )
     groups = Groups.of(store)
     fold = assign_folds(store, groups, seed, val_fraction, test_fraction)
     dealt = assign_clients(store, groups, fold, scheme, num_clients, seed, min_samples)

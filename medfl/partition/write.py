@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from medfl.errors import MedflError
 from medfl.files import atomic_path
+from medfl.partition.custom import SplitsItself
 from medfl.partition.heterogeneity import heterogeneity
 from medfl.partition.split import Split, make_split, sidecar
 
@@ -26,6 +27,7 @@ def write_split(
     min_samples: int = 2,
     val_fraction: float = 0.15,
     test_fraction: float = 0.2,
+    dataset: SplitsItself | None = None,
 ) -> Split:
     """Make a split and write ``<output>.csv``, its ``.heterogeneity.json`` and its ``.png``.
 
@@ -38,6 +40,7 @@ def write_split(
         min_samples: as in ``make_split``.
         val_fraction: as in ``make_split``.
         test_fraction: as in ``make_split``.
+        dataset: as in ``make_split``.
 
     Returns:
         The split.
@@ -58,6 +61,7 @@ def write_split(
         min_samples=min_samples,
         val_fraction=val_fraction,
         test_fraction=test_fraction,
+        dataset=dataset,
     )
     record = heterogeneity(split, store)
     # The contexts close from the right: all three are complete before the first is renamed, and

@@ -1,6 +1,7 @@
 """The datasets by name: one file a dataset (or a family of one file format).
 
-To add one: write a ``Dataset`` in a new file here and add it to ``_entries``.
+To add one: write a ``Dataset`` in a new file here and add it to ``_entries``. One's own data need
+no code: a YAML file describes them, and they are found by name beside the catalog.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from medfl.data.catalog.isic2019 import FED_ISIC2019, ISIC2019
 from medfl.data.catalog.medmnist import family
 from medfl.data.catalog.phantom import PHANTOM
 from medfl.data.catalog.phantom3d import PHANTOM3D
+from medfl.data.own.find import descriptions, find, is_path, read_description
 from medfl.data.tree import plain
 from medfl.errors import MedflError
 
@@ -29,7 +31,7 @@ MAX_SIZE = 2048
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """A dataset at a size; ``word`` is what was typed, and names the store's folder."""
+    """A dataset at a size; ``word`` names the store's folder: ``<name>`` or ``<name>-<size>``."""
 
     word: str
     dataset: Dataset
@@ -43,12 +45,20 @@ def _entries() -> dict[str, Dataset]:
 
 
 def names() -> list[str]:
-    """All datasets that can be prepared."""
-    return list(_entries())
+    """All datasets that can be prepared: the catalog's, and those described in YAML files."""
+    return [*_entries(), *(name for name in descriptions() if name not in _entries())]
 
 
 def get(name: str) -> Dataset:
-    """The entry of a name; an unknown one is a ``MedflError`` with the nearest known name."""
+    """The entry of a name; an unknown one is a ``MedflError`` with the nearest known name.
+
+    A description's path (``hospital.yaml``) names its dataset too.
+    """
+    if is_path(name):
+        return read_description(name, _entries())
+    own = find(name, _entries())
+    if own is not None:
+        return own
     if name not in _entries():
         raise MedflError(f"unknown dataset `{name}`{_instead(name)}")
     return _entries()[name]
@@ -69,6 +79,8 @@ def parse_dataset(word: str) -> DatasetSpec:
     if match is None:
         raise MedflError(f"unknown dataset `{word}`{_instead(word)}")
     dataset = get(match[1])
+    if is_path(match[1]):
+        word = dataset.name + (f"-{match[2]}" if match[2] else "")
     size = int(match[2]) if match[2] else dataset.default_size
     if dataset.sizes is not None and size not in dataset.sizes:
         known = ", ".join(str(known) for known in dataset.sizes)

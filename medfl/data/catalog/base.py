@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from medfl.data.exclusions import Exclusion
-from medfl.data.store import DatasetInfo, Sample
+from medfl.data.store import DatasetInfo, Sample, Store
 from medfl.data.tree import Tree, plain, scan
 from medfl.errors import MedflError
 
@@ -138,6 +138,16 @@ class Dataset(ABC):
         They must all be there (``MedflError``), unless ``allow_partial``: then what is missing is
         counted in the result.
         """
+
+    def description_sha(self) -> str:
+        """Hash of a person's own description of the dataset; empty for the catalog's."""
+        return ""
+
+    def create_federated_splits(
+        self, store: Store, num_clients: int | None, partition: str, seed: int
+    ) -> tuple[Sequence[int], Sequence[str]] | None:
+        """Client and fold of each sample, where a person's own class decides them; else None."""
+        return None
 
     def info(self, raw: RawData) -> DatasetInfo:
         """The description that goes into the store."""

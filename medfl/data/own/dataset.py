@@ -1,0 +1,214 @@
+"""A dataset of one's own as an entry beside the catalog's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medfl.data.catalog.base import Dataset, Places, RawData
+from medfl.data.exclusions import Exclusion
+from medfl.data.modality import Preprocess, preset_for, resolve
+from medfl.data.own.codes import dicom_code
+from medfl.data.own.decode import Reader, channel_names
+from medfl.data.own.facts import FactReader, Facts, modalities_of, read_own_table
+from medfl.data.own.files import Found, list_files
+from medfl.data.own.join import Item, gather
+from medfl.data.own.labels import LeftOut
+from medfl.data.own.people import groups_of, numbered, read_key, safe_path
+from medfl.data.own.schema import OwnData
+from medfl.data.store import Sample
+from medfl.errors import MedflError
+from medfl.files import sha256_file
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnDataset(Dataset):
+    """Files of one's own, as a YAML file describes them.
+
+    Attributes:
+        data: the description.
+        path: its file.
+    """
+
+    data: OwnData
+    path: Path
+
+    def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
+        """Find the files, join them with the table, and say how they are decoded.
+
+        What cannot be used is left out and listed, whether or not ``allow_partial``.
+        """
+        folder, table_path = self._places(places)
+        table = read_own_table(self.data, table_path) if table_path is not None else None
+        found = list_files(folder, self.data.files, self.data.format)
+        if table_path is not None:  # it may lie among the images
+            others = [name for name in found.others if not found.path(name).samefile(table_path)]
+            found = Found(folder, found.files, others)
+        items, left = gather(self.data, found, table)
+        reader = FactReader(self.data, str(self.path), folder, table)
+        kept: list[Item] = []
+        facts: list[Facts] = []
+        excluded = [Exclusion(safe_path(one.key), one.reason) for one in left]
+        for item in items:
+            try:
+                facts.append(reader.of(item))
+                kept.append(item)
+            except LeftOut as reason:
+                excluded.append(Exclusion(safe_path(item.key), str(reason)))
+        if not kept:
+            reasons = Counter(one.reason for one in excluded).most_common(3)
+            why = "; ".join(f"{number:,}: {reason}" for reason, number in reasons)
+            raise MedflError(f"{self.path}: no sample is left of {len(items):,} ({why}).")
+        return self._raw(
+            kept, facts, excluded, reader, modalities_of(self.data, table), places, size
+        )
+
+    def description_sha(self) -> str:
+        """Hash of the description and of its table: an edit of either makes the store again."""
+        digest = hashlib.sha256(self.path.read_bytes())
+        for table in self._table_places(self._beside(Path(self.data.folder))):
+            if self.data.table and table.is_file():
+                digest.update(sha256_file(table).encode())
+                break
+        return digest.hexdigest()
+
+    def _places(self, places: Places) -> tuple[Path, Path | None]:
+        """The images' folder and the table's file."""
+        folder = self.path.parent
+        if self.data.folder:
+            wish = Path(self.data.folder).expanduser()
+            looked = [self._beside(wish), *places.candidates(str(wish))]
+            looked = list(dict.fromkeys(looked))
+            there = [place for place in looked if place.is_dir()]
+            if not there:
+                raise MedflError(
+                    f"{self.path}: the folder `{self.data.folder}` is not there: looked at "
+                    f"{', '.join(map(str, looked))}."
+                )
+            folder = there[0]
+        if not self.data.table:
+            return folder, None
+        looked = self._table_places(folder)
+        table = next((place for place in looked if place.is_file()), None)
+        if table is None:
+            raise MedflError(
+                f"{self.path}: the table `{self.data.table}` is not there: looked at "
+                f"{', '.join(map(str, looked))}."
+            )
+        return folder if self.data.folder else table.parent, table
+
+    def _table_places(self, folder: Path) -> list[Path]:
+        wish = Path(self.data.table).expanduser()
+        return list(dict.fromkeys([self._beside(wish), folder / wish]))
+
+    def _beside(self, wish: Path) -> Path:
+        """A path as the description means it, from its own place."""
+        return Path(os.path.normpath(self.path.parent / wish))
+
+    def _raw(
+        self,
+        items: list[Item],
+        facts: list[Facts],
+        excluded: list[Exclusion],
+        reader: FactReader,
+        modalities: Any,
+        places: Places,
+        size: int,
+    ) -> RawData:
+        labels = [one.labels for one in facts]
+        classes = reader.rules.classes(labels, columns_of_labels(reader))
+        warnings = reader.rules.warnings(classes, labels)
+        key = read_key(places.work_root)
+        ids = numbered("s", [item.key for item in items], key)
+        groups = groups_of([one.patient for one in facts], ids, key, warnings)
+        settings = self._settings(modalities, facts)
+        codes = [one.modality or dicom_code(self.data.modality) for one in facts]
+        samples = [
+            Sample(ident, one.labels, group, one.site, code, one.fold, one.attributes)
+            for ident, one, group, code in zip(ids, facts, groups, codes, strict=True)
+        ]
+        sources: list[Any] = [
+            tuple(reader.folder / file for file in item.files)
+            if len(item.files) > 1
+            else reader.folder / item.files[0]
+            for item in items
+        ]
+        info: dict[str, Any] = {
+            "classes": classes,
+            "task": reader.rules.task,
+            "modality": Counter(codes).most_common(1)[0][0],
+            "channels": channel_names(settings, modalities),
+        }
+        if self.data.fusion == "late" and len(settings) > 1:
+            info["branches"] = tuple(one.channel_count for one in settings)
+        names = [one or "image" for one in modalities]
+        record = dict(zip(names, (one.model_dump(mode="json") for one in settings), strict=True))
+        return RawData(
+            samples,
+            sources,
+            Reader(settings, size),
+            self.description_sha(),
+            names=[safe_path(item.key) for item in items],
+            excluded=excluded,
+            warnings=warnings,
+            settings={"description": self.description_sha(), "size": size, "preprocess": record},
+            info=info,
+        )
+
+    def _settings(self, modalities: Any, facts: list[Facts]) -> tuple[Preprocess, ...]:
+        """How each modality's pixels are made, from its own settings or the dataset's."""
+        codes = sorted({preset_for(one.modality) for one in facts if one.modality})
+        if not self.data.modality and len(codes) > 1:
+            raise MedflError(
+                f"{self.path}: the DICOM files are of {' and '.join(codes)}: say which is meant by "
+                "`modality:`, and leave the others out by `files:` or the table."
+            )
+        usual = self.data.modality or (codes[0] if codes else "none")
+        return tuple(settings_of(self.data, name, usual, self.path) for name in modalities)
+
+
+def settings_of(data: OwnData, modality: str, usual: str, path: Path) -> Preprocess:
+    """The preprocessing of one modality of a description."""
+    own = data.modalities.get(modality)
+    where = f"{path}: preprocess"
+    if own is None:
+        return resolve(usual, data.preprocess, where)
+    where = f"{path}: modalities.{modality}.preprocess"
+    return resolve(own.modality or usual, {**data.preprocess, **own.preprocess}, where)
+
+
+def columns_of_labels(reader: FactReader) -> list[str]:
+    """The label columns whose order is that of the classes: of 0 and 1."""
+    return reader.label_columns if len(reader.label_columns) > 1 else []
+
+
+def build(data: OwnData, name: str, path: Path) -> Dataset:
+    """The dataset of a checked description."""
+    if data.kind:
+        from medfl.data.own.custom import load_custom
+        from medfl.data.own.custom_entry import custom_entry
+
+        custom = load_custom(data.kind, data.options, str(path))
+        return custom_entry(custom, name, data, sha256_file(path))
+    if data.base:
+        from medfl.data.own.variant import variant
+
+        return variant(data, name, path)
+    common: dict[str, Any] = {
+        "name": name,
+        "title": data.title or name,
+        "classes": (),
+        "modality": data.modality,
+        "citation": data.citation,
+        "licence": data.licence,
+        "where": f"described by {path}.",
+        "default_size": data.size,
+        "complete": False,
+    }
+    for modality in data.modalities or [""]:  # a mistake is said before anything is read
+        settings_of(data, modality, data.modality or "none", path)
+    return OwnDataset(**common, data=data, path=path)

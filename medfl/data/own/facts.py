@@ -1,0 +1,203 @@
+"""What is known of each sample: labels, patient, site, fold, attributes, wherever they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from medfl.data.own.files import kind_of
+from medfl.data.own.join import Item, file_columns
+from medfl.data.own.labels import LabelRules, LeftOut
+from medfl.data.own.people import folder_name, found_in, refuse_personal
+from medfl.data.own.schema import Origin, OwnData
+from medfl.data.tables import Table, read_table
+from medfl.errors import MedflError
+
+STANDARD = ("file", "id", "label", "patient", "site", "fold")
+FOLDS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
+DICOM_SITES = ("InstitutionName", "StationName")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of one sample, in the words of its source: not yet fit for any output."""
+
+    labels: tuple[str, ...]
+    patient: str
+    site: str = ""
+    fold: str = ""
+    modality: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+class FactReader:
+    """Reads the facts of one item after another.
+
+    Args:
+        data: the description.
+        where: its file, for errors.
+        folder: the images' folder.
+        table: the table, if there is one.
+    """
+
+    def __init__(self, data: OwnData, where: str, folder: Path, table: Table | None) -> None:
+        self.data, self.where, self.folder, self.table = data, where, folder, table
+        self.rules = LabelRules(data.labels, len(self.label_columns) > 1, where)
+        source = data.labels.source
+        if source == "auto":
+            source = "table" if self.label_columns else "folder"
+        if source == "table" and not self.label_columns:
+            raise MedflError(f"{where}: the labels are in no table: name it by `table:`.")
+        self.label_source = source
+        if source == "dicom":
+            refuse_personal(data.labels.attribute, f"{where}: labels")
+        for key in ("patient", "site"):
+            origin: Origin = getattr(data, key)
+            if origin.source == "table" and not self._column(key):
+                raise MedflError(
+                    f"{where}: `{key}` is to come from the table, which has no such column: name "
+                    f"it by `columns: {{{key}: …}}`."
+                )
+        if data.site.attribute:
+            refuse_personal(data.site.attribute, f"{where}: site")
+
+    @cached_property
+    def label_columns(self) -> list[str]:
+        """The columns of labels; empty where the table has none."""
+        stated = self.data.columns.label
+        if isinstance(stated, list):
+            return stated
+        column = self._column("label")
+        return [column] if column else []
+
+    def of(self, item: Item) -> Facts:
+        """The facts of one sample; ``LeftOut`` where it lacks one that it needs."""
+        header = self._header(item)
+        cells = item.row.cells if item.row else {}
+        patient = self._origin("patient", item, header)
+        if patient is None and self.data.patient.source != "auto":
+            raise LeftOut("has no patient")
+        fold = cells.get(self._column("fold"), "").casefold()
+        fold = FOLDS.get(fold, fold)
+        if fold not in ("", "train", "val", "test"):
+            raise MedflError(f"{self._line(item)}: the fold `{fold}` is not train, val or test.")
+        return Facts(
+            self._labels(item, header),
+            patient or "",
+            self._origin("site", item, header) or "",
+            fold,
+            str(header.get("Modality", "")) if header is not None else "",
+            self._attributes(cells, header),
+        )
+
+    def _column(self, key: str) -> str:
+        """The table's column of a fact: the stated one, or the standard one if it is there."""
+        if self.table is None:
+            return ""
+        stated = getattr(self.data.columns, key)
+        return stated or (key if key in self.table.columns else "")
+
+    def _labels(self, item: Item, header: Any) -> tuple[str, ...]:
+        if self.label_source == "table":
+            if item.row is None:
+                raise LeftOut("no row of the table names it")
+            cells = {name: item.row[name] for name in self.label_columns}
+            if len(cells) > 1:
+                return self.rules.of_cells(cells, self._line(item))
+            return self.rules.of_text(*cells.values())
+        if self.label_source == "folder":
+            name = folder_name(item.files[0], self.data.labels.level)
+            if name is None:
+                raise LeftOut("lies in no folder that could be its label")
+            return self.rules.of_text(name)
+        return self.rules.of_text(self._attribute(header, self.data.labels.attribute))
+
+    def _origin(self, key: str, item: Item, header: Any) -> str | None:
+        """A patient or site; None where it has none."""
+        origin: Origin = getattr(self.data, key)
+        source, column = origin.source, self._column(key)
+        if source == "auto":
+            source = "table" if column else "dicom" if header is not None else "none"
+        if source == "table":
+            return (item.row[column] if item.row else "") or None
+        if source == "folder":
+            return folder_name(item.files[0], origin.level)
+        if source == "name":
+            return found_in(item.files[0], origin.pattern)
+        if source == "dicom":
+            standard = ("PatientID",) if key == "patient" else DICOM_SITES
+            names = (origin.attribute,) if origin.attribute else standard
+            return next(filter(None, (self._attribute(header, name) for name in names)), None)
+        return None
+
+    def _header(self, item: Item) -> Any:
+        """The header of the sample's first file, where it is DICOM."""
+        path = self.folder / item.files[0]
+        if kind_of(path) != "dicom":
+            return None
+        from medfl.data.dicom import read_header
+
+        try:
+            return read_header(path)
+        except MedflError as error:
+            reason = getattr(error, "reason", "is a damaged DICOM file")
+            raise LeftOut(reason) from error
+
+    def _attribute(self, header: Any, name: str) -> str:
+        if header is None:
+            raise LeftOut(f"is no DICOM file, so it has no {name}")
+        from medfl.data.dicom import attribute
+
+        return attribute(header, name).strip()
+
+    def _attributes(self, cells: Mapping[str, str], header: Any) -> dict[str, str]:
+        found = {}
+        for name in self.data.columns.attributes:
+            if name in cells:
+                found[name] = cells[name]
+            else:  # not a column, so a keyword: `table` checked
+                found[name] = self._attribute(header, name)
+        return found
+
+    def _line(self, item: Item) -> str:
+        if item.row is None or self.table is None:
+            return self.where
+        return f"{self.table.path}, line {item.row.line}"
+
+
+def read_own_table(data: OwnData, path: Path) -> Table:
+    """The table, with every column that the description names."""
+    columns = data.columns
+    by_pattern = any(modality.files for modality in data.modalities.values())
+    required: list[str] = []
+    if by_pattern:
+        required.append(columns.id or "id")
+    elif isinstance(columns.file, dict):
+        required += columns.file.values()
+    else:
+        required.append(columns.file or "file")
+    if isinstance(columns.label, list):
+        required += columns.label
+    elif columns.label or data.labels.source in ("auto", "table"):
+        required.append(columns.label or "label")
+    required += [name for name in (columns.patient, columns.site, columns.fold) if name]
+    required += [name for name in columns.attributes if not _is_keyword(name)]
+    optional = [*STANDARD, *columns.attributes]
+    return read_table(path, dict.fromkeys(required), dict.fromkeys(optional))
+
+
+def _is_keyword(name: str) -> bool:
+    """Written like a DICOM keyword: PatientSex, but not sex or Sex."""
+    return name[:1].isupper() and sum(letter.isupper() for letter in name) > 1 and name.isalnum()
+
+
+def modalities_of(data: OwnData, table: Table | None) -> Sequence[str]:
+    """The names of a sample's images; one empty name where it has one."""
+    if any(modality.files for modality in data.modalities.values()):
+        return tuple(data.modalities)
+    if table is not None:
+        return tuple(file_columns(data, table))
+    return ("",)

@@ -1,0 +1,170 @@
+"""Files and table brought together: which files are a sample, and which row tells about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medfl.data.own.files import Found, id_pattern
+from medfl.data.own.schema import OwnData
+from medfl.data.tables import Row, Table
+from medfl.errors import MedflError
+
+NO_ROW = "no row of the table names it"
+NO_FILE = "the table names it, but there is no such file"
+NO_MODALITY = "lacks the image of modality `{}`"
+OTHER = "is no image, DICOM, NIfTI or npz file"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A sample to be.
+
+    Attributes:
+        key: what it is called and sorted by: its first file's path below the folder, or its id.
+        files: paths below the folder, one for each modality.
+        row: its line of the table.
+    """
+
+    key: str
+    files: tuple[str, ...]
+    row: Row | None = None
+
+
+@dataclass(frozen=True)
+class Left:
+    """Left out: a path below the folder (or a cell of the table), and why."""
+
+    key: str
+    reason: str
+
+
+def gather(data: OwnData, found: Found, table: Table | None) -> tuple[list[Item], list[Left]]:
+    """Samples in the order of their keys, and what is left out.
+
+    Raises:
+        MedflError: where a row fits several files, a file several rows, or nothing fits.
+    """
+    if any(modality.files for modality in data.modalities.values()):
+        items, left = _by_pattern(data, found, table)
+    elif table is not None:
+        items, left = _by_row(data, found, table)
+    else:
+        items, left = [Item(name, (name,)) for name in found.files], []
+    left += [Left(name, OTHER) for name in found.others]
+    return sorted(items, key=lambda item: item.key), left
+
+
+def _by_row(data: OwnData, found: Found, table: Table) -> tuple[list[Item], list[Left]]:
+    columns = file_columns(data, table)
+    index = _index(found.files)
+    items: list[Item] = []
+    left: list[Left] = []
+    taken: dict[str, int] = {}
+    for row in table:
+        files = []
+        for modality, column in columns.items():
+            name = _look_up(row, column, index, found, table)
+            if name is None:
+                lacking = NO_MODALITY.format(modality) if modality and not row[column] else NO_FILE
+                left.append(Left(row[column] or f"line {row.line} of the table", lacking))
+                break
+            if name in taken:
+                raise MedflError(
+                    f"{table.path}, line {row.line}: the same file stands in line {taken[name]} "
+                    "already; write one line a file (several labels parted by a separator)."
+                )
+            files.append(name)
+        else:
+            taken |= dict.fromkeys(files, row.line)
+            items.append(Item(files[0], tuple(files), row))
+    if not items:
+        column = next(iter(columns.values()))
+        raise MedflError(
+            f"{table.path}: none of the files that its column `{column}` names is below "
+            f"{found.folder}. It must hold paths from there, or file names."
+        )
+    left += [Left(name, NO_ROW) for name in found.files if name not in taken]
+    return items, left
+
+
+def _by_pattern(data: OwnData, found: Found, table: Table | None) -> tuple[list[Item], list[Left]]:
+    """Multi-modal: files whose paths differ in the modality's part only."""
+    patterns = {name: id_pattern(part.files) for name, part in data.modalities.items()}
+    samples: dict[str, dict[str, str]] = {}
+    fits = set()
+    for file in found.files:
+        for name, pattern in patterns.items():
+            if match := pattern.fullmatch(file):
+                if name in samples.setdefault(match[1], {}):
+                    raise MedflError(
+                        f"modality `{name}`: two files below {found.folder} fit "
+                        f"`{data.modalities[name].files}` for one id; write more of the path."
+                    )
+                samples[match[1]][name] = file
+                fits.add(file)
+    if not samples:
+        shown = ", ".join(part.files for part in data.modalities.values())
+        raise MedflError(f"no file below {found.folder} fits any of {shown}.")
+    rows = table.by_id(data.columns.id or "id") if table is not None else None
+    items: list[Item] = []
+    left = [Left(name, "fits no modality") for name in found.files if name not in fits]
+    for key, files in samples.items():
+        lacking = next((name for name in patterns if name not in files), None)
+        if lacking is not None:
+            left.append(Left(key, NO_MODALITY.format(lacking)))
+        elif rows is not None and key not in rows:
+            left.append(Left(key, NO_ROW))
+        else:
+            row = rows[key] if rows is not None else None
+            items.append(Item(key, tuple(files[name] for name in patterns), row))
+    if rows is not None:
+        left += [Left(key, NO_FILE) for key in rows if key not in samples]
+    if not items:
+        raise MedflError(
+            f"below {found.folder}, no sample has all of {', '.join(patterns)}"
+            + (f" and a row in {table.path}." if table is not None else ".")
+        )
+    return items, left
+
+
+def file_columns(data: OwnData, table: Table) -> dict[str, str]:
+    """The table's columns that name files, by modality; '' where there is one only."""
+    if isinstance(data.columns.file, dict):
+        return data.columns.file
+    return {"": data.columns.file or "file"}
+
+
+def _index(files: Sequence[str]) -> dict[str, list[str]]:
+    """Files by path, by path without ending, by name, and by name without ending."""
+    index: dict[str, list[str]] = {}
+    for file in files:
+        name = file.rsplit("/", 1)[-1]
+        for key in {file, _stem(file), name, _stem(name)}:
+            index.setdefault(key, []).append(file)
+    return index
+
+
+def _stem(name: str) -> str:
+    if name.lower().endswith(".nii.gz"):
+        return name[: -len(".nii.gz")]
+    head, dot, end = name.rpartition(".")
+    return head if dot and head and "/" not in end else name
+
+
+def _look_up(
+    row: Row, column: str, index: dict[str, list[str]], found: Found, table: Table
+) -> str | None:
+    cell = row[column].replace("\\", "/").removeprefix("./")
+    cell = cell.removeprefix(found.folder.as_posix().rstrip("/") + "/")
+    if not cell:
+        return None
+    fits = index.get(cell, [])
+    if cell in fits:  # the path itself, whatever else is called so
+        return cell
+    if len(fits) > 1:
+        raise MedflError(
+            f"{table.path}, line {row.line}: {len(fits)} files below {found.folder} are called "
+            f"like its `{column}`: write their paths from there."
+        )
+    return fits[0] if fits else None

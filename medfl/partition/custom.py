@@ -1,0 +1,74 @@
+"""Splits that a person's own class makes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from medfl.errors import MedflError
+from medfl.partition.folds import FOLDS
+
+if TYPE_CHECKING:
+    from medfl.data.store import Store
+
+
+class SplitsItself(Protocol):
+    """A dataset that may have a split of its own."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    def create_federated_splits(
+        self, store: Store, num_clients: int | None, partition: str, seed: int
+    ) -> Any:
+        """Client and fold of each sample of the store; None to leave the split to medfl."""
+
+
+def check_own(own: Any, store: Store, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Check clients and folds as ``create_federated_splits`` gave them.
+
+    Args:
+        own: for each sample of the store its client, from 0, and its fold.
+        store: the dataset.
+        name: its name, for errors.
+
+    Returns:
+        (N,) int64 clients and (N,) folds.
+
+    Raises:
+        MedflError: where they are of another form, a client holds nothing, a fold is empty, or a
+            group (patient) lies in two folds or with two clients.
+    """
+    where = f"{name}: create_federated_splits"
+    try:
+        clients, folds = (np.asarray(part) for part in own)
+    except (TypeError, ValueError) as error:
+        raise MedflError(
+            f"{where} must return two lists: clients (from 0) and folds (train, val, test)."
+        ) from error
+    if len(clients) != len(store) or len(folds) != len(store) or clients.ndim != 1:
+        raise MedflError(
+            f"{where} gave {len(clients)} clients and {len(folds)} folds for {len(store)} samples."
+        )
+    if clients.dtype.kind not in "iu" or clients.min() < 0:
+        raise MedflError(f"{where}: clients must be whole numbers from 0.")
+    for fold in sorted(set(folds.tolist()) - set(FOLDS), key=str):
+        raise MedflError(f"{where}: the fold `{fold}` is not train, val or test.")
+    for fold in FOLDS:
+        if not (folds == fold).any():
+            raise MedflError(f"{where} puts no sample into the fold {fold}.")
+    for client in range(int(clients.max()) + 1):
+        if not ((clients == client) & (folds == "train")).any():
+            raise MedflError(f"{where} gives client {client} no sample to train on.")
+    for what, values in (("folds", folds), ("clients", clients)):
+        groups, of_sample = np.unique(np.asarray(store.groups), return_inverse=True)
+        one = np.empty(len(groups), values.dtype)
+        one[of_sample] = values
+        for row in np.flatnonzero(one[of_sample] != values):
+            raise MedflError(
+                f"{where}: the group (patient) `{store.groups[row]}` lies in two {what}, "
+                f"{values[row]} and {one[of_sample[row]]}; keep a patient's samples together."
+            )
+    return clients.astype(np.int64), folds.astype("<U5")
