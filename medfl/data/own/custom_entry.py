@@ -25,8 +25,9 @@ from medfl.data.own.custom import (
 )
 from medfl.data.own.decode import Reader, channel_names
 from medfl.data.own.labels import classes_of
-from medfl.data.own.people import groups_of, numbered, read_key
+from medfl.data.own.people import groups_of, numbered
 from medfl.data.own.schema import OwnData, check_name
+from medfl.data.privacy import Pseudonyms, load_key
 from medfl.data.store import Sample
 from medfl.errors import MedflError
 
@@ -109,9 +110,10 @@ class CustomEntry(Dataset):
         ]
         classes = classes_of(labels, self.custom.classes, self.task, f"{name}.classes")
         warnings: list[str] = []
-        key = read_key(places.work_root)
-        ids = numbered("s", [str(one.id) or f"\0{number}" for number, one in enumerate(given)], key)
-        groups = groups_of([str(one.patient) for one in given], ids, key, warnings)
+        pseudonyms = Pseudonyms(load_key(places.work_root), self.name)
+        own_ids = [str(one.id) or f"\0{number}" for number, one in enumerate(given)]
+        ids = numbered(own_ids, pseudonyms.sample)
+        groups = groups_of([str(one.patient) for one in given], ids, pseudonyms, warnings)
         sources = [self._source(one, modalities, number) for number, one in enumerate(given)]
         code = dicom_code(self.custom.modality)
         samples = [

@@ -16,10 +16,11 @@ from medfl.data.own.codes import dicom_code
 from medfl.data.own.decode import Reader, channel_names
 from medfl.data.own.facts import FactReader, Facts, modalities_of, read_own_table
 from medfl.data.own.files import Found, list_files
-from medfl.data.own.join import Item, gather
+from medfl.data.own.join import Item, Left, gather
 from medfl.data.own.labels import LeftOut
-from medfl.data.own.people import groups_of, numbered, read_key, safe_path
+from medfl.data.own.people import groups_of, numbered, safe_name
 from medfl.data.own.schema import OwnData
+from medfl.data.privacy import Pseudonyms, load_key
 from medfl.data.store import Sample
 from medfl.errors import MedflError
 from medfl.files import sha256_file
@@ -52,20 +53,20 @@ class OwnDataset(Dataset):
         reader = FactReader(self.data, str(self.path), folder, table)
         kept: list[Item] = []
         facts: list[Facts] = []
-        excluded = [Exclusion(safe_path(one.key), one.reason) for one in left]
         for item in items:
             try:
                 facts.append(reader.of(item))
                 kept.append(item)
             except LeftOut as reason:
-                excluded.append(Exclusion(safe_path(item.key), str(reason)))
+                left.append(Left(item.key, str(reason)))
         if not kept:
-            reasons = Counter(one.reason for one in excluded).most_common(3)
+            reasons = Counter(one.reason for one in left).most_common(3)
             why = "; ".join(f"{number:,}: {reason}" for reason, number in reasons)
-            raise MedflError(f"{self.path}: no sample is left of {len(items):,} ({why}).")
-        return self._raw(
-            kept, facts, excluded, reader, modalities_of(self.data, table), places, size
-        )
+            tables = ", ".join(sorted(x for x in found.others if x.endswith((".csv", ".tsv"))))
+            hint = f" There is {tables}: name it by `table:`." if tables and table is None else ""
+            raise MedflError(f"{self.path}: no sample is left of {len(items):,} ({why}).{hint}")
+        pseudonyms = Pseudonyms(load_key(places.work_root), self.name)
+        return self._raw(kept, facts, left, reader, pseudonyms, size)
 
     def description_sha(self) -> str:
         """Hash of the description and of its table: an edit of either makes the store again."""
@@ -113,18 +114,23 @@ class OwnDataset(Dataset):
         self,
         items: list[Item],
         facts: list[Facts],
-        excluded: list[Exclusion],
+        left: list[Left],
         reader: FactReader,
-        modalities: Any,
-        places: Places,
+        pseudonyms: Pseudonyms,
         size: int,
     ) -> RawData:
         labels = [one.labels for one in facts]
-        classes = reader.rules.classes(labels, columns_of_labels(reader))
-        warnings = reader.rules.warnings(classes, labels)
-        key = read_key(places.work_root)
-        ids = numbered("s", [item.key for item in items], key)
-        groups = groups_of([one.patient for one in facts], ids, key, warnings)
+        classes = reader.classes(labels)
+        warnings = [*reader.rules.warnings(classes, labels), *reader.burnt_in()]
+        ids = numbered([item.key for item in items], pseudonyms.sample)
+        groups = groups_of([one.patient for one in facts], ids, pseudonyms, warnings)
+        modalities = modalities_of(self.data, reader.table)
+        known = {*classes, *(one.site for one in facts)}
+        people = {one.patient for one in facts}
+
+        def named(key: str) -> str:
+            return safe_name(key, pseudonyms, known, people)
+
         settings = self._settings(modalities, facts)
         codes = [one.modality or dicom_code(self.data.modality) for one in facts]
         samples = [
@@ -152,8 +158,8 @@ class OwnDataset(Dataset):
             sources,
             Reader(settings, size),
             self.description_sha(),
-            names=[safe_path(item.key) for item in items],
-            excluded=excluded,
+            names=[named(item.key) for item in items],
+            excluded=[Exclusion(named(one.key), one.reason) for one in left],
             warnings=warnings,
             settings={"description": self.description_sha(), "size": size, "preprocess": record},
             info=info,
@@ -179,11 +185,6 @@ def settings_of(data: OwnData, modality: str, usual: str, path: Path) -> Preproc
         return resolve(usual, data.preprocess, where)
     where = f"{path}: modalities.{modality}.preprocess"
     return resolve(own.modality or usual, {**data.preprocess, **own.preprocess}, where)
-
-
-def columns_of_labels(reader: FactReader) -> list[str]:
-    """The label columns whose order is that of the classes: of 0 and 1."""
-    return reader.label_columns if len(reader.label_columns) > 1 else []
 
 
 def build(data: OwnData, name: str, path: Path) -> Dataset:

@@ -13,6 +13,7 @@ from medfl.data.own.join import Item, file_columns
 from medfl.data.own.labels import LabelRules, LeftOut
 from medfl.data.own.people import folder_name, found_in, refuse_personal
 from medfl.data.own.schema import Origin, OwnData
+from medfl.data.privacy import burnt_in_summary, burnt_in_warning, collect
 from medfl.data.tables import Table, read_table
 from medfl.errors import MedflError
 
@@ -64,6 +65,25 @@ class FactReader:
         if data.site.attribute:
             refuse_personal(data.site.attribute, f"{where}: site")
 
+        self._burnt_in: list[str] = []
+
+    def classes(self, labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        """The classes in order; ``MedflError`` where they look like patients."""
+        columns = self.label_columns if len(self.label_columns) > 1 else []
+        found = {name for names in labels for name in names}
+        stated = self.data.labels.classes
+        if not stated and len(found) > 20 and len(found) > len(labels) / 4:
+            raise MedflError(
+                f"{self.where}: the labels have {len(found):,} different values for "
+                f"{len(labels):,} samples: these are patients or texts rather than classes. Say "
+                "where the labels are by `labels:` (and who is whose by `patient:`)."
+            )
+        return self.rules.classes(labels, columns)
+
+    def burnt_in(self) -> list[str]:
+        """What was seen that speaks for names in the pixels themselves."""
+        return [line.rstrip(".") for line in burnt_in_summary(self._burnt_in)]
+
     @cached_property
     def label_columns(self) -> list[str]:
         """The columns of labels; empty where the table has none."""
@@ -80,6 +100,8 @@ class FactReader:
         patient = self._origin("patient", item, header)
         if patient is None and self.data.patient.source != "auto":
             raise LeftOut("has no patient")
+        if header is not None:
+            self._burnt_in.append(burnt_in_warning(header))
         fold = cells.get(self._column("fold"), "").casefold()
         fold = FOLDS.get(fold, fold)
         if fold not in ("", "train", "val", "test"):
@@ -113,7 +135,10 @@ class FactReader:
             if name is None:
                 raise LeftOut("lies in no folder that could be its label")
             return self.rules.of_text(name)
-        return self.rules.of_text(self._attribute(header, self.data.labels.attribute))
+        text = self._attribute(header, self.data.labels.attribute)
+        if _names_patient(text, header):
+            raise LeftOut(f"has a name or number of its patient in {self.data.labels.attribute}")
+        return self.rules.of_text(text)
 
     def _origin(self, key: str, item: Item, header: Any) -> str | None:
         """A patient or site; None where it has none."""
@@ -166,6 +191,17 @@ class FactReader:
         if item.row is None or self.table is None:
             return self.where
         return f"{self.table.path}, line {item.row.line}"
+
+
+def _names_patient(text: str, header: Any) -> bool:
+    """Whether free text holds the patient's name or numbers; other people's words are common."""
+    from pydicom import Dataset
+
+    person = Dataset()
+    for keyword in ("PatientName", "PatientID", "AccessionNumber"):
+        if keyword in header:
+            person[keyword] = header[keyword]
+    return collect(person).in_text(text)
 
 
 def read_own_table(data: OwnData, path: Path) -> Table:

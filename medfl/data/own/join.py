@@ -106,7 +106,7 @@ def _by_pattern(data: OwnData, found: Found, table: Table | None) -> tuple[list[
     if not samples:
         shown = ", ".join(part.files for part in data.modalities.values())
         raise MedflError(f"no file below {found.folder} fits any of {shown}.")
-    rows = table.by_id(data.columns.id or "id") if table is not None else None
+    rows = _rows_by_id(table, data.columns.id or "id") if table is not None else None
     items: list[Item] = []
     left = [Left(name, "fits no modality") for name in found.files if name not in fits]
     for key, files in samples.items():
@@ -126,6 +126,18 @@ def _by_pattern(data: OwnData, found: Found, table: Table | None) -> tuple[list[
             + (f" and a row in {table.path}." if table is not None else ".")
         )
     return items, left
+
+
+def _rows_by_id(table: Table, column: str) -> dict[str, Row]:
+    """As ``table.by_id``, but no message repeats an id: it may be a patient's."""
+    rows: dict[str, Row] = {}
+    for row in table:
+        name = row[column]
+        if not name or name in rows:
+            what = f"stands in line {rows[name].line} already" if name else "is empty"
+            raise MedflError(f"{table.path}, line {row.line}: its `{column}` {what}.")
+        rows[name] = row
+    return rows
 
 
 def file_columns(data: OwnData, table: Table) -> dict[str, str]:
