@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from medfl.data.modality import Preprocess, preset_for, resolve
 from medfl.data.own.codes import dicom_code
 from medfl.data.own.decode import Reader, channel_names
 from medfl.data.own.facts import FactReader, Facts, modalities_of, read_own_table
-from medfl.data.own.files import Found, list_files
+from medfl.data.own.files import list_files
 from medfl.data.own.join import Item, Left, gather
 from medfl.data.own.labels import LeftOut
 from medfl.data.own.people import groups_of, numbered, safe_name
@@ -48,9 +48,15 @@ class OwnDataset(Dataset):
         found = list_files(folder, self.data.files, self.data.format)
         if table_path is not None:  # it may lie among the images
             others = [name for name in found.others if not found.path(name).samefile(table_path)]
-            found = Found(folder, found.files, others)
+            found = replace(found, others=others)
+        slices: list[Left] = []
+        if self.data.format == "dicom-series":
+            from medfl.data.own.series import find_volumes
+
+            found, slices = find_volumes(found)
         items, left = gather(self.data, found, table)
-        reader = FactReader(self.data, str(self.path), folder, table)
+        left += slices
+        reader = FactReader(self.data, str(self.path), found, table)
         kept: list[Item] = []
         facts: list[Facts] = []
         for item in items:
@@ -137,11 +143,11 @@ class OwnDataset(Dataset):
             Sample(ident, one.labels, group, one.site, code, one.fold, one.attributes)
             for ident, one, group, code in zip(ids, facts, groups, codes, strict=True)
         ]
-        sources: list[Any] = [
-            tuple(reader.folder / file for file in item.files)
-            if len(item.files) > 1
-            else reader.folder / item.files[0]
-            for item in items
+        found = [[reader.found.source(file) for file in item.files] for item in items]
+        # A lone file stands for itself; slices, and several modalities, are tuples.
+        sources = [
+            parts[0] if len(parts) == 1 and isinstance(parts[0], Path) else tuple(parts)
+            for parts in found
         ]
         info: dict[str, Any] = {
             "classes": classes,

@@ -18,7 +18,7 @@ from medfl.errors import MedflError
 
 @dataclass(frozen=True)
 class Reader:
-    """What decodes a source: a path or array, or, of multi-modal samples, a tuple of them.
+    """What decodes a source: a path or array; or a tuple of them, or of tuples of slices.
 
     Attributes:
         settings: for each modality in turn.
@@ -43,7 +43,11 @@ class Reader:
 
 
 def read_any(source: Any) -> Pixels:
-    """A file of any kind, or an array, at its full resolution."""
+    """A file of any kind, the slices of a volume, or an array, at its full resolution."""
+    if isinstance(source, tuple):
+        from medfl.data.volume import VolumePreprocessor
+
+        return VolumePreprocessor(1).read(source).pixels
     if not isinstance(source, Path):
         return array_pixels(np.asarray(source), "the array")
     kind = kind_of(source)
@@ -54,7 +58,7 @@ def read_any(source: Any) -> Pixels:
     if kind == "nifti":
         from medfl.data.volume import read_nifti
 
-        return read_nifti(source)
+        return read_nifti(source).pixels
     if kind == "npz":
         return read_array(source)
     return read_pixels(source)

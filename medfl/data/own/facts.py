@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from medfl.data.own.files import kind_of
+from medfl.data.own.files import Found, kind_of
 from medfl.data.own.join import Item, file_columns
 from medfl.data.own.labels import LabelRules, LeftOut
 from medfl.data.own.people import folder_name, found_in, refuse_personal
@@ -40,12 +40,12 @@ class FactReader:
     Args:
         data: the description.
         where: its file, for errors.
-        folder: the images' folder.
+        found: the files.
         table: the table, if there is one.
     """
 
-    def __init__(self, data: OwnData, where: str, folder: Path, table: Table | None) -> None:
-        self.data, self.where, self.folder, self.table = data, where, folder, table
+    def __init__(self, data: OwnData, where: str, found: Found, table: Table | None) -> None:
+        self.data, self.where, self.found, self.table = data, where, found, table
         self.rules = LabelRules(data.labels, len(self.label_columns) > 1, where)
         source = data.labels.source
         if source == "auto":
@@ -160,7 +160,7 @@ class FactReader:
 
     def _header(self, item: Item) -> Any:
         """The header of the sample's first file, where it is DICOM."""
-        path = self.folder / item.files[0]
+        path = self.found.path(item.files[0])
         if kind_of(path) != "dicom":
             return None
         from medfl.data.dicom import read_header

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from medfl.data.own.schema import Format
@@ -21,15 +22,27 @@ NO_DATA = ("DICOMDIR", "Thumbs.db", "desktop.ini", "__MACOSX")
 
 @dataclass(frozen=True)
 class Found:
-    """Files below a folder, by their path from it, with ``/``, sorted."""
+    """Files below a folder, by their path from it, with ``/``, sorted.
+
+    Attributes:
+        folder: where they lie.
+        files: data, one a name; a volume of many slices has one name too.
+        others: what is no data.
+        series: the slices of such volumes.
+    """
 
     folder: Path
     files: list[str]
     others: list[str]
+    series: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
-        """The whole path of a file."""
-        return self.folder / name
+        """The whole path of a file, of a volume's first one."""
+        return self.series[name][0] if name in self.series else self.folder / name
+
+    def source(self, name: str) -> Path | tuple[Path, ...]:
+        """A file, or the slices of a volume."""
+        return self.series.get(name) or self.folder / name
 
 
 def kind_of(path: Path) -> str | None:

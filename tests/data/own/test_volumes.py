@@ -1,0 +1,85 @@
+"""Series of DICOM slices and NIfTI files of one's own, several modalities a sample."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import pytest
+
+from medfl.cli import main
+from medfl.data.store import Store
+from tests.dicom_series import write_slice
+
+nibabel = pytest.importorskip("nibabel")
+
+
+def series(folder: str, value: float, **attributes: object) -> None:
+    """Four slices of one value, 8 × 8 pixels of 1 mm, 2 mm apart: an 8 mm cube."""
+    Path(folder).mkdir(parents=True)
+    for number in range(4):
+        write_slice(
+            Path(folder, f"IM{number}.dcm"),
+            (0.0, 0.0, 2.0 * number),
+            spacing=(1.0, 1.0),
+            values=np.full((8, 8), value),
+            series=f"1.2.{crc32(folder.encode())}",
+            **attributes,
+        )
+
+
+def nifti(path: str, value: float) -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    affine = np.diag([1.0, 1.0, 2.0, 1.0])
+    volume = np.full((8, 8, 4), value, np.float32)
+    volume[0, 0, 0] = 0  # so that the range is known
+    volume[1, 0, 0] = 200
+    nibabel.save(nibabel.Nifti1Image(volume, affine), path)
+
+
+def test_series_are_volumes_named_by_their_folders(made):
+    series("ct/north/a1", 40, PatientID="A", Modality="CT")
+    series("ct/north/a2", -400, PatientID="A", Modality="CT")
+    series("ct/south/b1", 240, PatientID="B", Modality="CT")
+    write_slice(Path("ct/south/lone.dcm"), (0, 0, 0), series="9.9")
+    table = "file,label\nnorth/a1,sick\na2,well\nsouth/b1,sick\n"
+    text = "folder: ../../ct\nformat: dicom-series\ntable: labels.csv\nsize: 8\n"
+    store = made(text + "site: {level: 1}\npreprocess: {windows: [[40, 400]]}", table)
+    assert store.images.shape == (3, 1, 8, 8, 8)
+    # The window from -160 to 240 (less half a unit, PS3.3 C.11.2.1.2): its centre is grey.
+    assert store.images[:, 0, 4, 4, 4].tolist() == [pytest.approx(128, abs=1), 0, 255]
+    assert store.sites.tolist() == ["north", "north", "south"]
+    assert store.groups[0] == store.groups[1] != store.groups[2]
+    assert store.info.modality == "CT"
+    assert [store.info.classes[k] for k in store.labels] == ["sick", "well", "sick"]
+    record = json.loads((store.path / "prepare.json").read_text())
+    assert record["excluded"] == 1
+
+
+def test_three_modalities_of_nifti_from_description_to_run(made, capsys):
+    for number in range(24):
+        for name in ("t1", "flair"):
+            nifti(f"mr/sub{number:02d}/{name}.nii.gz", 20.0 * (number % 2) + 100)
+    text = """
+folder: ../../mr
+table: labels.csv
+size: 8
+preprocess: {intensity: percentile, percentiles: [0, 100]}
+modality: mri
+modalities: {t1: '{id}/t1.nii.gz', flair: '{id}/flair.nii.gz'}
+fusion: late
+"""
+    rows = [f"sub{number:02d},{'ab'[number % 2]},s{number % 2}" for number in range(24)]
+    store = made(text, "\n".join(["id,label,site", *rows]))
+    assert store.images.shape == (24, 2, 8, 8, 8)
+    assert store.info.branches == (1, 1)
+    assert store.info.channels == ("t1", "flair")
+    # 100 and 120 of 0 to 200.
+    assert sorted(set(store.images[:, :, 4, 4, 4].ravel().tolist())) == [128, 153]
+    run = "dataset: mine\npartition: iid\nmodel: {name: cnn}\nfederated_learning:\n"
+    Path("run.yaml").write_text(run + "  {rounds: 1, num_clients: 2, local_steps: 1}\n")
+    assert main(["run", "--config", "run.yaml", "--output-dir", "one"]) == 0
+    assert "test accuracy" in capsys.readouterr().out
+    assert Store.open(store.path).info.branches == (1, 1)
