@@ -38,10 +38,10 @@ def map_ordered(
     The first error ends the iteration; work that has not started is cancelled. The bar begins at
     ``first``, which says how many were done before.
 
-    Threads suffice where the interpreter lock is released, as Pillow and zlib do while they
-    decode. For DICOM, ``processes`` are faster (see ``benchmarks/dicom_reading.py``): pydicom is
-    Python, and its decoders hold the lock. The function, items and results must then be picklable,
-    and a script that calls this needs the usual ``if __name__ == "__main__":``.
+    Threads suffice for most: Pillow and zlib release the interpreter lock while they decode.
+    ``processes`` pay where a decoder holds it for long, as that of JPEG 2000 does (see
+    ``benchmarks/dicom_reading.py``). The function, items and results must then be picklable, and a
+    script that calls this needs the usual ``if __name__ == "__main__":``.
     """
     from tqdm import tqdm
 

@@ -9,7 +9,7 @@ from dicoms import dataset, write
 from pydicom import uid
 from pydicom.data import get_testdata_file
 
-from medfl.data.dicom import scan_tree
+from medfl.data.dicom import DicomError, DicomPreprocessor, scan_tree
 from medfl.data.parallel import map_ordered
 from medfl.data.privacy import Pseudonyms
 from medfl.errors import MedflError
@@ -127,14 +127,13 @@ def test_no_identifier_is_in_what_may_be_written(root):
     assert not [secret for secret in SECRETS if secret in written]
 
 
-def test_many_files_are_read_by_processes_in_order(tmp_path, monkeypatch):
-    monkeypatch.setattr("medfl.data.dicom.tree.MANY", 20)
-    for number in range(30):
-        image(tmp_path / f"{number:02d}.dcm", number)
-    (tmp_path / "30.dcm").write_bytes(b"no")
-    tree = scan_tree(tmp_path, NAMES, workers=2)
-    assert [file.name for file in tree.files] == [f"{n:02d}.dcm" for n in range(30)]
-    assert [one.file for one in tree.excluded] == ["30.dcm"]
+def test_many_files_are_decoded_by_processes_in_order(tmp_path):
+    paths = [write(tmp_path / f"{n}.dcm", np.full((4, 4), n, np.uint8)) for n in range(30)]
+    paths.append(tmp_path / "none.dcm")
+    images = map_ordered(DicomPreprocessor(4), paths, "decoding", workers=2, processes=True)
+    assert [int(next(images)[0, 0, 0]) for _ in range(30)] == list(range(30))
+    with pytest.raises(DicomError, match=r"none\.dcm does not exist"):
+        next(images)
 
 
 def test_an_error_in_a_process_comes_after_the_results_before_it():

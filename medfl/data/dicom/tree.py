@@ -15,14 +15,11 @@ from medfl.data.dicom.header import DicomError, attribute_tag
 from medfl.data.dicom.preprocess import DicomPreprocessor
 from medfl.data.dicom.scan import FileHeader, Scanned, scan_file
 from medfl.data.exclusions import Exclusion
-from medfl.data.parallel import cpu_count, map_ordered
+from medfl.data.parallel import map_ordered
 from medfl.data.privacy.burnt_in import burnt_in_summary
 from medfl.data.privacy.identifiers import Identifiers, safe_path, scrub
 from medfl.data.privacy.pseudonyms import Pseudonyms
 from medfl.errors import MedflError
-
-MANY = 500
-"""From so many files on, processes repay the second that they take to start."""
 
 _PRIVATE = ("uid", "series", "study", "patient", "attributes")
 
@@ -92,14 +89,12 @@ def scan_tree(
         attribute_tag(name)
     left_out: list[tuple[Path, str]] = []
     paths = sorted(_walk(root, left_out))
-    workers = workers or cpu_count()
     scanned: list[Scanned] = list(
         map_ordered(
             partial(scan_file, attributes=tuple(attributes)),
             paths,
             "reading DICOM headers",
             workers,
-            processes=workers > 1 and len(paths) >= MANY,
             unit="file",
         )
     )
