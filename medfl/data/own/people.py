@@ -13,7 +13,8 @@ NO_PATIENTS = (
     "own. Where some share one, test results come out too good: say who is whose by `patient`"
 )
 COUNTED = re.compile(
-    r"(im|img|image|slice|frame|scan|file|series|se|i)[-_ ]?0*\d{1,5}(\.nii\.gz|\.[a-z]{2,5})?",
+    r"(im|img|image|slice|frame|scan|file|series|se|i)[-_ ]?0*\d{1,5}(\.nii\.gz|\.[a-z]{2,5})?"
+    r"|images?|scans?|dicom|data|raw|train|val|test",
     re.I,
 )
 """How scanners and exports name what they count; whatever else a file is called may be a name."""

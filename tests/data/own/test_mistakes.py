@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from medfl import launch
 from medfl.data.catalog import get, names, parse_dataset
 from medfl.data.own.schema import OwnData
 from medfl.errors import MedflError
@@ -147,3 +150,14 @@ def test_every_key_is_described_or_has_a_plain_name():
     """The how-to lists the keys; each has a default."""
     assert all(not field.is_required() for field in OwnData.model_fields.values())
     assert parse_dataset("phantom").word == "phantom"
+
+
+def test_the_launcher_names_a_description_by_its_path(place, monkeypatch):
+    Path("far").mkdir()
+    Path("far/clinic.yaml").write_text("folder: ../xray")
+    monkeypatch.setenv("MEDFL_DATASETS", "elsewhere")
+    options = Namespace(dataset=["far/clinic.yaml", "phantom-64"])
+    known = launch._name_described(options)
+    assert options.dataset == ["clinic", "phantom-64"]
+    assert known.split(os.pathsep) == ["elsewhere", str(place / "far" / "clinic.yaml")]
+    assert get("clinic").name == "clinic"  # as the jobs will find it
