@@ -149,7 +149,7 @@ def test_pixels_and_record_are_those_of_the_files(tmp_path, raw):
 )
 def test_killed_and_gone_on_with(tmp_path, raw, few, capsys, moment, kept):
     whole = build_store(tmp_path / "whole", INFO, raw_of(raw), "key")
-    code = f"import test_build; test_build.build_and_die({str(tmp_path)!r}, {moment!r})"
+    code = f"import test_build_store; test_build_store.build_and_die({str(tmp_path)!r}, {moment!r})"
     path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
     killed = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, capture_output=True
