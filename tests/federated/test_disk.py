@@ -119,6 +119,18 @@ def test_augmented_and_cut_volumes(tmp_path, kind):
     assert not torch.equal(plain.server.vector, memory.server.vector)
 
 
+def test_augmented_alike(tmp_path):
+    """What is drawn for a batch does not depend on when its pixels were read."""
+    images = np.random.default_rng(0).integers(0, 256, (60, 3, 16, 16), dtype=np.uint8)
+    store = store_on_disk(tmp_path / "store", images)
+    options = {"augmentation": {"preset": "photo"}, "local_epochs": 2}
+    memory = trained(store, "scanner-0.5", "memory", **options)
+    disk = trained(store, "scanner-0.5", "disk", **options)
+    assert torch.equal(memory.server.vector, disk.server.vector)
+    plain = trained(store, "scanner-0.5", "disk", local_epochs=2)
+    assert not torch.equal(plain.server.vector, disk.server.vector)
+
+
 @pytest.mark.parametrize(
     ("partition", "shape", "kind"),
     [
@@ -126,7 +138,7 @@ def test_augmented_and_cut_volumes(tmp_path, kind):
         for partition in ("iid", "scanner-0.5", "noise-0.2")
         for shape in ((3, 5, 7), (2, 4, 5, 6))
     ]
-    + [("iid", (1, 3, 4, 5), np.int16)],
+    + [(partition, (1, 8, 9, 10), np.int16) for partition in ("iid", "scanner-0.5", "noise-0.2")],
 )
 def test_any_rows_in_any_order(tmp_path, partition, shape, kind):
     limits = np.iinfo(kind)
@@ -136,6 +148,7 @@ def test_any_rows_in_any_order(tmp_path, partition, shape, kind):
     disk = FederatedData(store, split_as(store, partition), images="disk")
     assert disk.images.shape == memory.images.shape == (60, *shape)
     assert disk.images.ndim == memory.images.ndim
+    assert disk.images.dtype == memory.images.dtype
     assert len(disk.images) == 60
     parts = [
         torch.arange(60),
