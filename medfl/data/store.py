@@ -267,11 +267,23 @@ def _read_columns(path: Path, again: str) -> dict[str, Sequence[str]]:
         header = next(reader, [])
         if tuple(header[: len(COLUMNS)]) != COLUMNS or len(set(header)) < len(header):
             raise MedflError(f"{path} has the columns {header}, not {list(COLUMNS)}. {again}")
-        rows = []
+        columns: list[list[str]] = [[] for _ in header]
+        rows: list[list[str]] = []
         for row in reader:
             if len(row) != len(header):
                 raise MedflError(
                     f"{path}, line {reader.line_num}: not {len(header)} cells. {again}"
                 )
             rows.append(row)
-    return dict(zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True))
+            # A hundred thousand rows at once would keep the garbage collector busy.
+            if len(rows) == 4096:
+                _extend(columns, rows)
+        _extend(columns, rows)
+    return dict(zip(header, columns, strict=True))
+
+
+def _extend(columns: list[list[str]], rows: list[list[str]]) -> None:
+    """Move rows into their columns."""
+    for column, cells in zip(columns, zip(*rows, strict=True), strict=bool(rows)):
+        column.extend(cells)
+    rows.clear()
