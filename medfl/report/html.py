@@ -50,37 +50,46 @@ def write_report(
         prepared_dir: folder of ``<dataset>/dataset.yaml``; None leaves out what the data are.
         configuration: the grid as it was given.
     """
-    environment = Environment(
+    datasets = [
+        _dataset(results, dataset, figures, splits_dir, prepared_dir)
+        for dataset in results.datasets
+    ]
+    page = (
+        environment()
+        .get_template("report.html.j2")
+        .render(
+            results=results,
+            datasets=datasets,
+            ranking=_ranking(results),
+            paired=_paired(results),
+            arms=arm_rows(results),
+            diverged=[_place(run) for run in results.having(DIVERGED)],
+            missing=[_place(run) for run in results.having(MISSING)],
+            provenance=code_origin(results),
+            hashes=input_hashes(results),
+            configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
+            has_configuration=bool(configuration),
+            personal=any(
+                results.role(dataset, arm) == names.PERSONAL
+                for dataset in results.datasets
+                for arm in results.arms
+            ),
+        )
+    )
+    write_text(path, page)
+
+
+def environment() -> Environment:
+    """Where the templates of pages are: values are escaped, and a missing one is an error."""
+    made = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["data_uri"] = data_uri
-    datasets = [
-        _dataset(results, dataset, figures, splits_dir, prepared_dir)
-        for dataset in results.datasets
-    ]
-    page = environment.get_template("report.html.j2").render(
-        results=results,
-        datasets=datasets,
-        ranking=_ranking(results),
-        paired=_paired(results),
-        arms=arm_rows(results),
-        diverged=[_place(run) for run in results.having(DIVERGED)],
-        missing=[_place(run) for run in results.having(MISSING)],
-        provenance=code_origin(results),
-        hashes=input_hashes(results),
-        configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
-        has_configuration=bool(configuration),
-        personal=any(
-            results.role(dataset, arm) == names.PERSONAL
-            for dataset in results.datasets
-            for arm in results.arms
-        ),
-    )
-    write_text(path, page)
+    made.filters["data_uri"] = data_uri
+    return made
 
 
 def data_uri(path: Path) -> str:

@@ -109,11 +109,11 @@ def say_if_empty(axis: Axes) -> None:
 
 
 @styled
-def save(figure: Figure, stem: Path) -> Path:
+def save(figure: Figure, stem: Path, endings: Sequence[str] = (".svg", ".png")) -> Path:
     """Write ``<stem>.svg`` and ``<stem>.png``; give the path of the latter."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # the layout is done: do not do it again for each format
-    for ending in (".svg", ".png"):
+    for ending in endings:
         metadata = {"Date": None} if ending == ".svg" else None
         with atomic_path(stem.with_name(stem.name + ending)) as path:
             figure.savefig(path, dpi=DPI, metadata=metadata)
