@@ -76,6 +76,21 @@ def _datasets(options: argparse.Namespace) -> None:
     print(as_json(entries) if options.json else as_table(entries, places))
 
 
+def _inspect(options: argparse.Namespace) -> None:
+    from medfl.report.card.build import inspect
+
+    folder = inspect(
+        options.dataset,
+        options.data_root,
+        options.work_root,
+        options.output_dir,
+        sample=options.sample,
+        seed=options.seed,
+        allow_partial=options.allow_partial,
+    )
+    print(f"{folder / 'card.html'}: open it in a browser; card.png is one page of it")
+
+
 def _split(options: argparse.Namespace) -> None:
     from medfl.data.loader import entry_of, store_path
     from medfl.data.store import Store
@@ -280,6 +295,14 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--size", type=int, help="side of the square images, in pixels")
     sub.add_argument("--force", action="store_true", help="make it again if it is there")
     sub.add_argument("--output-dir", help="the store's folder; else <work-root>/prepared/<name>")
+    _partial(sub)
+    _places(sub)
+
+    sub = command("inspect", _inspect, "Measure a dataset and write its card: an HTML page.")
+    sub.add_argument("dataset", help="as for prepare, or a store's folder; prepared if need be")
+    sub.add_argument("--output-dir", help="else <work-root>/cards/<name>")
+    sub.add_argument("--sample", type=int, default=8, help="pictures of each class and site")
+    sub.add_argument("--seed", type=int, default=0, help="which pictures are drawn")
     _partial(sub)
     _places(sub)
 

@@ -1,0 +1,1 @@
+"""Dataset cards: what a prepared dataset holds, measured, before anybody trusts it."""

@@ -1,0 +1,86 @@
+"""Further columns of a store (age, sex, view …): numbers or words, and how much is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+MISSING = frozenset(("", "nan", "na", "n/a", "none", "null", "unknown", "unk", "?", "-"))
+"""What counts as missing, in small letters."""
+TOP = 20  # words that are listed
+NUMBERS = 0.95  # share of cells that must be numbers for a column of numbers
+FEW = 10  # distinct numbers up to which they are counted one by one, as words are
+BINS = 20
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One column.
+
+    Attributes:
+        name: of the column.
+        kind: ``number``, ``word``, or ``text`` (nearly every image has its own: not shown, since
+            it may be an identifier).
+        present: images that state it.
+        missing: images that do not.
+        distinct: different values.
+        values: the most frequent words with their counts; empty for numbers and texts.
+        quantiles: minimum, lower quartile, median, upper quartile, maximum of numbers.
+        edges: the ends of the histogram's bins, one more than counts.
+        histogram: images in each bin.
+        odd: cells of a column of numbers that are none.
+    """
+
+    name: str
+    kind: str
+    present: int
+    missing: int
+    distinct: int
+    values: dict[str, int]
+    quantiles: list[float]
+    edges: list[float]
+    histogram: list[int]
+    odd: int
+
+
+def describe(name: str, cells: np.ndarray) -> Attribute:
+    """Measure one column of (N,) strings."""
+    texts = [text for cell in cells.tolist() if (text := cell.strip()).lower() not in MISSING]
+    counts = Counter(texts)
+    numbers = np.array([value for text in texts if (value := _number(text)) is not None])
+    values: dict[str, int] = {}
+    quantiles: list[float] = []
+    edges: list[float] = []
+    histogram: list[int] = []
+    odd = 0
+    if len(counts) > FEW and len(numbers) >= NUMBERS * len(texts):
+        kind, odd = "number", len(texts) - len(numbers)
+        quantiles = [float(one) for one in np.percentile(numbers, (0, 25, 50, 75, 100))]
+        bars, ends = np.histogram(numbers, BINS)
+        edges, histogram = ends.tolist(), bars.tolist()
+    elif len(counts) > TOP and len(counts) > len(texts) / 2:
+        kind = "text"
+    else:
+        kind, values = "word", dict(counts.most_common(TOP))
+    return Attribute(
+        name,
+        kind,
+        len(texts),
+        len(cells) - len(texts),
+        len(counts),
+        values,
+        quantiles,
+        edges,
+        histogram,
+        odd,
+    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if np.isfinite(value) else None
