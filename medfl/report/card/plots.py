@@ -27,8 +27,9 @@ def draw_sheet(sheet: Sheet, title: str) -> Figure:
     """Rows of samples with the row's name and count at the left."""
     height, width = sheet.pixels.shape[:2]
     rows = len(sheet.names)
-    scale = 9.0 / width
-    figure = Figure(figsize=(11, max(1.4, height * scale + 0.7)), layout="constrained")
+    scale = min(9.0 / width, 1.1 * rows / height)  # inches a pixel: a row has 1.1 at most
+    size = (max(4.0, width * scale + 2), height * scale + 0.7)
+    figure = Figure(figsize=size, layout="constrained")
     axis = figure.subplots()
     show_sheet(axis, sheet, rows)
     axis.set_title(title, loc="left")
