@@ -97,7 +97,8 @@ def write_card(store: Store, folder: Path, sample: int = 8, seed: int = 0) -> di
         (
             "counts",
             plots.draw_counts(card),
-            "Images of each class, and by class and site (or official fold). The numbers stand in "
+            "Images of each class, and by class and site (or official fold; colour: share "
+            "of the site's or fold's images). The numbers stand in "
             "the tables below.",
         ),
         (

@@ -189,8 +189,9 @@ def _joined(parts: Sequence[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, np.nda
 def _correlation(thumbs: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Pearson's correlation between the thumbnails of each pair: (P,)."""
     found = np.empty(len(first))
-    for start in range(0, len(first), _AT_ONCE):
-        part = slice(start, start + _AT_ONCE)
+    step = 256  # thumbnails of so many pairs stay in the processor's cache
+    for start in range(0, len(first), step):
+        part = slice(start, start + step)
         one, other = (_standard(thumbs[rows[part]]) for rows in (first, second))
         found[part] = np.einsum("ij,ij->i", one, other)
     return found

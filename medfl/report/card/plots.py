@@ -112,7 +112,7 @@ def draw_heat(
     axis.tick_params(axis="y", length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
-    axis.set_title(f"Images by class and {title} (colour: share of the {title})", fontsize=9)
+    axis.set_title(f"Images by class and {title}", fontsize=9)
     if len(columns) <= ANNOTATED:
         for (row, column), count in np.ndenumerate(counts):
             ink = "white" if share[row, column] > 55 else "black"
