@@ -22,7 +22,8 @@ from medfl.data.catalog.base import RawData
 from medfl.data.exclusions import SHOWN, Exclusion, by_reason
 from medfl.data.parallel import map_ordered
 from medfl.data.progress import alone, files_of, parse, stamp_of
-from medfl.data.store import IMAGES, PREPARATION, DatasetInfo, Store
+from medfl.data.source_size import COLUMN, source_size
+from medfl.data.store import IMAGES, PREPARATION, DatasetInfo, Sample, Store
 from medfl.data.writer import check, describe_store
 from medfl.errors import MedflError
 from medfl.files import atomic_path, cannot_write, sha256_file, write_json
@@ -64,7 +65,7 @@ def build_store(
                 if not build.worth_keeping:
                     shutil.rmtree(folder, ignore_errors=True)
                 raise
-            kept = [raw.samples[row] for row in build.kept]
+            kept = build.samples()
             excluded = [*raw.excluded, *build.excluded]
             if not kept:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -104,6 +105,7 @@ class _Build:
         self.folder, self.raw = folder, raw
         self.kept: list[int] = []
         self.digests: list[str] = []
+        self.sizes: list[str] = []  # of those kept, in their files
         self.excluded: list[Exclusion] = []
         self.decoded = 0
         self._head: dict[str, Any] = {"plan": plan, "shape": None, "dtype": None}
@@ -150,6 +152,7 @@ class _Build:
         digest: str,
         stamp: list[int],
         image: np.ndarray | None,
+        size: str,
         error: MedflError | None,
         strict: bool,
     ) -> str:
@@ -165,23 +168,33 @@ class _Build:
             if strict and error is not None:
                 raise error
             reason = reason or self._reason(row, error)
-        self._take(row, digest, reason)
+        self._take(row, digest, reason, size)
         self.decoded += 1
-        return json.dumps([digest, stamp, reason]) + "\n"
+        return json.dumps([digest, stamp, reason, size]) + "\n"
+
+    def samples(self) -> list[Sample]:
+        """Those that were kept, with what their files say of their size."""
+        samples = [self.raw.samples[row] for row in self.kept]
+        if not any(self.sizes):
+            return samples
+        return [
+            replace(sample, attributes={**sample.attributes, COLUMN: size})
+            for sample, size in zip(samples, self.sizes, strict=True)
+        ]
 
     def speed(self, seconds: float) -> dict[str, Any]:
         rate = round(self.decoded / seconds, 1) if seconds > 0 else None
         return {"seconds": round(seconds, 1), "images_per_second": rate}
 
-    def _read(self, row: int) -> tuple[str, list[int], np.ndarray | None, MedflError | None]:
+    def _read(self, row: int) -> tuple[str, list[int], np.ndarray | None, str, MedflError | None]:
         source = self.raw.sources[row]
         digest, stamp = "", stamp_of(source)
         try:
             for file in files_of(source):
                 digest += sha256_file(file)  # from the disk; decoding then reads the cache
-            return digest, stamp, self.raw.decode(source), None
+            return digest, stamp, self.raw.decode(source), source_size(source), None
         except MedflError as error:
-            return digest, stamp, None, error
+            return digest, stamp, None, "", error
         except OSError as error:
             what = error.strerror or str(error) or type(error).__name__
             name = error.filename or self.raw.name(row)
@@ -189,6 +202,7 @@ class _Build:
                 digest,
                 stamp,
                 None,
+                "",
                 MedflError(f"{name} cannot be read ({what}): get this file again."),
             )
 
@@ -201,10 +215,11 @@ class _Build:
                 reason = reason.replace(str(file.parent), "its folder")
         return reason.rstrip(".")
 
-    def _take(self, row: int, digest: str, reason: str | None) -> None:
+    def _take(self, row: int, digest: str, reason: str | None, size: str) -> None:
         self.digests.append(digest)
         if reason is None:
             self.kept.append(row)
+            self.sizes.append(size)
         else:
             self.excluded.append(Exclusion(self.raw.name(row), reason))
 
@@ -237,13 +252,13 @@ class _Build:
                 break
             if note[2] is None and len(self.kept) == there:
                 break
-            self._take(row, note[0], note[2])
+            self._take(row, note[0], note[2], note[3])
             sound.append(line + "\n")
         if self.kept:
             self._head = head
             (self.folder / DONE).write_text("".join(sound))
         else:
-            self.digests, self.excluded = [], []
+            self.digests, self.excluded, self.sizes = [], [], []
             (self.folder / DONE).write_text("")
             (self.folder / IMAGES).write_bytes(b"")
 

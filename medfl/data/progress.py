@@ -41,17 +41,17 @@ def alone(folder: Path, path: Path) -> Iterator[None]:
                 return
 
 
-def parse(line: str) -> tuple[str, list[int], str | None] | None:
-    """Digest, stamp and reason of one image that is done; None for anything else.
+def parse(line: str) -> tuple[str, list[int], str | None, str] | None:
+    """Digest, stamp, reason and size of one image that is done; None for anything else.
 
     A reason says why there is no image; ``None`` where there is one.
     """
     try:
-        digest, stamp, reason = json.loads(line)
+        digest, stamp, reason, size = json.loads(line)
     except (ValueError, TypeError):
         return None
-    sound = isinstance(digest, str) and isinstance(stamp, list)
-    return (digest, stamp, reason) if sound and isinstance(reason, str | None) else None
+    sound = all(isinstance(word, str) for word in (digest, size)) and isinstance(stamp, list)
+    return (digest, stamp, reason, size) if sound and isinstance(reason, str | None) else None
 
 
 def files_of(source: Any) -> Iterator[Path]:

@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from medfl.data.source_size import COLUMN
 from medfl.data.store import PREPARATION, Store
 from medfl.errors import MedflError
 from medfl.report.card import leaks, measure
 from medfl.report.card.attributes import describe
 from medfl.report.card.scan import Scan
+from medfl.report.card.sizes import source_sizes
 
 SHOWN_PAIRS = 200  # listed in card.json, the riskiest first; the page shows fewer
 SHOWN_EXCLUDED = 200
@@ -66,7 +68,12 @@ def content(store: Store, scan: Scan, pairs: leaks.Pairs) -> dict[str, Any]:
         "class_by_fold": asdict(folds),
         "modalities": _plain(measure.parts(store.modalities)),
         "groups": asdict(measure.groups(store)),
-        "attributes": [asdict(describe(*column)) for column in store.attributes.items()],
+        "source_sizes": {name: asdict(one) for name, one in source_sizes(store).items()},
+        "attributes": [
+            asdict(describe(name, cells))
+            for name, cells in store.attributes.items()
+            if name != COLUMN
+        ],
         "intensities": _intensities(store, scan, sites.columns),
         "duplicates": _duplicates(store, pairs),
         "preparation": _preparation(store),
