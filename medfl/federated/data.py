@@ -123,9 +123,10 @@ class FederatedData:
         self, rows: Tensor, augment: Augmenter | None = None, crop: Crop | None = None
     ) -> tuple[Tensor, Tensor]:
         """Normalised images (B, C, …) and labels of these rows; cut and changed if asked."""
-        images = self._gather(rows)
+        images = self.images[rows]
         if crop is not None:
-            images = crop(images)
+            images = crop(images)  # while a pixel is a byte
+        images = self._to_float(images)
         if augment is None:
             return self._normalise(images), self.labels[rows]
         draws = augment.draw(len(rows))
@@ -136,14 +137,12 @@ class FederatedData:
 
     def inputs(self, rows: Tensor) -> Tensor:
         """Normalised images (B, C, …) of these rows, in the default floating type."""
-        return self._normalise(self._gather(rows))
+        return self._normalise(self._to_float(self.images[rows]))
 
-    def _gather(self, rows: Tensor) -> Tensor:
-        """Pixel values of these rows, in the default floating type."""
+    def _to_float(self, images: Tensor) -> Tensor:
+        """Pixel values (B, C, …) in the default floating type."""
         # As the model's weights lie: convolutions need not turn either of them.
-        return self.images[rows].to(
-            self._scale.dtype, memory_format=channels_last(self.images.ndim)
-        )
+        return images.to(self._scale.dtype, memory_format=channels_last(images.ndim))
 
     def _normalise(self, images: Tensor) -> Tensor:
         return images.mul_(self._scale).add_(self._shift)

@@ -5,6 +5,7 @@ Draws nothing from any training stream, so that evaluating more often changes no
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +23,23 @@ from medfl.federated.vector import FlatModel
 from medfl.metrics import medical
 
 FOLDS = ("val", "test")
-BATCH = 256
+MOST_IMAGES = 256  # of one forward pass
+MOST_PIXELS = 2**20  # that a network sees at once: 64 channels of them are 256 MiB
+MOST_INPUT = 2**25  # pixels of whole images that patches are cut from: 128 MiB
+
+
+def images_at_once(
+    sides: Sequence[int], batch_size: int, patch: Sequence[int] | None = None
+) -> int:
+    """How many images of these sides go through the network together.
+
+    Decided by the run alone, not by the memory that happens to be free, so that a run gives the
+    same bits each time. A training batch is never too many for the network: its backward pass
+    needs more memory.
+    """
+    pixels = math.prod(sides)
+    network = max(batch_size, MOST_PIXELS // math.prod(patch or sides))
+    return max(1, min(MOST_IMAGES, network, MOST_INPUT // pixels))
 
 
 @torch.inference_mode()
@@ -32,8 +49,10 @@ def predict(model: FlatModel, data: FederatedData, rows: Tensor, server: Federat
         return np.zeros((0, len(data.info.classes)))
     model.module.eval()
     parts = []
-    with autocast(server.config.training, data.device):
-        for part in data.ahead(rows.split(BATCH)):
+    training = server.config.training
+    batch = images_at_once(data.images.shape[2:], training.batch_size, server.patch)
+    with autocast(training, data.device):
+        for part in data.ahead(rows.split(batch)):
             images = data.inputs(part)
             if server.patch is None:
                 parts.append(model.module(images))

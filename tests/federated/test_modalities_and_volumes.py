@@ -9,7 +9,14 @@ from federations import small_store, split_of
 
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
-from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
+from medfl.federated import (
+    FederatedClient,
+    FederatedData,
+    FederatedServer,
+    FederatedTrainer,
+    evaluation,
+)
+from medfl.federated.evaluation import images_at_once
 from medfl.models.fusion import LateFusion
 
 
@@ -71,3 +78,34 @@ def test_a_patch_larger_than_the_images_is_an_error():
         federation(volumes(), patch=9)
     with pytest.raises(MedflError, match="has 2 sides, the images have 3"):
         federation(volumes(), patch=[8, 8])
+
+
+@pytest.mark.parametrize(
+    ("sides", "batch_size", "patch", "images"),
+    [
+        ((28, 28), 32, None, 256),
+        ((224, 224), 16, None, 20),  # 2²⁰ / 50,176
+        ((24, 24, 24), 16, None, 75),  # 2²⁰ / 13,824
+        ((64, 64, 64), 2, None, 4),
+        ((128, 128, 128), 2, None, 2),  # no more than fit, but a training batch
+        ((256, 256, 256), 8, (64, 64, 64), 2),  # 2²⁵ / 2²⁴ whole volumes
+        ((512, 512, 512), 8, (64, 64, 64), 1),
+    ],
+)
+def test_large_images_are_evaluated_few_at_a_time(sides, batch_size, patch, images):
+    assert images_at_once(sides, batch_size, patch) == images
+
+
+def test_how_many_are_evaluated_together_changes_no_prediction(monkeypatch):
+    trainer = federation(volumes(), model="cnn", rounds=1)
+    trainer.train()
+    rows = trainer.evaluator.data.pooled("test")
+
+    def probabilities():
+        model = trainer.server.model
+        return evaluation.predict(model, trainer.evaluator.data, rows, trainer.server)
+
+    together = probabilities()
+    monkeypatch.setattr(evaluation, "MOST_INPUT", 3 * 8 * 10 * 9)
+    assert images_at_once((8, 10, 9), 8) == 3
+    np.testing.assert_allclose(probabilities(), together, atol=1e-6)
