@@ -47,7 +47,8 @@ def pictures(pixels: np.ndarray, colour: bool) -> np.ndarray:
     """uint8 (n, C, H, W) or (n, C, D, H, W) as pictures: (n, h, w), in colour (n, h, w, 3).
 
     Channels stand side by side; so do the middle slices of a volume, across depth (axial in the
-    common layout), height and width.
+    common layout), height and width. Depth rises to the head, so the last two are shown with
+    their last row on top.
     """
     if colour:
         return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
@@ -78,6 +79,6 @@ def _planes(values: np.ndarray) -> list[np.ndarray]:
     depth, height, width = values.shape[1:]
     return [
         values[:, depth // 2],
-        values[:, :, height // 2],
-        values[:, :, :, width // 2],
+        values[:, ::-1, height // 2],
+        values[:, ::-1, :, width // 2],
     ]
