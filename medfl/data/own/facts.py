@@ -98,7 +98,7 @@ class FactReader:
         header = self._header(item)
         cells = item.row.cells if item.row else {}
         patient = self._origin("patient", item, header)
-        if patient is None and self.data.patient.source != "auto":
+        if patient is None and self.data.patient.source not in ("auto", "none"):
             raise LeftOut("has no patient")
         if header is not None:
             self._burnt_in.append(burnt_in_warning(header))

@@ -83,3 +83,14 @@ fusion: late
     assert main(["run", "--config", "run.yaml", "--output-dir", "one"]) == 0
     assert "test accuracy" in capsys.readouterr().out
     assert Store.open(store.path).info.branches == (1, 1)
+
+
+def test_patient_none_keeps_every_sample_as_a_patient_of_its_own(made):
+    """Also where the header names one: a phantom's scans are all of one `patient`."""
+    series("scans/a/one", 40, PatientID="QA", Modality="CT")
+    series("scans/b/two", 240, PatientID="QA", Modality="CT")
+    store = made("folder: ../../scans\nformat: dicom-series\nsize: 8\npatient: none\n")
+    assert len(store) == 2
+    assert store.groups[0] != store.groups[1]
+    record = json.loads((store.path / "prepare.json").read_text())
+    assert "NO PATIENTS" in record["warnings"][0]
