@@ -48,3 +48,25 @@ def test_the_branches_start_apart_and_keep_their_dropout():
 def test_branches_must_be_all_channels(branches):
     with pytest.raises(MedflError, match="together are the images' 2"):
         build_model("cnn", 2, 2, 16, branches=branches)
+
+
+@pytest.mark.parametrize("name", ["cnn", "resnet18"])
+def test_late_fusion_adds_what_each_modality_says(name):
+    """Its head is linear: the four combinations of two findings add up, so never XOR."""
+    torch.manual_seed(0)
+    model = build_model(name, 2, 2, (16, 16), branches=(1, 1)).double().eval()
+    a, b = torch.randn(2, 1, 1, 16, 16).double(), torch.randn(2, 1, 1, 16, 16).double()
+
+    def logits(first, second):
+        with torch.no_grad():
+            return model(torch.cat([first, second], dim=1))
+
+    mixed = logits(a[0], b[0]) + logits(a[1], b[1]) - logits(a[0], b[1]) - logits(a[1], b[0])
+    torch.testing.assert_close(mixed, torch.zeros_like(mixed), atol=1e-9, rtol=0)
+    early = build_model(name, 2, 2, (16, 16)).double().eval()
+    with torch.no_grad():
+        parts = [
+            early(torch.cat([x, y], dim=1))
+            for x, y in zip(a[[0, 1, 0, 1]], b[[0, 1, 1, 0]], strict=True)
+        ]
+    assert (parts[0] + parts[1] - parts[2] - parts[3]).abs().max() > 1e-6
