@@ -97,7 +97,7 @@ def draw_abdomen(rng: np.random.Generator, lesion: str) -> Abdomen:
         ),
         lesion=lesion,
         centre=(x, y, z),
-        radius=float(rng.uniform(18, 26)),
+        radius=float(rng.uniform(20, 26)),
         lobes=lobes if lesion == "lobulated" else lobes[:0],
     )
 
@@ -126,10 +126,10 @@ def lesion_depth(person: Abdomen, x: np.ndarray, y: np.ndarray, z: np.ndarray) -
     A lobulated lesion is a small core with six bumps, of about the volume of the sphere.
     """
     place = [p - centre for p, centre in zip((x, y, z), person.centre, strict=True)]
-    core = 0.62 if len(person.lobes) else 1.0
+    core = 0.55 if len(person.lobes) else 1.0
     depth = core * person.radius - np.sqrt(sum(p**2 for p in place))
     for lobe in person.lobes:
-        bump = [p - 0.85 * person.radius * d for p, d in zip(place, lobe, strict=True)]
+        bump = [p - 0.95 * person.radius * d for p, d in zip(place, lobe, strict=True)]
         depth = np.maximum(depth, 0.5 * person.radius - np.sqrt(sum(p**2 for p in bump)))
     return np.asarray(depth)
 

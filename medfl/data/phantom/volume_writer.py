@@ -15,7 +15,7 @@ from medfl.data.phantom.volume import CLASSES, SCANNERS, CtScanner, draw_abdomen
 from medfl.data.phantom.writer import LABELS, NOTICE, RECIPE
 from medfl.files import atomic_path, write_csv, write_text, write_yaml
 
-VERSION = 1  # raise it whenever the same settings would give other voxels
+VERSION = 2  # raise it whenever the same settings would give other voxels
 COLUMNS = ("volume", "patient", "site", "label")
 WINDOW = (60, 400)  # centre and width that the files ask for
 
