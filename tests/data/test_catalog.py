@@ -442,6 +442,30 @@ def test_medmnist_volumes_become_a_store(mnist, tmp_path, monkeypatch):
     np.testing.assert_array_equal(store.images[4, 0], arrays["val_images"][0])
 
 
+@pytest.mark.slow
+def test_a_resnet_takes_a_step_on_medmnist_volumes(mnist, tmp_path, monkeypatch):
+    """From the official layout to a trained model; the stem keeps 28 voxels a side."""
+    from safetensors.numpy import load_file
+
+    from medfl.cli import main
+    from medfl.data import catalog
+
+    entry, _, _ = mnist("nodulemnist3d", (28, 28, 28), labels=[[0], [1], [0], [1]])
+    monkeypatch.setattr(catalog, "_entries", lambda: {entry.name: entry})
+    (tmp_path / "run.yaml").write_text(
+        "dataset: nodulemnist3d\npartition: iid\nmodel: {name: resnet18}\n"
+        "federated_learning: {num_clients: 1, rounds: 1, local_steps: 1}\n"
+        "training: {batch_size: 2}\n"
+    )
+    roots = ["--data-root", str(tmp_path), "--work-root", str(tmp_path / "work")]
+    words = ["--config", str(tmp_path / "run.yaml"), "--output-dir", str(tmp_path / "run")]
+    assert main(["prepare", "nodulemnist3d", *roots]) == 0
+    assert main(["run", *words, *roots]) == 0
+    assert json.loads((tmp_path / "run/metrics.json").read_text())["status"] == "completed"
+    weights = load_file(tmp_path / "run/model.safetensors")
+    assert weights["backbone.conv1.weight"].shape == (64, 1, 3, 3, 3)  # the small-image stem
+
+
 def test_a_medmnist_volume_of_another_shape(mnist, tmp_path):
     entry, _, _ = mnist("nodulemnist3d", (28, 28, 3))
     with pytest.raises(MedflError, match=r"uint8 \(4, 28, 28, 3\), not of uint8 \(28, 28, 28\)"):
