@@ -131,7 +131,9 @@ def test_unk_is_a_class_where_it_occurs(tmp_path):
     [
         ("GroundTruth", "_0000001,0.0", "_0000001,1.0", "line 2: ISIC_0000001 has 2 classes"),
         ("GroundTruth", "_0000001,0.0,1.0", "_0000001,0.0,0", "0 classes .*no column holds a 1"),
-        ("GroundTruth", "_0000001,0.0", "_0000001,x", "line 2: `x` under MEL is no number"),
+        ("GroundTruth", "_0000001,0.0", "_0000001,x", "line 2: `x` under MEL is not 0 or 1"),
+        ("GroundTruth", "_0000001,0.0,1.0", "_0000001,0.0,nan", "`nan` under NV is not 0 or 1"),
+        ("GroundTruth", "_0000001,0.0,1.0", "_0000001,0.0,0.5", "`0.5` under NV is not 0 or 1"),
         ("GroundTruth", "SCC", "SKK", "lacks the column `SCC`"),
         ("GroundTruth", "ISIC_0024307,", "ISIC_0024306,", "the image ISIC_0024306 stands there tw"),
         ("Metadata", "lesion_id", "lesion", "lacks the column `lesion_id`"),
@@ -145,9 +147,12 @@ def test_bad_tables(tmp_path, table, old, new, match):
         prepared(tmp_path)
 
 
-def test_a_bad_centre_in_the_split(tmp_path):
-    edit(isic(tmp_path, split=True) / "fed_isic2019_train_test_split.csv", ",4,", ",6,")
-    with pytest.raises(MedflError, match="the center `6` is none of 0 to 5"):
+@pytest.mark.parametrize("centre", ["6", "-1", "inf", "nan", "1.5", ""])
+def test_a_bad_centre_in_the_split(tmp_path, centre):
+    """-1 must not count from the end of the list."""
+    table = isic(tmp_path, split=True) / "fed_isic2019_train_test_split.csv"
+    edit(table, ",4,", f",{centre},")
+    with pytest.raises(MedflError, match=f"the center `{centre}` is none of 0 to 5"):
         prepared(tmp_path)
 
 

@@ -41,6 +41,7 @@ CENTRES = (
     "HAM_vienna_dias",
 )  # in the order of FLamby's numbers
 UNKNOWN, HAM = "unknown", "HAM"
+MARKS = {"0": False, "0.0": False, "1": True, "1.0": True}
 ATTRIBUTES = {"age": "age_approx", "sex": "sex", "localization": "anatom_site_general"}
 
 
@@ -112,13 +113,13 @@ class Isic2019(Dataset):
         for name, row in read_table(path, ("image", *self.classes), (UNK,)).by_id("image").items():
             marked = []
             for label in (*self.classes, UNK):
-                try:
-                    if float(row.get(label) or 0):
-                        marked.append(label)
-                except ValueError as error:
+                cell = row.get(label) or "0"
+                if cell not in MARKS:
                     raise MedflError(
-                        f"{path}, line {row.line}: `{row.get(label)}` under {label} is no number."
-                    ) from error
+                        f"{path}, line {row.line}: `{cell}` under {label} is not 0 or 1."
+                    )
+                if MARKS[cell]:
+                    marked.append(label)
             if len(marked) != 1:
                 raise MedflError(
                     f"{path}, line {row.line}: {name} has {len(marked)} classes instead of one "
@@ -179,13 +180,14 @@ def _origin(places: Places, tree: Tree) -> _Origin:
     split = tree.find(*SPLIT)
     if split is not None:
         digest += sha256_file(split)
+        centres = {str(number): name for number, name in enumerate(CENTRES)}
         for name, row in read_table(split, ("image", "center", "fold")).by_id("image").items():
-            try:
-                numbers[name] = (CENTRES[int(float(row["center"]))], row["fold"])
-            except (ValueError, IndexError) as error:
+            number = row["center"].removesuffix(".0")
+            if number not in centres:
                 raise MedflError(
                     f"{split}, line {row.line}: the center `{row['center']}` is none of 0 to 5."
-                ) from error
+                )
+            numbers[name] = (centres[number], row["fold"])
     metadata = tree.find(*ham10000.METADATA)
     if metadata is None:
         beside = places.find(*ham10000.HAM10000.folders)
