@@ -100,6 +100,8 @@ def array_pixels(values: np.ndarray, name: str) -> Pixels:
         values = values[0] if values.shape[0] == 1 else values[..., 0]
     elif values.ndim == 3 and values.shape[0] == 3 and values.shape[-1] != 3:
         values = np.moveaxis(values, 0, -1)
+    if not np.isfinite(values).any():
+        raise MedflError(f"{name} holds no number: all its values are NaN or infinite.")
     bounds = stored_range(values) if values.dtype != np.uint8 else (0.0, 255.0)
     numbers = values.astype(np.float32)
     if numbers.ndim == 2:

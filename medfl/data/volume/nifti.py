@@ -69,8 +69,10 @@ def read_nifti(
     values = np.asarray(stored, dtype=np.float32)
     finite = np.isfinite(values)
     if not finite.all():
+        if not finite.any():
+            raise MedflError(f"{path} holds no number: all its voxels are NaN or infinite.")
         notes.append(f"{int((~finite).sum())} voxels are not numbers: taken for padding")
-        values = np.where(finite, values, values[finite].min() if finite.any() else 0)
+        values = np.where(finite, values, values[finite].min())
     affine = _affine(image.header, image.affine, path, notes)
     pixels = Pixels(values, voxel_sizes(affine), valid=None if finite.all() else finite)
     return finish(Volume(pixels, affine, notes, (path,)), spacing, canonical)

@@ -151,6 +151,8 @@ def broken(tmp_path, kind):
         save(path, np.zeros((5, 6, 1), np.float32))
     elif kind == "vectors":
         save(path, np.zeros((5, 6, 7, 1, 3), np.float32))
+    elif kind == "no numbers":
+        save(path, np.full((5, 6, 7), np.nan, np.float32))
     elif kind == "colour":
         rgb = np.zeros((5, 6, 7), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
         save(path, rgb)
@@ -172,6 +174,7 @@ def broken(tmp_path, kind):
         ("flat", "is no volume: its shape is 5×6"),
         ("one slice", "is no volume: its shape is 5×6×1"),
         ("vectors", "is no volume: its shape is 5×6×7×1×3"),
+        ("no numbers", "holds no number: all its voxels are NaN"),
         ("colour", "holds colours"),
         ("singular", "affine is singular"),
     ],
