@@ -381,10 +381,14 @@ def validate(kind: type[T], content: Any, where: str) -> T:
         raise MedflError("; ".join(_explain(kind, error, where))) from error
 
 
+_TRIED = re.compile(r"(list|dict|tuple|function-(before|after|wrap|plain))\[")
+
+
 def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> list[str]:
     lines = []
     for problem in error.errors():
-        location = [str(part) for part in problem["loc"]]
+        # Of a choice of types pydantic also names the one it tried, such as `list[str]`: no key.
+        location = [str(part) for part in problem["loc"] if not _TRIED.match(str(part))]
         path = ".".join(location) or "the configuration"
         if problem["type"] == "extra_forbidden":
             known = _keys_at(kind, location[:-1])

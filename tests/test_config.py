@@ -74,6 +74,7 @@ def test_a_file_round_trips(tmp_path):
         ({"seed": True}, ["`seed`", "integer (got True)"]),
         ({"training": {"batch_size": "8x"}}, ["training.batch_size", "'8x'"]),
         ({"training": {"device": "quantum"}}, ["choose auto, cpu, cuda", "'quantum'"]),
+        ({"training": {"patch": 0}}, ["`training.patch`: Input should be greater than or equal"]),
         ({"training": {"threads": 10**6}}, ["training.threads", "1024"]),
         ({"model": {"name": "rsnet18"}}, ["unknown model `rsnet18`; did you mean `resnet18`?"]),
         ({"federated_learning": {"rounds": -1}}, ["federated_learning.rounds", "got -1"]),
