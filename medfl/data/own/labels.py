@@ -12,6 +12,7 @@ from medfl.errors import MedflError
 
 TRUE = {"1", "1.0", "true", "yes", "y"}
 FALSE = {"0", "0.0", "false", "no", "n", ""}
+NOTHING = {"nan", "na", "n/a", "#n/a", "none", "null", "-", "?"}  # how tables write an empty cell
 UNLABELLED = "has no label"
 IGNORED = "has the label `{}`, which is ignored"
 
@@ -90,9 +91,15 @@ class LabelRules:
         return classes_of(labels, self.rules.classes, self.task, where, ordered)
 
     def warnings(self, classes: Sequence[str], labels: Sequence[tuple[str, ...]]) -> list[str]:
-        """Classes without a sample, and classes that look like one."""
+        """Classes without a sample, that look like an empty cell, or that look like one."""
         found = {name for names in labels for name in names}
         lines = [f"no sample has the label `{name}`" for name in classes if name not in found]
+        lines += [
+            f"the label `{name}` is taken for a class, though it looks like an empty cell: "
+            f"`labels: {{map: {{'{name}': ''}}}}` leaves its samples out"
+            for name in classes
+            if name.casefold() in NOTHING
+        ]
         seen: dict[str, str] = {}
         for name in classes:
             alike = re.sub(r"[\W_]+", "", name).casefold()
@@ -129,6 +136,11 @@ def classes_of(
             raise MedflError(
                 f"{where}: {number:,} samples have the label `{name}`, which is not there"
                 f"{did_you_mean(name, stated)} Add it, or map or ignore it."
+            )
+        if len(stated) < 2 and task == "multiclass":
+            raise MedflError(
+                f"{where}: `{stated[0]}` is the only class; at least two are needed. Name "
+                "the others, or leave `classes` out."
             )
         return tuple(stated)
     classes = list(dict.fromkeys(filter(None, ordered)))

@@ -7,6 +7,7 @@ with the columns ``file, label`` and, better, ``patient`` and ``site``.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
@@ -14,6 +15,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from medfl.config import Section, Whole
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
+STORED = ("id", "labels", "group", "site", "modality", "fold")  # columns of every store
 Format = Literal["auto", "image", "dicom", "dicom-series", "nifti", "npz"]
 
 
@@ -51,6 +53,23 @@ class Columns(Described):
         default_factory=list,
         description="columns to keep in samples.csv as they are: none that identifies a person",
     )
+
+    @field_validator("file", "label")
+    @classmethod
+    def _names_some(cls, value: Any) -> Any:
+        if not value and value is not None:
+            raise ValueError("names no column: leave it out for the standard name")
+        return value
+
+    @field_validator("attributes")
+    @classmethod
+    def _are_free(cls, values: list[str]) -> list[str]:
+        for name in values:
+            if name in STORED:
+                raise ValueError(
+                    f"samples.csv has a column `{name}` of its own: rename the table's"
+                )
+        return values
 
 
 class Labels(Described):
@@ -212,6 +231,24 @@ class OwnData(Described):
         "", alias="class", description="my_package.module:MyClass, a CustomMedicalDataset"
     )
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of that class")
+
+    @field_validator("folder")
+    @classmethod
+    def _has_a_home(cls, value: str) -> str:
+        try:
+            Path(value).expanduser()
+        except RuntimeError as error:
+            raise ValueError("there is no such user's home: write the whole path") from error
+        return value
+
+    @field_validator("modalities")
+    @classmethod
+    def _differ(cls, values: dict[str, Modality]) -> dict[str, Modality]:
+        seen: dict[str, str] = {}
+        for name, one in values.items():
+            if one.files and seen.setdefault(one.files, name) != name:
+                raise ValueError(f"`{seen[one.files]}` and `{name}` are the same files")
+        return values
 
     @field_validator("name")
     @classmethod

@@ -116,6 +116,21 @@ def test_labels_are_renamed_ignored_and_ordered(made):
     assert preparation(store)["excluded_by_reason"] == {"has the label `9`, which is ignored": 1}
 
 
+def test_a_class_that_looks_like_an_empty_cell_is_pointed_out(made, capsys):
+    """A table that pandas or R wrote may say NaN or NA where there is no label."""
+    rows = [f"{k}.png,{('sick', 'well', 'nan')[k % 3]}" for k in range(6)]
+    for k in range(6):
+        grey(f"xray/{k}.png", 10 * k)
+    text = "folder: ../../xray\ntable: labels.csv\nsize: 8\n"
+    store = made(text, "\n".join(["file,label", *rows]))
+    assert store.info.classes == ("nan", "sick", "well")
+    assert "the label `nan` is taken for a class, though it looks" in capsys.readouterr().err
+    store = made(text + "labels: {map: {'nan': ''}}\n")  # as the warning says
+    assert store.info.classes == ("sick", "well")
+    assert preparation(store)["excluded_by_reason"] == {"has no label": 2}
+    assert "looks like an empty cell" not in capsys.readouterr().err
+
+
 def test_folders_and_names_tell_patient_and_site(made):
     grey("h/north/sick/p7_1.png", 1)
     grey("h/north/well/p7_2.png", 2)
