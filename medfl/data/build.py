@@ -35,7 +35,12 @@ SYNC_EVERY, SYNC_SECONDS = 256, 10.0
 
 
 def build_store(
-    path: str | os.PathLike[str], info: DatasetInfo, raw: RawData, key: str, strict: bool = True
+    path: str | os.PathLike[str],
+    info: DatasetInfo,
+    raw: RawData,
+    key: str,
+    strict: bool = True,
+    whole: int = 0,
 ) -> Store:
     """Decode a dataset into its store on all cores; an interrupted call goes on where it stopped.
 
@@ -49,6 +54,7 @@ def build_store(
             gone on with.
         strict: an image that cannot be decoded is an error; else it is left out and listed.
 
+        whole: images of a published dataset; the title of a store of fewer says that it is a part.
     Returns:
         The store, with ``prepare.json`` beside its images.
     """
@@ -74,6 +80,9 @@ def build_store(
             digest.update("".join(build.digests).encode())
             info = replace(info, source_fingerprint=digest.hexdigest())
             record = _record(info, raw, excluded, len(kept))
+            if len(kept) < whole:  # whoever sees the name sees that it is a part
+                part = f"part: {len(kept):,} of {whole:,} images"
+                info = replace(info, title=f"{info.title} ({part})")
             record |= build.speed(time.monotonic() - started)
             with atomic_path(path) as target:
                 target.mkdir()

@@ -101,7 +101,8 @@ def prepare(
     from medfl.provenance import entry_sha
 
     strict = spec.dataset.complete and not allow_partial
-    build_store(path, info, raw, f"{spec.word} {entry_sha(spec.dataset)}", strict)
+    whole = raw.missing + len(raw.samples) if spec.dataset.complete else 0
+    build_store(path, info, raw, f"{spec.word} {entry_sha(spec.dataset)}", strict, whole)
     _tell(raw, path)
     return path
 

@@ -192,7 +192,7 @@ def test_ham10000_attributes_and_what_allow_partial_leaves_out(tmp_path, capsys)
     Image.new("RGB", (8, 8)).save(folder / "HAM10000_images_part_1" / "ISIC_0000099.jpg")
     store = Store.open(prepare("ham10000-8", tmp_path, tmp_path / "work", allow_partial=True))
     assert list(store.ids) == ["ISIC_0000001", "ISIC_0000003", "ISIC_0000004", "ISIC_0000005"]
-    assert store.info.title == "HAM10000 (part: 5 of 6 images)"
+    assert store.info.title == "HAM10000 (part: 4 of 6 images)"
     assert set(store.attributes["age"]) == {"50.0"}
     assert set(store.attributes["localization"]) == {"back"}
     record = json.loads((store.path / "prepare.json").read_text())

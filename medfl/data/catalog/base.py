@@ -163,12 +163,7 @@ class Dataset(ABC):
             source_fingerprint=raw.fingerprint,
             notes=" ".join(filter(None, (self.notes, raw.notes))),
         )
-        info = replace(info, **raw.info)
-        if raw.missing:  # whoever sees the name sees that it is a part
-            there = len(raw.samples)
-            part = f"part: {there:,} of {there + raw.missing:,} images"
-            info = replace(info, title=f"{info.title} ({part})")
-        return info
+        return replace(info, **raw.info)
 
     def find_root(self, places: Places) -> Path | None:
         """The raw folder."""
