@@ -87,12 +87,16 @@ def prepare(
         The folder of the store.
     """
     spec = resolve(dataset, size)
+    if output_dir is not None and not Path(output_dir).name:
+        raise MedflError(
+            f"--output-dir must name the store's folder, and `{output_dir}` names none."
+        )
     path = Path(output_dir) if output_dir is not None else _place(spec, work_root)
     if (path / DATASET).exists() and not force:
         if _describes(path) == spec.dataset.description_sha():
             return Store.open(path).path
         print(f"{spec.word}: its description was edited; made again.", file=sys.stderr)
-    if output_dir is not None and path.exists() and not _is_store(path):
+    if output_dir is not None and os.path.lexists(path) and not _is_store(path):
         raise MedflError(f"{path} is there and is no store: choose another --output-dir.")
     places = Places(resolve_data_root(data_root), Path(work_root))
     raw = spec.dataset.read(places, spec.size, allow_partial)

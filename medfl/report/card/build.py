@@ -51,6 +51,8 @@ def inspect(
         raise MedflError(f"--sample must be from 1 to {MAX_SAMPLE} pictures, not {sample}.")
     if seed < 0:
         raise MedflError(f"--seed must not be negative, but is {seed}.")
+    if output_dir == "":
+        raise MedflError("--output-dir is empty: name the card's folder, or leave it out.")
     path = store_path(dataset, work_root)
     if not (path / DATASET).is_file():
         path = prepare(dataset, data_root, work_root, allow_partial=allow_partial)
