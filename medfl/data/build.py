@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Sequence
@@ -53,8 +54,8 @@ def build_store(
         key: what else decides the pixels (size, settings, code): work under another key is not
             gone on with.
         strict: an image that cannot be decoded is an error; else it is left out and listed.
-
         whole: images of a published dataset; the title of a store of fewer says that it is a part.
+
     Returns:
         The store, with ``prepare.json`` beside its images.
     """
@@ -79,10 +80,10 @@ def build_store(
             digest = hashlib.sha256(raw.fingerprint.encode())
             digest.update("".join(build.digests).encode())
             info = replace(info, source_fingerprint=digest.hexdigest())
-            record = _record(info, raw, excluded, len(kept))
             if len(kept) < whole:  # whoever sees the name sees that it is a part
                 part = f"part: {len(kept):,} of {whole:,} images"
                 info = replace(info, title=f"{info.title} ({part})")
+            record = _record(info, raw, excluded, len(kept))
             record |= build.speed(time.monotonic() - started)
             with atomic_path(path) as target:
                 target.mkdir()
@@ -200,6 +201,8 @@ class _Build:
         digest, stamp = "", stamp_of(source)
         try:
             for file in files_of(source):
+                if not stat.S_ISREG(file.stat().st_mode):  # to read a pipe would be to wait forever
+                    raise MedflError(f"{file} is no ordinary file: put the image itself there.")
                 digest += sha256_file(file)  # from the disk; decoding then reads the cache
             return digest, stamp, self.raw.decode(source), source_size(source), None
         except MedflError as error:

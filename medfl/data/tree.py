@@ -28,7 +28,7 @@ class Tree:
     Attributes:
         root: the folder.
         files: hidden files and macOS debris are not among them.
-        broken: links to nothing (or to themselves).
+        broken: links to nothing (or to themselves), pipes, sockets and devices.
     """
 
     root: Path

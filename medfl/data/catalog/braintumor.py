@@ -69,7 +69,7 @@ class BrainTumor(Dataset):
         reason = "it lies in no folder of a class, below Training or Testing"
         excluded = [Exclusion(str(file.relative_to(tree.root)), reason) for file in odd]
         excluded += [
-            Exclusion(str(link.relative_to(tree.root)), "it is a link to nothing")
+            Exclusion(str(link.relative_to(tree.root)), "it is no ordinary file")
             for link in tree.broken
             if link.suffix.casefold() in IMAGE_SUFFIXES
         ]
@@ -115,7 +115,9 @@ class BrainTumor(Dataset):
         if odd or broken:
             first = (odd or broken)[0].relative_to(tree.root)
             problem = f"{where}: {len(odd) + len(broken):,} files (the first is {first}) are "
-            problem += "links to nothing or lie in no folder of a class"
+            problem += (
+                "no ordinary files (links to nothing, pipes …) or lie in no folder of a class"
+            )
             raise self.missing(places, problem, partial=True)
 
 

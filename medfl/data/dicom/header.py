@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -46,6 +47,8 @@ def read_header(path: str | os.PathLike[str], pixels: bool = False) -> Dataset:
     """
     path = Path(path)
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # to read a pipe would be to wait forever
+            raise DicomError(path, "is no ordinary file")
         with path.open("rb") as file:
             return parse_header(file, path, pixels)
     except FileNotFoundError as error:
