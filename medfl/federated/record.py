@@ -101,6 +101,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
     return {
         "schema": 1,
         "dataset": config.dataset,
+        "dataset_title": trainer.data.info.title,
         "partition": config.partition,
         "arm": config.arm,
         "algorithm": learning.algorithm,

@@ -68,6 +68,15 @@ class Results:
         runs = self.of(dataset, arm) or [run for run in self.runs if run.arm == arm and run.record]
         return runs[0].role if runs else names.role(arm, "")
 
+    def title(self, dataset: str) -> str:
+        """The dataset's title by its runs' records, which says what part of it was there."""
+        titles = [
+            str(run.record.get("dataset_title") or "")
+            for run in self.runs
+            if run.record and run.dataset == dataset
+        ]
+        return next(filter(None, titles), dataset)
+
     def value(self, run: Run, metric: Metric) -> float | None:
         """A finished run's number, None where it has none."""
         if not run.completed:

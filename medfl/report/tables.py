@@ -120,6 +120,8 @@ def _notes(results: Results, dataset: str, columns: Sequence[Column | None]) -> 
         "Bold: best mean of its group, where the group has two arms or more; "
         "an arm that diverged with any seed is not ranked."
     ]
+    if results.title(dataset) != dataset:
+        notes.insert(0, f"Data: {results.title(dataset)}.")
     if any(column and column[0] is None for column in columns) and len(results.partitions) > 1:
         notes.append("“Mean” columns: mean over the partitions, seed by seed.")
     roles = {results.role(dataset, arm) for arm in results.arms}

@@ -36,6 +36,17 @@ def test_columns_are_accuracy_by_partition_rounds_and_the_other_metrics(cells, r
     )
 
 
+def test_a_part_of_a_dataset_is_named_in_every_kind_of_table(cells, results_dir):
+    assert "Data:" not in " ".join(table(cells, results_dir).notes)  # older records have no title
+    for path in results_dir.rglob("metrics.json"):
+        record = json.loads(path.read_text()) | {"dataset_title": "Toy set (part: 39 of 40 images)"}
+        path.write_text(json.dumps(record))
+    assert table(cells, results_dir).notes[0] == "Data: Toy set (part: 39 of 40 images)."
+    aggregate(cells, results_dir)
+    for ending in ("md", "tex"):
+        assert "part: 39 of 40" in (results_dir / "tables" / f"comparison.{ending}").read_text()
+
+
 def test_cells_by_hand(cells, results_dir):
     cell = texts(table(cells, results_dir), "fedavg")
     assert cell["IID"] == "82.0 ± 2.0"
