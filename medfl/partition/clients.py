@@ -170,6 +170,11 @@ def _site_blocks(
                 f"partition `site` has one client a site, and {store.path} has {len(sites)} "
                 f"({', '.join(sites)}), not {num_clients}: leave num_clients out."
             )
+        if len(sites) == 1:
+            raise MedflError(
+                f"{store.path}: all samples are of one site, `{sites[0]}`: by `site` it would be "
+                "a federation of one client; choose another, for example dirichlet-0.5."
+            )
         clients = np.ones(len(sites), np.int64)
     else:
         training = np.array([(groups.sites[fold == 0] == site).sum() for site in sites])

@@ -103,6 +103,9 @@ def test_sites(make_store):
         make_split(store, "site-dirichlet-1", 2, 0)
     with pytest.raises(MedflError, match="site `a` has"):
         make_split(store, "site-dirichlet-1", 50, 0)
+    alone = make_store(labels, sites=np.repeat("a", 60))
+    with pytest.raises(MedflError, match="all samples are of one site, `a`"):
+        make_split(alone, "site", None, 0)
     store.sites[7] = ""
     with pytest.raises(MedflError, match="sample `s000007` has no site"):
         make_split(store, "site", None, 0)
