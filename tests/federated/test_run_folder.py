@@ -49,6 +49,7 @@ def test_a_run_and_its_record(place):
     assert json.loads((place / "run" / "metrics.json").read_text()) == metrics
     config = FederatedConfig.read(place / "run" / "config.yaml")
     assert config.fingerprint() == metrics["provenance"]["config_sha256"]
+    assert metrics["dataset_title"] == "test"
     log = (place / "run" / "run.log").read_text()
     assert "round    2/2" in log
     for key in ("code_sha", "store_fingerprint", "split_sha256", "torch", "started"):
