@@ -210,12 +210,15 @@ class _Build:
         except OSError as error:
             what = error.strerror or str(error) or type(error).__name__
             name = error.filename or self.raw.name(row)
+            mend = "get this file again"
+            if isinstance(error, PermissionError):
+                mend = "give yourself the right to read it (chmod u+r)"
             return (
                 digest,
                 stamp,
                 None,
                 "",
-                MedflError(f"{name} cannot be read ({what}): get this file again."),
+                MedflError(f"{name} cannot be read ({what}): {mend}."),
             )
 
     def _reason(self, row: int, error: MedflError | None) -> str:

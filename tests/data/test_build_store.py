@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -274,6 +275,24 @@ def test_what_cannot_be_read_is_listed_without_folders_and_everything_adds_up(tm
     assert reasons["s007"] == "is uint8 (1, 4, 6), not uint8 (1, 6, 6) as the first"
     assert str(tmp_path) not in text
     assert ".png" not in text
+
+
+def test_a_file_that_one_may_not_read(tmp_path, raw):
+    """As of mode 000; root, who may run this, could read it."""
+
+    def decoder(path):
+        if path.name == "004.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return decode(path)
+
+    with pytest.raises(
+        MedflError, match=r"004\.png cannot be read \(Permission denied\): give you"
+    ):
+        build_store(tmp_path / "toy", INFO, raw_of(raw, decoder), "key")
+    store = build_store(tmp_path / "toy", INFO, raw_of(raw, decoder), "key", strict=False)
+    record = json.loads((store.path / "prepare.json").read_text())
+    (only,) = record["excluded_files"]
+    assert only["reason"].startswith("the file cannot be read (Permission denied): give yourself")
 
 
 def test_exclusions_survive_an_interruption(tmp_path, raw, few):
