@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -117,7 +117,7 @@ class _Build:
         self.digests: list[str] = []
         self.sizes: list[str] = []  # of those kept, in their files
         self.excluded: list[Exclusion] = []
-        self.decoded = 0
+        self.decoded, self.files_decoded = 0, 0
         self._head: dict[str, Any] = {"plan": plan, "shape": None, "dtype": None}
         self._started = time.monotonic()
         self._resume()
@@ -180,6 +180,7 @@ class _Build:
             reason = reason or self._reason(row, error)
         self._take(row, digest, reason, size)
         self.decoded += 1
+        self.files_decoded += sum(1 for _ in files_of(self.raw.sources[row]))
         return json.dumps([digest, stamp, reason, size]) + "\n"
 
     def samples(self) -> list[Sample]:
@@ -193,8 +194,13 @@ class _Build:
         ]
 
     def speed(self, seconds: float) -> dict[str, Any]:
-        rate = round(self.decoded / seconds, 1) if seconds > 0 else None
-        return {"seconds": round(seconds, 1), "images_per_second": rate}
+        """How fast images (and, of volumes of many files, the files) were decoded."""
+        images, files = (
+            round(count / seconds, 1) if seconds > 0 else None
+            for count in (self.decoded, self.files_decoded)
+        )
+        found = {"seconds": round(seconds, 1), "images_per_second": images}
+        return found | ({"files_per_second": files} if self.files_decoded else {})
 
     def _read(self, row: int) -> tuple[str, list[int], np.ndarray | None, str, MedflError | None]:
         source = self.raw.sources[row]
@@ -297,9 +303,10 @@ def _record(
         "excluded": len(excluded),
         "missing": raw.missing,
         "warnings": list(raw.warnings),
+        **({"scan": dict(raw.scan)} if raw.scan else {}),
         "settings": dict(raw.settings),
         "excluded_by_reason": by_reason(excluded),
-        "excluded_files": [asdict(one) for one in excluded],
+        "excluded_files": [one.record() for one in excluded],
     }
 
 

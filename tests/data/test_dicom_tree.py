@@ -10,8 +10,9 @@ from pydicom import uid
 from pydicom.data import get_testdata_file
 
 from medfl.data.dicom import DicomError, DicomPreprocessor, scan_tree
+from medfl.data.dicom.twins import find_twins
 from medfl.data.parallel import map_ordered
-from medfl.data.privacy import Pseudonyms
+from medfl.data.privacy import FileNames, Pseudonyms
 from medfl.errors import MedflError
 
 NAMES = Pseudonyms(bytes(range(32)), "tree")
@@ -68,46 +69,39 @@ def root(tmp_path):
 
 
 def test_everything_is_found_or_listed(root):
-    tree = scan_tree(root, NAMES, attributes=["PatientSex", "(0008,0080)"])
-    person, day = NAMES.file("Testarossa Ludmilla"), NAMES.file("1958-06-17")
-    assert [file.name for file in tree.files] == [
-        f"{person}/{day}/IM1",
-        f"b [x] é/{NAMES.file('acc77120.dcm')}",
+    tree = scan_tree(
+        root, ["PatientSex", "(0008,0080)"], also=lambda header, path: (header.Rows, path.name)
+    )
+    day = root / "Testarossa Ludmilla" / "1958-06-17" / "IM1"
+    assert [path.relative_to(root).as_posix() for path in tree.headers] == [
+        "Testarossa Ludmilla/1958-06-17/IM1",
+        "b [x] é/acc77120.dcm",
         "b [x] é/no suffix",
+        "c/copy.dcm",
         "c/other pixels.dcm",
         "c/us.dcm",
         "d/packed.dcm",
     ]
-    found = tree.files[0]
-    assert found.record() == {
-        "file": found.name,
-        "patient": NAMES.patient("MRN00471193"),
-        "series": NAMES.series("1.2.840.4711.2"),
-        "modality": "CT",
-        "rows": 8,
-        "columns": 8,
-        "frames": 1,
-        "photometric": "MONOCHROME2",
-        "bits": 16,
-        "syntax": "Explicit VR Little Endian",
-        "burnt_in": "",
-    }
-    assert found.path == root / "Testarossa Ludmilla" / "1958-06-17" / "IM1"
-    assert found.header.attributes == {"PatientSex": "", "(0008,0080)": "Klinikum Hohenfels"}
-    assert found.header.series == "1.2.840.4711.2"
-    reasons = {one.file: one.reason for one in tree.excluded}
+    assert tree.copies == {root / "c" / "copy.dcm": day}
+    found = tree.headers[day]
+    assert found.attributes == {"PatientSex": "", "(0008,0080)": "Klinikum Hohenfels"}
+    assert found.also == (8, "IM1")
+    assert (found.series, found.patient) == ("1.2.840.4711.2", "MRN00471193")
+    assert (found.modality, found.rows, found.bits, found.frames) == ("CT", 8, 16, 1)
+    assert tree.headers[root / "b [x] é" / "acc77120.dcm"].modality == ""  # no code: a name
+    assert [path.name for path in tree.others] == ["notes 17.06.1958.txt"]
+    assert tree.scanned == 7 + 1 + 10  # but the hidden file and the link
+    reasons = {path.relative_to(root).as_posix(): reason for path, reason in tree.left}
     expected = {
         ".DS_Store": "is a hidden file",
         "DICOMDIR": "is the directory of a medium",
-        "c/copy.dcm": f"is the same image as {person}/{day}/IM1",
         "d/cut.dcm": "is truncated: its pixel data are cut off",
         "d/empty.dcm": "is not a DICOM file",
         "d/head.dcm": "truncated before",
-        f"d/{NAMES.file('notes 17.06.1958.txt')}": "is not a DICOM file",
         "d/packed-cut.dcm": "is truncated: its compressed pixel data",
         "d/reportsi.dcm": "holds no image (Basic",
         "d/rtstruct.dcm": "holds no image (RT Structure Set Storage)",
-        "d/self": "",
+        "d/self": "cannot be read",
         "loop": "is a link to a folder that is read elsewhere",
         "nothing": "is a link to nothing",
         "pipe": "is no ordinary file",
@@ -120,11 +114,25 @@ def test_everything_is_found_or_listed(root):
 
 
 def test_no_identifier_is_in_what_may_be_written(root):
-    tree = scan_tree(root, NAMES)
-    written = repr(tree) + repr([file.record() for file in tree.files]) + repr(tree.excluded)
-    written = (written + repr(tree.warnings)).lower()
-    assert len(tree.files) == 6
+    tree = scan_tree(root)
+    names = FileNames(NAMES, tree.identifiers, "compare")
+    paths = [*tree.headers, *tree.others, *(path for path, _ in tree.left)]
+    shown = [names(path.relative_to(root).as_posix()) for path in paths]
+    written = (repr(tree) + repr(shown) + repr([why for _, why in tree.left])).lower()
     assert not [secret for secret in SECRETS if secret in written]
+    assert {"c/other pixels.dcm", "d/packed-cut.dcm", "b [x] é/no suffix"} <= set(shown)
+    assert f"d/{NAMES.file('notes 17.06.1958.txt')}" in shown
+
+
+def test_copies_are_told_by_pixels_and_not_by_uid_alone(tmp_path):
+    pixels = [np.full((4, 4), value, np.uint8) for value in (1, 2, 1, 2, 3)]
+    paths = [write(tmp_path / f"{n}.dcm", one) for n, one in enumerate(pixels)]
+    lone = write(tmp_path / "lone.dcm", pixels[0], SOPInstanceUID="1.9")
+    uids = dict.fromkeys(paths, "1.2.3") | {lone: "1.9"}
+    twins = find_twins(uids)
+    assert twins.copies == {paths[2]: paths[0], paths[3]: paths[1]}
+    assert twins.different == 2  # 2 and 3 differ from 1
+    assert find_twins(dict.fromkeys(paths, "")).copies == {}
 
 
 def test_many_files_are_decoded_by_processes_in_order(tmp_path):
@@ -145,18 +153,18 @@ def test_an_error_in_a_process_comes_after_the_results_before_it():
 
 def test_bad_requests(tmp_path):
     with pytest.raises(MedflError, match="is no folder"):
-        scan_tree(tmp_path / "none", NAMES)
+        scan_tree(tmp_path / "none")
     with pytest.raises(MedflError, match="did you mean `PatientSex`"):
-        scan_tree(tmp_path, NAMES, attributes=["PatientSx"])
+        scan_tree(tmp_path, ["PatientSx"])
 
 
 def test_real_series_and_radiographs(real_data):
     folder = real_data / "dicom"
     if not folder.is_dir():
         pytest.skip("no dicom/ under the test data")
-    tree = scan_tree(folder, NAMES, workers=1)
-    double = [one for one in tree.excluded if "is the same image as" in one.reason]
-    assert len(tree.files) + len(double) == sum(1 for _ in folder.rglob("*.dcm"))
-    assert len(double) == 3  # of the six radiographs, three are copies with other headers
-    assert {file.header.modality for file in tree.files} >= {"MR", "DX"}
-    assert len({file.series for file in tree.files if file.header.modality == "MR"}) >= 2
+    tree = scan_tree(folder, workers=1)
+    assert len(tree.headers) == sum(1 for _ in folder.rglob("*.dcm"))
+    assert len(tree.copies) == 3  # of the six radiographs, three are copies with other headers
+    kept = [header for path, header in tree.headers.items() if path not in tree.copies]
+    assert {header.modality for header in kept} >= {"MR", "DX"}
+    assert len({header.series for header in kept if header.modality == "MR"}) >= 2

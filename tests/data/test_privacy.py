@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from medfl.data.privacy import (
+    FileNames,
     Identifiers,
     Pseudonyms,
     burnt_in_summary,
@@ -23,6 +24,7 @@ from medfl.data.privacy import (
     error_words,
     find_original,
     load_key,
+    of_patients,
     safe_path,
     scrub,
     show_original,
@@ -160,6 +162,37 @@ def test_components_that_name_a_person_become_pseudonyms(identifiers, name):
 @pytest.mark.parametrize("name", SHOWN)
 def test_other_components_stay(identifiers, name):
     assert safe_path(f"images/{name}", identifiers, NAMES) == f"images/{name}"
+
+
+PEOPLE_UNKNOWN = Identifiers()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["DOE_JANE_1970.dcm", "doe_jane.dcm", "Doe Jane", "JohnDoe", "doe-1970.txt", "Doe^Jane"],
+)
+def test_parts_built_like_names_are_hidden_though_no_header_has_them(name):
+    names = FileNames(NAMES, PEOPLE_UNKNOWN, "compare")
+    assert names(f"images/{name}") == f"images/{NAMES.file(name)}"
+    assert FileNames(NAMES, PEOPLE_UNKNOWN, "show")(f"images/{name}") == f"images/{name}"
+
+
+@pytest.mark.parametrize(
+    "name", ["broken.dcm", "notes.txt", "IM0001", "series 2 (copy)", "left lung 2021", "T1w_3mm"]
+)
+def test_words_are_shown_where_people_are_known(name):
+    assert FileNames(NAMES, PEOPLE_UNKNOWN, "compare")(name) == name
+    strict = FileNames(NAMES, PEOPLE_UNKNOWN, "hide")
+    assert strict(name) == (name if name == "IM0001" else NAMES.file(name))
+
+
+def test_parts_that_are_patients_are_hidden():
+    names = FileNames(NAMES, of_patients(["A7", "12", "Rose"]), "compare", {"sick"}, {"A7", "12"})
+    assert names("sick/IM0012") == "sick/IM0012"
+    assert names("a7/12/rose.dcm") == "/".join(map(NAMES.file, ("a7", "12", "rose.dcm")))
+    strict = FileNames(NAMES, PEOPLE_UNKNOWN, "hide", people={"12"})
+    assert strict("IM0012") == NAMES.file("IM0012")
+    assert strict("IM0013") == "IM0013"
 
 
 def test_dates_spread_over_folders(identifiers):

@@ -36,6 +36,7 @@ class RawData:
         warnings: for ``prepare.json`` and the screen.
         settings: how pixels are made, for ``prepare.json``.
         info: fields of ``DatasetInfo`` that only the data could tell (classes, channels, …).
+        scan: what looking through the files took, for ``prepare.json``.
     """
 
     samples: Sequence[Sample]
@@ -49,6 +50,7 @@ class RawData:
     warnings: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
+    scan: Mapping[str, Any] = field(default_factory=dict)
 
     def name(self, row: int) -> str:
         """What a source is called in outputs."""

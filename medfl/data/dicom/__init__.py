@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from medfl.data.dicom.frames import frame_count, frame_header, pixel_spacing
     from medfl.data.dicom.header import DicomError, attribute, read_header
     from medfl.data.dicom.preprocess import DicomImage, DicomPreprocessor
-    from medfl.data.dicom.tree import FoundFile, Tree, scan_tree
+    from medfl.data.dicom.scan import FileHeader
+    from medfl.data.dicom.tree import Tree, scan_tree
 
 _HOMES = {
     "DicomError": "header",
     "DicomImage": "preprocess",
     "DicomPreprocessor": "preprocess",
-    "FoundFile": "tree",
+    "FileHeader": "scan",
     "Tree": "tree",
     "attribute": "header",
     "frame_count": "frames",
@@ -31,7 +32,7 @@ __all__ = [
     "DicomError",
     "DicomImage",
     "DicomPreprocessor",
-    "FoundFile",
+    "FileHeader",
     "Tree",
     "attribute",
     "frame_count",

@@ -69,7 +69,7 @@ def parse_header(file: BinaryIO, path: Path, pixels: bool = False) -> Dataset:
     start = file.read(132)
     file.seek(0)
     prefixed = start[128:] == b"DICM"
-    if not prefixed and not _is_data_set(start):
+    if not looks_like_dicom(start):
         raise DicomError(path, "is not a DICOM file (it lacks the DICM prefix)")
     try:
         header = dcmread(file, stop_before_pixels=not pixels, force=not prefixed)
@@ -126,9 +126,13 @@ def kind(header: Dataset) -> str:
     return getattr(header.get("SOPClassUID"), "name", None) or "no SOP class"
 
 
-def _is_data_set(start: bytes) -> bool:
-    """The bytes begin with an element of group 0002 or 0008, little or big endian."""
-    return start[:2] in (b"\x08\x00", b"\x02\x00", b"\x00\x08") and len(start) == 132
+def looks_like_dicom(start: bytes) -> bool:
+    """The first 132 bytes of a file end in the prefix, or begin like a data set without one.
+
+    Such a data set begins with an element of group 0002 or 0008, little or big endian.
+    """
+    begins = start[:2] in (b"\x08\x00", b"\x02\x00", b"\x00\x08")
+    return len(start) == 132 and (start[128:] == b"DICM" or begins)
 
 
 def _guessed_syntax(header: Dataset) -> UID:

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -19,6 +19,9 @@ from medfl.data.privacy.words import error_words
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+Also = Callable[["Dataset", Path], Any]
+"""What else to compute of a header while it is there."""
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _CODE = re.compile(r"[A-Z][A-Z0-9_ ]{0,15}")
@@ -37,6 +40,7 @@ class FileHeader:
         burnt_in: why its pixels may name the patient; empty where nothing speaks for it.
         uid, series, study, patient: as the file states them, identifiers of a person.
         attributes: those that the caller asked for, as text.
+        also: what the caller's own function made of the header.
     """
 
     modality: str
@@ -52,6 +56,7 @@ class FileHeader:
     study: str = field(repr=False)
     patient: str = field(repr=False)
     attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    also: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Scanned:
     identifiers: Identifiers = field(default_factory=Identifiers, repr=False)
 
 
-def scan_file(path: Path, attributes: Sequence[str] = ()) -> Scanned:
+def scan_file(path: Path, attributes: Sequence[str] = (), also: Also | None = None) -> Scanned:
     """Read one file's attributes, and check that its pixel data are all there."""
     identifiers = Identifiers()
     try:
@@ -73,7 +78,7 @@ def scan_file(path: Path, attributes: Sequence[str] = ()) -> Scanned:
         with path.open("rb") as file:
             header = parse_header(file, path)
             identifiers = collect(header)
-            return _judged(header, file, path, identifiers, attributes)
+            return _judged(header, file, path, identifiers, attributes, also)
     except DicomError as error:
         return Scanned(None, error.reason, identifiers)
     except FileNotFoundError:
@@ -91,6 +96,7 @@ def _judged(
     path: Path,
     identifiers: Identifiers,
     attributes: Sequence[str],
+    also: Also | None,
 ) -> Scanned:
     meta = header.file_meta
     if (
@@ -125,6 +131,7 @@ def _judged(
         study=attribute(header, "StudyInstanceUID"),
         patient=attribute(header, "PatientID"),
         attributes={name: attribute(header, name) for name in attributes},
+        also=also(header, path) if also else None,
     )
     return Scanned(found, "", identifiers)
 

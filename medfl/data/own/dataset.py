@@ -14,13 +14,22 @@ from medfl.data.exclusions import Exclusion
 from medfl.data.modality import Preprocess, preset_for, resolve
 from medfl.data.own.codes import dicom_code
 from medfl.data.own.decode import Reader, channel_names
-from medfl.data.own.facts import FactReader, Facts, modalities_of, read_own_table
-from medfl.data.own.files import list_files
-from medfl.data.own.join import Item, Left, gather
+from medfl.data.own.facts import (
+    FactReader,
+    Facts,
+    modalities_of,
+    read_own_table,
+    wanted_of_headers,
+)
+from medfl.data.own.files import Left, list_files
+from medfl.data.own.join import Item, gather
 from medfl.data.own.labels import LeftOut
-from medfl.data.own.people import groups_of, numbered, safe_name
+from medfl.data.own.names import file_names
+from medfl.data.own.people import check_attributes, groups_of, numbered
 from medfl.data.own.schema import OwnData
-from medfl.data.privacy import Pseudonyms, load_key
+from medfl.data.own.series import find_volumes, slices_hint, slices_or_reason
+from medfl.data.own.spacing import common_spacing
+from medfl.data.privacy import FileNames, Pseudonyms, load_key
 from medfl.data.store import Sample
 from medfl.errors import MedflError
 from medfl.files import sha256_file
@@ -45,17 +54,20 @@ class OwnDataset(Dataset):
         """
         folder, table_path = self._places(places)
         table = read_own_table(self.data, table_path) if table_path is not None else None
-        found = list_files(folder, self.data.files, self.data.format)
-        if table_path is not None:  # it may lie among the images
-            others = [name for name in found.others if not found.path(name).samefile(table_path)]
-            found = replace(found, others=others)
-        slices: list[Left] = []
-        if self.data.format == "dicom-series":
-            from medfl.data.own.series import find_volumes
-
-            found, slices = find_volumes(found)
+        series = self.data.format == "dicom-series"
+        found = list_files(
+            folder,
+            self.data.files,
+            self.data.format,
+            wanted_of_headers(self.data, table),
+            slices_or_reason if series else None,
+        )
+        ours = [path.resolve() for path in (table_path, self.path) if path is not None]
+        left = [one for one in found.left if (folder / one.key).resolve() not in ours]
+        listed = replace(found, left=left)
+        found = find_volumes(listed) if series else listed
         items, left = gather(self.data, found, table)
-        left += slices
+        left += found.left
         reader = FactReader(self.data, str(self.path), found, table)
         kept: list[Item] = []
         facts: list[Facts] = []
@@ -68,11 +80,15 @@ class OwnDataset(Dataset):
         if not kept:
             reasons = Counter(one.reason for one in left).most_common(3)
             why = "; ".join(f"{number:,}: {reason}" for reason, number in reasons)
-            tables = ", ".join(sorted(x for x in found.others if x.endswith((".csv", ".tsv"))))
+            others = sorted(one.key for one in found.left)
+            tables = ", ".join(name for name in others if name.endswith((".csv", ".tsv")))
             hint = f" There is {tables}: name it by `table:`." if tables and table is None else ""
             raise MedflError(f"{self.path}: no sample is left of {len(items):,} ({why}).{hint}")
         pseudonyms = Pseudonyms(load_key(places.work_root), self.name)
-        return self._raw(kept, facts, left, reader, pseudonyms, size)
+        known = {*reader.classes([one.labels for one in facts]), *(one.site for one in facts)}
+        people = {one.patient for one in facts} | reader.patients_of_table()
+        named = file_names(self.data.file_names, listed, pseudonyms, known - {""}, people)
+        return self._raw(kept, facts, left, reader, pseudonyms, named, size)
 
     def description_sha(self) -> str:
         """Hash of the description and of its table: an edit of either makes the store again."""
@@ -123,37 +139,44 @@ class OwnDataset(Dataset):
         left: list[Left],
         reader: FactReader,
         pseudonyms: Pseudonyms,
+        named: FileNames,
         size: int,
     ) -> RawData:
+        found = reader.found
         labels = [one.labels for one in facts]
         classes = reader.classes(labels)
-        warnings = [*reader.rules.warnings(classes, labels), *reader.burnt_in()]
+        warnings = [
+            *reader.rules.warnings(classes, labels),
+            *(w.rstrip(".") for w in found.warnings),
+        ]
+        if self.data.format == "auto":
+            headers = (found.header(item.files[0]) for item in items)
+            warnings = [*slices_hint(filter(None, headers)), *warnings]
+        patients = [one.patient for one in facts]
+        where = f"{self.path}: columns.attributes"
+        warnings += check_attributes([one.attributes for one in facts], patients, where)
         ids = numbered([item.key for item in items], pseudonyms.sample)
-        groups = groups_of([one.patient for one in facts], ids, pseudonyms, warnings)
+        groups = groups_of(patients, ids, pseudonyms, warnings)
         modalities = modalities_of(self.data, reader.table)
-        known = {*classes, *(one.site for one in facts)}
-        people = {one.patient for one in facts}
-
-        def named(key: str) -> str:
-            return safe_name(key, pseudonyms, known, people)
-
         settings = self._settings(modalities, facts)
         codes = [one.modality or dicom_code(self.data.modality) for one in facts]
         samples = [
             Sample(ident, one.labels, group, one.site, code, one.fold, one.attributes)
             for ident, one, group, code in zip(ids, facts, groups, codes, strict=True)
         ]
-        found = [[reader.found.source(file) for file in item.files] for item in items]
+        read = [[found.source(file) for file in item.files] for item in items]
         # A lone file stands for itself; slices, and several modalities, are tuples.
         sources = [
             parts[0] if len(parts) == 1 and isinstance(parts[0], Path) else tuple(parts)
-            for parts in found
+            for parts in read
         ]
+        stacks = {stack.files: stack for stack in found.stacks.values()}
         info: dict[str, Any] = {
             "classes": classes,
             "task": reader.rules.task,
             "modality": Counter(codes).most_common(1)[0][0],
             "channels": channel_names(settings, modalities),
+            "spacing": common_spacing(found, (item.files for item in items), settings, size),
         }
         if self.data.fusion == "late" and len(settings) > 1:
             info["branches"] = tuple(one.channel_count for one in settings)
@@ -162,11 +185,12 @@ class OwnDataset(Dataset):
         return RawData(
             samples,
             sources,
-            Reader(settings, size),
+            Reader(settings, size, stacks),
             self.description_sha(),
             names=[named(item.key) for item in items],
-            excluded=[Exclusion(named(one.key), one.reason) for one in left],
+            excluded=[_exclusion(one, named) for one in sorted(left, key=lambda one: one.key)],
             warnings=warnings,
+            scan=found.scan,
             settings={"description": self.description_sha(), "size": size, "preprocess": record},
             info=info,
         )
@@ -181,6 +205,12 @@ class OwnDataset(Dataset):
             )
         usual = self.data.modality or (codes[0] if codes else "none")
         return tuple(settings_of(self.data, name, usual, self.path) for name in modalities)
+
+
+def _exclusion(left: Left, named: FileNames) -> Exclusion:
+    """As it may be written."""
+    name = left.key if left.plain else named(left.key)
+    return Exclusion(name, left.reason, f"of {named(left.twin)}" if left.twin else "")
 
 
 def settings_of(data: OwnData, modality: str, usual: str, path: Path) -> Preprocess:

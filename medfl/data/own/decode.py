@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from medfl.data.own.files import kind_of
 from medfl.data.pixels import Pixels
 from medfl.errors import MedflError
 
+if TYPE_CHECKING:
+    from medfl.data.volume import Stack
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -23,16 +26,18 @@ class Reader:
     Attributes:
         settings: for each modality in turn.
         size: side of the result.
+        stacks: volumes by their files, where the slices were sorted already.
     """
 
     settings: tuple[Preprocess, ...]
     size: int
+    stacks: Mapping[tuple[Path, ...], Stack] = field(default_factory=dict, repr=False)
 
     def __call__(self, source: Any) -> np.ndarray:
         """(C, size, size) or (C, size, size, size); the modalities' channels one after another."""
         parts = source if isinstance(source, tuple) else (source,)
         stored = [
-            to_store(read_any(part), settings, self.size)
+            to_store(read_any(part, self.stacks), settings, self.size)
             for part, settings in zip(parts, self.settings, strict=True)
         ]
         if len({image.ndim for image in stored}) > 1:
@@ -42,11 +47,13 @@ class Reader:
         return stored[0] if len(stored) == 1 else np.concatenate(stored)
 
 
-def read_any(source: Any) -> Pixels:
+def read_any(source: Any, stacks: Mapping[tuple[Path, ...], Stack] | None = None) -> Pixels:
     """A file of any kind, the slices of a volume, or an array, at its full resolution."""
     if isinstance(source, tuple):
-        from medfl.data.volume import VolumePreprocessor
+        from medfl.data.volume import VolumePreprocessor, read_stack
 
+        if stacks and source in stacks:
+            return read_stack(stacks[source]).pixels
         return VolumePreprocessor(1).read(source).pixels
     if not isinstance(source, Path):
         return array_pixels(np.asarray(source), "the array")

@@ -6,20 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from medfl.data.own.files import Found, kind_of
+from medfl.data.own.files import Found
 from medfl.data.own.join import Item, file_columns
 from medfl.data.own.labels import LabelRules, LeftOut
 from medfl.data.own.people import folder_name, found_in, refuse_personal
 from medfl.data.own.schema import Origin, OwnData
-from medfl.data.privacy import burnt_in_summary, burnt_in_warning, collect
+from medfl.data.privacy import collect
 from medfl.data.tables import Table, read_table
 from medfl.errors import MedflError
+
+if TYPE_CHECKING:
+    from medfl.data.dicom import FileHeader
 
 STANDARD = ("file", "id", "label", "patient", "site", "fold")
 FOLDS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 DICOM_SITES = ("InstitutionName", "StationName")
+PERSON = ("PatientName", "PatientID", "AccessionNumber")
+ALWAYS = (*PERSON, *DICOM_SITES, "PatientIdentityRemoved", "ImagePositionPatient")
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,8 @@ class FactReader:
                 )
         if data.site.attribute:
             refuse_personal(data.site.attribute, f"{where}: site")
-
-        self._burnt_in: list[str] = []
+        for name in keywords_of(data, table):
+            refuse_personal(name, f"{where}: columns.attributes")
 
     def classes(self, labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         """The classes in order; ``MedflError`` where they look like patients."""
@@ -80,10 +85,6 @@ class FactReader:
             )
         return self.rules.classes(labels, columns)
 
-    def burnt_in(self) -> list[str]:
-        """What was seen that speaks for names in the pixels themselves."""
-        return [line.rstrip(".") for line in burnt_in_summary(self._burnt_in)]
-
     @cached_property
     def label_columns(self) -> list[str]:
         """The columns of labels; empty where the table has none."""
@@ -95,13 +96,11 @@ class FactReader:
 
     def of(self, item: Item) -> Facts:
         """The facts of one sample; ``LeftOut`` where it lacks one that it needs."""
-        header = self._header(item)
+        header = self.found.header(item.files[0])
         cells = item.row.cells if item.row else {}
         patient = self._origin("patient", item, header)
         if patient is None and self.data.patient.source not in ("auto", "none"):
             raise LeftOut("has no patient")
-        if header is not None:
-            self._burnt_in.append(burnt_in_warning(header))
         fold = cells.get(self._column("fold"), "").casefold()
         fold = FOLDS.get(fold, fold)
         if fold not in ("", "train", "val", "test"):
@@ -111,9 +110,18 @@ class FactReader:
             patient or "",
             self._origin("site", item, header) or "",
             fold,
-            str(header.get("Modality", "")) if header is not None else "",
+            header.modality if header is not None else "",
             self._attributes(cells, header),
         )
+
+    def patients_of_table(self) -> set[str]:
+        """Everyone whom the table names, those without a file too."""
+        column = self._column("patient")
+        columns = {column} if column else set()
+        if self.data.columns.key is not None:
+            columns.add(self.data.columns.key[1])
+        rows = self.table if self.table is not None else ()
+        return {row[name] for row in rows for name in columns} - {""}
 
     def _column(self, key: str) -> str:
         """The table's column of a fact: the stated one, or the standard one if it is there."""
@@ -122,7 +130,7 @@ class FactReader:
         stated = getattr(self.data.columns, key)
         return stated or (key if key in self.table.columns else "")
 
-    def _labels(self, item: Item, header: Any) -> tuple[str, ...]:
+    def _labels(self, item: Item, header: FileHeader | None) -> tuple[str, ...]:
         if self.label_source == "table":
             if item.row is None:
                 raise LeftOut("no row of the table names it")
@@ -136,11 +144,11 @@ class FactReader:
                 raise LeftOut("lies in no folder that could be its label")
             return self.rules.of_text(name)
         text = self._attribute(header, self.data.labels.attribute)
-        if _names_patient(text, header):
+        if header is not None and _names_patient(text, header):
             raise LeftOut(f"has a name or number of its patient in {self.data.labels.attribute}")
         return self.rules.of_text(text)
 
-    def _origin(self, key: str, item: Item, header: Any) -> str | None:
+    def _origin(self, key: str, item: Item, header: FileHeader | None) -> str | None:
         """A patient or site; None where it has none."""
         origin: Origin = getattr(self.data, key)
         source, column = origin.source, self._column(key)
@@ -158,33 +166,21 @@ class FactReader:
             return next(filter(None, (self._attribute(header, name) for name in names)), None)
         return None
 
-    def _header(self, item: Item) -> Any:
-        """The header of the sample's first file, where it is DICOM."""
-        path = self.found.path(item.files[0])
-        if kind_of(path) != "dicom":
-            return None
-        from medfl.data.dicom import read_header
-
-        try:
-            return read_header(path)
-        except MedflError as error:
-            reason = getattr(error, "reason", "is a damaged DICOM file")
-            raise LeftOut(reason) from error
-
-    def _attribute(self, header: Any, name: str) -> str:
+    def _attribute(self, header: FileHeader | None, name: str) -> str:
         if header is None:
             raise LeftOut(f"is no DICOM file, so it has no {name}")
-        from medfl.data.dicom import attribute
+        return header.attributes[name].strip()
 
-        return attribute(header, name).strip()
-
-    def _attributes(self, cells: Mapping[str, str], header: Any) -> dict[str, str]:
+    def _attributes(self, cells: Mapping[str, str], header: FileHeader | None) -> dict[str, str]:
         found = {}
         for name in self.data.columns.attributes:
             if name in cells:
                 found[name] = cells[name]
-            else:  # not a column, so a keyword: `table` checked
-                found[name] = self._attribute(header, name)
+                continue
+            # Not a column, so a keyword: `table` checked.
+            found[name] = self._attribute(header, name)
+            if header is not None and _names_patient(found[name], header):
+                raise LeftOut(f"has a name or number of its patient in {name}")
         return found
 
     def _line(self, item: Item) -> str:
@@ -193,15 +189,27 @@ class FactReader:
         return f"{self.table.path}, line {item.row.line}"
 
 
-def _names_patient(text: str, header: Any) -> bool:
+def _names_patient(text: str, header: FileHeader) -> bool:
     """Whether free text holds the patient's name or numbers; other people's words are common."""
     from pydicom import Dataset
 
     person = Dataset()
-    for keyword in ("PatientName", "PatientID", "AccessionNumber"):
-        if keyword in header:
-            person[keyword] = header[keyword]
+    for keyword in PERSON:
+        setattr(person, keyword, header.attributes[keyword])
     return collect(person).in_text(text)
+
+
+def keywords_of(data: OwnData, table: Table | None) -> list[str]:
+    """Those of ``columns.attributes`` that are no columns, but DICOM attributes."""
+    columns = table.columns if table is not None else ()
+    return [name for name in data.columns.attributes if name not in columns]
+
+
+def wanted_of_headers(data: OwnData, table: Table | None) -> list[str]:
+    """The DICOM attributes that the facts are made of."""
+    stated = [data.labels.attribute, data.patient.attribute, data.site.attribute]
+    stated += [data.columns.key[0]] if data.columns.key else []
+    return list(dict.fromkeys([*ALWAYS, *filter(None, stated), *keywords_of(data, table)]))
 
 
 def read_own_table(data: OwnData, path: Path) -> Table:
@@ -211,6 +219,8 @@ def read_own_table(data: OwnData, path: Path) -> Table:
     required: list[str] = []
     if by_pattern:
         required.append(columns.id or "id")
+    elif columns.key is not None:
+        required.append(columns.key[1])
     elif isinstance(columns.file, dict):
         required += columns.file.values()
     else:
@@ -234,6 +244,6 @@ def modalities_of(data: OwnData, table: Table | None) -> Sequence[str]:
     """The names of a sample's images; one empty name where it has one."""
     if any(modality.files for modality in data.modalities.values()):
         return tuple(data.modalities)
-    if table is not None:
+    if table is not None and data.columns.key is None:
         return tuple(file_columns(data, table))
     return ("",)

@@ -1,15 +1,20 @@
-"""The files below a folder, and what each of them is by its ending."""
+"""The files below a folder, and what each of them is: DICOM by content, others by their ending."""
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from medfl.data.own.schema import Format
+from medfl.data.privacy import Identifiers
 from medfl.errors import MedflError
+
+if TYPE_CHECKING:
+    from medfl.data.dicom import FileHeader
+    from medfl.data.dicom.scan import Also
 
 ENDINGS = {
     "image": (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".pgm"),
@@ -17,7 +22,25 @@ ENDINGS = {
     "nifti": (".nii", ".nii.gz"),
     "npz": (".npz", ".npy"),
 }
-NO_DATA = ("DICOMDIR", "Thumbs.db", "desktop.ini", "__MACOSX")
+OTHER = "is no image, DICOM, NIfTI or npz file"
+COPY = "is the same image as another file (equal SOPInstanceUID and pixels)"
+
+
+@dataclass(frozen=True)
+class Left:
+    """Left out.
+
+    Attributes:
+        key: a path below the folder, or a sample's name; or a place in the table.
+        reason: why, without any name.
+        twin: the path of which it is a copy.
+        plain: the key names nobody: it is shown as it is.
+    """
+
+    key: str
+    reason: str
+    twin: str = ""
+    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,85 +50,123 @@ class Found:
     Attributes:
         folder: where they lie.
         files: data, one a name; a volume of many slices has one name too.
-        others: what is no data.
-        series: the slices of such volumes.
+        left: what is no data, with the reason.
+        headers: what is kept of the header of each DICOM image, by its path.
+        copies: DICOM images that another one is, too, and that one.
+        stacks: the volumes that were put together of slices, by name.
+        identifiers: of all people whom a header names.
+        warnings: what a user should know of the DICOM images.
+        scan: what looking took, for ``prepare.json``.
     """
 
     folder: Path
     files: list[str]
-    others: list[str]
-    series: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    left: list[Left] = field(default_factory=list)
+    headers: Mapping[str, FileHeader] = field(default_factory=dict)
+    copies: Mapping[str, str] = field(default_factory=dict)
+    stacks: Mapping[str, Any] = field(default_factory=dict)
+    identifiers: Identifiers = field(default_factory=Identifiers)
+    warnings: Sequence[str] = ()
+    scan: Mapping[str, Any] = field(default_factory=dict)
 
-    def path(self, name: str) -> Path:
-        """The whole path of a file, of a volume's first one."""
-        return self.series[name][0] if name in self.series else self.folder / name
+    def header(self, name: str) -> FileHeader | None:
+        """The header of a DICOM file, of a volume's first one; None for other files."""
+        if name in self.stacks:
+            name = self.relative(self.stacks[name].files[0])
+        return self.headers.get(name)
 
     def source(self, name: str) -> Path | tuple[Path, ...]:
-        """A file, or the slices of a volume."""
-        return self.series.get(name) or self.folder / name
+        """A file, or the files of a volume."""
+        return self.stacks[name].files if name in self.stacks else self.folder / name
+
+    def relative(self, path: Path) -> str:
+        """A file by its path below the folder."""
+        return path.relative_to(self.folder).as_posix()
 
 
 def kind_of(path: Path) -> str | None:
-    """What a file is: image, dicom, nifti, npz; None for anything else."""
-    name = path.name.lower()
-    for kind, endings in ENDINGS.items():
-        if name.endswith(endings):
-            return kind
-    # Scanners and archives write DICOM without an ending, or end the name with a UID.
-    if not path.suffix or re.fullmatch(r"\.\d+", path.suffix):
-        try:
-            with path.open("rb") as file:
-                return "dicom" if file.read(132)[128:] == b"DICM" else None
-        except OSError:
-            return None
-    return None
+    """What a file is: dicom by its content, image, nifti, npz by its ending; None otherwise."""
+    from medfl.data.dicom.header import looks_like_dicom
+
+    try:
+        with path.open("rb") as file:
+            if looks_like_dicom(file.read(132)):
+                return "dicom"
+    except OSError:  # said by what reads it
+        pass
+    return _by_ending(path.name)
 
 
-def list_files(folder: Path, pattern: str = "", form: Format = "auto") -> Found:
-    """All data files below a folder, through links too; hidden ones do not count.
+def _by_ending(name: str) -> str | None:
+    low = name.lower()
+    return next((kind for kind, endings in ENDINGS.items() if low.endswith(endings)), None)
+
+
+def list_files(
+    folder: Path,
+    pattern: str = "",
+    form: Format = "auto",
+    attributes: Sequence[str] = (),
+    also: Also | None = None,
+) -> Found:
+    """All data files below a folder, through links too; the headers of DICOM files are read.
 
     Args:
         folder: where to look.
         pattern: such as ``**/*.dcm``; everything where empty.
         form: only files of this kind; ``auto`` takes every known kind.
+        attributes: keywords to keep of DICOM headers.
+        also: what else to compute of each header.
 
     Raises:
         MedflError: where there is no such folder, or nothing to read in it.
     """
-    if not folder.is_dir():
-        raise MedflError(f"{folder} is not a folder.")
+    from medfl.data.dicom import scan_tree
+
     wanted = form.removesuffix("-series") if form != "auto" else None
     chosen = _pattern(pattern) if pattern else None
+
+    def name(path: Path) -> str:
+        return path.relative_to(folder).as_posix()
+
+    def counts(path: Path) -> bool:
+        return chosen is None or chosen.fullmatch(name(path)) is not None
+
+    tree = scan_tree(folder, attributes, also=also, chosen=counts)
     files: list[str] = []
-    others: list[str] = []
-    for name in _walk(folder):
-        if chosen is not None and not chosen.fullmatch(name):
-            continue
-        kind = kind_of(folder / name)
-        (files if kind and wanted in (None, kind) else others).append(name)
+    left = [Left(name(path), reason) for path, reason in tree.left]
+    kinds = dict.fromkeys(tree.headers, "dicom")
+    for path in [*tree.headers, *tree.others]:
+        kind = kinds.get(path) or _by_ending(path.name)
+        if kind and wanted in (None, kind):
+            files.append(name(path))
+        else:
+            other = OTHER if wanted is None or kind is None else f"is no {wanted} file (`format`)"
+            left.append(Left(name(path), other))
     if not files:
         what = {None: "image, DICOM, NIfTI or npz file", "image": "image"}.get(wanted, wanted)
         which = f" that matches `{pattern}`" if pattern else ""
-        raise MedflError(f"{folder} holds no {what}{which} ({len(others):,} other files).")
-    return Found(folder, files, others)
-
-
-def _walk(folder: Path) -> list[str]:
-    names, seen = [], set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        inode = os.stat(place)
-        if (inode.st_dev, inode.st_ino) in seen:  # a link to a folder above it
-            folders[:] = []
-            continue
-        seen.add((inode.st_dev, inode.st_ino))
-        folders[:] = [name for name in folders if _counts(name)]
-        below = Path(place).relative_to(folder)
-        names += [(below / name).as_posix() for name in files if _counts(name)]
-    return sorted(names)
-
-
-def _counts(name: str) -> bool:
-    return not name.startswith(".") and name not in NO_DATA
+        reasons = sorted({reason for _, reason in tree.left})[:2]
+        why = f"; {'; '.join(reasons)}" if reasons else ""
+        raise MedflError(f"{folder} holds no {what}{which} ({len(left):,} other files{why}).")
+    rate = round(tree.scanned / tree.seconds, 1) if tree.seconds > 0 else None
+    scan: dict[str, Any] = {
+        "files": tree.scanned,
+        "seconds": round(tree.seconds, 1),
+        "files_per_second": rate,
+    }
+    taken = set(files)
+    headers = {name(path): header for path, header in tree.headers.items()}
+    return Found(
+        folder,
+        sorted(files),
+        left,
+        {one: header for one, header in headers.items() if one in taken},
+        {name(path): name(first) for path, first in tree.copies.items()},
+        identifiers=tree.identifiers,
+        warnings=tree.warnings,
+        scan=scan,
+    )
 
 
 def _pattern(glob: str) -> re.Pattern[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medfl.data.own.files import Found, id_pattern
+from medfl.data.own.files import COPY, Found, Left, id_pattern
 from medfl.data.own.schema import OwnData
 from medfl.data.tables import Row, Table
 from medfl.errors import MedflError
@@ -13,7 +13,6 @@ from medfl.errors import MedflError
 NO_ROW = "no row of the table names it"
 NO_FILE = "the table names it, but there is no such file"
 NO_MODALITY = "lacks the image of modality `{}`"
-OTHER = "is no image, DICOM, NIfTI or npz file"
 
 
 @dataclass(frozen=True)
@@ -31,14 +30,6 @@ class Item:
     row: Row | None = None
 
 
-@dataclass(frozen=True)
-class Left:
-    """Left out: a path below the folder (or a cell of the table), and why."""
-
-    key: str
-    reason: str
-
-
 def gather(data: OwnData, found: Found, table: Table | None) -> tuple[list[Item], list[Left]]:
     """Samples in the order of their keys, and what is left out.
 
@@ -47,17 +38,32 @@ def gather(data: OwnData, found: Found, table: Table | None) -> tuple[list[Item]
     """
     if any(modality.files for modality in data.modalities.values()):
         items, left = _by_pattern(data, found, table)
+    elif table is not None and data.columns.key is not None:
+        items, left = _by_attribute(*data.columns.key, found, table)
     elif table is not None:
         items, left = _by_row(data, found, table)
     else:
         items, left = [Item(name, (name,)) for name in found.files], []
-    left += [Left(name, OTHER) for name in found.others]
-    return sorted(items, key=lambda item: item.key), left
+    return _once_each(sorted(items, key=lambda item: item.key), found, left)
+
+
+def _once_each(items: list[Item], found: Found, left: list[Left]) -> tuple[list[Item], list[Left]]:
+    """Leave out samples all of whose files are copies of an earlier sample's."""
+    seen: dict[tuple[str, ...], Item] = {}
+    kept = []
+    for item in items:
+        same = seen.setdefault(tuple(found.copies.get(f, f) for f in item.files), item)
+        if same is item:
+            kept.append(item)
+        else:
+            left.append(Left(item.key, COPY, twin=same.key))
+    return kept, left
 
 
 def _by_row(data: OwnData, found: Found, table: Table) -> tuple[list[Item], list[Left]]:
     columns = file_columns(data, table)
     index = _index(found.files)
+    out = _index([one.key for one in found.left])
     items: list[Item] = []
     left: list[Left] = []
     taken: dict[str, int] = {}
@@ -67,7 +73,8 @@ def _by_row(data: OwnData, found: Found, table: Table) -> tuple[list[Item], list
             name = _look_up(row, column, index, found, table)
             if name is None:
                 lacking = NO_MODALITY.format(modality) if modality and not row[column] else NO_FILE
-                left.append(Left(row[column] or f"line {row.line} of the table", lacking))
+                if not _is_listed(row[column], out, found):
+                    left.append(Left(f"line {row.line} of the table", lacking, plain=True))
                 break
             if name in taken:
                 raise MedflError(
@@ -119,13 +126,66 @@ def _by_pattern(data: OwnData, found: Found, table: Table | None) -> tuple[list[
             row = rows[key] if rows is not None else None
             items.append(Item(key, tuple(files[name] for name in patterns), row))
     if rows is not None:
-        left += [Left(key, NO_FILE) for key in rows if key not in samples]
+        left += [
+            Left(f"line {row.line} of the table", NO_FILE, plain=True)
+            for key, row in rows.items()
+            if key not in samples
+        ]
     if not items:
         raise MedflError(
             f"below {found.folder}, no sample has all of {', '.join(patterns)}"
             + (f" and a row in {table.path}." if table is not None else ".")
         )
     return items, left
+
+
+def _by_attribute(
+    keyword: str, column: str, found: Found, table: Table
+) -> tuple[list[Item], list[Left]]:
+    """A table that knows files by a DICOM attribute; one row may tell of many files."""
+    rows = _rows_by_id(table, column)
+    items: list[Item] = []
+    left: list[Left] = []
+    fits: set[str] = set()
+    values = []
+    for name in found.files:
+        header = found.header(name)
+        value = header.attributes[keyword] if header is not None else ""
+        values.append(value)
+        if header is None:
+            left.append(Left(name, f"is no DICOM file, so it has no {keyword}"))
+        elif not value:
+            left.append(Left(name, f"states no {keyword}"))
+        elif value not in rows:
+            left.append(Left(name, NO_ROW))
+        else:
+            fits.add(value)
+            items.append(Item(name, (name,), rows[value]))
+    if not items:
+        bare = {value.lstrip("0") for value in values if value}
+        alike = sum(key.lstrip("0") in bare for key in rows)
+        zeros = (
+            f" ({alike:,} of them would if zeros at their front did not count, which a spreadsheet "
+            "may have taken off: export the column as text)"
+            if alike
+            else ""
+        )
+        raise MedflError(
+            f"{table.path}: no DICOM file below {found.folder} has a {keyword} that stands in the "
+            f"column `{column}`{zeros}."
+        )
+    left += [
+        Left(f"line {row.line} of the table", f"no DICOM file has its {keyword}", plain=True)
+        for key, row in rows.items()
+        if key not in fits
+    ]
+    return items, left
+
+
+def _is_listed(cell: str, out: dict[str, list[str]], found: Found) -> bool:
+    """Whether a file that the table names is there, and was left out with a reason."""
+    name = cell.replace("\\", "/").removeprefix("./")
+    return bool(name) and name.removeprefix(found.folder.as_posix().rstrip("/") + "/") in out
 
 
 def _rows_by_id(table: Table, column: str) -> dict[str, Row]:

@@ -1,24 +1,21 @@
-"""Who a sample belongs to, and what people and files are called in every output."""
+"""Who a sample belongs to, what people are called in every output, and what may stand in one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from medfl.data.privacy import Pseudonyms
+from medfl.data.privacy.words import has_pattern
 from medfl.errors import MedflError
+
+MANY = 20
+"""Patients from which on a column with as many values as patients is suspect."""
 
 NO_PATIENTS = (
     "NO PATIENTS: nothing says which images are of one patient, so each counts as a patient of its "
     "own. Where some share one, test results come out too good: say who is whose by `patient`"
 )
-COUNTED = re.compile(
-    r"(im|img|image|slice|frame|scan|file|series|se|i)[-_ ]?0*\d{1,5}(\.nii\.gz|\.[a-z]{2,5})?"
-    r"|images?|scans?|dicom|data|raw|train|val|test",
-    re.I,
-)
-"""How scanners and exports name what they count; whatever else a file is called may be a name."""
-
 PERSONAL = re.compile(
     r"Patient(?!Position|Orientation|Sex$|Age$|Size$|Weight$)|PersonName|BirthDate|Physician|"
     r"Accession|OtherPatient|Operator|Telephone|Address|UID$|Date$|Time$"
@@ -58,26 +55,6 @@ def groups_of(
     return numbered(named, pseudonyms.patient)
 
 
-def safe_name(
-    path: str, pseudonyms: Pseudonyms, known: Collection[str], people: Collection[str]
-) -> str:
-    """A path as it may be shown: parts that may name a person become pseudonyms (``f-…``).
-
-    Args:
-        path: from the data's folder.
-        pseudonyms: of the dataset; ``find_original`` finds the file again.
-        known: words that are written out anyway: labels and sites.
-        people: the patients.
-    """
-
-    def shown(part: str) -> bool:
-        number = re.sub(r"\D", "", part.split(".")[0])
-        named = part in people or number in people or number.lstrip("0") in people
-        return part in known or (COUNTED.fullmatch(part) is not None and not named)
-
-    return "/".join(part if shown(part) else pseudonyms.file(part) for part in path.split("/"))
-
-
 def refuse_personal(keyword: str, where: str) -> None:
     """Refuse an attribute that names a person where it would be written out as it is."""
     if PERSONAL.search(keyword):
@@ -85,6 +62,54 @@ def refuse_personal(keyword: str, where: str) -> None:
             f"{where}: `{keyword}` can identify a person, and would be written into the store: "
             "choose another attribute."
         )
+
+
+def check_attributes(
+    attributes: Sequence[Mapping[str, str]], patients: Sequence[str], where: str
+) -> list[str]:
+    """Refuse columns that are to be written out and whose values identify people.
+
+    Args:
+        attributes: of each sample.
+        patients: of each sample, as the data call them; empty where nobody knows.
+        where: what asks for these columns, for errors.
+
+    Returns:
+        Warnings of columns that only may.
+
+    Raises:
+        MedflError: for values that are dates or numbers of six digits and more, or that are the
+            samples' own patients. No value is repeated.
+    """
+    warnings = []
+    for name in dict.fromkeys(key for one in attributes for key in one):
+        values = [one.get(name, "") for one in attributes]
+        stated = [(v, p) for v, p in zip(values, patients, strict=True) if v]
+        dated = sum(has_pattern(value) for value, _ in stated)
+        if dated:
+            raise MedflError(
+                f"{where}: `{name}` holds a date, or a number of six digits and more, in {dated:,} "
+                "samples, and would be written into the store: leave it out, or write it coarser "
+                "(an age, a year, a range)."
+            )
+        own = sum(value.casefold() == patient.casefold() for value, patient in stated)
+        if own > 1 and own * 2 > len(stated):
+            raise MedflError(
+                f"{where}: `{name}` is the patient in {own:,} samples, and would be written into "
+                "the store: leave it out."
+            )
+        people, distinct = len(set(filter(None, patients))), len({v for v, _ in stated})
+        if people >= MANY and distinct >= people and not all(map(_is_measured, values)):
+            warnings.append(
+                f"`{name}` has as many different values as there are patients: it may identify "
+                "them, and is written into the store; leave it out of the attributes if it does"
+            )
+    return warnings
+
+
+def _is_measured(value: str) -> bool:
+    """Empty, or a number with a fraction or of at most three digits: a measure, an age."""
+    return re.fullmatch(r"|-?\d{1,3}|-?\d*[.,]\d+(e-?\d+)?", value, re.I) is not None
 
 
 def folder_name(path: str, level: int) -> str | None:

@@ -43,6 +43,11 @@ class Columns(Described):
         "of multi-modal samples ({t1: t1_file, flair: flair_file}). Standard: file",
     )
     id: str | None = Field(None, description="what {id} is in `modalities`. Standard: id")
+    dicom: str | dict[str, str] | None = Field(
+        None,
+        description="instead of `file`: the DICOM attribute by which the table knows its files, "
+        "AccessionNumber; {AccessionNumber: acc_no} where its column has another name",
+    )
     label: str | list[str] | None = Field(
         None, description="the label; or several columns of 0 and 1, a class each. Standard: label"
     )
@@ -70,6 +75,23 @@ class Columns(Described):
                     f"samples.csv has a column `{name}` of its own: rename the table's"
                 )
         return values
+
+    @model_validator(mode="after")
+    def _knows_files_in_one_way(self) -> Columns:
+        if self.dicom is not None and (self.file is not None or self.id is not None):
+            raise ValueError("give either `dicom`, or `file` or `id`: how the table knows files")
+        if isinstance(self.dicom, dict) and len(self.dicom) != 1:
+            raise ValueError("`dicom` takes one attribute, as in {AccessionNumber: acc_no}")
+        return self
+
+    @property
+    def key(self) -> tuple[str, str] | None:
+        """The DICOM attribute by which the table knows its files, and its column."""
+        if self.dicom is None:
+            return None
+        if isinstance(self.dicom, str):
+            return self.dicom, self.dicom
+        return next(iter(self.dicom.items()))
 
 
 class Labels(Described):
@@ -209,6 +231,12 @@ class OwnData(Described):
     )
     files: str = Field("", description="which of its files, such as '**/*.dcm'; all images if not")
     format: Format = Field("auto", description="auto: by each file's ending")
+    file_names: Literal["auto", "hide", "show"] = Field(
+        "auto",
+        description="of paths in outputs: auto hides parts that may name a person by what DICOM "
+        "headers and the table say, and all but counted ones where nothing says it; hide: all but "
+        "counted ones; show: none",
+    )
     table: str = Field("", description="a CSV file: from this file's place, or from `folder`")
     columns: Columns = Columns()
     labels: Labels = Labels()
@@ -264,7 +292,12 @@ class OwnData(Described):
             )
         if self.options and not self.kind:
             raise ValueError("`options` are arguments of a `class`, which is not given")
-        own = {"files", "format", "columns", "patient", "site", "modalities", "fusion"}
+        own = {"files", "format", "file_names", "columns", "patient", "site", "modalities"}
+        own.add("fusion")
+        if self.columns.dicom and (self.modalities or not self.table):
+            raise ValueError(
+                "`columns.dicom` brings a `table` and DICOM files of one modality together"
+            )
         if self.base and (odd := own & self.model_fields_set):
             raise ValueError(f"`base` brings its own `{min(odd)}`: leave it out")
         if self.kind and (odd := (own | {"labels"}) & self.model_fields_set):

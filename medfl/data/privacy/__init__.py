@@ -1,12 +1,14 @@
 """The people in the files: pseudonyms for their names, and nothing of theirs in any output."""
 
 from medfl.data.privacy.burnt_in import burnt_in_summary, burnt_in_warning
-from medfl.data.privacy.identifiers import Identifiers, collect, safe_path, scrub
+from medfl.data.privacy.file_names import FileNames
+from medfl.data.privacy.identifiers import Identifiers, collect, of_patients, safe_path, scrub
 from medfl.data.privacy.original import find_original, show_original
 from medfl.data.privacy.pseudonyms import Pseudonyms, load_key
 from medfl.data.privacy.words import error_words
 
 __all__ = [
+    "FileNames",
     "Identifiers",
     "Pseudonyms",
     "burnt_in_summary",
@@ -15,6 +17,7 @@ __all__ = [
     "error_words",
     "find_original",
     "load_key",
+    "of_patients",
     "safe_path",
     "scrub",
     "show_original",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import PurePath
@@ -157,14 +157,20 @@ _IMAGE_SEQUENCES = {
 }  # of the image, not of people; long
 
 
-def safe_path(path: PurePath | str, identifiers: Identifiers, pseudonyms: Pseudonyms) -> str:
+def safe_path(
+    path: PurePath | str,
+    identifiers: Identifiers,
+    pseudonyms: Pseudonyms,
+    hides: Callable[[str], bool] | None = None,
+) -> str:
     """A path (from the root of its data, with ``/``) as it may be written into outputs.
 
     A component that holds an identifier, a date or a long number becomes its pseudonym
-    (``f-…``); others are repeated.
+    (``f-…``); others are repeated. ``hides`` decides on components instead of ``identifiers``.
     """
     parts = list(PurePath(path).parts)
-    hidden = [identifiers.in_text(part) for part in parts]
+    hides = hides or identifiers.in_text
+    hidden = [hides(part) for part in parts]
     for first in range(len(parts) - 1):  # a date may be spread: 2021/03/15, 2021/0315, 202103/15
         for last in range(first + 2, min(first + 3, len(parts)) + 1):
             run = parts[first:last]
@@ -172,6 +178,16 @@ def safe_path(path: PurePath | str, identifiers: Identifiers, pseudonyms: Pseudo
                 hidden[first:last] = [True] * len(run)
     shown = (pseudonyms.file(p) if h else p for p, h in zip(parts, hidden, strict=True))
     return "/".join(printable(part) for part in shown)
+
+
+def of_patients(patients: Iterable[str]) -> Identifiers:
+    """Identifiers of people of whom a table knows the name or number."""
+    words: set[str] = set()
+    numbers: set[str] = set()
+    for patient in patients:
+        numbers.update(_number_forms(patient))
+        words.update(_name_words(patient))
+    return Identifiers(frozenset(words), frozenset(numbers - words))
 
 
 def scrub(text: str, identifiers: Identifiers) -> str:

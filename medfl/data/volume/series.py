@@ -53,7 +53,7 @@ def read_series(
         try:
             volumes.append(read_stack(stack, spacing, canonical))
         except MedflError as error:
-            exclusions += [Exclusion(str(path), _reason(error, path)) for path in stack.files]
+            exclusions += [Exclusion(str(path), reason_of(error, path)) for path in stack.files]
     return volumes, exclusions
 
 
@@ -68,7 +68,7 @@ def plan_series(
         try:
             found = read_slices(path)
         except MedflError as error:
-            exclusions.append(Exclusion(str(path), _reason(error, path)))
+            exclusions.append(Exclusion(str(path), reason_of(error, path)))
             continue
         uid = found[0].uid
         if uid and uid in seen:
@@ -77,6 +77,13 @@ def plan_series(
             continue
         seen[uid] = path
         slices += found
+    stacks, left = plan_slices(slices)
+    return stacks, exclusions + left
+
+
+def plan_slices(slices: Iterable[Slice]) -> tuple[list[Stack], list[Exclusion]]:
+    """Sort slices, of whose files none is a copy, into stacks."""
+    exclusions: list[Exclusion] = []
     by_series = defaultdict(list)
     for item in slices:
         by_series[item.series].append(item)
@@ -183,7 +190,7 @@ def _where(item: Slice) -> str:
     return str(item.path) if item.index == 0 else f"{item.path} (frame {item.index + 1})"
 
 
-def _reason(error: MedflError, path: Path) -> str:
+def reason_of(error: MedflError, path: Path) -> str:
     """What an error says about ``path``, without naming it again."""
     if isinstance(error, DicomError) and error.path == path:
         return error.reason

@@ -79,7 +79,11 @@ class Slice:
 
 def read_slices(path: Path) -> list[Slice]:
     """The slices that a file holds; ``MedflError`` where it holds none that a volume can use."""
-    header = read_header(path)
+    return slices_in(read_header(path), path)
+
+
+def slices_in(header: Dataset, path: Path) -> list[Slice]:
+    """As ``read_slices``, of a header that was read already; ``path`` is its file."""
     if "Rows" not in header or "Columns" not in header:
         raise MedflError(f"{path} holds no image.")
     if int(header.get("SamplesPerPixel") or 1) != 1 or "PALETTE" in str(
