@@ -91,6 +91,15 @@ def _inspect(options: argparse.Namespace) -> None:
     print(f"{folder / 'card.html'}: open it in a browser; card.png is one page of it")
 
 
+def _original(options: argparse.Namespace) -> None:
+    from medfl.data.own.original import originals
+    from medfl.data.privacy import show_originals
+
+    show_originals(
+        lambda: originals(options.dataset, options.name, options.data_root, options.work_root)
+    )
+
+
 def _split(options: argparse.Namespace) -> None:
     from medfl.data.loader import entry_of, store_path
     from medfl.data.store import Store
@@ -304,6 +313,11 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--sample", type=int, default=8, help="pictures of each class and site")
     sub.add_argument("--seed", type=int, default=0, help="which pictures are drawn")
     _partial(sub)
+    _places(sub)
+
+    sub = command("original", _original, "Show, in a terminal, which file a hidden name means.")
+    sub.add_argument("dataset", help="your own, as for prepare")
+    sub.add_argument("name", help="f-…, a path with such parts, s…-… or p…-…")
     _places(sub)
 
     sub = command("split", _split, "Deal a store's samples to clients and folds.")

@@ -12,6 +12,7 @@ from medfl.config import data_root as resolve_data_root
 from medfl.data.build import build_store
 from medfl.data.catalog import Dataset, DatasetSpec, Places, RawData, names, parse_dataset
 from medfl.data.exclusions import Exclusion, describe
+from medfl.data.privacy.file_names import HIDDEN_NAME
 from medfl.data.store import DATASET, IMAGES, PREPARATION, Store
 from medfl.errors import MedflError
 
@@ -107,7 +108,7 @@ def prepare(
     strict = spec.dataset.complete and not allow_partial
     whole = raw.missing + len(raw.samples) if spec.dataset.complete else 0
     build_store(path, info, raw, f"{spec.word} {entry_sha(spec.dataset)}", strict, whole)
-    _tell(raw, path)
+    _tell(raw, path, dataset if isinstance(dataset, str) else "")
     return path
 
 
@@ -124,7 +125,7 @@ def _is_store(path: Path) -> bool:
     return path.is_dir() and (not any(path.iterdir()) or (path / IMAGES).exists())
 
 
-def _tell(raw: RawData, path: Path) -> None:
+def _tell(raw: RawData, path: Path, dataset: str) -> None:
     """Say loudly what the store does not hold."""
     record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
     lines = list(raw.warnings)
@@ -134,6 +135,12 @@ def _tell(raw: RawData, path: Path) -> None:
     if record["excluded_files"]:
         excluded = [Exclusion(**one) for one in record["excluded_files"]]
         lines.append(describe(excluded, str(path / PREPARATION)))
+        hidden = next((found for one in excluded if (found := HIDDEN_NAME.search(one.file))), None)
+        if hidden and dataset:
+            lines.append(
+                "names that may name a person are hidden: `medfl original "
+                f"{dataset} {hidden.group()}` shows in a terminal which file that is"
+            )
     for line in lines:
         print(f"medfl: warning: {line}", file=sys.stderr)
 

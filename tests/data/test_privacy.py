@@ -27,7 +27,7 @@ from medfl.data.privacy import (
     of_patients,
     safe_path,
     scrub,
-    show_original,
+    show_originals,
 )
 from medfl.errors import MedflError
 
@@ -267,8 +267,8 @@ def test_the_way_back_is_for_a_terminal_only(tmp_path):
     with pytest.raises(MedflError, match="nothing below"):
         find_original(tmp_path, NAMES.file("19700203.dcm"), Pseudonyms(KEY, "brain"))
     with pytest.raises(MedflError, match="in a terminal only"):
-        show_original(tmp_path, path, NAMES, io.StringIO())
+        show_originals(lambda: [inner], io.StringIO())
     terminal = io.StringIO()
     terminal.isatty = lambda: True
-    show_original(tmp_path, path, NAMES, terminal)
+    show_originals(lambda: [inner], terminal)
     assert terminal.getvalue() == f"{inner}\n"

@@ -99,6 +99,10 @@ class OwnDataset(Dataset):
                 break
         return digest.hexdigest()
 
+    def folder(self, places: Places) -> Path:
+        """Where the images lie."""
+        return self._places(places)[0]
+
     def _places(self, places: Places) -> tuple[Path, Path | None]:
         """The images' folder and the table's file."""
         folder = self.path.parent

@@ -3,7 +3,7 @@
 from medfl.data.privacy.burnt_in import burnt_in_summary, burnt_in_warning
 from medfl.data.privacy.file_names import FileNames
 from medfl.data.privacy.identifiers import Identifiers, collect, of_patients, safe_path, scrub
-from medfl.data.privacy.original import find_original, show_original
+from medfl.data.privacy.original import find_original, show_originals
 from medfl.data.privacy.pseudonyms import Pseudonyms, load_key
 from medfl.data.privacy.words import error_words
 
@@ -20,5 +20,5 @@ __all__ = [
     "of_patients",
     "safe_path",
     "scrub",
-    "show_original",
+    "show_originals",
 ]

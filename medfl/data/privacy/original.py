@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TextIO
 
@@ -46,14 +47,13 @@ def find_original(root: str | os.PathLike[str], name: str, pseudonyms: Pseudonym
     )
 
 
-def show_original(
-    root: str | os.PathLike[str],
-    name: str,
-    pseudonyms: Pseudonyms,
-    stream: TextIO | None = None,
-) -> None:
-    """Print what ``find_original`` finds, to a terminal only; elsewhere it is a ``MedflError``."""
+def show_originals(find: Callable[[], Iterable[Path]], stream: TextIO | None = None) -> None:
+    """Print the paths that ``find`` gives, to a terminal only; elsewhere it is a ``MedflError``."""
     stream = stream or sys.stdout
     if not stream.isatty():
-        raise MedflError("an original name is shown in a terminal only: do not redirect it.")
-    print(find_original(root, name, pseudonyms), file=stream)
+        raise MedflError(
+            "an original name is shown in a terminal only: do not redirect it, and do not run this "
+            "where the output is kept."
+        )
+    for path in find():
+        print(path, file=stream)

@@ -55,7 +55,60 @@ def test_series_are_volumes_named_by_their_folders(made):
     assert store.info.modality == "CT"
     assert [store.info.classes[k] for k in store.labels] == ["sick", "well", "sick"]
     record = json.loads((store.path / "prepare.json").read_text())
-    assert record["excluded"] == 1
+    assert [one["reason"] for one in record["excluded_files"]] == [
+        "a single slice; a volume has at least two"
+    ]
+    assert record["scan"]["files"] == 13
+    assert store.info.spacing == (1.0, 1.0, 1.0)  # cubes of 8 mm in 8 voxels
+
+
+def test_slices_are_read_once_for_planning_and_once_for_pixels(made, monkeypatch):
+    from medfl.data.dicom import header
+
+    series("ct/a", 40, PatientID="A", StudyDescription="sick")
+    series("ct/b", 60, PatientID="B", StudyDescription="well")
+    parsed: list[str] = []
+    whole = header.parse_header
+
+    def counted(file, path, pixels=False):
+        parsed.append(f"{path.parent.name}/{path.name} {pixels}")
+        return whole(file, path, pixels)
+
+    monkeypatch.setattr(header, "parse_header", counted)
+    monkeypatch.setattr("medfl.data.dicom.scan.parse_header", counted)
+    made("folder: ../../ct\nformat: dicom-series\nsize: 8\nlabels: {attribute: StudyDescription}")
+    files = [f"{a}/IM{k}.dcm" for a in "ab" for k in range(4)]
+    assert sorted(parsed) == sorted(
+        f"{file} {pixels}" for file in files for pixels in (True, False)
+    )
+
+
+def test_copies_and_odd_slices_of_series_are_listed(made):
+    series("ct/a", 40, PatientID="PA1", StudyDescription="sick", PatientName="Eva^Rumpelstilz")
+    series("ct/b", 60, PatientID="PB1", StudyDescription="well", PatientName="Ida^Dornroes")
+    Path("ct/copy").mkdir()
+    Path("ct/copy/one.dcm").write_bytes(Path("ct/a/IM1.dcm").read_bytes())
+    Path("ct/b/broken.dcm").write_bytes(Path("ct/b/IM1.dcm").read_bytes()[:-9])
+    text = "folder: ../../ct\nformat: dicom-series\nlabels: {attribute: StudyDescription}\n"
+    store = made(text + "size: 16\n")
+    left = json.loads((store.path / "prepare.json").read_text())["excluded_files"]
+    assert {one["file"]: one["reason"].split(":")[0] for one in left} == {
+        "copy/one.dcm": "is the same image as another file (equal SOPInstanceUID and pixels)",
+        "b/broken.dcm": "is truncated",
+    }
+    assert store.info.spacing == (0.5, 0.5, 0.5)
+    assert made(text + "size: 16\npreprocess: {fit: stretch}").info.spacing == ()
+
+
+def test_a_folder_of_nifti_alone_is_volumes_without_a_word(made):
+    for number in range(2):
+        nifti(f"mr/{'ab'[number]}/{number}.nii.gz", 100)
+    store = made("folder: ../../mr\nsize: 8")
+    assert store.images.shape == (2, 3, 8, 8, 8)
+    assert store.info.spacing == (1.0, 1.0, 1.0)
+    wide = np.full((16, 8, 4), 100, np.float32)
+    nibabel.save(nibabel.Nifti1Image(wide, np.diag([1.0, 1.0, 2.0, 1.0])), "mr/a/9.nii")
+    assert made("folder: ../../mr\nsize: 8\ntitle: two sizes").info.spacing == ()
 
 
 def test_three_modalities_of_nifti_from_description_to_run(made, capsys):
