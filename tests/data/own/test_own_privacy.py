@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import medfl
 from medfl.cli import main
 from medfl.data.loader import prepare
 from medfl.data.store import Store
 from medfl.partition import make_split
+from tests.dicom_series import write_slice
 from tests.dicoms import write
 
 NAMES = ("Rumpelstilz", "Dornroes", "Aschenputtel", "Schneewitt")
-SECRETS = (*NAMES, "19610307", "1961-03-07", "ACC77", "MRN550", "Rosenkranz")
+SECRETS = (
+    *NAMES,
+    *("19610307", "1961-03-07", "07.03.1961", "ACC77", "MRN550", "MRN-550", "Rosenkranz"),
+    *("OLD88", "1.2.3.4.55"),
+)
 
 
 def hospital(folder: Path, patients: int = 16) -> None:
@@ -32,6 +42,8 @@ def hospital(folder: Path, patients: int = 16) -> None:
                 "PatientID": f"MRN550{number:02d}",
                 "PatientBirthDate": "19610307",
                 "AccessionNumber": f"ACC77{number}{image}",
+                "OtherPatientIDs": [f"OLD88{number:02d}", f"X{number:02d}Z"],
+                "StudyInstanceUID": f"1.2.3.4.55.{number}",
                 "ReferringPhysicianName": "Rosenkranz^Otto",
                 "StudyDescription": "effusion" if sick else "clear",
                 "InstitutionName": ("North", "South")[number % 2],
@@ -39,20 +51,25 @@ def hospital(folder: Path, patients: int = 16) -> None:
                 "SOPInstanceUID": f"1.2.3.{number}.{image}",
             }
             pixels = rng.integers(80 * sick, 80 * sick + 100, (12, 12)).astype(np.uint8)
-            write(home / f"ACC77{number}{image}.dcm", pixels, **values)
+            stem = (f"ACC77{number}{image}", f"OLD88{number:02d}", f"{NAMES[number % 4]} pa")[image]
+            write(home / f"{stem}.dcm", pixels, **values)
     (folder / "Aschenputtel_letter.txt").write_text("Dear Eva")
     broken = folder / "Schneewitt_broken.dcm"
     broken.write_bytes((home / f"ACC77{number}0.dcm").read_bytes()[:-40])
+    copy = folder / "Dr Rosenkranz 07.03.1961" / "1.2.3.4.55.1.dcm"
+    copy.parent.mkdir()
+    copy.write_bytes((home / f"ACC77{number}0.dcm").read_bytes())
 
 
-DESCRIPTION = "folder: ../../raw\nlabels: {attribute: StudyDescription}\nsize: 8\nname: clinic"
+DESCRIPTION = "folder: ../../raw\nlabels: {attribute: StudyDescription}\nname: clinic"
+SMALL = f"{DESCRIPTION}\nsize: 8\n"
 
 
 def found(root: Path, skip: str) -> list[str]:
     """Secrets in names or bytes of files below a folder."""
     leaks = []
     for path in sorted(root.rglob("*")):
-        if skip in path.relative_to(root).parts:
+        if skip in path.relative_to(root).parts or path.name == "labels.csv":  # the data itself
             continue
         content = path.read_bytes() if path.is_file() else b""
         for secret in SECRETS:
@@ -61,18 +78,71 @@ def found(root: Path, skip: str) -> list[str]:
     return leaks
 
 
-def test_nothing_names_a_person_from_the_folder_to_the_run(place, capfd):
-    hospital(place / "raw")
-    Path("params/datasets/clinic.yaml").write_text(DESCRIPTION)
+def series(folder: Path, patients: int = 16) -> None:
+    """Volumes of three slices, in folders and files of names; a slice that lies nowhere, a copy."""
+    for number in range(patients):
+        home = folder / f"{NAMES[number % 4]}_{number}_19610307" / f"ACC77{number}"
+        for image in range(3):
+            file = write_slice(
+                home / f"{NAMES[number % 4]}_{image}.dcm",
+                (0.0, 0.0, 2.0 * image),
+                spacing=(1.0, 1.0),
+                values=np.full((6, 6), 40.0 * (number // 2 % 2) + image),
+                series=f"1.2.3.4.55.{number}",
+                PatientName=f"{NAMES[number % 4]}^Eva{number}",
+                PatientID=f"MRN550{number:02d}",
+                PatientBirthDate="19610307",
+                AccessionNumber=f"ACC77{number}",
+                StudyDescription=("clear", "effusion")[number // 2 % 2],
+                InstitutionName=("North", "South")[number % 2],
+            )
+    (folder / "Rosenkranz_MRN-550_copy.dcm").write_bytes(file.read_bytes())
+    write_slice(folder / "ACC770_lone.dcm", (0, 0, 0), series="9.9", PatientName="Rosenkranz^Otto")
+
+
+def pictures(folder: Path, patients: int = 16) -> None:
+    """Plain images named after people, and a table in which some have no file and no row."""
+    rows = ["file,label,patient,site"]
+    for number in range(patients):
+        for image in range(3):
+            name = f"{NAMES[number % 4]}_{number}_1961-03-07_{image}.png"
+            values = np.full((8, 8), 80 * (number // 2 % 2) + number + image, np.uint8)
+            folder.mkdir(exist_ok=True)
+            Image.fromarray(values).save(folder / name)
+            label = ("clear", "effusion")[number // 2 % 2]
+            rows.append(f"{name},{label},MRN550{number:02d},{('North', 'South')[number % 2]}")
+    rows.append("Rosenkranz_ACC77.png,clear,MRN55099,North")
+    Path("params/datasets/labels.csv").write_text("\n".join(rows))
+    (folder / "Rosenkranz MRN-550.png").write_bytes(b"no picture")
+
+
+KINDS = {
+    "files": (hospital, DESCRIPTION, "3 left out"),  # the damaged file, the copy and the letter
+    "series": (series, f"{DESCRIPTION}\nformat: dicom-series", "2 left out"),
+    # Strict: a picture without a row, and a row without a picture.
+    "pictures": (pictures, "folder: ../../raw\ntable: labels.csv\nname: clinic", "2 left out"),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_names_a_person_from_the_folder_to_the_run(place, capfd, kind):
+    make, description, left_out = KINDS[kind]
+    make(place / "raw")
+    Path("params/datasets/clinic.yaml").write_text(f"{description}\nsize: 8\n")
     Path("run.yaml").write_text(
         "dataset: clinic\npartition: site\nfederated_learning: {rounds: 1, num_clients: null}\n"
         "model: {name: logistic}\n"
     )
     split = "split clinic --partition site --output splits/site/seed0.csv"
-    for command in ("prepare clinic", split, "run --config run.yaml --output-dir results/one"):
+    for command in (
+        "prepare clinic",
+        "inspect clinic",
+        split,
+        "run --config run.yaml --output-dir results/one",
+    ):
         assert main(command.split()) == 0
     said = "".join(capfd.readouterr())
-    assert "2 left out" in said  # the damaged file and the letter
+    assert left_out in said
     assert "test accuracy" in said
     assert found(place, skip="raw") == []
     assert not [secret for secret in SECRETS if secret.casefold() in said.casefold()]
@@ -83,9 +153,29 @@ def test_nothing_names_a_person_from_the_folder_to_the_run(place, capfd):
     assert len(set(store.groups)) == 16
 
 
+@pytest.mark.slow
+def test_nothing_names_a_person_in_a_whole_benchmark(place):
+    hospital(place / "raw")
+    Path("params/datasets/clinic.yaml").write_text(SMALL)
+    command = "benchmark --dataset clinic --partition site --algorithms local,fedavg --rounds 1"
+    command += " --model logistic --output-dir results/all --cores 1"
+    done = subprocess.run(
+        [sys.executable, "-m", "medfl.cli", *command.split()],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(medfl.__file__).parent.parent)},
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-2000:]
+    assert Path("results/all/report.html").is_file()
+    assert found(place, skip="raw") == []
+    assert not [secret for secret in SECRETS if secret.casefold() in said.casefold()]
+
+
 def test_a_split_does_not_depend_on_the_key(place, monkeypatch):
     hospital(place / "raw")
-    Path("params/datasets/clinic.yaml").write_text(DESCRIPTION)
+    Path("params/datasets/clinic.yaml").write_text(SMALL)
     splits = []
     for key in ("0123456789abcdef" * 4, "fedcba9876543210" * 4):
         monkeypatch.setenv("MEDFL_KEY", key)
@@ -122,7 +212,7 @@ def test_a_label_that_holds_its_patients_name_is_left_out(place):
     values = {"PatientName": "Kasper^Ida", "PatientID": "MRN55099", "Modality": "DX"}
     pixels = np.zeros((8, 8), np.uint8)
     write(place / "raw" / "x.dcm", pixels, StudyDescription="control for Kasper", **values)
-    Path("params/datasets/clinic.yaml").write_text(DESCRIPTION)
+    Path("params/datasets/clinic.yaml").write_text(SMALL)
     store = Store.open(prepare("clinic"))
     assert store.info.classes == ("clear", "effusion")
     assert "name or number of its patient" in (store.path / "prepare.json").read_text()
