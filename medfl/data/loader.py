@@ -108,7 +108,8 @@ def prepare(
     strict = spec.dataset.complete and not allow_partial
     whole = raw.missing + len(raw.samples) if spec.dataset.complete else 0
     build_store(path, info, raw, f"{spec.word} {entry_sha(spec.dataset)}", strict, whole)
-    _tell(raw, path, dataset if isinstance(dataset, str) else "")
+    elsewhere = "" if os.fspath(work_root) == "data" else f" --work-root {os.fspath(work_root)}"
+    _tell(raw, path, dataset if isinstance(dataset, str) else "", elsewhere)
     return path
 
 
@@ -125,7 +126,7 @@ def _is_store(path: Path) -> bool:
     return path.is_dir() and (not any(path.iterdir()) or (path / IMAGES).exists())
 
 
-def _tell(raw: RawData, path: Path, dataset: str) -> None:
+def _tell(raw: RawData, path: Path, dataset: str, elsewhere: str) -> None:
     """Say loudly what the store does not hold."""
     record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
     lines = list(raw.warnings)
@@ -139,7 +140,7 @@ def _tell(raw: RawData, path: Path, dataset: str) -> None:
         if hidden and dataset:
             lines.append(
                 "names that may name a person are hidden: `medfl original "
-                f"{dataset} {hidden.group()}` shows in a terminal which file that is"
+                f"{dataset} {hidden.group()}{elsewhere}` shows in a terminal which file that is"
             )
     for line in lines:
         print(f"medfl: warning: {line}", file=sys.stderr)

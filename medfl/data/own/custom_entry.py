@@ -25,7 +25,7 @@ from medfl.data.own.custom import (
 )
 from medfl.data.own.decode import Reader, channel_names
 from medfl.data.own.labels import classes_of
-from medfl.data.own.people import groups_of, numbered
+from medfl.data.own.people import check_attributes, groups_of, numbered
 from medfl.data.own.schema import OwnData, check_name
 from medfl.data.privacy import Pseudonyms, load_key
 from medfl.data.store import Sample
@@ -113,7 +113,10 @@ class CustomEntry(Dataset):
         pseudonyms = Pseudonyms(load_key(places.work_root), self.name)
         own_ids = [str(one.id) or f"\0{number}" for number, one in enumerate(given)]
         ids = numbered(own_ids, pseudonyms.sample)
-        groups = groups_of([str(one.patient) for one in given], ids, pseudonyms, warnings)
+        patients = [str(one.patient) for one in given]
+        groups = groups_of(patients, ids, pseudonyms, warnings)
+        attributes = [{str(k): str(v) for k, v in one.attributes.items()} for one in given]
+        warnings += check_attributes(attributes, patients, f"{name}.load_data, attributes")
         sources = [self._source(one, modalities, number) for number, one in enumerate(given)]
         code = dicom_code(self.custom.modality)
         samples = [
@@ -124,9 +127,11 @@ class CustomEntry(Dataset):
                 str(one.site),
                 code,
                 one.fold,
-                {str(column): str(value) for column, value in one.attributes.items()},
+                columns,
             )
-            for ident, names, group, one in zip(ids, labels, groups, given, strict=True)
+            for ident, names, group, columns, one in zip(
+                ids, labels, groups, attributes, given, strict=True
+            )
         ]
         info: dict[str, Any] = {"classes": classes, "modality": code}
         settings: dict[str, Any] = {"description": self.description_sha(), "size": size}

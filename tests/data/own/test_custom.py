@@ -65,6 +65,16 @@ def test_arrays_become_a_store(place):
     assert "Doe" not in (store.path / "samples.csv").read_text()
 
 
+def test_attributes_that_identify_people_are_refused(place):
+    class Dated(Arrays):
+        def load_data(self):
+            for one in super().load_data():
+                yield {**one, "attributes": {"born": "1961-03-07"}}
+
+    with pytest.raises(MedflError, match="attributes: `born` holds a date"):
+        MedicalDataLoader(Dated()).prepare()
+
+
 def test_its_own_split_is_used(place):
     loader = MedicalDataLoader(Arrays())
     split = loader.create_federated_splits(None, "custom")
