@@ -210,7 +210,9 @@ class _Build:
                 if not stat.S_ISREG(file.stat().st_mode):  # to read a pipe would be to wait forever
                     raise MedflError(f"{file} is no ordinary file: put the image itself there.")
                 digest += sha256_file(file)  # from the disk; decoding then reads the cache
-            return digest, stamp, self.raw.decode(source), source_size(source), None
+            image = self.raw.decode(source)
+            size = self.raw.sizes.get(row)
+            return digest, stamp, image, source_size(source) if size is None else size, None
         except MedflError as error:
             return digest, stamp, None, "", error
         except OSError as error:

@@ -36,6 +36,7 @@ class RawData:
         warnings: for ``prepare.json`` and the screen.
         settings: how pixels are made, for ``prepare.json``.
         info: fields of ``DatasetInfo`` that only the data could tell (classes, channels, …).
+        sizes: of sources whose headers were read, by row, as ``source_size`` would say it.
         scan: what looking through the files took, for ``prepare.json``.
     """
 
@@ -50,6 +51,7 @@ class RawData:
     warnings: Sequence[str] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     info: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[int, str] = field(default_factory=dict)
     scan: Mapping[str, Any] = field(default_factory=dict)
 
     def name(self, row: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from medfl.data.own.facts import (
     read_own_table,
     wanted_of_headers,
 )
-from medfl.data.own.files import Left, list_files
+from medfl.data.own.files import Found, Left, list_files
 from medfl.data.own.join import Item, gather
 from medfl.data.own.labels import LeftOut
 from medfl.data.own.names import file_names
@@ -30,6 +31,7 @@ from medfl.data.own.schema import OwnData
 from medfl.data.own.series import find_volumes, slices_hint, slices_or_reason
 from medfl.data.own.spacing import common_spacing
 from medfl.data.privacy import FileNames, Pseudonyms, load_key
+from medfl.data.source_size import SEPARATOR
 from medfl.data.store import Sample
 from medfl.errors import MedflError
 from medfl.files import sha256_file
@@ -194,6 +196,7 @@ class OwnDataset(Dataset):
             names=[named(item.key) for item in items],
             excluded=[_exclusion(one, named) for one in sorted(left, key=lambda one: one.key)],
             warnings=warnings,
+            sizes=dict(_sizes(found, items)),
             scan=found.scan,
             settings={"description": self.description_sha(), "size": size, "preprocess": record},
             info=info,
@@ -209,6 +212,20 @@ class OwnDataset(Dataset):
             )
         usual = self.data.modality or (codes[0] if codes else "none")
         return tuple(settings_of(self.data, name, usual, self.path) for name in modalities)
+
+
+def _sizes(found: Found, items: list[Item]) -> Iterator[tuple[int, str]]:
+    """Of images and volumes of DICOM, whose headers were read: rows and what they measure."""
+    for row, item in enumerate(items):
+        name = item.files[0]
+        header = found.header(name)
+        if header is None or len(item.files) > 1:
+            continue
+        sides = [header.rows, header.columns]
+        slices = len(found.stacks[name].slices) if name in found.stacks else header.frames
+        if name in found.stacks:  # a mosaic's tiles are smaller than its image
+            sides = list(found.stacks[name].slices[0].shape)
+        yield row, SEPARATOR.join(map(str, [slices, *sides] if slices > 1 else sides))
 
 
 def _exclusion(left: Left, named: FileNames) -> Exclusion:
