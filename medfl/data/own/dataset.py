@@ -64,8 +64,9 @@ class OwnDataset(Dataset):
             wanted_of_headers(self.data, table),
             slices_or_reason if series else None,
         )
-        ours = [path.resolve() for path in (table_path, self.path) if path is not None]
-        left = [one for one in found.left if (folder / one.key).resolve() not in ours]
+        ours = [os.path.realpath(path) for path in (table_path, self.path) if path is not None]
+        # ``realpath`` ends where links turn round.
+        left = [one for one in found.left if os.path.realpath(folder / one.key) not in ours]
         listed = replace(found, left=left)
         found = find_volumes(listed) if series else listed
         items, left = gather(self.data, found, table)
