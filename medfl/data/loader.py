@@ -142,6 +142,12 @@ def _tell(raw: RawData, path: Path, dataset: str, elsewhere: str) -> None:
                 "names that may name a person are hidden: `medfl original "
                 f"{dataset} {hidden.group()}{elsewhere}` shows in a terminal which file that is"
             )
+    if remarks := record["remarks"]:
+        name, first = next(iter(remarks.items()))
+        lines.append(
+            f"{len(remarks):,} images were read with remarks ({name}: {'; '.join(first)}"
+            f"{'; …' if len(remarks) > 1 else ''}), all listed in {path / PREPARATION}"
+        )
     for line in lines:
         print(f"medfl: warning: {line}", file=sys.stderr)
 

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,17 +42,38 @@ def alone(folder: Path, path: Path) -> Iterator[None]:
                 return
 
 
-def parse(line: str) -> tuple[str, list[int], str | None, str] | None:
-    """Digest, stamp, reason and size of one image that is done; None for anything else.
+@dataclass(frozen=True)
+class Done:
+    """What is noted of one source when it is done.
 
-    A reason says why there is no image; ``None`` where there is one.
+    Attributes:
+        digest: SHA-256 of its files, one after another.
+        stamp: their sizes and times.
+        reason: why there is no image; None where there is one.
+        size: of the image in its file.
+        remarks: what decoding noticed.
     """
-    try:
-        digest, stamp, reason, size = json.loads(line)
-    except (ValueError, TypeError):
-        return None
-    sound = all(isinstance(word, str) for word in (digest, size)) and isinstance(stamp, list)
-    return (digest, stamp, reason, size) if sound and isinstance(reason, str | None) else None
+
+    digest: str
+    stamp: list[int]
+    reason: str | None = None
+    size: str = ""
+    remarks: list[str] = field(default_factory=list)
+
+    def line(self) -> str:
+        """As a line of JSON."""
+        return json.dumps([self.digest, self.stamp, self.reason, self.size, self.remarks]) + "\n"
+
+    @classmethod
+    def parse(cls, line: str) -> Done | None:
+        """From such a line; None for anything else."""
+        try:
+            done = cls(*json.loads(line))
+        except (ValueError, TypeError):
+            return None
+        sound = all(isinstance(word, str) for word in (done.digest, done.size, *done.remarks))
+        sound = sound and isinstance(done.stamp, list) and isinstance(done.reason, str | None)
+        return done if sound else None
 
 
 def files_of(source: Any) -> Iterator[Path]:

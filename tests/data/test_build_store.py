@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medfl.data import DatasetInfo, Sample, Store, build
+from medfl.data import DatasetInfo, Sample, Store, build, decoding
 from medfl.data.build import build_store
 from medfl.data.catalog import RawData
 from medfl.data.images import read_image
@@ -64,7 +64,7 @@ def dying_decoder(row: int):
 
 def build_and_die(folder: str, moment: str) -> None:
     """In a process of its own: prepare the store, and be killed at this moment."""
-    build.SYNC_EVERY = 8
+    decoding.SYNC_EVERY = 8
     word, number = moment.split()
 
     def die_at(module, name, before):
@@ -94,7 +94,7 @@ def build_and_die(folder: str, moment: str) -> None:
 @pytest.fixture
 def few(monkeypatch):
     """Points to go on from every 8 images."""
-    monkeypatch.setattr(build, "SYNC_EVERY", 8)
+    monkeypatch.setattr(decoding, "SYNC_EVERY", 8)
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def test_an_early_error_leaves_nothing_behind(tmp_path, raw):
 
 def test_a_few_slow_images_are_worth_going_on_with(tmp_path, raw, monkeypatch, capsys):
     """Volumes take long: ten of them are kept though they are no 256."""
-    monkeypatch.setattr(build, "SYNC_SECONDS", 0.0)
+    monkeypatch.setattr(decoding, "SYNC_SECONDS", 0.0)
     interrupted(tmp_path, raw, 10, n=12)
     capsys.readouterr()
     build_store(tmp_path / "toy", INFO, raw_of(raw, n=12), "key")

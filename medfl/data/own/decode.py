@@ -13,10 +13,11 @@ from medfl.data.images import read_pixels, stored_range
 from medfl.data.modality import Preprocess, to_store
 from medfl.data.own.files import kind_of
 from medfl.data.pixels import Pixels
+from medfl.data.remarks import remark
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
-    from medfl.data.volume import Stack
+    from medfl.data.volume import Stack, Volume
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def read_any(source: Any, stacks: Mapping[tuple[Path, ...], Stack] | None = None
         from medfl.data.volume import VolumePreprocessor, read_stack
 
         if stacks and source in stacks:
-            return read_stack(stacks[source]).pixels
-        return VolumePreprocessor(1).read(source).pixels
+            return _heard(read_stack(stacks[source]))
+        return _heard(VolumePreprocessor(1).read(source))
     if not isinstance(source, Path):
         return array_pixels(np.asarray(source), "the array")
     kind = kind_of(source)
@@ -65,10 +66,16 @@ def read_any(source: Any, stacks: Mapping[tuple[Path, ...], Stack] | None = None
     if kind == "nifti":
         from medfl.data.volume import read_nifti
 
-        return read_nifti(source).pixels
+        return _heard(read_nifti(source))
     if kind == "npz":
         return read_array(source)
     return read_pixels(source)
+
+
+def _heard(volume: Volume) -> Pixels:
+    """The volume's pixels; what was noticed of it is for ``prepare.json``."""
+    remark(volume.notes)
+    return volume.pixels
 
 
 def read_array(path: Path) -> Pixels:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from medfl.data.dicom import DicomPreprocessor
+from medfl.data.remarks import remark
 from medfl.data.volume.canonical import Spacing, Volume, resample
 from medfl.data.volume.nifti import is_nifti, read_nifti
 from medfl.data.volume.series import plan_series
@@ -41,6 +42,7 @@ class VolumePreprocessor:
             MedflError: what is there is not exactly one volume.
         """
         volume = self.read(source)
+        remark(volume.notes)
         sides = np.broadcast_to(self.size, 3)
         extent = np.array(volume.pixels.values.shape) * volume.pixels.spacing
         target = float((extent / sides).max()) if self.spacing is None else self.spacing

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -193,6 +194,13 @@ def _preparation(store: Store) -> dict[str, Any] | None:
             "excluded": record.get("excluded", len(excluded)),
             "warnings": [hide_paths(text) for text in record.get("warnings", ())],
             "settings": _without_paths(record.get("settings", {})),
+            "remarks": dict(
+                Counter(
+                    hide_paths(text)
+                    for texts in record.get("remarks", {}).values()
+                    for text in texts
+                ).most_common()
+            ),
             "excluded_by_reason": {
                 hide_paths(reason): count
                 for reason, count in record.get("excluded_by_reason", {}).items()

@@ -16,10 +16,10 @@ from tests.dicom_series import write_slice
 nibabel = pytest.importorskip("nibabel")
 
 
-def series(folder: str, value: float, **attributes: object) -> None:
-    """Four slices of one value, 8 × 8 pixels of 1 mm, 2 mm apart: an 8 mm cube."""
+def series(folder: str, value: float, count: int = 4, **attributes: object) -> None:
+    """Slices of one value, 8 × 8 pixels of 1 mm, 2 mm apart: of four, an 8 mm cube."""
     Path(folder).mkdir(parents=True)
-    for number in range(4):
+    for number in range(count):
         write_slice(
             Path(folder, f"IM{number}.dcm"),
             (0.0, 0.0, 2.0 * number),
@@ -147,3 +147,16 @@ def test_patient_none_keeps_every_sample_as_a_patient_of_its_own(made):
     assert store.groups[0] != store.groups[1]
     record = json.loads((store.path / "prepare.json").read_text())
     assert "NO PATIENTS" in record["warnings"][0]
+
+
+def test_a_missing_slice_is_said(made, capsys):
+    series("ct/a", 40, PatientID="A", StudyDescription="sick")
+    series("ct/b", 60, PatientID="B", StudyDescription="well", count=8)
+    Path("ct/b/IM5.dcm").unlink()
+    text = "folder: ../../ct\nformat: dicom-series\nlabels: {attribute: StudyDescription}\nsize: 8"
+    store = made(text)
+    assert len(store) == 2
+    remarks = json.loads((store.path / "prepare.json").read_text())["remarks"]
+    (said,) = remarks.values()
+    assert said[0].startswith("1 slice")
+    assert f"1 images were read with remarks ({next(iter(remarks))}: " in capsys.readouterr().err

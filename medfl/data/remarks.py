@@ -1,0 +1,27 @@
+"""What decoding noticed of an image that it could read all the same: collected, never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_collected: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
+
+
+def remark(texts: Iterable[str]) -> None:
+    """Say something of the image that is being decoded; unheard where nobody collects."""
+    heard = _collected.get()
+    if heard is not None:
+        heard.extend(texts)
+
+
+@contextmanager
+def collecting() -> Iterator[list[str]]:
+    """Hear what is said in this block, in this thread."""
+    heard: list[str] = []
+    token = _collected.set(heard)
+    try:
+        yield heard
+    finally:
+        _collected.reset(token)
