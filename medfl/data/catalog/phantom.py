@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-import yaml
 
 from medfl.data.catalog.base import Dataset, Places, RawData
 from medfl.data.dicom import DicomPreprocessor, read_header
 from medfl.data.phantom.anatomy import CLASSES
+from medfl.data.phantom.once import simulate_once
 from medfl.data.phantom.scanner import SCANNERS
-from medfl.data.phantom.writer import LABELS, RECIPE, Recipe, write_phantom
+from medfl.data.phantom.writer import LABELS, Recipe, write_phantom
 from medfl.data.store import Sample
 from medfl.errors import MedflError
 from medfl.files import sha256_file
@@ -25,10 +22,7 @@ class Phantom(Dataset):
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Generate if needed, then read the DICOM folder: (1, size, size)."""
         folder = places.work_root / "raw" / self.name
-        recipe = Recipe()
-        with alone(folder):
-            if not _is_complete(folder, recipe):
-                write_phantom(folder, recipe)
+        simulate_once(folder, Recipe(), write_phantom, "images/*/*.dcm", "images")
         return self.read_folder(folder, size)
 
     def read_folder(self, folder: Path, size: int) -> RawData:
@@ -54,30 +48,6 @@ class Phantom(Dataset):
                 )
             )
         return RawData(samples, files, DicomPreprocessor(size), sha256_file(folder / LABELS))
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Let one process at a time simulate: jobs for two sizes share the raw folder."""
-    try:
-        import fcntl
-    except ImportError:  # no such locks on this system
-        yield
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)  # released when the file is closed, however we end
-        yield
-
-
-def _is_complete(folder: Path, recipe: Recipe) -> bool:
-    try:
-        made = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
-        return False
-    if not isinstance(made, dict) or any(made.get(k) != v for k, v in vars(recipe).items()):
-        return False
-    return sum(1 for _ in folder.glob("images/*/*.dcm")) == made.get("images")
 
 
 PHANTOM = Phantom(

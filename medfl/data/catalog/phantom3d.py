@@ -6,13 +6,11 @@ import csv
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from medfl.data.catalog.base import Dataset, Places, RawData
-from medfl.data.catalog.phantom import alone
+from medfl.data.phantom.once import simulate_once
 from medfl.data.phantom.volume import CLASSES, SCANNERS
 from medfl.data.phantom.volume_writer import WINDOW, Recipe, write_phantom3d
-from medfl.data.phantom.writer import LABELS, RECIPE
+from medfl.data.phantom.writer import LABELS
 from medfl.data.store import Sample
 from medfl.data.volume import VolumePreprocessor
 from medfl.files import sha256_file
@@ -26,10 +24,7 @@ class Phantom3d(Dataset):
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Generate if needed, then read the folder: (1, size, size, size)."""
         folder = places.work_root / "raw" / self.name
-        recipe = Recipe()
-        with alone(folder):
-            if not _is_complete(folder, recipe):
-                write_phantom3d(folder, recipe)
+        simulate_once(folder, Recipe(), write_phantom3d, "volumes/*", "volumes")
         return self.read_folder(folder, size)
 
     def read_folder(self, folder: Path, size: int) -> RawData:
@@ -61,16 +56,6 @@ class Phantom3d(Dataset):
 def _source(path: Path) -> Path | tuple[Path, ...]:
     """A NIfTI file, or the files of a series."""
     return tuple(sorted(path.iterdir())) if path.is_dir() else path
-
-
-def _is_complete(folder: Path, recipe: Recipe) -> bool:
-    try:
-        made = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
-        return False
-    if not isinstance(made, dict) or any(made.get(k) != v for k, v in vars(recipe).items()):
-        return False
-    return sum(1 for _ in folder.glob("volumes/*")) == made.get("volumes")
 
 
 PHANTOM3D = Phantom3d(
