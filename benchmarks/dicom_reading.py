@@ -9,8 +9,10 @@ JPEG 2000 lossless.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +59,15 @@ def make(folder: Path, files: int) -> None:
 def rate(function, paths: list[Path], workers: int, processes: bool) -> float:
     """Files a second, the start of the workers included."""
     start = time.perf_counter()
-    for _ in map_ordered(function, paths, "files", workers, processes=processes, unit="file"):
-        pass
+    if processes:
+        # Not "fork": the threads of PyTorch do not survive it.
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+            for _ in pool.map(function, paths, chunksize=8):
+                pass
+    else:
+        for _ in map_ordered(function, paths, "files", workers, unit="file"):
+            pass
     return len(paths) / (time.perf_counter() - start)
 
 

@@ -135,17 +135,17 @@ def test_copies_are_told_by_pixels_and_not_by_uid_alone(tmp_path):
     assert find_twins(dict.fromkeys(paths, "")).copies == {}
 
 
-def test_many_files_are_decoded_by_processes_in_order(tmp_path):
+def test_many_files_are_decoded_in_order(tmp_path):
     paths = [write(tmp_path / f"{n}.dcm", np.full((4, 4), n, np.uint8)) for n in range(30)]
     paths.append(tmp_path / "none.dcm")
-    images = map_ordered(DicomPreprocessor(4), paths, "decoding", workers=2, processes=True)
+    images = map_ordered(DicomPreprocessor(4), paths, "decoding", workers=2)
     assert [int(next(images)[0, 0, 0]) for _ in range(30)] == list(range(30))
     with pytest.raises(DicomError, match=r"none\.dcm does not exist"):
         next(images)
 
 
-def test_an_error_in_a_process_comes_after_the_results_before_it():
-    results = map_ordered(int, ["1", "2", "x", "4"], "counting", workers=2, processes=True)
+def test_an_error_comes_after_the_results_before_it():
+    results = map_ordered(int, ["1", "2", "x", "4"], "counting", workers=2)
     assert [next(results), next(results)] == [1, 2]
     with pytest.raises(ValueError, match="'x'"):
         next(results)

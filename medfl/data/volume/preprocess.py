@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medfl.data.dicom import DicomPreprocessor
+from medfl.data.modality import Preprocess, render
 from medfl.data.remarks import remark
 from medfl.data.volume.canonical import Spacing, Volume, resample
 from medfl.data.volume.nifti import is_nifti, read_nifti
@@ -47,7 +47,10 @@ class VolumePreprocessor:
         extent = np.array(volume.pixels.values.shape) * volume.pixels.spacing
         target = float((extent / sides).max()) if self.spacing is None else self.spacing
         volume = resample(volume, target)
-        shown = DicomPreprocessor(window=self.window).display(volume.pixels)[0]
+        settings = Preprocess(intensity="file")
+        if self.window is not None:
+            settings = Preprocess(intensity="window", windows=(self.window,))
+        shown = render(volume.pixels, settings)[0]
         levels = np.rint(shown * 255).astype(np.uint8)
         return fit(levels, tuple(int(side) for side in sides))[None]
 
