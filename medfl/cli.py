@@ -114,6 +114,7 @@ def _split(options: argparse.Namespace) -> None:
         min_samples=options.min_samples,
         val_fraction=options.val_fraction,
         test_fraction=options.test_fraction,
+        official_folds=options.official_folds,
         dataset=entry_of(options.dataset),
     )
     print(f"{options.output}: {len(split.samples)} samples, {split.num_clients} clients")
@@ -330,6 +331,12 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--min-samples", type=int, default=2, help="training samples a client")
     sub.add_argument("--val-fraction", type=float, default=0.15, help="of all groups")
     sub.add_argument("--test-fraction", type=float, default=0.2, help="of all groups")
+    sub.add_argument(
+        "--official-folds",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep the folds that the dataset brings",
+    )
     sub.add_argument("--output", required=True, help="the CSV file to write")
     sub.add_argument("--work-root", default="data", help="holds prepared/")
 

@@ -294,6 +294,7 @@ class SplitConfig(Section):
     min_samples: Whole = Field(2, ge=1, description="training samples that every client must have")
     val_fraction: float = Field(0.15, gt=0, lt=1)
     test_fraction: float = Field(0.2, gt=0, lt=1)
+    official_folds: bool = Field(True, description="keep the folds that a dataset brings")
 
     @model_validator(mode="after")
     def _leaves_training_data(self) -> SplitConfig:

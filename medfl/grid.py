@@ -98,6 +98,7 @@ class GridConfig(Section):
     min_samples: Whole = 2
     val_fraction: float = 0.15
     test_fraction: float = 0.2
+    official_folds: bool = True
     run: Sections = Sections()
     dataset_settings: dict[str, DatasetSettings] = Field(default_factory=dict)
     arm_settings: dict[str, dict[str, Any]] = Field(

@@ -87,4 +87,6 @@ def clients_option(wildcards):
 
 def folds_options():
     settings = GRID.split_config().model_dump()
-    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in settings.items())
+    official = [] if settings.pop("official_folds") else ["--no-official-folds"]
+    options = [f"--{name.replace('_', '-')} {value}" for name, value in settings.items()]
+    return " ".join(options + official)

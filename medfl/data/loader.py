@@ -205,7 +205,8 @@ class MedicalDataLoader:
             partition: the scheme's word, for example ``iid`` or ``dirichlet-0.5``; ``custom``
                 where a class of one's own makes the split.
             seed: the same seed gives the same split.
-            **options: ``min_samples``, ``val_fraction``, ``test_fraction`` of ``make_split``.
+            **options: ``min_samples``, ``val_fraction``, ``test_fraction``, ``official_folds`` of
+                ``make_split``.
         """
         # The one import that runs upward: a convenience of this class for the quick start. It is
         # made when called, so that the data room stands without the partition room.

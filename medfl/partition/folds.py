@@ -18,12 +18,18 @@ FOLDS = ("train", "val", "test")
 
 
 def assign_folds(
-    store: Store, groups: Groups, seed: int, val_fraction: float, test_fraction: float
+    store: Store,
+    groups: Groups,
+    seed: int,
+    val_fraction: float,
+    test_fraction: float,
+    *,
+    official_folds: bool = True,
 ) -> np.ndarray:
     """The fold of each group: 0 train, 1 val, 2 test.
 
     Depends on the data and the seed only, so all partitions of one seed share the same test set.
-    Official folds are kept; official folds without ``val`` get one, of groups of their ``train``.
+    Official folds are kept if so asked; without ``val`` they get one, of groups of their ``train``.
 
     Args:
         store: the prepared dataset.
@@ -31,6 +37,7 @@ def assign_folds(
         seed: the split's seed.
         val_fraction: share of all samples for validation.
         test_fraction: share of all samples for the test.
+        official_folds: keep the folds that the dataset brings, if it brings any.
 
     Returns:
         (G,) fold numbers, an index into ``FOLDS``.
@@ -44,7 +51,7 @@ def assign_folds(
             "than 0 and leave something to train on."
         )
     shares = np.array([1 - val_fraction - test_fraction, val_fraction, test_fraction])
-    fold = _official(store, groups)
+    fold = _official(store, groups) if official_folds else None
     if fold is None:
         fold = _stratified(groups, np.arange(len(groups)), shares, seed)
     elif not (fold == 1).any():
@@ -77,7 +84,8 @@ def _official(store: Store, groups: Groups) -> np.ndarray | None:
         other = FOLDS[fold[groups.of_sample[row]]]
         raise MedflError(
             f"{store.path}: the official folds put group `{store.groups[row]}` into both "
-            f"{names[row]} and {other}. Empty the fold column to have folds made by group."
+            f"{names[row]} and {other}. Have folds made by group: `official_folds: false`, or "
+            "--no-official-folds."
         )
     return fold
 

@@ -118,6 +118,7 @@ def make_split(
     min_samples: int = 2,
     val_fraction: float = 0.15,
     test_fraction: float = 0.2,
+    official_folds: bool = True,
     dataset: SplitsItself | None = None,
 ) -> Split:
     """Divide a store between clients and folds, by group, the same for the same arguments.
@@ -129,8 +130,10 @@ def make_split(
             under ``site-dirichlet``.
         seed: 0 or more.
         min_samples: training samples that every client must have.
-        val_fraction: share of validation samples where the dataset has no official folds.
-        test_fraction: share of test samples where the dataset has no official folds.
+        val_fraction: share of validation samples where no official folds are kept.
+        test_fraction: share of test samples where no official folds are kept.
+        official_folds: keep the folds that the dataset brings; else the seed decides them, so
+            that several seeds test on different groups.
         dataset: asked first, since a person's own class may split as it likes.
 
     Raises:
@@ -152,7 +155,9 @@ def make_split(
             f"CustomMedicalDataset), and {store.info.name} has none: choose another, such as iid."
         )
     groups = Groups.of(store)
-    fold = assign_folds(store, groups, seed, val_fraction, test_fraction)
+    fold = assign_folds(
+        store, groups, seed, val_fraction, test_fraction, official_folds=official_folds
+    )
     dealt = assign_clients(store, groups, fold, scheme, num_clients, seed, min_samples)
     return Split(
         samples=np.asarray(store.ids),

@@ -27,6 +27,7 @@ def write_split(
     min_samples: int = 2,
     val_fraction: float = 0.15,
     test_fraction: float = 0.2,
+    official_folds: bool = True,
     dataset: SplitsItself | None = None,
 ) -> Split:
     """Make a split and write ``<output>.csv``, its ``.heterogeneity.json`` and its ``.png``.
@@ -40,6 +41,7 @@ def write_split(
         min_samples: as in ``make_split``.
         val_fraction: as in ``make_split``.
         test_fraction: as in ``make_split``.
+        official_folds: as in ``make_split``.
         dataset: as in ``make_split``.
 
     Returns:
@@ -61,6 +63,7 @@ def write_split(
         min_samples=min_samples,
         val_fraction=val_fraction,
         test_fraction=test_fraction,
+        official_folds=official_folds,
         dataset=dataset,
     )
     record = heterogeneity(split, store)

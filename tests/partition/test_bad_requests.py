@@ -122,8 +122,10 @@ def test_official_folds_that_cut_a_group_or_lack_a_sample(make_store):
     store = make_store(
         np.arange(40) // 4 % 2, folds=folds, groups=[f"g{i // 2}" for i in range(40)]
     )
-    with pytest.raises(MedflError, match="put group `g0` into both"):
+    with pytest.raises(MedflError, match=r"put group `g0` into both .*official_folds: false"):
         make_split(store, "iid", 2, 0)
+    folds_of_our_own = make_split(store, "iid", 2, 0, official_folds=False).folds
+    assert set(folds_of_our_own) == {"train", "val", "test"}
     folds[5] = ""
     with pytest.raises(MedflError, match="sample `s000005` has the fold ``"):
         make_split(make_store(np.arange(40) % 2, folds=folds), "iid", 2, 0)

@@ -294,6 +294,22 @@ def test_official_folds_are_kept_and_validation_is_carved_from_training(make_sto
     assert (split.folds == "val").sum() == pytest.approx(28, abs=1)
 
 
+def test_official_folds_are_left_on_request_for_folds_by_group_that_the_seed_draws(make_store):
+    groups = np.repeat(np.arange(50), 4)
+    official = np.where(np.arange(200) < 120, "train", "test")
+    store = make_store(groups % 2, folds=official, groups=[f"g{group}" for group in groups])
+    tests = []
+    for seed in range(2):
+        folds = make_split(store, "iid", 3, seed, official_folds=False).folds.reshape(50, 4)
+        assert (folds == folds[:, :1]).all()  # no group is cut
+        # 0.2 and 0.15 of 200 samples, by whole groups of 4.
+        assert (folds == "test").sum() == pytest.approx(40, abs=4)
+        assert (folds == "val").sum() == pytest.approx(30, abs=4)
+        tests.append(folds[:, 0] == "test")
+    assert (tests[0] != tests[1]).any()
+    assert all(len(set(official.reshape(50, 4)[test, 0])) == 2 for test in tests)
+
+
 def test_folds_are_stratified_by_label_and_site(make_store):
     labels = np.repeat([0, 1], [900, 100])
     sites = np.tile(["a", "b", "b", "b"], 250)

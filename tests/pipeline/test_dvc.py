@@ -9,7 +9,7 @@ import yaml
 from conftest import Workflow, copy_workflow
 
 pytestmark = pytest.mark.slow
-FOLDS = {"min_samples": 2, "val_fraction": 0.15, "test_fraction": 0.2}
+FOLDS = {"min_samples": 2, "val_fraction": 0.15, "test_fraction": 0.2, "official_folds": True}
 
 
 def commands(project: Workflow) -> dict[str, int]:
