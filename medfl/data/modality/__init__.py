@@ -4,7 +4,7 @@
 other files one concern each.
 """
 
-from medfl.data.modality.presets import PRESETS, Preprocess, preset_for, resolve
+from medfl.data.modality.presets import PRESETS, Preprocess, preset_for, preset_name, resolve
 from medfl.data.modality.render import render, to_store
 
-__all__ = ["PRESETS", "Preprocess", "preset_for", "render", "resolve", "to_store"]
+__all__ = ["PRESETS", "Preprocess", "preset_for", "preset_name", "render", "resolve", "to_store"]

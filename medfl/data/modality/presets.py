@@ -140,18 +140,27 @@ def preset_for(modality: str) -> str:
     return next((preset for preset, codes in _DICOM.items() if code in codes), "none")
 
 
+def preset_name(word: str) -> str:
+    """A preset's name from how people write it, ``CT``, or from DICOM's code, ``DX``.
+
+    Words that are neither are given back, for ``resolve`` to refuse.
+    """
+    name = word.strip().lower()
+    return name if name in PRESETS or preset_for(word) == "none" else preset_for(word)
+
+
 def resolve(
     modality: str, overrides: dict[str, Any] | None = None, where: str = "preprocessing"
 ) -> Preprocess:
     """A preset with some settings of one's own.
 
     Args:
-        modality: a key of ``PRESETS``.
+        modality: a key of ``PRESETS``, in any case, or DICOM's code for one.
         overrides: settings by name, as read from YAML.
         where: what an error names, such as the YAML file.
     """
     overrides = dict(overrides or {})
-    modality = overrides.pop("modality", modality)
+    modality = preset_name(str(overrides.pop("modality", modality)))
     if modality not in PRESETS:
         raise MedflError(f"{where}: unknown modality `{modality}`{did_you_mean(modality, PRESETS)}")
     preset = PRESETS[modality].model_dump()

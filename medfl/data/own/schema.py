@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from medfl.config import Section, Whole
+from medfl.data.modality import preset_name
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 STORED = ("id", "labels", "group", "site", "modality", "fold")  # columns of every store
+Preset = Annotated[str, AfterValidator(preset_name)]
 Format = Literal["auto", "image", "dicom", "dicom-series", "nifti", "npz"]
 
 
@@ -203,7 +205,7 @@ class Modality(Described):
     files: str = Field(
         "", description="path below `folder`, with {id} for the sample's name: {id}_t1.nii.gz"
     )
-    modality: str = Field("", description="a preset: ct, mri, xray …; else the dataset's own")
+    modality: Preset = Field("", description="a preset: ct, mri, xray …; else the dataset's own")
     preprocess: dict[str, Any] = Field(default_factory=dict, description="changes to the preset")
 
     @model_validator(mode="before")
@@ -242,7 +244,7 @@ class OwnData(Described):
     labels: Labels = Labels()
     patient: Origin = Origin()
     site: Origin = Origin()
-    modality: str = Field(
+    modality: Preset = Field(
         "", description="a preset: ct, mri, xray, ultrasound, dermatoscopy, photo, none; auto by "
         "the DICOM header, else none"
     )  # fmt: skip

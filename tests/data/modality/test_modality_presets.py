@@ -45,6 +45,14 @@ def test_the_modality_itself_can_be_overridden():
 
 
 @pytest.mark.parametrize(
+    ("word", "preset"),
+    [("CT", "ct"), ("MR", "mri"), ("MRI", "mri"), ("DX", "xray"), (" us ", "ultrasound")],
+)
+def test_a_modality_may_be_written_as_dicom_does(word, preset):
+    assert resolve(word) == PRESETS[preset]
+
+
+@pytest.mark.parametrize(
     ("modality", "overrides", "message"),
     [
         ("ct", {"window": "lung"}, r"site\.yaml: unknown key `window`; did you mean `windows`\?"),
