@@ -90,7 +90,8 @@ def sources(modules: Iterable[str], skip: Collection[str] = NO_RESULT) -> list[s
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name not in found and name not in skip and _file(name).is_file():
+        inside = {name, ".".join(name.split(".")[:2])}  # a package's modules with the package
+        if name not in found and inside.isdisjoint(skip) and _file(name).is_file():
             found.add(name)
             waiting += _imports(name)
     return sorted(found)

@@ -1,0 +1,47 @@
+"""What a run may say, section by section, and what is taken where it says nothing.
+
+``FederatedConfig`` has the sections of a run file (``federated_learning``, ``model``,
+``training``, ``augmentation``, ``privacy``) and what the run is about (``dataset``,
+``partition``, ``seed``).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from medfl.config.augmentation import Augmentation
+from medfl.config.run import SECTIONS, FederatedConfig
+from medfl.config.section import Section, Whole, did_you_mean, validate
+from medfl.config.sections import (
+    ALGORITHM,
+    MODELS,
+    FederatedLearning,
+    Model,
+    Privacy,
+    SplitConfig,
+    Training,
+)
+
+__all__ = [
+    "ALGORITHM",
+    "MODELS",
+    "SECTIONS",
+    "Augmentation",
+    "FederatedConfig",
+    "FederatedLearning",
+    "Model",
+    "Privacy",
+    "Section",
+    "SplitConfig",
+    "Training",
+    "Whole",
+    "data_root",
+    "did_you_mean",
+    "validate",
+]
+
+
+def data_root(given: str | os.PathLike[str] | None = None) -> Path:
+    """Where raw data lies: the argument, else ``MEDFL_DATA``, else ``data``."""
+    return Path(given or os.environ.get("MEDFL_DATA") or "data")

@@ -1,0 +1,96 @@
+"""One validated description of a run: the only place that knows the defaults."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, Field, model_validator
+
+from medfl.config.augmentation import Augmentation
+from medfl.config.section import Section, Whole, validate
+from medfl.config.sections import FederatedLearning, Model, Privacy, SplitConfig, Training
+from medfl.errors import MedflError
+from medfl.files import read_yaml
+
+SECTIONS: dict[str, type[Section]] = {
+    "federated_learning": FederatedLearning,
+    "model": Model,
+    "training": Training,
+    "augmentation": Augmentation,
+    "privacy": Privacy,
+}
+# Once: reading `model_fields` for every run of a grid takes longer than checking the run.
+_SECTION_KEYS = {section: frozenset(kind.model_fields) for section, kind in SECTIONS.items()}
+
+
+class FederatedConfig(Section):
+    """Everything that decides a run's result.
+
+    From Python the keys of the sections may be given flat:
+    ``FederatedConfig(algorithm="fedprox", rounds=50, learning_rate=0.01, model="resnet18")``.
+    """
+
+    short_keys: ClassVar[frozenset[str]] = frozenset().union(*_SECTION_KEYS.values())
+
+    dataset: str = "phantom"
+    partition: str = "dirichlet-0.5"
+    arm: str = Field("", description="the run's name in tables; the algorithm unless given")
+    seed: Whole = Field(0, ge=0)
+    split: SplitConfig = SplitConfig()
+    federated_learning: FederatedLearning = FederatedLearning()
+    model: Model = Model()
+    training: Training = Training()
+    augmentation: Augmentation = Augmentation()
+    privacy: Privacy = Privacy()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather_flat_keys(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        kept = ("seed", "num_clients")  # whose null says something
+        values = {key: value for key, value in values.items() if value is not None or key in kept}
+        if isinstance(values.get("model"), str):
+            values["model"] = {"name": values["model"]}
+        for section, known in _SECTION_KEYS.items():
+            flat = {key: values.pop(key) for key in known & values.keys()}
+            if flat:
+                values[section] = {**_as_dict(values.get(section) or {}), **flat}
+        return values
+
+    @model_validator(mode="after")
+    def _name_the_arm(self) -> FederatedConfig:
+        if not self.arm:
+            object.__setattr__(self, "arm", self.federated_learning.algorithm.split(":")[-1])
+        return self
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> FederatedConfig:
+        """Read and validate a run file (YAML)."""
+        content = read_yaml(path)
+        if not isinstance(content, dict):
+            raise MedflError(f"{path} must hold sections such as federated_learning and training.")
+        return validate(cls, content, str(path))
+
+    def with_device(self, device: str) -> FederatedConfig:
+        """The same run on another device."""
+        training = validate(Training, {**self.training.model_dump(), "device": device}, "--device")
+        return self.model_copy(update={"training": training})
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all that decides the result: what of equal value is a resumable run.
+
+        Device, thread count and where the images lie are left out: they say where a run is
+        computed.
+        """
+        content = self.model_dump(mode="json")
+        for key in ("device", "threads", "images", "memory_limit"):
+            content["training"].pop(key)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _as_dict(section: Any) -> dict[str, Any]:
+    return section.model_dump() if isinstance(section, BaseModel) else dict(section)

@@ -1,0 +1,86 @@
+"""What every section of a configuration is made of, and how one that is wrong is explained."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from medfl.errors import MedflError
+
+
+class Section(BaseModel):
+    """A part of a configuration: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    short_keys: ClassVar[frozenset[str]] = frozenset()  # keys beside the fields', for hints
+
+
+def not_a_truth(value: Any) -> Any:
+    """Refuse true and false where a number is meant."""
+    if isinstance(value, bool):
+        raise ValueError("Input should be a valid integer")
+    return value
+
+
+# Not true or false, which Python takes for 1 and 0, and YAML reads in yes, no, on and off. Digits
+# in quotes will do: Snakemake hands `--config seeds=[0,1]` on as words.
+Whole = Annotated[int, BeforeValidator(not_a_truth)]
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+def validate(kind: type[T], content: Any, where: str) -> T:
+    """Build ``kind`` from ``content``; what is wrong is one ``MedflError`` naming ``where``."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        raise MedflError("; ".join(_explain(kind, error, where))) from error
+
+
+_TRIED = re.compile(r"(list|dict|tuple|function-(before|after|wrap|plain))\[")
+
+
+def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        # Of a choice of types pydantic also names the one it tried, such as `list[str]`: no key.
+        location = [str(part) for part in problem["loc"] if not _TRIED.match(str(part))]
+        path = ".".join(location) or "the configuration"
+        if problem["type"] == "extra_forbidden":
+            known = _keys_at(kind, location[:-1])
+            lines.append(f"{where}: unknown key `{path}`{did_you_mean(location[-1], known)}")
+        else:
+            message = problem["msg"].removeprefix("Value error, ")
+            given = problem.get("input")
+            shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+            lines.append(f"{where}: `{path}`: {message}{shown}")
+    return lines
+
+
+def _keys_at(kind: type[BaseModel], location: list[str]) -> list[str]:
+    """The keys that a section has, following field names down from ``kind``."""
+    for part in location:
+        field = kind.model_fields.get(part)
+        if field is None:
+            continue
+        # Of `dict[str, Modality]` and `Modality | None` too, the section is meant.
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                kind = inner
+    keys = [field.alias or name for name, field in kind.model_fields.items()]
+    return keys + sorted(getattr(kind, "short_keys", ()))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of an error about an unknown name: the nearest known one, or all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean `{close[0]}`?"
+    return f"; known: {', '.join(known)}." if known else "; none is known here."

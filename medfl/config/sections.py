@@ -1,0 +1,178 @@
+"""The sections of a run but augmentation: learning, network, training, privacy, folds."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from medfl.config.section import Section, Whole, did_you_mean, not_a_truth
+
+ALGORITHM = r"\w+|[A-Za-z_][\w.]*:\w+"  # a registered name, or a user's class
+
+
+class FederatedLearning(Section):
+    """Who trains how much, and how the server averages."""
+
+    algorithm: str = Field("fedavg", description="a registered name, or my_package.module:MyClass")
+    algorithm_params: dict[str, Any] = Field(
+        default_factory=dict, description="the algorithm's hyper-parameters"
+    )
+    num_clients: Whole | None = Field(
+        10, ge=1, description="clients; null for partition `site` (one a site)"
+    )
+    clients_per_round: Whole | None = Field(
+        None, ge=1, description="clients sampled each round; null for all"
+    )
+    rounds: Whole = Field(20, ge=1, description="communication rounds")
+    local_epochs: Whole | None = Field(
+        None, ge=1, description="passes over a client's data a round (1 unless local_steps is set)"
+    )
+    local_steps: Whole | None = Field(
+        None, ge=1, description="optimiser steps a client a round, instead of local_epochs"
+    )
+    weighting: Literal["samples", "uniform"] = Field(
+        "samples", description="weight of a client in averages: its training samples, or equal"
+    )
+    evaluate_every: Whole = Field(1, ge=1, description="rounds between evaluations")
+    target_accuracy: float | None = Field(
+        None, gt=0, le=1, description="test accuracy for rounds-to-target and bytes-to-target"
+    )
+
+    @field_validator("algorithm")
+    @classmethod
+    def _names_an_algorithm(cls, word: str) -> str:
+        if not re.fullmatch(ALGORITHM, word):
+            raise ValueError("write a registered name, or my_package.module:MyClass")
+        return word
+
+    @model_validator(mode="after")
+    def _one_measure_of_work(self) -> FederatedLearning:
+        if self.local_epochs is not None and self.local_steps is not None:
+            raise ValueError("give local_epochs or local_steps, not both")
+        if (
+            self.clients_per_round is not None
+            and self.num_clients is not None
+            and self.clients_per_round > self.num_clients
+        ):
+            raise ValueError(
+                f"clients_per_round is {self.clients_per_round}, but there are only "
+                f"{self.num_clients} clients"
+            )
+        return self
+
+
+# By name, so that a grid is checked without PyTorch. What they are stands in medfl/models.
+MODELS = ("cnn", "mlp", "logistic", "resnet18", "resnet50", "densenet121", "efficientnet_b0")
+
+
+class Model(Section):
+    """The network."""
+
+    name: str = Field("cnn", description="one of MODELS")
+    normalization: Literal["batch", "group"] = Field(
+        "batch", description="batch norm, or group norm in its place"
+    )
+    pretrained: bool = Field(False, description="start from torchvision's ImageNet weights")
+    fusion: Literal["early", "late"] = Field(
+        "early",
+        description="images of several modalities: one backbone for all channels, or one for each "
+        "modality and one head",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in MODELS:
+            raise ValueError(f"unknown model `{name}`{did_you_mean(name, MODELS)}")
+        return name
+
+
+class Training(Section):
+    """The local optimiser and where it runs."""
+
+    batch_size: Whole = Field(32, ge=1)
+    patch: Annotated[int, BeforeValidator(not_a_truth), Field(ge=8)] | list[Whole] | None = Field(
+        None,
+        description="train on random patches of this side (or these sides) and evaluate by a "
+        "sliding window; null for whole images",
+    )
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    learning_rate: float = Field(0.05, gt=0)
+    momentum: float = Field(0.0, ge=0, lt=1, description="of SGD")
+    weight_decay: float = Field(0.0, ge=0)
+    lr_schedule: Literal["constant", "cosine", "step", "exponential"] = Field(
+        "constant", description="of the learning rate, over rounds"
+    )
+    lr_gamma: float = Field(0.1, gt=0, le=1, description="factor of `step` and `exponential`")
+    lr_milestones: list[float] = Field(
+        default_factory=lambda: [0.5, 0.75],
+        description="of `step`: fractions of all rounds after which the rate falls",
+    )
+
+    @field_validator("patch")
+    @classmethod
+    def _is_large_enough(cls, sides: int | list[int] | None) -> int | list[int] | None:
+        if isinstance(sides, list) and not (len(sides) in (2, 3) and min(sides) >= 8):
+            raise ValueError("give one number, or two or three sides, of at least 8")
+        return sides
+
+    @field_validator("lr_milestones")
+    @classmethod
+    def _are_fractions(cls, values: list[float]) -> list[float]:
+        if not all(0 < value < 1 for value in values):
+            raise ValueError("milestones are fractions of all rounds, such as [0.5, 0.75]")
+        return values
+
+    warmup_rounds: Whole = Field(0, ge=0, description="rounds of linear warm-up")
+    clip_norm: float | None = Field(None, gt=0, description="limit of the gradient's 2-norm a step")
+    mixed_precision: Literal["auto", "on", "off"] = Field(
+        "auto", description="bfloat16 arithmetic; auto: on a GPU that has it"
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:<index>")
+    threads: Whole = Field(1, ge=1, le=1024, description="CPU threads of one run")
+    images: Literal["auto", "memory", "disk"] = Field(
+        "auto",
+        description="where a run keeps its images: in the device's memory, or on the disk, read "
+        "batch by batch with the same result; auto: in memory where they fit into memory_limit",
+    )
+    memory_limit: float | None = Field(
+        None,
+        gt=0,
+        description="GiB of images that auto takes into memory; null: half of what is free",
+    )
+
+    @field_validator("mixed_precision", mode="before")
+    @classmethod
+    def _reads_on_and_off(cls, value: Any) -> Any:
+        """Take YAML's true and false for the words that they were written as."""
+        return ("on" if value else "off") if isinstance(value, bool) else value
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, name: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", name):
+            raise ValueError("choose auto, cpu, cuda or cuda:<index>")
+        return name
+
+
+class Privacy(Section):
+    """Protection of the updates."""
+
+    mechanism: Literal["none"] = "none"
+
+
+class SplitConfig(Section):
+    """How a dataset is divided into folds."""
+
+    min_samples: Whole = Field(2, ge=1, description="training samples that every client must have")
+    val_fraction: float = Field(0.15, gt=0, lt=1)
+    test_fraction: float = Field(0.2, gt=0, lt=1)
+    official_folds: bool = Field(True, description="keep the folds that a dataset brings")
+
+    @model_validator(mode="after")
+    def _leaves_training_data(self) -> SplitConfig:
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ValueError("val_fraction and test_fraction leave nothing to train on")
+        return self
