@@ -1,0 +1,47 @@
+"""`aggregate` and `report`: from run folders to tables and pictures."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from medfl.grid import Cell, GridConfig
+
+
+def aggregate(options: argparse.Namespace) -> None:
+    """Gather a grid's runs into tables."""
+    from medfl.grid import read_grid
+    from medfl.report import build
+
+    grid = read_grid(options.grid)
+    results = options.results or grid.output_dir
+    build.aggregate(grid.cells(), results, partial=options.partial, settings=_settings(grid))
+    print(f"{results}: summary.csv, metrics.json, tables/")
+
+
+def report(options: argparse.Namespace) -> None:
+    """Draw a grid's figures and write report.html."""
+    from medfl.grid import read_grid
+    from medfl.report.build import build_report, headline
+
+    grid = read_grid(options.grid)
+    folder = options.results or grid.output_dir
+    results = build_report(
+        grid.cells(),
+        folder,
+        splits_dir=grid.splits_dir,
+        prepared_dir=Path(grid.work_root, "prepared"),
+        configuration=_configuration(grid),
+        settings=_settings(grid),
+    )
+    print(headline(results, folder))
+
+
+def _settings(grid: GridConfig) -> dict[Cell, str]:
+    return {cell: grid.run_config(cell).fingerprint() for cell in grid.cells()}
+
+
+def _configuration(grid: GridConfig) -> dict[str, object]:
+    return grid.model_dump(mode="json")

@@ -1,0 +1,123 @@
+"""`run`: one federation, of a run file or of a grid; `benchmark`: a grid built from words."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medfl.errors import MedflError, naming
+
+if TYPE_CHECKING:
+    from medfl.config import FederatedConfig
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train one federation and write its run folder."""
+    from medfl.data.loader import store_path
+
+    if (options.grid is None) == (options.config is None):
+        raise MedflError("give --config RUN.yaml, or --grid GRID.yaml with the cell's names.")
+    folder = Path(options.output_dir)
+    if options.grid is not None:
+        config, split_path, work_root = _grid_cell(options)
+    else:
+        config, split_path, work_root = _single_run(options), None, options.work_root
+    if options.device is not None:
+        config = config.with_device(options.device)
+
+    # Before PyTorch is imported: which GPU is free.
+    from medfl.gpu import take_slot
+
+    take_slot(config.training.device)
+    from medfl.federated.run import check_folder, execute
+
+    check_folder(folder, config, options.overwrite)
+    if split_path is None:
+        split_path = _make_inputs(config, folder, options)
+    metrics = execute(
+        config,
+        store_path(config.dataset, work_root),
+        split_path,
+        folder,
+        overwrite=options.overwrite,
+    )
+    if metrics["status"] == "diverged":
+        print(f"{folder}: diverged ({metrics['reason']})")
+        return
+    test = metrics["last"]["test"]
+    print(
+        f"{folder}: test accuracy {test['accuracy']:.3f}, balanced accuracy "
+        f"{test['balanced_accuracy']:.3f} after {metrics['rounds']} rounds ({metrics['evaluated']})"
+    )
+
+
+def benchmark(options: argparse.Namespace) -> int:
+    """Build a grid from the options and run all of it; Snakemake's exit status."""
+    from medfl.launch import launch
+
+    return launch(options)
+
+
+def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]:
+    from medfl.config import did_you_mean
+    from medfl.grid import Cell, read_grid
+
+    grid = read_grid(options.grid)
+    for key in ("dataset", "partition", "arm", "seed"):
+        if getattr(options, key) is None:
+            raise MedflError(f"--grid needs --{key} too: which run of the grid?")
+    cell = Cell(options.dataset, options.partition, options.arm, options.seed)
+    if cell not in grid.cells():
+        hint = did_you_mean(str(cell), map(str, grid.cells()))
+        raise MedflError(f"{options.grid} has no run {cell}{hint}")
+    return grid.run_config(cell), grid.split_path(cell), grid.work_root
+
+
+def _single_run(options: argparse.Namespace) -> FederatedConfig:
+    """A run file, with every name in it checked before anything is prepared."""
+    from medfl.algorithms.registry import check_params
+    from medfl.config import FederatedConfig
+    from medfl.data.catalog import parse_dataset
+    from medfl.partition import parse_partition
+
+    for name in ("dataset", "partition", "arm", "seed"):
+        if getattr(options, name) is not None:
+            raise MedflError(f"--{name} names a run of --grid; {options.config} says its own.")
+    config = FederatedConfig.read(options.config)
+    learning = config.federated_learning
+    with naming(options.config):
+        parse_dataset(config.dataset)
+        parse_partition(config.partition)
+        check_params(learning.algorithm, learning.algorithm_params, "algorithm_params")
+    return config
+
+
+def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namespace) -> Path:
+    """Prepare the data and the split of a single run, where they are not there yet."""
+    from medfl.data.loader import entry_of, prepare
+    from medfl.data.store import Store
+    from medfl.partition import parse_partition
+    from medfl.partition.write import write_split
+
+    store = Store.open(
+        prepare(
+            config.dataset,
+            options.data_root,
+            options.work_root,
+            allow_partial=options.allow_partial,
+        )
+    )
+    path = folder / "split" / config.partition / f"seed{config.seed}.csv"
+    clients = config.federated_learning.num_clients
+    natural = parse_partition(config.partition).natural
+    write_split(
+        store,
+        config.partition,
+        None if natural else clients,
+        config.seed,
+        path,
+        **config.split.model_dump(),
+        dataset=entry_of(config.dataset),
+    )
+    return path
