@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from medfl.algorithms.registry import load_class
 
 if TYPE_CHECKING:
-    from medfl.data.catalog.base import Dataset
+    from medfl.data.catalog.base import Dataset, Places
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -61,23 +61,25 @@ def source_sha(*modules: str) -> str:
     return _sha(modules, [path for path in data if path.suffix not in (".py", ".pyc")], NO_RESULT)
 
 
-def dataset_sha(dataset: str) -> str:
+def dataset_sha(dataset: str, places: Places | None = None) -> str:
     """Hash of what prepares a dataset (a spec word such as ``ham10000-64``).
 
-    That is its sources and, of one's own data, its description.
+    That is its sources and, of one's own data, its description, which may lie in ``places``.
     """
-    from medfl.data.catalog import parse_dataset
+    from medfl.config import data_root
+    from medfl.data.catalog import Places, parse_dataset
 
-    return entry_sha(parse_dataset(dataset).dataset)
+    places = places or Places(data_root(), Path("data"))
+    return entry_sha(parse_dataset(dataset).dataset, places)
 
 
-def entry_sha(entry: Dataset) -> str:
+def entry_sha(entry: Dataset, places: Places) -> str:
     """Hash of what prepares a dataset, given itself."""
     kind = type(entry)
     # The loader looks datasets up by name: its file counts, what the registry imports does not.
     roots = [base.__module__ for base in kind.__mro__ if base.__module__.startswith("medfl.")]
     sha = _sha([*roots, "medfl.data.build"], [_file("medfl.data.loader")], NO_RESULT)
-    own = entry.description_sha()
+    own = entry.description_sha(places)
     return hashlib.sha256(f"{sha}{own}".encode()).hexdigest() if own else sha
 
 

@@ -9,6 +9,9 @@ from pathlib import Path
 import yaml
 from snakemake.exceptions import WorkflowError
 
+from medfl.config import data_root
+from medfl.data.catalog import Places, parse_dataset
+from medfl.data.loader import stamp, store_path
 from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
 from medfl.gpu import jobs_per_gpu, visible_gpus
@@ -32,8 +35,20 @@ def read_grid():
     return checked, scratch
 
 
+def described(dataset):
+    store, file = store_path(dataset, GRID.work_root), Path(".snakemake", "described", dataset)
+    return stamp(store, parse_dataset(dataset).dataset, PLACES, file)
+
+
 try:
     GRID, GRID_FILE = read_grid()
+    PLACES = Places(data_root(GRID.data_root), Path(GRID.work_root))
+    # One's own data: files that are newer than a store whose description was edited since.
+    DESCRIBED = {
+        dataset: str(file)
+        for dataset in GRID.datasets
+        if (file := described(dataset)) is not None
+    }
     GPU_SLOTS = len(visible_gpus()) * jobs_per_gpu()
 except MedflError as error:
     raise WorkflowError(str(error))

@@ -2,6 +2,8 @@
 
 
 rule prepare:
+    input:
+        lambda wildcards: DESCRIBED.get(wildcards.dataset, []),
     output:
         info="<store>/dataset.yaml",
         samples="<store>/samples.csv",
@@ -11,7 +13,7 @@ rule prepare:
     benchmark:
         "<benchmarks>/prepare/{dataset}.tsv"
     params:
-        code=lambda wildcards: dataset_sha(wildcards.dataset),
+        code=lambda wildcards: dataset_sha(wildcards.dataset, PLACES),
         options=prepare_options(),
     conda:
         "../workflow/envs/medfl.yaml"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from medfl.data.exclusions import Exclusion, describe
 from medfl.data.privacy.file_names import HIDDEN_NAME
 from medfl.data.store import DATASET, IMAGES, PREPARATION, Store
 from medfl.errors import MedflError
+from medfl.files import write_text
 
 if TYPE_CHECKING:
     from medfl.data.own.custom import CustomMedicalDataset
@@ -93,13 +95,13 @@ def prepare(
             f"--output-dir must name the store's folder, and `{output_dir}` names none."
         )
     path = Path(output_dir) if output_dir is not None else _place(spec, work_root)
+    places = Places(resolve_data_root(data_root), Path(work_root))
     if (path / DATASET).exists() and not force:
-        if _describes(path) == spec.dataset.description_sha():
+        if describes(path, spec.dataset, places):
             return Store.open(path).path
         print(f"{spec.word}: its description was edited; made again.", file=sys.stderr)
     if output_dir is not None and os.path.lexists(path) and not _is_store(path):
         raise MedflError(f"{path} is there and is no store: choose another --output-dir.")
-    places = Places(resolve_data_root(data_root), Path(work_root))
     raw = spec.dataset.read(places, spec.size, allow_partial)
     info = spec.dataset.info(raw)
     # Upward, so when called: pixels of other code are not gone on with.
@@ -107,19 +109,43 @@ def prepare(
 
     strict = spec.dataset.complete and not allow_partial
     whole = raw.missing + len(raw.samples) if spec.dataset.complete else 0
-    build_store(path, info, raw, f"{spec.word} {entry_sha(spec.dataset)}", strict, whole)
+    build_store(path, info, raw, f"{spec.word} {entry_sha(spec.dataset, places)}", strict, whole)
     elsewhere = "" if os.fspath(work_root) == "data" else f" --work-root {os.fspath(work_root)}"
     _tell(raw, path, dataset if isinstance(dataset, str) else "", elsewhere)
     return path
 
 
-def _describes(path: Path) -> str:
-    """The description that a store was made by, of one's own data; empty of the catalog's."""
+def describes(path: Path, dataset: Dataset, places: Places) -> bool:
+    """Whether the store at ``path`` was made by the description that its dataset has now.
+
+    Of the catalog's there is none to differ; and where the description's table is not here now,
+    as on another machine, the store stands.
+    """
+    wanted = dataset.description_sha(places)
     try:
         record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return ""
-    return str(record.get("settings", {}).get("description", ""))
+        record = {}
+    return wanted is None or record.get("settings", {}).get("description", "") == wanted
+
+
+def stamp(path: Path, dataset: Dataset, places: Places, file: Path) -> Path | None:
+    """Make ``file`` newer than the store at ``path`` if its description was edited, else older.
+
+    For Snakemake, which goes by time where it does not know how a store was made.
+
+    Returns:
+        ``file``; None of the catalog's datasets, which no description makes.
+    """
+    if dataset.description_sha(places) == "":
+        return None
+    if (path / DATASET).exists() and not describes(path, dataset, places):
+        write_text(file, f"{time.time_ns()}\n")  # what equals an earlier one passes for old
+        return file
+    if not file.exists():
+        write_text(file, "0\n")
+    os.utime(file, (0, 10**9))  # in 2001: older than any store
+    return file
 
 
 def _is_store(path: Path) -> bool:

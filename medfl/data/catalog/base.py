@@ -143,8 +143,11 @@ class Dataset(ABC):
         counted in the result.
         """
 
-    def description_sha(self) -> str:
-        """Hash of a person's own description of the dataset; empty for the catalog's."""
+    def description_sha(self, places: Places) -> str | None:
+        """Hash of a person's own description of the dataset; empty for the catalog's.
+
+        None where a part of it, such as its table, is not there now, so that it cannot be told.
+        """
         return ""
 
     def create_federated_splits(

@@ -134,7 +134,7 @@ class CustomEntry(Dataset):
             )
         ]
         info: dict[str, Any] = {"classes": classes, "modality": code}
-        settings: dict[str, Any] = {"description": self.description_sha(), "size": size}
+        settings: dict[str, Any] = {"description": self.description, "size": size}
         reader = None
         if self.custom.preprocess is not None:
             preset = resolve(
@@ -155,7 +155,7 @@ class CustomEntry(Dataset):
             info=info,
         )
 
-    def description_sha(self) -> str:
+    def description_sha(self, places: Places) -> str:
         """Hash of the class's sources, and of the description that names it."""
         return self.description
 
@@ -187,7 +187,7 @@ class CustomEntry(Dataset):
         return Array(content, hashlib.sha256(content.tobytes()).hexdigest())
 
     def _fingerprint(self, sources: list[Any]) -> str:
-        digest = hashlib.sha256(self.description_sha().encode())
+        digest = hashlib.sha256(self.description.encode())
         for source in sources:
             parts = source if isinstance(source, tuple) else (source,)
             digest.update("".join(repr(part) for part in parts if isinstance(part, Array)).encode())

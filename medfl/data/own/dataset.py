@@ -91,15 +91,18 @@ class OwnDataset(Dataset):
         known = {*reader.classes([one.labels for one in facts]), *(one.site for one in facts)}
         people = {one.patient for one in facts} | reader.patients_of_table()
         named = file_names(self.data.file_names, listed, pseudonyms, known - {""}, people)
-        return self._raw(kept, facts, left, reader, pseudonyms, named, size)
+        described = self.description_sha(places) or ""
+        return self._raw(kept, facts, left, reader, pseudonyms, named, size, described)
 
-    def description_sha(self) -> str:
+    def description_sha(self, places: Places) -> str | None:
         """Hash of the description and of its table: an edit of either makes the store again."""
+        try:
+            table = self._places(places)[1]
+        except MedflError:  # the folder or the table is not there
+            return None
         digest = hashlib.sha256(self.path.read_bytes())
-        for table in self._table_places(self._beside(Path(self.data.folder))):
-            if self.data.table and table.is_file():
-                digest.update(sha256_file(table).encode())
-                break
+        if table is not None:
+            digest.update(sha256_file(table).encode())
         return digest.hexdigest()
 
     def folder(self, places: Places) -> Path:
@@ -148,6 +151,7 @@ class OwnDataset(Dataset):
         pseudonyms: Pseudonyms,
         named: FileNames,
         size: int,
+        described: str,
     ) -> RawData:
         found = reader.found
         labels = [one.labels for one in facts]
@@ -193,13 +197,13 @@ class OwnDataset(Dataset):
             samples,
             sources,
             Reader(settings, size, stacks),
-            self.description_sha(),
+            described,
             names=[named(item.key) for item in items],
             excluded=[_exclusion(one, named) for one in sorted(left, key=lambda one: one.key)],
             warnings=warnings,
             sizes=dict(_sizes(found, items)),
             scan=found.scan,
-            settings={"description": self.description_sha(), "size": size, "preprocess": record},
+            settings={"description": described, "size": size, "preprocess": record},
             info=info,
         )
 

@@ -51,15 +51,14 @@ class Variant(Dataset):
                 settings={**raw.settings, "preprocess": record},
                 info={**raw.info, "channels": channel_names((self.settings,), ("",))},
             )
-        sha = self.description_sha()
+        sha = self.description_sha(places)
         digest = hashlib.sha256(f"{raw.fingerprint}{sha}".encode()).hexdigest()
         settings = {**raw.settings, "description": sha, "base": self.base.name}
         return replace(raw, fingerprint=digest, settings=settings)
 
-    def description_sha(self) -> str:
-        """Hash of the description, and of that of its base."""
-        text = sha256_file(self.path) + self.base.description_sha()
-        return hashlib.sha256(text.encode()).hexdigest()
+    def description_sha(self, places: Places) -> str:
+        """Hash of the description; its base, of the catalog, has none."""
+        return sha256_file(self.path)
 
     def _relabelled(self, raw: RawData) -> RawData:
         rules = LabelRules(self.data.labels, self.base.task == "multilabel", str(self.path))
