@@ -9,11 +9,14 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from conftest import Workflow, copy_workflow, jobs
+from PIL import Image
 
 pytestmark = pytest.mark.slow
 TABLES = {"aggregate": 1, "report": 1}
@@ -125,6 +128,29 @@ def test_what_runs_again(project):
     assert project.planned() == TABLES
     project.append("medfl/federated/server.py", "\n# edited\n")
     assert project.planned() == {"train": 8, **TABLES}
+
+
+def test_an_edited_table_of_own_data(project):
+    """Also of a store that was prepared by hand, of which Snakemake knows nothing."""
+    images = project.folder / "data/raw/mine"
+    images.mkdir(parents=True)
+    for number in range(24):
+        pixels = np.full((8, 8), 10 * number, np.uint8)
+        Image.fromarray(pixels).save(images / f"i{number}.png")
+    rows = [f"i{number},{'ab'[number % 2]}" for number in range(24)]
+    (images / "labels.csv").write_text("\n".join(["file,label", *rows]))
+    description = project.folder / "params/datasets/mine.yaml"
+    description.parent.mkdir(exist_ok=True)
+    description.write_text("folder: mine\ntable: labels.csv\nsize: 8\n")
+    project.run(sys.executable, "-m", "medfl", "prepare", "mine")
+    grid = {"datasets": ["mine"], "partitions": ["iid"], "arms": ["fedavg"], "num_clients": 2}
+    change(project, **grid)
+    steps = {"split": 1, "train": 1, **TABLES}
+    assert ran(project) == steps
+    assert ran(project) == {}
+    (images / "labels.csv").write_text("\n".join(["file,label", *rows[:-1], "i23,a"]))
+    assert ran(project) == {"prepare": 1, **steps}
+    assert ran(project) == {}
 
 
 def test_a_failed_and_a_diverged_arm(project):
