@@ -22,8 +22,8 @@ from medfl.data.own.facts import (
     read_own_table,
     wanted_of_headers,
 )
-from medfl.data.own.files import Found, Left, list_files
-from medfl.data.own.join import Item, gather
+from medfl.data.own.files import RELABELLED, Found, Left, list_files
+from medfl.data.own.join import Item, copies_of, gather
 from medfl.data.own.labels import LeftOut
 from medfl.data.own.names import file_names
 from medfl.data.own.people import check_attributes, groups_of, numbered
@@ -80,6 +80,10 @@ class OwnDataset(Dataset):
                 kept.append(item)
             except LeftOut as reason:
                 left.append(Left(item.key, str(reason)))
+        copies = copies_of(kept, [one.labels for one in facts], found)
+        left += copies.values()
+        facts = [one for row, one in enumerate(facts) if row not in copies]
+        kept = [one for row, one in enumerate(kept) if row not in copies]
         if not kept:
             reasons = Counter(one.reason for one in left).most_common(3)
             why = "; ".join(f"{number:,}: {reason}" for reason, number in reasons)
@@ -163,6 +167,11 @@ class OwnDataset(Dataset):
         if self.data.format == "auto":
             headers = (found.header(item.files[0]) for item in items)
             warnings = [*slices_hint(filter(None, headers)), *warnings]
+        if odd := sum(one.reason == RELABELLED for one in left):
+            warnings.append(
+                f"{odd:,} images are there twice with different labels: the first was taken, by "
+                "its path; look at those that prepare.json lists and remove the wrong ones"
+            )
         patients = [one.patient for one in facts]
         where = f"{self.path}: columns.attributes"
         warnings += check_attributes([one.attributes for one in facts], patients, where)

@@ -24,6 +24,7 @@ ENDINGS = {
 }
 OTHER = "is no image, DICOM, NIfTI or npz file"
 COPY = "is the same image as another file (equal SOPInstanceUID and pixels)"
+RELABELLED = f"{COPY}, which has another label"
 
 
 @dataclass(frozen=True)

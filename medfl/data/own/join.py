@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medfl.data.own.files import COPY, Found, Left, id_pattern
+from medfl.data.own.files import COPY, RELABELLED, Found, Left, id_pattern
 from medfl.data.own.schema import OwnData
 from medfl.data.tables import Row, Table
 from medfl.errors import MedflError
@@ -44,20 +44,27 @@ def gather(data: OwnData, found: Found, table: Table | None) -> tuple[list[Item]
         items, left = _by_row(data, found, table)
     else:
         items, left = [Item(name, (name,)) for name in found.files], []
-    return _once_each(sorted(items, key=lambda item: item.key), found, left)
+    return sorted(items, key=lambda item: item.key), left
 
 
-def _once_each(items: list[Item], found: Found, left: list[Left]) -> tuple[list[Item], list[Left]]:
-    """Leave out samples all of whose files are copies of an earlier sample's."""
-    seen: dict[tuple[str, ...], Item] = {}
-    kept = []
-    for item in items:
-        same = seen.setdefault(tuple(found.copies.get(f, f) for f in item.files), item)
-        if same is item:
-            kept.append(item)
-        else:
-            left.append(Left(item.key, COPY, twin=same.key))
-    return kept, left
+def copies_of(
+    items: Sequence[Item], labels: Sequence[tuple[str, ...]], found: Found
+) -> dict[int, Left]:
+    """The samples all of whose files are copies of an earlier sample's, by row, with the reason.
+
+    Args:
+        items: N samples.
+        labels: of each of them.
+        found: which files are copies.
+    """
+    first: dict[tuple[str, ...], int] = {}
+    copies = {}
+    for row, item in enumerate(items):
+        same = first.setdefault(tuple(found.copies.get(f, f) for f in item.files), row)
+        if same != row:
+            reason = COPY if set(labels[row]) == set(labels[same]) else RELABELLED
+            copies[row] = Left(item.key, reason, twin=items[same].key)
+    return copies
 
 
 def _by_row(data: OwnData, found: Found, table: Table) -> tuple[list[Item], list[Left]]:

@@ -256,3 +256,16 @@ def test_slices_taken_as_images_are_pointed_out(made, place, modality, is_said):
     assert not any(
         "LOOK LIKE" in x for x in record(made(TEXT + PLAIN + "format: dicom"))["warnings"]
     )
+
+
+def test_copies_with_another_label_are_said_to_be_so(made):
+    for name, label in (("a", "sick"), ("b", "well"), ("c", "well"), ("d", "well")):
+        number = {"a": 10, "b": 11, "c": 10, "d": 11}[name]  # c is a's copy, and d is b's
+        image(f"raw/{label}/{name}.dcm", number)
+    store = made("folder: ../../raw\nsize: 8\n" + PLAIN)
+    assert [store.info.classes[k] for k in store.labels] == ["sick", "well"]
+    copy = "is the same image as another file (equal SOPInstanceUID and pixels)"
+    found = {one["file"]: one["reason"] for one in record(store)["excluded_files"]}
+    assert found == {"well/c.dcm": f"{copy}, which has another label", "well/d.dcm": copy}
+    said = "1 images are there twice with different labels"
+    assert any(said in warning for warning in record(store)["warnings"])
