@@ -12,7 +12,6 @@ from typing import Any
 
 from medfl.data.catalog.base import Dataset, Places, RawData
 from medfl.data.exclusions import Exclusion
-from medfl.data.modality import Preprocess, preset_for, resolve
 from medfl.data.own.codes import dicom_code
 from medfl.data.own.decode import Reader, channel_names
 from medfl.data.own.facts import (
@@ -29,6 +28,7 @@ from medfl.data.own.names import file_names
 from medfl.data.own.people import check_attributes, groups_of, numbered
 from medfl.data.own.schema import OwnData
 from medfl.data.own.series import find_volumes, slices_hint, slices_or_reason
+from medfl.data.own.settings import settings_for
 from medfl.data.own.spacing import common_spacing
 from medfl.data.privacy import FileNames, Pseudonyms, load_key
 from medfl.data.source_size import SEPARATOR
@@ -178,7 +178,7 @@ class OwnDataset(Dataset):
         ids = numbered([item.key for item in items], pseudonyms.sample)
         groups = groups_of(patients, ids, pseudonyms, warnings)
         modalities = modalities_of(self.data, reader.table)
-        settings = self._settings(modalities, facts)
+        settings = settings_for(self.data, modalities, facts, self.path)
         codes = [one.modality or dicom_code(self.data.modality) for one in facts]
         samples = [
             Sample(ident, one.labels, group, one.site, code, one.fold, one.attributes)
@@ -216,17 +216,6 @@ class OwnDataset(Dataset):
             info=info,
         )
 
-    def _settings(self, modalities: Any, facts: list[Facts]) -> tuple[Preprocess, ...]:
-        """How each modality's pixels are made, from its own settings or the dataset's."""
-        codes = sorted({preset_for(one.modality) for one in facts if one.modality})
-        if not self.data.modality and len(codes) > 1:
-            raise MedflError(
-                f"{self.path}: the DICOM files are of {' and '.join(codes)}: say which is meant by "
-                "`modality:`, and leave the others out by `files:` or the table."
-            )
-        usual = self.data.modality or (codes[0] if codes else "none")
-        return tuple(settings_of(self.data, name, usual, self.path) for name in modalities)
-
 
 def _sizes(found: Found, items: list[Item]) -> Iterator[tuple[int, str]]:
     """Of images and volumes of DICOM, whose headers were read: rows and what they measure."""
@@ -246,41 +235,3 @@ def _exclusion(left: Left, named: FileNames) -> Exclusion:
     """As it may be written."""
     name = left.key if left.plain else named(left.key)
     return Exclusion(name, left.reason, f"of {named(left.twin)}" if left.twin else "")
-
-
-def settings_of(data: OwnData, modality: str, usual: str, path: Path) -> Preprocess:
-    """The preprocessing of one modality of a description."""
-    own = data.modalities.get(modality)
-    where = f"{path}: preprocess"
-    if own is None:
-        return resolve(usual, data.preprocess, where)
-    where = f"{path}: modalities.{modality}.preprocess"
-    return resolve(own.modality or usual, {**data.preprocess, **own.preprocess}, where)
-
-
-def build(data: OwnData, name: str, path: Path) -> Dataset:
-    """The dataset of a checked description."""
-    if data.kind:
-        from medfl.data.own.custom import load_custom
-        from medfl.data.own.custom_entry import custom_entry
-
-        custom = load_custom(data.kind, data.options, str(path))
-        return custom_entry(custom, name, data, sha256_file(path))
-    if data.base:
-        from medfl.data.own.variant import variant
-
-        return variant(data, name, path)
-    common: dict[str, Any] = {
-        "name": name,
-        "title": data.title or name,
-        "classes": (),
-        "modality": data.modality,
-        "citation": data.citation,
-        "licence": data.licence,
-        "where": f"described by {path}.",
-        "default_size": data.size,
-        "complete": False,
-    }
-    for modality in data.modalities or [""]:  # a mistake is said before anything is read
-        settings_of(data, modality, data.modality or "none", path)
-    return OwnDataset(**common, data=data, path=path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from medfl.config import validate
 from medfl.data.own.schema import OwnData, check_name
 from medfl.errors import MedflError
-from medfl.files import read_yaml
+from medfl.files import read_yaml, sha256_file
 
 if TYPE_CHECKING:
     from medfl.data.catalog.base import Dataset
@@ -77,6 +77,35 @@ def read_description(path: str | os.PathLike[str], taken: Iterable[str]) -> Data
         raise MedflError(
             f"{path}: `{name}` is a dataset of the catalog: rename the file, or say `name:` in it."
         )
-    from medfl.data.own.dataset import build
+    return _entry(data, name, path)
 
-    return build(data, name, path)
+
+def _entry(data: OwnData, name: str, path: Path) -> Dataset:
+    """The dataset of a checked description."""
+    if data.kind:
+        from medfl.data.own.custom import load_custom
+        from medfl.data.own.custom_entry import custom_entry
+
+        custom = load_custom(data.kind, data.options, str(path))
+        return custom_entry(custom, name, data, sha256_file(path))
+    if data.base:
+        from medfl.data.own.variant import variant
+
+        return variant(data, name, path)
+    from medfl.data.own.dataset import OwnDataset
+    from medfl.data.own.settings import settings_of
+
+    common: dict[str, Any] = {
+        "name": name,
+        "title": data.title or name,
+        "classes": (),
+        "modality": data.modality,
+        "citation": data.citation,
+        "licence": data.licence,
+        "where": f"described by {path}.",
+        "default_size": data.size,
+        "complete": False,
+    }
+    for modality in data.modalities or [""]:  # a mistake is said before anything is read
+        settings_of(data, modality, data.modality or "none", path)
+    return OwnDataset(**common, data=data, path=path)

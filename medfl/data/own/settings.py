@@ -1,0 +1,35 @@
+"""How the pixels of a description's modalities are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from medfl.data.modality import Preprocess, preset_for, resolve
+from medfl.data.own.facts import Facts
+from medfl.data.own.schema import OwnData
+from medfl.errors import MedflError
+
+
+def settings_for(
+    data: OwnData, modalities: Iterable[str], facts: Iterable[Facts], path: Path
+) -> tuple[Preprocess, ...]:
+    """Of each modality, from its own settings or the dataset's, else by the DICOM headers."""
+    codes = sorted({preset_for(one.modality) for one in facts if one.modality})
+    if not data.modality and len(codes) > 1:
+        raise MedflError(
+            f"{path}: the DICOM files are of {' and '.join(codes)}: say which is meant by "
+            "`modality:`, and leave the others out by `files:` or the table."
+        )
+    usual = data.modality or (codes[0] if codes else "none")
+    return tuple(settings_of(data, name, usual, path) for name in modalities)
+
+
+def settings_of(data: OwnData, modality: str, usual: str, path: Path) -> Preprocess:
+    """The preprocessing of one modality of a description."""
+    own = data.modalities.get(modality)
+    where = f"{path}: preprocess"
+    if own is None:
+        return resolve(usual, data.preprocess, where)
+    where = f"{path}: modalities.{modality}.preprocess"
+    return resolve(own.modality or usual, {**data.preprocess, **own.preprocess}, where)
