@@ -27,7 +27,7 @@ $(READY): requirements.lock pyproject.toml
 	touch $(READY)
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -160,6 +160,7 @@ class OwnDataset(Dataset):
         found = reader.found
         labels = [one.labels for one in facts]
         classes = reader.classes(labels)
+        reader.check_people(items, facts)
         warnings = [
             *reader.rules.warnings(classes, labels),
             *(w.rstrip(".") for w in found.warnings),

@@ -114,6 +114,36 @@ class FactReader:
             self._attributes(cells, header),
         )
 
+    def check_people(self, items: Sequence[Item], facts: Sequence[Facts]) -> None:
+        """Refuse labels and sites that name the one patient who has them, as folders may.
+
+        A word that several patients share names none of them. Words of DICOM attributes are not
+        looked at here: an institution may well be called as a patient is.
+        """
+        words: dict[str, list[tuple[str, ...]]] = {}
+        if self.label_source != "dicom":
+            words["labels"] = [one.labels for one in facts]
+        site = self.data.site.source
+        if site not in ("auto", "dicom") or (site == "auto" and self._column("site")):
+            words["site"] = [(one.site,) for one in facts]
+        for key, of_sample in words.items():
+            who: dict[str, dict[str, Item]] = {}
+            for names, one, item in zip(of_sample, facts, items, strict=True):
+                for name in filter(None, names):
+                    who.setdefault(name, {})[one.patient] = item
+            lone = {name: next(iter(of.values())) for name, of in who.items() if len(of) == 1}
+            odd = sum(
+                _names_patient(name, header)
+                for name, item in lone.items()
+                if (header := self.found.header(item.files[0])) is not None
+            )
+            if odd:
+                raise MedflError(
+                    f"{self.where}: {odd:,} of the {len(who):,} values that are to be the {key} "
+                    "hold a name or number of a patient, and would be written into the store: say "
+                    f"by `{key}:` where else they stand, or rename them."
+                )
+
     def patients_of_table(self) -> set[str]:
         """Everyone whom the table names, those without a file too."""
         column = self._column("patient")

@@ -16,6 +16,7 @@ import medfl
 from medfl.cli import main
 from medfl.data.loader import prepare
 from medfl.data.store import Store
+from medfl.errors import MedflError
 from medfl.partition import make_split
 from tests.dicom_series import write_slice
 from tests.dicoms import write
@@ -185,6 +186,32 @@ def test_a_split_does_not_depend_on_the_key(place, monkeypatch):
     assert set(one.samples).isdisjoint(other.samples)
     assert one.clients.tolist() == other.clients.tolist()
     assert one.folds.tolist() == other.folds.tolist()
+
+
+@pytest.mark.parametrize("key", ["labels", "site"])
+def test_few_folders_that_are_called_by_their_patients_are_no_labels_and_no_sites(place, key):
+    hospital(place / "raw", 5)
+    description = {"labels": "{from: folder}", "site": "{level: 1}"}
+    text = f"{key}: {description[key]}\n"
+    if key == "site":
+        text += "labels: {attribute: StudyDescription}\n"
+    Path("params/datasets/clinic.yaml").write_text(f"folder: ../../raw\n{text}")
+    # Five patients' folders, and the one with a physician's name and a date.
+    with pytest.raises(MedflError, match=f"6 of the 6 values that are to be the {key}") as error:
+        prepare("clinic")
+    assert not [secret for secret in SECRETS if secret in str(error.value)]
+
+
+def test_a_patient_may_be_called_like_a_class_that_others_have_too(place):
+    for number, name in enumerate(("Sick^Ida", "Well^Eva", "Berg^Ann", "Tal^Eva")):
+        label = ("sick", "well")[number % 2]
+        values = {"PatientName": name, "PatientID": f"MRN5500{number}", "Modality": "DX"}
+        (place / "raw" / label).mkdir(parents=True, exist_ok=True)
+        pixels = np.full((8, 8), number, np.uint8)
+        uid = f"1.2.3.{number}"
+        write(place / "raw" / label / f"{number}.dcm", pixels, SOPInstanceUID=uid, **values)
+    Path("params/datasets/clinic.yaml").write_text("folder: ../../raw\nsize: 8\n")
+    assert Store.open(prepare("clinic")).info.classes == ("sick", "well")
 
 
 @pytest.mark.parametrize(
