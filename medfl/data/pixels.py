@@ -22,6 +22,8 @@ class Pixels:
         valid: (H, W) or (D, H, W) bool, False for padding outside the scanned field; None: all.
         table: the display curve that the file itself asks for in place of a window: the value that
             its first entry shows, and (N,) float32 entries in [0, 1]; None where there is none.
+        regions: of ultrasound: top, bottom, left and right (ends excluded) of the parts that show
+            tissue in two dimensions, where the file states them.
     """
 
     values: np.ndarray
@@ -31,6 +33,7 @@ class Pixels:
     inverted: bool = False
     valid: np.ndarray | None = None
     table: tuple[int, np.ndarray] | None = None
+    regions: tuple[tuple[int, int, int, int], ...] = ()
 
     @property
     def is_colour(self) -> bool:

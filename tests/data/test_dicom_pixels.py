@@ -8,6 +8,7 @@ from pydicom.sequence import Sequence
 
 from medfl.data import DicomPreprocessor
 from medfl.data.dicom import DicomError, attribute, frame_header, read_header
+from medfl.data.dicom.regions import tissue_regions
 from medfl.errors import MedflError
 
 
@@ -242,3 +243,26 @@ def test_damage_is_told_without_the_values_of_the_file(path):
         DicomPreprocessor()(path)
     assert "cannot be decoded" in error.value.reason
     assert not any(word in str(error.value) for word in ("Doe", "John", "19700203"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ((2, 9, 1, 8),)),  # the ends are the last pixels: rows 2 to 8, columns 1 to 7
+        ({"RegionLocationMaxY1": 10}, ((2, 10, 1, 8),)),  # or the ones after them
+        ({"RegionLocationMaxY1": 11}, ()),  # of a picture that was larger
+        ({"RegionSpatialFormat": 2}, ()),  # M-mode
+        ({"RegionLocationMinX0": None}, ()),
+    ],
+)
+def test_the_parts_of_an_ultrasound_picture_that_show_tissue(changes, expected):
+    region = Dataset()
+    region.RegionSpatialFormat = 1
+    region.RegionLocationMinX0, region.RegionLocationMaxX1 = 1, 7
+    region.RegionLocationMinY0, region.RegionLocationMaxY1 = 2, 8
+    for name, value in changes.items():
+        setattr(region, name, value)
+    header = Dataset()
+    header.Rows, header.Columns = 10, 8
+    header.SequenceOfUltrasoundRegions = [region]
+    assert tissue_regions(header) == expected

@@ -13,6 +13,7 @@ import numpy as np
 
 from medfl.data.dicom.frames import frame_count, frame_header, pixel_spacing
 from medfl.data.dicom.header import PIXELS, DicomError, kind
+from medfl.data.dicom.regions import tissue_regions
 from medfl.data.dicom.tables import look_up, read_table
 from medfl.data.pixels import Pixels
 from medfl.data.privacy.words import error_words
@@ -68,7 +69,9 @@ def _colour(header: Dataset, own: Dataset, frame: int) -> Pixels:
         stored = apply_color_lut(stored, header)
         bits = 8 * stored.dtype.itemsize
     values = stored[..., :3].astype(np.float32) * np.float32(255 / (2**bits - 1))
-    return Pixels(values, pixel_spacing(own), value_range=(0.0, 255.0))
+    return Pixels(
+        values, pixel_spacing(own), value_range=(0.0, 255.0), regions=tissue_regions(header)
+    )
 
 
 def _grey(header: Dataset, own: Dataset, frame: int) -> Pixels:
@@ -82,6 +85,7 @@ def _grey(header: Dataset, own: Dataset, frame: int) -> Pixels:
         inverted=header.PhotometricInterpretation == "MONOCHROME1",
         valid=_valid(stored, header, frame),
         table=_voi_table(own, signed),
+        regions=tissue_regions(header),
     )
 
 

@@ -24,7 +24,8 @@ SQUARE = 0.98
 def cut(pixels: Pixels, box: tuple[slice, ...]) -> Pixels:
     """Keep a box, one slice for each axis of the image or volume."""
     valid = None if pixels.valid is None else np.ascontiguousarray(pixels.valid[box])
-    return replace(pixels, values=np.ascontiguousarray(pixels.values[box]), valid=valid)
+    values = np.ascontiguousarray(pixels.values[box])
+    return replace(pixels, values=values, valid=valid, regions=())
 
 
 def crop_borders(pixels: Pixels) -> Pixels:

@@ -14,14 +14,17 @@ from medfl.data.pixels import Pixels
 # The fan is sought on a picture of about this size, on which its echoes touch one another.
 COARSE = 192
 BLACK = 0.03  # of the brightest value
+# Echoes differ from pixel to pixel; bars and banners, however large, are of one tone.
+FLAT = 0.006  # of the brightest value: more than one of 255 grey levels
 
 
 def crop_sector(pixels: Pixels) -> Pixels:
     """Keep the bounding box of the scanned field, and black out what lies outside the field.
 
-    The field is the convex hull of the largest connected region that is not black: it holds the
-    echo-free parts inside the fan, and leaves out names, scales and logos beside it. An all black
-    picture stays as it is.
+    The field is the convex hull of the connected region that has the most texture and is not black
+    (of the largest one where nothing has texture): it holds the echo-free parts inside the fan, and
+    leaves out names, scales, banners and logos beside it. It is sought in the regions that the
+    header states, if any. An all black picture stays as it is.
     """
     from PIL import Image
     from scipy import ndimage
@@ -30,14 +33,27 @@ def crop_sector(pixels: Pixels) -> Pixels:
     grey = brightest(pixels)
     height, width = grey.shape
     factor = math.ceil(max(height, width) / COARSE)
-    coarse = np.asarray(Image.fromarray(np.ascontiguousarray(grey)).reduce(factor))
+
+    def reduced(values: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(np.ascontiguousarray(values)).reduce(factor))
+
     low = float(grey.min())
+    if pixels.regions:
+        stated = np.zeros(grey.shape, bool)
+        for top, bottom, left, right in pixels.regions:
+            stated[top:bottom, left:right] = True
+        grey = np.where(stated, grey, np.float32(low))
+    coarse = reduced(grey)
     bright = coarse - low > BLACK * (float(coarse.max()) - low)
+    steps = ndimage.maximum_filter(grey, 3) - ndimage.minimum_filter(grey, 3)
+    rough = reduced((steps > FLAT * (float(grey.max()) - low)).astype(np.float32)) > 0.5
     # Opening cuts the thin lines by which scales and words touch the fan.
     regions, count = ndimage.label(ndimage.binary_opening(bright, np.ones((3, 3))))
     if not count:
         return pixels
-    areas = np.bincount(regions.ravel())
+    areas = np.bincount(regions.ravel(), weights=(rough & bright).ravel())
+    if not areas[1:].any():
+        areas = np.bincount(regions.ravel())
     areas[0] = 0
     hull = convex_hull_image(regions == areas.argmax())
     rows, columns = np.flatnonzero(hull.any(axis=1)), np.flatnonzero(hull.any(axis=0))

@@ -206,7 +206,7 @@ class OwnDataset(Dataset):
         return RawData(
             samples,
             sources,
-            Reader(settings, size, stacks),
+            Reader(settings, size, stacks, self.data.frame),
             described,
             names=[named(item.key) for item in items],
             excluded=[_exclusion(one, named) for one in sorted(left, key=lambda one: one.key)],

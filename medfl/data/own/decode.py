@@ -17,6 +17,7 @@ from medfl.data.remarks import remark
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
+    from medfl.data.dicom.preprocess import Frame
     from medfl.data.volume import Stack, Volume
 
 
@@ -28,17 +29,19 @@ class Reader:
         settings: for each modality in turn.
         size: side of the result.
         stacks: volumes by their files, where the slices were sorted already.
+        frame: which one of a DICOM file of several.
     """
 
     settings: tuple[Preprocess, ...]
     size: int
     stacks: Mapping[tuple[Path, ...], Stack] = field(default_factory=dict, repr=False)
+    frame: Frame = "only"
 
     def __call__(self, source: Any) -> np.ndarray:
         """(C, size, size) or (C, size, size, size); the modalities' channels one after another."""
         parts = source if isinstance(source, tuple) else (source,)
         stored = [
-            to_store(read_any(part, self.stacks), settings, self.size)
+            to_store(read_any(part, self.stacks, self.frame), settings, self.size)
             for part, settings in zip(parts, self.settings, strict=True)
         ]
         if len({image.ndim for image in stored}) > 1:
@@ -48,7 +51,11 @@ class Reader:
         return stored[0] if len(stored) == 1 else np.concatenate(stored)
 
 
-def read_any(source: Any, stacks: Mapping[tuple[Path, ...], Stack] | None = None) -> Pixels:
+def read_any(
+    source: Any,
+    stacks: Mapping[tuple[Path, ...], Stack] | None = None,
+    frame: Frame = "only",
+) -> Pixels:
     """A file of any kind, the slices of a volume, or an array, at its full resolution."""
     if isinstance(source, tuple):
         from medfl.data.volume import VolumePreprocessor, read_stack
@@ -62,7 +69,7 @@ def read_any(source: Any, stacks: Mapping[tuple[Path, ...], Stack] | None = None
     if kind == "dicom":
         from medfl.data.dicom import DicomPreprocessor
 
-        return DicomPreprocessor().pixels(source)
+        return DicomPreprocessor(frame=frame).pixels(source)
     if kind == "nifti":
         from medfl.data.volume import read_nifti
 

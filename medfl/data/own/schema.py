@@ -244,6 +244,9 @@ class OwnData(Described):
     labels: Labels = Labels()
     patient: Origin = Origin()
     site: Origin = Origin()
+    frame: Literal["only", "first", "middle"] | Whole = Field(
+        "only", description="of DICOM files of several frames: first, middle, or a number from 0"
+    )
     modality: Preset = Field(
         "", description="a preset: ct, mri, xray, ultrasound, dermatoscopy, photo, none; auto by "
         "the DICOM header, else none"
@@ -294,7 +297,7 @@ class OwnData(Described):
             )
         if self.options and not self.kind:
             raise ValueError("`options` are arguments of a `class`, which is not given")
-        own = {"files", "format", "file_names", "columns", "patient", "site", "modalities"}
+        own = {"files", "format", "frame", "file_names", "columns", "patient", "site", "modalities"}
         own.add("fusion")
         if self.columns.dicom and (self.modalities or not self.table):
             raise ValueError(

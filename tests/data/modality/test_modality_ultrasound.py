@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from pydicom.data import get_testdata_file
 from scipy.signal import wiener
 
+from medfl.data.dicom import DicomPreprocessor
 from medfl.data.modality import render, resolve, to_store
 from medfl.data.modality.ultrasound import crop_sector, despeckle
 from medfl.data.pixels import Pixels
@@ -47,6 +49,42 @@ def test_the_words_do_not_reach_the_store():
     assert to_store(pixels, settings, 400).max() == 120
     kept = to_store(pixels, resolve("none", {"channels": 1}), 400)
     assert kept.max() > 200
+
+
+def test_a_banner_larger_than_the_fan_is_not_taken_for_it():
+    values, inside = fan()
+    values[inside] += np.random.default_rng(0).normal(0, 8, inside.sum())
+    values[130:] = 0
+    values[140:] = 90  # 64,000 pixels of one tone
+    inside[130:] = False
+    cropped = crop_sector(Pixels(values, value_range=(0, 255)))
+    assert cropped.values.shape[0] == pytest.approx(inside.any(axis=1).sum(), abs=6)
+    assert cropped.values.shape[1] == pytest.approx(inside.any(axis=0).sum(), abs=6)
+    # Its hull, in steps of 3 pixels.
+    assert cropped.valid.sum() == pytest.approx(inside.sum(), rel=0.12)
+
+
+def test_the_field_is_sought_where_the_header_states_tissue():
+    values = np.zeros((100, 200), np.float32)
+    values[10:90, 10:90] = np.random.default_rng(0).uniform(50, 200, (80, 80))
+    values[10:90, 110:150] = np.random.default_rng(1).uniform(50, 200, (80, 40))
+    assert crop_sector(Pixels(values)).values.shape == (80, 80)
+    cropped = crop_sector(Pixels(values, regions=((0, 100, 100, 200),)))
+    assert cropped.values.shape == (80, 40)
+    assert cropped.regions == ()
+
+
+def test_a_real_fan_under_a_large_banner():
+    """By eye: the fan's echoes are between rows 66 and 160, and columns 325 and 600."""
+    pixels = DicomPreprocessor().pixels(get_testdata_file("examples_palette.dcm"))
+    assert pixels.regions == ()  # the picture was cut after its header was written
+    cropped = crop_sector(pixels)
+    height, width = cropped.values.shape[:2]
+    assert 70 <= height <= 100
+    assert 230 <= width <= 280
+    part = pixels.values[60:165, 320:605]
+    shown = np.lib.stride_tricks.sliding_window_view(part, cropped.values.shape)
+    assert (shown == cropped.values).all(axis=(-3, -2, -1)).any()
 
 
 def test_a_black_picture_stays():

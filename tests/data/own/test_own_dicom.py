@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
+from pydicom.pixels import pixel_array
 
 from medfl.cli import main
 from medfl.data.own.original import originals
@@ -269,3 +270,22 @@ def test_copies_with_another_label_are_said_to_be_so(made):
     assert found == {"well/c.dcm": f"{copy}, which has another label", "well/d.dcm": copy}
     said = "1 images are there twice with different labels"
     assert any(said in warning for warning in record(store)["warnings"])
+
+
+@pytest.mark.parametrize(("frame", "shown"), [("first", 0), ("middle", 15), (29, 29)])
+def test_a_frame_of_a_cine_loop_is_chosen_by_the_description(made, frame, shown):
+    loop = get_testdata_file("examples_ybr_color.dcm")  # ultrasound, 30 frames
+    for number in range(2):
+        path = Path(f"raw/{'ab'[number]}/loop{number}.dcm")
+        path.parent.mkdir(parents=True)
+        header = dcmread(loop)
+        header.SOPInstanceUID = f"1.2.3.{number}"
+        header.PatientID = f"MRN5500{number}"
+        header.save_as(path)
+    text = "folder: ../../raw\nsize: 240\nmodality: none\npreprocess: {fit: crop}\n"
+    store = made(f"{text}frame: {frame}\n")
+    assert len(store) == 2
+    expected = pixel_array(dcmread(loop), index=shown).astype(int)  # 240 × 320, the middle is kept
+    np.testing.assert_allclose(store.images[0].transpose(1, 2, 0), expected[:, 40:280], atol=1)
+    with pytest.raises(MedflError, match=r"holds 30 frames.*`frame`"):
+        made(text, name="whole")

@@ -1,0 +1,32 @@
+"""Which parts of an ultrasound picture show tissue, as its header states them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+TWO_DIMENSIONAL = 1  # Region Spatial Format (0018,6012): no M-mode, spectrum, waveform or graphics
+
+
+def tissue_regions(header: Dataset) -> tuple[tuple[int, int, int, int], ...]:
+    """Top, bottom, left and right (ends excluded) of each region in two dimensions.
+
+    Empty where none is stated, or one does not fit the picture: the picture was cut or scaled after
+    the header was written. PS3.3 C.8.5.5.
+    """
+    regions = []
+    rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
+    for one in header.get("SequenceOfUltrasoundRegions") or ():
+        if one.get("RegionSpatialFormat") != TWO_DIMENSIONAL:
+            continue
+        corners = [one.get(f"RegionLocation{end}") for end in ("MinY0", "MaxY1", "MinX0", "MaxX1")]
+        if None in corners:
+            return ()
+        top, bottom, left, right = map(int, corners)
+        # Some count the last pixel, some the one after it.
+        if not (0 <= top < bottom <= rows and 0 <= left < right <= columns):
+            return ()
+        regions.append((top, min(bottom + 1, rows), left, min(right + 1, columns)))
+    return tuple(regions)
