@@ -24,6 +24,11 @@ Also = Callable[["Dataset", Path], Any]
 """What else to compute of a header while it is there."""
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
+_NO_PICTURES = {
+    "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation
+    "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
+    "1.2.840.10008.5.1.4.1.1.481.2",  # RT Dose
+}
 _CODE = re.compile(r"[A-Z][A-Z0-9_ ]{0,15}")
 
 
@@ -105,6 +110,8 @@ def _judged(
     ):
         reason = "is the directory of a medium (DICOMDIR): the files themselves are read"
         return Scanned(None, reason, identifiers)
+    if str(header.get("SOPClassUID")) in _NO_PICTURES:
+        return Scanned(None, f"is about a picture and none itself ({kind(header)})", identifiers)
     rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
     syntax = meta.TransferSyntaxUID
     if syntax.is_deflated:

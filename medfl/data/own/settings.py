@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,11 +16,14 @@ def settings_for(
     data: OwnData, modalities: Iterable[str], facts: Iterable[Facts], path: Path
 ) -> tuple[Preprocess, ...]:
     """Of each modality, from its own settings or the dataset's, else by the DICOM headers."""
-    codes = sorted({preset_for(one.modality) for one in facts if one.modality})
+    counts = Counter(one.modality for one in facts if one.modality)
+    codes = sorted({preset_for(code) for code in counts})
     if not data.modality and len(codes) > 1:
+        shown = ", ".join(f"{code} ({number:,})" for code, number in counts.most_common())
         raise MedflError(
-            f"{path}: the DICOM files are of {' and '.join(codes)}: say which is meant by "
-            "`modality:`, and leave the others out by `files:` or the table."
+            f"{path}: the DICOM files are of several modalities, which are prepared differently: "
+            f"{shown}. Say by `modality:` how to prepare them, and leave others out by `files:` or "
+            "the table."
         )
     usual = data.modality or (codes[0] if codes else "none")
     return tuple(settings_of(data, name, usual, path) for name in modalities)

@@ -289,3 +289,24 @@ def test_a_frame_of_a_cine_loop_is_chosen_by_the_description(made, frame, shown)
     np.testing.assert_allclose(store.images[0].transpose(1, 2, 0), expected[:, 40:280], atol=1)
     with pytest.raises(MedflError, match=r"holds 30 frames.*`frame`"):
         made(text, name="whole")
+
+
+def test_segmentations_and_doses_beside_the_pictures_are_listed(made, place):
+    for number, name in enumerate(("CT_small", "liver_1frame", "rtdose", "J2K_pixelrep_mismatch")):
+        target = place / "raw" / "ab"[number % 2] / f"{number}.dcm"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(get_testdata_file(f"{name}.dcm"), target)
+    store = made("folder: ../../raw\nsize: 16\n")
+    assert store.info.channels == ("lung", "soft_tissue", "bone")  # the two that are CT pictures
+    found = {one["file"]: one["reason"] for one in record(store)["excluded_files"]}
+    assert found == {
+        "b/1.dcm": "is about a picture and none itself (Segmentation Storage)",
+        "a/2.dcm": "is about a picture and none itself (RT Dose Storage)",
+    }
+
+
+def test_pictures_of_several_modalities_are_counted_where_none_is_chosen(made):
+    for number, modality in enumerate(("DX", "DX", "MR")):
+        image(f"raw/{'ab'[number % 2]}/{number}.dcm", number, Modality=modality)
+    with pytest.raises(MedflError, match=r"several modalities.*: DX \(2\), MR \(1\)\. Say by"):
+        made("folder: ../../raw\nsize: 8\n")
