@@ -85,14 +85,19 @@ class OwnDataset(Dataset):
         facts = [one for row, one in enumerate(facts) if row not in copies]
         kept = [one for row, one in enumerate(kept) if row not in copies]
         if not kept:
-            reasons = Counter(one.reason for one in left).most_common(3)
-            why = "; ".join(f"{number:,}: {reason}" for reason, number in reasons)
             others = sorted(one.key for one in found.left)
             tables = ", ".join(name for name in others if name.endswith((".csv", ".tsv")))
             hint = f" There is {tables}: name it by `table:`." if tables and table is None else ""
-            raise MedflError(f"{self.path}: no sample is left of {len(items):,} ({why}).{hint}")
+            raise MedflError(
+                f"{self.path}: no sample is left of {len(items):,} ({_why(left)}).{hint}"
+            )
         pseudonyms = Pseudonyms(load_key(places.work_root), self.name)
-        known = {*reader.classes([one.labels for one in facts]), *(one.site for one in facts)}
+        try:
+            classes = reader.classes([one.labels for one in facts])
+        except MedflError as error:
+            hint = f" Left out were {len(left):,} ({_why(left)})." if left else ""
+            raise MedflError(f"{error}{hint}") from error
+        known = {*classes, *(one.site for one in facts)}
         people = {one.patient for one in facts} | reader.patients_of_table()
         named = file_names(self.data.file_names, listed, pseudonyms, known - {""}, people)
         described = self.description_sha(places) or ""
@@ -216,6 +221,12 @@ class OwnDataset(Dataset):
             settings={"description": described, "size": size, "preprocess": record},
             info=info,
         )
+
+
+def _why(left: list[Left]) -> str:
+    """The commonest reasons for which samples were left out."""
+    reasons = Counter(one.reason for one in left).most_common(3)
+    return "; ".join(f"{number:,}: {reason}" for reason, number in reasons)
 
 
 def _sizes(found: Found, items: list[Item]) -> Iterator[tuple[int, str]]:

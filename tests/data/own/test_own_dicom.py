@@ -310,3 +310,10 @@ def test_pictures_of_several_modalities_are_counted_where_none_is_chosen(made):
         image(f"raw/{'ab'[number % 2]}/{number}.dcm", number, Modality=modality)
     with pytest.raises(MedflError, match=r"several modalities.*: DX \(2\), MR \(1\)\. Say by"):
         made("folder: ../../raw\nsize: 8\n")
+
+
+def test_what_was_left_out_is_said_where_one_class_is_left(made):
+    image("raw/a/0.dcm", 10)
+    image("raw/b/1.dcm", 10)
+    with pytest.raises(MedflError, match=r"the label `a`.*Left out were 1 \(1: is the same image"):
+        made("folder: ../../raw\nsize: 8\n")
