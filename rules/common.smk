@@ -11,7 +11,8 @@ from snakemake.exceptions import WorkflowError
 
 from medfl.config import data_root
 from medfl.data.catalog import Places, parse_dataset
-from medfl.data.loader import stamp, store_path
+from medfl.data.described import stamp
+from medfl.data.loader import store_path
 from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
 from medfl.gpu import jobs_per_gpu, visible_gpus

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfl.config import data_root as resolve_data_root
 from medfl.data.build import build_store
 from medfl.data.catalog import Dataset, DatasetSpec, Places, RawData, names, parse_dataset
+from medfl.data.described import describes
 from medfl.data.exclusions import Exclusion, describe
 from medfl.data.privacy.file_names import HIDDEN_NAME
 from medfl.data.store import DATASET, IMAGES, PREPARATION, Store
 from medfl.errors import MedflError
-from medfl.files import write_text
 
 if TYPE_CHECKING:
     from medfl.data.own.custom import CustomMedicalDataset
@@ -113,39 +112,6 @@ def prepare(
     elsewhere = "" if os.fspath(work_root) == "data" else f" --work-root {os.fspath(work_root)}"
     _tell(raw, path, dataset if isinstance(dataset, str) else "", elsewhere)
     return path
-
-
-def describes(path: Path, dataset: Dataset, places: Places) -> bool:
-    """Whether the store at ``path`` was made by the description that its dataset has now.
-
-    Of the catalog's there is none to differ; and where the description's table is not here now,
-    as on another machine, the store stands.
-    """
-    wanted = dataset.description_sha(places)
-    try:
-        record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        record = {}
-    return wanted is None or record.get("settings", {}).get("description", "") == wanted
-
-
-def stamp(path: Path, dataset: Dataset, places: Places, file: Path) -> Path | None:
-    """Make ``file`` newer than the store at ``path`` if its description was edited, else older.
-
-    For Snakemake, which goes by time where it does not know how a store was made.
-
-    Returns:
-        ``file``; None of the catalog's datasets, which no description makes.
-    """
-    if dataset.description_sha(places) == "":
-        return None
-    if (path / DATASET).exists() and not describes(path, dataset, places):
-        write_text(file, f"{time.time_ns()}\n")  # what equals an earlier one passes for old
-        return file
-    if not file.exists():
-        write_text(file, "0\n")
-    os.utime(file, (0, 10**9))  # in 2001: older than any store
-    return file
 
 
 def _is_store(path: Path) -> bool:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from medfl.data.catalog import Places, parse_dataset
-from medfl.data.loader import prepare, stamp, store_path
+from medfl.data.described import stamp
+from medfl.data.loader import prepare, store_path
 from medfl.data.store import Store
 from tests.data.own.conftest import grey
 
