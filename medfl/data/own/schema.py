@@ -244,7 +244,7 @@ class OwnData(Described):
     labels: Labels = Labels()
     patient: Origin = Origin()
     site: Origin = Origin()
-    frame: Literal["only", "first", "middle"] | Whole = Field(
+    frame: Literal["only", "first", "middle"] | int = Field(
         "only", description="of DICOM files of several frames: first, middle, or a number from 0"
     )
     modality: Preset = Field(
@@ -264,6 +264,14 @@ class OwnData(Described):
         "", alias="class", description="my_package.module:MyClass, a CustomMedicalDataset"
     )
     options: dict[str, Any] = Field(default_factory=dict, description="arguments of that class")
+
+    @field_validator("frame", mode="before")
+    @classmethod
+    def _is_a_frame(cls, value: Any) -> Any:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if (whole and value >= 0) or value in ("only", "first", "middle"):
+            return value
+        raise ValueError("write first, middle or a number from 0")
 
     @field_validator("folder")
     @classmethod
