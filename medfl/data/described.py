@@ -16,14 +16,15 @@ def describes(path: Path, dataset: Dataset, places: Places) -> bool:
     """Whether the store at ``path`` was made by the description that its dataset has now.
 
     Of the catalog's there is none to differ; and where the description's table is not here now,
-    as on another machine, the store stands.
+    as on another machine, the store stands if the rest is the same.
     """
     wanted = dataset.description_sha(places)
     try:
         record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         record = {}
-    return wanted is None or record.get("settings", {}).get("description", "") == wanted
+    made_by = str(record.get("settings", {}).get("description", ""))
+    return made_by.startswith(wanted) if wanted else not made_by
 
 
 def stamp(path: Path, dataset: Dataset, places: Places, file: Path) -> Path | None:

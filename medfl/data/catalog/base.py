@@ -143,10 +143,10 @@ class Dataset(ABC):
         counted in the result.
         """
 
-    def description_sha(self, places: Places) -> str | None:
+    def description_sha(self, places: Places) -> str:
         """Hash of a person's own description of the dataset; empty for the catalog's.
 
-        None where a part of it, such as its table, is not there now, so that it cannot be told.
+        Where its table is not here now, as on another machine, only the beginning of the whole.
         """
         return ""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -100,19 +99,16 @@ class OwnDataset(Dataset):
         known = {*classes, *(one.site for one in facts)}
         people = {one.patient for one in facts} | reader.patients_of_table()
         named = file_names(self.data.file_names, listed, pseudonyms, known - {""}, people)
-        described = self.description_sha(places) or ""
+        described = self.description_sha(places)
         return self._raw(kept, facts, left, reader, pseudonyms, named, size, described)
 
-    def description_sha(self, places: Places) -> str | None:
-        """Hash of the description and of its table: an edit of either makes the store again."""
+    def description_sha(self, places: Places) -> str:
+        """Hash of the description, then of its table: an edit of either makes the store again."""
         try:
             table = self._places(places)[1]
         except MedflError:  # the folder or the table is not there
-            return None
-        digest = hashlib.sha256(self.path.read_bytes())
-        if table is not None:
-            digest.update(sha256_file(table).encode())
-        return digest.hexdigest()
+            table = None
+        return sha256_file(self.path) + (sha256_file(table) if table is not None else "")
 
     def folder(self, places: Places) -> Path:
         """Where the images lie."""

@@ -12,6 +12,7 @@ from medfl.data.catalog import Places, parse_dataset
 from medfl.data.described import stamp
 from medfl.data.loader import prepare, store_path
 from medfl.data.store import Store
+from medfl.errors import MedflError
 from tests.data.own.conftest import grey
 
 TABLE = Path("data/raw/xray/labels.csv")
@@ -58,6 +59,11 @@ def test_a_table_in_the_data_root_is_part_of_the_description():
 def test_a_store_stands_where_the_images_and_their_table_are_not():
     shutil.rmtree("data/raw/xray")
     assert labels(prepare("mine")) == [0, 1, 1]
+    with Path("params/datasets/mine.yaml").open("a") as file:
+        file.write("preprocess: {channels: 1}\n")
+    with pytest.raises(MedflError, match="the folder `xray` is not there"):
+        prepare("mine")
+    assert labels(store_path("mine")) == [0, 1, 1]
 
 
 @pytest.mark.usefixtures("in_data_root")
