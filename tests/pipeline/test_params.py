@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from medfl.algorithms.registry import available
+from medfl.files import read_yaml
 from medfl.grid import read_arms, read_grid
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,6 +24,14 @@ def test_a_grid_is_valid_and_every_arm_takes_the_same_local_work(name, monkeypat
         learning = grid.run_config(cell).federated_learning
         work.add((learning.rounds, learning.local_epochs, learning.local_steps))
     assert len(work) == 1
+
+
+@pytest.mark.parametrize("name", GRIDS)
+def test_a_grid_states_what_dvc_asks_for(name):
+    """DVC stops where a key that a stage names is not in the file; docs/pipeline.md swaps files."""
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    (named,) = stages["split"]["do"]["params"]
+    assert set(named["params/default.yaml"]) <= set(read_yaml(ROOT / "params" / name))
 
 
 def test_every_algorithm_has_an_arm():
