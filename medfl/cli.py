@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
 
+from medfl import __version__
 from medfl.commands import data, results, run
 from medfl.errors import MedflError
 
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="The way of the data: prepare → split → run → aggregate → report. "
         "`medfl benchmark` does all of it.",
     )
+    parser.add_argument("--version", action="version", version=f"medfl {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     def command(
