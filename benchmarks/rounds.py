@@ -12,7 +12,7 @@ import torch
 
 from benchmarks.federations import equal_split, random_store, trainer
 from benchmarks.timing import Cost, Result, compare, cost, interleave
-from medfl.algorithms import available
+from medfl.algorithms import ALGORITHMS
 from medfl.models import build_model
 
 CLIENTS, BATCH, LEARNING_RATE = 10, 32, 0.01
@@ -93,7 +93,7 @@ def run(pairs: int) -> Iterator[Result]:
             costs = measure(store, model, "fedavg", times, last)
             words = "channels-last plain loop" if last else "plain loop"
             yield compare(f"round ÷ {words}, {model}, fedavg", costs, 1.05)
-        for algorithm in available():
+        for algorithm in ALGORITHMS:
             if algorithm != "fedavg":
                 costs = measure(store, "cnn", algorithm, max(2, pairs // 2))
                 yield compare(f"round ÷ channels-last plain loop, cnn, {algorithm}", costs, None)

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from medfl.algorithms.registry import check_params
+from medfl.algorithms.registry import ALGORITHMS
 from medfl.config import (
     ALGORITHM,
     SECTIONS,
@@ -246,4 +246,4 @@ def _check_arm(name: str, arm: Mapping[str, Any]) -> None:
     for key in DECIDED.keys() & (arm.get("federated_learning") or {}):
         raise MedflError(f"arm `{name}`: federated_learning.{key} {DECIDED[key]}.")
     params = {key: value for key, value in arm.items() if key not in (*SECTIONS, "algorithm")}
-    check_params(str(arm["algorithm"]), params, f"arm `{name}`")
+    ALGORITHMS.check_params(str(arm["algorithm"]), params, f"arm `{name}`")

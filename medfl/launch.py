@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from medfl.algorithms.registry import available
+from medfl.algorithms.registry import ALGORITHMS
 from medfl.config import did_you_mean
 from medfl.data.catalog import parse_dataset
 from medfl.data.own.find import VARIABLE, is_path
@@ -110,6 +110,6 @@ def _arm(word: str) -> dict[str, Any]:
     arms = read_arms(local if local.exists() else ROOT / local)
     if word in arms:
         return arms[word]
-    if word in available():
+    if word in ALGORITHMS:
         return {"algorithm": word}
     raise MedflError(f"unknown algorithm `{word}`{did_you_mean(word, arms)}")

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import inspect
-import sys
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medfl.algorithms.registry import load_class
+from medfl.algorithms.registry import ALGORITHMS
 
 if TYPE_CHECKING:
     from medfl.data.catalog.base import Dataset, Places
@@ -24,7 +22,9 @@ if TYPE_CHECKING:
 PACKAGE = Path(__file__).resolve().parent
 
 # What these hold cannot change a number by itself: settings are hashed where they are used.
-NO_RESULT = frozenset(f"medfl.{name}" for name in ("config", "errors", "provenance", "gpu", "grid"))
+NO_RESULT = frozenset(
+    f"medfl.{name}" for name in ("config", "errors", "provenance", "registry", "gpu", "grid")
+)
 # The registry of models imports them all; these are only reached by torchvision's networks.
 TORCHVISION = frozenset({"medfl.models.backbones", "medfl.models.torchvision_cpu"})
 SMALL_MODELS = ("cnn", "mlp", "logistic")
@@ -41,14 +41,8 @@ def code_sha(algorithm: str, model: str) -> str:
     Returns:
         SHA-256 over names and contents, in hexadecimal.
     """
-    files = []
-    roots = ["medfl.federated", "medfl.models"]
-    for base in load_class(algorithm).__mro__:
-        top = base.__module__.split(".")[0]
-        if top == "medfl":
-            roots.append(base.__module__)
-        elif top not in sys.stdlib_module_names:
-            files.append(Path(inspect.getfile(base)))
+    modules, files = ALGORITHMS.sources(algorithm)
+    roots = ["medfl.federated", "medfl.models", *modules]
     skip = TORCHVISION if model in SMALL_MODELS else frozenset[str]()
     return _sha(roots, files, NO_RESULT | skip)
 

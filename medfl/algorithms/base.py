@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from medfl.registry import HyperParams
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from medfl.federated.client import FederatedClient
     from medfl.federated.server import FederatedServer
     from medfl.federated.vector import FlatModel, Gradient
-
-
-class HyperParams(BaseModel):
-    """Base of an algorithm's hyper-parameters."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 @dataclass

@@ -76,7 +76,7 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
 
 def _single_run(options: argparse.Namespace) -> FederatedConfig:
     """A run file, with every name in it checked before anything is prepared."""
-    from medfl.algorithms.registry import check_params
+    from medfl.algorithms.registry import ALGORITHMS
     from medfl.config import FederatedConfig
     from medfl.data.catalog import parse_dataset
     from medfl.partition import parse_partition
@@ -89,7 +89,8 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
     with naming(options.config):
         parse_dataset(config.dataset)
         parse_partition(config.partition)
-        check_params(learning.algorithm, learning.algorithm_params, "algorithm_params")
+        params = learning.algorithm_params
+        ALGORITHMS.check_params(learning.algorithm, params, "algorithm_params")
     return config
 
 

@@ -16,6 +16,7 @@ from medfl.config.section import Section, Whole, did_you_mean, validate
 from medfl.config.sections import (
     ALGORITHM,
     MODELS,
+    OWN,
     FederatedLearning,
     Model,
     Privacy,
@@ -26,6 +27,7 @@ from medfl.config.sections import (
 __all__ = [
     "ALGORITHM",
     "MODELS",
+    "OWN",
     "SECTIONS",
     "Augmentation",
     "FederatedConfig",

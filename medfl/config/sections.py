@@ -9,7 +9,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from medfl.config.section import Section, Whole, did_you_mean, not_a_truth
 
-ALGORITHM = r"\w+|[A-Za-z_][\w.]*:\w+"  # a registered name, or a user's class
+OWN = r"[A-Za-z_][\w.]*:\w+"  # a person's own class: my_package.module:MyClass
+ALGORITHM = rf"\w+|{OWN}"  # a registered name, or a user's class
 
 
 class FederatedLearning(Section):

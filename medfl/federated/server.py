@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from medfl.algorithms import ClientUpdate, FederatedAlgorithm, create
+from medfl.algorithms import ALGORITHMS, ClientUpdate, FederatedAlgorithm
 from medfl.config import FederatedConfig
 from medfl.data.augment import resolve
 from medfl.errors import MedflError
@@ -66,7 +66,9 @@ class FederatedServer:
     ) -> None:
         self.config = config
         learning = config.federated_learning
-        self.algorithm = algorithm or create(learning.algorithm, learning.algorithm_params)
+        self.algorithm: FederatedAlgorithm = algorithm or ALGORITHMS.create(
+            learning.algorithm, learning.algorithm_params
+        )
         self.num_clients = 1 if self.algorithm.pooled else len(data.clients)
         sizes = {client: len(data.indices(client, "train")) for client in data.clients}
         if self.algorithm.pooled:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from medfl.algorithms.registry import available
+from medfl.algorithms.registry import ALGORITHMS
 from medfl.files import read_yaml
 from medfl.grid import read_arms, read_grid
 
@@ -36,5 +36,5 @@ def test_a_grid_states_what_dvc_asks_for(name):
 
 def test_every_algorithm_has_an_arm():
     arms = read_arms(ROOT / "params/algorithms.yaml")
-    assert {arm["algorithm"] for arm in arms.values()} == set(available())
+    assert {arm["algorithm"] for arm in arms.values()} == set(ALGORITHMS)
     assert "scaffold-option1" in arms

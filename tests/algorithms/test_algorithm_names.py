@@ -6,9 +6,10 @@ import sys
 
 import pytest
 import torch
+from federations import ALGORITHMS as SHARED
 from federations import federation, models
 
-from medfl.algorithms import FederatedAlgorithm, available, check_params, create, load_class
+from medfl.algorithms import ALGORITHMS, FederatedAlgorithm
 from medfl.errors import MedflError
 
 MINE = '''
@@ -31,9 +32,9 @@ class NotOne:
 '''
 
 
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", ALGORITHMS.available())
 def test_every_name_has_a_documented_class(name):
-    kind = load_class(name)
+    kind = ALGORITHMS.load(name)
     assert issubclass(kind, FederatedAlgorithm)
     assert kind.__name__.lower() == name
     assert kind.__doc__
@@ -41,9 +42,15 @@ def test_every_name_has_a_documented_class(name):
     assert kind.Params.__doc__
 
 
+def test_every_algorithm_is_in_the_shared_suites():
+    """The identities run over ``federations.ALGORITHMS``, whose keys may end in a variant."""
+    tried = {name if name in ALGORITHMS else name.rsplit("-", 1)[0] for name in SHARED}
+    assert tried == set(ALGORITHMS)
+
+
 def test_a_typo_is_answered():
     with pytest.raises(MedflError, match="unknown algorithm `fedprx`; did you mean `fedprox`"):
-        load_class("fedprx")
+        ALGORITHMS.load("fedprx")
 
 
 @pytest.mark.parametrize(
@@ -61,10 +68,10 @@ def test_a_typo_is_answered():
 )
 def test_wrong_hyper_parameters_are_named(name, params, message):
     with pytest.raises(MedflError, match="here") as error:
-        check_params(name, params, "here")
+        ALGORITHMS.check_params(name, params, "here")
     assert message in str(error.value)
     with pytest.raises(MedflError):
-        create(name, params)
+        ALGORITHMS.create(name, params)
 
 
 @pytest.fixture
@@ -103,4 +110,4 @@ def test_a_class_of_the_user():
 )
 def test_a_class_that_is_none(name, message):
     with pytest.raises(MedflError, match=message):
-        load_class(name)
+        ALGORITHMS.load(name)

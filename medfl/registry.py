@@ -1,0 +1,199 @@
+"""What a configuration names by a word: built in, or a person's own ``my_package.module:MyClass``.
+
+Algorithms, networks, partitions, links and rules are each one ``Registry``. Importing a registry
+imports none of the modules that it names, so a grid is checked without PyTorch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from medfl.config import OWN, did_you_mean, validate
+from medfl.errors import MedflError
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+# Their versions stand in a run's record; what they hold is no source of ours or of a user's.
+LIBRARIES = frozenset({"torch", "torchvision", "pydantic"})
+PACKAGE = Path(__file__).resolve().parent
+
+
+class HyperParams(BaseModel):
+    """Base of the parameters of a class that a registry knows: an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Sources(NamedTuple):
+    """Where a class and its base classes are written.
+
+    Attributes:
+        modules: names of modules of medfl.
+        files: a person's own files.
+    """
+
+    modules: tuple[str, ...]
+    files: tuple[Path, ...]
+
+
+class Registry(Generic[T]):
+    """Classes (or functions that build something) of one kind, by name.
+
+    Args:
+        what: the kind in words, for errors, such as ``algorithm``.
+        package: the package that the built-in ones lie in, such as ``medfl.algorithms``.
+        names: for each built-in name its ``module:attribute`` below ``package``.
+        base: what a person's own class must be a subclass of, as ``package:Class``, imported only
+            then; None where anything that can be called will do.
+    """
+
+    def __init__(
+        self, what: str, package: str, names: Mapping[str, str], base: str | None = None
+    ) -> None:
+        self.what = what
+        self.package = package
+        self.base = base
+        self._names = dict(names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def available(self) -> list[str]:
+        """The built-in names, in the registry's order."""
+        return list(self._names)
+
+    def load(self, name: str, folders: Iterable[str | os.PathLike[str]] = ()) -> T:
+        """What a built-in name stands for, or a person's own ``my_package.module:MyClass``.
+
+        Args:
+            name: the word of the configuration.
+            folders: where a person's own module is looked for, before the current folder.
+
+        Raises:
+            MedflError: the name is unknown, the module cannot be imported, or its class is none
+                of this kind.
+        """
+        if name in self._names:
+            module, attribute = self._names[name].split(":")
+            found: T = getattr(importlib.import_module(f"{self.package}.{module}"), attribute)
+            return found
+        self.check_name(name)
+        found = _import(name, f"the {self.what} `{name}` cannot be loaded", folders)
+        self._check_kind(name, found)
+        return found
+
+    def check_name(self, name: str) -> None:
+        """Refuse a word that neither is built in nor names a class; nothing is imported."""
+        if name not in self._names and not re.fullmatch(OWN, name):
+            raise MedflError(
+                f"unknown {self.what} `{name}`{did_you_mean(name, self._names)} "
+                "Your own class is named as my_package.module:MyClass."
+            )
+
+    def check_params(self, name: str, params: Mapping[str, Any], where: str) -> None:
+        """Check parameters against the class's ``Params`` without building anything.
+
+        Raises:
+            MedflError: a typo or a value out of range, with ``where`` it stands.
+        """
+        validate(_params(self.load(name)), dict(params), where)
+
+    def create(self, name: str, params: Mapping[str, Any]) -> Any:
+        """Build an object of the class ``name`` with its parameters, checked."""
+        kind = self.load(name)
+        try:
+            return kind(**params)
+        except ValidationError:
+            self.check_params(name, params, f"the {self.what} `{name}`")
+            raise
+
+    def sources(self, name: str) -> Sources:
+        """Where ``name`` is written, with its base classes: what a result depends on."""
+        return sources(self.load(name))
+
+    def _check_kind(self, name: str, found: object) -> None:
+        if self.base is None:
+            if not callable(found):
+                raise MedflError(f"`{name}` is neither a class nor a function.")
+            return
+        module, attribute = self.base.split(":")
+        base = getattr(importlib.import_module(module), attribute)
+        if not (isinstance(found, type) and issubclass(found, base)):
+            raise MedflError(f"`{name}` is not a subclass of {module}.{attribute}.")
+
+
+def sources(kind: object) -> Sources:
+    """The modules of medfl and the own files in which a class, or a function, is written."""
+    modules: dict[str, None] = {}
+    files: dict[Path, None] = {}
+    for part in kind.__mro__ if isinstance(kind, type) else (kind,):
+        module = getattr(part, "__module__", "")
+        top = module.split(".")[0]
+        if top == "medfl":
+            modules[module] = None
+        elif top not in LIBRARIES and top not in sys.stdlib_module_names:
+            try:
+                files[Path(inspect.getfile(part))] = None  # type: ignore[arg-type]
+            except (OSError, TypeError):  # typed into a console, where it has no file
+                continue
+    return Sources(tuple(modules), tuple(files))
+
+
+@contextmanager
+def told(where: str) -> Iterator[None]:
+    """Turn whatever a person's own code raises into a ``MedflError`` that says where and why."""
+    try:
+        yield
+    except MedflError:
+        raise
+    except Exception as error:
+        cause = " ".join(str(error).split()).rstrip(".")
+        raise MedflError(f"{where}: {type(error).__name__}: {cause}{_line(error)}.") from error
+
+
+def _line(error: Exception) -> str:
+    """The line of the person's own code that failed; a syntax error names its line by itself."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = {PACKAGE, Path(importlib.__file__).parent}
+    own = [f for f in frames if f.filename[0] != "<" and ours.isdisjoint(Path(f.filename).parents)]
+    if not own or isinstance(error, SyntaxError):
+        return ""
+    return f" (line {own[-1].lineno} of {Path(own[-1].filename).name})"
+
+
+def _import(name: str, where: str, folders: Iterable[str | os.PathLike[str]]) -> Any:
+    module, attribute = name.split(":")
+    for folder in (os.getcwd(), *reversed([os.path.abspath(folder) for folder in folders])):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    try:
+        with told(where):
+            return getattr(importlib.import_module(module), attribute)
+    except MedflError as error:
+        raise MedflError(
+            f"{error} The module must be importable from the folder that the command runs in."
+        ) from error
+
+
+def _params(kind: Callable[..., Any]) -> type[BaseModel]:
+    found = getattr(kind, "Params", HyperParams)
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        raise MedflError(
+            f"`{getattr(kind, '__name__', kind)}.Params` must be a subclass of "
+            "medfl.registry.HyperParams."
+        )
+    return found
