@@ -9,12 +9,12 @@ from torch import nn
 
 from benchmarks.federations import CLASSES
 from benchmarks.timing import Cost, Result, compare, cost, interleave
+from medfl.augment import PRESETS, make_augmenter
 from medfl.config import Augmentation
-from medfl.data.augment import PRESETS, make_augmenter
-from medfl.data.store import DatasetInfo
 from medfl.federated.data import channels_last
 from medfl.models import build_model
 from medfl.models.torchvision_cpu import import_torchvision
+from medfl.store import DatasetInfo
 
 TARGET = 0.15  # of a step
 REPEATS = 10  # what happens to a batch is drawn: ten of them are an ordinary lot

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from medfl.data.dicom import DicomPreprocessor
-from medfl.data.dicom.scan import scan_file
-from medfl.data.parallel import cpu_count, map_ordered
+from medfl.files.parallel import cpu_count, map_ordered
+from medfl.imaging.dicom import DicomPreprocessor
+from medfl.imaging.dicom.scan import scan_file
 
 KINDS = {"uncompressed": None, "rle": "RLELossless", "jpeg2000": "JPEG2000Lossless"}
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from medfl.config import FederatedConfig
-from medfl.data import DatasetInfo, Sample, Store, write_store
 from medfl.partition import Split, make_split
+from medfl.store import DatasetInfo, Sample, Store, write_store
 
 CLASSES = tuple(f"class-{k}" for k in range(7))
 

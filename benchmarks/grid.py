@@ -39,8 +39,10 @@ def write_grid(folder: Path) -> Path:
 
 def ours(path: Path) -> None:
     """What the workflow asks of medfl while it builds the grid, imports included."""
+    from medfl.datasets.code import dataset_sha
     from medfl.grid import load_grid
-    from medfl.provenance import code_sha, dataset_sha, source_sha
+    from medfl.provenance import code_sha
+    from medfl.sources import source_sha
 
     grid = load_grid(read_yaml(path))
     for cell in grid.cells():
@@ -50,7 +52,7 @@ def ours(path: Path) -> None:
         config.fingerprint()
         code_sha(config.federated_learning.algorithm, config.model.name)
     dataset_sha(grid.datasets[0])
-    source_sha("medfl.partition", "medfl.data.store")
+    source_sha("medfl.partition", "medfl.store.store")
     source_sha("medfl.report")
     assert len(grid.cells()) == RUNS
 

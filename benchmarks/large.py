@@ -28,12 +28,11 @@ from benchmarks.federations import equal_split, random_store, trainer
 from benchmarks.memory import peak_memory
 from benchmarks.startup import environment
 from benchmarks.timing import Cost, Result, child, compare, cost, interleave
-from medfl.data.catalog import Places, RawData
-from medfl.data.catalog.base import Dataset
-from medfl.data.images import read_image
-from medfl.data.store import Sample, Store
-from medfl.data.writer import write_store
+from medfl.datasets.base import Dataset, Places
 from medfl.files import sha256_file
+from medfl.imaging.images import read_image
+from medfl.store import Sample, Store, write_store
+from medfl.store.raw import RawData
 
 FILES, PATIENTS = 112_120, 30_805  # of ChestX-ray14
 CLASSES = ("Atelectasis", "Cardiomegaly", "Effusion", "Infiltration", "Mass", "Nodule", "Pneumonia")
@@ -115,7 +114,7 @@ def dataset(count: int) -> Radiographs:
 
 
 def prepare(folder: Path, store: Path, count: int, size: int) -> dict[str, Any]:
-    from medfl.data.build import build_store
+    from medfl.store.build import build_store
 
     entry = dataset(count)
     before = time.process_time(), time.perf_counter()

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.federations import equal_split, random_store, trainer
 from benchmarks.startup import environment
 from benchmarks.timing import Result, child
-from medfl.data.store import Store
+from medfl.store import Store
 
 FEW, MANY, TRAIN = 10, 1000, 4000
 PICTURE = 28

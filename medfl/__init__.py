@@ -11,9 +11,9 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "CustomMedicalDataset": "medfl.data",
-    "CustomSample": "medfl.data",
-    "DicomPreprocessor": "medfl.data",
+    "CustomMedicalDataset": "medfl.datasets.described.custom",
+    "CustomSample": "medfl.datasets.described.custom",
+    "DicomPreprocessor": "medfl.imaging.dicom",
     "FederatedAlgorithm": "medfl.algorithms",
     "FederatedClient": "medfl.federated",
     "FederatedConfig": "medfl.config",
@@ -21,7 +21,7 @@ _HOMES = {
     "FederatedServer": "medfl.federated",
     "FederatedTrainer": "medfl.federated",
     "MedflError": "medfl.errors",
-    "MedicalDataLoader": "medfl.data",
+    "MedicalDataLoader": "medfl.loader",
     "plot_convergence": "medfl.report.plots.convergence",
 }
 

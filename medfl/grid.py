@@ -21,7 +21,7 @@ from medfl.config import (
     did_you_mean,
     validate,
 )
-from medfl.data.catalog import parse_dataset
+from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
 from medfl.partition import parse_partition

@@ -11,8 +11,8 @@ from typing import Any
 
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.config import did_you_mean
-from medfl.data.catalog import parse_dataset
-from medfl.data.own.find import VARIABLE, is_path
+from medfl.datasets.described.find import VARIABLE, is_path
+from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.files import write_yaml
 from medfl.grid import load_grid, read_arms

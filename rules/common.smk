@@ -10,14 +10,17 @@ import yaml
 from snakemake.exceptions import WorkflowError
 
 from medfl.config import data_root
-from medfl.data.catalog import Places, parse_dataset
-from medfl.data.described import stamp
-from medfl.data.loader import store_path
+from medfl.datasets.base import Places
+from medfl.datasets.code import dataset_sha
+from medfl.datasets.edited import stamp
+from medfl.datasets.prepare import store_path
+from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
 from medfl.gpu import jobs_per_gpu, visible_gpus
 from medfl.grid import Cell, load_grid
-from medfl.provenance import code_sha, dataset_sha, source_sha
+from medfl.provenance import code_sha
+from medfl.sources import source_sha
 
 
 def read_grid():

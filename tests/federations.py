@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from medfl.config import FederatedConfig
-from medfl.data.store import DatasetInfo
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.partition import Split
+from medfl.store import DatasetInfo
 
 # Every algorithm, with hyper-parameters that make its corrections felt in a few rounds.
 ALGORITHMS: dict[str, dict[str, Any]] = {

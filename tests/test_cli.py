@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from medfl.cli import main
-from medfl.data import Sample, write_store
-from medfl.data.catalog import RawData, get
+from medfl.datasets.registry import get
+from medfl.store import Sample, write_store
+from medfl.store.raw import RawData
 
 RUN = {
     "dataset": "phantom",
@@ -206,7 +207,7 @@ def test_an_error_of_the_system_is_one_line_too(place, capsys, monkeypatch):
     def forbidden(*args):
         raise PermissionError(13, "Permission denied", "data/file")
 
-    monkeypatch.setattr("medfl.data.loader.prepare", forbidden)
+    monkeypatch.setattr("medfl.datasets.prepare.prepare", forbidden)
     assert refused(capsys, "prepare phantom").endswith("data/file: Permission denied.")
 
 
@@ -237,7 +238,7 @@ def test_a_stopped_benchmark_lets_snakemake_unlock_the_folder(place, capsys, mon
 STOPPED = """
 import os, sys
 from medfl import cli
-from medfl.data import loader
+from medfl.datasets import prepare as preparing
 from medfl.files import atomic_path
 
 def prepare(*args):
@@ -246,7 +247,7 @@ def prepare(*args):
         (folder / "half").write_text("x")
         os.kill(os.getpid(), int(sys.argv[1]))
 
-loader.prepare = prepare
+preparing.prepare = prepare
 sys.exit(cli.main(["prepare", "phantom"]))
 """
 

@@ -6,8 +6,10 @@ import sys
 
 import pytest
 
-from medfl import provenance
-from medfl.provenance import code_sha, dataset_sha, source_sha, sources
+from medfl import sources as followed
+from medfl.datasets.code import dataset_sha
+from medfl.provenance import code_sha
+from medfl.sources import source_sha, sources
 
 
 def names(*roots: str) -> set[str]:
@@ -17,16 +19,17 @@ def names(*roots: str) -> set[str]:
 def test_a_run_counts_its_engine_and_what_that_imports_and_no_more():
     found = names("medfl.federated", "medfl.algorithms.fedprox")
     assert {"federated.server", "federated.trainer", "algorithms.fedprox"} <= found
-    assert {"algorithms.base", "data.store", "partition.split", "models.classifier"} <= found
+    assert {"algorithms.base", "store.store", "partition.split", "models.classifier"} <= found
     assert not {"algorithms.moon", "algorithms.scaffold", "cli", "config", "errors"} & found
-    assert not any(name.startswith(("report", "data.catalog", "data.dicom")) for name in found)
+    assert not any(name.startswith(("report", "datasets", "imaging")) for name in found)
 
 
 def test_imports_through_a_package_reach_the_module_that_holds_the_name():
     # medfl.partition re-exports Split: the file is found, not only the package.
     assert "partition.split" in names("medfl.federated.data")
-    # A lazily re-exported name (medfl.data) is found through its TYPE_CHECKING import.
-    assert provenance._resolve("medfl.data", "Store") == ["medfl.data.store"]
+    # A lazily re-exported name is found through its TYPE_CHECKING import.
+    home = followed._resolve("medfl.imaging.dicom", "DicomPreprocessor")
+    assert home == ["medfl.imaging.dicom.preprocess"]
 
 
 def test_runs_of_different_algorithms_and_networks_differ():
@@ -48,10 +51,10 @@ def test_an_edit_changes_the_hash_of_what_uses_it(tmp_path, monkeypatch):
     (package / "room" / "a.py").write_text("def g():\n    from medfl import b\n")
     (package / "b.py").write_text("x = 1\n")
     (package / "c.py").write_text("from medfl.room import f\n")
-    monkeypatch.setattr(provenance, "PACKAGE", package)
+    monkeypatch.setattr(followed, "PACKAGE", package)
 
     def sha(module: str) -> str:
-        for cached in (source_sha, provenance._import_statements):
+        for cached in (source_sha, followed._import_statements):
             cached.cache_clear()
         return source_sha(module)
 
@@ -66,7 +69,7 @@ def test_an_edit_changes_the_hash_of_what_uses_it(tmp_path, monkeypatch):
         (package / "room" / "a.py").write_text("# an import inside a function counts too\n")
         assert sha("medfl.b") == before
     finally:
-        for cached in (source_sha, provenance._import_statements):
+        for cached in (source_sha, followed._import_statements):
             cached.cache_clear()
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from medfl import cli
-from medfl.data import Sample, Store, write_store
+from medfl.store import Sample, Store, write_store
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -25,7 +25,7 @@ def block(language: str, containing: str) -> str:
 @pytest.fixture
 def phantom_at_hand(tmp_path, monkeypatch):
     """A working folder whose phantom store is small: drawing the real one takes a minute."""
-    from medfl.data.catalog import get
+    from medfl.datasets.registry import get
 
     monkeypatch.chdir(tmp_path)
     random = np.random.default_rng(0)
@@ -42,7 +42,7 @@ def phantom_at_hand(tmp_path, monkeypatch):
 
 
 def make_info(classes):
-    from medfl.data.store import DatasetInfo
+    from medfl.store import DatasetInfo
 
     return DatasetInfo("phantom", "test", tuple(classes), "multiclass", "DX", True, "", "")
 

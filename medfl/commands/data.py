@@ -9,8 +9,8 @@ from pathlib import Path
 def datasets(options: argparse.Namespace) -> None:
     """List the datasets, and what of them is on this disk."""
     from medfl.config import data_root
-    from medfl.data.catalog.base import Places
-    from medfl.data.catalog.overview import as_json, as_table, overview
+    from medfl.datasets.base import Places
+    from medfl.datasets.overview import as_json, as_table, overview
 
     places = Places(data_root(options.data_root), Path(options.work_root))
     entries = overview(places)
@@ -19,8 +19,8 @@ def datasets(options: argparse.Namespace) -> None:
 
 def prepare(options: argparse.Namespace) -> None:
     """Read a dataset's raw files into a store."""
-    from medfl.data.loader import prepare
-    from medfl.data.store import Store
+    from medfl.datasets.prepare import prepare
+    from medfl.store import Store
 
     store = Store.open(
         prepare(
@@ -39,7 +39,7 @@ def prepare(options: argparse.Namespace) -> None:
 
 def inspect(options: argparse.Namespace) -> None:
     """Measure a dataset and write its card."""
-    from medfl.report.card import build
+    from medfl.card import build
 
     folder = build.inspect(
         options.dataset,
@@ -55,8 +55,8 @@ def inspect(options: argparse.Namespace) -> None:
 
 def original(options: argparse.Namespace) -> None:
     """Show which file a hidden name means."""
-    from medfl.data.own.original import originals
-    from medfl.data.privacy import show_originals
+    from medfl.datasets.original import originals
+    from medfl.identity import show_originals
 
     show_originals(
         lambda: originals(options.dataset, options.name, options.data_root, options.work_root)
@@ -65,9 +65,9 @@ def original(options: argparse.Namespace) -> None:
 
 def split(options: argparse.Namespace) -> None:
     """Deal a store's samples to clients and folds."""
-    from medfl.data.loader import entry_of, store_path
-    from medfl.data.store import Store
+    from medfl.datasets.prepare import entry_of, store_path
     from medfl.partition.write import write_split
+    from medfl.store import Store
 
     split = write_split(
         Store.open(store_path(options.dataset, options.work_root)),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> None:
     """Train one federation and write its run folder."""
-    from medfl.data.loader import store_path
+    from medfl.datasets.prepare import store_path
 
     if (options.grid is None) == (options.config is None):
         raise MedflError("give --config RUN.yaml, or --grid GRID.yaml with the cell's names.")
@@ -78,7 +78,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
     """A run file, with every name in it checked before anything is prepared."""
     from medfl.algorithms.registry import ALGORITHMS
     from medfl.config import FederatedConfig
-    from medfl.data.catalog import parse_dataset
+    from medfl.datasets.registry import parse_dataset
     from medfl.partition import parse_partition
 
     for name in ("dataset", "partition", "arm", "seed"):
@@ -96,10 +96,10 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
 
 def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namespace) -> Path:
     """Prepare the data and the split of a single run, where they are not there yet."""
-    from medfl.data.loader import entry_of, prepare
-    from medfl.data.store import Store
+    from medfl.datasets.prepare import entry_of, prepare
     from medfl.partition import parse_partition
     from medfl.partition.write import write_split
+    from medfl.store import Store
 
     store = Store.open(
         prepare(

@@ -1,4 +1,4 @@
-"""The section `augmentation`; what it does stands in ``medfl/data/augment``."""
+"""The section `augmentation`; what it does stands in ``medfl/augment``."""
 
 from __future__ import annotations
 

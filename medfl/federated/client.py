@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from medfl.algorithms import ClientUpdate
+from medfl.augment import Augmenter
 from medfl.config import Training
-from medfl.data.augment import Augmenter
 from medfl.federated.data import Crop, FederatedData, batches, split_batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.patches import random_patch

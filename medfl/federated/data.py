@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medfl.data.augment import Augmenter
-from medfl.data.augment.units import from_unit, to_unit
-from medfl.data.store import DatasetInfo, Store
+from medfl.augment import Augmenter
+from medfl.augment.units import from_unit, to_unit
 from medfl.errors import MedflError
 from medfl.federated.disk import DiskImages
 from medfl.federated.memory import room_for_images
 from medfl.partition import Split, client_transform
 from medfl.partition.feature import Transform
+from medfl.store import DatasetInfo, Store
 
 Crop = Callable[[Tensor], Tensor]
 """A part of each image of a batch: (B, C, …) to (B, C, …)."""

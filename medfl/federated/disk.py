@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medfl.data.store import IMAGES, Store
 from medfl.errors import MedflError
+from medfl.store import IMAGES, Store
 
 DEPTH = 2  # batches that are read while one is computed with
 

@@ -15,7 +15,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from medfl.config import FederatedConfig
-from medfl.data.store import Store
 from medfl.errors import MedflError
 from medfl.federated import checkpoint
 from medfl.federated.client import FederatedClient
@@ -27,6 +26,7 @@ from medfl.federated.trainer import FederatedTrainer
 from medfl.files import cannot_write, read_yaml, sha256_file, write_yaml
 from medfl.partition import Split, parse_partition
 from medfl.provenance import code_sha
+from medfl.store import Store
 
 log = logging.getLogger("medfl")
 OUTPUTS = ("config.yaml", "rounds.csv", "clients.csv", "metrics.json", "model.safetensors")

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from medfl.algorithms import ALGORITHMS, ClientUpdate, FederatedAlgorithm
+from medfl.augment import resolve
 from medfl.config import FederatedConfig
-from medfl.data.augment import resolve
 from medfl.errors import MedflError
 from medfl.federated.data import FederatedData, channels_last
 from medfl.federated.patches import patch_sides

@@ -18,7 +18,7 @@ from medfl.partition.scheme import Scheme
 from medfl.partition.site import clients_of_sites, site_names
 
 if TYPE_CHECKING:
-    from medfl.data.store import Store
+    from medfl.store import Store
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from medfl.errors import MedflError
 from medfl.partition.folds import FOLDS
 
 if TYPE_CHECKING:
-    from medfl.data.store import Store
+    from medfl.store import Store
 
 
 class SplitsItself(Protocol):

@@ -12,7 +12,7 @@ from medfl.partition.groups import Groups
 from medfl.partition.random import stream
 
 if TYPE_CHECKING:
-    from medfl.data.store import Store
+    from medfl.store import Store
 
 FOLDS = ("train", "val", "test")
 

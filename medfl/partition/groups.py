@@ -11,7 +11,7 @@ import numpy as np
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
-    from medfl.data.store import Store
+    from medfl.store import Store
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,8 +11,8 @@ from medfl.partition.folds import FOLDS
 from medfl.partition.groups import label_indicator
 
 if TYPE_CHECKING:
-    from medfl.data.store import Store
     from medfl.partition.split import Split
+    from medfl.store import Store
 
 _IMAGES_PER_CLIENT, _IMAGES_IN_ALL = 128, 8192
 

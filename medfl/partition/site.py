@@ -10,7 +10,7 @@ from medfl.errors import MedflError
 from medfl.partition.groups import Groups
 
 if TYPE_CHECKING:
-    from medfl.data.store import Store
+    from medfl.store import Store
 
 
 def site_names(store: Store, groups: Groups) -> np.ndarray:

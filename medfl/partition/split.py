@@ -23,7 +23,7 @@ from medfl.partition.groups import Groups
 from medfl.partition.scheme import parse_partition
 
 if TYPE_CHECKING:
-    from medfl.data.store import Store
+    from medfl.store import Store
 
 COLUMNS = ("sample", "client", "fold")
 

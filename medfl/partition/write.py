@@ -14,7 +14,7 @@ from medfl.partition.heterogeneity import heterogeneity
 from medfl.partition.split import Split, make_split, sidecar
 
 if TYPE_CHECKING:
-    from medfl.data.store import Store
+    from medfl.store import Store
 
 
 def write_split(

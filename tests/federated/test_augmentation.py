@@ -9,8 +9,8 @@ import pytest
 import torch
 from federations import ALGORITHMS, Normed, federation, models, small_store, split_of
 
+from medfl.augment import Augmenter, resolve
 from medfl.config import Augmentation
-from medfl.data.augment import Augmenter, resolve
 from medfl.errors import MedflError
 from medfl.federated import FederatedClient, FederatedData
 

@@ -13,13 +13,13 @@ from federations import comparable, federation, small_store, split_of
 from torch import nn
 
 from medfl.config import FederatedConfig
-from medfl.data import Sample, write_store
 from medfl.errors import MedflError
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.federated import disk as disk_module
 from medfl.federated import memory as memory_module
 from medfl.federated.disk import DiskImages
 from medfl.federated.memory import free_memory, room_for_images
+from medfl.store import Sample, write_store
 
 SIZES = [8, 16, 12]
 

@@ -12,12 +12,12 @@ import torch
 from federations import small_store, split_of
 
 from medfl.config import FederatedConfig
-from medfl.data import Sample, write_store
 from medfl.errors import MedflError
 from medfl.federated import checkpoint
 from medfl.federated import run as run_module
 from medfl.federated import trainer as trainer_module
 from medfl.federated.run import OUTPUTS, execute
+from medfl.store import Sample, write_store
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ import torch
 from federations import ALGORITHMS, Dropped, Normed, comparable, federation, small_store, split_of
 
 from medfl.config import FederatedConfig
-from medfl.data import Sample, write_store
 from medfl.federated import FederatedClient
 from medfl.federated import trainer as trainer_module
 from medfl.federated.run import execute
+from medfl.store import Sample, write_store
 
 
 class Killed(BaseException):
@@ -188,7 +188,7 @@ import os, signal, sys
 sys.path[:0] = sys.argv[1:3]
 from test_resume import execute_small
 from medfl.config import FederatedConfig
-from medfl.data import Sample, write_store
+from medfl.store import Sample, write_store
 from medfl.federated import FederatedClient
 
 calls, original = 0, FederatedClient.train

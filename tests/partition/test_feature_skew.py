@@ -127,8 +127,8 @@ def test_16_bits_have_the_range_of_each_image(images, word):
 
 def test_16_bit_intensities_are_compared_over_their_own_range(tmp_path):
     """Two clients of constant images, far apart in Hounsfield units: the distance is 1."""
-    from medfl.data import DatasetInfo, Sample, write_store
     from medfl.partition.heterogeneity import _levels
+    from medfl.store import DatasetInfo, Sample, write_store
 
     rows = [Sample(f"s{k}", ("a",), f"g{k}") for k in range(4)]
     images = np.full((4, 1, 8, 8), -600, np.int16)

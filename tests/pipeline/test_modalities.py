@@ -12,7 +12,7 @@ from modalities import write_photo, write_samples, write_volume
 from safetensors.numpy import load_file
 
 from medfl.cli import main
-from medfl.data.store import Store
+from medfl.store import Store
 
 RUN = """
 dataset: {name}

@@ -79,7 +79,7 @@ def made(tmp_path_factory):
     pytest.importorskip("snakemake")
     folder = tmp_path_factory.mktemp("real") / "project"
     copy_workflow(folder)
-    writer = folder / "medfl/data/phantom/writer.py"
+    writer = folder / "medfl/phantom/writer.py"
     text = writer.read_text(encoding="utf-8")
     assert "patients: int = 780" in text
     writer.write_text(text.replace("patients: int = 780", "patients: int = 60"), encoding="utf-8")

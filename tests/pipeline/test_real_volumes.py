@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, Workflow, copy_workflow
 
-import medfl.data.catalog.phantom3d
+import medfl.datasets.catalog.phantom3d
 from medfl.cli import main
-from medfl.data.phantom.volume_writer import Recipe
-from medfl.data.store import Store
+from medfl.phantom.volume_writer import Recipe
+from medfl.store import Store
 
 PATIENTS = 40
 RUN = """
@@ -31,7 +31,7 @@ def work(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         small = lambda: Recipe(patients=PATIENTS)  # noqa: E731
-        patch.setattr(medfl.data.catalog.phantom3d, "Recipe", small)
+        patch.setattr(medfl.datasets.catalog.phantom3d, "Recipe", small)
         assert main(["prepare", "phantom3d-16"]) == 0
     return folder
 
@@ -63,7 +63,7 @@ def test_the_grid_of_volumes_goes_the_whole_way(tmp_path):
     pytest.importorskip("snakemake")
     folder = tmp_path / "project"
     copy_workflow(folder)
-    writer = folder / "medfl/data/phantom/volume_writer.py"
+    writer = folder / "medfl/phantom/volume_writer.py"
     text = writer.read_text(encoding="utf-8")
     assert "patients: int = 300" in text
     writer.write_text(text.replace("patients: int = 300", "patients: int = 60"), encoding="utf-8")

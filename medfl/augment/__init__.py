@@ -1,0 +1,17 @@
+"""Random changes of training images: whole batches, on their device, different for each sample."""
+
+from medfl.augment.augmenter import Augmenter, make_augmenter
+from medfl.augment.presets import MODALITIES, PRESETS, Recipe
+from medfl.augment.resolve import preset_name, resolve
+from medfl.augment.sheet import augmentation_sheet
+
+__all__ = [
+    "MODALITIES",
+    "PRESETS",
+    "Augmenter",
+    "Recipe",
+    "augmentation_sheet",
+    "make_augmenter",
+    "preset_name",
+    "resolve",
+]

@@ -1,0 +1,68 @@
+"""Blur and low resolution: linear along each axis, so a small matrix a sample and axis."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from medfl.augment.draws import Draws
+from medfl.augment.presets import Recipe
+
+
+def soften(images: Tensor, recipe: Recipe, draws: Draws) -> None:
+    """Blur some samples and coarsen some, in place."""
+    rows = draws.chosen("blur", recipe.blur_probability)
+    if len(rows):
+        deviation = draws.unit("blur_size", rows) * recipe.blur
+        _apply(images, rows, [gaussian(size, deviation) for size in images.shape[2:]])
+    rows = draws.chosen("low_resolution", recipe.low_resolution_probability)
+    if len(rows):
+        factor = 1 + draws.unit("low_resolution_size", rows) * (recipe.low_resolution - 1)
+        matrices = [
+            torch.stack([coarse(size, max(1, round(size / f))) for f in factor.tolist()])
+            for size in images.shape[2:]
+        ]
+        _apply(images, rows, matrices)
+
+
+def _apply(images: Tensor, rows: Tensor, matrices: list[Tensor]) -> None:
+    on_device = rows.to(images.device, non_blocking=True)
+    moved = [m.to(images.device, images.dtype, non_blocking=True) for m in matrices]
+    images[on_device] = along_each_axis(images[on_device], moved)
+
+
+def along_each_axis(images: Tensor, matrices: list[Tensor]) -> Tensor:
+    """Multiply every line of every axis by its sample's matrix.
+
+    Args:
+        images: (k, C, …).
+        matrices: one (k, size, size) for each axis after the first two.
+    """
+    result, axes = images, len(matrices)
+    for matrix in matrices:
+        lines = result.movedim(-axes, -1)
+        shape = lines.shape
+        result = (lines.reshape(len(lines), -1, shape[-1]) @ matrix.transpose(1, 2)).view(shape)
+    return result
+
+
+def gaussian(size: int, deviation: Tensor) -> Tensor:
+    """(k, size, size) float64: a Gaussian of each deviation (pixels), cut off at the borders.
+
+    Rows sum to 1 within the image, so that borders neither darken nor repeat.
+    """
+    distance = torch.arange(size, dtype=torch.float64)
+    squares = (distance[:, None] - distance[None, :]) ** 2
+    variance = deviation.clamp(min=1e-3)[:, None, None] ** 2  # below, the identity
+    return torch.softmax(-squares / (2 * variance), dim=2)
+
+
+@lru_cache(maxsize=256)
+def coarse(size: int, kept: int) -> Tensor:
+    """(size, size) float64: averaging down to ``kept`` pixels, and linear interpolation back."""
+    rows = torch.eye(size, dtype=torch.float64)[None]
+    small = interpolate(rows, size=kept, mode="area")
+    return interpolate(small, size=size, mode="linear", align_corners=False)[0].T.contiguous()

@@ -1,0 +1,96 @@
+"""From the configuration's section to the numbers of a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from medfl.augment.presets import MODALITIES, PRESETS, SWITCHES, Recipe
+from medfl.config import Augmentation
+from medfl.errors import MedflError
+from medfl.store import DatasetInfo
+
+STRENGTH = {"light": 0.5, "medium": 1.0, "strong": 1.5}
+
+
+def resolve(settings: Augmentation, info: DatasetInfo, shape: tuple[int, ...]) -> Recipe | None:
+    """The numbers of a run.
+
+    Args:
+        settings: the configuration's section.
+        info: the dataset; ``auto`` goes by its modality.
+        shape: of its images, (N, C, H, W) or (N, C, D, H, W).
+
+    Returns:
+        None where nothing is to happen.
+
+    Raises:
+        MedflError: for settings that would do nothing, or that these images cannot take.
+    """
+    mixing: dict[str, Any] = {"mixup": settings.mixup, "cutmix": settings.cutmix}
+    if settings.preset == "none":
+        return Recipe(**mixing) if any(mixing.values()) else None
+    name = preset_name(settings, info)
+    recipe = scaled(PRESETS[name], STRENGTH[settings.strength])
+    channels, volume = shape[1], len(shape) == 5
+    overrides = settings.overrides()
+    if channels != 3:
+        recipe = replace(recipe, stain_probability=0.0, colour_probability=0.0)
+    recipe = replace(recipe, **overrides, **mixing)
+    if channels != 3 and (recipe.stain_probability or recipe.colour_probability):
+        raise MedflError(
+            f"augmentation: colour and stain need 3 channels; {info.name} has {channels}. "
+            "Leave their probabilities out."
+        )
+    if not volume and recipe.flip_depth:
+        raise MedflError(
+            f"augmentation: flip_depth is for volumes, and {info.name} has flat images. "
+            "Use flip_horizontal or flip_vertical."
+        )
+    _refuse_idle(recipe, overrides, name)
+    return recipe
+
+
+def preset_name(settings: Augmentation, info: DatasetInfo) -> str:
+    """The preset that ``auto`` stands for here; any other name is its own."""
+    if settings.preset != "auto":
+        return settings.preset
+    code = info.modality.strip().upper()
+    if code not in MODALITIES:
+        raise MedflError(
+            f"augmentation: no preset belongs to the modality `{info.modality}` of {info.name}. "
+            f"Name one in place of auto: {', '.join(PRESETS)}."
+        )
+    return MODALITIES[code]
+
+
+def scaled(recipe: Recipe, factor: float) -> Recipe:
+    """Every magnitude times ``factor``; probabilities stay as they are."""
+    numbers: dict[str, Any] = {
+        limit: getattr(recipe, limit) * factor for limits in SWITCHES.values() for limit in limits
+    }
+    numbers["rotation"] = min(numbers["rotation"], 180.0)
+    if recipe.rotation == 180:  # no direction is up: true at any strength
+        numbers["rotation"] = 180.0
+    numbers["low_resolution"] = 1 + (recipe.low_resolution - 1) * factor
+    return replace(recipe, **numbers)
+
+
+def _refuse_idle(recipe: Recipe, overrides: dict[str, Any], name: str) -> None:
+    """A number that changes nothing is a mistake."""
+    neutral = vars(Recipe())
+    for switch, limits in SWITCHES.items():
+        on = getattr(recipe, switch) > 0
+        given = [key for key in limits if overrides.get(key, neutral[key]) != neutral[key]]
+        if given and not on:
+            raise MedflError(
+                f"augmentation.{given[0]} does nothing: {switch} is 0 in the preset {name}. "
+                f"Give {switch} too."
+            )
+        idle = all(getattr(recipe, key) == neutral[key] for key in limits)
+        if overrides.get(switch) and idle:
+            raise MedflError(
+                f"augmentation.{switch} does nothing: {' and '.join(limits)} "
+                f"{'is' if len(limits) == 1 else 'are'} neutral in the preset {name}. Give a limit "
+                "too."
+            )

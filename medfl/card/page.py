@@ -1,0 +1,67 @@
+"""The page of a card: self-contained HTML, filled from what ``card.json`` holds."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from medfl.card.findings import percent
+from medfl.files import write_text
+from medfl.report.html import environment
+
+PAIRS = 24  # pairs of look-alikes with their pictures
+ROWS = 30  # rows and columns of a table; the rest stands in card.json
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A PNG file and what it shows."""
+
+    path: Path
+    caption: str
+
+
+def write_page(
+    card: dict[str, Any],
+    pictures: Mapping[str, Picture],
+    pairs: Sequence[np.ndarray],
+    path: Path,
+) -> None:
+    """Fill the template.
+
+    Args:
+        card: what ``card.json`` holds.
+        pictures: by name.
+        pairs: (h, w, 3) uint8 for the first of the card's pairs.
+        path: where the page goes.
+    """
+    made = environment()
+    made.filters["percent"] = percent
+    made.filters["count"] = lambda value: f"{value:,}"
+    made.filters["number"] = lambda value: "–" if value is None else f"{value:,.4g}"
+    made.filters["known"] = lambda text: text or "unknown"
+    settings = (card["preparation"] or {}).get("settings") or {}
+    page = made.get_template("card.html.j2").render(
+        card=card,
+        pictures=pictures,
+        pairs=list(zip(card["duplicates"]["pairs"], map(png_uri, pairs), strict=False)),
+        most=ROWS,
+        settings=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True) if settings else "",
+    )
+    write_text(path, page)
+
+
+def png_uri(pixels: np.ndarray) -> str:
+    """An (h, w, 3) uint8 picture as a data URI."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,0 +1,169 @@
+"""What a catalog entry is: a dataset's description, and how its published files are read."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from medfl.errors import MedflError
+from medfl.files.tree import Tree, plain, scan
+from medfl.store import DatasetInfo, Store
+from medfl.store.raw import RawData
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where raw data may lie: the data root (perhaps read-only) and the folder we may write to."""
+
+    data_root: Path
+    work_root: Path
+
+    def roots(self) -> list[Path]:
+        """Folders that hold a folder for each dataset, the preferred one first, each once."""
+        roots = [self.data_root / "raw", self.data_root, self.work_root / "raw"]
+        return list(dict.fromkeys(roots))
+
+    def candidates(self, name: str) -> list[Path]:
+        """Paths at which ``name`` may lie, the preferred one first."""
+        return [root / name for root in self.roots()]
+
+    def find(self, *names: str) -> Path | None:
+        """What lies at the first candidate of the first name; then, folders alike in letters.
+
+        ``brain-tumor-mri`` also finds the folder ``Brain_Tumor_MRI``.
+        """
+        for name in names:
+            for path in self.candidates(name):
+                if path.exists():
+                    return path
+        wanted = {plain(name) for name in names}
+        for root in self.roots():
+            for path in sorted(root.iterdir()) if root.is_dir() else ():
+                if path.is_dir() and plain(path.name) in wanted:
+                    return path
+        return None
+
+
+@dataclass(frozen=True)
+class Dataset(ABC):
+    """One entry of the catalog.
+
+    Attributes:
+        name: the word that a person types.
+        classes: class names in the order of their indices.
+        where: where to get it, and what the folder must hold.
+        default_size: pixels of a square image when the word names no size.
+        sizes: the only sizes there are; None where any is possible.
+        source_images: how many images the publisher ships.
+        complete: a published set, whose images must all be there and be sound; false for a
+            person's own files, of which those that cannot be read are left out and listed.
+        folders: names under which its raw folder is looked for; ``name`` where empty.
+        aliases: what people type instead of ``name``; an error then says the right one.
+        sites: the natural clients of partition ``site``, where it has any.
+        disk: space that the published files take, unpacked.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    modality: str
+    citation: str
+    licence: str
+    where: str
+    default_size: int
+    task: Literal["multiclass", "multilabel"] = "multiclass"
+    synthetic: bool = False
+    sizes: tuple[int, ...] | None = None
+    source_images: int | None = None
+    complete: bool = True
+    folders: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    disk: str = ""
+    notes: str = field(default="", repr=False)
+
+    @abstractmethod
+    def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
+        """Find the published files and say how they are read.
+
+        They must all be there (``MedflError``), unless ``allow_partial``: then what is missing is
+        counted in the result.
+        """
+
+    def readers(self) -> tuple[type, ...]:
+        """The classes that read it: an edit of their files makes its store again."""
+        return (type(self),)
+
+    def description_sha(self, places: Places) -> str:
+        """Hash of a person's own description of the dataset; empty for the catalog's.
+
+        Where its table is not here now, as on another machine, only the beginning of the whole.
+        """
+        return ""
+
+    def create_federated_splits(
+        self, store: Store, num_clients: int | None, partition: str, seed: int
+    ) -> tuple[Sequence[int], Sequence[str]] | None:
+        """Client and fold of each sample, where a person's own class decides them; else None."""
+        return None
+
+    def info(self, raw: RawData) -> DatasetInfo:
+        """The description that goes into the store."""
+        info = DatasetInfo(
+            name=self.name,
+            title=self.title,
+            classes=self.classes,
+            task=self.task,
+            modality=self.modality,
+            synthetic=self.synthetic,
+            citation=self.citation,
+            licence=self.licence,
+            source_fingerprint=raw.fingerprint,
+            notes=" ".join(filter(None, (self.notes, raw.notes))),
+        )
+        return replace(info, **raw.info)
+
+    def find_root(self, places: Places) -> Path | None:
+        """The raw folder."""
+        return places.find(*(self.folders or (self.name,)))
+
+    def root(self, places: Places) -> Path:
+        """The raw folder; ``MedflError`` where there is none."""
+        root = self.find_root(places)
+        if root is None:
+            raise self.missing(places)
+        return root
+
+    def count(self, places: Places) -> tuple[Path | None, int]:
+        """Where the raw data lie, and how many images are there: counted, not read."""
+        root = self.find_root(places)
+        return root, len(self.images_in(scan(root))) if root else 0
+
+    def images_in(self, tree: Tree) -> list[Path]:
+        """The image files of the dataset in its raw folder."""
+        return tree.images()
+
+    def missing(
+        self, places: Places, problem: str = "is not there", name: str = "", partial: bool = False
+    ) -> MedflError:
+        """The error for data that are absent or incomplete: what, where, and how to get it.
+
+        Args:
+            places: where it was looked for.
+            problem: what is wrong.
+            name: the file or folder to put there; the first of ``folders`` where empty.
+            partial: what is there could be taken by itself.
+        """
+        name = name or (self.folders or (self.name,))[0]
+        looked = " or ".join(str(path) for path in places.candidates(name))
+        facts = [f"{self.source_images:,} images"] if self.source_images else []
+        facts += [self.disk] if self.disk else []
+        what = f"{self.title} ({', '.join(facts)})" if facts else self.title
+        take = " To take what is there, add --allow-partial." if partial else ""
+        return MedflError(
+            f"{what} {problem}. Expected at {looked}: {self.where} "
+            f"Another place is named by --data-root or MEDFL_DATA.{take}"
+        )

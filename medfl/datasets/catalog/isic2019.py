@@ -1,0 +1,270 @@
+"""ISIC 2019: 25,331 dermatoscopic images of three archives, and Fed-ISIC2019's six centres in it.
+
+Sources: the challenge's training set (BCN_20000, arXiv:1908.02288; HAM10000, Scientific Data
+5:180161; MSK, arXiv:1710.05006). The centres are those of FLamby (Ogier du Terrail et al., NeurIPS
+2022 Datasets and Benchmarks): the prefix of ``lesion_id``, and for HAM10000 the column ``dataset``
+of its own metadata. Images without ``lesion_id`` have no centre there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from medfl.datasets.base import Dataset, Places
+from medfl.datasets.catalog import ham10000
+from medfl.datasets.official import settle_folds
+from medfl.datasets.published import copies_note, find_table, match
+from medfl.datasets.tables import Row, read_table
+from medfl.errors import MedflError
+from medfl.files import sha256_file
+from medfl.files.tree import Tree, one_each, plain, scan
+from medfl.imaging.images import read_image
+from medfl.store import Sample
+from medfl.store.raw import RawData
+
+TRUTH = ("ISIC_2019_Training_GroundTruth.csv", "ISIC_2019_Training_GroundTruth")
+METADATA = ("ISIC_2019_Training_Metadata.csv", "ISIC_2019_Training_Metadata")
+SPLIT = ("fed_isic2019_train_test_split.csv", "train_test_split", "train_test_split.csv")
+FOLDER = "ISIC_2019_Training_Input"
+DOWNSAMPLED = "_downsampled"
+UNK = "UNK"
+CENTRES = (
+    "BCN",
+    "HAM_vidir_molemax",
+    "HAM_vidir_modern",
+    "HAM_rosendahl",
+    "MSK",
+    "HAM_vienna_dias",
+)  # in the order of FLamby's numbers
+UNKNOWN, HAM = "unknown", "HAM"
+MARKS = {"0": False, "0.0": False, "1": True, "1.0": True}
+ATTRIBUTES = {"age": "age_approx", "sex": "sex", "localization": "anatom_site_general"}
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What is known of the images' centres: FLamby's table, HAM10000's, and their hashes."""
+
+    numbers: Mapping[str, tuple[str, str]]  # image -> centre, FLamby's fold
+    ham: Mapping[str, str]  # image -> source in HAM10000
+    digest: str
+
+
+@dataclass(frozen=True)
+class Isic2019(Dataset):
+    """Two tables and a folder of images; ``centred`` keeps those of known centre, like FLamby."""
+
+    centred: bool = False
+
+    def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
+        """Read the tables, match them with the images, decode to (3, size, size)."""
+        tree = scan(self.root(places))
+        truth_path = find_table(self, places, tree, *TRUTH)
+        path = find_table(self, places, tree, *METADATA)
+        labels, classes = self._labels(truth_path)
+        rows = read_table(path, ("image", "lesion_id"), tuple(ATTRIBUTES.values())).by_id("image")
+        origin = _origin(places, tree)
+        samples = {}
+        for name, label in sorted(labels.items()):
+            if name not in rows:
+                raise MedflError(f"{path} has no row of {name}, which {truth_path.name} lists.")
+            samples[name] = self._sample(name, label, rows[name], origin, path)
+        spelling = {name.removesuffix(DOWNSAMPLED): name for name in samples}
+        files, copies = one_each(
+            (spelling.get(file.stem.removesuffix(DOWNSAMPLED), file.stem), file)
+            for file in self.images_in(tree)
+        )
+        if self.centred:
+            samples, files = self._with_centre(samples, files, path)
+        found = match(self, places, truth_path, list(samples), files, tree, allow_partial)
+        kept = [samples[name] for name in found.ids]
+        warnings = [*copies_note(copies), *_about_centres(kept)]
+        if self.centred and origin.numbers:
+            kept, more = settle_folds(kept, "FLamby's folds")
+            warnings += more
+        digest = sha256_file(truth_path) + sha256_file(path) + origin.digest
+        return RawData(
+            samples=kept,
+            sources=[files[name] for name in found.ids],
+            decode=partial(read_image, size=size),
+            fingerprint=hashlib.sha256(digest.encode()).hexdigest(),
+            missing=found.missing,
+            excluded=found.excluded,
+            warnings=warnings,
+            info={"classes": classes},
+        )
+
+    def images_in(self, tree: Tree) -> list[Path]:
+        """Images of the training folder; where there is none, all but the test set's."""
+        return tree.images(FOLDER) or [
+            file
+            for file in tree.images()
+            if file.stem.startswith("ISIC_")
+            and not any("test" in plain(name) for name in tree.folders(file))
+        ]
+
+    def _labels(self, path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
+        """The class of each image from the one-hot columns; UNK is a class only if it occurs."""
+        labels = {}
+        for name, row in read_table(path, ("image", *self.classes), (UNK,)).by_id("image").items():
+            marked = []
+            for label in (*self.classes, UNK):
+                cell = row.get(label) or "0"
+                if cell not in MARKS:
+                    raise MedflError(
+                        f"{path}, line {row.line}: `{cell}` under {label} is not 0 or 1."
+                    )
+                if MARKS[cell]:
+                    marked.append(label)
+            if len(marked) != 1:
+                raise MedflError(
+                    f"{path}, line {row.line}: {name} has {len(marked)} classes instead of one "
+                    f"({', '.join(marked) or 'no column holds a 1'})."
+                )
+            labels[name] = marked[0]
+        known = (*self.classes, UNK) if UNK in labels.values() else self.classes
+        return labels, known
+
+    def _sample(self, name: str, label: str, row: Row, origin: _Origin, path: Path) -> Sample:
+        lesion = row["lesion_id"]
+        given, fold = origin.numbers.get(name, ("", ""))
+        centre = given or _centre(name, lesion, origin.ham)
+        if not centre:
+            raise MedflError(
+                f"{path}, line {row.line}: the lesion_id `{lesion}` is of no archive of ISIC 2019 "
+                "(BCN_…, HAM_…, MSK…)."
+            )
+        return Sample(
+            id=name,
+            labels=(label,),
+            group=lesion or name,
+            site=centre,
+            modality=self.modality,
+            fold=fold if self.centred else "",
+            attributes={
+                **{key: row.get(column) for key, column in ATTRIBUTES.items()},
+                "flamby_fold": fold,
+            },
+        )
+
+    def _with_centre(
+        self, samples: dict[str, Sample], files: dict[str, Path], path: Path
+    ) -> tuple[dict[str, Sample], dict[str, Path]]:
+        if any(sample.site == HAM for sample in samples.values()):
+            raise MedflError(
+                f"the four centres of HAM10000 cannot be told apart from {path} alone: put "
+                f"{ham10000.METADATA[0]} (https://doi.org/10.7910/DVN/DBW86T) or FLamby's "
+                f"{SPLIT[0]} into {path.parent}."
+            )
+        centred = {name: one for name, one in samples.items() if one.site != UNKNOWN}
+        others = samples.keys() - centred.keys()
+        return centred, {name: file for name, file in files.items() if name not in others}
+
+
+def _centre(name: str, lesion: str, ham: Mapping[str, str]) -> str:
+    """The centre by FLamby's rule; ``HAM`` where HAM10000's metadata are not there."""
+    if not lesion:
+        return UNKNOWN
+    if lesion.startswith("HAM_"):
+        return f"HAM_{ham[name]}" if ham.get(name) else HAM
+    return next((archive for archive in ("BCN", "MSK") if lesion.startswith(archive)), "")
+
+
+def _origin(places: Places, tree: Tree) -> _Origin:
+    numbers: dict[str, tuple[str, str]] = {}
+    digest = ""
+    split = tree.find(*SPLIT)
+    if split is not None:
+        digest += sha256_file(split)
+        centres = {str(number): name for number, name in enumerate(CENTRES)}
+        for name, row in read_table(split, ("image", "center", "fold")).by_id("image").items():
+            number = row["center"].removesuffix(".0")
+            if number not in centres:
+                raise MedflError(
+                    f"{split}, line {row.line}: the center `{row['center']}` is none of 0 to 5."
+                )
+            numbers[name] = (centres[number], row["fold"])
+    metadata = tree.find(*ham10000.METADATA)
+    if metadata is None:
+        beside = places.find(*ham10000.HAM10000.folders)
+        metadata = scan(beside).find(*ham10000.METADATA) if beside else None
+    ham = {}
+    if metadata is not None:
+        digest += sha256_file(metadata)
+        table = read_table(metadata, ("image_id",), ("dataset",))
+        ham = {name: row.get("dataset") for name, row in table.by_id("image_id").items()}
+    return _Origin(numbers, ham, digest)
+
+
+def _about_centres(samples: list[Sample]) -> list[str]:
+    count = Counter(sample.site for sample in samples)
+    warnings = []
+    if count[HAM]:
+        warnings.append(
+            f"the four centres of HAM10000 ({count[HAM]:,} images here) are one site `{HAM}`: put "
+            f"{ham10000.METADATA[0]} or FLamby's {SPLIT[0]} beside the tables to tell them apart"
+        )
+    if count[UNKNOWN]:
+        warnings.append(
+            f"{count[UNKNOWN]:,} images have no lesion_id: their centre is unknown (site "
+            f"`{UNKNOWN}`), and each is its own group. fed-isic2019 leaves them out, as FLamby does"
+        )
+    return warnings
+
+
+_COMMON = {
+    "classes": ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC"),
+    "modality": "XC",
+    "licence": "CC BY-NC 4.0",
+    "default_size": 64,
+    "folders": ("isic2019", "isic-2019", "fed_isic2019", "isic2019-challenge"),
+    "disk": "about 10 GB",
+}
+_TABLES = (
+    "the folder ISIC_2019_Training_Input and the tables ISIC_2019_Training_GroundTruth.csv and "
+    "ISIC_2019_Training_Metadata.csv, from https://challenge.isic-archive.com/data/#2019"
+)
+_PAPERS = (
+    "Combalia et al. BCN20000: dermoscopic lesions in the wild. arXiv:1908.02288 (2019). Tschandl, "
+    "Rosendahl, Kittler. The HAM10000 dataset. Scientific Data 5:180161 (2018). Codella et al. "
+    "Skin lesion analysis toward melanoma detection. arXiv:1710.05006 (2017)."
+)
+_LESIONS = "lesion_id is the group (an image without one is its own)."
+
+ISIC2019 = Isic2019(
+    name="isic2019",
+    title="ISIC 2019",
+    citation=_PAPERS,
+    where=f"{_TABLES}; for the centres of HAM10000 also its HAM10000_metadata.",
+    source_images=25331,
+    aliases=("isic", "isic-2019", "isic19"),
+    sites=(*CENTRES, UNKNOWN),
+    notes=f"{_LESIONS} The challenge's class UNK has no training images.",
+    **_COMMON,  # type: ignore[arg-type]
+)
+FED_ISIC2019 = Isic2019(
+    name="fed-isic2019",
+    title="Fed-ISIC2019",
+    citation=(
+        "Ogier du Terrail et al. FLamby: datasets and benchmarks for cross-silo federated learning "
+        f"in realistic healthcare settings. NeurIPS (2022). {_PAPERS}"
+    ),
+    where=(
+        f"{_TABLES}; and, for the centres, HAM10000_metadata (https://doi.org/10.7910/DVN/DBW86T) "
+        "or FLamby's fed_isic2019_train_test_split.csv."
+    ),
+    source_images=23247,
+    aliases=("fedisic2019", "fed_isic2019", "fedisic", "flamby"),
+    sites=CENTRES,
+    centred=True,
+    notes=(
+        f"The images of ISIC 2019 with a known centre. {_LESIONS} FLamby's folds put images of one "
+        "lesion into both train and test; they are kept as the column flamby_fold."
+    ),
+    **_COMMON,  # type: ignore[arg-type]
+)

@@ -1,0 +1,212 @@
+"""One's own reader: a class with one method, for data that no description fits.
+
+Example:
+    >>> class Lungs(CustomMedicalDataset):
+    ...     modality = "xray"
+    ...
+    ...     def load_data(self):
+    ...         for row in my_database():
+    ...             yield {"image": row.path, "label": row.finding, "patient": row.pid}
+    >>> MedicalDataLoader(Lungs()).prepare()
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import os
+import re
+import sys
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from medfl.config import did_you_mean
+from medfl.errors import MedflError
+from medfl.files import sha256_file
+
+if TYPE_CHECKING:
+    from medfl.store import Store
+
+Image = str | os.PathLike[str] | np.ndarray | Callable[[], np.ndarray]
+
+
+@dataclass(frozen=True)
+class CustomSample:
+    """One sample, as ``load_data`` gives it; a dictionary with these keys will do.
+
+    Attributes:
+        image: a file (image, DICOM, NIfTI, npz), an array ((H, W), (H, W, 3), (3, H, W) or a
+            volume (D, H, W)), or a function without arguments that returns such an array, for data
+            that do not fit into memory. Of multi-modal samples, several by modality's name.
+        label: the class; several, or none, of a multilabel dataset.
+        patient: whose image it is; one patient is never divided between folds. Never written out.
+        site: hospital or scanner, written out as it is.
+        id: what makes the sample known; its number where left out. Never written out.
+        fold: train, val or test, if the dataset has such folds of its own.
+        attributes: what to keep beside it, written out as it is.
+    """
+
+    image: Image | Mapping[str, Image]
+    label: str | int | Sequence[str | int]
+    patient: str | int = ""
+    site: str = ""
+    id: str | int = ""
+    fold: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class CustomMedicalDataset(ABC):
+    """A dataset that a class of one's own reads.
+
+    Attributes:
+        name: what it is called in commands, folders and tables; from the class's name if empty.
+        title: to print.
+        classes: class names in order; all that occur, sorted, if empty.
+        task: one class an image, or any number.
+        modality: the preset by which pixels are made: ct, mri, xray, ultrasound …
+        preprocess: changes to that preset; None where ``load_data`` gives finished arrays
+            (C, size, size), uint8 or int16.
+        size: side of the result where none is asked for.
+        fusion: modalities as channels of one image (early), or a backbone for each (late).
+        data_root: where raw data lies (``--data-root``, ``MEDFL_DATA``); set before ``load_data``.
+    """
+
+    name: str = ""
+    title: str = ""
+    classes: Sequence[str] = ()
+    task: Literal["multiclass", "multilabel"] = "multiclass"
+    modality: str = "none"
+    preprocess: Mapping[str, Any] | None = {}
+    size: int = 64
+    fusion: Literal["early", "late"] = "early"
+    licence: str = "not stated"
+    citation: str = "none stated"
+    data_root: Path = Path("data")
+
+    @abstractmethod
+    def load_data(self) -> Iterable[CustomSample | Mapping[str, Any]]:
+        """Return or yield all samples, in the same order each time."""
+
+    def create_federated_splits(
+        self, store: Store, num_clients: int | None, partition: str, seed: int
+    ) -> tuple[Sequence[int], Sequence[str]] | None:
+        """One's own split, if the class has one.
+
+        Args:
+            store: the prepared samples, in the order of ``load_data``.
+            num_clients: how many were asked for; None where the data decide.
+            partition: the word that was asked for; ``custom`` is meant for this method alone.
+            seed: the same seed must give the same split.
+
+        Returns:
+            For each sample of the store its client, from 0, and its fold (train, val or test); or
+            None to leave this partition to medfl.
+        """
+        return None
+
+    def fingerprint(self) -> str:
+        """Hash of the class's source files and plain settings: an edit makes the store again."""
+        files: dict[str, None] = {}
+        for base in type(self).__mro__:
+            top = base.__module__.split(".")[0]
+            if top != "medfl" and top not in sys.stdlib_module_names:
+                try:
+                    files[inspect.getfile(base)] = None
+                except (OSError, TypeError):  # typed into a console
+                    continue
+        plain = (str, int, float, bool, tuple, list, dict, Path)
+        settings = [(k, v) for k, v in vars(self).items() if isinstance(v, plain)]
+        settings = sorted(pair for pair in settings if pair[0] != "data_root")
+        digest = hashlib.sha256(repr(settings).encode())
+        for file in files:
+            digest.update(sha256_file(file).encode())
+        return digest.hexdigest()
+
+
+def class_name(dataset: CustomMedicalDataset) -> str:
+    """``MyHospital`` becomes ``my-hospital``, if the class does not say its name."""
+    if dataset.name:
+        return dataset.name
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", type(dataset).__name__).lower()
+
+
+def load_samples(dataset: CustomMedicalDataset) -> list[CustomSample]:
+    """Run ``load_data``; whatever goes wrong in it is a ``MedflError`` naming class and cause."""
+    name = type(dataset).__name__
+    samples = []
+    for number, given in enumerate(_running(dataset)):
+        where = f"{name}.load_data, sample {number}"
+        if isinstance(given, Mapping):
+            known = [one.name for one in fields(CustomSample)]
+            for key in given:
+                if key not in known:
+                    raise MedflError(f"{where}: unknown key `{key}`{did_you_mean(str(key), known)}")
+            for key in ("image", "label"):
+                if key not in given:
+                    raise MedflError(f"{where} has no `{key}`.")
+            given = CustomSample(**given)
+        if not isinstance(given, CustomSample):
+            raise MedflError(
+                f"{where} is of type {type(given).__name__}: give a dictionary with image and "
+                "label, or a CustomSample."
+            )
+        samples.append(given)
+    if not samples:
+        raise MedflError(f"{name}.load_data gave no sample.")
+    return samples
+
+
+def _running(dataset: CustomMedicalDataset) -> Iterator[Any]:
+    name = type(dataset).__name__
+    with told(f"{name}.load_data"):
+        found = dataset.load_data()
+        if found is None:
+            raise TypeError("it returned nothing: return or yield samples")
+        samples = iter(found)
+    while True:
+        with told(f"{name}.load_data"):
+            try:
+                sample = next(samples)
+            except StopIteration:
+                return
+        yield sample
+
+
+@contextmanager
+def told(where: str) -> Iterator[None]:
+    """Turn whatever a person's own code raises into a ``MedflError`` naming place and cause."""
+    try:
+        yield
+    except MedflError:
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        cause = " ".join(str(error).split()).rstrip(".")
+        raise MedflError(
+            f"{where} failed: {type(error).__name__}: {cause} "
+            f"(line {frame.lineno} of {Path(frame.filename).name})."
+        ) from error
+
+
+def load_custom(word: str, options: Mapping[str, Any], where: str) -> CustomMedicalDataset:
+    """Make the class that a description names as ``my_package.module:MyClass``."""
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:\w+", word):
+        raise MedflError(f"{where}: `class: {word}`: write my_package.module:MyClass.")
+    module, attribute = word.split(":")
+    for place in (str(Path(where).resolve().parent), os.getcwd()):
+        if place not in sys.path:
+            sys.path.insert(0, place)
+    with told(f"{where}: loading `{word}`"):
+        kind = getattr(importlib.import_module(module), attribute)
+    if not (isinstance(kind, type) and issubclass(kind, CustomMedicalDataset)):
+        raise MedflError(f"{where}: `{word}` is not a subclass of medfl.CustomMedicalDataset.")
+    with told(f"{where}: making `{attribute}`"):
+        return kind(**options)

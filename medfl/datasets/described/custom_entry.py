@@ -1,0 +1,254 @@
+"""A ``CustomMedicalDataset`` as an entry beside the catalog's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medfl.config import did_you_mean
+from medfl.datasets.base import Dataset, Places
+from medfl.datasets.described.codes import dicom_code
+from medfl.datasets.described.custom import (
+    CustomMedicalDataset,
+    CustomSample,
+    class_name,
+    load_samples,
+    told,
+)
+from medfl.datasets.described.decode import Reader, channel_names
+from medfl.datasets.described.labels import classes_of
+from medfl.datasets.described.people import check_attributes, groups_of, numbered
+from medfl.datasets.described.schema import Description, check_name
+from medfl.errors import MedflError
+from medfl.identity import Pseudonyms, load_key
+from medfl.imaging.modality import resolve
+from medfl.store import Sample
+from medfl.store.raw import RawData
+
+
+@dataclass(frozen=True)
+class Array:
+    """An array as a source: its ``repr`` says what is in it."""
+
+    values: np.ndarray
+    digest: str
+
+    def __repr__(self) -> str:
+        return f"Array({self.values.shape}, {self.digest})"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function of a person's own that gives an array, when it is wanted."""
+
+    function: Callable[[], np.ndarray]
+    number: int
+    name: str
+
+    def __repr__(self) -> str:
+        return f"Call({self.number})"
+
+
+@dataclass(frozen=True)
+class Open:
+    """Opens what is no file before ``reader`` decodes it; without one, arrays are finished."""
+
+    reader: Reader | None
+    size: int
+
+    def __call__(self, source: Any) -> np.ndarray:
+        """As ``Reader``."""
+        parts = [_open(part) for part in (source if isinstance(source, tuple) else (source,))]
+        if self.reader is not None:
+            return self.reader(tuple(parts) if isinstance(source, tuple) else parts[0])
+        array = parts[0]
+        if not isinstance(array, np.ndarray) or array.ndim not in (3, 4):
+            raise MedflError("with `preprocess = None`, an image must be an array (C, size, size).")
+        if array.dtype not in (np.uint8, np.int16) or set(array.shape[1:]) != {self.size}:
+            raise MedflError(
+                f"with `preprocess = None`, an image must be uint8 or int16 of (C, {self.size}, "
+                f"{self.size}), not {array.dtype} of {array.shape}."
+            )
+        return array
+
+
+def _open(part: Any) -> Any:
+    if isinstance(part, Array):
+        return part.values
+    if isinstance(part, Call):
+        with told(part.name):
+            return np.asarray(part.function())
+    return part
+
+
+@dataclass(frozen=True, kw_only=True)
+class CustomEntry(Dataset):
+    """What a class of one's own reads.
+
+    Attributes:
+        custom: the dataset.
+        description: hash of the class's sources, and of the YAML file that names it, if any.
+    """
+
+    custom: CustomMedicalDataset
+    description: str
+
+    def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
+        """Run ``load_data``, and say how its images are decoded."""
+        self.custom.data_root = places.data_root
+        given = load_samples(self.custom)
+        name = type(self.custom).__name__
+        modalities = _modalities(given, name)
+        labels = [
+            _labels(one, self.task, f"{name}.load_data, sample {i}") for i, one in enumerate(given)
+        ]
+        classes = classes_of(labels, self.custom.classes, self.task, f"{name}.classes")
+        warnings: list[str] = []
+        pseudonyms = Pseudonyms(load_key(places.work_root), self.name)
+        own_ids = [str(one.id) or f"\0{number}" for number, one in enumerate(given)]
+        ids = numbered(own_ids, pseudonyms.sample)
+        patients = [str(one.patient) for one in given]
+        groups = groups_of(patients, ids, pseudonyms, warnings)
+        attributes = [{str(k): str(v) for k, v in one.attributes.items()} for one in given]
+        warnings += check_attributes(attributes, patients, f"{name}.load_data, attributes")
+        sources = [self._source(one, modalities, number) for number, one in enumerate(given)]
+        code = dicom_code(self.custom.modality)
+        samples = [
+            Sample(
+                ident,
+                names,
+                group,
+                str(one.site),
+                code,
+                one.fold,
+                columns,
+            )
+            for ident, names, group, columns, one in zip(
+                ids, labels, groups, attributes, given, strict=True
+            )
+        ]
+        info: dict[str, Any] = {"classes": classes, "modality": code}
+        settings: dict[str, Any] = {"description": self.description, "size": size}
+        reader = None
+        if self.custom.preprocess is not None:
+            preset = resolve(
+                self.custom.modality, dict(self.custom.preprocess), f"{name}.preprocess"
+            )
+            reader = Reader((preset,) * len(modalities), size)
+            settings["preprocess"] = preset.model_dump(mode="json")
+            info["channels"] = channel_names(reader.settings, modalities)
+            if self.custom.fusion == "late" and len(modalities) > 1:
+                info["branches"] = (preset.channel_count,) * len(modalities)
+        return RawData(
+            samples,
+            sources,
+            Open(reader, size),
+            self._fingerprint(sources),
+            warnings=warnings,
+            settings=settings,
+            info=info,
+        )
+
+    def description_sha(self, places: Places) -> str:
+        """Hash of the class's sources, and of the description that names it."""
+        return self.description
+
+    def create_federated_splits(
+        self, store: Any, num_clients: int | None, partition: str, seed: int
+    ) -> Any:
+        """The class's own split, or None."""
+        with told(f"{type(self.custom).__name__}.create_federated_splits"):
+            return self.custom.create_federated_splits(store, num_clients, partition, seed)
+
+    def _source(self, one: CustomSample, modalities: tuple[str, ...], number: int) -> Any:
+        where = f"{type(self.custom).__name__}, image of sample {number}"
+        if isinstance(one.image, Mapping):
+            return tuple(self._part(one.image[name], where, number) for name in modalities)
+        return self._part(one.image, where, number)
+
+    def _part(self, image: Any, where: str, number: int) -> Any:
+        if isinstance(image, str | os.PathLike):
+            path = Path(image)
+            return path if path.is_absolute() else self.custom.data_root / path
+        if callable(image):
+            return Call(image, number, where)
+        if not isinstance(image, np.ndarray):
+            raise MedflError(
+                f"{where} is of type {type(image).__name__}: give a path, an array, or a function "
+                "that returns an array."
+            )
+        content = np.ascontiguousarray(image)
+        return Array(content, hashlib.sha256(content.tobytes()).hexdigest())
+
+    def _fingerprint(self, sources: list[Any]) -> str:
+        digest = hashlib.sha256(self.description.encode())
+        for source in sources:
+            parts = source if isinstance(source, tuple) else (source,)
+            digest.update("".join(repr(part) for part in parts if isinstance(part, Array)).encode())
+        return digest.hexdigest()
+
+
+def _modalities(given: list[CustomSample], name: str) -> tuple[str, ...]:
+    """The names of a sample's images, which must be the same of all."""
+    kinds = Counter(tuple(one.image) if isinstance(one.image, Mapping) else ("",) for one in given)
+    if len({tuple(sorted(kind)) for kind in kinds}) > 1:
+        both = " and ".join(str(list(kind)) for kind in list(kinds)[:2])
+        raise MedflError(f"{name}.load_data gives samples of several modalities: {both}.")
+    return next(iter(kinds))
+
+
+def _labels(one: CustomSample, task: str, where: str) -> tuple[str, ...]:
+    one_only = isinstance(one.label, str | int | np.integer)
+    names = (str(one.label),) if one_only else tuple(map(str, one.label))  # type: ignore[arg-type]
+    if task == "multiclass" and len(names) != 1:
+        raise MedflError(f'{where} has {len(names)} labels; say `task = "multilabel"`.')
+    return tuple(filter(None, names))
+
+
+def custom_entry(
+    custom: CustomMedicalDataset,
+    name: str = "",
+    data: Description | None = None,
+    description: str = "",
+) -> CustomEntry:
+    """The entry of a class; what a description says beside it goes before what the class says."""
+    kind = type(custom).__name__
+    name = name or class_name(custom)
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise MedflError(f"{kind}.name: {error}.") from error
+    if data is not None:
+        if data.modality:
+            custom.modality = data.modality
+        if data.preprocess:
+            custom.preprocess = {**(custom.preprocess or {}), **data.preprocess}
+        if "size" in data.model_fields_set:
+            custom.size = data.size
+    if custom.task not in ("multiclass", "multilabel"):
+        hint = did_you_mean(str(custom.task), ["multiclass", "multilabel"])
+        raise MedflError(f"{kind}.task: unknown task `{custom.task}`{hint}")
+    if custom.preprocess is not None:
+        resolve(custom.modality, dict(custom.preprocess), f"{kind}.preprocess")
+    given = data or Description(folder=".")
+    return CustomEntry(
+        name=name,
+        title=given.title or custom.title or name,
+        classes=tuple(map(str, custom.classes)),
+        modality=custom.modality,
+        citation=given.citation if "citation" in given.model_fields_set else custom.citation,
+        licence=given.licence if "licence" in given.model_fields_set else custom.licence,
+        where=f"read by the class {kind}.",
+        default_size=custom.size,
+        task=custom.task,
+        complete=False,
+        custom=custom,
+        description=hashlib.sha256(f"{custom.fingerprint()}{description}".encode()).hexdigest(),
+    )

@@ -1,0 +1,246 @@
+"""A dataset of one's own as an entry beside the catalog's."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from medfl.datasets.base import Dataset, Places
+from medfl.datasets.described.codes import dicom_code
+from medfl.datasets.described.decode import Reader, channel_names
+from medfl.datasets.described.facts import (
+    FactReader,
+    Facts,
+    modalities_of,
+    read_described_table,
+    wanted_of_headers,
+)
+from medfl.datasets.described.files import RELABELLED, Found, Left, list_files
+from medfl.datasets.described.join import Item, copies_of, gather
+from medfl.datasets.described.labels import LeftOut
+from medfl.datasets.described.names import file_names
+from medfl.datasets.described.people import check_attributes, groups_of, numbered
+from medfl.datasets.described.schema import Description
+from medfl.datasets.described.series import find_volumes, slices_hint, slices_or_reason
+from medfl.datasets.described.settings import settings_for
+from medfl.datasets.described.spacing import common_spacing
+from medfl.errors import MedflError
+from medfl.files import sha256_file
+from medfl.files.exclusions import Exclusion
+from medfl.identity import FileNames, Pseudonyms, load_key
+from medfl.imaging.source_size import SEPARATOR
+from medfl.store import Sample
+from medfl.store.raw import RawData
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribedDataset(Dataset):
+    """Files of one's own, as a YAML file describes them.
+
+    Attributes:
+        data: the description.
+        path: its file.
+    """
+
+    data: Description
+    path: Path
+
+    def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
+        """Find the files, join them with the table, and say how they are decoded.
+
+        What cannot be used is left out and listed, whether or not ``allow_partial``.
+        """
+        folder, table_path = self._places(places)
+        table = read_described_table(self.data, table_path) if table_path is not None else None
+        series = self.data.format == "dicom-series"
+        found = list_files(
+            folder,
+            self.data.files,
+            self.data.format,
+            wanted_of_headers(self.data, table),
+            slices_or_reason if series else None,
+        )
+        ours = [os.path.realpath(path) for path in (table_path, self.path) if path is not None]
+        # ``realpath`` ends where links turn round.
+        left = [one for one in found.left if os.path.realpath(folder / one.key) not in ours]
+        listed = replace(found, left=left)
+        found = find_volumes(listed) if series else listed
+        items, left = gather(self.data, found, table)
+        left += found.left
+        reader = FactReader(self.data, str(self.path), found, table)
+        kept: list[Item] = []
+        facts: list[Facts] = []
+        for item in items:
+            try:
+                facts.append(reader.of(item))
+                kept.append(item)
+            except LeftOut as reason:
+                left.append(Left(item.key, str(reason)))
+        copies = copies_of(kept, [one.labels for one in facts], found)
+        left += copies.values()
+        facts = [one for row, one in enumerate(facts) if row not in copies]
+        kept = [one for row, one in enumerate(kept) if row not in copies]
+        if not kept:
+            others = sorted(one.key for one in found.left)
+            tables = ", ".join(name for name in others if name.endswith((".csv", ".tsv")))
+            hint = f" There is {tables}: name it by `table:`." if tables and table is None else ""
+            raise MedflError(
+                f"{self.path}: no sample is left of {len(items):,} ({_why(left)}).{hint}"
+            )
+        pseudonyms = Pseudonyms(load_key(places.work_root), self.name)
+        try:
+            classes = reader.classes([one.labels for one in facts])
+        except MedflError as error:
+            hint = f" Left out were {len(left):,} ({_why(left)})." if left else ""
+            raise MedflError(f"{error}{hint}") from error
+        known = {*classes, *(one.site for one in facts)}
+        people = {one.patient for one in facts} | reader.patients_of_table()
+        named = file_names(self.data.file_names, listed, pseudonyms, known - {""}, people)
+        described = self.description_sha(places)
+        return self._raw(kept, facts, left, reader, pseudonyms, named, size, described)
+
+    def description_sha(self, places: Places) -> str:
+        """Hash of the description, then of its table: an edit of either makes the store again."""
+        try:
+            table = self._places(places)[1]
+        except MedflError:  # the folder or the table is not there
+            table = None
+        return sha256_file(self.path) + (sha256_file(table) if table is not None else "")
+
+    def folder(self, places: Places) -> Path:
+        """Where the images lie."""
+        return self._places(places)[0]
+
+    def _places(self, places: Places) -> tuple[Path, Path | None]:
+        """The images' folder and the table's file."""
+        folder = self.path.parent
+        if self.data.folder:
+            wish = Path(self.data.folder).expanduser()
+            looked = [self._beside(wish), *places.candidates(str(wish))]
+            looked = list(dict.fromkeys(looked))
+            there = [place for place in looked if place.is_dir()]
+            if not there:
+                raise MedflError(
+                    f"{self.path}: the folder `{self.data.folder}` is not there: looked at "
+                    f"{', '.join(map(str, looked))}."
+                )
+            folder = there[0]
+        if not self.data.table:
+            return folder, None
+        looked = self._table_places(folder)
+        table = next((place for place in looked if place.is_file()), None)
+        if table is None:
+            raise MedflError(
+                f"{self.path}: the table `{self.data.table}` is not there: looked at "
+                f"{', '.join(map(str, looked))}."
+            )
+        return folder if self.data.folder else table.parent, table
+
+    def _table_places(self, folder: Path) -> list[Path]:
+        wish = Path(self.data.table).expanduser()
+        return list(dict.fromkeys([self._beside(wish), folder / wish]))
+
+    def _beside(self, wish: Path) -> Path:
+        """A path as the description means it, from its own place."""
+        return Path(os.path.normpath(self.path.parent / wish))
+
+    def _raw(
+        self,
+        items: list[Item],
+        facts: list[Facts],
+        left: list[Left],
+        reader: FactReader,
+        pseudonyms: Pseudonyms,
+        named: FileNames,
+        size: int,
+        described: str,
+    ) -> RawData:
+        found = reader.found
+        labels = [one.labels for one in facts]
+        classes = reader.classes(labels)
+        reader.check_people(items, facts)
+        warnings = [
+            *reader.rules.warnings(classes, labels),
+            *(w.rstrip(".") for w in found.warnings),
+        ]
+        if self.data.format == "auto":
+            headers = (found.header(item.files[0]) for item in items)
+            warnings = [*slices_hint(filter(None, headers)), *warnings]
+        if odd := sum(one.reason == RELABELLED for one in left):
+            warnings.append(
+                f"{odd:,} images are there twice with different labels: the first was taken, by "
+                "its path; look at those that prepare.json lists and remove the wrong ones"
+            )
+        patients = [one.patient for one in facts]
+        where = f"{self.path}: columns.attributes"
+        warnings += check_attributes([one.attributes for one in facts], patients, where)
+        ids = numbered([item.key for item in items], pseudonyms.sample)
+        groups = groups_of(patients, ids, pseudonyms, warnings)
+        modalities = modalities_of(self.data, reader.table)
+        settings = settings_for(self.data, modalities, facts, self.path)
+        codes = [one.modality or dicom_code(self.data.modality) for one in facts]
+        samples = [
+            Sample(ident, one.labels, group, one.site, code, one.fold, one.attributes)
+            for ident, one, group, code in zip(ids, facts, groups, codes, strict=True)
+        ]
+        read = [[found.source(file) for file in item.files] for item in items]
+        # A lone file stands for itself; slices, and several modalities, are tuples.
+        sources = [
+            parts[0] if len(parts) == 1 and isinstance(parts[0], Path) else tuple(parts)
+            for parts in read
+        ]
+        stacks = {stack.files: stack for stack in found.stacks.values()}
+        info: dict[str, Any] = {
+            "classes": classes,
+            "task": reader.rules.task,
+            "modality": Counter(codes).most_common(1)[0][0],
+            "channels": channel_names(settings, modalities),
+            "spacing": common_spacing(found, (item.files for item in items), settings, size),
+        }
+        if self.data.fusion == "late" and len(settings) > 1:
+            info["branches"] = tuple(one.channel_count for one in settings)
+        names = [one or "image" for one in modalities]
+        record = dict(zip(names, (one.model_dump(mode="json") for one in settings), strict=True))
+        return RawData(
+            samples,
+            sources,
+            Reader(settings, size, stacks, self.data.frame),
+            described,
+            names=[named(item.key) for item in items],
+            excluded=[_exclusion(one, named) for one in sorted(left, key=lambda one: one.key)],
+            warnings=warnings,
+            sizes=dict(_sizes(found, items)),
+            scan=found.scan,
+            settings={"description": described, "size": size, "preprocess": record},
+            info=info,
+        )
+
+
+def _why(left: list[Left]) -> str:
+    """The commonest reasons for which samples were left out."""
+    reasons = Counter(one.reason for one in left).most_common(3)
+    return "; ".join(f"{number:,}: {reason}" for reason, number in reasons)
+
+
+def _sizes(found: Found, items: list[Item]) -> Iterator[tuple[int, str]]:
+    """Of images and volumes of DICOM, whose headers were read: rows and what they measure."""
+    for row, item in enumerate(items):
+        name = item.files[0]
+        header = found.header(name)
+        if header is None or len(item.files) > 1:
+            continue
+        sides = [header.rows, header.columns]
+        slices = len(found.stacks[name].slices) if name in found.stacks else header.frames
+        if name in found.stacks:  # a mosaic's tiles are smaller than its image
+            sides = list(found.stacks[name].slices[0].shape)
+        yield row, SEPARATOR.join(map(str, [slices, *sides] if slices > 1 else sides))
+
+
+def _exclusion(left: Left, named: FileNames) -> Exclusion:
+    """As it may be written."""
+    name = left.key if left.plain else named(left.key)
+    return Exclusion(name, left.reason, f"of {named(left.twin)}" if left.twin else "")

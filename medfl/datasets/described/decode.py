@@ -1,0 +1,158 @@
+"""From one file or array to what the store holds, by its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medfl.datasets.described.files import kind_of
+from medfl.errors import MedflError
+from medfl.imaging.images import read_pixels, stored_range
+from medfl.imaging.modality import Preprocess, to_store
+from medfl.imaging.pixels import Pixels
+from medfl.imaging.remarks import remark
+
+if TYPE_CHECKING:
+    from medfl.imaging.dicom.preprocess import Frame
+    from medfl.imaging.volume import Stack, Volume
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What decodes a source: a path or array; or a tuple of them, or of tuples of slices.
+
+    Attributes:
+        settings: for each modality in turn.
+        size: side of the result.
+        stacks: volumes by their files, where the slices were sorted already.
+        frame: which one of a DICOM file of several.
+    """
+
+    settings: tuple[Preprocess, ...]
+    size: int
+    stacks: Mapping[tuple[Path, ...], Stack] = field(default_factory=dict, repr=False)
+    frame: Frame = "only"
+
+    def __call__(self, source: Any) -> np.ndarray:
+        """(C, size, size) or (C, size, size, size); the modalities' channels one after another."""
+        parts = source if isinstance(source, tuple) else (source,)
+        stored = [
+            to_store(read_any(part, self.stacks, self.frame), settings, self.size)
+            for part, settings in zip(parts, self.settings, strict=True)
+        ]
+        if len({image.ndim for image in stored}) > 1:
+            raise MedflError("some of its modalities are volumes, and some are images.")
+        if len({image.dtype for image in stored}) > 1:  # some in the scanner's units
+            raise MedflError("`intensity: raw` must be set for all modalities, or for none.")
+        return stored[0] if len(stored) == 1 else np.concatenate(stored)
+
+
+def read_any(
+    source: Any,
+    stacks: Mapping[tuple[Path, ...], Stack] | None = None,
+    frame: Frame = "only",
+) -> Pixels:
+    """A file of any kind, the slices of a volume, or an array, at its full resolution."""
+    if isinstance(source, tuple):
+        from medfl.imaging.volume import VolumePreprocessor, read_stack
+
+        if stacks and source in stacks:
+            return _heard(read_stack(stacks[source]))
+        return _heard(VolumePreprocessor(1).read(source))
+    if not isinstance(source, Path):
+        return array_pixels(np.asarray(source), "the array")
+    kind = kind_of(source)
+    if kind == "dicom":
+        from medfl.imaging.dicom import DicomPreprocessor
+
+        return DicomPreprocessor(frame=frame).pixels(source)
+    if kind == "nifti":
+        from medfl.imaging.volume import read_nifti
+
+        return _heard(read_nifti(source))
+    if kind == "npz":
+        return read_array(source)
+    return read_pixels(source)
+
+
+def _heard(volume: Volume) -> Pixels:
+    """The volume's pixels; what was noticed of it is for ``prepare.json``."""
+    remark(volume.notes)
+    return volume.pixels
+
+
+def read_array(path: Path) -> Pixels:
+    """A ``.npy`` file, or the only array of a ``.npz`` file (or the one called ``image``)."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return array_pixels(loaded, str(path))
+        with loaded:
+            names = loaded.files
+            name = "image" if "image" in names else names[0]
+            if name != "image" and len(names) != 1:
+                raise MedflError(
+                    f"{path} holds {len(names)} arrays, none of them called `image`: one image a "
+                    "file was expected."
+                )
+            values = loaded[name]
+    except FileNotFoundError as error:
+        raise MedflError(f"{path} does not exist.") from error
+    except MedflError:
+        raise
+    except Exception as error:  # numpy and zipfile report damage by many
+        raise MedflError(
+            f"{path} is a damaged array file, or holds Python objects ({type(error).__name__})."
+        ) from error
+    return array_pixels(values, str(path))
+
+
+def array_pixels(values: np.ndarray, name: str) -> Pixels:
+    """(H, W), (1, H, W), (H, W, 1) grey; (3, H, W), (H, W, 3) colour; (D, H, W) a volume."""
+    if values.dtype == bool or values.dtype.kind not in "uif" or not values.size:
+        raise MedflError(f"{name} holds {values.dtype} of shape {values.shape}, no image.")
+    if values.ndim == 4 and values.shape[0] == 1:
+        values = values[0]
+    elif values.ndim == 3 and 1 in (values.shape[0], values.shape[-1]):
+        values = values[0] if values.shape[0] == 1 else values[..., 0]
+    elif values.ndim == 3 and values.shape[0] == 3 and values.shape[-1] != 3:
+        values = np.moveaxis(values, 0, -1)
+    if not np.isfinite(values).any():
+        raise MedflError(f"{name} holds no number: all its values are NaN or infinite.")
+    bounds = stored_range(values) if values.dtype != np.uint8 else (0.0, 255.0)
+    numbers = values.astype(np.float32)
+    if numbers.ndim == 2:
+        return Pixels(numbers, value_range=bounds)
+    if numbers.ndim == 3 and numbers.shape[-1] == 3:
+        if bounds is None:
+            raise MedflError(f"{name} is of three colours with values below 0 or above 65535.")
+        return Pixels(numbers * np.float32(255 / bounds[1]), value_range=(0.0, 255.0))
+    if numbers.ndim == 3:
+        return Pixels(numbers, (1.0, 1.0, 1.0), value_range=bounds)
+    raise MedflError(
+        f"{name} has the shape {values.shape}: expected (H, W), (H, W, 3), (3, H, W) or (D, H, W)."
+    )
+
+
+def channel_names(settings: Sequence[Preprocess], modalities: Sequence[str]) -> tuple[str, ...]:
+    """``t1``, ``lung`` or ``ct/lung``; empty where one image has no named channels."""
+    if len(settings) == 1 and len(settings[0].windows) != settings[0].channel_count:
+        return ()
+    names = []
+    for index, one in enumerate(settings):
+        modality = modalities[index] if len(settings) > 1 else ""
+        windows = [_window_name(window) for window in one.windows]
+        if one.intensity != "window":
+            windows = ["red", "green", "blue"] if one.channel_count == 3 else [""]
+        if len(windows) != one.channel_count:
+            windows = [f"{windows[0]}-{number}" for number in range(1, one.channel_count + 1)]
+        names += ["/".join(filter(None, (modality, window))) for window in windows]
+    return tuple(names) if all(names) else ()
+
+
+def _window_name(window: str | tuple[float, float]) -> str:
+    return window if isinstance(window, str) else f"{window[0]:g},{window[1]:g}"

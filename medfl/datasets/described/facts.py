@@ -1,0 +1,279 @@
+"""What is known of each sample: labels, patient, site, fold, attributes, wherever they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medfl.datasets.described.files import Found
+from medfl.datasets.described.join import Item, file_columns
+from medfl.datasets.described.labels import LabelRules, LeftOut
+from medfl.datasets.described.people import folder_name, found_in, refuse_personal
+from medfl.datasets.described.schema import Description, Origin
+from medfl.datasets.tables import Table, read_table
+from medfl.errors import MedflError
+from medfl.identity import collect
+
+if TYPE_CHECKING:
+    from medfl.imaging.dicom import FileHeader
+
+STANDARD = ("file", "id", "label", "patient", "site", "fold")
+FOLDS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
+DICOM_SITES = ("InstitutionName", "StationName")
+PERSON = ("PatientName", "PatientID", "AccessionNumber")
+ALWAYS = (*PERSON, *DICOM_SITES, "PatientIdentityRemoved", "ImagePositionPatient")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of one sample, in the words of its source: not yet fit for any output."""
+
+    labels: tuple[str, ...]
+    patient: str
+    site: str = ""
+    fold: str = ""
+    modality: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+class FactReader:
+    """Reads the facts of one item after another.
+
+    Args:
+        data: the description.
+        where: its file, for errors.
+        found: the files.
+        table: the table, if there is one.
+    """
+
+    def __init__(self, data: Description, where: str, found: Found, table: Table | None) -> None:
+        self.data, self.where, self.found, self.table = data, where, found, table
+        self.rules = LabelRules(data.labels, len(self.label_columns) > 1, where)
+        source = data.labels.source
+        if source == "auto":
+            source = "table" if self.label_columns else "folder"
+        if source == "table" and not self.label_columns:
+            raise MedflError(f"{where}: the labels are in no table: name it by `table:`.")
+        self.label_source = source
+        if source == "dicom":
+            refuse_personal(data.labels.attribute, f"{where}: labels")
+        for key in ("patient", "site"):
+            origin: Origin = getattr(data, key)
+            if origin.source == "table" and not self._column(key):
+                raise MedflError(
+                    f"{where}: `{key}` is to come from the table, which has no such column: name "
+                    f"it by `columns: {{{key}: …}}`."
+                )
+        if data.site.attribute:
+            refuse_personal(data.site.attribute, f"{where}: site")
+        for name in keywords_of(data, table):
+            refuse_personal(name, f"{where}: columns.attributes")
+
+    def classes(self, labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+        """The classes in order; ``MedflError`` where they look like patients."""
+        columns = self.label_columns if len(self.label_columns) > 1 else []
+        found = {name for names in labels for name in names}
+        stated = self.data.labels.classes
+        if not stated and len(found) > 20 and len(found) > len(labels) / 4:
+            raise MedflError(
+                f"{self.where}: the labels have {len(found):,} different values for "
+                f"{len(labels):,} samples: these are patients or texts rather than classes. Say "
+                "where the labels are by `labels:` (and who is whose by `patient:`)."
+            )
+        return self.rules.classes(labels, columns)
+
+    @cached_property
+    def label_columns(self) -> list[str]:
+        """The columns of labels; empty where the table has none."""
+        stated = self.data.columns.label
+        if isinstance(stated, list):
+            return stated
+        column = self._column("label")
+        return [column] if column else []
+
+    def of(self, item: Item) -> Facts:
+        """The facts of one sample; ``LeftOut`` where it lacks one that it needs."""
+        header = self.found.header(item.files[0])
+        cells = item.row.cells if item.row else {}
+        patient = self._origin("patient", item, header)
+        if patient is None and self.data.patient.source not in ("auto", "none"):
+            raise LeftOut("has no patient")
+        fold = cells.get(self._column("fold"), "").casefold()
+        fold = FOLDS.get(fold, fold)
+        if fold not in ("", "train", "val", "test"):
+            raise MedflError(f"{self._line(item)}: the fold `{fold}` is not train, val or test.")
+        return Facts(
+            self._labels(item, header),
+            patient or "",
+            self._origin("site", item, header) or "",
+            fold,
+            header.modality if header is not None else "",
+            self._attributes(cells, header),
+        )
+
+    def check_people(self, items: Sequence[Item], facts: Sequence[Facts]) -> None:
+        """Refuse labels and sites that name the one patient who has them, as folders may.
+
+        A word that several patients share names none of them. Words of DICOM attributes are not
+        looked at here: an institution may well be called as a patient is.
+        """
+        words: dict[str, list[tuple[str, ...]]] = {}
+        if self.label_source != "dicom":
+            words["labels"] = [one.labels for one in facts]
+        site = self.data.site.source
+        if site not in ("auto", "dicom") or (site == "auto" and self._column("site")):
+            words["site"] = [(one.site,) for one in facts]
+        for key, of_sample in words.items():
+            who: dict[str, dict[str, Item]] = {}
+            for names, one, item in zip(of_sample, facts, items, strict=True):
+                for name in filter(None, names):
+                    who.setdefault(name, {})[one.patient] = item
+            lone = {name: next(iter(of.values())) for name, of in who.items() if len(of) == 1}
+            odd = sum(
+                _names_patient(name, header)
+                for name, item in lone.items()
+                if (header := self.found.header(item.files[0])) is not None
+            )
+            if odd:
+                raise MedflError(
+                    f"{self.where}: {odd:,} of the {len(who):,} values that are to be the {key} "
+                    "hold a name or number of a patient, and would be written into the store: say "
+                    f"by `{key}:` where else they stand, or rename them."
+                )
+
+    def patients_of_table(self) -> set[str]:
+        """Everyone whom the table names, those without a file too."""
+        column = self._column("patient")
+        columns = {column} if column else set()
+        if self.data.columns.key is not None:
+            columns.add(self.data.columns.key[1])
+        rows = self.table if self.table is not None else ()
+        return {row[name] for row in rows for name in columns} - {""}
+
+    def _column(self, key: str) -> str:
+        """The table's column of a fact: the stated one, or the standard one if it is there."""
+        if self.table is None:
+            return ""
+        stated = getattr(self.data.columns, key)
+        return stated or (key if key in self.table.columns else "")
+
+    def _labels(self, item: Item, header: FileHeader | None) -> tuple[str, ...]:
+        if self.label_source == "table":
+            if item.row is None:
+                raise LeftOut("no row of the table names it")
+            cells = {name: item.row[name] for name in self.label_columns}
+            if len(cells) > 1:
+                return self.rules.of_cells(cells, self._line(item))
+            return self.rules.of_text(*cells.values())
+        if self.label_source == "folder":
+            name = folder_name(item.files[0], self.data.labels.level)
+            if name is None:
+                raise LeftOut("lies in no folder that could be its label")
+            return self.rules.of_text(name)
+        text = self._attribute(header, self.data.labels.attribute)
+        if header is not None and _names_patient(text, header):
+            raise LeftOut(f"has a name or number of its patient in {self.data.labels.attribute}")
+        return self.rules.of_text(text)
+
+    def _origin(self, key: str, item: Item, header: FileHeader | None) -> str | None:
+        """A patient or site; None where it has none."""
+        origin: Origin = getattr(self.data, key)
+        source, column = origin.source, self._column(key)
+        if source == "auto":
+            source = "table" if column else "dicom" if header is not None else "none"
+        if source == "table":
+            return (item.row[column] if item.row else "") or None
+        if source == "folder":
+            return folder_name(item.files[0], origin.level)
+        if source == "name":
+            return found_in(item.files[0], origin.pattern)
+        if source == "dicom":
+            standard = ("PatientID",) if key == "patient" else DICOM_SITES
+            names = (origin.attribute,) if origin.attribute else standard
+            return next(filter(None, (self._attribute(header, name) for name in names)), None)
+        return None
+
+    def _attribute(self, header: FileHeader | None, name: str) -> str:
+        if header is None:
+            raise LeftOut(f"is no DICOM file, so it has no {name}")
+        return header.attributes[name].strip()
+
+    def _attributes(self, cells: Mapping[str, str], header: FileHeader | None) -> dict[str, str]:
+        found = {}
+        for name in self.data.columns.attributes:
+            if name in cells:
+                found[name] = cells[name]
+                continue
+            # Not a column, so a keyword: `table` checked.
+            found[name] = self._attribute(header, name)
+            if header is not None and _names_patient(found[name], header):
+                raise LeftOut(f"has a name or number of its patient in {name}")
+        return found
+
+    def _line(self, item: Item) -> str:
+        if item.row is None or self.table is None:
+            return self.where
+        return f"{self.table.path}, line {item.row.line}"
+
+
+def _names_patient(text: str, header: FileHeader) -> bool:
+    """Whether free text holds the patient's name or numbers; other people's words are common."""
+    from pydicom import Dataset
+
+    person = Dataset()
+    for keyword in PERSON:
+        setattr(person, keyword, header.attributes[keyword])
+    return collect(person).in_text(text)
+
+
+def keywords_of(data: Description, table: Table | None) -> list[str]:
+    """Those of ``columns.attributes`` that are no columns, but DICOM attributes."""
+    columns = table.columns if table is not None else ()
+    return [name for name in data.columns.attributes if name not in columns]
+
+
+def wanted_of_headers(data: Description, table: Table | None) -> list[str]:
+    """The DICOM attributes that the facts are made of."""
+    stated = [data.labels.attribute, data.patient.attribute, data.site.attribute]
+    stated += [data.columns.key[0]] if data.columns.key else []
+    return list(dict.fromkeys([*ALWAYS, *filter(None, stated), *keywords_of(data, table)]))
+
+
+def read_described_table(data: Description, path: Path) -> Table:
+    """The table, with every column that the description names."""
+    columns = data.columns
+    by_pattern = any(modality.files for modality in data.modalities.values())
+    required: list[str] = []
+    if by_pattern:
+        required.append(columns.id or "id")
+    elif columns.key is not None:
+        required.append(columns.key[1])
+    elif isinstance(columns.file, dict):
+        required += columns.file.values()
+    else:
+        required.append(columns.file or "file")
+    if isinstance(columns.label, list):
+        required += columns.label
+    elif columns.label or data.labels.source in ("auto", "table"):
+        required.append(columns.label or "label")
+    required += [name for name in (columns.patient, columns.site, columns.fold) if name]
+    required += [name for name in columns.attributes if not _is_keyword(name)]
+    optional = [*STANDARD, *columns.attributes]
+    return read_table(path, dict.fromkeys(required), dict.fromkeys(optional))
+
+
+def _is_keyword(name: str) -> bool:
+    """Written like a DICOM keyword: PatientSex, but not sex or Sex."""
+    return name[:1].isupper() and sum(letter.isupper() for letter in name) > 1 and name.isalnum()
+
+
+def modalities_of(data: Description, table: Table | None) -> Sequence[str]:
+    """The names of a sample's images; one empty name where it has one."""
+    if any(modality.files for modality in data.modalities.values()):
+        return tuple(data.modalities)
+    if table is not None and data.columns.key is None:
+        return tuple(file_columns(data, table))
+    return ("",)

@@ -1,0 +1,183 @@
+"""The files below a folder, and what each of them is: DICOM by content, others by their ending."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medfl.datasets.described.schema import Format
+from medfl.errors import MedflError
+from medfl.identity import Identifiers
+
+if TYPE_CHECKING:
+    from medfl.imaging.dicom import FileHeader
+    from medfl.imaging.dicom.scan import Also
+
+ENDINGS = {
+    "image": (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".pgm"),
+    "dicom": (".dcm", ".dicom", ".ima"),
+    "nifti": (".nii", ".nii.gz"),
+    "npz": (".npz", ".npy"),
+}
+OTHER = "is no image, DICOM, NIfTI or npz file"
+COPY = "is the same image as another file (equal SOPInstanceUID and pixels)"
+RELABELLED = f"{COPY}, which has another label"
+
+
+@dataclass(frozen=True)
+class Left:
+    """Left out.
+
+    Attributes:
+        key: a path below the folder, or a sample's name; or a place in the table.
+        reason: why, without any name.
+        twin: the path of which it is a copy.
+        plain: the key names nobody: it is shown as it is.
+    """
+
+    key: str
+    reason: str
+    twin: str = ""
+    plain: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """Files below a folder, by their path from it, with ``/``, sorted.
+
+    Attributes:
+        folder: where they lie.
+        files: data, one a name; a volume of many slices has one name too.
+        left: what is no data, with the reason.
+        headers: what is kept of the header of each DICOM image, by its path.
+        copies: DICOM images that another one is, too, and that one.
+        stacks: the volumes that were put together of slices, by name.
+        identifiers: of all people whom a header names.
+        warnings: what a user should know of the DICOM images.
+        scan: what looking took, for ``prepare.json``.
+    """
+
+    folder: Path
+    files: list[str]
+    left: list[Left] = field(default_factory=list)
+    headers: Mapping[str, FileHeader] = field(default_factory=dict)
+    copies: Mapping[str, str] = field(default_factory=dict)
+    stacks: Mapping[str, Any] = field(default_factory=dict)
+    identifiers: Identifiers = field(default_factory=Identifiers)
+    warnings: Sequence[str] = ()
+    scan: Mapping[str, Any] = field(default_factory=dict)
+
+    def header(self, name: str) -> FileHeader | None:
+        """The header of a DICOM file, of a volume's first one; None for other files."""
+        if name in self.stacks:
+            name = self.relative(self.stacks[name].files[0])
+        return self.headers.get(name)
+
+    def source(self, name: str) -> Path | tuple[Path, ...]:
+        """A file, or the files of a volume."""
+        return self.stacks[name].files if name in self.stacks else self.folder / name
+
+    def relative(self, path: Path) -> str:
+        """A file by its path below the folder."""
+        return path.relative_to(self.folder).as_posix()
+
+
+def kind_of(path: Path) -> str | None:
+    """What a file is: dicom by its content, image, nifti, npz by its ending; None otherwise."""
+    from medfl.imaging.dicom.header import looks_like_dicom
+
+    try:
+        with path.open("rb") as file:
+            if looks_like_dicom(file.read(132)):
+                return "dicom"
+    except OSError:  # said by what reads it
+        pass
+    return _by_ending(path.name)
+
+
+def _by_ending(name: str) -> str | None:
+    low = name.lower()
+    return next((kind for kind, endings in ENDINGS.items() if low.endswith(endings)), None)
+
+
+def list_files(
+    folder: Path,
+    pattern: str = "",
+    form: Format = "auto",
+    attributes: Sequence[str] = (),
+    also: Also | None = None,
+) -> Found:
+    """All data files below a folder, through links too; the headers of DICOM files are read.
+
+    Args:
+        folder: where to look.
+        pattern: such as ``**/*.dcm``; everything where empty.
+        form: only files of this kind; ``auto`` takes every known kind.
+        attributes: keywords to keep of DICOM headers.
+        also: what else to compute of each header.
+
+    Raises:
+        MedflError: where there is no such folder, or nothing to read in it.
+    """
+    from medfl.imaging.dicom import scan_tree
+
+    wanted = form.removesuffix("-series") if form != "auto" else None
+    chosen = _pattern(pattern) if pattern else None
+
+    def name(path: Path) -> str:
+        return path.relative_to(folder).as_posix()
+
+    def counts(path: Path) -> bool:
+        return chosen is None or chosen.fullmatch(name(path)) is not None
+
+    tree = scan_tree(folder, attributes, also=also, chosen=counts)
+    files: list[str] = []
+    left = [Left(name(path), reason) for path, reason in tree.left]
+    kinds = dict.fromkeys(tree.headers, "dicom")
+    for path in [*tree.headers, *tree.others]:
+        kind = kinds.get(path) or _by_ending(path.name)
+        if kind and wanted in (None, kind):
+            files.append(name(path))
+        else:
+            other = OTHER if wanted is None or kind is None else f"is no {wanted} file (`format`)"
+            left.append(Left(name(path), other))
+    if not files:
+        what = {None: "image, DICOM, NIfTI or npz file", "image": "image"}.get(wanted, wanted)
+        which = f" that matches `{pattern}`" if pattern else ""
+        reasons = sorted({reason for _, reason in tree.left})[:2]
+        why = f"; {'; '.join(reasons)}" if reasons else ""
+        raise MedflError(f"{folder} holds no {what}{which} ({len(left):,} other files{why}).")
+    rate = round(tree.scanned / tree.seconds, 1) if tree.seconds > 0 else None
+    scan: dict[str, Any] = {
+        "files": tree.scanned,
+        "seconds": round(tree.seconds, 1),
+        "files_per_second": rate,
+    }
+    taken = set(files)
+    headers = {name(path): header for path, header in tree.headers.items()}
+    return Found(
+        folder,
+        sorted(files),
+        left,
+        {one: header for one, header in headers.items() if one in taken},
+        {name(path): name(first) for path, first in tree.copies.items()},
+        identifiers=tree.identifiers,
+        warnings=tree.warnings,
+        scan=scan,
+    )
+
+
+def _pattern(glob: str) -> re.Pattern[str]:
+    """``*`` and ``?`` stay within a folder, ``**/`` stands for any number of folders."""
+    parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob.removeprefix("./"))
+    known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.compile("".join(known.get(part) or re.escape(part) for part in parts))
+
+
+def id_pattern(files: str) -> re.Pattern[str]:
+    """Of a modality: ``{id}/t1.nii.gz`` as an expression whose group is the sample's name."""
+    before, after = files.removeprefix("./").split("{id}")
+    return re.compile(f"{_pattern(before).pattern}([^/]+){_pattern(after).pattern}")

@@ -1,0 +1,119 @@
+"""Where descriptions of datasets lie, what they are called, and what entry each becomes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medfl.config import validate
+from medfl.datasets.described.schema import Description, check_name
+from medfl.errors import MedflError
+from medfl.files import read_yaml, sha256_file
+
+if TYPE_CHECKING:
+    from medfl.datasets.base import Dataset
+
+FOLDER = Path("params", "datasets")
+VARIABLE = "MEDFL_DATASETS"
+ENDINGS = (".yaml", ".yml")
+
+
+def is_path(word: str) -> bool:
+    """Whether a word names a description's file rather than a dataset."""
+    return word.endswith(ENDINGS)
+
+
+def descriptions() -> dict[str, list[Path]]:
+    """The files in ``params/datasets`` and in what ``MEDFL_DATASETS`` lists, by dataset name."""
+    places = [FOLDER, *map(Path, filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)))]
+    found: dict[str, list[Path]] = {}
+    seen = set()
+    for place in places:
+        files = [place] if place.is_file() else sorted(place.glob("*"))
+        for path in files:
+            if path.suffix in ENDINGS and path.is_file() and path.resolve() not in seen:
+                seen.add(path.resolve())
+                found.setdefault(name_of(path), []).append(path)
+    return found
+
+
+def name_of(path: Path) -> str:
+    """The name that a description gives, or its file has. What is wrong with it is said later."""
+    try:
+        content = read_yaml(path)
+    except MedflError:
+        return path.stem
+    name = content.get("name") if isinstance(content, dict) else None
+    try:
+        return check_name(name) if name else path.stem
+    except (ValueError, TypeError):
+        return path.stem
+
+
+def find(name: str, taken: Collection[str], get: Callable[[str], Dataset]) -> Dataset | None:
+    """The described dataset of a name, or None; the rest is as for ``read_description``."""
+    paths = descriptions().get(name, [])
+    if len(paths) > 1:
+        both = " and ".join(map(str, paths[:2]))
+        raise MedflError(f"{both} both describe a dataset `{name}`: give one another `name:`.")
+    return read_description(paths[0], taken, get) if paths else None
+
+
+def read_description(
+    path: str | os.PathLike[str], taken: Collection[str], get: Callable[[str], Dataset]
+) -> Dataset:
+    """Read and check a description; every mistake in it is a ``MedflError`` naming the file.
+
+    Args:
+        path: its file.
+        taken: the catalog's names.
+        get: gives the dataset of a name, where a description changes another one (``base``).
+    """
+    path = Path(path)
+    content: Any = read_yaml(path)
+    if not isinstance(content, dict):
+        raise MedflError(f"{path} must hold keys such as `folder:` and `table:`.")
+    data = validate(Description, content, str(path))
+    name = data.name or path.stem
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise MedflError(f"{path}: the name {error}; say `name:` in the file.") from error
+    if name in taken:
+        raise MedflError(
+            f"{path}: `{name}` is a dataset of the catalog: rename the file, or say `name:` in it."
+        )
+    return _entry(data, name, path, get)
+
+
+def _entry(data: Description, name: str, path: Path, get: Callable[[str], Dataset]) -> Dataset:
+    """The dataset of a checked description."""
+    if data.kind:
+        from medfl.datasets.described.custom import load_custom
+        from medfl.datasets.described.custom_entry import custom_entry
+
+        custom = load_custom(data.kind, data.options, str(path))
+        return custom_entry(custom, name, data, sha256_file(path))
+    if data.base:
+        from medfl.datasets.described.variant import variant
+
+        return variant(data, name, path, get)
+    from medfl.datasets.described.dataset import DescribedDataset
+    from medfl.datasets.described.settings import settings_of
+
+    common: dict[str, Any] = {
+        "name": name,
+        "title": data.title or name,
+        "classes": (),
+        "modality": data.modality,
+        "citation": data.citation,
+        "licence": data.licence,
+        "where": f"described by {path}.",
+        "default_size": data.size,
+        "complete": False,
+    }
+    for modality in data.modalities or [""]:  # a mistake is said before anything is read
+        settings_of(data, modality, data.modality or "none", path)
+    return DescribedDataset(**common, data=data, path=path)

@@ -1,0 +1,251 @@
+"""Files and table brought together: which files are a sample, and which row tells about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medfl.datasets.described.files import COPY, RELABELLED, Found, Left, id_pattern
+from medfl.datasets.described.schema import Description
+from medfl.datasets.tables import Row, Table
+from medfl.errors import MedflError
+
+NO_ROW = "no row of the table names it"
+NO_FILE = "the table names it, but there is no such file"
+NO_MODALITY = "lacks the image of modality `{}`"
+
+
+@dataclass(frozen=True)
+class Item:
+    """A sample to be.
+
+    Attributes:
+        key: what it is called and sorted by: its first file's path below the folder, or its id.
+        files: paths below the folder, one for each modality.
+        row: its line of the table.
+    """
+
+    key: str
+    files: tuple[str, ...]
+    row: Row | None = None
+
+
+def gather(data: Description, found: Found, table: Table | None) -> tuple[list[Item], list[Left]]:
+    """Samples in the order of their keys, and what is left out.
+
+    Raises:
+        MedflError: where a row fits several files, a file several rows, or nothing fits.
+    """
+    if any(modality.files for modality in data.modalities.values()):
+        items, left = _by_pattern(data, found, table)
+    elif table is not None and data.columns.key is not None:
+        items, left = _by_attribute(*data.columns.key, found, table)
+    elif table is not None:
+        items, left = _by_row(data, found, table)
+    else:
+        items, left = [Item(name, (name,)) for name in found.files], []
+    return sorted(items, key=lambda item: item.key), left
+
+
+def copies_of(
+    items: Sequence[Item], labels: Sequence[tuple[str, ...]], found: Found
+) -> dict[int, Left]:
+    """The samples all of whose files are copies of an earlier sample's, by row, with the reason.
+
+    Args:
+        items: N samples.
+        labels: of each of them.
+        found: which files are copies.
+    """
+    first: dict[tuple[str, ...], int] = {}
+    copies = {}
+    for row, item in enumerate(items):
+        same = first.setdefault(tuple(found.copies.get(f, f) for f in item.files), row)
+        if same != row:
+            reason = COPY if set(labels[row]) == set(labels[same]) else RELABELLED
+            copies[row] = Left(item.key, reason, twin=items[same].key)
+    return copies
+
+
+def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], list[Left]]:
+    columns = file_columns(data, table)
+    index = _index(found.files)
+    out = _index([one.key for one in found.left])
+    items: list[Item] = []
+    left: list[Left] = []
+    taken: dict[str, int] = {}
+    for row in table:
+        files = []
+        for modality, column in columns.items():
+            name = _look_up(row, column, index, found, table)
+            if name is None:
+                lacking = NO_MODALITY.format(modality) if modality and not row[column] else NO_FILE
+                if not _is_listed(row[column], out, found):
+                    left.append(Left(f"line {row.line} of the table", lacking, plain=True))
+                break
+            if name in taken:
+                raise MedflError(
+                    f"{table.path}, line {row.line}: the same file stands in line {taken[name]} "
+                    "already; write one line a file (several labels parted by a separator)."
+                )
+            files.append(name)
+        else:
+            taken |= dict.fromkeys(files, row.line)
+            items.append(Item(files[0], tuple(files), row))
+    if not items:
+        column = next(iter(columns.values()))
+        raise MedflError(
+            f"{table.path}: none of the files that its column `{column}` names is below "
+            f"{found.folder}. It must hold paths from there, or file names."
+        )
+    left += [Left(name, NO_ROW) for name in found.files if name not in taken]
+    return items, left
+
+
+def _by_pattern(
+    data: Description, found: Found, table: Table | None
+) -> tuple[list[Item], list[Left]]:
+    """Multi-modal: files whose paths differ in the modality's part only."""
+    patterns = {name: id_pattern(part.files) for name, part in data.modalities.items()}
+    samples: dict[str, dict[str, str]] = {}
+    fits = set()
+    for file in found.files:
+        for name, pattern in patterns.items():
+            if match := pattern.fullmatch(file):
+                if name in samples.setdefault(match[1], {}):
+                    raise MedflError(
+                        f"modality `{name}`: two files below {found.folder} fit "
+                        f"`{data.modalities[name].files}` for one id; write more of the path."
+                    )
+                samples[match[1]][name] = file
+                fits.add(file)
+    if not samples:
+        shown = ", ".join(part.files for part in data.modalities.values())
+        raise MedflError(f"no file below {found.folder} fits any of {shown}.")
+    rows = _rows_by_id(table, data.columns.id or "id") if table is not None else None
+    items: list[Item] = []
+    left = [Left(name, "fits no modality") for name in found.files if name not in fits]
+    for key, files in samples.items():
+        lacking = next((name for name in patterns if name not in files), None)
+        if lacking is not None:
+            left.append(Left(key, NO_MODALITY.format(lacking)))
+        elif rows is not None and key not in rows:
+            left.append(Left(key, NO_ROW))
+        else:
+            row = rows[key] if rows is not None else None
+            items.append(Item(key, tuple(files[name] for name in patterns), row))
+    if rows is not None:
+        left += [
+            Left(f"line {row.line} of the table", NO_FILE, plain=True)
+            for key, row in rows.items()
+            if key not in samples
+        ]
+    if not items:
+        raise MedflError(
+            f"below {found.folder}, no sample has all of {', '.join(patterns)}"
+            + (f" and a row in {table.path}." if table is not None else ".")
+        )
+    return items, left
+
+
+def _by_attribute(
+    keyword: str, column: str, found: Found, table: Table
+) -> tuple[list[Item], list[Left]]:
+    """A table that knows files by a DICOM attribute; one row may tell of many files."""
+    rows = _rows_by_id(table, column)
+    items: list[Item] = []
+    left: list[Left] = []
+    fits: set[str] = set()
+    values = []
+    for name in found.files:
+        header = found.header(name)
+        value = header.attributes[keyword] if header is not None else ""
+        values.append(value)
+        if header is None:
+            left.append(Left(name, f"is no DICOM file, so it has no {keyword}"))
+        elif not value:
+            left.append(Left(name, f"states no {keyword}"))
+        elif value not in rows:
+            left.append(Left(name, NO_ROW))
+        else:
+            fits.add(value)
+            items.append(Item(name, (name,), rows[value]))
+    if not items:
+        bare = {value.lstrip("0") for value in values if value}
+        alike = sum(key.lstrip("0") in bare for key in rows)
+        zeros = (
+            f" ({alike:,} of them would if zeros at their front did not count, which a spreadsheet "
+            "may have taken off: export the column as text)"
+            if alike
+            else ""
+        )
+        raise MedflError(
+            f"{table.path}: no DICOM file below {found.folder} has a {keyword} that stands in the "
+            f"column `{column}`{zeros}."
+        )
+    left += [
+        Left(f"line {row.line} of the table", f"no DICOM file has its {keyword}", plain=True)
+        for key, row in rows.items()
+        if key not in fits
+    ]
+    return items, left
+
+
+def _is_listed(cell: str, out: dict[str, list[str]], found: Found) -> bool:
+    """Whether a file that the table names is there, and was left out with a reason."""
+    name = cell.replace("\\", "/").removeprefix("./")
+    return bool(name) and name.removeprefix(found.folder.as_posix().rstrip("/") + "/") in out
+
+
+def _rows_by_id(table: Table, column: str) -> dict[str, Row]:
+    """As ``table.by_id``, but no message repeats an id: it may be a patient's."""
+    rows: dict[str, Row] = {}
+    for row in table:
+        name = row[column]
+        if not name or name in rows:
+            what = f"stands in line {rows[name].line} already" if name else "is empty"
+            raise MedflError(f"{table.path}, line {row.line}: its `{column}` {what}.")
+        rows[name] = row
+    return rows
+
+
+def file_columns(data: Description, table: Table) -> dict[str, str]:
+    """The table's columns that name files, by modality; '' where there is one only."""
+    if isinstance(data.columns.file, dict):
+        return data.columns.file
+    return {"": data.columns.file or "file"}
+
+
+def _index(files: Sequence[str]) -> dict[str, list[str]]:
+    """Files by path, by path without ending, by name, and by name without ending."""
+    index: dict[str, list[str]] = {}
+    for file in files:
+        name = file.rsplit("/", 1)[-1]
+        for key in {file, _stem(file), name, _stem(name)}:
+            index.setdefault(key, []).append(file)
+    return index
+
+
+def _stem(name: str) -> str:
+    if name.lower().endswith(".nii.gz"):
+        return name[: -len(".nii.gz")]
+    head, dot, end = name.rpartition(".")
+    return head if dot and head and "/" not in end else name
+
+
+def _look_up(
+    row: Row, column: str, index: dict[str, list[str]], found: Found, table: Table
+) -> str | None:
+    cell = row[column].replace("\\", "/").removeprefix("./")
+    cell = cell.removeprefix(found.folder.as_posix().rstrip("/") + "/")
+    if not cell:
+        return None
+    fits = index.get(cell, [])
+    if cell in fits:  # the path itself, whatever else is called so
+        return cell
+    if len(fits) > 1:
+        raise MedflError(
+            f"{table.path}, line {row.line}: {len(fits)} files below {found.folder} are called "
+            f"like its `{column}`: write their paths from there."
+        )
+    return fits[0] if fits else None

@@ -1,0 +1,124 @@
+"""Who a sample belongs to, what people are called in every output, and what may stand in one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from medfl.errors import MedflError
+from medfl.identity import Pseudonyms
+from medfl.identity.words import has_pattern
+
+MANY = 20
+"""Patients from which on a column with as many values as patients is suspect."""
+
+NO_PATIENTS = (
+    "NO PATIENTS: nothing says which images are of one patient, so each counts as a patient of its "
+    "own. Where some share one, test results come out too good: say who is whose by `patient`"
+)
+PERSONAL = re.compile(
+    r"Patient(?!Position|Orientation|Sex$|Age$|Size$|Weight$)|PersonName|BirthDate|Physician|"
+    r"Accession|OtherPatient|Operator|Telephone|Address|UID$|Date$|Time$"
+)
+
+
+def numbered(names: Sequence[str], pseudonym: Callable[[str], str]) -> list[str]:
+    """A pseudonym for each name, numbered by first appearance: ``p000001-3f2a9c41d7b05e86``.
+
+    The number keeps pseudonyms in the order of the data, so that a split, which sorts patients by
+    name, is the same whatever the key is.
+    """
+    given: dict[str, str] = {}
+    width = max(6, len(str(len(names))))
+    for name in names:
+        if name not in given:
+            kind, digits = pseudonym(name).split("-", 1)
+            given[name] = f"{kind}{len(given) + 1:0{width}d}-{digits}"
+    return [given[name] for name in names]
+
+
+def groups_of(
+    patients: Sequence[str], ids: Sequence[str], pseudonyms: Pseudonyms, warnings: list[str]
+) -> list[str]:
+    """The pseudonym of each sample's patient; a sample without one is a patient of its own.
+
+    What a user must know of that is added to ``warnings``.
+    """
+    lone = sum(not patient for patient in patients)
+    if lone == len(patients):
+        warnings.insert(0, NO_PATIENTS)
+        return list(ids)
+    if lone:
+        warnings.append(f"{lone:,} samples name no patient: each counts as one of its own")
+    # No patient's name begins with NUL.
+    named = [patient or f"\0{ident}" for patient, ident in zip(patients, ids, strict=True)]
+    return numbered(named, pseudonyms.patient)
+
+
+def refuse_personal(keyword: str, where: str) -> None:
+    """Refuse an attribute that names a person where it would be written out as it is."""
+    if PERSONAL.search(keyword):
+        raise MedflError(
+            f"{where}: `{keyword}` can identify a person, and would be written into the store: "
+            "choose another attribute."
+        )
+
+
+def check_attributes(
+    attributes: Sequence[Mapping[str, str]], patients: Sequence[str], where: str
+) -> list[str]:
+    """Refuse columns that are to be written out and whose values identify people.
+
+    Args:
+        attributes: of each sample.
+        patients: of each sample, as the data call them; empty where nobody knows.
+        where: what asks for these columns, for errors.
+
+    Returns:
+        Warnings of columns that only may.
+
+    Raises:
+        MedflError: for values that are dates or numbers of six digits and more, or that are the
+            samples' own patients. No value is repeated.
+    """
+    warnings = []
+    for name in dict.fromkeys(key for one in attributes for key in one):
+        values = [one.get(name, "") for one in attributes]
+        stated = [(v, p) for v, p in zip(values, patients, strict=True) if v]
+        dated = sum(has_pattern(value) for value, _ in stated)
+        if dated:
+            raise MedflError(
+                f"{where}: `{name}` holds a date, or a number of six digits and more, in {dated:,} "
+                "samples, and would be written into the store: leave it out, or write it coarser "
+                "(an age, a year, a range)."
+            )
+        own = sum(value.casefold() == patient.casefold() for value, patient in stated)
+        if own > 1 and own * 2 > len(stated):
+            raise MedflError(
+                f"{where}: `{name}` is the patient in {own:,} samples, and would be written into "
+                "the store: leave it out."
+            )
+        people, distinct = len(set(filter(None, patients))), len({v for v, _ in stated})
+        if people >= MANY and distinct >= people and not all(map(_is_measured, values)):
+            warnings.append(
+                f"`{name}` has as many different values as there are patients: it may identify "
+                "them, and is written into the store; leave it out of the attributes if it does"
+            )
+    return warnings
+
+
+def _is_measured(value: str) -> bool:
+    """Empty, or a number with a fraction or of at most three digits: a measure, an age."""
+    return re.fullmatch(r"|-?\d{1,3}|-?\d*[.,]\d+(e-?\d+)?", value, re.I) is not None
+
+
+def folder_name(path: str, level: int) -> str | None:
+    """The folder of a path at a level, 1 the topmost; None where it lies higher."""
+    parts = path.split("/")[:-1]
+    return parts[level - 1] if level <= len(parts) else None
+
+
+def found_in(path: str, pattern: str) -> str | None:
+    """The group of a pattern, sought in a path."""
+    match = re.search(pattern, path)
+    return match[1] if match else None

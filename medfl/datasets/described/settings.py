@@ -1,0 +1,39 @@
+"""How the pixels of a description's modalities are made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from medfl.datasets.described.facts import Facts
+from medfl.datasets.described.schema import Description
+from medfl.errors import MedflError
+from medfl.imaging.modality import Preprocess, preset_for, resolve
+
+
+def settings_for(
+    data: Description, modalities: Iterable[str], facts: Iterable[Facts], path: Path
+) -> tuple[Preprocess, ...]:
+    """Of each modality, from its own settings or the dataset's, else by the DICOM headers."""
+    counts = Counter(one.modality for one in facts if one.modality)
+    codes = sorted({preset_for(code) for code in counts})
+    if not data.modality and len(codes) > 1:
+        shown = ", ".join(f"{code} ({number:,})" for code, number in counts.most_common())
+        raise MedflError(
+            f"{path}: the DICOM files are of several modalities, which are prepared differently: "
+            f"{shown}. Say by `modality:` how to prepare them, and leave others out by `files:` or "
+            "the table."
+        )
+    usual = data.modality or (codes[0] if codes else "none")
+    return tuple(settings_of(data, name, usual, path) for name in modalities)
+
+
+def settings_of(data: Description, modality: str, usual: str, path: Path) -> Preprocess:
+    """The preprocessing of one modality of a description."""
+    own = data.modalities.get(modality)
+    where = f"{path}: preprocess"
+    if own is None:
+        return resolve(usual, data.preprocess, where)
+    where = f"{path}: modalities.{modality}.preprocess"
+    return resolve(own.modality or usual, {**data.preprocess, **own.preprocess}, where)

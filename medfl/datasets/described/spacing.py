@@ -1,0 +1,81 @@
+"""How large the voxels of prepared volumes are, where that is the same of all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medfl.datasets.described.files import Found
+from medfl.imaging.modality import Preprocess
+
+if TYPE_CHECKING:
+    from medfl.imaging.volume import Stack
+
+SAME = 1e-3
+"""Share by which two voxel sizes may differ: rounding in the files."""
+
+Extent = tuple[float, ...] | None
+"""Sides of a volume in mm; None of what is no volume, or is not known."""
+
+
+def common_spacing(
+    found: Found, names: Iterable[Sequence[str]], settings: Sequence[Preprocess], size: int
+) -> tuple[float, ...]:
+    """Sides of a voxel of all prepared volumes, mm; empty where they differ or are not known.
+
+    Args:
+        found: the files.
+        names: of each sample, its files.
+        settings: of each of a sample's files.
+        size: voxels of a side of the result.
+    """
+    if any(one.crop_borders or one.fit == "stretch" for one in settings):
+        return ()
+    voxels: set[float] = set()
+    for files in names:
+        for name, one in zip(files, settings, strict=True):
+            sides = _extent(found, name)
+            if sides is None:
+                return ()
+            voxels.add((min(sides) if one.fit == "crop" else max(sides)) / size)
+            if max(voxels) - min(voxels) > SAME * max(voxels):
+                return ()
+    if not voxels:
+        return ()
+    return (round(float(np.mean(list(voxels))), 6),) * 3
+
+
+def _extent(found: Found, name: str) -> Extent:
+    if name in found.stacks:
+        return _of_stack(found.stacks[name])
+    if name.lower().endswith((".nii", ".nii.gz")):
+        return _of_nifti(found.folder / name)
+    return None
+
+
+def _of_stack(stack: Stack) -> Extent:
+    """As ``read_stack`` makes its grid: of the usual step, from the first to the last slice."""
+    places = np.array([item.place for item in stack.slices])
+    run = float(places[-1] - places[0])
+    steps = round(run / float(np.median(np.diff(places))))
+    rows, columns = stack.slices[0].shape
+    height, width = stack.slices[0].spacing
+    return run + run / steps, rows * height, columns * width
+
+
+def _of_nifti(path: Path) -> Extent:
+    import nibabel
+
+    from medfl.imaging.volume.canonical import voxel_sizes
+    from medfl.imaging.volume.nifti import MM
+
+    try:
+        image: Any = nibabel.load(path)
+        factor = MM[image.header.get_xyzt_units()[0]]
+        voxels = voxel_sizes(np.asarray(image.affine, dtype=float))
+        return tuple(c * s * factor for c, s in zip(image.shape[:3], voxels, strict=True))
+    except Exception:  # damaged, or no volume: said when it is read
+        return None

@@ -1,0 +1,46 @@
+"""Whether a store was made by the description that its dataset has now."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+from medfl.datasets.base import Dataset, Places
+from medfl.files import write_text
+from medfl.store import DATASET, PREPARATION
+
+
+def describes(path: Path, dataset: Dataset, places: Places) -> bool:
+    """Whether the store at ``path`` was made by the description that its dataset has now.
+
+    Of the catalog's there is none to differ; and where the description's table is not here now,
+    as on another machine, the store stands if the rest is the same.
+    """
+    wanted = dataset.description_sha(places)
+    try:
+        record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        record = {}
+    made_by = str(record.get("settings", {}).get("description", ""))
+    return made_by.startswith(wanted) if wanted else not made_by
+
+
+def stamp(path: Path, dataset: Dataset, places: Places, file: Path) -> Path | None:
+    """Make ``file`` newer than the store at ``path`` if its description was edited, else older.
+
+    For Snakemake, which goes by time where it does not know how a store was made.
+
+    Returns:
+        ``file``; None of the catalog's datasets, which no description makes.
+    """
+    if dataset.description_sha(places) == "":
+        return None
+    if (path / DATASET).exists() and not describes(path, dataset, places):
+        write_text(file, f"{time.time_ns()}\n")  # what equals an earlier one passes for old
+        return file
+    if not file.exists():
+        write_text(file, "0\n")
+    os.utime(file, (0, 10**9))  # in 2001: older than any store
+    return file

@@ -1,0 +1,153 @@
+"""`medfl datasets`: every dataset of the catalog, and what of it is on this disk."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from medfl.datasets.base import Dataset, Places
+from medfl.datasets.registry import get, names
+from medfl.errors import MedflError
+from medfl.store import DATASET, IMAGES, PREPARATION
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A store of a dataset: its folder, its size on disk in bytes, and how many images it holds."""
+
+    path: str
+    bytes: int
+    images: int | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the overview.
+
+    Attributes:
+        raw: ``absent``, ``partial``, ``complete``, ``generated`` (made when it is prepared), or
+            ``unreadable`` for the reason in ``problem``.
+        raw_images: images counted in the raw folder (for an MedMNIST file: those it must hold).
+    """
+
+    name: str
+    title: str
+    task: str
+    classes: int
+    images: int | None
+    sites: tuple[str, ...]
+    licence: str
+    disk: str
+    raw: str
+    raw_path: str | None
+    raw_images: int
+    prepared: tuple[Prepared, ...]
+    problem: str = ""
+
+
+def overview(places: Places) -> list[Entry]:
+    """Look for every dataset: files are counted, none is decoded."""
+    stores = _stores(places.work_root / "prepared")
+    return [_entry(get(name), places, stores) for name in names()]
+
+
+def _entry(dataset: Dataset, places: Places, stores: Sequence[Path]) -> Entry:
+    problem = ""
+    try:
+        path, count = dataset.count(places)
+    except (MedflError, OSError) as error:
+        path, count, problem = None, 0, str(error)
+    expected = dataset.source_images
+    if problem:
+        raw = "unreadable"
+    elif dataset.synthetic:
+        raw = "generated"
+    elif path is None:
+        raw = "absent"
+    else:
+        raw = "partial" if expected and count < expected else "complete"
+    word = re.compile(re.escape(dataset.name) + r"(-[0-9]+)?")
+    return Entry(
+        name=dataset.name,
+        title=dataset.title,
+        task=dataset.task,
+        classes=len(dataset.classes),
+        images=expected,
+        sites=dataset.sites,
+        licence=dataset.licence,
+        disk=dataset.disk,
+        raw=raw,
+        raw_path=str(path) if path else None,
+        raw_images=count,
+        prepared=tuple(_prepared(store) for store in stores if word.fullmatch(store.name)),
+        problem=problem,
+    )
+
+
+def _stores(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if (path / DATASET).is_file())
+
+
+def _prepared(path: Path) -> Prepared:
+    images = path / IMAGES
+    size = images.stat().st_size if images.is_file() else 0
+    try:
+        kept = json.loads((path / PREPARATION).read_text(encoding="utf-8")).get("kept")
+    except (OSError, ValueError, AttributeError):
+        kept = None
+    return Prepared(str(path), size, kept)
+
+
+def as_json(entries: Sequence[Entry]) -> str:
+    """The overview for programs."""
+    return json.dumps([asdict(entry) for entry in entries], indent=2, ensure_ascii=False)
+
+
+def as_table(entries: Sequence[Entry], places: Places) -> str:
+    """The overview for people: a line a dataset."""
+    header = ("name", "title", "task", "classes", "images", "sites", "on this disk", "licence")
+    lines = [header, *(_line(entry) for entry in entries)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
+    text = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
+    text.insert(1, "  ".join("-" * width for width in widths))
+    problems = [f"{entry.name}: {entry.problem}" for entry in entries if entry.problem]
+    looked = ", ".join(map(str, places.roots()))
+    note = f"Raw data were looked for in {looked}; stores in {places.work_root / 'prepared'}."
+    return "\n".join([*text, "", note, *problems])
+
+
+def _line(entry: Entry) -> tuple[str, ...]:
+    return (
+        entry.name,
+        entry.title,
+        entry.task,
+        str(entry.classes),
+        f"{entry.images:,}" if entry.images else "-",
+        str(len(entry.sites)) if entry.sites else "-",
+        _state(entry),
+        entry.licence if len(entry.licence) <= 40 else f"{entry.licence[:37].rstrip()}…",
+    )
+
+
+def _state(entry: Entry) -> str:
+    raw = entry.raw
+    if raw == "partial":
+        raw = f"partial, {entry.raw_images:,} of {entry.images or 0:,}"
+    stores = [f"{Path(store.path).name} {_size(store.bytes)}" for store in entry.prepared]
+    return f"{raw}; prepared: {', '.join(stores)}" if stores else raw
+
+
+def _size(count: int) -> str:
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}"
+        count = round(count / 1000)
+    return f"{count:,} GB"

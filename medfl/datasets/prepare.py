@@ -1,0 +1,145 @@
+"""From a dataset's name to its store: made where it is missing or stale."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medfl.config import data_root as resolve_data_root
+from medfl.datasets.base import Dataset, Places
+from medfl.datasets.code import entry_sha
+from medfl.datasets.edited import describes
+from medfl.datasets.registry import DatasetSpec, names, parse_dataset
+from medfl.errors import MedflError
+from medfl.files.exclusions import Exclusion, describe
+from medfl.identity.file_names import HIDDEN_NAME
+from medfl.store import DATASET, IMAGES, PREPARATION, Store
+from medfl.store.build import build_store
+from medfl.store.raw import RawData
+
+if TYPE_CHECKING:
+    from medfl.datasets.described.custom import CustomMedicalDataset
+
+PathLike = str | os.PathLike[str]
+
+
+def resolve(dataset: str | CustomMedicalDataset, size: int | None = None) -> DatasetSpec:
+    """The dataset of a word, or of a class of one's own, which may be asked for at a size."""
+    if isinstance(dataset, str):
+        return parse_dataset(dataset if size is None else f"{dataset}-{size}")
+    from medfl.datasets.described.custom_entry import custom_entry
+
+    entry = custom_entry(dataset)
+    if entry.name in names():
+        raise MedflError(
+            f"{type(dataset).__name__}: there is a dataset `{entry.name}` already: give the class "
+            "another `name`."
+        )
+    word = entry.name if size is None else f"{entry.name}-{size}"
+    return DatasetSpec(word, entry, size or entry.default_size)
+
+
+def store_path(dataset: str, work_root: PathLike = "data") -> Path:
+    """Where the store of a dataset word lies: ``<work_root>/prepared/<word>``.
+
+    A path to a store's folder (one that ``prepare`` made with ``output_dir``) is itself the place.
+    """
+    if _isplace_of(dataset):
+        return Path(dataset)
+    return place_of(parse_dataset(dataset), work_root)
+
+
+def entry_of(dataset: str) -> Dataset | None:
+    """The entry of a dataset word; None for a store's folder, whose dataset may be forgotten."""
+    return None if _isplace_of(dataset) else parse_dataset(dataset).dataset
+
+
+def _isplace_of(word: str) -> bool:
+    return os.sep in word and Path(word, DATASET).is_file()
+
+
+def place_of(spec: DatasetSpec, work_root: PathLike) -> Path:
+    """Where the store of a dataset lies under ``work_root``."""
+    return Path(work_root, "prepared", spec.word)
+
+
+def prepare(
+    dataset: str | CustomMedicalDataset,
+    data_root: PathLike | None = None,
+    work_root: PathLike = "data",
+    force: bool = False,
+    allow_partial: bool = False,
+    output_dir: PathLike | None = None,
+    size: int | None = None,
+) -> Path:
+    """Make the store of a dataset from its published files, unless it is there already.
+
+    Args:
+        dataset: ``<name>`` or ``<name>-<size>``, for example ``ham10000-64``; a description of
+            one's own data (``hospital.yaml``); or a class of one's own that reads them.
+        data_root: where raw data lies; else ``MEDFL_DATA``, else ``data``. Never written to.
+        work_root: what we write goes here (``prepared/``, generated and downloaded ``raw/``).
+        force: make it again even where a sound one is there.
+        allow_partial: take what is there of a dataset that is not all on this disk, leave out what
+            cannot be decoded, and say how much that is.
+        output_dir: the folder of the store, instead of its place under ``work_root``.
+        size: side of the images in pixels, where the word does not say it.
+
+    Returns:
+        The folder of the store.
+    """
+    spec = resolve(dataset, size)
+    if output_dir is not None and not Path(output_dir).name:
+        raise MedflError(
+            f"--output-dir must name the store's folder, and `{output_dir}` names none."
+        )
+    path = Path(output_dir) if output_dir is not None else place_of(spec, work_root)
+    places = Places(resolve_data_root(data_root), Path(work_root))
+    if (path / DATASET).exists() and not force:
+        if describes(path, spec.dataset, places):
+            return Store.open(path).path
+        print(f"{spec.word}: its description was edited; made again.", file=sys.stderr)
+    if output_dir is not None and os.path.lexists(path) and not _is_store(path):
+        raise MedflError(f"{path} is there and is no store: choose another --output-dir.")
+    raw = spec.dataset.read(places, spec.size, allow_partial)
+    info = spec.dataset.info(raw)
+    # Pixels of other code are not gone on with.
+    strict = spec.dataset.complete and not allow_partial
+    whole = raw.missing + len(raw.samples) if spec.dataset.complete else 0
+    build_store(path, info, raw, f"{spec.word} {entry_sha(spec.dataset, places)}", strict, whole)
+    elsewhere = "" if os.fspath(work_root) == "data" else f" --work-root {os.fspath(work_root)}"
+    _tell(raw, path, dataset if isinstance(dataset, str) else "", elsewhere)
+    return path
+
+
+def _is_store(path: Path) -> bool:
+    return path.is_dir() and (not any(path.iterdir()) or (path / IMAGES).exists())
+
+
+def _tell(raw: RawData, path: Path, dataset: str, elsewhere: str) -> None:
+    """Say loudly what the store does not hold."""
+    record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
+    lines = list(raw.warnings)
+    if raw.missing:
+        total = raw.missing + len(raw.samples)
+        lines.append(f"PARTIAL: {raw.missing:,} of {total:,} images are missing on this disk")
+    if record["excluded_files"]:
+        excluded = [Exclusion(**one) for one in record["excluded_files"]]
+        lines.append(describe(excluded, str(path / PREPARATION)))
+        hidden = next((found for one in excluded if (found := HIDDEN_NAME.search(one.file))), None)
+        if hidden and dataset:
+            lines.append(
+                "names that may name a person are hidden: `medfl original "
+                f"{dataset} {hidden.group()}{elsewhere}` shows in a terminal which file that is"
+            )
+    if remarks := record["remarks"]:
+        name, first = next(iter(remarks.items()))
+        lines.append(
+            f"{len(remarks):,} images were read with remarks ({name}: {'; '.join(first)}"
+            f"{'; …' if len(remarks) > 1 else ''}), all listed in {path / PREPARATION}"
+        )
+    for line in lines:
+        print(f"medfl: warning: {line}", file=sys.stderr)

@@ -1,0 +1,90 @@
+"""What reading a published folder shares: its table's rows matched with the images on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medfl.datasets.base import Dataset, Places
+from medfl.files.exclusions import Exclusion
+from medfl.files.tree import Tree
+
+
+@dataclass(frozen=True)
+class Match:
+    """Rows with their images.
+
+    Attributes:
+        ids: those of the table whose image is there, in the table's order.
+        missing: how many of the table's are not.
+        excluded: images that the table does not list.
+    """
+
+    ids: Sequence[str]
+    missing: int
+    excluded: Sequence[Exclusion]
+
+
+def match(
+    dataset: Dataset,
+    places: Places,
+    table: Path,
+    ids: Sequence[str],
+    files: Mapping[str, Path],
+    tree: Tree,
+    allow_partial: bool,
+) -> Match:
+    """Match a table's ids with image files.
+
+    Raises:
+        MedflError: no image at all; or, unless ``allow_partial``, a row without image or an image
+            without row.
+    """
+    there = [name for name in ids if name in files]
+    absent = len(ids) - len(there)
+    extra = sorted(files.keys() - set(ids))
+    if not there:
+        hint = _archives(tree)
+        raise dataset.missing(
+            places, f"is incomplete in {tree.root}: it has no image that {table.name} lists{hint}"
+        )
+    if absent and not allow_partial:
+        first = next(name for name in ids if name not in files)
+        raise dataset.missing(
+            places,
+            f"is incomplete in {tree.root}: {table.name} lists {len(ids):,} images, of which "
+            f"{absent:,} are missing (the first is {first}){_archives(tree)}",
+            partial=True,
+        )
+    if extra and not allow_partial:
+        raise dataset.missing(
+            places,
+            f"is inconsistent in {tree.root}: {len(extra):,} of {len(files):,} images (the first "
+            f"is {files[extra[0]].name}) are not in {table.name}, which has {len(ids):,} rows",
+            partial=True,
+        )
+    excluded = [Exclusion(files[name].name, f"{table.name} does not list it") for name in extra]
+    return Match(there, absent, excluded)
+
+
+def find_table(dataset: Dataset, places: Places, tree: Tree, *names: str) -> Path:
+    """The first table of these names; ``MedflError`` where none is there."""
+    found = tree.find(*names)
+    if found is None:
+        raise dataset.missing(
+            places, f"is incomplete in {tree.root}: no {' or '.join(names[:2])}{_archives(tree)}"
+        )
+    return found
+
+
+def copies_note(copies: int) -> list[str]:
+    """The warning about images that lie there twice."""
+    return (
+        [f"{copies:,} image files are equal copies of others: each counts once"] if copies else []
+    )
+
+
+def _archives(tree: Tree) -> str:
+    zips = tree.archives()
+    return f"; there is {zips[0].name}: unpack such zip files there" if zips else ""

@@ -1,0 +1,143 @@
+"""CSV tables as people have them: with a BOM, with semicolons or tabs, with odd column names."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medfl.config import did_you_mean
+from medfl.datasets.xlsx import sheet_as_csv
+from medfl.errors import MedflError
+
+DELIMITERS = ",;\t|"
+ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: its number in the file, and its cells by column, stripped."""
+
+    line: int
+    cells: Mapping[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells[column]
+
+    def get(self, column: str, default: str = "") -> str:
+        """The cell of a column that may not be there."""
+        return self.cells.get(column, default)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in memory.
+
+    Attributes:
+        path: the file, for messages.
+        columns: their names, stripped, in the file's order.
+        rows: the lines that are not empty.
+    """
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: Sequence[Row]
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def by_id(self, column: str) -> dict[str, Row]:
+        """Rows by the value of a column; an empty or repeated value is a ``MedflError``."""
+        found: dict[str, Row] = {}
+        for row in self.rows:
+            name = row[column]
+            if not name:
+                raise MedflError(f"{self.path}, line {row.line}: `{column}` is empty.")
+            if name in found:
+                raise MedflError(
+                    f"{self.path}, line {row.line}: the {column} {name} stands there twice (first "
+                    f"in line {found[name].line})."
+                )
+            found[name] = row
+        return found
+
+
+def read_table(path: Path, required: Iterable[str] = (), optional: Iterable[str] = ()) -> Table:
+    """Read a delimited table; the delimiter is the one of , ; tab | that parts the header best.
+
+    Args:
+        path: the file, UTF-8 with or without a byte order mark, UTF-16 with one, or Windows-1252;
+            of an Excel workbook (.xlsx) the first sheet is read.
+        required: columns that must be there; letters' case and surrounding spaces do not matter,
+            and rows name them as they are spelt here.
+        optional: the same for columns that need not be there.
+
+    Raises:
+        MedflError: no such file, no text, a missing column, a column that stands twice, or a line
+            with more cells than the header.
+    """
+    lines = _text(path)
+    first = next((line for line in lines.splitlines() if line.strip()), "")
+    delimiter = max(DELIMITERS, key=lambda mark: (first.count(mark), -DELIMITERS.index(mark)))
+    reader = csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter)
+    try:
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise MedflError(f"{path}, line {reader.line_num}: not a table ({error}).") from error
+    rows = [(line, row) for line, row in rows if any(row)]
+    if not rows:
+        raise MedflError(f"{path} is empty: expected a header and rows.")
+    columns = _columns(path, rows.pop(0)[1], [*required, *optional], set(required))
+    if not rows:
+        raise MedflError(f"{path} has no rows below its header.")
+    read = []
+    for line, row in rows:
+        if any(row[len(columns) :]):
+            raise MedflError(
+                f"{path}, line {line}: {len(row)} cells under {len(columns)} columns. Put quotes "
+                f"around cells that hold a `{delimiter}`."
+            )
+        row += [""] * (len(columns) - len(row))
+        named = zip(columns, row, strict=False)
+        read.append(Row(line, {column: cell for column, cell in named if column}))
+    return Table(path, tuple(column for column in columns if column), read)
+
+
+def _columns(path: Path, header: list[str], wanted: list[str], required: set[str]) -> list[str]:
+    spelling = {name.casefold(): name for name in wanted}
+    columns = [spelling.get(name.casefold(), name) for name in header]
+    twice = {name for name in columns if name and columns.count(name) > 1}
+    if twice:
+        raise MedflError(f"{path}: the column `{min(twice)}` stands there twice.")
+    for name in wanted:
+        if name in required and name not in columns:
+            raise MedflError(
+                f"{path} lacks the column `{name}`{did_you_mean(name, filter(None, columns))}"
+            )
+    return columns
+
+
+def _text(path: Path) -> str:
+    if path.suffix.casefold() == ".xlsx":
+        return sheet_as_csv(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise MedflError(f"the table {path} does not exist.") from error
+    except OSError as error:
+        raise MedflError(f"the table {path} cannot be read ({error.strerror}).") from error
+    if b"\0" in content[:4096] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise MedflError(f"{path} is not a text table: save it as CSV (UTF-8).")
+    for encoding in ENCODINGS:
+        if encoding == "utf-16" and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+            continue
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise MedflError(f"{path} is not a text table: save it as CSV (UTF-8).")

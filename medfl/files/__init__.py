@@ -1,0 +1,25 @@
+"""Files on the disk, whatever they hold: written whole or not at all, read, walked and unpacked.
+
+This room lies below all others, and knows nothing of images or datasets.
+"""
+
+from medfl.files.reading import read_yaml, sha256_file
+from medfl.files.writing import (
+    atomic_path,
+    cannot_write,
+    write_csv,
+    write_json,
+    write_text,
+    write_yaml,
+)
+
+__all__ = [
+    "atomic_path",
+    "cannot_write",
+    "read_yaml",
+    "sha256_file",
+    "write_csv",
+    "write_json",
+    "write_text",
+    "write_yaml",
+]

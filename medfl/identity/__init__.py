@@ -1,0 +1,24 @@
+"""The people in the files: pseudonyms for their names, and nothing of theirs in any output."""
+
+from medfl.identity.burnt_in import burnt_in_summary, burnt_in_warning
+from medfl.identity.file_names import FileNames
+from medfl.identity.identifiers import Identifiers, collect, of_patients, safe_path, scrub
+from medfl.identity.original import find_original, show_originals
+from medfl.identity.pseudonyms import Pseudonyms, load_key
+from medfl.identity.words import error_words
+
+__all__ = [
+    "FileNames",
+    "Identifiers",
+    "Pseudonyms",
+    "burnt_in_summary",
+    "burnt_in_warning",
+    "collect",
+    "error_words",
+    "find_original",
+    "load_key",
+    "of_patients",
+    "safe_path",
+    "scrub",
+    "show_originals",
+]

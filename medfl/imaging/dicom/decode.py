@@ -1,0 +1,202 @@
+"""Stored values to modality units, for every transfer syntax that hospitals have.
+
+The decoders are pydicom's, with GDCM, CharLS (pyjpegls), OpenJPEG and the fast RLE of pylibjpeg.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from medfl.identity.words import error_words
+from medfl.imaging.dicom.frames import frame_count, frame_header, pixel_spacing
+from medfl.imaging.dicom.header import PIXELS, DicomError, kind
+from medfl.imaging.dicom.regions import tissue_regions
+from medfl.imaging.dicom.tables import look_up, read_table
+from medfl.imaging.pixels import Pixels
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+    from pydicom.pixels.decoders.base import Decoder
+
+COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+
+
+def frame_pixels(header: Dataset, path: str | os.PathLike[str], frame: int = 0) -> Pixels:
+    """Decode one frame: modality units, and all that is needed to show it.
+
+    Args:
+        header: read with its pixel data.
+        path: of the file, for errors.
+        frame: which frame, from 0.
+
+    A file without an image, without that frame, or damaged is a ``DicomError``.
+    """
+    if not any(name in header for name in PIXELS):
+        raise DicomError(path, f"holds no image ({kind(header)})")
+    try:
+        frames = frame_count(header)
+        if 0 <= frame < frames:
+            own = frame_header(header, frame)
+            return _colour(header, own, frame) if _is_colour(header) else _grey(header, own, frame)
+    except Exception as error:  # pydicom and its decoders report damage by any exception
+        raise DicomError(
+            path, f"has pixels that cannot be decoded: {error_words(error)}"
+        ) from error
+    raise DicomError(path, f"holds {frames} frames: there is no frame {frame} (the first is 0)")
+
+
+def _is_colour(header: Dataset) -> bool:
+    space = header.PhotometricInterpretation
+    if space == "PALETTE COLOR":
+        return True
+    if int(header.get("SamplesPerPixel") or 1) == 1:
+        return False
+    if space not in COLOURS:
+        raise ValueError("its colour space is not one of " + ", ".join(COLOURS))
+    return True
+
+
+def _colour(header: Dataset, own: Dataset, frame: int) -> Pixels:
+    from pydicom.pixels import apply_color_lut
+
+    stored = _stored(header, frame)  # YBR becomes RGB here
+    bits = int(header.BitsStored)
+    if header.PhotometricInterpretation == "PALETTE COLOR":
+        stored = apply_color_lut(stored, header)
+        bits = 8 * stored.dtype.itemsize
+    values = stored[..., :3].astype(np.float32) * np.float32(255 / (2**bits - 1))
+    return Pixels(
+        values, pixel_spacing(own), value_range=(0.0, 255.0), regions=tissue_regions(header)
+    )
+
+
+def _grey(header: Dataset, own: Dataset, frame: int) -> Pixels:
+    stored = _stored(header, frame)
+    values, value_range, signed = _modality(stored, own)
+    return Pixels(
+        values,
+        pixel_spacing(own),
+        value_range=value_range,
+        window=_window(own),
+        inverted=header.PhotometricInterpretation == "MONOCHROME1",
+        valid=_valid(stored, header, frame),
+        table=_voi_table(own, signed),
+        regions=tissue_regions(header),
+    )
+
+
+def _stored(header: Dataset, frame: int, **options: Any) -> np.ndarray:
+    """The stored values of a frame; bits above BitsStored (overlays of old) are taken off."""
+    from pydicom.pixels import pixel_array
+
+    options["index"] = frame
+    decoder, preferred = _decoder(header.file_meta.TransferSyntaxUID)
+    if decoder is not None and not decoder.is_available:
+        needs = "; ".join(decoder.missing_dependencies)
+        raise ValueError(f"no decoder of {decoder.UID.name} is installed ({needs})")
+    if preferred:
+        try:
+            return pixel_array(header, decoding_plugin=preferred, **options)
+        except RuntimeError:  # the other decoders may take what this one refuses
+            pass
+    return pixel_array(header, **options)
+
+
+@cache
+def _decoder(syntax: str) -> tuple[Decoder | None, str]:
+    """What decodes a transfer syntax, and the decoder that is the fastest where one is better."""
+    from pydicom import uid
+    from pydicom.pixels import get_decoder
+
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError as error:
+        name = getattr(uid.UID(syntax), "name", "")
+        known = name if uid.UID(syntax) in uid.AllTransferSyntaxes else "not one of the standard"
+        raise ValueError(f"no decoder takes its transfer syntax ({known})") from error
+    if syntax == uid.JPEGExtended12Bit and "gdcm12" not in decoder.available_plugins:
+        decoder.add_plugin("gdcm12", ("medfl.imaging.dicom.jpeg12", "decode_frame"))
+    fast = {
+        uid.RLELossless: "pylibjpeg",
+        uid.JPEGLSLossless: "pyjpegls",
+        uid.JPEGLSNearLossless: "pyjpegls",
+    }.get(uid.UID(syntax), "")
+    return decoder, fast if fast in decoder.available_plugins else ""
+
+
+def _modality(
+    stored: np.ndarray, own: Dataset
+) -> tuple[np.ndarray, tuple[float, float] | None, bool]:
+    """Values in modality units, their range where 8 bits give one, and whether they have a sign."""
+    signed = bool(own.get("PixelRepresentation"))
+    narrow = int(own.get("BitsStored") or 16) <= 8 and not signed
+    if own.get("ModalityLUTSequence"):
+        first, levels, _ = read_table(own.ModalityLUTSequence[0], _little(own), signed)
+        ends = (float(levels.min()), float(levels.max())) if narrow else None
+        return look_up(stored, first, levels), ends, False
+    slope, intercept = (
+        float(default if (value := own.get(name)) in (None, "") else value)
+        for name, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
+    )
+    if not slope or not np.isfinite([slope, intercept]).all():
+        raise ValueError("its rescale slope is zero, or no number")
+    # Python's numbers keep the precision of the array: float32 holds 16 bits exactly.
+    exact: Any = np.float64 if stored.dtype.itemsize > 2 else np.float32
+    values: np.ndarray = stored.astype(exact)
+    values = (values * slope + intercept).astype(np.float32)
+    ends = None
+    if narrow:
+        low, high = sorted((intercept, intercept + slope * (2 ** int(own.BitsStored) - 1)))
+        ends = (low, high)
+    return values, ends, signed or intercept < 0 or slope < 0
+
+
+def _valid(stored: np.ndarray, header: Dataset, frame: int) -> np.ndarray | None:
+    """False where the scanner put padding (PS3.3 C.7.5.1.1.2); None where it states none."""
+    if header.get("PixelPaddingValue") is None:
+        return None
+    signed, bits = bool(header.get("PixelRepresentation")), int(header.BitsStored)
+    ends = [int(header.PixelPaddingValue)]
+    if header.get("PixelPaddingRangeLimit") is not None:
+        ends.append(int(header.PixelPaddingRangeLimit))
+    if signed:  # written as US by some scanners
+        ends = [end - 65536 if end >= 32768 else end for end in ends]
+    low, high = min(ends), max(ends)
+    lowest, highest = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    if not lowest <= low <= high <= highest:  # padding that needs the bits above BitsStored
+        stored = _stored(header, frame, correct_unused_bits=False)
+    padding = (stored >= low) & (stored <= high)
+    return ~padding if padding.any() else None
+
+
+def _window(own: Dataset) -> tuple[float, float, str] | None:
+    """The first of the file's windows."""
+    width, centre = _first(own.get("WindowWidth")), _first(own.get("WindowCenter"))
+    if not width or centre is None or centre == "":
+        return None
+    function = str(own.get("VOILUTFunction") or "LINEAR").strip().upper()
+    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+        function = "LINEAR"
+    return float(centre), float(width), function
+
+
+def _voi_table(own: Dataset, signed: bool) -> tuple[int, np.ndarray] | None:
+    if not own.get("VOILUTSequence"):
+        return None
+    first, levels, bits = read_table(own.VOILUTSequence[0], _little(own), signed)
+    return first, np.clip(levels / np.float32(2**bits - 1), 0, 1)
+
+
+def _first(value: Any) -> Any:
+    """The first of several windows; pydicom gives a lone value bare."""
+    if isinstance(value, (list, tuple)) or hasattr(value, "append"):
+        return value[0] if len(value) else None
+    return value
+
+
+def _little(header: Dataset) -> bool:
+    return bool(header.file_meta.TransferSyntaxUID.is_little_endian)

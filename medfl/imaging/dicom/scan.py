@@ -1,0 +1,184 @@
+"""One file of a tree: what it holds, or why it is left out, without decoding its pixels."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from medfl.identity.burnt_in import burnt_in_warning
+from medfl.identity.identifiers import Identifiers, collect
+from medfl.identity.words import error_words
+from medfl.imaging.dicom.frames import frame_count
+from medfl.imaging.dicom.header import PIXELS, DicomError, attribute, kind, parse_header
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+Also = Callable[["Dataset", Path], Any]
+"""What else to compute of a header while it is there."""
+
+_DIRECTORY = "1.2.840.10008.1.3.10"
+_NO_PICTURES = {
+    "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation
+    "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation
+    "1.2.840.10008.5.1.4.1.1.481.2",  # RT Dose
+}
+_CODE = re.compile(r"[A-Z][A-Z0-9_ ]{0,15}")
+
+
+@dataclass(frozen=True)
+class FileHeader:
+    """What is needed of a file; nothing of it may be written as it is but the first fields.
+
+    Attributes:
+        modality: such as CT; empty where the file states no such code.
+        rows, columns, frames: of the image.
+        photometric: such as MONOCHROME2.
+        bits: stored for a sample.
+        syntax: the transfer syntax, in the standard's words.
+        burnt_in: why its pixels may name the patient; empty where nothing speaks for it.
+        uid, series, study, patient: as the file states them, identifiers of a person.
+        attributes: those that the caller asked for, as text.
+        also: what the caller's own function made of the header.
+    """
+
+    modality: str
+    rows: int
+    columns: int
+    frames: int
+    photometric: str
+    bits: int
+    syntax: str
+    burnt_in: str
+    uid: str = field(repr=False)
+    series: str = field(repr=False)
+    study: str = field(repr=False)
+    patient: str = field(repr=False)
+    attributes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    also: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """The outcome for one file: its ``header``, or the ``reason`` why it is left out."""
+
+    header: FileHeader | None
+    reason: str = ""
+    identifiers: Identifiers = field(default_factory=Identifiers, repr=False)
+
+
+def scan_file(path: Path, attributes: Sequence[str] = (), also: Also | None = None) -> Scanned:
+    """Read one file's attributes, and check that its pixel data are all there."""
+    identifiers = Identifiers()
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            return Scanned(None, "is no ordinary file")
+        with path.open("rb") as file:
+            header = parse_header(file, path)
+            identifiers = collect(header)
+            return _judged(header, file, path, identifiers, attributes, also)
+    except DicomError as error:
+        return Scanned(None, error.reason, identifiers)
+    except FileNotFoundError:
+        return Scanned(None, "is a link to nothing", identifiers)
+    except OSError as error:
+        return Scanned(None, f"cannot be read ({error.strerror or 'I/O error'})", identifiers)
+    except Exception as error:  # an attribute whose value is no number, …
+        reason = f"is a damaged DICOM file: {error_words(error)}"
+        return Scanned(None, reason, identifiers)
+
+
+def _judged(
+    header: Dataset,
+    file: BinaryIO,
+    path: Path,
+    identifiers: Identifiers,
+    attributes: Sequence[str],
+    also: Also | None,
+) -> Scanned:
+    meta = header.file_meta
+    if (
+        str(meta.get("MediaStorageSOPClassUID")) == _DIRECTORY
+        or "DirectoryRecordSequence" in header
+    ):
+        reason = "is the directory of a medium (DICOMDIR): the files themselves are read"
+        return Scanned(None, reason, identifiers)
+    if str(header.get("SOPClassUID")) in _NO_PICTURES:
+        return Scanned(None, f"is about a picture and none itself ({kind(header)})", identifiers)
+    rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
+    syntax = meta.TransferSyntaxUID
+    if syntax.is_deflated:
+        with path.open("rb") as whole:  # its elements cannot be measured before they are inflated
+            full = parse_header(whole, path, pixels=True)
+        has_pixels = any(name in full for name in PIXELS)
+    else:
+        has_pixels = _measure(file, os.fstat(file.fileno()).st_size, header, path)
+    if not has_pixels or not rows or not columns:
+        if rows and columns:
+            return Scanned(None, "holds no pixel data, or is truncated before them", identifiers)
+        return Scanned(None, f"holds no image ({kind(header)})", identifiers)
+    found = FileHeader(
+        modality=_code(header.get("Modality")),
+        rows=rows,
+        columns=columns,
+        frames=frame_count(header),
+        photometric=_code(header.get("PhotometricInterpretation")),
+        bits=int(header.get("BitsStored") or 0),
+        syntax=syntax.name if not syntax.is_private and syntax.name != str(syntax) else "unknown",
+        burnt_in=burnt_in_warning(header),
+        uid=attribute(header, "SOPInstanceUID"),
+        series=attribute(header, "SeriesInstanceUID"),
+        study=attribute(header, "StudyInstanceUID"),
+        patient=attribute(header, "PatientID"),
+        attributes={name: attribute(header, name) for name in attributes},
+        also=also(header, path) if also else None,
+    )
+    return Scanned(found, "", identifiers)
+
+
+def _measure(file: BinaryIO, size: int, header: Dataset, path: Path) -> bool:
+    """Whether the file, at its pixel data element, has one; ``DicomError`` if it is cut off."""
+    implicit, little = header.original_encoding
+    order = "<" if little else ">"
+    start = file.read(12)
+    if len(start) < 8:
+        return False
+    group, element = struct.unpack(order + "HH", start[:4])
+    if (group, element) not in ((0x7FE0, 0x0010), (0x7FE0, 0x0008), (0x7FE0, 0x0009)):
+        return False
+    if implicit:
+        (length,) = struct.unpack(order + "L", start[4:8])
+        file.seek(-4, os.SEEK_CUR)
+    elif len(start) < 12:
+        raise DicomError(path, "is truncated: its pixel data are cut off")
+    else:
+        (length,) = struct.unpack(order + "L", start[8:12])
+    if length != 0xFFFFFFFF:
+        if file.tell() + length > size:
+            raise DicomError(path, "is truncated: its pixel data are cut off")
+        return length > 0
+    items = 0
+    while True:  # fragments, until the delimiter of the sequence
+        start = file.read(8)
+        if len(start) < 8:
+            raise DicomError(path, "is truncated: its compressed pixel data have no end")
+        group, element, length = struct.unpack("<HHL", start)
+        if (group, element) == (0xFFFE, 0xE0DD):
+            return items > 1  # the first is the table of offsets
+        if (group, element) != (0xFFFE, 0xE000) or file.tell() + length > size:
+            raise DicomError(path, "is truncated: its compressed pixel data are cut off")
+        items += 1
+        file.seek(length, os.SEEK_CUR)
+
+
+def _code(value: Any) -> str:
+    """A value that is a code of the standard; anything else may be somebody's name."""
+    text = str(value or "").strip()
+    return text if _CODE.fullmatch(text) else ""

@@ -1,0 +1,132 @@
+"""A whole tree of files: the DICOM images in it, found by content, and why others are left out."""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from medfl.errors import MedflError
+from medfl.files.parallel import map_ordered
+from medfl.files.walk import walk
+from medfl.identity.burnt_in import burnt_in_summary
+from medfl.identity.identifiers import Identifiers, scrub
+from medfl.imaging.dicom.header import attribute_tag, looks_like_dicom
+from medfl.imaging.dicom.scan import Also, FileHeader, Scanned, scan_file
+from medfl.imaging.dicom.twins import find_twins
+
+ENDINGS = (".dcm", ".dicom", ".ima")
+"""Files that end so are meant as DICOM, and are damaged where they are not."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What ``scan_tree`` found. Paths and headers are not for outputs as they are.
+
+    Attributes:
+        headers: of the images that DICOM files hold, by file, in the order of their paths.
+        copies: those among them whose pixels and SOPInstanceUID an earlier one has, and that one.
+        others: the files that are no DICOM, in the order of their paths.
+        left: everything else with the reason, in words that may be written.
+        warnings: what a user should know of the images found.
+        identifiers: of all people in the tree, those in files that are left out too.
+        seconds: that the scan took.
+        scanned: how many files were opened.
+    """
+
+    headers: Mapping[Path, FileHeader] = field(repr=False)
+    copies: Mapping[Path, Path] = field(repr=False)
+    others: Sequence[Path] = field(repr=False)
+    left: Sequence[tuple[Path, str]] = field(repr=False)
+    warnings: Sequence[str]
+    identifiers: Identifiers = field(repr=False)
+    seconds: float
+    scanned: int
+
+
+def scan_tree(
+    root: str | os.PathLike[str],
+    attributes: Sequence[str] = (),
+    workers: int | None = None,
+    also: Also | None = None,
+    chosen: Callable[[Path], bool] | None = None,
+) -> Tree:
+    """Find the DICOM images below ``root``, whatever their files are called.
+
+    Each header is read once, several at a time, with a progress bar; no pixels are decoded but of
+    files that share a SOPInstanceUID.
+
+    Args:
+        root: a folder; links in it are followed, each folder once.
+        attributes: keywords or tags to keep of each header (``FileHeader.attributes``).
+        workers: how many files are read at once; as many as there are cores if None.
+        also: computes what else to keep of a header (``FileHeader.also``).
+        chosen: which files count; all if None.
+
+    A root that is no folder, and an unknown attribute, is a ``MedflError``.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise MedflError(f"{root} is no folder: give the folder in which the DICOM files lie.")
+    for name in attributes:
+        attribute_tag(name)
+    started = time.monotonic()
+    left: list[tuple[Path, str]] = []
+    paths = sorted(path for path in walk(root, left) if chosen is None or chosen(path))
+    if chosen is not None:
+        left = [one for one in left if chosen(one[0])]
+    look = partial(_look, attributes=tuple(dict.fromkeys(attributes)), also=also)
+    looked: list[Scanned | None] = list(
+        map_ordered(look, paths, "reading headers", workers, unit="file")
+    )
+    scanned = {path: one for path, one in zip(paths, looked, strict=True) if one is not None}
+    identifiers = Identifiers.union(one.identifiers for one in scanned.values())
+    headers = {path: one.header for path, one in scanned.items() if one.header is not None}
+    left += [
+        (path, scrub(one.reason, identifiers))
+        for path, one in scanned.items()
+        if one.header is None
+    ]
+    twins = find_twins({path: header.uid for path, header in headers.items()}, workers)
+    for path, reason in twins.damaged.items():
+        del headers[path]
+        left.append((path, scrub(reason, identifiers)))
+    warnings = burnt_in_summary(
+        header.burnt_in for path, header in headers.items() if path not in twins.copies
+    )
+    if twins.different:
+        warnings.append(
+            f"{twins.different:,} images have the SOPInstanceUID of another but other pixels: they "
+            "are kept; the software that wrote them numbered them wrongly."
+        )
+    return Tree(
+        headers,
+        twins.copies,
+        [path for path in paths if path not in scanned],
+        sorted(left),
+        warnings,
+        identifiers,
+        time.monotonic() - started,
+        len(paths),
+    )
+
+
+def _look(path: Path, attributes: Sequence[str], also: Also | None) -> Scanned | None:
+    """What a DICOM file states, or what is wrong with it; None for a file that is none."""
+    if path.name.lower().endswith(ENDINGS):
+        return scan_file(path, attributes, also)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return Scanned(None, "is no ordinary file")
+        with path.open("rb") as file:
+            if not looks_like_dicom(file.read(132)):
+                return None
+    except FileNotFoundError:
+        return Scanned(None, "is a link to nothing")
+    except OSError as error:
+        return Scanned(None, f"cannot be read ({error.strerror or 'I/O error'})")
+    return scan_file(path, attributes, also)

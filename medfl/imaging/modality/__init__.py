@@ -1,0 +1,10 @@
+"""What to do with the pixels of each kind of scanner before a network sees them.
+
+``presets.py`` holds the settings, ``render.py`` the order in which they are carried out, and the
+other files one concern each.
+"""
+
+from medfl.imaging.modality.presets import PRESETS, Preprocess, preset_for, preset_name, resolve
+from medfl.imaging.modality.render import render, to_store
+
+__all__ = ["PRESETS", "Preprocess", "preset_for", "preset_name", "render", "resolve", "to_store"]

@@ -1,0 +1,112 @@
+"""The order of preprocessing: crop, correct, window, filter, and then fit for the store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from medfl.errors import MedflError
+from medfl.imaging.modality.colour import constant_colour, luminance
+from medfl.imaging.modality.geometry import crop_borders, fit_to, shrink
+from medfl.imaging.modality.intensity import channels_of
+from medfl.imaging.modality.presets import Preprocess
+from medfl.imaging.pixels import Pixels
+
+
+def render(pixels: Pixels, settings: Preprocess) -> np.ndarray:
+    """What a viewer would show, at the image's own resolution.
+
+    float32 in [0, 1], (C, H, W), or (C, D, H, W) of a volume; bright is dense, padding is 0. With
+    ``intensity: raw`` in the scanner's units instead. Settings that do not suit the pixels are a
+    ``MedflError``.
+    """
+    cropped = _crop(_understood(pixels, settings), settings)
+    return _repeat(np.stack(_shades(cropped, settings)), settings)
+
+
+def to_store(pixels: Pixels, settings: Preprocess, size: int | None) -> np.ndarray:
+    """``render``, then fitted to (C, size, size), or (C, size, size, size) of a volume.
+
+    Without a size the matrix stays as large as it is; its pixels become as high as wide. uint8;
+    int16 in the scanner's units for ``intensity: raw``. Of an image more than four times as large,
+    blocks of pixels are averaged before it is windowed, which is many times faster.
+    """
+    pixels = _crop(_understood(pixels, settings), settings)
+    if size is not None and not settings.despeckle:  # speckle is of the image's own resolution
+        pixels = shrink(pixels, size, settings.fit)
+    shades = _shades(pixels, settings)
+    raw = settings.intensity == "raw"
+    fitted = np.stack(
+        [
+            fit_to(shade, pixels.spacing, size, settings.fit, float(shade.min()) if raw else 0.0)
+            for shade in shades
+        ]
+    )
+    if raw:
+        limits = np.iinfo(np.int16)
+        stored = np.clip(np.rint(fitted), limits.min, limits.max).astype(np.int16)
+    else:
+        stored = np.rint(np.clip(fitted, 0, 1) * np.float32(255)).astype(np.uint8)
+    return _repeat(stored, settings)
+
+
+def _understood(pixels: Pixels, settings: Preprocess) -> Pixels:
+    """Of one mind with the settings: grey if they say so, and with finite values only."""
+    if pixels.is_volume:
+        for step in ("sector_crop", "despeckle"):
+            if getattr(settings, step):
+                raise MedflError(f"`{step}` is for images, and this is a volume: set it to false.")
+    if settings.n4 and pixels.is_colour and settings.channels == 3:
+        raise MedflError("`n4` is for grey images, and this one has colour: set `channels: 1`.")
+    if pixels.is_colour and settings.channels == 1:
+        constant = constant_colour(pixels.values, settings.colour_constancy)
+        pixels = luminance(replace(pixels, values=constant))
+    if not np.isfinite(pixels.values.sum()):
+        finite = np.isfinite(pixels.values)
+        known = finite.all(axis=-1) if pixels.is_colour else finite
+        valid = known if pixels.valid is None else known & pixels.valid
+        pixels = replace(pixels, values=np.where(finite, pixels.values, 0), valid=valid)
+    return pixels
+
+
+def _crop(pixels: Pixels, settings: Preprocess) -> Pixels:
+    if settings.sector_crop:
+        from medfl.imaging.modality.ultrasound import crop_sector
+
+        pixels = crop_sector(pixels)
+    return crop_borders(pixels) if settings.crop_borders else pixels
+
+
+def _shades(pixels: Pixels, settings: Preprocess) -> list[np.ndarray]:
+    """The channels, without grey repeated; colour as three."""
+    if settings.n4:
+        from medfl.imaging.modality.n4 import correct_bias
+
+        pixels = replace(pixels, values=correct_bias(pixels))
+    if settings.despeckle:
+        from medfl.imaging.modality.ultrasound import despeckle
+
+        smooth = despeckle(pixels.values, pixels.valid, settings.despeckle_width)
+        pixels = replace(pixels, values=smooth)
+    if pixels.is_colour:
+        pixels = replace(pixels, values=constant_colour(pixels.values, settings.colour_constancy))
+        if pixels.valid is not None:
+            pixels = replace(pixels, valid=np.repeat(pixels.valid[..., None], 3, axis=-1))
+    shades = channels_of(pixels, settings)
+    if pixels.is_colour:
+        shades = [np.ascontiguousarray(shades[0][..., channel]) for channel in range(3)]
+    if settings.clahe:
+        from medfl.imaging.modality.clahe import equalize
+
+        shades = [equalize(shade, settings.clahe_clip) for shade in shades]
+        if pixels.valid is not None:  # padding stays black
+            known = pixels.valid[..., 0] if pixels.is_colour else pixels.valid
+            shades = [np.where(known, shade, np.float32(0)) for shade in shades]
+    return shades
+
+
+def _repeat(channels: np.ndarray, settings: Preprocess) -> np.ndarray:
+    if len(channels) == settings.channel_count:
+        return channels
+    return np.repeat(channels, settings.channel_count, axis=0)

@@ -1,0 +1,48 @@
+"""How large an image is in its own file, from the header alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+SEPARATOR = "x"
+COLUMN = "source_size"
+"""The column of ``samples.csv``: height x width, or slices x height x width."""
+
+
+def source_size(source: Any) -> str:
+    """``<height>x<width>`` of a file, with the number of slices first for a volume.
+
+    Empty where it cannot be told: of a row of an array, of several modalities, of a damaged file.
+    """
+    if isinstance(source, tuple):
+        slices = [part for part in source if isinstance(part, Path)]
+        inner = source_size(slices[0]) if len(slices) == len(source) and slices else ""
+        return f"{len(slices)}{SEPARATOR}{inner}" if inner and len(slices) > 1 else inner
+    if not isinstance(source, Path):
+        return ""
+    try:
+        sides = _sides(source)
+    except Exception:  # a size is good to know: what is wrong with the file, decoding will say
+        return ""
+    return SEPARATOR.join(str(side) for side in sides)
+
+
+def _sides(path: Path) -> tuple[int, ...]:
+    name = path.name.lower()
+    if name.endswith((".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp")):
+        from PIL import Image
+
+        with Image.open(path) as image:
+            return image.height, image.width
+    if name.endswith((".nii", ".nii.gz")):
+        import nibabel
+
+        return tuple(int(side) for side in nibabel.load(path).shape[:3])  # type: ignore[attr-defined]
+    if name.endswith((".npz", ".npy")):
+        return ()
+    from medfl.imaging.dicom import read_header
+
+    header = read_header(path)
+    frames = int(header.get("NumberOfFrames") or 1)
+    return (*((frames,) if frames > 1 else ()), int(header.Rows), int(header.Columns))

@@ -1,0 +1,74 @@
+"""``MedicalDataLoader``: from a dataset's name to its store and its splits, for use from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medfl.datasets.prepare import PathLike, place_of, prepare, resolve
+from medfl.partition import Split, make_split
+from medfl.store import Store
+
+if TYPE_CHECKING:
+    from medfl.datasets.described.custom import CustomMedicalDataset
+
+
+class MedicalDataLoader:
+    """A dataset by name, or read by a class of one's own, for use from Python.
+
+    Example:
+        >>> loader = MedicalDataLoader("phantom")
+        >>> store = loader.prepare()
+        >>> split = loader.create_federated_splits(num_clients=10, partition="dirichlet-0.5")
+    """
+
+    def __init__(
+        self,
+        dataset: str | CustomMedicalDataset = "phantom",
+        data_root: PathLike | None = None,
+        work_root: PathLike = "data",
+        size: int | None = None,
+    ) -> None:
+        self.dataset = dataset
+        self.size = size
+        self.spec = resolve(dataset, size)
+        self.data_root = data_root
+        self.work_root = Path(work_root)
+
+    def prepare(self, force: bool = False, allow_partial: bool = False) -> Store:
+        """Open the store, made first if it is missing (or in any case, with ``force``)."""
+        return Store.open(
+            prepare(
+                self.dataset,
+                self.data_root,
+                self.work_root,
+                force,
+                allow_partial,
+                size=self.size,
+            )
+        )
+
+    def load(self) -> Store:
+        """Open the store that ``prepare`` made; ``MedflError`` if there is none."""
+        return Store.open(place_of(self.spec, self.work_root))
+
+    def create_federated_splits(
+        self,
+        num_clients: int | None = 10,
+        partition: str = "dirichlet-0.5",
+        seed: int = 0,
+        **options: Any,
+    ) -> Split:
+        """Divide the dataset between clients; prepared first if need be.
+
+        Args:
+            num_clients: how many; None for ``site``, where the data decide.
+            partition: the scheme's word, for example ``iid`` or ``dirichlet-0.5``; ``custom``
+                where a class of one's own makes the split.
+            seed: the same seed gives the same split.
+            **options: ``min_samples``, ``val_fraction``, ``test_fraction``, ``official_folds`` of
+                ``make_split``.
+        """
+        return make_split(
+            self.prepare(), partition, num_clients, seed, dataset=self.spec.dataset, **options
+        )

@@ -1,0 +1,44 @@
+"""Simulate where nothing sound is there yet, one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from medfl.phantom.writer import RECIPE
+
+Recipe = TypeVar("Recipe")
+
+
+def simulate_once(
+    folder: Path, recipe: Recipe, write: Callable[[Path, Recipe], Any], pattern: str, counted: str
+) -> None:
+    """Let ``write`` fill ``folder``, unless all of it is there by the same recipe.
+
+    Args:
+        folder: where the simulated files go.
+        recipe: a dataclass of numbers.
+        write: fills the folder; its recipe file says how many there are.
+        pattern: of the files that are counted.
+        counted: the recipe file's key of their number.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Jobs for two sizes share the raw folder. Released when the file is closed, however we end.
+    with (folder.parent / f".{folder.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not _is_complete(folder, recipe, pattern, counted):
+            write(folder, recipe)
+
+
+def _is_complete(folder: Path, recipe: Any, pattern: str, counted: str) -> bool:
+    try:
+        made = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return False
+    if not isinstance(made, dict) or any(made.get(k) != v for k, v in vars(recipe).items()):
+        return False
+    return sum(1 for _ in folder.glob(pattern)) == made.get(counted)

@@ -1,0 +1,23 @@
+"""A dataset at one resolution: made once from raw files, then memory-mapped by every run."""
+
+from medfl.store.store import (
+    DATASET,
+    FOLDS,
+    IMAGES,
+    PREPARATION,
+    DatasetInfo,
+    Sample,
+    Store,
+)
+from medfl.store.writer import write_store
+
+__all__ = [
+    "DATASET",
+    "FOLDS",
+    "IMAGES",
+    "PREPARATION",
+    "DatasetInfo",
+    "Sample",
+    "Store",
+    "write_store",
+]

@@ -1,0 +1,226 @@
+"""The images of a dataset, decoded on all cores, with notes to go on from after a stop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from medfl.errors import MedflError
+from medfl.files import sha256_file, write_json
+from medfl.files.exclusions import Exclusion
+from medfl.files.parallel import map_ordered
+from medfl.imaging.remarks import collecting
+from medfl.imaging.source_size import COLUMN, source_size
+from medfl.store.array_file import ArrayFile, images_in
+from medfl.store.progress import Done, files_of, stamp_of
+from medfl.store.raw import RawData
+from medfl.store.store import IMAGES, Sample
+
+PLAN, DONE = "plan.json", "done.jsonl"
+# Between two points to go on from: images, or seconds where one takes long (volumes).
+SYNC_EVERY, SYNC_SECONDS = 256, 10.0
+
+
+class Decoding:
+    """The images of a dataset, decoded in order; what is done is noted every few hundred."""
+
+    def __init__(self, folder: Path, raw: RawData, plan: str) -> None:
+        self.folder, self.raw = folder, raw
+        self.done: list[Done] = []
+        self.decoded, self.files_decoded = 0, 0
+        self._head: dict[str, Any] = {"plan": plan, "shape": None, "dtype": None}
+        self._started = time.monotonic()
+        self._resume()
+        self._resumed = bool(self.done)
+
+    @property
+    def kept(self) -> list[int]:
+        """The rows that have an image."""
+        return [row for row, one in enumerate(self.done) if one.reason is None]
+
+    @property
+    def excluded(self) -> list[Exclusion]:
+        """The rows that have none."""
+        return [
+            Exclusion(self.raw.name(row), one.reason)
+            for row, one in enumerate(self.done)
+            if one.reason is not None
+        ]
+
+    @property
+    def remarks(self) -> dict[str, list[str]]:
+        """What decoding noticed of images that were kept, by their names in outputs."""
+        return {
+            self.raw.name(row): self.done[row].remarks
+            for row in self.kept
+            if self.done[row].remarks
+        }
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether an interrupted call leaves work that another one should go on with."""
+        took = time.monotonic() - self._started
+        enough = len(self.done) >= SYNC_EVERY or took >= SYNC_SECONDS or self._resumed
+        return bool(self.kept) and enough
+
+    def run(self, description: str, strict: bool) -> None:
+        """Decode what is left, in order; the first error ends it where ``strict``."""
+        first = len(self.done)
+        if first:
+            print(f"{description}: going on after {first:,} images.", file=sys.stderr)
+        rows = range(first, len(self.raw.sources))
+        with (
+            (self.folder / IMAGES).open("r+b") as pixels,
+            (self.folder / DONE).open("a") as done,
+            closing(map_ordered(self._read, rows, description, first=first)) as results,
+        ):
+            array = ArrayFile(pixels)
+            if kept := len(self.kept):
+                array.resume(kept, self._head["shape"], self._head["dtype"])
+            lines: list[str] = []
+            noted = time.monotonic()
+            try:
+                for result in results:
+                    lines.append(self._append(array, *result, strict))
+                    if len(lines) >= SYNC_EVERY or time.monotonic() - noted >= SYNC_SECONDS:
+                        self._note(done, pixels, array, lines)
+                        noted = time.monotonic()
+            finally:
+                self._note(done, pixels, array, lines)
+            array.finish()
+
+    def _append(
+        self,
+        array: ArrayFile,
+        done: Done,
+        image: np.ndarray | None,
+        error: MedflError | None,
+        strict: bool,
+    ) -> str:
+        """Take one result, in order; the line that notes it."""
+        row, reason = len(self.done), None
+        if image is not None:
+            try:
+                array.append(image)
+            except ValueError as odd:
+                error, image = MedflError(f"{self.raw.name(row)} {odd}."), None
+                reason = str(odd)
+        if image is None:
+            if strict and error is not None:
+                raise error
+            done = replace(done, reason=reason or self._reason(row, error))
+        self.done.append(done)
+        self.decoded += 1
+        self.files_decoded += sum(1 for _ in files_of(self.raw.sources[row]))
+        return done.line()
+
+    def samples(self) -> list[Sample]:
+        """Those that were kept, with what their files say of their size."""
+        samples = [self.raw.samples[row] for row in self.kept]
+        sizes = [self.done[row].size for row in self.kept]
+        if not any(sizes):
+            return samples
+        return [
+            replace(sample, attributes={**sample.attributes, COLUMN: size})
+            for sample, size in zip(samples, sizes, strict=True)
+        ]
+
+    def speed(self, seconds: float) -> dict[str, Any]:
+        """How fast images (and, of volumes of many files, the files) were decoded."""
+        images, files = (
+            round(count / seconds, 1) if seconds > 0 else None
+            for count in (self.decoded, self.files_decoded)
+        )
+        found = {"seconds": round(seconds, 1), "images_per_second": images}
+        return found | ({"files_per_second": files} if self.files_decoded else {})
+
+    def _read(self, row: int) -> tuple[Done, np.ndarray | None, MedflError | None]:
+        source = self.raw.sources[row]
+        digest, stamp = "", stamp_of(source)
+        try:
+            for file in files_of(source):
+                if not stat.S_ISREG(file.stat().st_mode):  # to read a pipe would be to wait forever
+                    raise MedflError(f"{file} is no ordinary file: put the image itself there.")
+                digest += sha256_file(file)  # from the disk; decoding then reads the cache
+            with collecting() as remarks:
+                image = self.raw.decode(source)
+            known = self.raw.sizes.get(row)
+            size = source_size(source) if known is None else known
+            return Done(digest, stamp, None, size, remarks), image, None
+        except MedflError as error:
+            return Done(digest, stamp), None, error
+        except OSError as error:
+            what = error.strerror or str(error) or type(error).__name__
+            name = error.filename or self.raw.name(row)
+            mend = "get this file again"
+            if isinstance(error, PermissionError):
+                mend = "give yourself the right to read it (chmod u+r)"
+            problem = MedflError(f"{name} cannot be read ({what}): {mend}.")
+            return Done(digest, stamp), None, problem
+
+    def _reason(self, row: int, error: MedflError | None) -> str:
+        """Why, without the names of folders and files: they can hold those of people."""
+        reason = str(error)
+        for file in files_of(self.raw.sources[row]):
+            reason = reason.replace(str(file), "the file")
+            if file.parent != Path():
+                reason = reason.replace(str(file.parent), "its folder")
+        return reason.rstrip(".")
+
+    def _note(self, done: IO[str], pixels: IO[bytes], array: ArrayFile, lines: list[str]) -> None:
+        """Pixels reach the disk before the lines that vouch for them; ``lines`` is emptied."""
+        pixels.flush()
+        os.fsync(pixels.fileno())
+        if array.shape and not self._head["shape"]:
+            self._head |= {"shape": list(array.shape), "dtype": str(array.dtype)}
+            write_json(self.folder / PLAN, self._head)
+        done.writelines(lines)
+        done.flush()
+        lines.clear()
+
+    def _resume(self) -> None:
+        """Take over what an interrupted call of the same plan left, as far as it is sound."""
+        sources, lines = self.raw.sources, []
+        try:
+            head = json.loads((self.folder / PLAN).read_text())
+            there = images_in(self.folder / IMAGES, head["shape"], head["dtype"])
+            if head["plan"] == self._head["plan"]:
+                lines = (self.folder / DONE).read_text().splitlines()
+        except (OSError, ValueError, KeyError, TypeError):
+            lines = []
+        images = 0
+        for row, line in enumerate(lines[: len(sources)]):
+            one = Done.parse(line)
+            # A line that is cut off, or a file that was replaced: from here on all is made again.
+            if one is None or one.stamp != stamp_of(sources[row]):
+                break
+            if one.reason is None:
+                if images == there:
+                    break
+                images += 1
+            self.done.append(one)
+        if images:
+            self._head = head
+            (self.folder / DONE).write_text("".join(one.line() for one in self.done))
+        else:
+            self.done = []
+            (self.folder / DONE).write_text("")
+            (self.folder / IMAGES).write_bytes(b"")
+
+
+def plan_of(raw: RawData, key: str) -> str:
+    """Hash of all that decides the pixels, but for the files themselves."""
+    digest = hashlib.sha256(f"{key}\n{raw.fingerprint}\n".encode())
+    for sample, source in zip(raw.samples, raw.sources, strict=True):
+        digest.update(repr((sample, source)).encode())
+    return digest.hexdigest()

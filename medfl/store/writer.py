@@ -1,0 +1,111 @@
+"""Writing a store: images stream to disk, statistics are measured, the rest is described."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+
+from medfl.errors import MedflError
+from medfl.files import atomic_path, sha256_file, write_csv, write_yaml
+from medfl.store.array_file import ArrayFile
+from medfl.store.store import (
+    DATASET,
+    IMAGES,
+    SAMPLES,
+    DatasetInfo,
+    Sample,
+    Store,
+    check_columns,
+    columns_of,
+    encode_labels,
+)
+
+CHUNK_BYTES = 1 << 20
+
+
+def write_store(
+    path: str | os.PathLike[str],
+    info: DatasetInfo,
+    samples: Sequence[Sample],
+    images: Iterable[np.ndarray],
+) -> Store:
+    """Write a store, streaming the images; the folder appears complete or not at all.
+
+    Args:
+        path: the folder to make; an older store there is replaced.
+        info: the dataset; ``mean``, ``std`` and ``images_sha256`` are measured here.
+        samples: N rows, ids unique.
+        images: N arrays (C, H, W) or (C, D, H, W), uint8 or int16, of one shape, in the order of
+            ``samples``.
+    """
+    path = Path(path)
+    check(info, samples, str(path))
+    with atomic_path(path) as folder:
+        folder.mkdir()
+        with (folder / IMAGES).open("wb") as file:
+            array = ArrayFile(file)
+            for image in images:
+                if array.count == len(samples):
+                    raise ValueError(f"more images than the {len(samples)} samples")
+                try:
+                    array.append(image)
+                except ValueError as odd:
+                    raise ValueError(f"image {array.count + 1} {odd}") from odd
+            array.finish()
+        if array.count != len(samples):
+            raise ValueError(f"{array.count} images for {len(samples)} samples")
+        describe_store(folder, folder / IMAGES, info, samples)
+    return Store.open(path)
+
+
+def check(info: DatasetInfo, samples: Sequence[Sample], where: str) -> None:
+    """Refuse rows and classes that make no store (``MedflError`` naming ``where``)."""
+    if not samples:
+        raise MedflError(f"{where}: {info.name} has no samples.")
+    odd = next((name for name in info.classes if "|" in name or not name), None)
+    if odd is not None:
+        raise MedflError(f"{where}: a class cannot be called `{odd}`: no name, or one with a `|`.")
+    columns = columns_of(samples)
+    check_columns(columns, where)
+    encode_labels(columns["id"], columns["labels"], info, where)
+
+
+def describe_store(
+    folder: Path, images: Path, info: DatasetInfo, samples: Sequence[Sample]
+) -> None:
+    """Write ``samples.csv`` and, last, ``dataset.yaml`` with what is measured on the pixels."""
+    columns = columns_of(samples)
+    rows = (dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True))
+    write_csv(folder / SAMPLES, tuple(columns), rows)
+    mean, std = _statistics(images, np.array(columns["fold"]))
+    info = replace(info, mean=mean, std=std, images_sha256=sha256_file(images))
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()}
+    write_yaml(folder / DATASET, plain)
+
+
+def _statistics(path: Path, folds: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation by channel, of the training images where folds are official."""
+    chosen = folds == "train" if (folds != "").all() else np.ones(len(folds), bool)
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        histograms = np.zeros((shape[1], high - low + 1), dtype=np.int64)
+        size = int(np.prod(shape[1:]))
+        step = max(1, CHUNK_BYTES // (size * dtype.itemsize))
+        for first in range(0, shape[0], step):
+            count = min(step, shape[0] - first)
+            chunk = np.fromfile(file, dtype, count * size).reshape(count, *shape[1:])
+            for channel, histogram in enumerate(histograms):
+                values = chunk[chosen[first : first + count], channel].ravel().astype(np.int64)
+                values -= low
+                histogram += np.bincount(values, minlength=len(histogram))
+    weights = histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1)
+    levels = np.arange(low, high + 1) / high
+    mean = weights @ levels
+    std = np.sqrt(np.maximum(weights @ levels**2 - mean**2, 0))
+    return tuple(map(float, mean)), tuple(map(float, std))

@@ -1,0 +1,107 @@
+"""`medfl datasets`: what there is, and what of it is on this disk."""
+
+from __future__ import annotations
+
+import json
+import time
+import zipfile
+
+import numpy as np
+import pytest
+
+from medfl.cli import main
+from medfl.datasets.base import Places
+from medfl.datasets.overview import as_table, overview
+from medfl.datasets.registry import get, names
+from medfl.store import Sample, write_store
+from medfl.store.raw import RawData
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "data"
+
+
+def entries(root):
+    return {entry.name: entry for entry in overview(Places(root, root))}
+
+
+def touch(path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"")
+
+
+def test_an_empty_disk(root):
+    found = entries(root)
+    assert list(found) == names()
+    made = {name for name, entry in found.items() if entry.raw == "generated"}
+    assert made == {name for name in names() if get(name).synthetic}
+    assert {entry.raw for name, entry in found.items() if name not in made} == {"absent"}
+    assert found["fed-isic2019"].sites[0] == "BCN"
+    assert found["chestmnist"].task == "multilabel"
+
+
+def test_what_is_there_is_counted(root):
+    for k in range(3):
+        touch(root / "Brain_Tumor_MRI" / "Testing" / "notumor" / f"{k}.JPG")
+    touch(root / "Brain_Tumor_MRI" / "cover.png")
+    touch(root / "isic2019" / "ISIC_2019_Training_GroundTruth.csv")
+    for k in range(10015):
+        touch(root / "raw" / "ham10000" / "HAM10000_images_part_1" / f"ISIC_{k:07d}.jpg")
+    touch(root / "medmnist" / "bloodmnist_64.npz")
+    found = entries(root)
+    assert (found["braintumor"].raw, found["braintumor"].raw_images) == ("partial", 3)
+    assert (found["isic2019"].raw, found["isic2019"].raw_images) == ("partial", 0)
+    assert found["ham10000"].raw == "complete"
+    assert found["ham10000"].raw_path == str(root / "raw" / "ham10000")
+    assert found["bloodmnist"].raw == "complete"
+    assert found["pathmnist"].raw == "absent"
+
+
+def test_zip_files_are_counted_or_the_problem_is_told(root):
+    archive = root / "covid-ct" / "CT_COVID.zip"
+    touch(archive)
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("CT_COVID/1.png", b"1")
+        file.writestr("CT_COVID/readme.txt", b"1")
+    assert entries(root)["covidct"].raw_images == 1
+    archive.write_bytes(b"broken")
+    found = entries(root)
+    assert found["covidct"].raw == "unreadable"
+    assert "CT_COVID.zip is not a sound zip file" in found["covidct"].problem
+    table = as_table(list(found.values()), Places(root, root))
+    assert "covidct: " in table.splitlines()[-1]
+
+
+def test_prepared_stores_by_size(root):
+    info = get("braintumor").info(RawData([], [], len, ""))
+    samples = [Sample(f"s{k}", (info.classes[k],), f"g{k}") for k in range(4)]
+    for word, size in (("braintumor", 16), ("braintumor-8", 8), ("braintumor-x", 8)):
+        images = np.zeros((4, 1, size, size), np.uint8)
+        write_store(root / "prepared" / word, info, samples, images)
+    prepared = entries(root)["braintumor"].prepared
+    assert [store.path.rsplit("/", 1)[1] for store in prepared] == ["braintumor", "braintumor-8"]
+    assert [store.bytes for store in prepared] == [128 + 4 * 256, 128 + 4 * 64]  # npy header
+
+
+def test_the_command(root, capsys):
+    assert main(["datasets", "--data-root", str(root), "--work-root", str(root)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.split("  ")[0].strip() in names()]) == len(names())
+    assert str(root / "raw") in lines[-1]
+    assert main(["datasets", "--json", "--data-root", str(root), "--work-root", str(root)]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert [entry["name"] for entry in content] == names()
+    assert {entry["name"]: entry["images"] for entry in content}["ham10000"] == 10015
+
+
+def test_real_data(real_data, tmp_path):
+    """Numbers of files counted with the shell; nothing is decoded, so it is quick."""
+    started = time.monotonic()
+    found = {entry.name: entry for entry in overview(Places(real_data, tmp_path))}
+    assert time.monotonic() - started < 5
+    assert found["ham10000"].raw_images == 10015
+    assert found["chestxray14"].raw_images == 1000
+    assert found["covidct"].raw_images == 192
+    assert found["braintumor"].raw_images == 394
+    assert found["pneumoniamnist"].raw == "complete"

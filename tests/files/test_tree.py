@@ -1,0 +1,64 @@
+"""Finding files whatever the nesting, the case of names and the links."""
+
+from __future__ import annotations
+
+import pytest
+
+from medfl.errors import MedflError
+from medfl.files.tree import one_each, plain, scan
+
+
+def touch(path, content=b""):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def test_scan_is_shallow_first_and_leaves_out_debris(tmp_path):
+    for name in ("b/deep/1.JPG", "b/2.jpeg", "a.csv", ".hidden/3.png", "__MACOSX/b/._2.jpeg"):
+        touch(tmp_path / name)
+    tree = scan(tmp_path)
+    assert [str(file.relative_to(tmp_path)) for file in tree.files] == [
+        "a.csv",
+        "b/2.jpeg",
+        "b/deep/1.JPG",
+    ]
+    assert [file.name for file in tree.images()] == ["2.jpeg", "1.JPG"]
+
+
+def test_find_in_any_case_the_shallowest(tmp_path):
+    touch(tmp_path / "z" / "table.CSV")
+    touch(tmp_path / "a" / "b" / "TABLE.csv")
+    assert scan(tmp_path).find("other.csv", "Table.csv") == tmp_path / "z" / "table.CSV"
+    assert scan(tmp_path).find("other.csv") is None
+
+
+def test_images_of_a_folder_by_any_spelling(tmp_path):
+    touch(tmp_path / "archive" / "ct-noncovid" / "1.PNG")
+    touch(tmp_path / "archive" / "CT_COVID" / "2.png")
+    assert [file.name for file in scan(tmp_path).images("CT_NonCOVID")] == ["1.PNG"]
+    assert plain("CT_NonCOVID") == plain("ct noncovid") != plain("CT_COVID")
+
+
+def test_loops_of_links_end_and_dangling_links_are_told(tmp_path):
+    touch(tmp_path / "a" / "1.png")
+    (tmp_path / "a" / "up").symlink_to(tmp_path)
+    (tmp_path / "self.png").symlink_to(tmp_path / "self.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
+    tree = scan(tmp_path)
+    assert [file.name for file in tree.files] == ["1.png"]
+    assert sorted(link.name for link in tree.broken) == ["gone.png", "self.png"]
+
+
+def test_a_file_or_nothing_holds_nothing(tmp_path):
+    assert scan(touch(tmp_path / "file")).files == scan(tmp_path / "none").files == []
+
+
+def test_equal_copies_count_once_and_others_are_refused(tmp_path):
+    one, two = touch(tmp_path / "a" / "1.png", b"x"), touch(tmp_path / "b" / "1.png", b"x")
+    link = tmp_path / "1.png"
+    link.symlink_to(one)
+    assert one_each([("1", one), ("1", two), ("1", link)]) == ({"1": one}, 2)
+    two.write_bytes(b"y")
+    with pytest.raises(MedflError, match=r"a/1\.png and .*b/1\.png differ.* image 1: remove"):
+        one_each([("1", one), ("1", two)])

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+from pydicom.data import get_testdata_file
+from scipy.signal import wiener
+
+from medfl.errors import MedflError
+from medfl.imaging.dicom import DicomPreprocessor
+from medfl.imaging.modality import render, resolve, to_store
+from medfl.imaging.modality.ultrasound import crop_sector, despeckle
+from medfl.imaging.pixels import Pixels
+
+
+def fan():
+    """A fan with an echo-free hole, words and a depth scale; what of it is the fan's."""
+    rows, columns = np.mgrid[:300, :400]
+    radius = np.hypot(rows - 20, columns - 210)
+    angle = np.abs(np.arctan2(columns - 210, rows - 20))
+    inside = (radius > 20) & (radius < 260) & (angle < 0.6)
+    values = np.where(inside, 120.0, 0.0)
+    values[np.hypot(rows - 180, columns - 215) < 25] = 0
+    image = Image.fromarray(values.astype(np.uint8))
+    draw = ImageDraw.Draw(image)
+    draw.text((5, 5), "HOSPITAL 12:30", fill=255, font_size=18)
+    draw.text((300, 10), "MI 1.2", fill=255, font_size=18)
+    draw.line((390, 20, 390, 290), fill=255)
+    return np.asarray(image).astype(np.float32), inside
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_the_fan_is_cut_out(colour):
+    values, inside = fan()
+    pixels = Pixels(np.repeat(values[..., None], 3, 2) if colour else values)
+    cropped = crop_sector(pixels)
+    rows, columns = np.flatnonzero(inside.any(1)), np.flatnonzero(inside.any(0))
+    height, width = cropped.values.shape[:2]
+    assert abs(height - (rows[-1] - rows[0] + 1)) <= 8
+    assert abs(width - (columns[-1] - columns[0] + 1)) <= 8
+    shown = np.where(cropped.valid, cropped.values.reshape(height, width, -1)[..., 0], 0)
+    assert shown.max() == 120  # the words were of 255
+    lost = inside[inside.any(1)][:, inside.any(0)].sum() - cropped.valid.sum()
+    assert abs(lost) < 0.05 * inside.sum()  # the hole is the fan's
+
+
+def test_the_words_do_not_reach_the_store():
+    values, _ = fan()
+    pixels = Pixels(values, value_range=(0, 255))
+    settings = resolve("ultrasound", {"despeckle": False, "channels": 1})
+    assert to_store(pixels, settings, 400).max() == 120
+    kept = to_store(pixels, resolve("none", {"channels": 1}), 400)
+    assert kept.max() > 200
+
+
+def test_a_banner_larger_than_the_fan_is_not_taken_for_it():
+    values, inside = fan()
+    values[inside] += np.random.default_rng(0).normal(0, 8, inside.sum())
+    values[130:] = 0
+    values[140:] = 90  # 64,000 pixels of one tone
+    inside[130:] = False
+    cropped = crop_sector(Pixels(values, value_range=(0, 255)))
+    assert cropped.values.shape[0] == pytest.approx(inside.any(axis=1).sum(), abs=6)
+    assert cropped.values.shape[1] == pytest.approx(inside.any(axis=0).sum(), abs=6)
+    # Its hull, in steps of 3 pixels.
+    assert cropped.valid.sum() == pytest.approx(inside.sum(), rel=0.12)
+
+
+def test_the_field_is_sought_where_the_header_states_tissue():
+    values = np.zeros((100, 200), np.float32)
+    values[10:90, 10:90] = np.random.default_rng(0).uniform(50, 200, (80, 80))
+    values[10:90, 110:150] = np.random.default_rng(1).uniform(50, 200, (80, 40))
+    assert crop_sector(Pixels(values)).values.shape == (80, 80)
+    cropped = crop_sector(Pixels(values, regions=((0, 100, 100, 200),)))
+    assert cropped.values.shape == (80, 40)
+    assert cropped.regions == ()
+
+
+def test_a_real_fan_under_a_large_banner():
+    """By eye: the fan's echoes are between rows 66 and 160, and columns 325 and 600."""
+    pixels = DicomPreprocessor().pixels(get_testdata_file("examples_palette.dcm"))
+    assert pixels.regions == ()  # the picture was cut after its header was written
+    cropped = crop_sector(pixels)
+    height, width = cropped.values.shape[:2]
+    assert 70 <= height <= 100
+    assert 230 <= width <= 280
+    part = pixels.values[60:165, 320:605]
+    shown = np.lib.stride_tricks.sliding_window_view(part, cropped.values.shape)
+    assert (shown == cropped.values).all(axis=(-3, -2, -1)).any()
+
+
+def test_a_black_picture_stays():
+    black = Pixels(np.zeros((30, 30), np.float32), value_range=(0, 255))
+    assert render(black, resolve("ultrasound")).shape == (1, 30, 30)
+
+
+def test_lees_filter_is_scipys_wiener_filter():
+    """The same formula; away from the border, which SciPy takes for black."""
+    values = np.random.default_rng(0).normal(100, 20, (60, 70)).astype(np.float32)
+    values[:, 35:] += 90
+    ours = despeckle(values, None, 5)
+    noise = np.var(
+        np.lib.stride_tricks.sliding_window_view(np.pad(values, 2, "edge"), (5, 5)), (2, 3)
+    )
+    theirs = wiener(values.astype(np.float64), 5, noise.mean())
+    np.testing.assert_allclose(ours[3:-3, 3:-3], theirs[3:-3, 3:-3], atol=0.05)
+
+
+def test_speckle_falls_and_an_edge_stays():
+    g = np.random.default_rng(0)
+    values = np.where(np.arange(80) < 40, 60, 180) + g.normal(0, 10, (80, 80))
+    smooth = despeckle(values.astype(np.float32), None, 5)
+    assert smooth[:, :35].std() < 0.5 * values[:, :35].std()
+    assert (smooth[:, 40] - smooth[:, 39]).mean() > 0.8 * (values[:, 40] - values[:, 39]).mean()
+
+
+def test_it_is_for_images():
+    volume = Pixels(np.ones((4, 8, 8), np.float32), (1, 1, 1))
+    with pytest.raises(MedflError, match="`sector_crop` is for images, and this is a volume"):
+        render(volume, resolve("ultrasound"))
