@@ -53,7 +53,7 @@ def ours(path: Path) -> None:
         code_sha(config.federated_learning.algorithm, config.model.name)
     dataset_sha(grid.datasets[0])
     source_sha("medfl.partition", "medfl.store.store")
-    source_sha("medfl.report")
+    source_sha("medfl.report", "medfl.pages")
     assert len(grid.cells()) == RUNS
 
 

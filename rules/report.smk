@@ -23,7 +23,7 @@ rule report:
         "<benchmarks>/report.tsv"
     params:
         folder=subpath(output.html, parent=True),
-        code=source_sha("medfl.report"),
+        code=source_sha("medfl.report", "medfl.pages"),
         names=grid_names(),
     conda:
         "../workflow/envs/medfl.yaml"

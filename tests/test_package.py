@@ -29,7 +29,7 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path):
     files = [path for path in (ROOT / "medfl").rglob("*") if path.is_file()]
     expected = {str(path.relative_to(ROOT)) for path in files if path.suffix != ".pyc"}
     assert held == expected
-    assert {"medfl/py.typed", "medfl/report/templates/style.css"} <= held
+    assert {"medfl/py.typed", "medfl/pages/templates/style.css"} <= held
 
 
 def test_beside_a_clone_of_that_name_the_installed_package_is_found(tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ import yaml
 
 from medfl.card.findings import percent
 from medfl.files import write_text
-from medfl.report.html import environment
+from medfl.pages.html import environment, png_uri
 
+TEMPLATES = Path(__file__).parent / "templates"
 PAIRS = 24  # pairs of look-alikes with their pictures
 ROWS = 30  # rows and columns of a table; the rest stands in card.json
 
@@ -42,7 +42,7 @@ def write_page(
         pairs: (h, w, 3) uint8 for the first of the card's pairs.
         path: where the page goes.
     """
-    made = environment()
+    made = environment(TEMPLATES)
     made.filters["percent"] = percent
     made.filters["count"] = lambda value: f"{value:,}"
     made.filters["number"] = lambda value: "–" if value is None else f"{value:,.4g}"
@@ -51,17 +51,17 @@ def write_page(
     page = made.get_template("card.html.j2").render(
         card=card,
         pictures=pictures,
-        pairs=list(zip(card["duplicates"]["pairs"], map(png_uri, pairs), strict=False)),
+        pairs=list(zip(card["duplicates"]["pairs"], map(picture_uri, pairs), strict=False)),
         most=ROWS,
         settings=yaml.safe_dump(settings, sort_keys=False, allow_unicode=True) if settings else "",
     )
     write_text(path, page)
 
 
-def png_uri(pixels: np.ndarray) -> str:
+def picture_uri(pixels: np.ndarray) -> str:
     """An (h, w, 3) uint8 picture as a data URI."""
     from PIL import Image
 
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+    return png_uri(file.getvalue())

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
+from medfl.pages.html import environment
 from medfl.report import names
 from medfl.report.collect import DIVERGED, MISSING, Run
 from medfl.report.figures import Picture
@@ -55,7 +54,7 @@ def write_report(
         for dataset in results.datasets
     ]
     page = (
-        environment()
+        environment(TEMPLATES)
         .get_template("report.html.j2")
         .render(
             results=results,
@@ -77,24 +76,6 @@ def write_report(
         )
     )
     write_text(path, page)
-
-
-def environment() -> Environment:
-    """Where the templates of pages are: values are escaped, and a missing one is an error."""
-    made = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["data_uri"] = data_uri
-    return made
-
-
-def data_uri(path: Path) -> str:
-    """A PNG file as a data URI."""
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def _dataset(
