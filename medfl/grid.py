@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.config import (
-    ALGORITHM,
+    NAME,
     SECTIONS,
     FederatedConfig,
     Section,
@@ -24,6 +24,7 @@ from medfl.config import (
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
+from medfl.models.registry import check_model
 from medfl.partition import parse_partition
 
 
@@ -214,7 +215,8 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
     with naming(where):
         for cell in grid.cells():
             if cell.seed == grid.seeds[0]:
-                grid.run_config(cell)
+                model = grid.run_config(cell).model
+                check_model(model.name, model.params, f"the run {cell}")
     return grid
 
 
@@ -235,7 +237,7 @@ def _check_arm(name: str, arm: Mapping[str, Any]) -> None:
         raise MedflError(f"the arm `{name}` must be named by letters, digits, `_`, `.`, `+`, `-`.")
     if "algorithm" not in arm:
         raise MedflError(f"the arm `{name}` does not say its `algorithm`.")
-    if not re.fullmatch(ALGORITHM, str(arm["algorithm"])):
+    if not re.fullmatch(NAME, str(arm["algorithm"])):
         raise MedflError(
             f"arm `{name}`: `{arm['algorithm']}` is no algorithm: write a registered name, or "
             "my_package.module:MyClass."

@@ -10,11 +10,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 from medfl.algorithms.registry import ALGORITHMS
-from medfl.sources import NO_RESULT, sha
-
-# The registry of models imports them all; these are only reached by torchvision's networks.
-TORCHVISION = frozenset({"medfl.models.backbones", "medfl.models.torchvision_cpu"})
-SMALL_MODELS = ("cnn", "mlp", "logistic")
+from medfl.models.registry import MODELS
+from medfl.sources import sha
 
 
 @lru_cache
@@ -23,12 +20,12 @@ def code_sha(algorithm: str, model: str) -> str:
 
     Args:
         algorithm: a registered name, or a user's ``module:Class`` (its base classes' files count).
-        model: a model's name.
+        model: likewise.
 
     Returns:
         SHA-256 over names and contents, in hexadecimal.
     """
-    modules, files = ALGORITHMS.sources(algorithm)
-    roots = ["medfl.federated", "medfl.models", *modules]
-    skip = TORCHVISION if model in SMALL_MODELS else frozenset[str]()
-    return sha(roots, files, NO_RESULT | skip)
+    used = [ALGORITHMS.sources(algorithm), MODELS.sources(model)]
+    modules = [name for found in used for name in found.modules]
+    files = [path for found in used for path in found.files]
+    return sha(["medfl.federated", *modules], files)

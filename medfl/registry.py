@@ -11,6 +11,7 @@ import inspect
 import os
 import re
 import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -122,7 +123,13 @@ class Registry(Generic[T]):
             raise
 
     def sources(self, name: str) -> Sources:
-        """Where ``name`` is written, with its base classes: what a result depends on."""
+        """Where ``name`` is written: what a result depends on.
+
+        A person's own class is imported, since its base classes' files count too. A built-in one
+        is not: the imports of its module lead to its base classes.
+        """
+        if name in self._names:
+            return Sources((f"{self.package}.{self._names[name].split(':')[0]}",), ())
         return sources(self.load(name))
 
     def _check_kind(self, name: str, found: object) -> None:
@@ -168,8 +175,9 @@ def told(where: str) -> Iterator[None]:
 def _line(error: Exception) -> str:
     """The line of the person's own code that failed; a syntax error names its line by itself."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = {PACKAGE, Path(importlib.__file__).parent}
-    own = [f for f in frames if f.filename[0] != "<" and ours.isdisjoint(Path(f.filename).parents)]
+    installed = {PACKAGE, *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib"))}
+    own = [f for f in frames if installed.isdisjoint(Path(f.filename).parents)]
+    own = [f for f in own if not f.filename.startswith("<")]  # the interpreter's own, frozen
     if not own or isinstance(error, SyntaxError):
         return ""
     return f" (line {own[-1].lineno} of {Path(own[-1].filename).name})"

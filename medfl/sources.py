@@ -15,10 +15,14 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 
-# What these hold cannot change a number by itself: settings are hashed where they are used.
+# What these hold cannot change a number by itself: settings are hashed where they are used, and
+# what a registry names is hashed where it is named.
 NO_RESULT = frozenset(
     f"medfl.{name}"
-    for name in ("config", "errors", "provenance", "registry", "sources", "gpu", "grid")
+    for name in (
+        *("config", "errors", "provenance", "registry", "sources", "gpu", "grid"),
+        *("algorithms.registry", "models.registry"),
+    )
 )
 
 

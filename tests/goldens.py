@@ -18,10 +18,11 @@ import torch
 from federations import ALGORITHMS, Normed, federation, small_store, split_of
 from torch import nn
 
-from medfl.config import MODELS, FederatedConfig
+from medfl.config import FederatedConfig
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.federated.record import run_metrics
 from medfl.files import write_json
+from medfl.models import MODELS
 
 FOLDER = Path(__file__).parent / "golden"
 # Rounding differs between processors and builds of PyTorch; a few rounds carry it this far.

@@ -68,6 +68,17 @@ def test_the_run_file_runs_as_written(phantom_at_hand, tmp_path):
     assert (tmp_path / "one" / "metrics.json").read_bytes() == before
 
 
+def test_the_own_network_runs_as_written(phantom_at_hand, tmp_path, monkeypatch):
+    (tmp_path / "my_nets.py").write_text(block("python", "class Net"))
+    named = re.search(r"`(model: \{name: .*?\}\})` in a grid", README)
+    text = f"dataset: phantom\nfederated_learning: {{rounds: 1}}\n{named[1]}\n"
+    (tmp_path / "own.yaml").write_text(text)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert cli.main(["run", "--config", "own.yaml", "--output-dir", "own"]) == 0
+    log = (tmp_path / "own" / "run.log").read_text(encoding="utf-8")
+    assert "my_nets:Net with" in log
+
+
 def test_the_own_algorithm_runs_as_written(phantom_at_hand, tmp_path, monkeypatch):
     (tmp_path / "my_algorithms.py").write_text(block("python", "class HalfStep"))
     config = {

@@ -126,5 +126,6 @@ def test_sources_are_the_modules_of_medfl_and_a_persons_own_files(folder):
         (Path("own_module.py").resolve(), Path("own_base.py").resolve()),
     )
     assert ANYTHING.sources("own_module:build").files == (folder / "own_module.py",)
+    assert CODECS.sources("decoder") == (("json.decoder",), ())
     assert sources(HyperParams) == (("medfl.registry",), ())
     assert sources(Field) == ((), ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from medfl.algorithms.base import FederatedAlgorithm
 from medfl.registry import Registry
 
-ALGORITHMS = Registry[type[FederatedAlgorithm]](
+ALGORITHMS: Registry[type[FederatedAlgorithm]] = Registry(
     "algorithm",
     package="medfl.algorithms",
     base="medfl:FederatedAlgorithm",

@@ -79,6 +79,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
     from medfl.algorithms.registry import ALGORITHMS
     from medfl.config import FederatedConfig
     from medfl.datasets.registry import parse_dataset
+    from medfl.models.registry import check_model
     from medfl.partition import parse_partition
 
     for name in ("dataset", "partition", "arm", "seed"):
@@ -91,6 +92,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
         parse_partition(config.partition)
         params = learning.algorithm_params
         ALGORITHMS.check_params(learning.algorithm, params, "algorithm_params")
+        check_model(config.model.name, config.model.params, "model.params")
     return config
 
 

@@ -14,8 +14,7 @@ from medfl.config.augmentation import Augmentation
 from medfl.config.run import SECTIONS, FederatedConfig
 from medfl.config.section import Section, Whole, did_you_mean, validate
 from medfl.config.sections import (
-    ALGORITHM,
-    MODELS,
+    NAME,
     OWN,
     FederatedLearning,
     Model,
@@ -25,8 +24,7 @@ from medfl.config.sections import (
 )
 
 __all__ = [
-    "ALGORITHM",
-    "MODELS",
+    "NAME",
     "OWN",
     "SECTIONS",
     "Augmentation",

@@ -7,10 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from medfl.config.section import Section, Whole, did_you_mean, not_a_truth
+from medfl.config.section import Section, Whole, not_a_truth
 
 OWN = r"[A-Za-z_][\w.]*:\w+"  # a person's own class: my_package.module:MyClass
-ALGORITHM = rf"\w+|{OWN}"  # a registered name, or a user's class
+NAME = rf"\w+|{OWN}"  # a registered name, or a person's own class
+
+
+def _name_or_class(word: str, example: str) -> str:
+    if not re.fullmatch(NAME, word):
+        raise ValueError(f"write a registered name, or {example}")
+    return word
 
 
 class FederatedLearning(Section):
@@ -44,9 +50,7 @@ class FederatedLearning(Section):
     @field_validator("algorithm")
     @classmethod
     def _names_an_algorithm(cls, word: str) -> str:
-        if not re.fullmatch(ALGORITHM, word):
-            raise ValueError("write a registered name, or my_package.module:MyClass")
-        return word
+        return _name_or_class(word, "my_package.module:MyClass")
 
     @model_validator(mode="after")
     def _one_measure_of_work(self) -> FederatedLearning:
@@ -64,14 +68,13 @@ class FederatedLearning(Section):
         return self
 
 
-# By name, so that a grid is checked without PyTorch. What they are stands in medfl/models.
-MODELS = ("cnn", "mlp", "logistic", "resnet18", "resnet50", "densenet121", "efficientnet_b0")
-
-
 class Model(Section):
     """The network."""
 
-    name: str = Field("cnn", description="one of MODELS")
+    name: str = Field("cnn", description="a built-in network, or my_package.module:MyNet")
+    params: dict[str, Any] = Field(
+        default_factory=dict, description="further arguments of a network of one's own"
+    )
     normalization: Literal["batch", "group"] = Field(
         "batch", description="batch norm, or group norm in its place"
     )
@@ -84,10 +87,8 @@ class Model(Section):
 
     @field_validator("name")
     @classmethod
-    def _is_known(cls, name: str) -> str:
-        if name not in MODELS:
-            raise ValueError(f"unknown model `{name}`{did_you_mean(name, MODELS)}")
-        return name
+    def _names_a_network(cls, word: str) -> str:
+        return _name_or_class(word, "my_package.module:MyNet")
 
 
 class Training(Section):

@@ -92,6 +92,7 @@ class FederatedServer:
                     normalization=config.model.normalization,
                     pretrained=config.model.pretrained,
                     branches=_branches(config, data),
+                    params=config.model.params,
                 )
         # Channels last on every device, so that a checkpoint can go on on another one.
         layout = channels_last(data.images.ndim)

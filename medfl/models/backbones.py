@@ -49,7 +49,35 @@ BACKBONES = {
 }
 
 
-def build_backbone(
+def resnet18(
+    num_classes: int, in_channels: int, image_size: tuple[int, ...], pretrained: bool = False
+) -> Classifier:
+    """ResNet-18 (He et al., CVPR 2016)."""
+    return _build("resnet18", num_classes, in_channels, image_size, pretrained)
+
+
+def resnet50(
+    num_classes: int, in_channels: int, image_size: tuple[int, ...], pretrained: bool = False
+) -> Classifier:
+    """ResNet-50 (He et al., CVPR 2016)."""
+    return _build("resnet50", num_classes, in_channels, image_size, pretrained)
+
+
+def densenet121(
+    num_classes: int, in_channels: int, image_size: tuple[int, ...], pretrained: bool = False
+) -> Classifier:
+    """DenseNet-121 (Huang et al., CVPR 2017)."""
+    return _build("densenet121", num_classes, in_channels, image_size, pretrained)
+
+
+def efficientnet_b0(
+    num_classes: int, in_channels: int, image_size: tuple[int, ...], pretrained: bool = False
+) -> Classifier:
+    """EfficientNet-B0 (Tan & Le, ICML 2019)."""
+    return _build("efficientnet_b0", num_classes, in_channels, image_size, pretrained)
+
+
+def _build(
     name: str, num_classes: int, in_channels: int, sides: tuple[int, ...], pretrained: bool
 ) -> Classifier:
     """Build a network of ``BACKBONES`` for images or volumes of these ``sides``.

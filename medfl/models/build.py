@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
 
-from medfl.config import did_you_mean
+import torch
+from torch import nn
+
 from medfl.errors import MedflError
-from medfl.models.backbones import BACKBONES, build_backbone
-from medfl.models.classifier import Classifier, cnn, logistic, mlp
+from medfl.models.classifier import Classifier
 from medfl.models.fusion import fuse
 from medfl.models.normalization import batch_to_group_norm
+from medfl.models.registry import MODELS, check_model
+from medfl.registry import told
 
-SMALL_MODELS = {"cnn": cnn, "mlp": mlp, "logistic": logistic}
-MODELS = (*SMALL_MODELS, *BACKBONES)
 MIN_IMAGE_SIZE = 8
 
 
@@ -24,29 +27,37 @@ def build_model(
     normalization: Literal["batch", "group"] = "batch",
     pretrained: bool = False,
     branches: tuple[int, ...] = (),
-) -> Classifier:
+    params: Mapping[str, Any] | None = None,
+) -> nn.Module:
     """Build a classifier; PyTorch's seed decides its initial weights.
 
+    A person's own network is a class or a function that is called as ``Net(num_classes=…,
+    in_channels=…, image_size=(height, width), **params)``, for volumes with ``image_size=(depth,
+    height, width)``, and gives an ``nn.Module`` from images (N, C, …) to logits (N, K). One with
+    ``pretrained`` among its arguments is given that too. MOON needs a ``forward_features(images)``
+    and a ``head``, late fusion a ``medfl.models.Classifier``.
+
     Args:
-        name: one of ``MODELS``.
+        name: one of ``MODELS``, or ``my_package.module:MyNet``.
         num_classes: number of logits.
         in_channels: channels of the images.
         image_size: their side in pixels, or (height, width), or (depth, height, width) for
-            volumes; below 64 the stem keeps its resolution.
+            volumes; below 64 the stem of torchvision's networks keeps its resolution.
         normalization: ``group`` puts group norm in batch norm's place (needed under DP-SGD).
         pretrained: start from torchvision's ImageNet weights; the last layer is always new.
         branches: late fusion: how many channels each modality has, in the order of the channels;
             each gets a backbone of its own, and one head sees all their features. Empty: one
             backbone sees all channels (early fusion).
+        params: further arguments of a person's own network.
 
     Returns:
-        A model with ``model(x) == model.head(model.forward_features(x))``.
+        The network; a built-in one is a ``Classifier``: ``model(x) ==
+        model.head(model.forward_features(x))``.
 
     Raises:
-        MedflError: an unknown name, an impossible shape, or weights that cannot be had.
+        MedflError: an unknown name, an impossible shape, weights that cannot be had, or a person's
+            own network that cannot be called so or gives other logits.
     """
-    if name not in MODELS:
-        raise MedflError(f"unknown model `{name}`{did_you_mean(name, MODELS)}")
     if normalization not in ("batch", "group"):
         raise MedflError(f"normalization is `{normalization}`; it must be batch or group")
     sides = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
@@ -63,21 +74,57 @@ def build_model(
             f"model {name}: late fusion takes the channels of two or more modalities, which "
             f"together are the images' {in_channels}; got {list(branches)}"
         )
-    if branches:
-        parts = [
-            build_model(name, num_classes, channels, sides, normalization, pretrained)
-            for channels in branches
-        ]
-        return fuse(parts, branches, num_classes)
-    if name in BACKBONES:
-        model = build_backbone(name, num_classes, in_channels, sides, pretrained)
-    elif pretrained:
+    params = params or {}
+    check_model(name, params, f"model {name}")
+    build = MODELS.load(name)
+    if pretrained and "pretrained" not in inspect.signature(build).parameters:
         raise MedflError(
             f"model {name} has no pretrained weights: set pretrained: false, or choose one of "
-            f"{', '.join(BACKBONES)}"
+            f"{', '.join(_with_weights())}"
         )
-    else:
-        model = SMALL_MODELS[name](num_classes, in_channels, sides)
+    nets = []
+    for channels in branches or (in_channels,):
+        arguments = {"num_classes": num_classes, "in_channels": channels, "image_size": sides}
+        given = {**arguments, **({"pretrained": True} if pretrained else {}), **params}
+        nets.append(build(**given) if name in MODELS else _own(name, build, given))
+    model = nets[0]
+    if branches:
+        model = fuse([_parted(name, net) for net in nets], branches, num_classes)
     if normalization == "group":
         batch_to_group_norm(model)
+    return model
+
+
+def _with_weights() -> list[str]:
+    found = {name: inspect.signature(MODELS.load(name)).parameters for name in MODELS}
+    return [name for name, parameters in found.items() if "pretrained" in parameters]
+
+
+def _own(name: str, build: Callable[..., nn.Module], given: Mapping[str, Any]) -> nn.Module:
+    """A person's own network, called and tried on two black images."""
+    with told(f"the model `{name}` cannot be built"):
+        model = build(**given)
+    if not isinstance(model, nn.Module):
+        raise MedflError(f"the model `{name}` gave {type(model).__name__}, not a torch.nn.Module.")
+    shape = (2, given["in_channels"], *given["image_size"])
+    training = model.training
+    with told(f"the model `{name}` fails on images of shape {shape}"), torch.no_grad():
+        logits = model.eval()(torch.zeros(shape))
+    model.train(training)
+    wanted = (2, given["num_classes"])
+    if not isinstance(logits, torch.Tensor) or logits.shape != wanted:
+        got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise MedflError(
+            f"the model `{name}` gives {got} for two images, but logits of shape {wanted} are "
+            "needed: a column for each class."
+        )
+    return model
+
+
+def _parted(name: str, model: nn.Module) -> Classifier:
+    if not isinstance(model, Classifier):
+        raise MedflError(
+            f"late fusion joins the backbones of its models under one head, and `{name}` is no "
+            "medfl.models.Classifier(backbone, head): give it these two, or set fusion: early."
+        )
     return model

@@ -7,7 +7,7 @@ from medfl.models import MODELS, build_model, normalization_modules
 
 
 @pytest.mark.parametrize("normalization", ["batch", "group"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS.available())
 def test_logits_are_the_head_of_the_features(name, normalization):
     torch.manual_seed(0)
     model = build_model(name, 5, 2, 16, normalization).eval()
@@ -25,7 +25,7 @@ def test_logits_are_the_head_of_the_features(name, normalization):
     assert kinds == (set() if name in ("mlp", "logistic") else {expected})
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS.available())
 def test_every_parameter_gets_a_gradient(name):
     torch.manual_seed(0)
     model = build_model(name, 3, 1, 16)
@@ -101,9 +101,3 @@ def test_cnn_takes_any_size(size):
 def test_bad_input_is_refused(arguments, message):
     with pytest.raises(MedflError, match=message):
         build_model(*arguments)
-
-
-def test_the_configuration_knows_these_names():
-    from medfl import config
-
-    assert config.MODELS == MODELS

@@ -9,7 +9,7 @@ from medfl.models.volumes import DenseFeatures, inflate, inflate_convolution
 
 
 @pytest.mark.parametrize("normalization", ["batch", "group"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", MODELS.available())
 def test_every_model_learns_from_volumes_that_are_no_cubes(name, normalization):
     torch.manual_seed(0)
     model = build_model(name, 3, 2, (8, 16, 12), normalization)
