@@ -15,6 +15,7 @@ from medfl.config import (
     NAME,
     SECTIONS,
     FederatedConfig,
+    PartitionWord,
     Section,
     SplitConfig,
     Whole,
@@ -92,7 +93,7 @@ class GridConfig(Section):
     output_dir: str = Field("results", min_length=1)
     arms_file: str | None = Field("params/algorithms.yaml", description="the named arms")
     datasets: list[str] = Field(min_length=1)
-    partitions: list[str] = Field(min_length=1)
+    partitions: list[PartitionWord] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
     seeds: list[Whole] = Field(min_length=1)
     num_clients: Whole = Field(10, ge=1)

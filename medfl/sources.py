@@ -21,7 +21,7 @@ NO_RESULT = frozenset(
     f"medfl.{name}"
     for name in (
         *("config", "errors", "provenance", "registry", "sources", "gpu", "grid"),
-        *("algorithms.registry", "models.registry"),
+        *("algorithms.registry", "models.registry", "partition.registry"),
     )
 )
 

@@ -19,7 +19,7 @@ from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
 from medfl.gpu import jobs_per_gpu, visible_gpus
 from medfl.grid import Cell, load_grid
-from medfl.provenance import code_sha
+from medfl.provenance import code_sha, split_sha
 from medfl.sources import source_sha
 
 
@@ -90,7 +90,7 @@ def run_config(wildcards):
 
 def run_code(wildcards):
     config = run_config(wildcards)
-    return code_sha(config.federated_learning.algorithm, config.model.name)
+    return code_sha(config.federated_learning.algorithm, config.model.name, config.partition)
 
 
 def prepare_options():

@@ -21,7 +21,7 @@ rule split:
     benchmark:
         "<benchmarks>/split/{dataset}/{partition}/seed{seed}.tsv"
     params:
-        code=source_sha("medfl.partition", "medfl.store.store"),
+        code=lambda wildcards: split_sha(wildcards.partition),
         # What decides a split and nothing else, so that grids which agree on it share the file.
         clients=clients_option,
         folds=folds_options(),

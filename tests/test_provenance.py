@@ -33,10 +33,12 @@ def test_imports_through_a_package_reach_the_module_that_holds_the_name():
 
 
 def test_runs_of_different_algorithms_and_networks_differ():
-    shas = {code_sha(a, m) for a in ("fedavg", "fedprox") for m in ("cnn", "resnet18")}
+    shas = {code_sha(a, m, "iid") for a in ("fedavg", "fedprox") for m in ("cnn", "resnet18")}
     assert len(shas) == 4
-    assert code_sha("fedadam", "cnn") == code_sha("fedyogi", "cnn")  # they share a file
-    assert code_sha("fedavg", "cnn") == code_sha("fedavg", "mlp")
+    assert code_sha("fedadam", "cnn", "iid") == code_sha(
+        "fedyogi", "cnn", "iid"
+    )  # they share a file
+    assert code_sha("fedavg", "cnn", "iid") == code_sha("fedavg", "mlp", "iid")
 
 
 def test_datasets_count_their_own_reader():
@@ -79,10 +81,10 @@ def test_a_users_own_algorithm_counts_its_file(tmp_path, monkeypatch):
     path.write_text("from medfl.algorithms.fedavg import FedAvg\nclass Mine(FedAvg):\n    pass\n")
     code_sha.cache_clear()
     try:
-        first = code_sha("my_own_algorithm:Mine", "cnn")
+        first = code_sha("my_own_algorithm:Mine", "cnn", "iid")
         path.write_text(path.read_text() + "# edited\n")
         code_sha.cache_clear()
-        assert code_sha("my_own_algorithm:Mine", "cnn") != first
+        assert code_sha("my_own_algorithm:Mine", "cnn", "iid") != first
     finally:
         sys.modules.pop("my_own_algorithm", None)
         code_sha.cache_clear()
@@ -90,4 +92,4 @@ def test_a_users_own_algorithm_counts_its_file(tmp_path, monkeypatch):
 
 def test_unknown_algorithms_are_refused():
     with pytest.raises(Exception, match="did you mean `fedavg`"):
-        code_sha("fedavgg", "cnn")
+        code_sha("fedavgg", "cnn", "iid")

@@ -62,12 +62,14 @@ def benchmark(options: argparse.Namespace) -> int:
 def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]:
     from medfl.config import did_you_mean
     from medfl.grid import Cell, read_grid
+    from medfl.partition import parse_partition
 
     grid = read_grid(options.grid)
     for key in ("dataset", "partition", "arm", "seed"):
         if getattr(options, key) is None:
             raise MedflError(f"--grid needs --{key} too: which run of the grid?")
-    cell = Cell(options.dataset, options.partition, options.arm, options.seed)
+    partition = parse_partition(options.partition).word
+    cell = Cell(options.dataset, partition, options.arm, options.seed)
     if cell not in grid.cells():
         hint = did_you_mean(str(cell), map(str, grid.cells()))
         raise MedflError(f"{options.grid} has no run {cell}{hint}")

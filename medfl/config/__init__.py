@@ -12,7 +12,7 @@ from pathlib import Path
 
 from medfl.config.augmentation import Augmentation
 from medfl.config.run import SECTIONS, FederatedConfig
-from medfl.config.section import Section, Whole, did_you_mean, validate
+from medfl.config.section import PartitionWord, Section, Whole, did_you_mean, validate
 from medfl.config.sections import (
     NAME,
     OWN,
@@ -31,6 +31,7 @@ __all__ = [
     "FederatedConfig",
     "FederatedLearning",
     "Model",
+    "PartitionWord",
     "Privacy",
     "Section",
     "SplitConfig",

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field, model_validator
 
 from medfl.config.augmentation import Augmentation
-from medfl.config.section import Section, Whole, validate
+from medfl.config.section import PartitionWord, Section, Whole, validate
 from medfl.config.sections import FederatedLearning, Model, Privacy, SplitConfig, Training
 from medfl.errors import MedflError
 from medfl.files import read_yaml
@@ -36,7 +36,9 @@ class FederatedConfig(Section):
     short_keys: ClassVar[frozenset[str]] = frozenset().union(*_SECTION_KEYS.values())
 
     dataset: str = "phantom"
-    partition: str = "dirichlet-0.5"
+    partition: PartitionWord = Field(
+        "dirichlet-0.5", description="a built-in word, or my_package.module:MyPartition"
+    )
     arm: str = Field("", description="the run's name in tables; the algorithm unless given")
     seed: Whole = Field(0, ge=0)
     split: SplitConfig = SplitConfig()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from medfl.errors import MedflError
 
@@ -30,6 +30,10 @@ def not_a_truth(value: Any) -> Any:
 # Not true or false, which Python takes for 1 and 0, and YAML reads in yes, no, on and off. Digits
 # in quotes will do: Snakemake hands `--config seeds=[0,1]` on as words.
 Whole = Annotated[int, BeforeValidator(not_a_truth)]
+
+# A person's own partition has a colon in its word, and words name folders, where a colon is trouble
+# (in PATH, on Windows, for DVC): a dot stands for it.
+PartitionWord = Annotated[str, AfterValidator(lambda word: word.replace(":", "."))]
 
 
 T = TypeVar("T", bound=BaseModel)

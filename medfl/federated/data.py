@@ -14,7 +14,7 @@ from medfl.errors import MedflError
 from medfl.federated.disk import DiskImages
 from medfl.federated.memory import room_for_images
 from medfl.partition import Split, client_transform
-from medfl.partition.feature import Transform
+from medfl.partition.base import Transform
 from medfl.store import DatasetInfo, Store
 
 Crop = Callable[[Tensor], Tensor]

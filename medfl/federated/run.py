@@ -57,7 +57,9 @@ def execute(
     """
     store = Store.open(store_path)
     hashes = {
-        "code_sha": code_sha(config.federated_learning.algorithm, config.model.name),
+        "code_sha": code_sha(
+            config.federated_learning.algorithm, config.model.name, config.partition
+        ),
         "store_fingerprint": store.fingerprint(),
         "split_sha256": sha256_file(_existing(split_path)),
     }

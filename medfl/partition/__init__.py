@@ -1,17 +1,23 @@
 """Who holds what: partitions of a dataset between clients, and how heterogeneous they come out."""
 
-from medfl.partition.feature import client_transform
+from medfl.partition.base import Block, Partition, Request, Value
 from medfl.partition.heterogeneity import heterogeneity
-from medfl.partition.scheme import Scheme, parse_partition
+from medfl.partition.registry import PARTITIONS
+from medfl.partition.scheme import client_transform, parse_partition, partition_title
 from medfl.partition.split import Split, make_split
 from medfl.partition.write import write_split
 
 __all__ = [
-    "Scheme",
+    "PARTITIONS",
+    "Block",
+    "Partition",
+    "Request",
     "Split",
+    "Value",
     "client_transform",
     "heterogeneity",
     "make_split",
     "parse_partition",
+    "partition_title",
     "write_split",
 ]

@@ -1,4 +1,4 @@
-"""Splits that a person's own class makes."""
+"""Splits that a dataset's own class makes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,26 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.partition.base import Block, Partition, Request
 from medfl.partition.folds import FOLDS
 
 if TYPE_CHECKING:
     from medfl.store import Store
+
+
+class Custom(Partition):
+    """What a dataset's own class decides (``create_federated_splits``), and nothing else."""
+
+    title = "The dataset's own"
+    natural = True
+
+    def blocks(self, request: Request) -> list[Block]:
+        """Refuse a dataset whose class makes no split."""
+        raise MedflError(
+            "partition `custom` is made by a dataset's own class (create_federated_splits of a "
+            f"CustomMedicalDataset), and {request.store.info.name} has none: choose another, such "
+            "as iid."
+        )
 
 
 class SplitsItself(Protocol):

@@ -7,44 +7,38 @@ or fold it comes. Labels and folds of these schemes are dealt as ``iid``.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from medfl.errors import MedflError
+from medfl.partition.base import Partition, Value
 from medfl.partition.random import stream
-from medfl.partition.scheme import parse_partition
 
-Transform = Callable[[np.ndarray], np.ndarray]
 _BATCH_PIXELS = 1 << 24
 
 
-def client_transform(partition: str, client: int, num_clients: int, seed: int) -> Transform | None:
-    """What a client's scanner does to its images.
+class NoiseSkew(Partition):
+    """Dealt as ``iid``; the last client's images have most noise (``Noise``)."""
 
-    Args:
-        partition: the scheme's word.
-        client: 0 to ``num_clients`` - 1.
-        num_clients: M.
-        seed: the split's seed.
+    value = Value("the level", "0.1", high=1)
+    title = "Noise {}"
+    even = True
 
-    Returns:
-        A function from (n, C, H, W) or (n, C, D, H, W), uint8 or int16, to new images of the same
-        shape and type; None for schemes that leave images as they are. The pixel range is 0 to 255,
-        or that of each image where there are 16 bits.
+    def transform(self, client: int, num_clients: int, seed: int) -> Noise:
+        """The client's noise."""
+        return Noise(self.number * (client + 1) / num_clients, seed, client)
 
-    Raises:
-        MedflError: for an unknown partition or a client that does not exist.
-    """
-    scheme = parse_partition(partition)
-    if not 0 <= client < num_clients:
-        raise MedflError(f"client {client} is not one of 0 to {num_clients - 1}.")
-    if scheme.family == "noise":
-        return Noise(scheme.value * (client + 1) / num_clients, seed, client)
-    if scheme.family == "scanner":
-        return Scanner.draw(scheme.value, seed, client)
-    return None
+
+class ScannerSkew(Partition):
+    """Dealt as ``iid``; every client has a scanner of its own (``Scanner``)."""
+
+    value = Value("the strength", "0.5", high=4)
+    title = "Scanner strength {}"
+    even = True
+
+    def transform(self, client: int, num_clients: int, seed: int) -> Scanner:
+        """The client's scanner."""
+        return Scanner.draw(self.number, seed, client)
 
 
 @dataclass(frozen=True)

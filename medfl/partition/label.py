@@ -5,7 +5,49 @@ from __future__ import annotations
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.partition.base import ALPHA, Partition, Request, Value, check_enough_groups
 from medfl.partition.random import stream
+
+
+class Iid(Partition):
+    """Every client gets an equal share of every label."""
+
+    title = "IID"
+    even = True
+
+
+class Dirichlet(Partition):
+    """Clients' shares of a label are drawn from a Dirichlet distribution (``dirichlet_shares``)."""
+
+    value = ALPHA
+    title = "Dirichlet α = {}"
+
+    def shares(self, request: Request) -> np.ndarray:
+        """(M, K) shares, a draw for each label."""
+        columns = request.groups.columns
+        return dirichlet_shares(columns, request.clients, self.number, request.seed)
+
+
+class Pathological(Partition):
+    """Every client holds the same small number of classes (``pathological_holders``)."""
+
+    value = Value("the number of classes", "2", low=1, whole=True)
+    title = "{} classes a client"
+    even = True
+    strict = True
+
+    def shares(self, request: Request) -> np.ndarray:
+        """(M, K) shares: equal between the holders of a class, 0 for the others."""
+        groups, clients = request.groups, request.clients
+        training = request.fold == 0
+        check_enough_groups(int(training.sum()), clients)
+        number = np.bincount(groups.keys[training], minlength=len(groups.columns))
+        holders = pathological_holders(
+            number, groups.columns, clients, int(self.number), request.seed
+        )
+        # A class without training groups is held by no one: its other groups go to anyone.
+        holders[:, ~holders.any(0)] = True
+        return holders / holders.sum(0)
 
 
 def dirichlet_shares(

@@ -4,7 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
+from medfl.partition.base import ALPHA, Partition, Request, Value, same_mixture
 from medfl.partition.random import stream
+
+
+class PowerLaw(Partition):
+    """Clients' sizes follow a power law (``power_law_shares``)."""
+
+    value = Value("the exponent", "1.5", high=100)
+    title = "Quantity, exponent {}"
+
+    def shares(self, request: Request) -> np.ndarray:
+        """(M, K) shares, the same for every label."""
+        return same_mixture(power_law_shares(request.clients, self.number), request.groups)
+
+
+class DirichletSizes(Partition):
+    """Clients' sizes are drawn from a Dirichlet distribution (``dirichlet_sizes``)."""
+
+    value = ALPHA
+    title = "Dirichlet label and quantity α = {}"
+
+    def shares(self, request: Request) -> np.ndarray:
+        """(M, K) shares, the same for every label."""
+        sizes = dirichlet_sizes(request.clients, self.number, request.seed)
+        return same_mixture(sizes, request.groups)
 
 
 def power_law_shares(num_clients: int, exponent: float) -> np.ndarray:

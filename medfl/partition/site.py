@@ -7,10 +7,59 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.partition.base import ALPHA, Block, Partition, Request
 from medfl.partition.groups import Groups
+from medfl.partition.label import dirichlet_shares
 
 if TYPE_CHECKING:
     from medfl.store import Store
+
+
+class Sites(Partition):
+    """Every site is a client."""
+
+    title = "Natural sites"
+    natural = True
+    even = True
+
+    def blocks(self, request: Request) -> list[Block]:
+        """One client for each site's groups."""
+        store, groups = request.store, request.groups
+        sites = site_names(store, groups)
+        if request.num_clients not in (None, len(sites)):
+            raise MedflError(
+                f"partition `site` has one client a site, and {store.path} has {len(sites)} "
+                f"({', '.join(sites)}), not {request.num_clients}: leave num_clients out."
+            )
+        if len(sites) == 1:
+            raise MedflError(
+                f"{store.path}: all samples are of one site, `{sites[0]}`: by `site` it would be "
+                "a federation of one client; choose another, for example dirichlet-0.5."
+            )
+        shares = np.ones((1, len(groups.columns)))
+        return [Block(groups.sites == site, shares, site) for site in sites.tolist()]
+
+
+class DividedSites(Partition):
+    """Every site is divided into clients, by a Dirichlet distribution."""
+
+    value = ALPHA
+    title = "Sites, Dirichlet α = {}"
+
+    def blocks(self, request: Request) -> list[Block]:
+        """The clients of each site share its groups."""
+        groups = request.groups
+        sites = site_names(request.store, groups)
+        training = np.array([(groups.sites[request.fold == 0] == site).sum() for site in sites])
+        clients = clients_of_sites(training, request.num_clients)
+        blocks = []
+        for site, number in zip(sites.tolist(), clients.tolist(), strict=True):
+            shares = np.ones((1, len(groups.columns)))
+            if number > 1:
+                draw = ("site", site)
+                shares = dirichlet_shares(groups.columns, number, self.number, request.seed, *draw)
+            blocks.append(Block(groups.sites == site, shares, site))
+        return blocks
 
 
 def site_names(store: Store, groups: Groups) -> np.ndarray:

@@ -139,7 +139,8 @@ def make_split(
     Raises:
         MedflError: where the request cannot be met, with the reason.
     """
-    scheme = parse_partition(partition)
+    chosen = parse_partition(partition)
+    partition = chosen.word
     if seed < 0:
         raise MedflError(f"the seed must be 0 or more, not {seed}.")
     if min_samples < 1:
@@ -149,16 +150,11 @@ def make_split(
         clients, folds = check_own(own, store, dataset.name)
         number = int(clients.max()) + 1
         return Split(np.asarray(store.ids), clients, folds, partition, seed, number)
-    if scheme.family == "custom":
-        raise MedflError(
-            "partition `custom` is made by a dataset's own class (create_federated_splits of a "
-            f"CustomMedicalDataset), and {store.info.name} has none: choose another, such as iid."
-        )
     groups = Groups.of(store)
     fold = assign_folds(
         store, groups, seed, val_fraction, test_fraction, official_folds=official_folds
     )
-    dealt = assign_clients(store, groups, fold, scheme, num_clients, seed, min_samples)
+    dealt = assign_clients(store, groups, fold, chosen, num_clients, seed, min_samples)
     return Split(
         samples=np.asarray(store.ids),
         clients=dealt.owner[groups.of_sample],

@@ -14,7 +14,7 @@ from medfl.grid import load_grid
 from medfl.models import MODELS, build_model, normalization_modules
 from medfl.models.registry import check_model
 from medfl.provenance import code_sha
-from medfl.store import DatasetInfo, Sample
+from medfl.store import DatasetInfo, Sample, write_store
 
 NETS = """
 from torch import nn
@@ -121,11 +121,11 @@ def test_a_grid_is_checked_with_its_networks():
 
 
 def test_its_file_counts_for_the_hash_of_a_run(my_nets):
-    first = code_sha("fedavg", "my_nets:Net")
-    assert first != code_sha("fedavg", "cnn")
+    first = code_sha("fedavg", "my_nets:Net", "iid")
+    assert first != code_sha("fedavg", "cnn", "iid")
     my_nets.write_text(NETS + "# edited\n")
     code_sha.cache_clear()
-    assert code_sha("fedavg", "my_nets:Net") != first
+    assert code_sha("fedavg", "my_nets:Net", "iid") != first
 
 
 def test_a_run_file_names_it(tmp_path):

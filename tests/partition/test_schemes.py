@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from medfl.partition import make_split, parse_partition
+from medfl.partition import PARTITIONS, make_split, parse_partition
 from medfl.partition.deal import whole
 from medfl.partition.label import dirichlet_shares
 from medfl.partition.quantity import dirichlet_sizes
@@ -23,6 +23,12 @@ SCHEMES = [
     ("site-dirichlet-0.3", 9),
     ("site-dirichlet-0.3", None),
 ]
+
+
+def test_every_partition_is_in_this_suite():
+    """All but ``custom``, which a dataset's own class makes (tests/data/own)."""
+    assert {parse_partition(word).name for word, _ in SCHEMES} == set(PARTITIONS) - {"custom"}
+    assert all(PARTITIONS.load(name).title for name in PARTITIONS)
 
 
 @pytest.mark.parametrize("multilabel", [False, True])
@@ -329,5 +335,5 @@ def test_moved_samples_are_counted(make_store):
 def test_natural_is_only_what_the_data_decide():
     assert parse_partition("site").natural
     assert not parse_partition("site-dirichlet-0.5").natural
-    assert parse_partition("site-dirichlet-0.5").value == 0.5
-    assert parse_partition("pathological-3").value == 3
+    assert parse_partition("site-dirichlet-0.5").number == 0.5
+    assert parse_partition("pathological-3").number == 3

@@ -115,7 +115,7 @@ def test_a_job_has_one_thread_a_log_and_a_benchmark(finished):
 def test_starting_the_workflow_imports_no_torch():
     code = (
         "import sys; import medfl.grid, medfl.gpu; from medfl.provenance import code_sha;"
-        "code_sha('scaffold', 'resnet18'); sys.exit('torch' in sys.modules)"
+        "code_sha('scaffold', 'resnet18', 'iid'); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
