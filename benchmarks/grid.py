@@ -40,6 +40,7 @@ def write_grid(folder: Path) -> Path:
 def ours(path: Path) -> None:
     """What the workflow asks of medfl while it builds the grid, imports included."""
     from medfl.datasets.code import dataset_sha
+    from medfl.federated.fingerprint import fingerprint
     from medfl.grid import load_grid
     from medfl.provenance import code_sha
     from medfl.sources import source_sha
@@ -49,7 +50,7 @@ def ours(path: Path) -> None:
         grid.split_path(cell)
         grid.clients(cell.dataset, cell.partition)
         config = grid.run_config(cell)
-        config.fingerprint()
+        fingerprint(config)
         code_sha(config.federated_learning.algorithm, config.model.name)
     dataset_sha(grid.datasets[0])
     source_sha("medfl.partition", "medfl.store.store")

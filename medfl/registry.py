@@ -105,13 +105,16 @@ class Registry(Generic[T]):
                 "Your own class is named as my_package.module:MyClass."
             )
 
-    def check_params(self, name: str, params: Mapping[str, Any], where: str) -> None:
+    def check_params(self, name: str, params: Mapping[str, Any], where: str) -> BaseModel:
         """Check parameters against the class's ``Params`` without building anything.
+
+        Returns:
+            The parameters as the class reads them, those that are left out at their defaults.
 
         Raises:
             MedflError: a typo or a value out of range, with ``where`` it stands.
         """
-        validate(_params(self.load(name)), dict(params), where)
+        return validate(_params(self.load(name)), dict(params), where)
 
     def create(self, name: str, params: Mapping[str, Any]) -> Any:
         """Build an object of the class ``name`` with its parameters, checked."""

@@ -16,6 +16,7 @@ from medfl.datasets.edited import stamp
 from medfl.datasets.prepare import store_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
+from medfl.federated.fingerprint import fingerprint
 from medfl.files import read_yaml, write_text
 from medfl.gpu import jobs_per_gpu, visible_gpus
 from medfl.grid import Cell, load_grid

@@ -25,7 +25,7 @@ rule train:
         folder=subpath(output.metrics, parent=True),
         # Edits inside the package, and of the settings of this arm, redo the runs they touch.
         code=run_code,
-        settings=lambda wildcards: run_config(wildcards).fingerprint(),
+        settings=lambda wildcards: fingerprint(run_config(wildcards)),
     threads: 1
     resources:
         gpu=GPU,

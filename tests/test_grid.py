@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from medfl.errors import MedflError
+from medfl.federated.fingerprint import fingerprint
 from medfl.grid import Cell, load_grid, read_grid
 
 ROOT = Path(__file__).parent.parent
@@ -90,12 +91,12 @@ def test_arm_over_dataset_over_grid_over_default():
 
 
 def test_one_arm_does_not_change_another():
-    before = grid().run_config(Cell("phantom", "iid", "fedavg", 0)).fingerprint()
+    before = fingerprint(grid().run_config(Cell("phantom", "iid", "fedavg", 0)))
     changed = {**ARMS, "prox": {"algorithm": "fedprox", "mu": 0.4}}
     after = grid(arm_settings=changed)
-    assert after.run_config(Cell("phantom", "iid", "fedavg", 0)).fingerprint() == before
+    assert fingerprint(after.run_config(Cell("phantom", "iid", "fedavg", 0))) == before
     cell = Cell("phantom", "iid", "prox", 0)
-    assert after.run_config(cell).fingerprint() != grid().run_config(cell).fingerprint()
+    assert fingerprint(after.run_config(cell)) != fingerprint(grid().run_config(cell))
 
 
 @pytest.mark.parametrize(

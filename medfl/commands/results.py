@@ -40,7 +40,9 @@ def report(options: argparse.Namespace) -> None:
 
 
 def _settings(grid: GridConfig) -> dict[Cell, str]:
-    return {cell: grid.run_config(cell).fingerprint() for cell in grid.cells()}
+    from medfl.federated.fingerprint import fingerprint
+
+    return {cell: fingerprint(grid.run_config(cell)) for cell in grid.cells()}
 
 
 def _configuration(grid: GridConfig) -> dict[str, object]:

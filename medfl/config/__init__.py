@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from medfl.config.augmentation import Augmentation
+from medfl.config.deciding import PLACE, deciding, neutral
 from medfl.config.run import SECTIONS, FederatedConfig
 from medfl.config.section import PartitionWord, Section, Whole, did_you_mean, validate
 from medfl.config.sections import (
@@ -26,6 +27,7 @@ from medfl.config.sections import (
 __all__ = [
     "NAME",
     "OWN",
+    "PLACE",
     "SECTIONS",
     "Augmentation",
     "FederatedConfig",
@@ -38,7 +40,9 @@ __all__ = [
     "Training",
     "Whole",
     "data_root",
+    "deciding",
     "did_you_mean",
+    "neutral",
     "validate",
 ]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from typing import Any, ClassVar
 
@@ -81,17 +79,6 @@ class FederatedConfig(Section):
         """The same run on another device."""
         training = validate(Training, {**self.training.model_dump(), "device": device}, "--device")
         return self.model_copy(update={"training": training})
-
-    def fingerprint(self) -> str:
-        """SHA-256 of all that decides the result: what of equal value is a resumable run.
-
-        Device, thread count and where the images lie are left out: they say where a run is
-        computed.
-        """
-        content = self.model_dump(mode="json")
-        for key in ("device", "threads", "images", "memory_limit"):
-            content["training"].pop(key)
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _as_dict(section: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from medfl.config.deciding import PLACE, neutral
 from medfl.config.section import Section, Whole, not_a_truth
 
 OWN = r"[A-Za-z_][\w.]*:\w+"  # a person's own class: my_package.module:MyClass
@@ -73,7 +74,9 @@ class Model(Section):
 
     name: str = Field("cnn", description="a built-in network, or my_package.module:MyNet")
     params: dict[str, Any] = Field(
-        default_factory=dict, description="further arguments of a network of one's own"
+        default_factory=dict,
+        description="further arguments of a network of one's own",
+        json_schema_extra=neutral({}),
     )
     normalization: Literal["batch", "group"] = Field(
         "batch", description="batch norm, or group norm in its place"
@@ -132,17 +135,23 @@ class Training(Section):
     mixed_precision: Literal["auto", "on", "off"] = Field(
         "auto", description="bfloat16 arithmetic; auto: on a GPU that has it"
     )
-    device: str = Field("auto", description="auto, cpu, cuda or cuda:<index>")
-    threads: Whole = Field(1, ge=1, le=1024, description="CPU threads of one run")
+    device: str = Field(
+        "auto", description="auto, cpu, cuda or cuda:<index>", json_schema_extra=PLACE
+    )
+    threads: Whole = Field(
+        1, ge=1, le=1024, description="CPU threads of one run", json_schema_extra=PLACE
+    )
     images: Literal["auto", "memory", "disk"] = Field(
         "auto",
         description="where a run keeps its images: in the device's memory, or on the disk, read "
         "batch by batch with the same result; auto: in memory where they fit into memory_limit",
+        json_schema_extra=PLACE,
     )
     memory_limit: float | None = Field(
         None,
         gt=0,
         description="GiB of images that auto takes into memory; null: half of what is free",
+        json_schema_extra=PLACE,
     )
 
     @field_validator("mixed_precision", mode="before")

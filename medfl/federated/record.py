@@ -15,6 +15,7 @@ import torch
 
 from medfl.config import FederatedConfig
 from medfl.federated.evaluation import Evaluation
+from medfl.federated.fingerprint import fingerprint
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import atomic_path, write_csv, write_json
 from medfl.metrics import federated
@@ -169,7 +170,7 @@ def provenance(config: FederatedConfig, device: torch.device, **hashes: str) -> 
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "cuda_available": torch.cuda.is_available(),
         "threads": config.training.threads,
-        "config_sha256": config.fingerprint(),
+        "config_sha256": fingerprint(config),
         **hashes,
     }
 

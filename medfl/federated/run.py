@@ -20,6 +20,7 @@ from medfl.federated import checkpoint
 from medfl.federated.client import FederatedClient
 from medfl.federated.data import FederatedData
 from medfl.federated.disk import DiskImages
+from medfl.federated.fingerprint import differences, fingerprint, validated
 from medfl.federated.record import progress_line, provenance, write_record
 from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
@@ -55,6 +56,7 @@ def execute(
     Raises:
         MedflError: on bad input, or if the folder holds another run.
     """
+    config = validated(config)
     store = Store.open(store_path)
     hashes = {
         "code_sha": code_sha(
@@ -75,7 +77,7 @@ def execute(
     training = config.training
     data = FederatedData(store, split, device, training.images, training.memory_limit)
     origin = provenance(config, device, **hashes) | {"started": started}
-    key = json.dumps([config.fingerprint(), hashes], sort_keys=True)
+    key = json.dumps([fingerprint(config), hashes], sort_keys=True)
     server = FederatedServer(config, data)
     rounds = config.federated_learning.rounds
     trainer = FederatedTrainer(
@@ -139,11 +141,10 @@ def check_folder(folder: Path, config: FederatedConfig, overwrite: bool = False)
             raise MedflError(f"{folder} holds files that are not a run's: choose another folder.")
         return False
     try:
-        other = read_yaml(description)
-        if FederatedConfig.model_validate(other).fingerprint() == config.fingerprint():
+        found = differences(FederatedConfig.model_validate(read_yaml(description)), config)
+        if not found:
             return True
-        difference = _difference(other, config.model_dump(mode="json"))
-        problem = f"{folder} holds a run of another configuration ({difference})."
+        problem = f"{folder} holds a run of another configuration ({'; '.join(found[:4])})."
     except ValidationError:
         problem = f"{description} does not describe a run."
     except MedflError as error:
@@ -163,7 +164,7 @@ def _complete(
         finished = metrics["status"] == "diverged" or bool(metrics["last"]["test"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if origin.pop("config_sha256") != config.fingerprint():
+    if origin.pop("config_sha256") != fingerprint(config):
         return None
     if origin == hashes:
         whole = finished and all((folder / name).is_file() for name in OUTPUTS)
@@ -198,19 +199,6 @@ def _check_split(split: Split, config: FederatedConfig, path: Path) -> None:
 def _clear(folder: Path, names: Sequence[str]) -> None:
     for name in names:
         (folder / name).unlink(missing_ok=True)
-
-
-def _difference(old: Any, new: Any, path: str = "") -> str:
-    """The first few settings in which two configurations differ."""
-    found = []
-    for key, value in new.items():
-        before = old.get(key) if isinstance(old, dict) else None
-        if isinstance(value, dict):
-            below = _difference(before or {}, value, f"{path}{key}.")
-            found += [below] if below else []
-        elif before != value:
-            found.append(f"{path}{key}: {before!r}, now {value!r}")
-    return "; ".join(found[:4])
 
 
 def _heterogeneity(split_path: Path) -> dict[str, Any]:

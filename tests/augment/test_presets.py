@@ -13,6 +13,7 @@ from medfl.augment.presets import SWITCHES
 from medfl.config import Augmentation, FederatedConfig, validate
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
+from medfl.federated.fingerprint import fingerprint
 
 FLAT, VOLUME = (10, 1, 32, 32), (10, 1, 16, 16, 16)
 
@@ -230,4 +231,4 @@ def test_what_the_data_cannot_take_is_explained(settings, modality, shape, words
 def test_none_is_none():
     assert resolve(Augmentation(), info(), FLAT) is None
     assert resolve(Augmentation(mixup=0.2), info(), FLAT) == Recipe(mixup=0.2)
-    assert FederatedConfig().fingerprint() != FederatedConfig(mixup=0.2).fingerprint()
+    assert fingerprint(FederatedConfig()) != fingerprint(FederatedConfig(mixup=0.2))

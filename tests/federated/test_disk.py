@@ -18,6 +18,7 @@ from medfl.federated import FederatedClient, FederatedData, FederatedServer, Fed
 from medfl.federated import disk as disk_module
 from medfl.federated import memory as memory_module
 from medfl.federated.disk import DiskImages
+from medfl.federated.fingerprint import fingerprint
 from medfl.federated.memory import free_memory, room_for_images
 from medfl.store import Sample, write_store
 
@@ -255,5 +256,5 @@ def test_the_room_of_control_groups(tmp_path):
 
 
 def test_where_images_lie_is_not_part_of_a_run():
-    one = federation(images="disk", memory_limit=1.5).config.fingerprint()
-    assert one == federation().config.fingerprint()
+    one = fingerprint(federation(images="disk", memory_limit=1.5).config)
+    assert one == fingerprint(federation().config)

@@ -16,6 +16,7 @@ from medfl.errors import MedflError
 from medfl.federated import checkpoint
 from medfl.federated import run as run_module
 from medfl.federated import trainer as trainer_module
+from medfl.federated.fingerprint import fingerprint
 from medfl.federated.run import OUTPUTS, execute
 from medfl.store import Sample, write_store
 
@@ -48,7 +49,7 @@ def test_a_run_and_its_record(place):
     assert names(place / "run") == sorted([*OUTPUTS, "run.log"])
     assert json.loads((place / "run" / "metrics.json").read_text()) == metrics
     config = FederatedConfig.read(place / "run" / "config.yaml")
-    assert config.fingerprint() == metrics["provenance"]["config_sha256"]
+    assert fingerprint(config) == metrics["provenance"]["config_sha256"]
     assert metrics["dataset_title"] == "test"
     log = (place / "run" / "run.log").read_text()
     assert "round    2/2" in log
@@ -74,6 +75,15 @@ def test_another_configuration_is_refused(place):
     assert "batch_size" not in str(error.value)
     assert {path.name: path.read_bytes() for path in (place / "run").iterdir()} == before
     assert run(place, rounds=3, learning_rate=0.2, overwrite=True)["rounds"] == 3
+
+
+def test_a_number_written_in_another_way_is_the_same_run(place):
+    first = run(place, algorithm="fedprox", algorithm_params={"mu": "1e-3"})
+    written = FederatedConfig.read(place / "run" / "config.yaml")
+    assert written.federated_learning.algorithm_params == {"mu": 0.001}
+    assert run(place, algorithm="fedprox", algorithm_params={"mu": 0.001}) == first
+    with pytest.raises(MedflError, match=r"algorithm_params\.mu: 0\.001, now 0\.01\)"):
+        run(place, algorithm="fedprox")
 
 
 def test_the_same_configuration_on_another_split_is_refused(place):

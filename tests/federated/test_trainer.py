@@ -13,6 +13,7 @@ from softmax import Softmax, close
 
 from medfl.errors import MedflError
 from medfl.federated import FederatedClient, FederatedTrainer
+from medfl.federated.fingerprint import fingerprint
 from medfl.federated.record import CLIENTS, ROUNDS, run_metrics, write_record
 
 
@@ -292,8 +293,8 @@ def test_a_split_without_a_fold_or_without_training_data_is_refused():
 
 def test_threads_and_device_are_not_part_of_a_run():
     one = federation(device="cpu", threads=1)
-    assert one.config.fingerprint() == federation(device="auto", threads=2).config.fingerprint()
-    assert one.config.fingerprint() != federation(learning_rate=0.2).config.fingerprint()
+    assert fingerprint(one.config) == fingerprint(federation(device="auto", threads=2).config)
+    assert fingerprint(one.config) != fingerprint(federation(learning_rate=0.2).config)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

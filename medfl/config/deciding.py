@@ -1,0 +1,46 @@
+"""Which keys of a configuration decide a result, and so belong to a run's fingerprint."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from pydantic import BaseModel
+
+# Marks for `Field(..., json_schema_extra=…)`; `deciding` reads them.
+PLACE: dict[str, Any] = {"decides": False}  # a key that says where a run is computed, not what
+
+
+def neutral(value: Any) -> dict[str, Any]:
+    """Mark a key that is new: at ``value`` a run is what it was before there was such a key."""
+    return {"neutral": value}
+
+
+def deciding(values: BaseModel) -> dict[str, Any]:
+    """What of a configuration decides a result, as plain values that JSON knows.
+
+    Keys marked as ``PLACE`` are left out, and so are keys at their ``neutral`` value and sections
+    in which nothing is left: results that were made before there was such a key stay valid.
+    """
+    return _deciding(type(values), values.model_dump(mode="json"))
+
+
+def _deciding(kind: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
+    kept = {}
+    for name, section, marks in _fields(kind):
+        value = _deciding(section, content[name]) if section else content[name]
+        same = "neutral" in marks and value == marks["neutral"]
+        if marks.get("decides", True) and not same and not (section and not value):
+            kept[name] = value
+    return kept
+
+
+@cache  # reading `model_fields` for every run of a grid takes longer than checking the run
+def _fields(kind: type[BaseModel]) -> list[tuple[str, type[BaseModel] | None, dict[str, Any]]]:
+    """Name, class of the section where it is one, and marks of each key."""
+    fields = []
+    for name, field in kind.model_fields.items():
+        inner, marks = field.annotation, field.json_schema_extra
+        section = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
+        fields.append((name, section, dict(marks) if isinstance(marks, dict) else {}))
+    return fields

@@ -1,0 +1,68 @@
+"""Which settings make two runs one: all that decides the result, as it is meant, in one hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel
+
+from medfl.algorithms.registry import ALGORITHMS
+from medfl.config import FederatedConfig, deciding
+
+WHERE = "federated_learning.algorithm_params"
+
+
+def fingerprint(config: FederatedConfig) -> str:
+    """SHA-256 of all settings that decide the result: what of equal value is a resumable run.
+
+    Where a run is computed (device, threads, where the images lie) does not count, and neither
+    does how a person wrote a number: hyper-parameters count as their algorithm reads them, those
+    that are left out at their defaults.
+
+    Raises:
+        MedflError: the algorithm or one of its hyper-parameters is none.
+    """
+    return hashlib.sha256(json.dumps(_decided(config), sort_keys=True).encode()).hexdigest()
+
+
+def validated(config: FederatedConfig) -> FederatedConfig:
+    """The same run with all hyper-parameters, as its algorithm reads them.
+
+    A text such as ``1e-3``, which YAML takes for a word, has become a number in it.
+
+    Raises:
+        MedflError: the algorithm or one of its hyper-parameters is none.
+    """
+    read = {"algorithm_params": _params(config).model_dump(mode="json")}
+    learning = config.federated_learning.model_copy(update=read)
+    return config.model_copy(update={"federated_learning": learning})
+
+
+def differences(old: FederatedConfig, new: FederatedConfig) -> list[str]:
+    """The settings in which two runs differ, such as ``training.learning_rate: 0.1, now 0.2``."""
+    return _differences(_decided(old), _decided(new))
+
+
+def _decided(config: FederatedConfig) -> dict[str, Any]:
+    content = deciding(config)
+    content["federated_learning"]["algorithm_params"] = deciding(_params(config))
+    return content
+
+
+def _params(config: FederatedConfig) -> BaseModel:
+    learning = config.federated_learning
+    return ALGORITHMS.check_params(learning.algorithm, learning.algorithm_params, WHERE)
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], path: str = "") -> list[str]:
+    found = []
+    for key in {**new, **old}:
+        before, now = old.get(key), new.get(key)
+        if isinstance(before, dict) and isinstance(now, dict):
+            found += _differences(before, now, f"{path}{key}.")
+        elif before != now:
+            shown = [repr(part[key]) if key in part else "left out" for part in (old, new)]
+            found.append(f"{path}{key}: {shown[0]}, now {shown[1]}")
+    return found

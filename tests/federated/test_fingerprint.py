@@ -1,0 +1,162 @@
+"""Which settings make two runs one."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import BaseModel, Field
+
+from medfl.algorithms.registry import ALGORITHMS
+from medfl.config import FederatedConfig, Section, deciding, neutral
+from medfl.errors import MedflError
+from medfl.federated.fingerprint import differences, fingerprint, validated
+
+# The keys that every fingerprint holds. This list is closed: whoever adds a key says in its Field
+# at which value a run is what it was before (`json_schema_extra=neutral(...)`, or `PLACE`), so that
+# all results that are there stay valid.
+ALWAYS = """
+dataset partition arm seed
+split: min_samples val_fraction test_fraction official_folds
+federated_learning: algorithm algorithm_params num_clients clients_per_round rounds local_epochs
+    local_steps weighting evaluate_every target_accuracy
+model: name normalization pretrained fusion
+training: batch_size patch optimizer learning_rate momentum weight_decay lr_schedule lr_gamma
+    lr_milestones warmup_rounds clip_norm mixed_precision
+augmentation: preset strength flip_horizontal flip_vertical flip_depth affine_probability rotation
+    scale shift shear elastic_probability elastic padding blur_probability blur
+    low_resolution_probability low_resolution bias_field_probability bias_field stain_probability
+    stain colour_probability colour tone_probability brightness contrast gamma noise_probability
+    noise noise_kind cutout_probability cutout mixup cutmix
+privacy: mechanism
+"""
+# The same of hyper-parameters, for the algorithms that had results when the list was closed.
+ALWAYS_PARAMS = {
+    "fedavg": "",
+    "fedprox": "mu",
+    "fednova": "mu",
+    "scaffold": "option control_weights server_learning_rate",
+    "fedbn": "",
+    "fedavgm": "server_learning_rate server_momentum",
+    "fedadam": "server_learning_rate beta1 beta2 tau",
+    "fedyogi": "server_learning_rate beta1 beta2 tau",
+    "fedadagrad": "server_learning_rate beta1 beta2 tau",
+    "feddyn": "alpha",
+    "moon": "mu temperature",
+    "ditto": "lam",
+    "finetune": "epochs",
+    "centralized": "",
+    "local": "",
+}
+
+
+def listed(text: str) -> set[str]:
+    """The words of a list, each after the section that it stands in."""
+    words, section = set(), ""
+    for word in text.split():
+        if word.endswith(":"):
+            section = word[:-1] + "."
+        else:
+            words.add(section + word)
+    return words
+
+
+def declared(kind: type[BaseModel], path: str = "") -> set[str]:
+    """The keys of a class, and of the sections in it, that say no neutral value."""
+    found = set()
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            found |= declared(inner, f"{path}{name}.")
+        elif not {"neutral", "decides"} & set(field.json_schema_extra or {}):
+            found.add(path + name)
+    return found
+
+
+def test_a_key_that_is_added_says_its_neutral_value():
+    assert declared(FederatedConfig) == listed(ALWAYS)
+    for algorithm, keys in ALWAYS_PARAMS.items():
+        assert declared(ALGORITHMS.load(algorithm).Params) == set(keys.split())
+
+
+def test_fingerprints_of_results_that_are_there_still_hold():
+    # As medfl gave them before keys could have a neutral value.
+    assert fingerprint(FederatedConfig()) == (
+        "4ef29aaf276777bfa79fcbc8a1d6487b2ed35d93b9872ece93118a307324ef7a"
+    )
+    other = FederatedConfig(
+        algorithm="fedprox",
+        algorithm_params={"mu": 0.1},
+        rounds=7,
+        learning_rate=0.2,
+        model="resnet18",
+        patch=[16, 24],
+        augmentation={"preset": "xray", "rotation": 5},
+        seed=3,
+        num_clients=None,
+        partition="site",
+        device="cuda:1",
+    )
+    assert fingerprint(other) == "50d938c317b8e6c6201df7e086b6d5bb0851fa92c950d55b9f7548bf4eafac23"
+
+
+def test_where_a_run_is_computed_is_not_part_of_it():
+    config = FederatedConfig()
+    places = {"device": "cuda:1", "threads": 2, "images": "disk", "memory_limit": 1.5}
+    assert fingerprint(config) == fingerprint(FederatedConfig(**places))
+    for change in ({"seed": 1}, {"rounds": 3}, {"partition": "iid"}, {"batch_size": 31}):
+        assert fingerprint(FederatedConfig(**change)) != fingerprint(config)
+
+
+class Noise(Section):
+    multiplier: float = Field(0.0, json_schema_extra=neutral(0.0))
+    delta: float = Field(1e-5, json_schema_extra=neutral(1e-5))
+
+
+class Old(Section):
+    rounds: int = 3
+
+
+class New(Old):
+    """The same, some months later."""
+
+    noise: Noise = Noise()
+    dropout: float | None = Field(None, json_schema_extra=neutral(None))
+
+
+def test_a_new_key_and_a_new_section_are_left_out_at_their_neutral_values():
+    assert deciding(New()) == deciding(Old()) == {"rounds": 3}
+    assert deciding(New(dropout=0.0)) == {"rounds": 3, "dropout": 0.0}
+    assert deciding(New(noise={"multiplier": 1})) == {"rounds": 3, "noise": {"multiplier": 1.0}}
+
+
+def prox(**params) -> FederatedConfig:
+    return FederatedConfig(algorithm="fedprox", algorithm_params=params)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({"mu": 0.001}, {"mu": "1e-3"}), ({"mu": 1}, {"mu": 1.0}), ({}, {"mu": 0.01})],
+)
+def test_a_number_may_be_written_in_several_ways(one, other):
+    assert fingerprint(prox(**one)) == fingerprint(prox(**other))
+    assert differences(prox(**one), prox(**other)) == []
+    assert validated(prox(**one)) == validated(prox(**other))
+    [value] = validated(prox(**other)).federated_learning.algorithm_params.values()
+    assert isinstance(value, float)
+
+
+def test_differences_are_all_named():
+    assert differences(prox(mu=1), prox(mu=2)) == [
+        "federated_learning.algorithm_params.mu: 1.0, now 2.0"
+    ]
+    assert set(differences(prox(), FederatedConfig(rounds=3, patch=8))) == {
+        "arm: 'fedprox', now 'fedavg'",
+        "federated_learning.algorithm: 'fedprox', now 'fedavg'",
+        "federated_learning.algorithm_params.mu: 0.01, now left out",
+        "federated_learning.rounds: 20, now 3",
+        "training.patch: None, now 8",
+    }
+
+
+def test_a_hyper_parameter_that_is_none_has_no_fingerprint():
+    with pytest.raises(MedflError, match=r"algorithm_params: unknown key `nu`; known: mu"):
+        fingerprint(prox(nu=1))
