@@ -26,7 +26,7 @@ pathvars:
     logs=f"{GRID.output_dir}/logs",
     benchmarks=f"{GRID.output_dir}/benchmarks",
     store=f"{GRID.work_root}/prepared/{{dataset}}",
-    split=f"{GRID.splits_dir}/{{dataset}}/{{partition}}/seed{{seed}}",
+    split=f"{GRID.splits_dir}/{{dataset}}/{{partition}}/{{dealing}}/seed{{seed}}",
     run="<results>/runs/{dataset}/{partition}/{arm}/seed{seed}",
 
 
@@ -34,6 +34,7 @@ pathvars:
 wildcard_constraints:
     dataset=r"[A-Za-z0-9_-]+",
     partition=r"[A-Za-z_][A-Za-z0-9_.]*(-[A-Za-z0-9.+-]+)*",
+    dealing=r"(clients\d+|natural)(-[a-z0-9.+-]+)*",
     arm=r"[A-Za-z0-9_.+-]+",
     seed=r"\d+",
 
@@ -83,7 +84,7 @@ for dataset in GRID.datasets:
             f"splits_{dataset}"
         localrule: True
         input:
-            [path for path in SPLITS if Path(path).parts[-3] == dataset],
+            [path for path in SPLITS if Path(path).parts[-4] == dataset],
 
 
 rule runs:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from benchmarks.federations import make_split, random_store
 from benchmarks.timing import Cost, Result, child, compare, interleave
+from medfl.config import SplitConfig
 from medfl.files import write_yaml
+from medfl.partition.place import split_path
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES, CLIENTS = 200, 10
@@ -21,7 +23,7 @@ def write_grid(folder: Path) -> Path:
     """A grid with one dataset and split, ready to run: one step of one client a round."""
     store = random_store(folder / "prepared" / "phantom", SAMPLES)
     split = make_split(store, "iid", CLIENTS, 0)
-    split.write(folder / "splits" / "phantom" / "iid" / "seed0.csv")
+    split.write(split_path(folder / "splits", "phantom", "iid", 0, CLIENTS, SplitConfig()))
     grid = folder / "grid.yaml"
     arms = {name: {"algorithm": "fedavg", "model": {"name": name}} for name in ("cnn", "resnet18")}
     content = {

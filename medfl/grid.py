@@ -27,6 +27,7 @@ from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
 from medfl.models.registry import check_model
 from medfl.partition import parse_partition
+from medfl.partition.place import split_path
 
 
 @dataclass(frozen=True, order=True)
@@ -88,7 +89,7 @@ class GridConfig(Section):
         False, description="prepare what is there of a dataset that is not all on this disk"
     )
     splits_dir: str = Field(
-        "data/splits", min_length=1, description="<dataset>/<partition>/seed<k>.csv"
+        "data/splits", min_length=1, description="<dataset>/<partition>/clients<n>/seed<k>.csv"
     )
     output_dir: str = Field("results", min_length=1)
     arms_file: str | None = Field("params/algorithms.yaml", description="the named arms")
@@ -133,8 +134,10 @@ class GridConfig(Section):
         ]
 
     def split_path(self, cell: Cell) -> Path:
-        """The split file of a run, which all its arms share."""
-        return Path(self.splits_dir, cell.dataset, cell.partition, f"seed{cell.seed}.csv")
+        """The split file of a run, which all its arms share, and all grids that deal alike."""
+        clients = self.clients(cell.dataset, cell.partition)
+        where = (cell.dataset, cell.partition, cell.seed)
+        return split_path(self.splits_dir, *where, clients, self.split_config())
 
     def clients(self, dataset: str, partition: str) -> int | None:
         """The number of clients of a split; None where the data's own sites decide it."""

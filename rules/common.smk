@@ -20,6 +20,7 @@ from medfl.federated.fingerprint import fingerprint
 from medfl.files import read_yaml, write_text
 from medfl.gpu import jobs_per_gpu, visible_gpus
 from medfl.grid import Cell, load_grid
+from medfl.partition.place import dealing
 from medfl.provenance import code_sha, split_sha
 from medfl.sources import source_sha
 
@@ -100,8 +101,19 @@ def prepare_options():
     return [*root, "--work-root", GRID.work_root, *partial]
 
 
+def split_file(wildcards):
+    cell = Cell(wildcards.dataset, wildcards.partition, wildcards.arm, int(wildcards.seed))
+    return str(GRID.split_path(cell))
+
+
 def clients_option(wildcards):
     number = GRID.clients(wildcards.dataset, wildcards.partition)
+    dealt = dealing(number, GRID.split_config())
+    if wildcards.dealing != dealt:
+        raise WorkflowError(
+            f"this grid deals {wildcards.dataset}/{wildcards.partition} as {dealt}, not as "
+            f"{wildcards.dealing}: name a grid that does with --configfile."
+        )
     return "" if number is None else f"--num-clients {number}"
 
 

@@ -17,12 +17,11 @@ rule split:
             caption="../workflow/report/split.rst",
         ),
     log:
-        "<logs>/split/{dataset}/{partition}/seed{seed}.log",
+        "<logs>/split/{dataset}/{partition}/{dealing}/seed{seed}.log",
     benchmark:
-        "<benchmarks>/split/{dataset}/{partition}/seed{seed}.tsv"
+        "<benchmarks>/split/{dataset}/{partition}/{dealing}/seed{seed}.tsv"
     params:
         code=lambda wildcards: split_sha(wildcards.partition),
-        # What decides a split and nothing else, so that grids which agree on it share the file.
         clients=clients_option,
         folds=folds_options(),
         work=subpath(input[0], ancestor=3),

@@ -11,7 +11,7 @@ rule train:
     input:
         # `ancient`: the split is remade whenever the store changes, so here it need only be there.
         store=ancient("<store>/dataset.yaml"),
-        split="<split>.csv",
+        split=split_file,
     output:
         metrics="<run>/metrics.json",
         config="<run>/config.yaml",

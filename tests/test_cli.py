@@ -116,7 +116,7 @@ CELL = f"{TRAIN} --grid grid.yaml --dataset phantom --partition iid --arm fedavg
         (f"{TRAIN} --grid grid.yaml --dataset phantom", "--grid needs --partition too"),
         (f"{CELL} --seed 7", "has no run phantom/iid/fedavg/seed7; did you mean"),
         (f"{CELL} --arm fedvag", "did you mean `phantom/iid/fedavg/seed0`"),
-        (CELL, "data/splits/phantom/iid/seed0.csv does not exist: make it with `medfl split`"),
+        (CELL, "phantom/iid/clients10/seed0.csv does not exist: make it with `medfl split`"),
         ("aggregate --grid grid.yaml", "no run of the grid is under results/runs"),
         ("aggregate --grid grid.yaml --partial", "no run of the grid is under results/runs"),
         ("report --grid grid.yaml", "no run of the grid is under results/runs"),

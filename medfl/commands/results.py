@@ -31,7 +31,7 @@ def report(options: argparse.Namespace) -> None:
     results = build_report(
         grid.cells(),
         folder,
-        splits_dir=grid.splits_dir,
+        splits={(c.dataset, c.partition, c.seed): grid.split_path(c) for c in grid.cells()},
         prepared_dir=Path(grid.work_root, "prepared"),
         configuration=_configuration(grid),
         settings=_settings(grid),

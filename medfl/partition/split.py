@@ -20,6 +20,7 @@ from medfl.partition.clients import assign_clients
 from medfl.partition.custom import SplitsItself, check_own
 from medfl.partition.folds import FOLDS, assign_folds
 from medfl.partition.groups import Groups
+from medfl.partition.place import partition_of
 from medfl.partition.scheme import parse_partition
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class Split:
         """Read a split and check it against the store it divides.
 
         The scheme and the seed come from the JSON file beside it, else from its path
-        (``<partition>/seed<k>.csv``).
+        (see ``medfl/partition/place.py``).
 
         Raises:
             MedflError: where the file is missing or malformed, its samples are not the store's
@@ -247,4 +248,4 @@ def _describe(path: Path) -> tuple[str, int, int, tuple[str, ...]]:
             f"{path}: neither {sidecar(path).name} nor the path (<partition>/seed<k>.csv) tells "
             "its partition and seed."
         )
-    return path.parent.name, int(seed[1]), 0, ()
+    return partition_of(path), int(seed[1]), 0, ()

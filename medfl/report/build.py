@@ -46,7 +46,7 @@ def build_report(
     cells: Iterable[CellLike],
     results_dir: str | Path,
     *,
-    splits_dir: str | Path | None = None,
+    splits: Mapping[tuple[str, str, int], Path] | None = None,
     prepared_dir: str | Path | None = None,
     configuration: Mapping[str, Any] | None = None,
     settings: Mapping[Any, str] | None = None,
@@ -56,7 +56,7 @@ def build_report(
     Args:
         cells: the expected runs.
         results_dir: the folder that holds ``runs/``.
-        splits_dir: where ``<dataset>/<partition>/seed<k>.png`` lie, for the partition pictures.
+        splits: the split file of each (dataset, partition, seed), whose picture lies beside it.
         prepared_dir: where ``<dataset>/dataset.yaml`` lie, for what the data are.
         configuration: the grid, to be shown as it is.
         settings: each cell's configuration fingerprint; a run under other settings is missing.
@@ -74,7 +74,7 @@ def build_report(
         results,
         folder / "report.html",
         figures=figures,
-        splits_dir=Path(splits_dir) if splits_dir else None,
+        splits=splits or {},
         prepared_dir=Path(prepared_dir) if prepared_dir else None,
         configuration=configuration or {},
     )

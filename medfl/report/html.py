@@ -35,7 +35,7 @@ def write_report(
     path: Path,
     *,
     figures: Sequence[Picture],
-    splits_dir: Path | None,
+    splits: Mapping[tuple[str, str, int], Path],
     prepared_dir: Path | None,
     configuration: Mapping[str, Any],
 ) -> None:
@@ -45,13 +45,12 @@ def write_report(
         results: the runs.
         path: where the page goes.
         figures: the pictures to embed.
-        splits_dir: folder of ``<dataset>/<partition>/seed<k>.png``; None leaves them out.
+        splits: the split file of each (dataset, partition, seed), whose picture lies beside it.
         prepared_dir: folder of ``<dataset>/dataset.yaml``; None leaves out what the data are.
         configuration: the grid as it was given.
     """
     datasets = [
-        _dataset(results, dataset, figures, splits_dir, prepared_dir)
-        for dataset in results.datasets
+        _dataset(results, dataset, figures, splits, prepared_dir) for dataset in results.datasets
     ]
     page = (
         environment(TEMPLATES)
@@ -82,7 +81,7 @@ def _dataset(
     results: Results,
     dataset: str,
     figures: Sequence[Picture],
-    splits_dir: Path | None,
+    splits: Mapping[tuple[str, str, int], Path],
     prepared_dir: Path | None,
 ) -> dict[str, Any]:
     own = [picture for picture in figures if picture.dataset == dataset]
@@ -100,7 +99,7 @@ def _dataset(
             metric_table(results, dataset, metric) for metric in metrics_with_values(results)
         ],
         "pictures": by_kind,
-        "splits": _split_pictures(results, dataset, splits_dir),
+        "splits": _split_pictures(results, dataset, splits),
     }
 
 
@@ -131,16 +130,15 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _split_pictures(
-    results: Results, dataset: str, splits_dir: Path | None
+    results: Results, dataset: str, splits: Mapping[tuple[str, str, int], Path]
 ) -> list[dict[str, Any]]:
     """The picture of the first seed of each partition, where the splits lie at hand."""
-    if splits_dir is None:
-        return []
     pictures = []
     for partition in results.partitions:
         for seed in results.seeds:
-            path = splits_dir / dataset / partition / f"seed{seed}.png"
-            if path.exists():
+            split = splits.get((dataset, partition, seed))
+            path = split.with_suffix(".png") if split else None
+            if path and path.exists():
                 title = names.partition_title(partition)
                 distance = results.label_distance(dataset, partition)
                 pictures.append(

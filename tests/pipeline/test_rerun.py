@@ -44,9 +44,25 @@ def test_a_changed_setting_of_every_run_trains_all_and_splits_nothing(workflow):
 
 
 @pytest.mark.slow
-def test_other_clients_remake_the_splits(workflow):
-    workflow.write_grid(num_clients=5)
+def test_other_clients_have_splits_of_their_own(workflow):
+    old = workflow.folder / "data/splits/phantom/iid/clients4/seed0.csv"
+    before = old.read_bytes()
+    workflow.write_grid(num_clients=5, output_dir="elsewhere")
     assert workflow.planned() == {**ALWAYS, "split": 4, "train": 8}
+    workflow.snakemake("--cores", "1", "splits")
+    assert old.with_name("seed0.csv").read_bytes() == before
+    assert (workflow.folder / "data/splits/phantom/iid/clients5/seed0.csv").exists()
+    # The grid of four clients finds its own as they were.
+    workflow.write_grid()
+    assert workflow.planned() == {}
+
+
+@pytest.mark.slow
+def test_a_split_that_the_grid_does_not_deal_is_refused(workflow):
+    other = "data/splits/phantom/iid/clients7/seed0.csv"
+    done = workflow.snakemake("--cores", "1", other, check=False)
+    assert done.returncode != 0
+    assert "deals phantom/iid as clients4, not as clients7" in done.stdout + done.stderr
 
 
 @pytest.mark.slow

@@ -57,18 +57,17 @@ def built(tmp_path_factory, fake):
     (runs / "fedbn/seed0/config.yaml").write_text(
         "federated_learning:\n  algorithm_params: {mu: 0.25}\n"
     )
-    prepared, splits = results_dir / "prepared", results_dir / "splits"
+    prepared, picture = results_dir / "prepared", results_dir / "splits/seed0.png"
     (prepared / "toy").mkdir(parents=True)
     (prepared / "toy/dataset.yaml").write_text(
         "title: Toy <images>\nsynthetic: true\nclasses: [a, b, c]\nlicence: MIT\ncitation: none\n"
     )
-    picture = splits / "toy/iid/seed0.png"
     picture.parent.mkdir(parents=True)
     picture.write_bytes(b"\x89PNG split picture")
     results = build_report(
         cells,
         results_dir,
-        splits_dir=splits,
+        splits={("toy", "iid", 0): picture.with_suffix(".csv")},
         prepared_dir=prepared,
         configuration={"arms": ["<fedavg>"], "num_clients": 3},
     )
@@ -118,7 +117,7 @@ def test_runs_on_different_data_are_pointed_out(cells, results_dir):
     path.write_text(path.read_text().replace("1" * 64, "9" * 64))
     page = results_dir / "report.html"
     results = Results(collect(cells, results_dir))
-    write_report(results, page, figures=[], splits_dir=None, prepared_dir=None, configuration={})
+    write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
     assert "(runs of different inputs)" in Page(page.read_text()).text
 
 

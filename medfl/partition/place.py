@@ -1,0 +1,61 @@
+"""Where the file of a split lies: all that decides the split stands in its path.
+
+``<splits>/<dataset>/<partition>/<dealing>/seed<k>.csv``, where the dealing is ``clients10``, or
+``natural`` where the data's own sites are the clients, and names the fold settings that are not
+the defaults: ``clients10-val0.1-drawn``. So no two grids write to one file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from medfl.config import SplitConfig
+
+NATURAL = "natural"
+# A word for each fold setting; a switch has one where it is off.
+WORDS = {
+    "min_samples": "min",
+    "val_fraction": "val",
+    "test_fraction": "test",
+    "official_folds": "drawn",
+}
+
+
+def split_path(
+    root: str | os.PathLike[str],
+    dataset: str,
+    partition: str,
+    seed: int,
+    clients: int | None,
+    folds: SplitConfig,
+) -> Path:
+    """The file of a split.
+
+    Args:
+        root: the folder of all splits.
+        dataset: the dataset's word.
+        partition: the scheme's word.
+        seed: what the split is drawn with.
+        clients: the number of clients; None where the data decide it.
+        folds: the settings of its folds.
+    """
+    return Path(root, dataset, partition, dealing(clients, folds), f"seed{seed}.csv")
+
+
+def dealing(clients: int | None, folds: SplitConfig) -> str:
+    """The part of a split's path that says how it is dealt, such as ``clients10-val0.1``."""
+    usual = SplitConfig()
+    parts = [NATURAL if clients is None else f"clients{clients}"]
+    for name in type(folds).model_fields:
+        value = getattr(folds, name)
+        if value != getattr(usual, name):
+            parts.append(WORDS[name] if isinstance(value, bool) else f"{WORDS[name]}{value}")
+    return "-".join(parts)
+
+
+def partition_of(path: Path) -> str:
+    """The scheme's word in the path of a split, which may lack the dealing."""
+    dealt = re.match(rf"(clients[0-9]+|{NATURAL})(-|$)", path.parent.name)
+    return (path.parent.parent if dealt else path.parent).name
