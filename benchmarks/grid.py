@@ -40,9 +40,10 @@ def write_grid(folder: Path) -> Path:
 def ours(path: Path) -> None:
     """What the workflow asks of medfl while it builds the grid, imports included."""
     from medfl.datasets.code import dataset_sha
+    from medfl.federated.code import run_code
     from medfl.federated.fingerprint import fingerprint
     from medfl.grid import load_grid
-    from medfl.provenance import code_sha
+    from medfl.partition.code import split_code
     from medfl.sources import source_sha
 
     grid = load_grid(read_yaml(path))
@@ -51,9 +52,9 @@ def ours(path: Path) -> None:
         grid.clients(cell.dataset, cell.partition)
         config = grid.run_config(cell)
         fingerprint(config)
-        code_sha(config.federated_learning.algorithm, config.model.name)
+        run_code(config)
+        split_code(cell.partition)
     dataset_sha(grid.datasets[0])
-    source_sha("medfl.partition", "medfl.store.store")
     source_sha("medfl.report", "medfl.pages")
     assert len(grid.cells()) == RUNS
 

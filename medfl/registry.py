@@ -13,7 +13,7 @@ import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -57,15 +57,23 @@ class Registry(Generic[T]):
         names: for each built-in name its ``module:attribute`` below ``package``.
         base: what a person's own class must be a subclass of, as ``package:Class``, imported only
             then; None where anything that can be called will do.
+        results_versions: of those whose numbers have changed since they came (see
+            ``medfl/versions.py``); the others are at 1.
     """
 
     def __init__(
-        self, what: str, package: str, names: Mapping[str, str], base: str | None = None
+        self,
+        what: str,
+        package: str,
+        names: Mapping[str, str],
+        base: str | None = None,
+        results_versions: Mapping[str, int] | None = None,
     ) -> None:
         self.what = what
         self.package = package
         self.base = base
         self._names = dict(names)
+        self._versions = dict(results_versions or {})
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -134,6 +142,15 @@ class Registry(Generic[T]):
         if name in self._names:
             return Sources((f"{self.package}.{self._names[name].split(':')[0]}",), ())
         return sources(self.load(name))
+
+    def versions(self, names: Iterable[str]) -> dict[str, int]:
+        """The results versions of built-in names, such as ``{"algorithm fedavg": 1}``."""
+        return {f"{self.what} {name}": self._versions.get(name, 1) for name in names}
+
+    def written_in(self, modules: Collection[str]) -> list[str]:
+        """The built-in names that are written in one of these modules of medfl."""
+        homes = {name: place.split(":")[0] for name, place in self._names.items()}
+        return [name for name in homes if f"{self.package}.{homes[name]}" in modules]
 
     def _check_kind(self, name: str, found: object) -> None:
         if self.base is None:

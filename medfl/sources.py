@@ -1,28 +1,25 @@
 """Which medfl sources something comes from, and their hash: so that an edit redoes what it touches.
 
 Sources are found by following import statements (also those inside functions) through the package,
-without importing it. What hashes what stands beside what is hashed: ``medfl/provenance.py`` for
-runs, ``medfl/datasets/code.py`` for stores.
+without importing it. What hashes what stands beside what is hashed: ``medfl/federated/code.py``
+for runs, ``medfl/partition/code.py`` for splits, ``medfl/datasets/code.py`` for stores.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from medfl.files import sha256_file
+
 PACKAGE = Path(__file__).resolve().parent
 
-# What these hold cannot change a number by itself: settings are hashed where they are used, and
-# what a registry names is hashed where it is named.
+# What these hold cannot change a number by itself: settings are hashed where they are used.
 NO_RESULT = frozenset(
-    f"medfl.{name}"
-    for name in (
-        *("config", "errors", "provenance", "registry", "sources", "gpu", "grid"),
-        *("algorithms.registry", "models.registry", "partition.registry"),
-    )
+    f"medfl.{name}" for name in ("config", "errors", "registry", "sources", "gpu", "grid")
 )
 
 
@@ -46,19 +43,35 @@ def sources(modules: Iterable[str], skip: Collection[str] = NO_RESULT) -> list[s
         inside = {name, ".".join(name.split(".")[:2])}  # a package's modules with the package
         if name not in found and inside.isdisjoint(skip) and file_of(name).is_file():
             found.add(name)
-            waiting += _imports(name)
+            waiting += imported(file_of(name))
     return sorted(found)
 
 
-def sha(
-    modules: Iterable[str], files: Iterable[Path] = (), skip: Collection[str] = NO_RESULT
-) -> str:
+def sha(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
     """Hash of ``modules``, of all they import in medfl, and of further ``files``."""
-    digest = hashlib.sha256()
-    parts = [(name, file_of(name)) for name in sources(modules, skip)]
-    for name, path in parts + [(file.name, file) for file in files]:
-        digest.update(f"{name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-    return digest.hexdigest()
+    return digest(hashes(modules), files)
+
+
+def hashes(modules: Iterable[str]) -> dict[str, str]:
+    """Module → SHA-256 of its file, of ``modules`` and of all they import in medfl."""
+    return {name: sha256_file(file_of(name)) for name in sources(modules)}
+
+
+def digest(modules: Mapping[str, str], files: Iterable[Path] = ()) -> str:
+    """One hash of modules with their hashes, and of the names and contents of further ``files``."""
+    total = hashlib.sha256()
+    for name, one in [*modules.items(), *((path.name, sha256_file(path)) for path in files)]:
+        total.update(f"{name}\n{one}\n".encode())
+    return total.hexdigest()
+
+
+def imported(path: Path) -> list[str]:
+    """The modules of medfl that a Python file imports, anywhere in it."""
+    return [
+        target
+        for _, source, attribute in _import_statements(path)
+        for target in _resolve(source, attribute)
+    ]
 
 
 def _folder(module: str) -> Path:
@@ -76,23 +89,15 @@ def file_of(module: str) -> Path:
 
 
 @lru_cache
-def _import_statements(module: str) -> list[tuple[str, str, str]]:
-    """(name bound, module, attribute) of each medfl import in a module; attribute may be ''."""
+def _import_statements(path: Path) -> list[tuple[str, str, str]]:
+    """(name bound, module, attribute) of each medfl import in a file; attribute may be ''."""
     found = []
-    for node in ast.walk(ast.parse(file_of(module).read_bytes())):
+    for node in ast.walk(ast.parse(path.read_bytes())):
         if isinstance(node, ast.Import):
             found += [(alias.asname or alias.name, alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found += [(alias.asname or alias.name, node.module, alias.name) for alias in node.names]
     return [entry for entry in found if entry[1].split(".")[0] == "medfl"]
-
-
-def _imports(module: str) -> list[str]:
-    return [
-        target
-        for _, source, attribute in _import_statements(module)
-        for target in _resolve(source, attribute)
-    ]
 
 
 def _resolve(source: str, attribute: str) -> list[str]:
@@ -101,7 +106,7 @@ def _resolve(source: str, attribute: str) -> list[str]:
         return [f"{source}.{attribute}"]
     if file_of(source).name != "__init__.py":
         return [source]
-    for bound, inner, name in _import_statements(source):
+    for bound, inner, name in _import_statements(file_of(source)):
         if bound == attribute:
             return _resolve(inner, name)
     return [source]

@@ -16,12 +16,13 @@ from medfl.datasets.edited import stamp
 from medfl.datasets.prepare import store_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
+from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
 from medfl.files import read_yaml, write_text
 from medfl.gpu import jobs_per_gpu, visible_gpus
 from medfl.grid import Cell, load_grid
+from medfl.partition.code import split_code
 from medfl.partition.place import dealing
-from medfl.provenance import code_sha, split_sha
 from medfl.sources import source_sha
 
 
@@ -88,11 +89,6 @@ def run_config(wildcards):
     return cell_config(
         wildcards.dataset, wildcards.partition, wildcards.arm, int(wildcards.seed)
     )
-
-
-def run_code(wildcards):
-    config = run_config(wildcards)
-    return code_sha(config.federated_learning.algorithm, config.model.name, config.partition)
 
 
 def prepare_options():

@@ -21,7 +21,7 @@ rule split:
     benchmark:
         "<benchmarks>/split/{dataset}/{partition}/{dealing}/seed{seed}.tsv"
     params:
-        code=lambda wildcards: split_sha(wildcards.partition),
+        code=lambda wildcards: split_code(wildcards.partition).identity,
         clients=clients_option,
         folds=folds_options(),
         work=subpath(input[0], ancestor=3),

@@ -23,8 +23,8 @@ rule train:
         "<benchmarks>/train/{dataset}/{partition}/{arm}/seed{seed}.tsv"
     params:
         folder=subpath(output.metrics, parent=True),
-        # Edits inside the package, and of the settings of this arm, redo the runs they touch.
-        code=run_code,
+        # Code that gives other numbers, and other settings of this arm, redo the runs they touch.
+        code=lambda wildcards: run_code(run_config(wildcards)).identity,
         settings=lambda wildcards: fingerprint(run_config(wildcards)),
     threads: 1
     resources:

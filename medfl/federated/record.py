@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +19,7 @@ from medfl.federated.fingerprint import fingerprint
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import atomic_path, write_csv, write_json
 from medfl.metrics import federated
+from medfl.versions import Code
 
 ROUNDS = (
     "round",
@@ -158,7 +159,9 @@ def _clients(trainer: FederatedTrainer, result: Evaluation | None) -> dict[str, 
     }
 
 
-def provenance(config: FederatedConfig, device: torch.device, **hashes: str) -> dict[str, Any]:
+def provenance(
+    config: FederatedConfig, device: torch.device, code: Code, inputs: Mapping[str, str]
+) -> dict[str, Any]:
     """Where a result comes from: code, versions, machine, hashes of its inputs."""
     return {
         "git_commit": git_commit(),
@@ -171,7 +174,9 @@ def provenance(config: FederatedConfig, device: torch.device, **hashes: str) -> 
         "cuda_available": torch.cuda.is_available(),
         "threads": config.training.threads,
         "config_sha256": fingerprint(config),
-        **hashes,
+        "results_versions": code.versions,
+        "code_sha": code.sha,
+        **inputs,
     }
 
 

@@ -18,6 +18,7 @@ from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated import checkpoint
 from medfl.federated.client import FederatedClient
+from medfl.federated.code import run_code
 from medfl.federated.data import FederatedData
 from medfl.federated.disk import DiskImages
 from medfl.federated.fingerprint import differences, fingerprint, validated
@@ -26,8 +27,8 @@ from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import cannot_write, read_yaml, sha256_file, write_yaml
 from medfl.partition import Split, parse_partition
-from medfl.provenance import code_sha
 from medfl.store import Store
+from medfl.versions import Code
 
 log = logging.getLogger("medfl")
 OUTPUTS = ("config.yaml", "rounds.csv", "clients.csv", "metrics.json", "model.safetensors")
@@ -58,15 +59,13 @@ def execute(
     """
     config = validated(config)
     store = Store.open(store_path)
-    hashes = {
-        "code_sha": code_sha(
-            config.federated_learning.algorithm, config.model.name, config.partition
-        ),
+    inputs = {
         "store_fingerprint": store.fingerprint(),
         "split_sha256": sha256_file(_existing(split_path)),
     }
+    code = run_code(config)
     ours = check_folder(folder, config, overwrite)
-    complete = _complete(folder, config, hashes, overwrite)
+    complete = _complete(folder, config, code, inputs, overwrite)
     if complete:
         return complete
     # All that can be wrong is found before anything is written, or an older run is removed.
@@ -76,8 +75,9 @@ def execute(
     _check_split(split, config, split_path)
     training = config.training
     data = FederatedData(store, split, device, training.images, training.memory_limit)
-    origin = provenance(config, device, **hashes) | {"started": started}
-    key = json.dumps([fingerprint(config), hashes], sort_keys=True)
+    origin = provenance(config, device, code, inputs) | {"started": started}
+    # The hash of all sources: with one and the same results version, state may lie differently.
+    key = json.dumps([fingerprint(config), code.sha, inputs], sort_keys=True)
     server = FederatedServer(config, data)
     rounds = config.federated_learning.rounds
     trainer = FederatedTrainer(
@@ -155,26 +155,29 @@ def check_folder(folder: Path, config: FederatedConfig, overwrite: bool = False)
 
 
 def _complete(
-    folder: Path, config: FederatedConfig, hashes: dict[str, str], overwrite: bool
+    folder: Path, config: FederatedConfig, code: Code, inputs: dict[str, str], overwrite: bool
 ) -> dict[str, Any] | None:
     """The metrics of this very run where all of it is there."""
     try:
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        origin = {key: metrics["provenance"].get(key) for key in ("config_sha256", *hashes)}
+        origin = dict(metrics["provenance"])
         finished = metrics["status"] == "diverged" or bool(metrics["last"]["test"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    if origin.pop("config_sha256") != fingerprint(config):
+    if origin.get("config_sha256") != fingerprint(config):
         return None
-    if origin == hashes:
+    changed = [key for key, value in inputs.items() if origin.get(key) != value]
+    old = Code(str(origin.get("code_sha")), origin.get("results_versions"))
+    if not code.same_numbers(old):
+        changed.insert(0, f"code: {old.identity}, now {code.identity}")
+    if not changed:
         whole = finished and all((folder / name).is_file() for name in OUTPUTS)
         return metrics if whole else None
     if overwrite:
         return None
-    changed = ", ".join(key for key in hashes if origin[key] != hashes[key])
     raise MedflError(
-        f"{folder} holds a run of this configuration with other code or data ({changed}). "
-        "Choose another folder, or replace that run with --overwrite."
+        f"{folder} holds a run of this configuration with other code or data "
+        f"({'; '.join(changed)}). Choose another folder, or replace that run with --overwrite."
     )
 
 

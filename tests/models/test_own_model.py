@@ -10,11 +10,12 @@ import yaml
 
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
+from medfl.federated.code import run_code
 from medfl.grid import load_grid
 from medfl.models import MODELS, build_model, normalization_modules
 from medfl.models.registry import check_model
-from medfl.provenance import code_sha
 from medfl.store import DatasetInfo, Sample, write_store
+from medfl.versions import code_of
 
 NETS = """
 from torch import nn
@@ -53,10 +54,10 @@ def my_nets(tmp_path, monkeypatch):
     path.write_text(NETS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    code_sha.cache_clear()
+    code_of.cache_clear()
     yield path
     sys.modules.pop("my_nets", None)
-    code_sha.cache_clear()
+    code_of.cache_clear()
 
 
 def test_it_is_built_with_what_the_data_need():
@@ -121,11 +122,12 @@ def test_a_grid_is_checked_with_its_networks():
 
 
 def test_its_file_counts_for_the_hash_of_a_run(my_nets):
-    first = code_sha("fedavg", "my_nets:Net", "iid")
-    assert first != code_sha("fedavg", "cnn", "iid")
+    own = FederatedConfig(model="my_nets:Net")
+    first = run_code(own).identity
+    assert first != run_code(FederatedConfig()).identity
     my_nets.write_text(NETS + "# edited\n")
-    code_sha.cache_clear()
-    assert code_sha("fedavg", "my_nets:Net", "iid") != first
+    code_of.cache_clear()
+    assert run_code(own).identity != first
 
 
 def test_a_run_file_names_it(tmp_path):

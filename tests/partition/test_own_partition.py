@@ -11,9 +11,11 @@ import pytest
 
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
+from medfl.federated.code import run_code
 from medfl.grid import load_grid
 from medfl.partition import Split, client_transform, make_split, parse_partition, partition_title
-from medfl.provenance import code_sha, split_sha
+from medfl.partition.code import split_code
+from medfl.versions import code_of
 
 OWN = '''
 import numpy as np
@@ -70,12 +72,10 @@ def my_parts(tmp_path, monkeypatch):
     path.write_text(OWN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    for cached in (code_sha, split_sha):
-        cached.cache_clear()
+    code_of.cache_clear()
     yield path
     sys.modules.pop("my_parts", None)
-    for cached in (code_sha, split_sha):
-        cached.cache_clear()
+    code_of.cache_clear()
 
 
 def test_it_deals_by_its_shares(make_store, tmp_path):
@@ -158,9 +158,8 @@ def test_a_grid_names_it():
 
 def test_its_file_counts_for_the_hashes_of_splits_and_runs(my_parts):
     def hashes(word):
-        for cached in (code_sha, split_sha):
-            cached.cache_clear()
-        return split_sha(word), code_sha("fedavg", "cnn", word)
+        code_of.cache_clear()
+        return split_code(word).identity, run_code(FederatedConfig(partition=word)).identity
 
     before, built_in = hashes("my_parts.Lead-0.7"), hashes("iid")
     my_parts.write_text(OWN + "# edited\n")

@@ -114,8 +114,11 @@ def test_a_job_has_one_thread_a_log_and_a_benchmark(finished):
 
 def test_starting_the_workflow_imports_no_torch():
     code = (
-        "import sys; import medfl.grid, medfl.gpu; from medfl.provenance import code_sha;"
-        "code_sha('scaffold', 'resnet18', 'iid'); sys.exit('torch' in sys.modules)"
+        "import sys; import medfl.grid, medfl.gpu; from medfl.config import FederatedConfig as C;"
+        "from medfl.federated.code import run_code; from medfl.federated.fingerprint import *;"
+        "run = C(algorithm='scaffold', model='resnet18'); run_code(run); fingerprint(run);"
+        "from medfl.partition.code import split_code; split_code('iid');"
+        "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 

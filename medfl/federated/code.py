@@ -1,0 +1,27 @@
+"""Which code a run's numbers come from."""
+
+from __future__ import annotations
+
+from medfl.algorithms.registry import ALGORITHMS
+from medfl.config import FederatedConfig
+from medfl.models.registry import MODELS
+from medfl.partition.registry import PARTITIONS
+from medfl.partition.scheme import split_word
+from medfl.versions import Code, code_of
+
+ENGINE = 1
+"""The results version of all that trains and measures and has no name in the configuration."""
+
+
+def run_code(config: FederatedConfig) -> Code:
+    """The engine's code, and that of what the run names.
+
+    The partition takes part because it may change the images that a client sees.
+    """
+    partition, _ = split_word(config.partition)
+    named = (
+        (ALGORITHMS, config.federated_learning.algorithm),
+        (MODELS, config.model.name),
+        (PARTITIONS, partition),
+    )
+    return code_of(("medfl.federated",), ("engine", ENGINE), named)
