@@ -1,7 +1,7 @@
-"""Golden federations: what every algorithm and every model gives, number by number.
+"""Golden files: what every algorithm, model and partition gives, number by number.
 
-`python tests/goldens.py` writes the files that are missing in tests/golden; tests/test_golden.py
-runs the same federations and compares.
+tests/test_golden.py runs the same again and compares; `make golden` (tests/renew.py), and nothing
+else, writes the files in tests/golden.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from federations import ALGORITHMS, Normed, federation, small_store, split_of
 from torch import nn
@@ -21,8 +22,9 @@ from torch import nn
 from medfl.config import FederatedConfig
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.federated.record import run_metrics
-from medfl.files import write_json
 from medfl.models import MODELS
+from medfl.partition import client_transform, make_split, parse_partition
+from medfl.partition.registry import PARTITIONS
 
 FOLDER = Path(__file__).parent / "golden"
 # Rounding differs between processors and builds of PyTorch; a few rounds carry it this far.
@@ -80,17 +82,86 @@ ENGINE: dict[str, dict[str, Any]] = {
 }
 
 
+def _varied(images: tuple[int, ...] = (1, 32, 32), labels: Any = None, **info: Any) -> Any:
+    """A store of 18 samples that is in some way unlike ``small_store``."""
+    store = small_store(18, size=32)
+    random = np.random.default_rng(7)
+    store.images = random.integers(0, 256, (18, *images), dtype=np.uint8)
+    store.labels = store.labels if labels is None else labels(store.labels)
+    channels = images[0]
+    statistics = {"mean": (0.45, 0.5, 0.55)[:channels], "std": (0.25, 0.2, 0.3)[:channels]}
+    store.info = replace(store.info, **(statistics | info))
+    return store
+
+
+# Settings of the engine under which built-in networks train: the store, and keys of the run.
+BUILT_IN: dict[str, tuple[Any, dict[str, Any]]] = {
+    "volumes": (_varied((1, 8, 8, 8)), {"model": "cnn", "augmentation": {"preset": "ct"}}),
+    "deep-volumes": (_varied((1, 16, 16, 16)), {"model": "resnet18"}),
+    "multilabel": (
+        _varied(labels=lambda one: np.eye(3, dtype=np.int64)[one] | (1, 0, 0), task="multilabel"),
+        {"model": "cnn", "normalization": "group"},
+    ),
+    "modalities": (
+        _varied((2, 32, 32), branches=(1, 1)),
+        {
+            "model": "cnn",
+            "partition": "noise-0.1",
+            "fusion": "late",
+            "augmentation": {"preset": "mri", "cutmix": 1.0},
+        },
+    ),
+    "colour": (
+        _varied((3, 32, 32), modality="XC"),
+        {
+            "model": "cnn",
+            "partition": "scanner-0.5",
+            "augmentation": {"preset": "histology", "strength": "strong"},
+        },
+    ),
+    "speckle": (_varied(), {"model": "mlp", "augmentation": {"preset": "ultrasound"}}),
+}
+
+
 def names() -> list[str]:
     """Every golden file, without its ending."""
-    kinds = {"algorithm": ALGORITHMS, "engine": ENGINE, "model": MODELS}
+    partitions = [word for word in PARTITIONS if word != "custom"]  # it gives what a person writes
+    engine = [*ENGINE, *BUILT_IN]
+    kinds = {"algorithm": ALGORITHMS, "engine": engine, "model": MODELS, "partition": partitions}
     return [f"{kind}-{word}" for kind, words in kinds.items() for word in words]
 
 
-def run(name: str) -> dict[str, Any]:
-    """Train one golden federation and give all of its numbers."""
+def covers(name: str) -> list[str]:
+    """What takes part in a golden file and has a results version; first what the file is about."""
     kind, _, word = name.partition("-")
+    if kind == "partition":
+        return [f"partition {word}", "split"]
     if kind == "model":
-        trainer = _model(word)
+        return [f"model {word}", "engine", "algorithm fedavg"]
+    if kind == "algorithm":
+        return [f"algorithm {word.split('-')[0]}", "engine"]
+    if word in BUILT_IN:
+        settings = BUILT_IN[word][1]
+        partition = settings.get("partition", "iid").split("-")[0]
+        return [
+            "engine",
+            "algorithm fedavg",
+            f"model {settings['model']}",
+            f"partition {partition}",
+        ]
+    named = ENGINE[word].get("algorithm")
+    return [f"algorithm {named}", "engine"] if named else ["engine", "algorithm fedavg"]
+
+
+def run(name: str) -> dict[str, Any]:
+    """Train one golden federation, or make golden splits, and give all numbers."""
+    kind, _, word = name.partition("-")
+    if kind == "partition":
+        return _partition(word)
+    if kind == "model":
+        trainer = _built_in(small_store(18, size=32), {"model": word})
+    elif word in BUILT_IN:
+        trainer = _built_in(*BUILT_IN[word])
     elif kind == "engine":
         trainer = federation(**(SETTINGS | ENGINE[word]))
     else:
@@ -115,14 +186,11 @@ def run(name: str) -> dict[str, Any]:
     }
 
 
-def _model(word: str) -> FederatedTrainer:
-    """Two clients train a built-in model for one step each, in double precision."""
-    sizes = [4, 6]
-    store = small_store(sum(sizes) + 8, size=32)
-    data = FederatedData(store, split_of(store, sizes)).double()
-    config = FederatedConfig(
-        num_clients=2, rounds=1, batch_size=6, evaluate_every=100, model={"name": word}
-    )
+def _built_in(store: Any, settings: Mapping[str, Any]) -> FederatedTrainer:
+    """Two clients train a built-in network for one step each, in double precision."""
+    split = replace(split_of(store, [4, 6]), partition=settings.get("partition", "iid"))
+    data = FederatedData(store, split).double()
+    config = FederatedConfig(num_clients=2, rounds=1, batch_size=6, evaluate_every=100, **settings)
     torch.set_default_dtype(torch.float64)
     try:
         server = FederatedServer(config, data)
@@ -130,6 +198,28 @@ def _model(word: str) -> FederatedTrainer:
         torch.set_default_dtype(torch.float32)
     clients = [FederatedClient(client, data) for client in data.clients]
     return FederatedTrainer(config, server, clients)
+
+
+def _partition(name: str) -> dict[str, Any]:
+    """Splits of 90 patients of three sites, two images each, and what clients see of an image."""
+    value = PARTITIONS.load(name).value
+    word = name if value is None else f"{name}-{value.example}"
+    store = small_store(180, size=8)
+    patients = np.arange(180) // 2
+    store.groups = np.char.add("g", patients.astype(str))
+    store.sites = np.array(["east", "north", "west"])[patients % 3]
+    store.folds = np.array(["train", "train", "train", "val", "test"])[patients % 5]
+    clients = None if parse_partition(word).natural else 6
+    splits = {}
+    for seed, official in ((0, False), (1, True)):
+        split = make_split(store, word, clients, seed, official_folds=official)
+        seen = [client_transform(word, client, split.num_clients, seed) for client in (0, 1)]
+        splits[f"seed{seed}"] = {
+            "clients": " ".join(map(str, split.clients)),
+            "folds": " ".join(split.folds),
+            "images": [see(store.images[:1]).ravel().tolist() for see in seen if see],
+        }
+    return {"word": word, "splits": splits}
 
 
 def _numbers(tensor: torch.Tensor) -> Any:
@@ -183,19 +273,11 @@ def differences(golden: Any, found: Any, exact: bool, place: str = "") -> Iterat
         yield f"{place}: {found!r} was {golden!r}"
 
 
+def path(name: str) -> Path:
+    """Where a golden file lies."""
+    return FOLDER / f"{name}.json"
+
+
 def read(name: str) -> dict[str, Any]:
     """One golden file."""
-    return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-
-
-def main() -> None:
-    """Write the files that are missing."""
-    for name in names():
-        path = FOLDER / f"{name}.json"
-        if not path.exists():
-            write_json(path, {"machine": machine(), **run(name)})
-            print(path.name, file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()
+    return json.loads(path(name).read_text(encoding="utf-8"))

@@ -12,6 +12,8 @@ from medfl.versions import Code, code_of
 ENGINE = 1
 """The results version of all that trains and measures and has no name in the configuration."""
 
+ROOTS = ("medfl.federated",)
+
 
 def run_code(config: FederatedConfig) -> Code:
     """The engine's code, and that of what the run names.
@@ -24,4 +26,4 @@ def run_code(config: FederatedConfig) -> Code:
         (MODELS, config.model.name),
         (PARTITIONS, partition),
     )
-    return code_of(("medfl.federated",), ("engine", ENGINE), named)
+    return code_of(ROOTS, ("engine", ENGINE), named)

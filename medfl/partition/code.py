@@ -9,8 +9,10 @@ from medfl.versions import Code, code_of
 SPLIT = 1
 """The results version of what all partitions share: folds, groups, and how these are dealt."""
 
+ROOTS = ("medfl.partition", "medfl.store.store")
+
 
 def split_code(partition: str) -> Code:
     """The code of the rooms in which splits are made, and of the partition of this word."""
     named = ((PARTITIONS, split_word(partition)[0]),)
-    return code_of(("medfl.partition", "medfl.store.store"), ("split", SPLIT), named)
+    return code_of(ROOTS, ("split", SPLIT), named)

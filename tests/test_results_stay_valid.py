@@ -1,0 +1,132 @@
+"""What makes a finished run stale, on a copy of the package that is edited as a person would."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import stamp
+
+from medfl import sources
+from medfl.files import write_json
+from medfl.versions import STAMP
+
+ROOT = Path(__file__).resolve().parents[1]
+# Trains the run unless it is there; the last line says which.
+RUN = """
+import sys, time
+from pathlib import Path
+from federations import small_store, split_of
+from medfl.config import FederatedConfig
+from medfl.store import Sample, write_store
+from medfl.errors import MedflError
+from medfl.federated.run import execute
+
+if not Path("store").exists():
+    memory = small_store(60, size=8)
+    samples = [
+        Sample(f"s{i}", (memory.info.classes[k],), f"g{i}") for i, k in enumerate(memory.labels)
+    ]
+    store = write_store("store", memory.info, samples, memory.images)
+    Path("iid").mkdir()
+    split_of(store, [12, 16, 8]).write("iid/seed0.csv")
+config = FederatedConfig(
+    algorithm="fedprox", dataset="test", partition="iid", rounds=1, model="logistic",
+    num_clients=3, device="cpu",
+)
+model = Path("run/model.safetensors")
+before = model.stat().st_mtime_ns if model.exists() else None
+try:
+    execute(config, Path("store"), Path("iid/seed0.csv"), Path("run"))
+    print("kept" if model.stat().st_mtime_ns == before else "trained")
+except MedflError as error:
+    print(f"stale: {error}")
+"""
+
+
+class Copy:
+    """The package in a folder of its own, whose sources count as stamped at the start."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(ROOT / "medfl", folder / "medfl", ignore=ignore)
+        self.stamp()
+
+    def run(self) -> str:
+        path = os.pathsep.join([str(self.folder), str(ROOT / "tests")])
+        environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-c", RUN]
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip().splitlines()[-1]
+
+    def stamp(self) -> None:
+        """What `make stamp` writes after the golden test, for the sources of the copy."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sources, "PACKAGE", self.folder / "medfl")
+            sources._import_statements.cache_clear()
+            content = stamp.sources()
+        sources._import_statements.cache_clear()
+        write_json(self.folder / "medfl" / STAMP.name, content)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.folder / "medfl" / name
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, (name, old)
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def append(self, name: str, text: str) -> None:
+        with open(self.folder / "medfl" / name, "a", encoding="utf-8") as file:
+            file.write(text)
+
+
+def test_a_run_outlives_a_new_feature_and_no_change_of_its_numbers(tmp_path):
+    medfl = Copy(tmp_path)
+    assert medfl.run() == "trained"
+
+    # A feature is added: a section that is neutral, an edited module, a comment in the engine.
+    medfl.append(
+        "config/sections.py",
+        "\n\nclass Sharing(Section):\n"
+        "    strength: float = Field(0.0, json_schema_extra=neutral(0.0))\n",
+    )
+    medfl.edit(
+        "config/run.py",
+        "    privacy: Privacy = Privacy()\n",
+        "    privacy: Privacy = Privacy()\n    sharing: Sharing = Sharing()\n",
+    )
+    medfl.edit(
+        "config/run.py",
+        "from medfl.config.sections import ",
+        "from medfl.config.sections import Sharing\nfrom medfl.config.sections import ",
+    )
+    medfl.append("report/tables.py", "\n# Another look.\n")
+    medfl.append("federated/client.py", "\n# Said better.\n")
+    medfl.stamp()
+    assert medfl.run() == "kept"
+
+    # An algorithm is edited: its sources are no longer those that the golden test knows.
+    medfl.append("algorithms/fedprox.py", "\n# Perhaps more than a comment.\n")
+    said = medfl.run()
+    assert said.startswith("stale:")
+    assert "other code or data (code: engine 1, algorithm fedprox 1, " in said
+    # Another algorithm than the run's does not touch it.
+    medfl.edit("algorithms/fedprox.py", "\n# Perhaps more than a comment.\n", "")
+    medfl.append("algorithms/moon.py", "\n# Edited.\n")
+    assert medfl.run() == "kept"
+
+    # Its numbers changed: the version is raised, and all is stamped.
+    medfl.edit(
+        "algorithms/registry.py",
+        '    package="medfl.algorithms",\n',
+        '    package="medfl.algorithms",\n    results_versions={"fedprox": 2},\n',
+    )
+    medfl.stamp()
+    assert "now engine 1, algorithm fedprox 2, model logistic 1, partition iid 1" in medfl.run()
