@@ -1,5 +1,7 @@
 # make demo     environment, synthetic data, the default grid, tables, figures, report
 # make test     the quick tests;  make lint: style and types;  make bench: speed and memory
+# make stamp    after an edit of what gives numbers: results stay valid, if the golden test passes
+# make golden   after a change of numbers that is meant: see CONTRIBUTING.md
 PYTHON ?= python3.11
 VENV ?= .venv
 CORES ?= all
@@ -7,7 +9,7 @@ BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo install test lint bench clean lock
+.PHONY: demo install test lint stamp golden bench clean lock
 
 demo: $(READY)
 	@echo "The default grid on synthetic images (params/default.yaml); what a run says: results/logs/"
@@ -33,6 +35,13 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+stamp: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/stamp.py
+
+golden: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/renew.py
+	OMP_NUM_THREADS=1 $(BIN)/python tests/stamp.py
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks

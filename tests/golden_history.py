@@ -15,16 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import goldens
+from stamp import REGISTRIES
 
-from medfl.algorithms.registry import ALGORITHMS
 from medfl.federated.code import ENGINE
 from medfl.files import write_json
-from medfl.models.registry import MODELS
 from medfl.partition.code import SPLIT
-from medfl.partition.registry import PARTITIONS
 
 FILE = Path(__file__).parent / "golden" / "versions.json"
-REGISTRIES = (ALGORITHMS, MODELS, PARTITIONS)
 # What has no name in the configuration: where its version stands.
 SHARED = {
     "engine": "ENGINE in medfl/federated/code.py",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-from golden_history import REGISTRIES
-
+from medfl.algorithms.registry import ALGORITHMS
 from medfl.federated import code as runs
 from medfl.files import write_json
+from medfl.models.registry import MODELS
 from medfl.partition import code as splits
+from medfl.partition.registry import PARTITIONS
 from medfl.sources import hashes
 from medfl.versions import STAMP, read_stamp
+
+REGISTRIES = (ALGORITHMS, MODELS, PARTITIONS)
+"""What a configuration names and what decides numbers."""
 
 
 def sources() -> dict[str, str]:
@@ -27,17 +32,27 @@ def edited() -> list[str]:
     return sorted(name for name in stamp.keys() | now.keys() if stamp.get(name) != now.get(name))
 
 
+def write(content: dict[str, str]) -> None:
+    """Write the stamp."""
+    write_json(STAMP, dict(sorted(content.items())))
+
+
+def stamp_copy(folder: Path) -> None:
+    """Stamp a copy of the package, which lies in ``folder``, as `make stamp` would there."""
+    path = os.pathsep.join([str(folder), str(Path(__file__).parent)])
+    command = [sys.executable, "-c", "import stamp; stamp.write(stamp.sources())"]
+    subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": path}, check=True)
+
+
 def main() -> str | None:
     """Run the golden test and stamp; what stands against it, or None."""
     before = sources()
     test = Path(__file__).with_name("test_golden.py")
     if subprocess.run([sys.executable, "-m", "pytest", str(test)]).returncode:
-        return (
-            "Not stamped: the golden test fails (`make golden` is for numbers changed on purpose)."
-        )
+        return "Not stamped: the golden test fails. (`make golden` takes numbers that are meant.)"
     if before != sources():
         return "Not stamped: sources were edited while the golden test ran. Run it again."
-    write_json(STAMP, dict(sorted(before.items())))
+    write(before)
     print(f"{len(before)} sources stamped.")
     return None
 

@@ -8,12 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-import stamp
-
-from medfl import sources
-from medfl.files import write_json
-from medfl.versions import STAMP
+from stamp import stamp_copy
 
 ROOT = Path(__file__).resolve().parents[1]
 # Trains the run unless it is there; the last line says which.
@@ -55,7 +50,7 @@ class Copy:
         self.folder = folder
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / "medfl", folder / "medfl", ignore=ignore)
-        self.stamp()
+        stamp_copy(folder)
 
     def run(self) -> str:
         path = os.pathsep.join([str(self.folder), str(ROOT / "tests")])
@@ -66,15 +61,6 @@ class Copy:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip().splitlines()[-1]
-
-    def stamp(self) -> None:
-        """What `make stamp` writes after the golden test, for the sources of the copy."""
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(sources, "PACKAGE", self.folder / "medfl")
-            sources._import_statements.cache_clear()
-            content = stamp.sources()
-        sources._import_statements.cache_clear()
-        write_json(self.folder / "medfl" / STAMP.name, content)
 
     def edit(self, name: str, old: str, new: str) -> None:
         path = self.folder / "medfl" / name
@@ -109,7 +95,7 @@ def test_a_run_outlives_a_new_feature_and_no_change_of_its_numbers(tmp_path):
     )
     medfl.append("report/tables.py", "\n# Another look.\n")
     medfl.append("federated/client.py", "\n# Said better.\n")
-    medfl.stamp()
+    stamp_copy(tmp_path)
     assert medfl.run() == "kept"
 
     # An algorithm is edited: its sources are no longer those that the golden test knows.
@@ -128,5 +114,5 @@ def test_a_run_outlives_a_new_feature_and_no_change_of_its_numbers(tmp_path):
         '    package="medfl.algorithms",\n',
         '    package="medfl.algorithms",\n    results_versions={"fedprox": 2},\n',
     )
-    medfl.stamp()
+    stamp_copy(tmp_path)
     assert "now engine 1, algorithm fedprox 2, model logistic 1, partition iid 1" in medfl.run()

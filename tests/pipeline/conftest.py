@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from stamp import stamp_copy
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -108,6 +109,7 @@ def copy_workflow(folder: Path) -> None:
         else:
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copy(source, folder / name)
+    stamp_copy(folder)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from stamp import stamp_copy
 
 ALWAYS = {"aggregate": 1, "report": 1}
 
@@ -75,6 +76,15 @@ def test_where_a_run_is_computed_changes_nothing(workflow):
 def test_editing_one_algorithm_runs_only_its_arms(workflow):
     workflow.append("medfl/algorithms/fedprox.py", "\n# edited\n")
     assert workflow.planned() == {**ALWAYS, "train": 4}
+
+
+@pytest.mark.slow
+def test_an_edit_that_changes_no_number_runs_nothing_once_it_is_stamped(workflow):
+    for name in ("algorithms/fedprox", "federated/server", "partition/folds"):
+        workflow.append(f"medfl/{name}.py", "\n# said better\n")
+    assert workflow.planned() == {**ALWAYS, "split": 4, "train": 8}
+    stamp_copy(workflow.folder)
+    assert workflow.planned() == {}
 
 
 @pytest.mark.slow
