@@ -23,7 +23,7 @@ from medfl.report.findings import (
     paired_rows,
     rank_rows,
 )
-from medfl.report.origin import arm_rows, code_origin, input_hashes
+from medfl.report.origin import arm_rows, code_origin, input_hashes, of_edited_sources
 from medfl.report.results import Results
 from medfl.report.tables import main_table, metric_table, metrics_with_values
 
@@ -64,6 +64,7 @@ def write_report(
             diverged=[_place(run) for run in results.having(DIVERGED)],
             missing=[_place(run) for run in results.having(MISSING)],
             provenance=code_origin(results),
+            of_edited_sources=of_edited_sources(results),
             hashes=input_hashes(results),
             configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
             has_configuration=bool(configuration),

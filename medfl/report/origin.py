@@ -62,8 +62,14 @@ def code_origin(results: Results) -> list[tuple[str, list[tuple[str, int]]]]:
     for run in results.runs:
         for key, value in ((run.record or {}).get("provenance") or {}).items():
             if key not in _PER_RUN:
-                counts.setdefault(key, Counter())[str(value)] += 1
+                counts.setdefault(key, Counter())["–" if value is None else str(value)] += 1
     return [(key.replace("_", " "), count.most_common()) for key, count in counts.items()]
+
+
+def of_edited_sources(results: Results) -> int:
+    """How many runs come from sources that are not as the golden test knows them."""
+    records = [run.record for run in results.runs if run.record]
+    return sum(not (record.get("provenance") or {}).get("results_versions") for record in records)
 
 
 def input_hashes(results: Results) -> list[dict[str, Any]]:

@@ -131,6 +131,7 @@ def write_run(
             "store_fingerprint": "a" * 64,
             "split_sha256": f"{cell.seed}" * 64,
             "config_sha256": "c" * 64,
+            "results_versions": "engine 1, algorithm fedavg 1, model cnn 1, partition iid 1",
             "code_sha": "d" * 64,
             "started": "2020-01-01T00:00:00",
         },

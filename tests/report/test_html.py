@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -119,6 +120,23 @@ def test_runs_on_different_data_are_pointed_out(cells, results_dir):
     results = Results(collect(cells, results_dir))
     write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
     assert "(runs of different inputs)" in Page(page.read_text()).text
+
+
+def test_runs_of_edited_sources_are_pointed_out(cells, results_dir):
+    page = results_dir / "report.html"
+
+    def text():
+        results = Results(collect(cells, results_dir))
+        write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
+        return Page(page.read_text()).text
+
+    assert "engine 1, algorithm fedavg 1, model cnn 1, partition iid 1" in text()
+    assert "edited sources" not in text()
+    path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
+    record = json.loads(path.read_text())
+    record["provenance"]["results_versions"] = None
+    path.write_text(json.dumps(record))
+    assert "1 of 30 runs come from edited sources" in text()
 
 
 def test_headline_names_the_report_once_it_is_there(built):
