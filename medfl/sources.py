@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from medfl.files import sha256_file
@@ -23,7 +23,7 @@ NO_RESULT = frozenset(
 )
 
 
-@lru_cache
+@cache
 def source_sha(*modules: str) -> str:
     """Hash of ``modules`` (a package stands for all its files) and of all they import in medfl."""
     folders = [folder for name in modules if (folder := _folder(name)).is_dir()]
@@ -53,8 +53,22 @@ def sha(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
 
 
 def hashes(modules: Iterable[str]) -> dict[str, str]:
-    """Module → SHA-256 of its file, of ``modules`` and of all they import in medfl."""
-    return {name: sha256_file(file_of(name)) for name in sources(modules)}
+    """Module → SHA-256 of its file, of ``modules`` and of all they import in medfl, by name."""
+    found: dict[str, str] = {}
+    for module in modules:
+        found |= _hashes(module)
+    return dict(sorted(found.items()))
+
+
+@cache  # a grid asks for the same rooms again and again
+def _hashes(module: str) -> dict[str, str]:
+    return {name: sha256_file(file_of(name)) for name in sources([module])}
+
+
+def forget() -> None:
+    """Read all files anew when they are asked for next: they were edited while this runs."""
+    for cached in (source_sha, _hashes, _import_statements):
+        cached.cache_clear()
 
 
 def digest(modules: Mapping[str, str], files: Iterable[Path] = ()) -> str:
@@ -88,7 +102,7 @@ def file_of(module: str) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-@lru_cache
+@cache
 def _import_statements(path: Path) -> list[tuple[str, str, str]]:
     """(name bound, module, attribute) of each medfl import in a file; attribute may be ''."""
     found = []

@@ -13,7 +13,7 @@ from medfl.files import write_json
 from medfl.models.registry import MODELS
 from medfl.partition import code as splits
 from medfl.partition.registry import PARTITIONS
-from medfl.sources import hashes
+from medfl.sources import forget, hashes
 from medfl.versions import STAMP, read_stamp
 
 REGISTRIES = (ALGORITHMS, MODELS, PARTITIONS)
@@ -22,6 +22,7 @@ REGISTRIES = (ALGORITHMS, MODELS, PARTITIONS)
 
 def sources() -> dict[str, str]:
     """Module → SHA-256 of its file, for all that a run or a split may come from."""
+    forget()
     named = [registry.sources(name) for registry in REGISTRIES for name in registry]
     return hashes([*runs.ROOTS, *splits.ROOTS, *(m for found in named for m in found.modules)])
 

@@ -42,8 +42,7 @@ def test_an_edit_changes_the_hash_of_what_uses_it(tmp_path, monkeypatch):
     monkeypatch.setattr(followed, "PACKAGE", package)
 
     def sha(module: str) -> str:
-        for cached in (source_sha, followed._import_statements):
-            cached.cache_clear()
+        followed.forget()
         return source_sha(module)
 
     try:
@@ -57,5 +56,4 @@ def test_an_edit_changes_the_hash_of_what_uses_it(tmp_path, monkeypatch):
         (package / "room" / "a.py").write_text("# an import inside a function counts too\n")
         assert sha("medfl.b") == before
     finally:
-        for cached in (source_sha, followed._import_statements):
-            cached.cache_clear()
+        followed.forget()

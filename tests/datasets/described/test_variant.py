@@ -69,7 +69,9 @@ def test_an_edit_of_the_bases_reader_makes_it_again(ham, made, monkeypatch):
     monkeypatch.setattr(
         sources, "file_of", lambda name: edited if name.endswith("ham10000") else found(name)
     )
+    sources.forget()
     assert dataset_sha("mine") != before
+    sources.forget()
 
 
 def test_sizes_of_the_base_hold(place):
