@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from medfl.algorithms.registry import ALGORITHMS
+from medfl.chain import check_chain
 from medfl.config import (
     NAME,
     SECTIONS,
@@ -63,6 +64,7 @@ class Sections(Section):
     training: dict[str, Any] = Field(default_factory=dict)
     augmentation: dict[str, Any] = Field(default_factory=dict)
     privacy: dict[str, Any] = Field(default_factory=dict)
+    chain: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("federated_learning")
     @classmethod
@@ -219,8 +221,10 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
     with naming(where):
         for cell in grid.cells():
             if cell.seed == grid.seeds[0]:
-                model = grid.run_config(cell).model
-                check_model(model.name, model.params, f"the run {cell}")
+                config = grid.run_config(cell)
+                check_model(config.model.name, config.model.params, f"the run {cell}")
+                algorithm = ALGORITHMS.load(config.federated_learning.algorithm)
+                check_chain(config, algorithm, f"the run {cell}")
     return grid
 
 

@@ -170,7 +170,8 @@ def run(name: str) -> dict[str, Any]:
     trainer.train()
     assert trainer.status == "completed"
     server = trainer.server
-    tensors = {"vector": server.vector, "buffers": server.buffers}
+    server.load(server.model, server.vector, server.buffers)
+    tensors = {"vector": server.model.vector, "buffers": server.model.buffers}
     for key, value in server.algorithm.state.items():
         tensors[f"server.{key}"] = value
     for client in trainer.clients:

@@ -12,7 +12,7 @@ import numpy as np
 
 from medfl.federated import FederatedTrainer
 from medfl.federated.data import batches
-from medfl.federated.streams import stream
+from medfl.streams import stream
 
 Correction = Callable[[np.ndarray], Any]
 
@@ -32,7 +32,7 @@ class Softmax:
         everything = data.inputs(data.pooled("train").new_tensor(range(len(data.labels))))
         self.x = everything.flatten(1).numpy().copy()
         self.y = data.labels.numpy()
-        self.start = trainer.server.vector.numpy().copy()
+        self.start = trainer.server.model.vector.numpy().copy()
         sizes = np.array([len(client.rows) for client in trainer.clients], float)
         self.weights = sizes / sizes.sum()
 

@@ -6,53 +6,45 @@ from federated averaging.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from medfl.chain.message import PARAMETERS
+from medfl.errors import MedflError
 from medfl.registry import HyperParams
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medfl.config import Training
+    from medfl.chain import Message, Part, Total
+    from medfl.config import FederatedConfig
     from medfl.federated.client import FederatedClient
     from medfl.federated.server import FederatedServer
     from medfl.federated.vector import FlatModel, Gradient
 
 
 @dataclass
-class ClientUpdate:
-    """What one client returns after its local training.
+class Work:
+    """What a client's local training came to.
 
     Attributes:
-        client: the client's id.
-        vector: its model's parameters y_i, (d,).
-        buffers: its batch-norm statistics, (b,).
-        weight: p_i, its share in averages; the weights of a round sum to 1.
-        steps: optimiser steps really taken, τ_i.
-        extras: whatever else the algorithm sends up; counted as communication.
+        loss: mean training loss of the model that it sends.
+        steps: optimiser steps τ_i of that model.
+        gradients: batches of which a gradient was computed, for whichever model.
+        extras: what ``train`` hands to ``message``.
     """
 
-    client: int
-    vector: Tensor
-    buffers: Tensor
-    weight: float
+    loss: float
     steps: int
+    gradients: int
     extras: dict[str, Tensor] = field(default_factory=dict)
 
 
-class WeightedMean:
-    """Σ p_i · v_i of a stream of vectors, in the memory of one of them."""
-
-    def __init__(self) -> None:
-        self.value: Any = None
-
-    def add(self, vector: Tensor, weight: float) -> None:
-        """Add one vector with its weight."""
-        if self.value is None:
-            self.value = vector.new_zeros(vector.shape)
-        self.value.add_(vector, alpha=weight)
+_OLD_HOOKS = {
+    "aggregate": "step(total)",
+    "client_update": "message(client, model, work)",
+    "before_training": "train(client, model)",
+}
 
 
 class FederatedAlgorithm:
@@ -66,6 +58,7 @@ class FederatedAlgorithm:
         participation: ``sampled``, or ``all`` where every client trains every round.
         pooled: the clients' data is put together first (the centralised baseline).
         communicates: whether anything travels.
+        results_version: raised when the algorithm's numbers change.
     """
 
     class Params(HyperParams):
@@ -76,13 +69,24 @@ class FederatedAlgorithm:
     participation: ClassVar[Literal["sampled", "all"]] = "sampled"
     pooled: ClassVar[bool] = False
     communicates: ClassVar[bool] = True
+    results_version: ClassVar[int] = 1
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse a class with hooks of medfl 0.1, which nobody would call."""
+        super().__init_subclass__(**options)
+        for old, new in _OLD_HOOKS.items():
+            if old in cls.__dict__:
+                raise MedflError(
+                    f"{cls.__name__}.{old} is a hook of medfl 0.1, which is not called any more: "
+                    f"write it as `{new}` (docs/algorithms.md)."
+                )
 
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)
         self.server: FederatedServer
         self.state: dict[str, Tensor] = {}
 
-    def check(self, training: Training, model: FlatModel) -> None:
+    def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Refuse settings under which the algorithm is not what it says (``MedflError``)."""
 
     def setup(self, server: FederatedServer) -> None:
@@ -96,8 +100,16 @@ class FederatedAlgorithm:
         """What the server sends besides its model; counted as communication."""
         return {}
 
-    def before_training(self, client: FederatedClient, model: FlatModel) -> None:
-        """Just before a client's local steps, ``model`` holding what the server sent."""
+    def train(self, client: FederatedClient, model: FlatModel) -> Work:
+        """A client's local training, ``model`` holding what the server sent.
+
+        Clients may train side by side, each in a model of its own: what is kept while a client
+        trains stands in local variables, in ``Work.extras`` or in ``client.state``, never on
+        ``self``.
+        """
+        return client.descend(
+            model, "train", correct_gradient=self.correct_gradient, loss=self.loss
+        )
 
     def loss(
         self, model: FlatModel, images: Tensor, labels: Tensor, client: FederatedClient
@@ -113,29 +125,20 @@ class FederatedAlgorithm:
     ) -> None:
         """Add this algorithm's correction to a step's gradient, (d,), in place."""
 
-    def client_update(
-        self, client: FederatedClient, model: FlatModel, update: ClientUpdate
-    ) -> None:
-        """After a client's local training: add extras, and keep client state."""
+    def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
+        """What the client sends after its local training: by default its trained model."""
+        return client.update(model)
 
-    def aggregate(self, updates: Iterable[ClientUpdate]) -> None:
-        """What the server makes of a round: x ← Σ p_i y_i.
+    def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
+        """After the links have acted: what the client keeps of ``message``, as it was sent."""
 
-        ``updates`` is a stream in the order of the clients' ids; a vector in it is overwritten
-        when the next one is drawn.
+    def step(self, total: dict[str, Total]) -> None:
+        """What the server makes of a round: x ← Σ w_i y_i / Σ w_i.
+
+        ``total`` has the sum of each part of the messages. The batch-norm statistics in it are
+        averaged by the server itself.
         """
-        vector, buffers = self.average(updates)
-        self.server.vector.copy_(vector)
-        self.server.buffers.copy_(buffers)
-
-    @staticmethod
-    def average(updates: Iterable[ClientUpdate]) -> tuple[Tensor, Tensor]:
-        """Σ p_i y_i of the parameters, (d,), and of the statistics, (b,)."""
-        vector, buffers = WeightedMean(), WeightedMean()
-        for update in updates:
-            vector.add(update.vector, update.weight)
-            buffers.add(update.buffers, update.weight)
-        return vector.value, buffers.value
+        self.server.vector.copy_(total[PARAMETERS].mean)
 
     def personal_model(self, client: FederatedClient, model: FlatModel) -> None:
         """Load into ``model`` what this client would use on its own patients.

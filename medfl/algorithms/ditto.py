@@ -4,11 +4,12 @@ algorithm 1.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from medfl.algorithms.base import ClientUpdate, HyperParams
+from medfl.algorithms.base import HyperParams, Work
 from medfl.algorithms.fedavg import FedAvg
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 class Ditto(FedAvg):
     """FedAvg for the global model; beside it each client trains its own, drawn towards it.
 
-    The personal objective is F_i(v) + λ/2 ‖v − x‖², with as many local steps as the global one.
+    The personal objective is F_i(v) + λ/2 ‖v − x‖², with as many local steps as the global one:
+    a client computes twice the gradients of FedAvg.
     """
 
     evaluated = "personal"
@@ -30,21 +32,20 @@ class Ditto(FedAvg):
 
         lam: float = Field(0.1, ge=0)
 
-    def client_update(
-        self, client: FederatedClient, model: FlatModel, update: ClientUpdate
-    ) -> None:
-        """Train the personal model against the model that the server sent."""
-        trained, buffers = update.vector.clone(), update.buffers.clone()
+    def train(self, client: FederatedClient, model: FlatModel) -> Work:
+        """Train the global model, then the personal one against the model that the server sent."""
+        work = super().train(client, model)
+        trained, buffers = model.vector.clone(), model.buffers.clone()
         self.personal_model(client, model)
 
-        def pull(gradient: Gradient, personal: FlatModel, _: FederatedClient) -> None:
+        def pull(gradient: Gradient, personal: FlatModel, client: FederatedClient) -> None:
             gradient.add_(personal.vector, alpha=self.params.lam)
-            gradient.add_(self.server.vector, alpha=-self.params.lam)
+            gradient.add_(client.start, alpha=-self.params.lam)
 
-        client.descend(model, "personal", correct_gradient=pull)
-        client.state["personal"] = model.vector.clone()
-        client.state["personal_buffers"] = model.buffers.clone()
-        update.vector, update.buffers = trained, buffers
+        own = client.descend(model, "personal", correct_gradient=pull)
+        client.keep(personal=model.vector.clone(), personal_buffers=model.buffers.clone())
+        model.load(trained, buffers)
+        return replace(work, gradients=work.gradients + own.gradients)
 
     def personal_model(self, client: FederatedClient, model: FlatModel) -> None:
         """The client's own model; before its first round the server's."""

@@ -4,14 +4,15 @@ algorithm 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from medfl.algorithms.base import ClientUpdate, FederatedAlgorithm, HyperParams, WeightedMean
+from medfl.algorithms.base import FederatedAlgorithm, HyperParams, Work
+from medfl.chain.message import PARAMETERS
 
 if TYPE_CHECKING:
+    from medfl.chain import Message, Part, Total
     from medfl.federated.client import FederatedClient
     from medfl.federated.server import FederatedServer
     from medfl.federated.vector import FlatModel, Gradient
@@ -41,30 +42,24 @@ class FedDyn(FederatedAlgorithm):
     ) -> None:
         """Add −g_i + α(y − x)."""
         gradient.add_(model.vector, alpha=self.params.alpha)
-        gradient.add_(self.server.vector, alpha=-self.params.alpha)
+        gradient.add_(client.start, alpha=-self.params.alpha)
         if "g" in client.state:
-            gradient.add_(client.state["g"], alpha=-1.0)
+            gradient.add_(client.spread(client.state["g"]), alpha=-1.0)
 
-    def client_update(
-        self, client: FederatedClient, model: FlatModel, update: ClientUpdate
-    ) -> None:
+    def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
+        """The trained model, every client's with the same weight."""
+        return client.update(model, weight=1.0)
+
+    def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
         """g_i ← g_i − α(y_i − x)."""
-        change = (self.server.vector - update.vector).mul_(self.params.alpha)
+        change = message.parts[PARAMETERS].update.mul_(-self.params.alpha)
         state = client.state.get("g")
-        client.state["g"] = change if state is None else state.add_(change)
+        client.keep(g=change if state is None else state + change)
 
-    def aggregate(self, updates: Iterable[ClientUpdate]) -> None:
+    def step(self, total: dict[str, Total]) -> None:
         """H ← h − (α/N) Σ (y_i − x);  x ← mean(y_i) − h/α."""
-        total, buffers = WeightedMean(), WeightedMean()
-        participants = 0
-        for update in updates:
-            total.add(update.vector, 1.0)
-            buffers.add(update.buffers, 1.0)
-            participants += 1
-        alpha, clients = self.params.alpha, self.server.num_clients
-        drift = total.value - self.server.vector * participants
-        self.state["h"].sub_(drift, alpha=alpha / clients)
-        self.server.vector.copy_(
-            total.value.div_(participants).sub_(self.state["h"], alpha=1 / alpha)
-        )
-        self.server.buffers.copy_(buffers.value.div_(participants))
+        alpha, models = self.params.alpha, total[PARAMETERS]
+        drift = models.sum - self.server.vector * models.weight
+        self.state["h"].sub_(drift, alpha=alpha / self.server.num_clients)
+        mean = models.sum / models.weight
+        self.server.vector.copy_(mean.sub_(self.state["h"], alpha=1 / alpha))

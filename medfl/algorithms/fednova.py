@@ -4,17 +4,19 @@ Optimization, NeurIPS 2020.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from medfl.algorithms.base import ClientUpdate, HyperParams, WeightedMean, effective_steps
+from medfl.algorithms.base import HyperParams, Work, effective_steps
 from medfl.algorithms.fedprox import FedProx
+from medfl.chain.message import PARAMETERS, Part
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
-    from medfl.config import Training
+    from medfl.chain import Total
+    from medfl.config import FederatedConfig
     from medfl.federated.client import FederatedClient
     from medfl.federated.vector import FlatModel
 
@@ -35,33 +37,24 @@ class FedNova(FedProx):
 
         mu: float = Field(0.0, ge=0)
 
-    def check(self, training: Training, model: FlatModel) -> None:
+    def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """The normaliser is known for SGD, with and without momentum."""
-        if training.optimizer != "sgd" or training.clip_norm is not None:
+        if config.training.optimizer != "sgd" or config.training.clip_norm is not None:
             raise MedflError(
                 "fednova normalises by the steps of SGD: set training.optimizer to sgd and leave "
                 "clip_norm out for this arm, or choose another algorithm."
             )
 
-    def client_update(
-        self, client: FederatedClient, model: FlatModel, update: ClientUpdate
-    ) -> None:
-        """Send ‖a_i‖₁ along."""
+    def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
+        """The trained model with weight n_i/‖a_i‖₁, and ‖a_i‖₁, which follows from the steps."""
         shrink = client.learning_rate * self.params.mu
-        norm = effective_steps(update.steps, client.training.momentum, shrink)
-        update.extras["a"] = model.vector.new_tensor([norm])
+        norm = effective_steps(work.steps, client.training.momentum, shrink)
+        parts = client.update(model)
+        parts[PARAMETERS] = replace(parts[PARAMETERS], weight=client.weight / norm)
+        parts["a"] = Part(model.vector.new_tensor([norm]), client.weight, private=False)
+        return parts
 
-    def aggregate(self, updates: Iterable[ClientUpdate]) -> None:
-        """Apply the normalised average of the deltas; statistics are averaged."""
-        # Σ p_i (y_i − x)/a_i = Σ (p_i/a_i) y_i − (Σ p_i/a_i) x, so that one pass is enough.
-        scaled, buffers = WeightedMean(), WeightedMean()
-        total = tau_eff = 0.0
-        for update in updates:
-            norm = float(update.extras["a"])
-            scaled.add(update.vector, update.weight / norm)
-            buffers.add(update.buffers, update.weight)
-            total += update.weight / norm
-            tau_eff += update.weight * norm
-        direction = scaled.value.sub_(self.server.vector, alpha=total)
-        self.server.vector.add_(direction, alpha=tau_eff)
-        self.server.buffers.copy_(buffers.value)
+    def step(self, total: dict[str, Total]) -> None:
+        """X ← x + τ_eff Σ p_i (y_i − x)/‖a_i‖₁."""
+        tau_eff = float(total["a"].mean)
+        self.server.vector.add_(total[PARAMETERS].update, alpha=tau_eff)

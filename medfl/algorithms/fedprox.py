@@ -27,4 +27,4 @@ class FedProx(FedAvg):
     ) -> None:
         """Add µ(y − x)."""
         gradient.add_(model.vector, alpha=self.params.mu)
-        gradient.add_(self.server.vector, alpha=-self.params.mu)
+        gradient.add_(client.start, alpha=-self.params.mu)

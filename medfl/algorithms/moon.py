@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from medfl.algorithms.base import ClientUpdate, FederatedAlgorithm, HyperParams
+from medfl.algorithms.base import FederatedAlgorithm, HyperParams, Work
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medfl.config import Training
+    from medfl.config import FederatedConfig
     from medfl.federated.client import FederatedClient
-    from medfl.federated.server import FederatedServer
     from medfl.federated.vector import FlatModel
 
 
@@ -34,7 +34,7 @@ class Moon(FederatedAlgorithm):
         mu: float = Field(1.0, ge=0)
         temperature: float = Field(0.5, gt=0)
 
-    def check(self, training: Training, model: FlatModel) -> None:
+    def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """A network without named features has nothing to contrast."""
         if not (hasattr(model.module, "forward_features") and hasattr(model.module, "head")):
             raise MedflError(
@@ -42,20 +42,26 @@ class Moon(FederatedAlgorithm):
                 "as all built-in models have."
             )
 
-    def setup(self, server: FederatedServer) -> None:
-        """Two frozen copies of the network, shared by all clients."""
-        self._global, self._previous = server.model.clone(), server.model.clone()
-        for frozen in (self._global, self._previous):
-            frozen.module.eval().requires_grad_(False)
+    def train(self, client: FederatedClient, model: FlatModel) -> Work:
+        """Local steps on ℓ, beside frozen copies of the model sent and of the client's last one."""
+        near, far = model.twin("global"), model.twin("previous")
+        near.load(client.start, client.start_buffers)
+        far.load(
+            client.state.get("previous", client.start),
+            client.state.get("previous_buffers", client.start_buffers),
+        )
+        work = client.descend(model, "train", loss=partial(self._contrast, near, far))
+        client.keep(previous=model.vector.clone(), previous_buffers=model.buffers.clone())
+        return work
 
-    def before_training(self, client: FederatedClient, model: FlatModel) -> None:
-        """Load the two frozen models for this client."""
-        self._global.load(self.server.vector, self.server.buffers)
-        vector = client.state.get("previous", self.server.vector)
-        self._previous.load(vector, client.state.get("previous_buffers", self.server.buffers))
-
-    def loss(
-        self, model: FlatModel, images: Tensor, labels: Tensor, client: FederatedClient
+    def _contrast(
+        self,
+        near: FlatModel,
+        far: FlatModel,
+        model: FlatModel,
+        images: Tensor,
+        labels: Tensor,
+        client: FederatedClient,
     ) -> Any:
         """ℓ_sup + µ ℓ_con of a batch."""
         import torch
@@ -64,15 +70,8 @@ class Moon(FederatedAlgorithm):
         features: Any = model.module.forward_features(images)  # type: ignore[operator]
         supervised = client.criterion(model.module.head(features), labels)  # type: ignore[operator]
         with torch.no_grad():
-            near = self._global.module.forward_features(images)  # type: ignore[operator]
-            far = self._previous.module.forward_features(images)  # type: ignore[operator]
-        gap = cosine_similarity(features, far, dim=1) - cosine_similarity(features, near, dim=1)
+            pull = near.module.forward_features(images)  # type: ignore[operator]
+            push = far.module.forward_features(images)  # type: ignore[operator]
+        gap = cosine_similarity(features, push, dim=1) - cosine_similarity(features, pull, dim=1)
         # −log(e^a / (e^a + e^b)) = log(1 + e^{b − a})
         return supervised + self.params.mu * softplus(gap / self.params.temperature).mean()
-
-    def client_update(
-        self, client: FederatedClient, model: FlatModel, update: ClientUpdate
-    ) -> None:
-        """Keep the local model for the client's next round."""
-        client.state["previous"] = update.vector.clone()
-        client.state["previous_buffers"] = update.buffers.clone()

@@ -4,24 +4,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from medfl.algorithms.base import (
-    ClientUpdate,
-    FederatedAlgorithm,
-    HyperParams,
-    WeightedMean,
-    effective_steps,
-)
+from medfl.algorithms.base import FederatedAlgorithm, HyperParams, Work, effective_steps
+from medfl.chain.message import PARAMETERS, Part
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medfl.config import Training
+    from medfl.chain import Message, Total
+    from medfl.config import FederatedConfig
     from medfl.federated.client import FederatedClient
     from medfl.federated.server import FederatedServer
     from medfl.federated.vector import FlatModel, Gradient
@@ -46,9 +42,9 @@ class Scaffold(FederatedAlgorithm):
         control_weights: Literal["equal", "federation"] = "equal"
         server_learning_rate: float = Field(1.0, gt=0)
 
-    def check(self, training: Training, model: FlatModel) -> None:
+    def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Option II recovers the mean gradient from the path of SGD alone."""
-        if training.optimizer != "sgd" or training.clip_norm is not None:
+        if config.training.optimizer != "sgd" or config.training.clip_norm is not None:
             raise MedflError(
                 "scaffold reads the mean gradient off the local steps, which needs SGD without "
                 "clipping: set training.optimizer to sgd and leave clip_norm out for this arm."
@@ -62,46 +58,48 @@ class Scaffold(FederatedAlgorithm):
         """Clients need c."""
         return {"c": self.state["c"]}
 
-    def before_training(self, client: FederatedClient, model: FlatModel) -> None:
-        """Take c − c_i, constant over a round; option I needs the gradient at the model sent."""
-        own = client.state.get("c")
-        self._correction = self.state["c"] if own is None else self.state["c"] - own
-        if self.params.option == 1:
-            self._gradient_at_x = client.full_gradient(model)
+    def train(self, client: FederatedClient, model: FlatModel) -> Work:
+        """Local steps along the gradient plus c − c_i (line 10)."""
+        c, own = client.received["c"], client.state.get("c")
+        correction = client.spread(c if own is None else c - own)
 
-    def correct_gradient(
-        self, gradient: Gradient, model: FlatModel, client: FederatedClient
-    ) -> None:
-        """Add c − c_i (line 10)."""
-        gradient.add_(self._correction)
+        def add(gradient: Gradient, *_: object) -> None:
+            gradient.add_(correction)
 
-    def client_update(
-        self, client: FederatedClient, model: FlatModel, update: ClientUpdate
-    ) -> None:
-        """Renew c_i (line 12) and send its change Δc_i (line 13)."""
-        old = client.state.get("c")
+        if self.params.option == 2:
+            return client.descend(model, "train", correct_gradient=add, loss=self.loss)
+        gradient_at_x, batches = client.full_gradient(model)
+        work = client.descend(model, "train", correct_gradient=add, loss=self.loss)
+        work.extras["gradient_at_x"] = gradient_at_x
+        return replace(work, gradients=work.gradients + batches)
+
+    def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
+        """Renew c_i (line 12) and send its change Δc_i (line 13) beside the model."""
+        old, parts = client.state.get("c"), client.update(model)
         if self.params.option == 1:
-            new = self._gradient_at_x
+            new = work.extras["gradient_at_x"]
         else:
             # With momentum a gradient acts ‖a‖₁/K times as far: divide by the true step sum.
-            reach = client.learning_rate * effective_steps(update.steps, client.training.momentum)
-            new = (self.server.vector - update.vector).div_(reach).sub_(self.state["c"])
+            reach = client.learning_rate * effective_steps(work.steps, client.training.momentum)
+            new = (-parts[PARAMETERS].update).div_(reach).sub_(client.received["c"])
             if old is not None:
                 new.add_(old)
-        update.extras["delta_c"] = new.clone() if old is None else new - old
-        client.state["c"] = new
-
-    def aggregate(self, updates: Iterable[ClientUpdate]) -> None:
-        """X ← x + η_g Σ p_i (y_i − x);  c ← c + (1/N) Σ Δc_i over all N clients (line 17)."""
+        delta = work.extras["delta_c"] = new.clone() if old is None else new - old
+        client.keep(c=new)
         sizes = self.server.sizes
         if self.params.control_weights == "equal":
             sizes = dict.fromkeys(sizes, 1)
-        total = sum(sizes.values())
-        vector, buffers, change = WeightedMean(), WeightedMean(), WeightedMean()
-        for update in updates:
-            vector.add(update.vector, update.weight)
-            buffers.add(update.buffers, update.weight)
-            change.add(update.extras["delta_c"], sizes[update.client] / total)
-        self.server.move_to(vector.value, self.params.server_learning_rate)
-        self.server.buffers.copy_(buffers.value)
-        self.state["c"].add_(change.value)
+        parts["delta_c"] = Part(delta, sizes[client.id] / sum(sizes.values()))
+        return parts
+
+    def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
+        """Where links changed Δc_i, c_i moves by what the server heard: c stays their mean."""
+        heard, meant = message.parts["delta_c"].value, work.extras["delta_c"]
+        if heard is not meant:
+            old = client.state.get("c")
+            client.keep(c=heard if old is None else old + heard)
+
+    def step(self, total: dict[str, Total]) -> None:
+        """X ← x + η_g Σ p_i (y_i − x);  c ← c + (1/N) Σ Δc_i over all N clients (line 17)."""
+        self.server.move_to(total[PARAMETERS].mean, self.params.server_learning_rate)
+        self.state["c"].add_(total["delta_c"].sum)

@@ -6,16 +6,17 @@ ICLR 2021, algorithm 2.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from medfl.algorithms.base import ClientUpdate, FederatedAlgorithm, HyperParams
+from medfl.algorithms.base import FederatedAlgorithm, HyperParams
+from medfl.chain.message import PARAMETERS
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from medfl.chain import Total
     from medfl.federated.server import FederatedServer
 
 
@@ -29,14 +30,12 @@ class ServerOptimizer(FederatedAlgorithm):
         """Start without momentum."""
         self.state["m"] = server.vector.new_zeros(server.vector.shape)
 
-    def aggregate(self, updates: Iterable[ClientUpdate]) -> None:
-        """X ← x + step(Δ)."""
-        vector, buffers = self.average(updates)
-        self.server.buffers.copy_(buffers)
-        self.step(vector.sub_(self.server.vector))
+    def step(self, total: dict[str, Total]) -> None:
+        """X ← x + the optimiser's step along Δ."""
+        self.move(total[PARAMETERS].mean - self.server.vector)
 
     @abstractmethod
-    def step(self, delta: Tensor) -> None:
+    def move(self, delta: Tensor) -> None:
         """Move the server's parameters given Δ, (d,)."""
 
 
@@ -49,7 +48,7 @@ class FedAvgM(ServerOptimizer):
         server_learning_rate: float = Field(1.0, gt=0)
         server_momentum: float = Field(0.9, ge=0, lt=1)
 
-    def step(self, delta: Tensor) -> None:
+    def move(self, delta: Tensor) -> None:
         """Momentum step."""
         self.state["m"].mul_(self.params.server_momentum).add_(delta)
         self.server.vector.add_(self.state["m"], alpha=self.params.server_learning_rate)
@@ -71,7 +70,7 @@ class AdaptiveServer(ServerOptimizer):
         super().setup(server)
         self.state["v"] = server.vector.new_full(server.vector.shape, self.params.tau**2)
 
-    def step(self, delta: Tensor) -> None:
+    def move(self, delta: Tensor) -> None:
         """Adaptive step."""
         momentum, variance = self.state["m"], self.state["v"]
         momentum.mul_(self.params.beta1).add_(delta, alpha=1 - self.params.beta1)

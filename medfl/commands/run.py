@@ -79,6 +79,7 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
 def _single_run(options: argparse.Namespace) -> FederatedConfig:
     """A run file, with every name in it checked before anything is prepared."""
     from medfl.algorithms.registry import ALGORITHMS
+    from medfl.chain import check_chain
     from medfl.config import FederatedConfig
     from medfl.datasets.registry import parse_dataset
     from medfl.models.registry import check_model
@@ -95,6 +96,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
         params = learning.algorithm_params
         ALGORITHMS.check_params(learning.algorithm, params, "algorithm_params")
         check_model(config.model.name, config.model.params, "model.params")
+        check_chain(config, ALGORITHMS.load(learning.algorithm), "chain")
     return config
 
 

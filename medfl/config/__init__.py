@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 
 from medfl.config.augmentation import Augmentation
+from medfl.config.chain import ChainSettings
 from medfl.config.deciding import PLACE, deciding, neutral
 from medfl.config.run import SECTIONS, FederatedConfig
 from medfl.config.section import PartitionWord, Section, Whole, did_you_mean, validate
@@ -30,6 +31,7 @@ __all__ = [
     "PLACE",
     "SECTIONS",
     "Augmentation",
+    "ChainSettings",
     "FederatedConfig",
     "FederatedLearning",
     "Model",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field, model_validator
 
 from medfl.config.augmentation import Augmentation
+from medfl.config.chain import ChainSettings
 from medfl.config.section import PartitionWord, Section, Whole, validate
 from medfl.config.sections import FederatedLearning, Model, Privacy, SplitConfig, Training
 from medfl.errors import MedflError
@@ -19,6 +20,7 @@ SECTIONS: dict[str, type[Section]] = {
     "training": Training,
     "augmentation": Augmentation,
     "privacy": Privacy,
+    "chain": ChainSettings,
 }
 # Once: reading `model_fields` for every run of a grid takes longer than checking the run.
 _SECTION_KEYS = {section: frozenset(kind.model_fields) for section, kind in SECTIONS.items()}
@@ -45,6 +47,7 @@ class FederatedConfig(Section):
     training: Training = Training()
     augmentation: Augmentation = Augmentation()
     privacy: Privacy = Privacy()
+    chain: ChainSettings = ChainSettings()
 
     @model_validator(mode="before")
     @classmethod

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from medfl.algorithms import ClientUpdate
+from medfl.algorithms import Work
 from medfl.augment import Augmenter
+from medfl.chain import PARAMETERS, STATISTICS, Message, Part
+from medfl.chain.link import Backward
 from medfl.config import Training
 from medfl.federated.data import Crop, FederatedData, batches, split_batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.patches import random_patch
 from medfl.federated.server import FederatedServer
-from medfl.federated.streams import seed_layers, stream, stream_seed
 from medfl.federated.vector import FlatModel, Gradient
+from medfl.streams import seed_layers, stream, stream_seed
 
 Correction = Callable[[Gradient, FlatModel, "FederatedClient"], None]
 Loss = Callable[[FlatModel, Tensor, Tensor, "FederatedClient"], Any]
@@ -32,19 +34,24 @@ class FederatedClient:
     """One hospital: what it holds, and what it does in a round.
 
     Attributes:
-        id: its number in the split; with ``None`` it holds the data of all clients.
+        id: its number in the split.
         rows: store rows of its training data.
         state: tensors that the algorithm keeps for this client alone (control variates,
-            personal layers); empty until needed.
-        steps: optimiser steps taken so far.
+            personal layers); empty until needed. Hooks read it, and write with ``keep``.
+        steps: optimiser steps taken so far, in rounds in which the client answered.
+        received: name → tensor: what the server sent this round.
+        start: (d,) all parameters with which this round's training began.
+        start_buffers: (b,) the statistics with which it began.
     """
 
-    def __init__(self, client: int | None, data: FederatedData) -> None:
-        self.id = 0 if client is None else client
+    def __init__(self, client: int, data: FederatedData) -> None:
+        self.id = client
         self.data = data
-        self.rows = data.pooled("train") if client is None else data.indices(client, "train")
+        self.rows = data.indices(client, "train")
         self.state: dict[str, Tensor] = {}
         self.steps = 0
+        self.received: dict[str, Tensor] = {}
+        self._kept: dict[str, Tensor] = {}
         self.criterion = (
             binary_cross_entropy_with_logits if data.info.task == "multilabel" else cross_entropy
         )
@@ -55,41 +62,75 @@ class FederatedClient:
         self.training: Training = server.config.training
 
     @property
+    def weight(self) -> float:
+        """This client's weight in averages, not normalised: n_i, or 1 under equal weights."""
+        return self.server.weights[self.id]
+
+    @property
     def learning_rate(self) -> float:
         """The round's η, whether or not this client was sampled; before training round 1's."""
         return self.server.learning_rate(max(1, self.server.round))
 
     def receive(self, model: FlatModel) -> None:
-        """Load the server's model, and over it what stays local to this client."""
-        model.load(self.server.vector, self.server.buffers)
-        if self.server.local and "local" in self.state:
-            parameters, buffers = self.server.local
-            model.vector[parameters] = self.state["local"]
-            model.buffers[buffers] = self.state["local_buffers"]
+        """Load what the server sends into ``model``, and over it what stays with this client."""
+        self.received = {name: part.value for name, part in self.server.download().items()}
+        self.server.load(model, self.received[PARAMETERS], self.received[STATISTICS])
+        if "local" in self.state:
+            self.server.shared.put_local(model, self.state["local"], self.state["local_buffers"])
+        # Where all is shared, what was sent is the start: no copy is needed.
+        if self.server.shared.all:
+            self.start, self.start_buffers = self.received[PARAMETERS], self.received[STATISTICS]
+        else:
+            self.start, self.start_buffers = model.vector.clone(), model.buffers.clone()
 
-    def train(self, weight: float) -> tuple[ClientUpdate, float]:
-        """One round of local training.
+    def keep(self, **tensors: Tensor) -> None:
+        """Put tensors into ``state`` once the server has heard of this round's message.
+
+        A client that drops out of a round is as it was before it.
+        """
+        self._kept |= tensors
+
+    def train(self, model: FlatModel) -> tuple[Message, Work]:
+        """One round of local training in ``model``.
 
         Returns:
-            The update, whose vectors live in the shared model until the next client trains, and
-            the mean training loss.
+            The message, before any link has acted: its vectors live in ``model`` until another
+            client trains in it. And the work that was done.
         """
-        server, algorithm, model = self.server, self.server.algorithm, self.server.model
+        algorithm, shared = self.server.algorithm, self.server.shared
+        self._kept = {}
         self.receive(model)
-        algorithm.before_training(self, model)
-        loss, steps = self.descend(
-            model, "train", correct_gradient=algorithm.correct_gradient, loss=algorithm.loss
-        )
-        self.steps += steps
-        if server.local:
-            parameters, buffers = server.local
-            self.state["local"] = model.vector[parameters]
-            self.state["local_buffers"] = model.buffers[buffers]
-        update = ClientUpdate(self.id, model.vector, model.buffers, weight, steps)
-        algorithm.client_update(self, model, update)
-        if not bool(torch.isfinite(update.vector.sum())) or not math.isfinite(loss):
-            raise DivergedError(f"round {server.round}, client {self.id}: the loss is not finite")
-        return update, loss
+        work = algorithm.train(self, model)
+        if not shared.all:
+            local, buffers = shared.take_local(model)
+            self.keep(local=local, local_buffers=buffers)
+        parts = algorithm.message(self, model, work)
+        finite = all(bool(torch.isfinite(part.value.sum())) for part in parts.values())
+        if not finite or not math.isfinite(work.loss):
+            raise DivergedError(
+                f"round {self.server.round}, client {self.id}: the loss is not finite"
+            )
+        message = Message(self.id, parts, self.weight, work.loss, work.steps, work.gradients)
+        return message, work
+
+    def answered(self, work: Work) -> None:
+        """The server has this round's message: what was to be kept is kept."""
+        self.state |= self._kept
+        self._kept = {}
+        self.steps += work.steps
+
+    def update(self, model: FlatModel, weight: float | None = None) -> dict[str, Part]:
+        """The shared entries of ``model`` as parts of a message, with this client's weight."""
+        parameters, buffers = self.server.shared.take(model)
+        weight = self.weight if weight is None else weight
+        return {
+            PARAMETERS: Part(parameters, weight, self.received[PARAMETERS]),
+            STATISTICS: Part(buffers, weight, self.received[STATISTICS]),
+        }
+
+    def spread(self, shared: Tensor) -> Tensor:
+        """Shared entries, such as a control variate's, in their places among all, (d,)."""
+        return self.server.shared.spread(shared)
 
     def descend(
         self,
@@ -99,7 +140,7 @@ class FederatedClient:
         correct_gradient: Correction | None = None,
         loss: Loss | None = None,
         epochs: int | None = None,
-    ) -> tuple[float, int]:
+    ) -> Work:
         """Optimise ``model`` on the training data, in place.
 
         Args:
@@ -108,9 +149,6 @@ class FederatedClient:
             correct_gradient: added to every step's gradient.
             loss: the objective; the plain criterion by default.
             epochs: passes over the data; as the configuration says by default.
-
-        Returns:
-            The mean loss, and the number of steps taken.
         """
         learning, training = self.server.config.federated_learning, self.training
         steps = learning.local_steps if epochs is None else None
@@ -120,48 +158,67 @@ class FederatedClient:
         # Dropout and the like draw from PyTorch's own generators.
         seed_layers(stream_seed(self.server.config.seed, *key, "layers"), self.data.device)
         optimizer = make_optimizer(training, model, self.learning_rate)
-        gradient, autocast = Gradient(model), self.autocast()
-        crop, augment = self.crop(purpose), self.augmenter(purpose)
+        gradient, chain = Gradient(model), self.server.chain
         total, taken = model.vector.new_zeros(()), 0
         model.module.train()
+        backward = chain.gradient(self, model, self._backward(model, loss))
         parts = batches(self.rows, training.batch_size, generator, epochs, steps)
-        for rows in self.data.ahead(parts):
-            images, labels = self.data.batch(rows, augment, crop)
-            with autocast:
-                value = (
-                    loss(model, images, labels, self)
-                    if loss
-                    else self.criterion(model.module(images), labels)
-                )
-            value.backward()
+        for images, labels in self._batches(chain.batches(self, parts, purpose), purpose):
+            value = backward(images, labels)
             if correct_gradient is not None:
                 correct_gradient(gradient, model, self)
             if training.clip_norm is not None:
                 gradient.clip_(training.clip_norm)
             optimizer.step()
             model.zero_grad()
-            total += value.detach()
+            total += value
             taken += 1
-        return float(total) / taken, taken
+        return Work(float(total) / taken, taken, taken)
 
-    def full_gradient(self, model: FlatModel) -> Tensor:
-        """∇F_i at ``model``: the mean over the training data, (d,). Leaves the model as it was.
+    def full_gradient(self, model: FlatModel) -> tuple[Tensor, int]:
+        """∇F_i at ``model``: the mean over the training data. Leaves the model as it was.
 
         Batch norm uses each batch's statistics, as in training, and images are augmented as in
         training: it is the gradient of what the local steps minimise, each image drawn once.
+
+        Returns:
+            The gradient of the shared parameters, and the number of batches that it took.
         """
         buffers = model.buffers.clone()
-        crop, augment = self.crop("gradient"), self.augmenter("gradient")
         key = (self.server.round, self.id, "gradient", "layers")
         seed_layers(stream_seed(self.server.config.seed, *key), self.data.device)
         model.module.train()
-        for rows in self.data.ahead(split_batches(self.rows, self.training.batch_size)):
-            images, labels = self.data.batch(rows, augment, crop)
-            (self.criterion(model.module(images), labels) * (len(rows) / len(self.rows))).backward()
+        parts = split_batches(self.rows, self.training.batch_size)
+        for images, labels in self._batches(iter(parts), "gradient"):
+            share = len(images) / len(self.rows)
+            (self.criterion(model.module(images), labels) * share).backward()
         gradient = Gradient(model).flat()
         model.zero_grad()
         model.buffers.copy_(buffers)
-        return gradient
+        mask = self.server.shared.parameters
+        return gradient if mask is None else gradient[mask], len(parts)
+
+    def _batches(self, parts: Iterator[Tensor], purpose: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of each batch of rows, cut, augmented and as links change them."""
+        crop, augment = self.crop(purpose), self.augmenter(purpose)
+        samples = self.server.chain.samples(self)
+        for rows in self.data.ahead(parts):
+            yield self.data.batch(rows, augment, crop, samples)
+
+    def _backward(self, model: FlatModel, loss: Loss | None) -> Backward:
+        """Loss and gradient of a batch, as PyTorch computes them."""
+        autocast = self.autocast()
+
+        def backward(images: Tensor, labels: Tensor) -> Tensor:
+            with autocast:
+                if loss is None:
+                    value = self.criterion(model.module(images), labels)
+                else:
+                    value = loss(model, images, labels, self)
+            value.backward()
+            return value.detach()
+
+        return backward
 
     def crop(self, purpose: str) -> Crop | None:
         """What takes a random patch of each image, on a stream of its own; None for whole ones."""

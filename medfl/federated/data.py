@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -19,6 +20,8 @@ from medfl.store import DatasetInfo, Store
 
 Crop = Callable[[Tensor], Tensor]
 """A part of each image of a batch: (B, C, …) to (B, C, …)."""
+Samples = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Other images and labels in place of a batch's own."""
 
 
 class FederatedData:
@@ -106,6 +109,12 @@ class FederatedData:
         """Store rows of all clients' folds, ascending, on the device that gathers the images."""
         return self._rows(self.split.pooled(fold))
 
+    def merged(self) -> FederatedData:
+        """The same images, as each client sees its own, in the hands of one client, 0."""
+        whole = copy.copy(self)
+        whole.split, whole.clients = self.split.merged(), [0]
+        return whole
+
     def _rows(self, rows: np.ndarray) -> Tensor:
         # A GPU would have to finish its work before it told the reader where to read.
         on_disk = isinstance(self.images, DiskImages)
@@ -120,20 +129,26 @@ class FederatedData:
         return self.images.ahead(parts) if isinstance(self.images, DiskImages) else iter(parts)
 
     def batch(
-        self, rows: Tensor, augment: Augmenter | None = None, crop: Crop | None = None
+        self,
+        rows: Tensor,
+        augment: Augmenter | None = None,
+        crop: Crop | None = None,
+        samples: Samples | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Normalised images (B, C, …) and labels of these rows; cut and changed if asked."""
-        images = self.images[rows]
+        images, labels = self.images[rows], self.labels[rows]
         if crop is not None:
             images = crop(images)  # while a pixel is a byte
+        if samples is not None:
+            images, labels = samples(images, labels)
         images = self._to_float(images)
         if augment is None:
-            return self._normalise(images), self.labels[rows]
+            return self._normalise(images), labels
         draws = augment.draw(len(rows))
         # To [0, 1] and back: the normalisation stays one multiply-add.
         units = to_unit(images, self.images.dtype)
         images = self._normalise(from_unit(augment.images(images, draws), units))
-        return augment.mix(images, self.labels[rows], draws)
+        return augment.mix(images, labels, draws)
 
     def inputs(self, rows: Tensor) -> Tensor:
         """Normalised images (B, C, …) of these rows, in the default floating type."""

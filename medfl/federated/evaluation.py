@@ -102,7 +102,7 @@ class Evaluator:
         """
         mode = self.server.algorithm.evaluated
         if mode == "global":
-            self.server.model.load(self.server.vector, self.server.buffers)
+            self.server.load(self.server.model, self.server.vector, self.server.buffers)
             own = self._by_client(self.server.model)
             result = Evaluation()
             result.pooled = self._pool(own, brief)

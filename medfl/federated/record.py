@@ -26,6 +26,7 @@ ROUNDS = (
     "learning_rate",
     "participants",
     "steps",
+    "gradients",
     "train_loss",
     "update_norm",
     "bytes_up",
@@ -68,7 +69,8 @@ def write_record(
     Returns:
         The content of metrics.json.
     """
-    write_csv(folder / "rounds.csv", ROUNDS, trainer.history)
+    columns = (*ROUNDS, *trainer.server.chain.columns)
+    write_csv(folder / "rounds.csv", columns, trainer.history)
     write_csv(folder / "clients.csv", CLIENTS, trainer.client_history)
     write_model(folder / "model.safetensors", trainer)
     metrics = run_metrics(trainer) | {"heterogeneity": heterogeneity, "provenance": provenance}
@@ -81,7 +83,7 @@ def write_model(path: Path, trainer: FederatedTrainer) -> None:
     from safetensors.torch import save
 
     server = trainer.server
-    server.model.load(server.vector, server.buffers)
+    server.load(server.model, server.vector, server.buffers)
     tensors = {name: value.cpu().clone() for name, value in server.model.named_vector().items()}
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors))
@@ -111,12 +113,14 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "status": trainer.status,
         "reason": trainer.reason or None,
         "evaluated": server.algorithm.evaluated,
-        "statistics": server.algorithm.statistics if len(server.buffers) else "the model has none",
+        "statistics": server.algorithm.statistics
+        if len(server.model.buffers)
+        else "the model has none",
         "rounds": len(trained),
         "steps": sum(row["steps"] for row in trained),
         "num_clients": len(trainer.data.clients),
         "model": config.model.name,
-        "parameters": len(server.vector),
+        "parameters": len(server.model.vector),
         "last": _moment(last),
         "best": _moment(trainer.best),
         "clients": _clients(trainer, last[1] if last else None),
@@ -145,14 +149,13 @@ def _moment(moment: tuple[int, Evaluation] | None) -> dict[str, Any] | None:
 
 
 def _clients(trainer: FederatedTrainer, result: Evaluation | None) -> dict[str, Any]:
-    pooled = trainer.server.algorithm.pooled
-    steps = {client.id: client.steps for client in trainer.clients}
+    steps = trainer.steps_by_client()
     split = trainer.data.split
     return {
         str(client): {
             "n_train": len(split.indices(client, "train")),
             "n_test": len(split.indices(client, "test")),
-            "steps": steps[0 if pooled else client],
+            "steps": steps[client],
             "test": result.clients[client]["test"] if result else None,
         }
         for client in trainer.data.clients

@@ -103,7 +103,7 @@ def execute(
             len(data.clients),
             rounds,
             config.model.name,
-            len(server.vector),
+            len(server.model.vector),
             origin["device"],
         )
         if server.augmentation is not None:

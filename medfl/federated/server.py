@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor
 
-from medfl.algorithms import ALGORITHMS, ClientUpdate, FederatedAlgorithm
+from medfl.algorithms import ALGORITHMS, FederatedAlgorithm
 from medfl.augment import resolve
+from medfl.chain import PARAMETERS, STATISTICS, Part, Total, build_chain
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.data import FederatedData, channels_last
 from medfl.federated.patches import patch_sides
-from medfl.federated.streams import stream, stream_seed
-from medfl.federated.vector import FlatModel
+from medfl.federated.vector import FlatModel, Shared
 from medfl.models import build_model
+from medfl.streams import stream, stream_seed
 
 
 def choose_device(name: str) -> torch.device:
@@ -43,14 +43,16 @@ def choose_device(name: str) -> torch.device:
 
 
 class FederatedServer:
-    """Holds x, samples participants, and lets the algorithm aggregate.
+    """Holds x, samples participants, and lets the algorithm make its step.
 
     Attributes:
-        vector: the global parameters x, (d,).
-        buffers: the global batch-norm statistics, (b,).
-        model: the network that every client trains in, in turn.
+        data: the samples that clients train on: pooled first where the algorithm says so.
+        vector: the shared global parameters x: (d,), or fewer where some stay local.
+        buffers: the shared global batch-norm statistics: (b,), or fewer.
+        model: a network to train and evaluate in.
+        shared: which entries of a model travel.
         algorithm: the federated algorithm, bound to this server.
-        local: boolean (d,) and (b,): entries that never leave their client.
+        chain: what lies between the clients and the algorithm's step.
         patch: sides of the patches to train on, or None for whole images.
         augmentation: what may happen to training images; None for nothing.
         num_clients: N, all clients of the federation.
@@ -66,17 +68,20 @@ class FederatedServer:
     ) -> None:
         self.config = config
         learning = config.federated_learning
-        self.algorithm: FederatedAlgorithm = algorithm or ALGORITHMS.create(
+        self.algorithm = algorithm or ALGORITHMS.create(
             learning.algorithm, learning.algorithm_params
         )
-        self.num_clients = 1 if self.algorithm.pooled else len(data.clients)
-        sizes = {client: len(data.indices(client, "train")) for client in data.clients}
-        if self.algorithm.pooled:
-            sizes = {0: sum(sizes.values())}
-        self.sizes = dict.fromkeys(sizes, 1) if learning.weighting == "uniform" else sizes
+        self.chain = build_chain(config, type(self.algorithm))
+        self.data = data.merged() if self.algorithm.pooled else data
+        self.num_clients = len(self.data.clients)
+        self.sizes = {
+            k: 1 if learning.weighting == "uniform" else len(self.data.indices(k, "train"))
+            for k in self.data.clients
+        }
+        self.weights: dict[int, float] = {}
         size = learning.clients_per_round
-        if size is not None and size > self.num_clients and not self.algorithm.pooled:
-            raise MedflError(f"clients_per_round is {size} of only {self.num_clients} clients.")
+        if size is not None and size > len(data.clients):
+            raise MedflError(f"clients_per_round is {size} of only {len(data.clients)} clients.")
         patch, sides = config.training.patch, tuple(data.images.shape[2:])
         self.patch = None if patch is None else patch_sides(patch, sides)
         shape = (*data.images.shape[:2], *(self.patch or sides))
@@ -98,22 +103,21 @@ class FederatedServer:
         layout = channels_last(data.images.ndim)
         model = model.to(data.device, memory_format=layout)  # type: ignore[call-overload]
         self.model = FlatModel(model)
-        self.vector, self.buffers = self.model.vector.clone(), self.model.buffers.clone()
-        names = self.algorithm.local_names(self.model)
-        parameters, buffers = self.model.mask(names)
-        self.local: tuple[Tensor, Tensor] | None = None
-        if names:
-            self.local = (parameters.to(data.device), buffers.to(data.device))
-        self.shared_size = int((~parameters).sum() + (~buffers).sum())
+        self.shared = Shared(self.model, self.algorithm.local_names(self.model))
+        vector, buffers = self.shared.take(self.model)
+        self.vector, self.buffers = vector.clone(), buffers.clone()
+        # What stays local begins as the model does, at the server and at every client.
+        self._local = [part.clone() for part in self.shared.take_local(self.model)]
         self.round = 0
-        self.algorithm.check(config.training, self.model)
+        self.algorithm.check(config, self.model)
         self.algorithm.server = self
         self.algorithm.setup(self)
+        self.chain.setup(self)
 
     def participants(self, round_number: int) -> list[int]:
         """Positions of this round's clients, ascending; sampled without replacement."""
         size = self.config.federated_learning.clients_per_round
-        if size is None or self.algorithm.pooled or self.algorithm.participation == "all":
+        if size is None or size >= self.num_clients or self.algorithm.participation == "all":
             return list(range(self.num_clients))
         generator = stream(self.config.seed, round_number, "participants")
         return sorted(torch.randperm(self.num_clients, generator=generator)[:size].tolist())
@@ -135,12 +139,25 @@ class FederatedServer:
             return float(rate * training.lr_gamma**passed)
         return rate
 
-    def aggregate(self, updates: Iterable[ClientUpdate]) -> None:
-        """Let the algorithm aggregate; what is local to clients stays as the server began it."""
-        kept = self.local and (self.vector[self.local[0]], self.buffers[self.local[1]])
-        self.algorithm.aggregate(updates)
-        if self.local and kept:
-            self.vector[self.local[0]], self.buffers[self.local[1]] = kept
+    def download(self) -> dict[str, Part]:
+        """What the server sends to every client of a round: its model and the algorithm's own."""
+        parts = {PARAMETERS: self.vector, STATISTICS: self.buffers, **self.algorithm.broadcast()}
+        return {name: Part(value, weight=1.0) for name, value in parts.items()}
+
+    def weigh(self, chosen: list[int]) -> None:
+        """Stage 1: normalised weights."""
+        total = sum(self.sizes[k] for k in chosen)
+        self.weights = {k: self.sizes[k] / total for k in chosen}
+
+    def load(self, model: FlatModel, parameters: Tensor, buffers: Tensor) -> None:
+        """Load shared entries into ``model``, and what stays local as it began."""
+        self.shared.put(model, parameters, buffers)
+        self.shared.put_local(model, *self._local)
+
+    def step(self, total: dict[str, Total]) -> None:
+        """Average the statistics, and let the algorithm move the parameters."""
+        self.buffers.copy_(total[STATISTICS].mean)
+        self.algorithm.step(total)
 
     def move_to(self, mean: Tensor, rate: float) -> None:
         """X ← x + rate · (mean − x); exactly ``mean`` where the rate is 1."""
@@ -148,11 +165,6 @@ class FederatedServer:
             self.vector.copy_(mean)
         else:
             self.vector.lerp_(mean, rate)
-
-    def bytes_each_way(self) -> tuple[int, int]:
-        """Bytes of the model itself (up, down) for one client: shared entries, as stored."""
-        size = self.shared_size * self.vector.element_size() if self.algorithm.communicates else 0
-        return size, size
 
 
 def _branches(config: FederatedConfig, data: FederatedData) -> tuple[int, ...]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from medfl.algorithms import ClientUpdate
+from medfl.chain import Message
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated import checkpoint
@@ -28,8 +29,33 @@ BRIEF = {
 }
 
 
-def _bytes(tensors: dict[str, torch.Tensor]) -> int:
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+@dataclass
+class Tally:
+    """What is counted of a round's messages as they are combined."""
+
+    answered: list[int] = field(default_factory=list)
+    steps: int = 0
+    gradients: int = 0
+    size: int = 0
+    notes: list[dict[str, float]] = field(default_factory=list)
+    _losses: float | None = 0.0
+
+    def add(self, message: Message) -> None:
+        """Count one message."""
+        self.answered.append(message.client)
+        self.steps += message.steps
+        self.gradients += message.gradients
+        self.size += message.size
+        self.notes.append(message.notes)
+        if message.loss is None or self._losses is None:
+            self._losses = None
+        else:
+            self._losses += message.loss * message.weight
+
+    @property
+    def loss(self) -> float | None:
+        """The weighted mean of the training losses; None where the server did not see them."""
+        return self._losses if self.answered else None
 
 
 class FederatedTrainer:
@@ -58,15 +84,14 @@ class FederatedTrainer:
         self.config, self.server = config, server
         self.data = clients[0].data
         check_folds(self.data)
-        # Clients are kept in the order of their ids: the order given changes no bit.
-        pooled = server.algorithm.pooled
-        self.clients = (
-            [FederatedClient(None, self.data)] if pooled else sorted(clients, key=lambda c: c.id)
-        )
-        if len(self.clients) != server.num_clients:
+        if len(clients) != len(self.data.clients):
             raise MedflError(
-                f"{len(clients)} clients were given, but the split has {server.num_clients}."
+                f"{len(clients)} clients were given, but the split has {len(self.data.clients)}."
             )
+        if server.algorithm.pooled:
+            clients = [FederatedClient(client, server.data) for client in server.data.clients]
+        # Clients are kept in the order of their ids: the order given changes no bit.
+        self.clients = sorted(clients, key=lambda client: client.id)
         for client in self.clients:
             client.join(server)
         self.evaluator = Evaluator(server, self.clients, self.data)
@@ -118,48 +143,63 @@ class FederatedTrainer:
         """Test metrics of the model that the algorithm stands for, as it is now."""
         return self.evaluator.evaluate().pooled["test"]
 
+    def steps_by_client(self) -> dict[int, int]:
+        """Client of the split → optimiser steps that were taken on its data, alone or pooled."""
+        if self.server.algorithm.pooled:
+            return dict.fromkeys(self.data.clients, self.clients[0].steps)
+        return {client.id: client.steps for client in self.clients}
+
     def _round(self, number: int) -> dict[str, Any]:
-        server, algorithm = self.server, self.server.algorithm
+        """One round: the server sends, clients train and answer, the server makes its step."""
+        server, chain = self.server, self.server.chain
         server.round = number
-        chosen = [self.clients[position] for position in server.participants(number)]
-        sizes = [server.sizes[client.id] for client in chosen]
-        up, down = server.bytes_each_way()
-        counted = {"steps": 0, "bytes_up": 0, "loss": 0.0}
-        down += sum(
-            extra.numel() * extra.element_size() for extra in algorithm.broadcast().values()
-        )
-
-        def updates() -> Iterator[ClientUpdate]:
-            for client, size in zip(chosen, sizes, strict=True):
-                update, loss = client.train(size / sum(sizes))
-                counted["steps"] += update.steps
-                counted["loss"] += loss * update.weight
-                counted["bytes_up"] += up + _bytes(update.extras)
-                yield update
-
+        by_id = {client.id: client for client in self.clients}
+        chosen = [self.clients[position].id for position in server.participants(number)]
+        chosen = chain.open(number, chosen)
+        server.weigh(chosen)
+        combination, tally = chain.rule.start(), Tally()
+        for message in chain.together(number, self._answers([by_id[k] for k in chosen])):
+            combination.add(message)
+            tally.add(message)
         old = server.vector.clone()
-        server.aggregate(updates())
-        norm = float(torch.linalg.vector_norm(server.vector - old))
+        if tally.answered:
+            server.step(chain.close(number, combination.total(), tally.answered))
+        norm = float(torch.linalg.vector_norm(server.shared.spread(server.vector - old)))
         if not norm < float("inf"):
             raise DivergedError(f"round {number}: the server's model is not finite")
-        sent = down * len(chosen)
+        travels = server.algorithm.communicates
+        up = tally.size if travels else 0
+        down = sum(part.size for part in server.download().values()) if travels else 0
         return {
             "learning_rate": server.learning_rate(number),
-            "participants": len(chosen),
-            "steps": counted["steps"],
-            "train_loss": counted["loss"],
+            "participants": len(tally.answered),
+            "steps": tally.steps,
+            "gradients": tally.gradients,
+            "train_loss": tally.loss,
             "update_norm": norm,
-            "bytes_up": counted["bytes_up"],
-            "bytes_down": sent,
-            "bytes_total": self._bytes_so_far() + counted["bytes_up"] + sent,
+            "bytes_up": up,
+            "bytes_down": down * len(chosen),
+            "bytes_total": self._bytes_so_far() + up + down * len(chosen),
+            **chain.row(tally.notes),
         }
+
+    def _answers(self, chosen: Sequence[FederatedClient]) -> Iterator[Message]:
+        """The messages of those clients who answer, after the links have acted, in order."""
+        server = self.server
+        for client in chosen:
+            message, work = client.train(server.model)
+            sent = server.chain.message(client, message)
+            if sent is not None:
+                server.algorithm.sent(client, sent, work)
+                client.answered(work)
+                yield sent
 
     def _bytes_so_far(self) -> int:
         return self.history[-1]["bytes_total"] if self.history else 0
 
     def _empty_row(self, number: int) -> dict[str, Any]:
-        counts = ("participants", "steps", "bytes_up", "bytes_down", "bytes_total", "evaluated")
-        return {"round": number, **dict.fromkeys(counts, 0)}
+        counts = ("participants", "steps", "gradients", "bytes_up", "bytes_down", "bytes_total")
+        return {"round": number, **dict.fromkeys((*counts, "evaluated"), 0)}
 
     def _evaluate(self, number: int) -> dict[str, Any]:
         result = self.evaluator.evaluate()
@@ -172,7 +212,7 @@ class FederatedTrainer:
             if folds["test"]["accuracy"] is not None
         ]
         row["worst_client_accuracy"] = min(accuracies, default=None)
-        steps = {client.id: client.steps for client in self.clients}
+        steps = self.steps_by_client()
         for client, folds in result.clients.items():
             for fold, metrics in folds.items():
                 self.client_history.append(
@@ -183,7 +223,7 @@ class FederatedTrainer:
                         "n": metrics["n"],
                         **{key: metrics[key] for key in BRIEF.values()},
                         "train_samples": len(self.data.split.indices(client, "train")),
-                        "steps": steps[0 if self.server.algorithm.pooled else client],
+                        "steps": steps[client],
                     }
                 )
         self.last = (number, result)
@@ -203,6 +243,7 @@ class FederatedTrainer:
                 "vector": self.server.vector,
                 "buffers": self.server.buffers,
                 "algorithm": self.server.algorithm.state,
+                "chain": self.server.chain.state,
                 "clients": {c.id: {"state": c.state, "steps": c.steps} for c in self.clients},
                 "history": self.history,
                 "client_history": self.client_history,
@@ -222,6 +263,7 @@ class FederatedTrainer:
         self.server.vector.copy_(state["vector"])
         self.server.buffers.copy_(state["buffers"])
         self.server.algorithm.state = state["algorithm"]
+        self.server.chain.state = state["chain"]
         for client in self.clients:
             client.state = state["clients"][client.id]["state"]
             client.steps = state["clients"][client.id]["steps"]

@@ -22,6 +22,7 @@ class FlatModel:
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module
+        self._twins: dict[str, FlatModel] = {}
         self._parameters = list(module.parameters())
         if not self._parameters:
             raise ValueError("a model without parameters cannot be trained")
@@ -70,6 +71,14 @@ class FlatModel:
         """An independent copy."""
         return FlatModel(copy.deepcopy(self.module))
 
+    def twin(self, name: str) -> FlatModel:
+        """A frozen copy of the network in evaluation mode, made once and kept with this model."""
+        if name not in self._twins:
+            twin = self.clone()
+            twin.module.eval().requires_grad_(False)
+            self._twins[name] = twin
+        return self._twins[name]
+
     def mask(self, names: Collection[str]) -> tuple[Tensor, Tensor]:
         """Where the named parameters and buffers lie: boolean (d,) and (b,)."""
         parameters = [
@@ -90,6 +99,62 @@ class FlatModel:
         """
         state = {**self.module.state_dict(), **self._counters}
         return {key: value.contiguous() for key, value in state.items()}
+
+
+class Shared:
+    """Which entries of a model travel between server and clients; the others stay local.
+
+    Attributes:
+        parameters: boolean (d,), where a parameter is shared; None for all.
+        buffers: boolean (b,), where a statistic is shared; None for all.
+    """
+
+    def __init__(self, model: FlatModel, local: Collection[str]) -> None:
+        """All of ``model`` is shared but the parameters and buffers named in ``local``."""
+        self.parameters: Tensor | None = None
+        self.buffers: Tensor | None = None
+        if local:
+            parameters, buffers = model.mask(local)
+            self.parameters = ~parameters.to(model.vector.device)
+            self.buffers = ~buffers.to(model.vector.device)
+
+    @property
+    def all(self) -> bool:
+        """Whether nothing stays local."""
+        return self.parameters is None
+
+    def take(self, model: FlatModel) -> tuple[Tensor, Tensor]:
+        """The shared parameters (k,) and statistics; the model's own vectors if all is shared."""
+        if self.parameters is None:
+            return model.vector, model.buffers
+        return model.vector[self.parameters], model.buffers[self.buffers]
+
+    def take_local(self, model: FlatModel) -> tuple[Tensor, Tensor]:
+        """The parameters and statistics that stay."""
+        if self.parameters is None or self.buffers is None:
+            return model.vector[:0], model.buffers[:0]
+        return model.vector[~self.parameters], model.buffers[~self.buffers]
+
+    def put(self, model: FlatModel, parameters: Tensor, buffers: Tensor) -> None:
+        """Overwrite the shared entries of ``model``."""
+        if self.parameters is None:
+            model.load(parameters, buffers)
+        else:
+            model.vector[self.parameters], model.buffers[self.buffers] = parameters, buffers
+
+    def put_local(self, model: FlatModel, parameters: Tensor, buffers: Tensor) -> None:
+        """Overwrite the entries of ``model`` that stay."""
+        if self.parameters is not None and self.buffers is not None:
+            model.vector[~self.parameters] = parameters
+            model.buffers[~self.buffers] = buffers
+
+    def spread(self, parameters: Tensor) -> Tensor:
+        """Shared entries (k,) in their places among all, (d,), with zeros where others are."""
+        if self.parameters is None:
+            return parameters
+        whole = parameters.new_zeros(self.parameters.shape)
+        whole[self.parameters] = parameters
+        return whole
 
 
 class Gradient:

@@ -6,7 +6,7 @@ import csv
 import json
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +62,10 @@ class Split:
     def pooled(self, fold: str) -> np.ndarray:
         """Store rows of one fold over all clients, int64, ascending."""
         return np.flatnonzero(self.folds == FOLDS[_fold(fold)])
+
+    def merged(self) -> Split:
+        """The same folds with all samples in the hands of one client, 0."""
+        return replace(self, clients=np.zeros_like(self.clients), num_clients=1, client_names=())
 
     def counts(self) -> np.ndarray:
         """(M, 3) samples of each client in train, val and test."""

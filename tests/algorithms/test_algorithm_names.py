@@ -22,10 +22,8 @@ class Half(FedAvg):
     class Params(HyperParams):
         part: float = 0.5
 
-    def aggregate(self, updates):
-        vector, buffers = self.average(updates)
-        self.server.vector.lerp_(vector, self.params.part)
-        self.server.buffers.copy_(buffers)
+    def step(self, total):
+        self.server.vector.lerp_(total["parameters"].mean, self.params.part)
 
 class NotOne:
     pass

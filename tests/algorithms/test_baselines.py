@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from federations import ALGORITHMS, Linear, Normed, federation, models, small_store
+from links import watch
 from softmax import Softmax, close
 
+from medfl.chain import STATISTICS
 from medfl.errors import MedflError
 from medfl.federated.record import run_metrics
 
@@ -19,7 +21,7 @@ def test_local_models_never_meet():
     trainer = federation("local", local_epochs=2, clients_per_round=1, momentum=0.5)
     problem = Softmax(trainer)
     own = [problem.start] * 3
-    assert close(models(trainer)[-1], problem.start)  # the server learns nothing
+    assert len(models(trainer)[-1]) == 0  # nothing is shared
     for number in (1, 2, 3):  # everyone trains every round, whatever is sampled elsewhere
         own = [problem.descend(own[k], problem.batches(k, number), 0.1, 0.5) for k in range(3)]
     for k, client in enumerate(trainer.clients):
@@ -30,9 +32,10 @@ def test_local_models_never_meet():
 
 def test_local_statistics_never_meet():
     trainer = federation("local", model=Normed)
-    model, start = trainer.server.model, trainer.server.buffers.clone()
+    model, start = trainer.server.model, trainer.server.model.buffers.clone()
     trainer.train()
-    assert torch.equal(trainer.server.buffers, start)
+    trainer.server.load(model, trainer.server.vector, trainer.server.buffers)
+    assert torch.equal(model.buffers, start)  # the server learns nothing
     own = []
     for client in trainer.clients:
         client.receive(model)
@@ -102,26 +105,21 @@ AVERAGED += ["fedyogi", "fedadagrad", "moon", "ditto", "finetune"]
 @pytest.mark.parametrize("name", [*AVERAGED, "feddyn"])
 def test_statistics_are_averaged(name, weighting):
     trainer = build(name, model=Normed, rounds=3, weighting=weighting, clients_per_round=2)
-    server, original = trainer.server, trainer.server.algorithm.aggregate
+    messages, calls = watch(trainer), []
 
-    def aggregate(updates):
-        sent = []
-
-        def spy():
-            for update in updates:
-                sent.append((len(trainer.clients[update.client].rows), update.buffers.clone()))
-                yield update
-
-        original(spy())
+    def check(row):
+        if row["round"] == 0:
+            return
+        sent = messages[row["round"]]
         equal = weighting == "uniform" or name == "feddyn"
-        weights = [1 if equal else size for size, _ in sent]
-        mean = sum(w * b for w, (_, b) in zip(weights, sent, strict=True)) / sum(weights)
-        assert not torch.equal(sent[0][1], sent[1][1])
-        assert torch.allclose(server.buffers, mean, rtol=0, atol=1e-12)
+        weights = [1 if equal else len(trainer.clients[k].rows) for k in sent]
+        means = [message.parts[STATISTICS].value for message in sent.values()]
+        mean = sum(w * b for w, b in zip(weights, means, strict=True)) / sum(weights)
+        assert not torch.equal(means[0], means[1])
+        assert torch.allclose(trainer.server.buffers, mean, rtol=0, atol=1e-12)
         calls.append(1)
 
-    calls = []
-    server.algorithm.aggregate = aggregate
+    trainer.on_round = check
     trainer.train()
     assert len(calls) == 3
 

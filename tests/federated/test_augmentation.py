@@ -112,9 +112,9 @@ def test_only_training_asks_for_it(monkeypatch):
     asked = []
     original = FederatedData.batch
 
-    def batch(self, rows, augment=None, crop=None):
+    def batch(self, rows, augment=None, *others):
         asked.append((rows.tolist(), augment is not None))
-        return original(self, rows, augment)
+        return original(self, rows, augment, *others)
 
     monkeypatch.setattr(FederatedData, "batch", batch)
     trainer = federation("fedavg", augmentation=AUGMENTED, rounds=1)
@@ -165,14 +165,15 @@ def test_the_whole_gradient_is_that_of_what_training_minimises():
     """With every image mirrored it is the plain gradient over mirrored images."""
     trainer = federation("scaffold", {"option": 1}, augmentation=FLIPPED)
     client: FederatedClient = trainer.clients[0]
-    found = client.full_gradient(trainer.server.model)
+    found, batches = client.full_gradient(trainer.server.model)
     data = trainer.data
     data.images = data.images.flip(-1)
     trainer.server.augmentation = None
-    expected = client.full_gradient(trainer.server.model)
+    expected, _ = client.full_gradient(trainer.server.model)
+    assert batches == 2
     assert found.numpy() == pytest.approx(expected.numpy(), abs=1e-6)
     data.images = data.images.flip(-1)
-    assert not torch.allclose(found, client.full_gradient(trainer.server.model), atol=1e-4)
+    assert not torch.allclose(found, client.full_gradient(trainer.server.model)[0], atol=1e-4)
 
 
 def test_a_dataset_without_a_preset_is_an_error_before_training():

@@ -12,7 +12,7 @@ from federations import Dropped, Linear, federation, small_store
 
 from medfl.errors import MedflError
 from medfl.federated.data import batches, split_batches
-from medfl.federated.streams import stream, stream_seed
+from medfl.streams import stream, stream_seed
 
 
 def test_a_seed_is_the_hash_of_its_key():

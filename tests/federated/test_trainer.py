@@ -181,13 +181,13 @@ def test_a_personal_model_that_diverges_is_a_divergence():
 
 def test_statistics_that_are_not_finite_are_a_divergence():
     trainer = federation(model=Normed, rounds=2)
-    original = trainer.server.aggregate
+    original = trainer.server.step
 
-    def aggregate(updates):
-        original(updates)
+    def step(total):
+        original(total)
         trainer.server.buffers.fill_(math.nan)
 
-    trainer.server.aggregate = aggregate
+    trainer.server.step = step
     trainer.train()
     assert trainer.status == "diverged"
 

@@ -9,7 +9,7 @@ import torch
 from federations import Linear, Normed, federation
 from torch import nn
 
-from medfl.federated.streams import stream
+from medfl.streams import stream
 
 
 def plain_loop(trainer, rounds, epochs, **sgd):

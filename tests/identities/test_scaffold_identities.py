@@ -140,9 +140,9 @@ def test_two_clients_two_rounds_on_parabolas():
     c = []
     trainer.on_round = lambda row: c.append(trainer.server.algorithm.state["c"].item())
     seen = []
-    aggregate = trainer.server.aggregate
-    trainer.server.aggregate = lambda updates: (
-        aggregate(updates),
+    step = trainer.server.step
+    trainer.server.step = lambda total: (
+        step(total),
         seen.append(trainer.server.vector.item()),
     )
     trainer.train()

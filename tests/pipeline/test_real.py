@@ -36,7 +36,7 @@ from medfl.algorithms.base import FederatedAlgorithm
 
 
 class Broken(FederatedAlgorithm):
-    def aggregate(self, updates):
+    def step(self, total):
         raise RuntimeError("broken on purpose")
 """
 
@@ -186,7 +186,7 @@ def test_a_failed_and_a_diverged_arm(project):
     change(project)
     assert project.planned() == TABLES
     change(project, arms=list(arms), arm_settings=arms, partitions=["iid"])
-    fixed = BROKEN.replace('raise RuntimeError("broken on purpose")', "super().aggregate(updates)")
+    fixed = BROKEN.replace('raise RuntimeError("broken on purpose")', "super().step(total)")
     (project.folder / "broken.py").write_text(fixed)
     assert ran(project) == {"train": 1, **TABLES}
     assert "missing" not in statuses(project).values()

@@ -1,0 +1,24 @@
+"""The update chain: what lies between a client's training and the server's step."""
+
+from medfl.chain.chain import Chain, build_chain, check_chain
+from medfl.chain.combine import Combination, Rule, WeightedSum
+from medfl.chain.link import Link
+from medfl.chain.message import PARAMETERS, STATISTICS, Message, Part, Total
+from medfl.chain.registry import LINKS, RULES
+
+__all__ = [
+    "LINKS",
+    "PARAMETERS",
+    "RULES",
+    "STATISTICS",
+    "Chain",
+    "Combination",
+    "Link",
+    "Message",
+    "Part",
+    "Rule",
+    "Total",
+    "WeightedSum",
+    "build_chain",
+    "check_chain",
+]

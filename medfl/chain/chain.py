@@ -1,0 +1,174 @@
+"""The chain of a run: its links in their order, and the rule that combines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from medfl.chain.combine import Rule
+from medfl.chain.link import STAGES, Backward, Link
+from medfl.chain.message import Message, Total
+from medfl.chain.registry import LINKS, RULES
+from medfl.errors import MedflError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from medfl.algorithms.base import FederatedAlgorithm
+    from medfl.config import FederatedConfig
+    from medfl.federated.client import FederatedClient
+    from medfl.federated.server import FederatedServer
+    from medfl.federated.vector import FlatModel
+
+
+class Chain:
+    """Everything between the clients and the server's step.
+
+    Attributes:
+        links: in the order of their stages; those of strength zero are left out.
+        rule: how a round's messages are combined.
+        columns: what the links add to ``rounds.csv``.
+    """
+
+    def __init__(self, links: Sequence[Link], rule: Rule) -> None:
+        ordered = sorted(links, key=lambda link: (STAGES.index(link.stage), link.name))
+        self.links = [link for link in ordered if not link.idle]
+        self.rule = rule
+        self.columns = tuple(name for link in self.links for name in link.columns)
+
+    def setup(self, server: FederatedServer) -> None:
+        """Let every link create its state."""
+        for link in self.links:
+            link.seed = server.config.seed
+            link.setup(server)
+
+    @property
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """The links' states by name, for the checkpoint."""
+        return {link.name: link.state for link in self.links}
+
+    @state.setter
+    def state(self, states: dict[str, dict[str, Tensor]]) -> None:
+        for link in self.links:
+            link.state = states[link.name]
+
+    def open(self, number: int, clients: list[int]) -> list[int]:
+        """The ids of those who take part in a round."""
+        for link in self._at("open"):
+            clients = link.open(number, clients)
+        return clients
+
+    def batches(
+        self, client: FederatedClient, rows: Iterator[Tensor], purpose: str
+    ) -> Iterator[Tensor]:
+        """Store rows of each local step of a client."""
+        for link in self._at("batches"):
+            rows = link.batches(client, rows, purpose)
+        return rows
+
+    def samples(
+        self, client: FederatedClient
+    ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
+        """What is done to a client's batches of raw images and labels; None for nothing."""
+        links = self._at("samples")
+        if not links:
+            return None
+
+        def change(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+            for link in links:
+                images, labels = link.samples(client, images, labels)
+            return images, labels
+
+        return change
+
+    def gradient(self, client: FederatedClient, model: FlatModel, backward: Backward) -> Backward:
+        """How a client computes a step's gradient: the first link is the innermost."""
+        for link in self._at("gradient"):
+            backward = partial(_gradient, link, client, model, backward)
+        return backward
+
+    def message(self, client: FederatedClient, message: Message) -> Message | None:
+        """What a client sends; None where it drops out."""
+        for link in self._at("message"):
+            changed = link.message(client, message)
+            if changed is None:
+                return None
+            message = changed
+        return message
+
+    def together(self, number: int, messages: Iterable[Message]) -> Iterable[Message]:
+        """A round's messages before they are combined: a stream where no link needs them all."""
+        links = self._at("together")
+        if not links:
+            return messages
+        everyone = [message.copy() for message in messages]
+        for link in links:
+            everyone = link.together(number, everyone)
+        return everyone
+
+    def close(
+        self, number: int, total: dict[str, Total], answered: Sequence[int]
+    ) -> dict[str, Total]:
+        """What the server gets for a round's total."""
+        for link in self._at("close"):
+            total = link.close(number, total, answered)
+        return total
+
+    def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:
+        """The links' columns of a round's row."""
+        return {key: value for link in self.links for key, value in link.row(notes).items()}
+
+    def _at(self, place: str) -> list[Link]:
+        """The links that act at a place."""
+        return [
+            link for link in self.links if getattr(type(link), place) is not getattr(Link, place)
+        ]
+
+
+def _gradient(
+    link: Link,
+    client: FederatedClient,
+    model: FlatModel,
+    backward: Backward,
+    images: Tensor,
+    labels: Tensor,
+) -> Tensor:
+    return link.gradient(client, model, images, labels, backward)
+
+
+def build_chain(config: FederatedConfig, algorithm: type[FederatedAlgorithm]) -> Chain:
+    """The chain that a configuration describes, once all of it is found to compose.
+
+    Raises:
+        MedflError: an unknown link or rule, a wrong parameter, or what does not compose.
+    """
+    links = []
+    for name, params in config.chain.links.items():
+        link = LINKS.create(name, params)
+        link.name = name
+        links.append(link)
+    rule = RULES.create(config.chain.rule, config.chain.rule_params)
+    chain = Chain(links, rule)
+    if not algorithm.communicates and (chain.links or config.chain.rule != "sum"):
+        what = chain.links[0].name if chain.links else config.chain.rule
+        raise MedflError(
+            f"the arm {config.arm} exchanges nothing, so `{what}` has nothing to act on: leave "
+            "`chain` out for it."
+        )
+    for link in chain.links:
+        link.check(config, algorithm, chain.links)
+    rule.check(config, algorithm)
+    return chain
+
+
+def check_chain(config: FederatedConfig, algorithm: type[FederatedAlgorithm], where: str) -> None:
+    """Check a configuration's chain without PyTorch (``MedflError`` that says ``where``)."""
+    for registry, named in (
+        (LINKS, config.chain.links),
+        (RULES, {config.chain.rule: config.chain.rule_params}),
+    ):
+        params: dict[str, Any]
+        for name, params in named.items():
+            registry.check_params(name, params, where)
+    build_chain(config, algorithm)

@@ -1,0 +1,92 @@
+"""How the messages of a round become one: the weighted sum, which streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from medfl.chain.message import Message, Part, Total
+from medfl.registry import HyperParams
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from medfl.algorithms.base import FederatedAlgorithm
+    from medfl.config import FederatedConfig
+
+
+class Rule:
+    """How a round's messages are combined. A new one is made for every round.
+
+    Class attributes:
+        Params: its parameters, a frozen pydantic model.
+        results_version: raised when its numbers change.
+    """
+
+    class Params(HyperParams):
+        """No parameters."""
+
+    results_version: ClassVar[int] = 1
+
+    def __init__(self, **params: Any) -> None:
+        self.params: Any = self.Params(**params)
+
+    def check(self, config: FederatedConfig, algorithm: type[FederatedAlgorithm]) -> None:
+        """Refuse settings under which the rule is not what it says (``MedflError``)."""
+
+    def start(self) -> Combination:
+        """An empty combination, at a round's opening."""
+        raise NotImplementedError
+
+
+class Combination:
+    """The messages of one round, as they come in, in the order of the clients' ids."""
+
+    def add(self, message: Message) -> None:
+        """Take in one message; its vectors may be overwritten afterwards."""
+        raise NotImplementedError
+
+    def total(self) -> dict[str, Total]:
+        """What they add up to, by part; empty where no message came."""
+        raise NotImplementedError
+
+
+class Sum(Rule):
+    """The weighted sum, Σ w_i v_i, in the memory of one vector a part."""
+
+    def start(self) -> Combination:
+        """Nothing summed up yet."""
+        return WeightedSum()
+
+
+@dataclass
+class _Running:
+    sum: Tensor
+    weight: float
+    base: Tensor | None
+
+
+class WeightedSum(Combination):
+    """Σ w_i v_i and Σ w_i of each part."""
+
+    def __init__(self) -> None:
+        self._parts: dict[str, _Running] = {}
+
+    def add(self, message: Message) -> None:
+        """Add the message's parts with their weights."""
+        for name, part in message.parts.items():
+            running = self._parts.get(name) or self._begin(name, part)
+            if part.value.numel() == 1:
+                running.sum.add_(part.value * part.weight)  # rounded as a float is
+            else:
+                running.sum.add_(part.value, alpha=part.weight)
+            running.weight += part.weight
+
+    def _begin(self, name: str, part: Part) -> _Running:
+        running = _Running(part.value.new_zeros(part.value.shape), 0.0, part.base)
+        self._parts[name] = running
+        return running
+
+    def total(self) -> dict[str, Total]:
+        """The sums so far."""
+        return {name: Total(r.sum, r.weight, r.base) for name, r in self._parts.items()}

@@ -1,0 +1,22 @@
+"""Links and rules by name. Importing this imports no torch."""
+
+from __future__ import annotations
+
+from medfl.chain.combine import Rule
+from medfl.chain.link import Link
+from medfl.registry import Registry
+
+LINKS = Registry[type[Link]](
+    "link",
+    package="medfl",
+    base="medfl.chain:Link",
+    names={},
+)
+RULES = Registry[type[Rule]](
+    "rule",
+    package="medfl",
+    base="medfl.chain:Rule",
+    names={
+        "sum": "chain.combine:Sum",
+    },
+)

@@ -1,0 +1,28 @@
+"""The section `chain`; what its links and rules do stands in ``medfl/chain``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from medfl.config.section import Section
+
+
+class ChainSettings(Section):
+    """What lies between a client's training and the server's step."""
+
+    links: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="link → its parameters; their order follows from what each is for",
+    )
+    rule: str = Field("sum", description="how the messages of a round are combined")
+    rule_params: dict[str, Any] = Field(default_factory=dict, description="the rule's parameters")
+
+    @field_validator("links", mode="before")
+    @classmethod
+    def _take_bare_names(cls, links: Any) -> Any:
+        """`clip:` without parameters is null in YAML and means the defaults."""
+        if isinstance(links, dict):
+            return {name: {} if params is None else params for name, params in links.items()}
+        return links
