@@ -10,7 +10,10 @@ LINKS = Registry[type[Link]](
     "link",
     package="medfl",
     base="medfl.chain:Link",
-    names={},
+    names={
+        "clip": "privacy.clip:NormClipping",
+        "quantize": "compression.quantize:StochasticQuantization",
+    },
 )
 RULES = Registry[type[Rule]](
     "rule",
@@ -18,5 +21,6 @@ RULES = Registry[type[Rule]](
     base="medfl.chain:Rule",
     names={
         "sum": "chain.combine:Sum",
+        "median": "robustness.median:CoordinateMedian",
     },
 )

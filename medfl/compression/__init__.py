@@ -1,0 +1,1 @@
+"""Links that make messages smaller."""

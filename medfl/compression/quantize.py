@@ -1,0 +1,85 @@
+"""Stochastic uniform quantisation of updates. Suresh, Yu, Kumar and McMahan, Distributed Mean
+Estimation with Limited Communication, ICML 2017, section 2.2 (stochastic k-level quantisation),
+with levels that are symmetric about zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from medfl.chain import Link, Message
+from medfl.registry import HyperParams
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from medfl.federated.client import FederatedClient
+
+SCALE_BITS = 32  # each part travels with the size of its step, a single-precision number
+
+
+@dataclass(frozen=True)
+class _Quantized:
+    update: Tensor
+    bits: int
+
+
+class StochasticQuantization(Link):
+    """Each entry of an update becomes one of 2^b − 1 levels, without bias.
+
+    The levels are s·{−(2^(b−1) − 1), …, 2^(b−1) − 1} with s = max |Δ| / (2^(b−1) − 1) for each
+    private part of a message. An entry between two levels goes up with the probability that makes
+    its mean right. A part takes b bits an entry and 32 for s.
+    """
+
+    class Params(HyperParams):
+        """bits: b, of an entry; null sends updates as they are."""
+
+        bits: int | None = Field(8, ge=2, le=52)
+
+    stage = "compress"
+    columns: ClassVar[tuple[str, ...]] = ("quantization_error",)
+
+    @property
+    def idle(self) -> bool:
+        """Without a number of bits nothing is quantised."""
+        return self.params.bits is None
+
+    def message(self, client: FederatedClient, message: Message) -> Message:
+        """Quantise the private parts; note the error, as a part of the update's 2-norm."""
+        error = length = 0.0
+        parts = dict(message.parts)
+        for name, part in message.parts.items():
+            if not part.private:
+                continue
+            update = part.update
+            generator = self.stream(client.server.round, client.id, name)
+            sent = _quantize(update, self.params.bits, generator)
+            parts[name] = part.with_update(sent.update, sent.bits)
+            error += float((sent.update - update).double().square().sum())
+            length += float(update.double().square().sum())
+        message.parts = parts
+        if length > 0:
+            message.notes["quantization_error"] = (error / length) ** 0.5
+        return message
+
+
+def _quantize(update: Tensor, bits: int, generator: torch.Generator) -> _Quantized:
+    """``update`` (k,) on its levels, and its size on the wire."""
+    import torch
+
+    size = update.numel() * bits + SCALE_BITS
+    largest = float(update.abs().max()) if update.numel() else 0.0
+    if largest == 0.0:
+        return _Quantized(update, size)
+    # In double precision: single precision has too few digits for more than 24 bits.
+    step = largest / (2 ** (bits - 1) - 1)
+    drawn = torch.rand(update.shape, generator=generator, dtype=torch.float64)
+    levels = (update.double() / step).add_(drawn.to(update.device)).floor_()
+    # Rounding may carry the largest entry one level too far.
+    levels.clamp_(-(2 ** (bits - 1) - 1), 2 ** (bits - 1) - 1)
+    return _Quantized(levels.mul_(step).to(update.dtype), size)

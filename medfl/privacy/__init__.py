@@ -1,0 +1,1 @@
+"""Links that protect what a client sends."""

@@ -1,0 +1,49 @@
+"""Norm clipping of updates. McMahan, Ramage, Talwar and Zhang, Learning Differentially Private
+Recurrent Language Models, ICLR 2018, section 3 (flat clipping of a client's update).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from medfl.chain import Link, Message
+from medfl.registry import HyperParams
+
+if TYPE_CHECKING:
+    from medfl.federated.client import FederatedClient
+
+
+class NormClipping(Link):
+    """Scales a message's updates to 2-norm C where they are longer: Δ ← Δ · min(1, C/‖Δ‖).
+
+    One norm over all private parts of the message: parameters, batch-norm statistics and what
+    else the algorithm sends, such as SCAFFOLD's Δc. Parts that are public by decision stay.
+    """
+
+    class Params(HyperParams):
+        """norm: C, the longest 2-norm of a client's update; null leaves all as they are."""
+
+        norm: float | None = Field(1.0, gt=0)
+
+    stage = "clip"
+    columns: ClassVar[tuple[str, ...]] = ("clipped",)
+
+    @property
+    def idle(self) -> bool:
+        """Without a bound nothing is clipped."""
+        return self.params.norm is None
+
+    def message(self, client: FederatedClient, message: Message) -> Message:
+        """Scale the private parts together; note whether that was needed."""
+        parts = {name: part for name, part in message.parts.items() if part.private}
+        squares = [float(part.update.double().square().sum()) for part in parts.values()]
+        norm = math.sqrt(math.fsum(squares))
+        message.notes["clipped"] = float(norm > self.params.norm)
+        if norm > self.params.norm:
+            factor = self.params.norm / norm
+            scaled = {name: part.with_update(part.update * factor) for name, part in parts.items()}
+            message.parts = {**message.parts, **scaled}
+        return message

@@ -1,0 +1,1 @@
+"""Rules of combination that withstand bad updates."""
