@@ -59,7 +59,5 @@ class FedDyn(FederatedAlgorithm):
     def step(self, total: dict[str, Total]) -> None:
         """H ← h − (α/N) Σ (y_i − x);  x ← mean(y_i) − h/α."""
         alpha, models = self.params.alpha, total[PARAMETERS]
-        drift = models.sum - self.server.vector * models.weight
-        self.state["h"].sub_(drift, alpha=alpha / self.server.num_clients)
-        mean = models.sum / models.weight
-        self.server.vector.copy_(mean.sub_(self.state["h"], alpha=1 / alpha))
+        self.state["h"].sub_(models.update, alpha=alpha / self.server.num_clients)
+        self.server.vector.copy_(models.mean.sub_(self.state["h"], alpha=1 / alpha))

@@ -56,5 +56,5 @@ class FedNova(FedProx):
 
     def step(self, total: dict[str, Total]) -> None:
         """X ← x + τ_eff Σ p_i (y_i − x)/‖a_i‖₁."""
-        tau_eff = float(total["a"].mean)
-        self.server.vector.add_(total[PARAMETERS].update, alpha=tau_eff)
+        normalised, norms = total[PARAMETERS].update, total["a"]
+        self.server.vector.add_(normalised, alpha=float(norms.mean) / norms.weight)

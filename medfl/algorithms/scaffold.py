@@ -86,10 +86,8 @@ class Scaffold(FederatedAlgorithm):
                 new.add_(old)
         delta = work.extras["delta_c"] = new.clone() if old is None else new - old
         client.keep(c=new)
-        sizes = self.server.sizes
-        if self.params.control_weights == "equal":
-            sizes = dict.fromkeys(sizes, 1)
-        parts["delta_c"] = Part(delta, sizes[client.id] / sum(sizes.values()))
+        weight = 1.0 if self.params.control_weights == "equal" else client.weight
+        parts["delta_c"] = Part(delta, weight)
         return parts
 
     def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
@@ -101,5 +99,7 @@ class Scaffold(FederatedAlgorithm):
 
     def step(self, total: dict[str, Total]) -> None:
         """X ← x + η_g Σ p_i (y_i − x);  c ← c + (1/N) Σ Δc_i over all N clients (line 17)."""
+        equal = self.params.control_weights == "equal"
+        everyone = self.server.num_clients if equal else self.server.total_weight
         self.server.move_to(total[PARAMETERS].mean, self.params.server_learning_rate)
-        self.state["c"].add_(total["delta_c"].sum)
+        self.state["c"].add_(total["delta_c"].sum, alpha=1 / everyone)

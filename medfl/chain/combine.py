@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from medfl.chain.message import Message, Part, Total
+from medfl.chain.message import Message, Total
 from medfl.registry import HyperParams
 
 if TYPE_CHECKING:
@@ -64,10 +64,11 @@ class _Running:
     sum: Tensor
     weight: float
     base: Tensor | None
+    messages: int = 1
 
 
 class WeightedSum(Combination):
-    """Σ w_i v_i and Σ w_i of each part."""
+    """Σ w_i v_i and Σ w_i of each part; divided after the sum is made."""
 
     def __init__(self) -> None:
         self._parts: dict[str, _Running] = {}
@@ -75,18 +76,19 @@ class WeightedSum(Combination):
     def add(self, message: Message) -> None:
         """Add the message's parts with their weights."""
         for name, part in message.parts.items():
-            running = self._parts.get(name) or self._begin(name, part)
-            if part.value.numel() == 1:
-                running.sum.add_(part.value * part.weight)  # rounded as a float is
-            else:
-                running.sum.add_(part.value, alpha=part.weight)
+            running = self._parts.get(name)
+            if running is None:
+                self._parts[name] = _Running(part.value.clone(), part.weight, part.base)
+                continue
+            if running.messages == 1:
+                running.sum.mul_(running.weight)
+            running.sum.add_(part.value, alpha=part.weight)
             running.weight += part.weight
-
-    def _begin(self, name: str, part: Part) -> _Running:
-        running = _Running(part.value.new_zeros(part.value.shape), 0.0, part.base)
-        self._parts[name] = running
-        return running
+            running.messages += 1
 
     def total(self) -> dict[str, Total]:
-        """The sums so far."""
+        """The means; the vector of a single message is its own mean to the bit."""
+        for running in self._parts.values():
+            if running.messages > 1:
+                running.sum.div_(running.weight)
         return {name: Total(r.sum, r.weight, r.base) for name, r in self._parts.items()}

@@ -88,21 +88,22 @@ class Total:
     """What the messages of a round add up to in one of their parts.
 
     Attributes:
-        sum: Σ w_i v_i, (k,), over those who answered.
+        mean: Σ w_i v_i / Σ w_i, (k,), over those who answered; or what a rule has in its place.
         weight: Σ w_i over those who answered.
         base: the parts' common base x, (k,); None for 0.
     """
 
-    sum: Tensor
+    mean: Tensor
     weight: float
     base: Tensor | None = None
 
     @property
-    def mean(self) -> Tensor:
-        """Σ w_i v_i / Σ w_i, (k,)."""
-        return self.sum if abs(self.weight - 1) < 1e-9 else self.sum / self.weight
+    def sum(self) -> Tensor:
+        """Σ w_i v_i, (k,)."""
+        return self.mean * self.weight
 
     @property
     def update(self) -> Tensor:
         """Σ w_i (v_i − x), (k,)."""
-        return self.sum if self.base is None else self.sum.sub(self.base, alpha=self.weight)
+        moved = self.mean if self.base is None else self.mean - self.base
+        return moved * self.weight

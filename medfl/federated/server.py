@@ -56,6 +56,8 @@ class FederatedServer:
         patch: sides of the patches to train on, or None for whole images.
         augmentation: what may happen to training images; None for nothing.
         num_clients: N, all clients of the federation.
+        weights: client → its weight in averages, n_i or 1, not normalised.
+        total_weight: Σ of all N clients' weights.
         round: the round under way, from 1; 0 before training.
     """
 
@@ -74,11 +76,12 @@ class FederatedServer:
         self.chain = build_chain(config, type(self.algorithm))
         self.data = data.merged() if self.algorithm.pooled else data
         self.num_clients = len(self.data.clients)
-        self.sizes = {
-            k: 1 if learning.weighting == "uniform" else len(self.data.indices(k, "train"))
-            for k in self.data.clients
+        uniform = learning.weighting == "uniform"
+        self.weights = {
+            client: 1.0 if uniform else float(len(self.data.indices(client, "train")))
+            for client in self.data.clients
         }
-        self.weights: dict[int, float] = {}
+        self.total_weight = sum(self.weights.values())
         size = learning.clients_per_round
         if size is not None and size > len(data.clients):
             raise MedflError(f"clients_per_round is {size} of only {len(data.clients)} clients.")
@@ -143,11 +146,6 @@ class FederatedServer:
         """What the server sends to every client of a round: its model and the algorithm's own."""
         parts = {PARAMETERS: self.vector, STATISTICS: self.buffers, **self.algorithm.broadcast()}
         return {name: Part(value, weight=1.0) for name, value in parts.items()}
-
-    def weigh(self, chosen: list[int]) -> None:
-        """Stage 1: normalised weights."""
-        total = sum(self.sizes[k] for k in chosen)
-        self.weights = {k: self.sizes[k] / total for k in chosen}
 
     def load(self, model: FlatModel, parameters: Tensor, buffers: Tensor) -> None:
         """Load shared entries into ``model``, and what stays local as it began."""

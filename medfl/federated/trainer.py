@@ -38,7 +38,8 @@ class Tally:
     gradients: int = 0
     size: int = 0
     notes: list[dict[str, float]] = field(default_factory=list)
-    _losses: float | None = 0.0
+    weight: float = 0.0
+    losses: float | None = 0.0
 
     def add(self, message: Message) -> None:
         """Count one message."""
@@ -47,15 +48,18 @@ class Tally:
         self.gradients += message.gradients
         self.size += message.size
         self.notes.append(message.notes)
-        if message.loss is None or self._losses is None:
-            self._losses = None
+        self.weight += message.weight
+        if message.loss is None or self.losses is None:
+            self.losses = None
         else:
-            self._losses += message.loss * message.weight
+            self.losses += message.loss * message.weight
 
     @property
     def loss(self) -> float | None:
         """The weighted mean of the training losses; None where the server did not see them."""
-        return self._losses if self.answered else None
+        if self.losses is None or not self.answered:
+            return None
+        return self.losses / self.weight
 
 
 class FederatedTrainer:
@@ -156,7 +160,6 @@ class FederatedTrainer:
         by_id = {client.id: client for client in self.clients}
         chosen = [self.clients[position].id for position in server.participants(number)]
         chosen = chain.open(number, chosen)
-        server.weigh(chosen)
         combination, tally = chain.rule.start(), Tally()
         for message in chain.together(number, self._answers([by_id[k] for k in chosen])):
             combination.add(message)

@@ -40,15 +40,14 @@ class _Kept(Combination):
             self._parts.setdefault(name, []).append(kept)
 
     def total(self) -> dict[str, Total]:
-        """(Σ w_i) times base + median(v_i − base), by part."""
+        """Base + median(v_i − base) in place of the mean, by part."""
         return {name: _combine(parts) for name, parts in self._parts.items()}
 
 
 def _combine(parts: list[Part]) -> Total:
     base, weight = parts[0].base, sum(part.weight for part in parts)
     location = median([part.update for part in parts])
-    value = location if base is None else location + base
-    return Total(value * weight, weight, base)
+    return Total(location if base is None else location + base, weight, base)
 
 
 def median(updates: list[Tensor]) -> Tensor:
