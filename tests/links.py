@@ -23,7 +23,11 @@ class Watch(Link):
         self.rounds: dict[int, dict[int, Message]] = {}
 
     def message(self, client: Any, message: Message) -> Message:
-        self.rounds.setdefault(client.server.round, {})[client.id] = message.copy()
+        seen = message.copy()
+        for name, part in seen.parts.items():
+            if part.base is not None:  # the server's own vector, which its step will change
+                seen.parts[name] = replace(part, base=part.base.clone())
+        self.rounds.setdefault(client.server.round, {})[client.id] = seen
         return message
 
 

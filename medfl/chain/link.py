@@ -131,7 +131,10 @@ class Link:
     def close(
         self, number: int, total: dict[str, Total], answered: Sequence[int]
     ) -> dict[str, Total]:
-        """At the close of round ``number``: what the server gets for ``total``."""
+        """At the close of round ``number``: what the server gets for ``total``.
+
+        ``total`` is empty where nobody answered.
+        """
         return total
 
     def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:

@@ -23,6 +23,8 @@ class ChainSettings(Section):
     @classmethod
     def _take_bare_names(cls, links: Any) -> Any:
         """`clip:` without parameters is null in YAML and means the defaults."""
+        if links is None:
+            return {}
         if isinstance(links, dict):
             return {name: {} if params is None else params for name, params in links.items()}
         return links

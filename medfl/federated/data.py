@@ -33,6 +33,8 @@ class FederatedData:
         labels: (n,) int64, or (n, K) float for multi-label data.
         info: the dataset's description.
         clients: ids of the clients, ascending.
+        holders: client of the split → the client that holds its samples here, itself unless they
+            were merged.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class FederatedData:
         self.info: DatasetInfo = store.info
         self.split = split
         self.clients = [int(k) for k in np.unique(split.clients)]
+        self.holders = {client: client for client in self.clients}
         self.device = torch.device(device)
         transforms = {}
         for client in self.clients:
@@ -113,6 +116,7 @@ class FederatedData:
         """The same images, as each client sees its own, in the hands of one client, 0."""
         whole = copy.copy(self)
         whole.split, whole.clients = self.split.merged(), [0]
+        whole.holders = dict.fromkeys(self.clients, 0)
         return whole
 
     def _rows(self, rows: np.ndarray) -> Tensor:

@@ -92,7 +92,7 @@ class FederatedTrainer:
             raise MedflError(
                 f"{len(clients)} clients were given, but the split has {len(self.data.clients)}."
             )
-        if server.algorithm.pooled:
+        if server.data.clients != self.data.clients:  # the samples were put together first
             clients = [FederatedClient(client, server.data) for client in server.data.clients]
         # Clients are kept in the order of their ids: the order given changes no bit.
         self.clients = sorted(clients, key=lambda client: client.id)
@@ -148,10 +148,9 @@ class FederatedTrainer:
         return self.evaluator.evaluate().pooled["test"]
 
     def steps_by_client(self) -> dict[int, int]:
-        """Client of the split → optimiser steps that were taken on its data, alone or pooled."""
-        if self.server.algorithm.pooled:
-            return dict.fromkeys(self.data.clients, self.clients[0].steps)
-        return {client.id: client.steps for client in self.clients}
+        """Client of the split → optimiser steps of whoever trained on its samples."""
+        steps = {client.id: client.steps for client in self.clients}
+        return {client: steps[holder] for client, holder in self.server.data.holders.items()}
 
     def _round(self, number: int) -> dict[str, Any]:
         """One round: the server sends, clients train and answer, the server makes its step."""
@@ -165,8 +164,9 @@ class FederatedTrainer:
             combination.add(message)
             tally.add(message)
         old = server.vector.clone()
-        if tally.answered:
-            server.step(chain.close(number, combination.total(), tally.answered))
+        total = chain.close(number, combination.total(), tally.answered)
+        if total:  # else nobody answered
+            server.step(total)
         norm = float(torch.linalg.vector_norm(server.shared.spread(server.vector - old)))
         if not norm < float("inf"):
             raise DivergedError(f"round {number}: the server's model is not finite")

@@ -113,6 +113,21 @@ def test_augmented_training(name, tmp_path, monkeypatch):
     assert not torch.equal(plain.server.vector, whole.server.vector)
 
 
+@pytest.mark.parametrize("name", ["fedavg", "scaffold", "fedbn"])
+def test_links_with_state_and_random_numbers(name, tmp_path, monkeypatch):
+    """Quantisation draws random numbers, and the other link's state decides its next column."""
+    chain = {"links": {"quantize": {"bits": 4}, "links:DropOut": {}}, "rule": "median"}
+    whole = build(name, None, chain=chain)
+    whole.train()
+    die_in_training(monkeypatch, name, tmp_path, Normed, 7, chain=chain)
+    torch.manual_seed(123)
+    resumed = build(name, tmp_path, chain=chain)
+    assert resumed.server.chain.state["links:DropOut"] == {}
+    resumed.train()
+    assert_same_run(whole, resumed)
+    assert [row["dropped"] for row in resumed.history[1:]].count(1.0) > 0
+
+
 @pytest.mark.parametrize("number", [0, 1, 3, 5])
 def test_killed_between_rounds(number, tmp_path):
     def die(row):
