@@ -171,5 +171,5 @@ class HalfStep(Link):
     ) -> dict[str, Total]:
         whole = total[PARAMETERS]
         assert whole.base is not None
-        half = replace(whole, sum=(whole.sum + whole.weight * whole.base) / 2)
+        half = replace(whole, mean=(whole.mean + whole.base) / 2)
         return {**total, PARAMETERS: half}

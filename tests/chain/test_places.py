@@ -175,7 +175,7 @@ def test_nothing_of_a_client_is_kept_on_the_algorithm(algorithm):
 
 
 def test_work_beside_the_model_that_is_sent_is_counted():
-    """5 batches a client and round: 2 + 4 + 3 = 9 in all; Ditto's second descent, option I's pass."""
+    """2 + 4 + 3 batches a round; Ditto descends twice, and option I passes over the data once."""
     found = {}
     for name in ("fedavg", "ditto", "scaffold", "scaffold-1"):
         trainer = federation(name.split("-")[0], ALGORITHMS[name], rounds=1)
