@@ -19,6 +19,7 @@ import torch
 from federations import ALGORITHMS, Normed, federation, small_store, split_of
 from torch import nn
 
+from medfl.chain import LINKS, RULES
 from medfl.config import FederatedConfig
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.federated.record import run_metrics
@@ -94,6 +95,8 @@ def _varied(images: tuple[int, ...] = (1, 32, 32), labels: Any = None, **info: A
     return store
 
 
+# Parameters under which each link is felt.
+LINK: dict[str, dict[str, Any]] = {"clip": {"norm": 0.2}, "quantize": {"bits": 4}}
 # Settings of the engine under which built-in networks train: the store, and keys of the run.
 BUILT_IN: dict[str, tuple[Any, dict[str, Any]]] = {
     "volumes": (_varied((1, 8, 8, 8)), {"model": "cnn", "augmentation": {"preset": "ct"}}),
@@ -126,8 +129,14 @@ BUILT_IN: dict[str, tuple[Any, dict[str, Any]]] = {
 def names() -> list[str]:
     """Every golden file, without its ending."""
     partitions = [word for word in PARTITIONS if word != "custom"]  # it gives what a person writes
-    engine = [*ENGINE, *BUILT_IN]
-    kinds = {"algorithm": ALGORITHMS, "engine": engine, "model": MODELS, "partition": partitions}
+    kinds = {
+        "algorithm": ALGORITHMS,
+        "engine": [*ENGINE, *BUILT_IN],
+        "link": LINKS,
+        "model": MODELS,
+        "partition": partitions,
+        "rule": [word for word in RULES if word != "sum"],  # which every other federation uses
+    }
     return [f"{kind}-{word}" for kind, words in kinds.items() for word in words]
 
 
@@ -138,6 +147,8 @@ def covers(name: str) -> list[str]:
         return [f"partition {word}", "split"]
     if kind == "model":
         return [f"model {word}", "engine", "algorithm fedavg"]
+    if kind in ("link", "rule"):
+        return [f"{kind} {word}", "engine", "algorithm scaffold"]
     if kind == "algorithm":
         return [f"algorithm {word.split('-')[0]}", "engine"]
     if word in BUILT_IN:
@@ -164,6 +175,10 @@ def run(name: str) -> dict[str, Any]:
         trainer = _built_in(*BUILT_IN[word])
     elif kind == "engine":
         trainer = federation(**(SETTINGS | ENGINE[word]))
+    elif kind == "link":
+        trainer = federation("scaffold", chain={"links": {word: LINK[word]}}, **SETTINGS)
+    elif kind == "rule":
+        trainer = federation("scaffold", chain={"rule": word}, **SETTINGS)
     else:
         trainer = federation(word.split("-")[0], ALGORITHMS[word], **SETTINGS)
     torch.set_num_threads(1)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from medfl.algorithms.registry import ALGORITHMS
+from medfl.chain.registry import LINKS, RULES
 from medfl.federated import code as runs
 from medfl.files import write_json
 from medfl.models.registry import MODELS
@@ -16,7 +17,7 @@ from medfl.partition.registry import PARTITIONS
 from medfl.sources import forget, hashes
 from medfl.versions import STAMP, read_stamp
 
-REGISTRIES = (ALGORITHMS, MODELS, PARTITIONS)
+REGISTRIES = (ALGORITHMS, MODELS, PARTITIONS, LINKS, RULES)
 """What a configuration names and what decides numbers."""
 
 

@@ -58,7 +58,6 @@ class FederatedAlgorithm:
         participation: ``sampled``, or ``all`` where every client trains every round.
         pooled: the clients' data is put together first (the centralised baseline).
         communicates: whether anything travels.
-        results_version: raised when the algorithm's numbers change.
     """
 
     class Params(HyperParams):
@@ -69,7 +68,6 @@ class FederatedAlgorithm:
     participation: ClassVar[Literal["sampled", "all"]] = "sampled"
     pooled: ClassVar[bool] = False
     communicates: ClassVar[bool] = True
-    results_version: ClassVar[int] = 1
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a class with hooks of medfl 0.1, which nobody would call."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from medfl.chain.message import Message, Total
 from medfl.registry import HyperParams
@@ -20,13 +20,10 @@ class Rule:
 
     Class attributes:
         Params: its parameters, a frozen pydantic model.
-        results_version: raised when its numbers change.
     """
 
     class Params(HyperParams):
         """No parameters."""
-
-    results_version: ClassVar[int] = 1
 
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)

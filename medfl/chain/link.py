@@ -43,7 +43,6 @@ class Link:
         Params: its parameters, a frozen pydantic model.
         stage: one of ``STAGES``: when its turn comes.
         columns: what it adds to ``rounds.csv``.
-        results_version: raised when its numbers change.
 
     Attributes:
         name: its name in the configuration.
@@ -56,7 +55,6 @@ class Link:
 
     stage: ClassVar[str]
     columns: ClassVar[tuple[str, ...]] = ()
-    results_version: ClassVar[int] = 1
 
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)

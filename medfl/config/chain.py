@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from medfl.config.deciding import neutral
 from medfl.config.section import Section
 
 
@@ -15,9 +16,16 @@ class ChainSettings(Section):
     links: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
         description="link → its parameters; their order follows from what each is for",
+        json_schema_extra=neutral({}),
     )
-    rule: str = Field("sum", description="how the messages of a round are combined")
-    rule_params: dict[str, Any] = Field(default_factory=dict, description="the rule's parameters")
+    rule: str = Field(
+        "sum",
+        description="how the messages of a round are combined",
+        json_schema_extra=neutral("sum"),
+    )
+    rule_params: dict[str, Any] = Field(
+        default_factory=dict, description="the rule's parameters", json_schema_extra=neutral({})
+    )
 
     @field_validator("links", mode="before")
     @classmethod

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from medfl.algorithms.registry import ALGORITHMS
+from medfl.chain.registry import LINKS, RULES
 from medfl.config import FederatedConfig
 from medfl.models.registry import MODELS
 from medfl.partition.registry import PARTITIONS
 from medfl.partition.scheme import split_word
 from medfl.versions import Code, code_of
 
-ENGINE = 1
+ENGINE = 2
 """The results version of all that trains and measures and has no name in the configuration."""
 
 ROOTS = ("medfl.federated",)
@@ -18,12 +19,15 @@ ROOTS = ("medfl.federated",)
 def run_code(config: FederatedConfig) -> Code:
     """The engine's code, and that of what the run names.
 
-    The partition takes part because it may change the images that a client sees.
+    The partition takes part because it may change the images that a client sees. The weighted sum
+    is a part of the engine.
     """
     partition, _ = split_word(config.partition)
     named = (
         (ALGORITHMS, config.federated_learning.algorithm),
         (MODELS, config.model.name),
         (PARTITIONS, partition),
+        *((LINKS, name) for name in config.chain.links),
+        *((RULES, name) for name in [config.chain.rule] if name != "sum"),
     )
     return code_of(ROOTS, ("engine", ENGINE), named)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
 
 from medfl.algorithms.registry import ALGORITHMS
+from medfl.chain.registry import LINKS, RULES
 from medfl.config import FederatedConfig, deciding
-
-WHERE = "federated_learning.algorithm_params"
 
 
 def fingerprint(config: FederatedConfig) -> str:
@@ -35,9 +35,9 @@ def validated(config: FederatedConfig) -> FederatedConfig:
     Raises:
         MedflError: the algorithm or one of its hyper-parameters is none.
     """
-    read = {"algorithm_params": _params(config).model_dump(mode="json")}
-    learning = config.federated_learning.model_copy(update=read)
-    return config.model_copy(update={"federated_learning": learning})
+    read = _params(config, lambda params: params.model_dump(mode="json"))
+    sections = {name: getattr(config, name).model_copy(update=keys) for name, keys in read.items()}
+    return config.model_copy(update=sections)
 
 
 def differences(old: FederatedConfig, new: FederatedConfig) -> list[str]:
@@ -47,13 +47,27 @@ def differences(old: FederatedConfig, new: FederatedConfig) -> list[str]:
 
 def _decided(config: FederatedConfig) -> dict[str, Any]:
     content = deciding(config)
-    content["federated_learning"]["algorithm_params"] = deciding(_params(config))
+    for section, keys in _params(config, deciding).items():
+        for key, params in keys.items():
+            if key in content.get(section, {}):
+                content[section][key] = params
     return content
 
 
-def _params(config: FederatedConfig) -> BaseModel:
-    learning = config.federated_learning
-    return ALGORITHMS.check_params(learning.algorithm, learning.algorithm_params, WHERE)
+def _params(config: FederatedConfig, dump: Callable[[BaseModel], Any]) -> dict[str, dict[str, Any]]:
+    """Section → key → hyper-parameters, as what they belong to reads them."""
+    learning, chain = config.federated_learning, config.chain
+    where = "federated_learning.algorithm_params"
+    algorithm = ALGORITHMS.check_params(learning.algorithm, learning.algorithm_params, where)
+    links = {
+        name: dump(LINKS.check_params(name, params, f"chain.links.{name}"))
+        for name, params in chain.links.items()
+    }
+    rule = RULES.check_params(chain.rule, chain.rule_params, "chain.rule_params")
+    return {
+        "federated_learning": {"algorithm_params": dump(algorithm)},
+        "chain": {"links": links, "rule_params": dump(rule)},
+    }
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], path: str = "") -> list[str]:
