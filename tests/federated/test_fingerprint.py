@@ -160,3 +160,24 @@ def test_differences_are_all_named():
 def test_a_hyper_parameter_that_is_none_has_no_fingerprint():
     with pytest.raises(MedflError, match=r"algorithm_params: unknown key `nu`; known: mu"):
         fingerprint(prox(nu=1))
+
+
+def test_a_chain_counts_as_its_links_read_it():
+    """No chain is the run without the section; `1` and `1.0`, left out and given, are one."""
+
+    def of(**chain):
+        return fingerprint(FederatedConfig(chain=chain))
+
+    plain = fingerprint(FederatedConfig())
+    assert of() == of(links={}, rule="sum", rule_params={}) == plain
+    clipped = of(links={"clip": {"norm": 1.0}})
+    assert of(links={"clip": {"norm": 1}}) == of(links={"clip": {"norm": "1e0"}}) == clipped
+    assert of(links={"clip": None}) == clipped
+    others = [clipped, of(links={"clip": {"norm": 2}}), of(links={"quantize": {}})]
+    assert len({plain, *others, of(rule="median")}) == 5
+    both = {"clip": {"norm": 1}, "quantize": {"bits": 8}}
+    assert of(links=both) == of(links=dict(reversed(both.items())))
+    read = validated(FederatedConfig(chain={"links": {"clip": {"norm": "1e-1"}}}))
+    assert read.chain.links == {"clip": {"norm": 0.1}}
+    with pytest.raises(MedflError, match=r"chain\.links\.clip: unknown key `nrm`"):
+        of(links={"clip": {"nrm": 1}})
