@@ -8,15 +8,23 @@ import sys
 import pytest
 
 from medfl import versions
+from medfl.algorithms.registry import ALGORITHMS
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
+from medfl.federated import code as run_module
 from medfl.federated.code import run_code
+from medfl.models.registry import MODELS
+from medfl.partition.registry import PARTITIONS
 from medfl.sources import hashes
 from medfl.versions import Code, code_of
 
 
 @pytest.fixture(autouse=True)
-def fresh():
+def fresh(monkeypatch):
+    """Results versions that no edit of the package changes."""
+    monkeypatch.setattr(run_module, "ENGINE", 7)
+    for registry in (ALGORITHMS, MODELS, PARTITIONS):
+        monkeypatch.setattr(registry, "_versions", {})
     code_of.cache_clear()
     yield
     code_of.cache_clear()
@@ -40,11 +48,12 @@ def code(algorithm="fedavg", model="cnn", partition="iid") -> Code:
     return run_code(FederatedConfig(algorithm=algorithm, model=model, partition=partition))
 
 
-def test_stamped_sources_count_by_their_results_versions(stamp):
+def test_stamped_sources_count_by_their_results_versions(stamp, monkeypatch):
     stamp()
-    assert code().identity == "engine 1, algorithm fedavg 1, model cnn 1, partition iid 1"
+    assert code().identity == "engine 7, algorithm fedavg 1, model cnn 1, partition iid 1"
+    monkeypatch.setitem(ALGORITHMS._versions, "fedprox", 3)
     assert code("fedprox", "resnet18", "dirichlet-0.5").versions == (
-        "engine 1, algorithm fedprox 1, model resnet18 1, partition dirichlet 1"
+        "engine 7, algorithm fedprox 3, model resnet18 1, partition dirichlet 1"
     )
 
 
@@ -82,7 +91,7 @@ def test_a_persons_own_class_is_always_hashed(stamp, tmp_path, monkeypatch):
         first = code("my_own_algorithm:Mine").identity
         # With the results versions of the built-in classes that it builds on.
         assert first.startswith(
-            "engine 1, algorithm fedavg 1, algorithm fedprox 1, model cnn 1, partition iid 1, my_"
+            "engine 7, algorithm fedavg 1, algorithm fedprox 1, model cnn 1, partition iid 1, my_"
         )
         path.write_text(path.read_text() + "# edited\n")
         code_of.cache_clear()
