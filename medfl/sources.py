@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -106,12 +106,20 @@ def file_of(module: str) -> Path:
 def _import_statements(path: Path) -> list[tuple[str, str, str]]:
     """(name bound, module, attribute) of each medfl import in a file; attribute may be ''."""
     found = []
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _statements(ast.parse(path.read_bytes()).body):
         if isinstance(node, ast.Import):
             found += [(alias.asname or alias.name, alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found += [(alias.asname or alias.name, node.module, alias.name) for alias in node.names]
     return [entry for entry in found if entry[1].split(".")[0] == "medfl"]
+
+
+def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All statements, also inner ones; expressions, which import nothing, are most of a tree."""
+    for node in nodes:
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(node, part, ()))
 
 
 def _resolve(source: str, attribute: str) -> list[str]:

@@ -26,21 +26,25 @@ def deciding(values: BaseModel) -> dict[str, Any]:
 
 
 def _deciding(kind: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
-    kept = {}
-    for name, section, marks in _fields(kind):
+    kept = dict(content)
+    for name, section, marks in _special(kind):
         value = _deciding(section, content[name]) if section else content[name]
         same = "neutral" in marks and value == marks["neutral"]
-        if marks.get("decides", True) and not same and not (section and not value):
+        if same or not marks.get("decides", True) or (section and not value):
+            del kept[name]
+        else:
             kept[name] = value
     return kept
 
 
 @cache  # reading `model_fields` for every run of a grid takes longer than checking the run
-def _fields(kind: type[BaseModel]) -> list[tuple[str, type[BaseModel] | None, dict[str, Any]]]:
-    """Name, class of the section where it is one, and marks of each key."""
-    fields = []
+def _special(kind: type[BaseModel]) -> list[tuple[str, type[BaseModel] | None, dict[str, Any]]]:
+    """Name, class of the section, and marks of each key that is a section or has marks."""
+    found = []
     for name, field in kind.model_fields.items():
-        inner, marks = field.annotation, field.json_schema_extra
+        inner, extra = field.annotation, field.json_schema_extra
         section = inner if isinstance(inner, type) and issubclass(inner, BaseModel) else None
-        fields.append((name, section, dict(marks) if isinstance(marks, dict) else {}))
-    return fields
+        marks = dict(extra) if isinstance(extra, dict) else {}
+        if section or marks:
+            found.append((name, section, marks))
+    return found

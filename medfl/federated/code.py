@@ -27,7 +27,7 @@ def run_code(config: FederatedConfig) -> Code:
         (ALGORITHMS, config.federated_learning.algorithm),
         (MODELS, config.model.name),
         (PARTITIONS, partition),
-        *((LINKS, name) for name in config.chain.links),
+        *((LINKS, name) for name in sorted(config.chain.links)),
         *((RULES, name) for name in [config.chain.rule] if name != "sum"),
     )
     return code_of(ROOTS, ("engine", ENGINE), named)
