@@ -1,5 +1,6 @@
 # make demo     environment, synthetic data, the default grid, tables, figures, report
-# make test     the quick tests;  make lint: style and types;  make bench: speed and memory
+# make test     the quick tests;  make coverage: the same, and which lines they leave out
+# make lint     style and types;  make bench: speed and memory
 # make stamp    after an edit of what gives numbers: results stay valid, if the golden test passes
 # make golden   after a change of numbers that is meant: see CONTRIBUTING.md
 PYTHON ?= python3.11
@@ -9,7 +10,7 @@ BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo install test lint stamp golden bench clean lock
+.PHONY: demo install test coverage lint stamp golden bench clean lock
 
 demo: $(READY)
 	@echo "The default grid on synthetic images (params/default.yaml); what a run says: results/logs/"
@@ -31,10 +32,12 @@ $(READY): requirements.lock pyproject.toml
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8
 
+coverage: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 \
+		--cov --cov-report=term --cov-report=html:.coverage/html
+
 lint: $(READY)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/pre-commit run --all-files
 
 stamp: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/stamp.py
@@ -48,7 +51,7 @@ bench: $(READY)
 
 # The environment, and everything that is made again; data/raw stays.
 clean:
-	rm -rf $(VENV) results data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) results data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage
 
 # After a change of the requirements in pyproject.toml: new pins from the environment as it is.
 # No CUDA packages and no local builds: torch brings those that its build needs.

@@ -82,9 +82,9 @@ for dataset in GRID.datasets:
     rule:
         name:
             f"splits_{dataset}"
-        localrule: True
         input:
             [path for path in SPLITS if Path(path).parts[-4] == dataset],
+        localrule: True
 
 
 rule runs:

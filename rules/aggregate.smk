@@ -22,12 +22,12 @@ rule aggregate:
         "<logs>/aggregate.log",
     benchmark:
         "<benchmarks>/aggregate.tsv"
+    conda:
+        "../workflow/envs/medfl.yaml"
     params:
         folder=subpath(output.summary, parent=True),
         code=source_sha("medfl.report"),
         names=grid_names(),
-    conda:
-        "../workflow/envs/medfl.yaml"
     shell:
         'medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} > {log:q} 2>&1'
 
@@ -38,10 +38,10 @@ rule aggregate:
 rule partial:
     log:
         "<logs>/partial.log",
-    params:
-        folder=GRID.output_dir,
     conda:
         "../workflow/envs/medfl.yaml"
+    params:
+        folder=GRID.output_dir,
     shell:
         '( medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} --partial > /dev/null'
         ' && medfl report --grid "$MEDFL_GRID" --results {params.folder:q}'

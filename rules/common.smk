@@ -52,9 +52,7 @@ try:
     PLACES = Places(data_root(GRID.data_root), Path(GRID.work_root))
     # One's own data: files that are newer than a store whose description was edited since.
     DESCRIBED = {
-        dataset: str(file)
-        for dataset in GRID.datasets
-        if (file := described(dataset)) is not None
+        dataset: str(file) for dataset in GRID.datasets if (file := described(dataset)) is not None
     }
     GPU_SLOTS = len(visible_gpus()) * jobs_per_gpu()
 except MedflError as error:
@@ -86,9 +84,7 @@ def cell_config(*cell):
 
 
 def run_config(wildcards):
-    return cell_config(
-        wildcards.dataset, wildcards.partition, wildcards.arm, int(wildcards.seed)
-    )
+    return cell_config(wildcards.dataset, wildcards.partition, wildcards.arm, int(wildcards.seed))
 
 
 def prepare_options():

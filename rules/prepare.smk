@@ -12,10 +12,10 @@ rule prepare:
         "<logs>/prepare/{dataset}.log",
     benchmark:
         "<benchmarks>/prepare/{dataset}.tsv"
+    conda:
+        "../workflow/envs/medfl.yaml"
     params:
         code=lambda wildcards: dataset_sha(wildcards.dataset, PLACES),
         options=prepare_options(),
-    conda:
-        "../workflow/envs/medfl.yaml"
     shell:
         "medfl prepare {wildcards.dataset} {params.options:q} --force > {log:q} 2>&1"

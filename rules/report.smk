@@ -21,11 +21,11 @@ rule report:
         "<logs>/report.log",
     benchmark:
         "<benchmarks>/report.tsv"
+    conda:
+        "../workflow/envs/medfl.yaml"
     params:
         folder=subpath(output.html, parent=True),
         code=source_sha("medfl.report", "medfl.pages"),
         names=grid_names(),
-    conda:
-        "../workflow/envs/medfl.yaml"
     shell:
         'medfl report --grid "$MEDFL_GRID" --results {params.folder:q} > {log:q} 2>&1'

@@ -20,13 +20,13 @@ rule split:
         "<logs>/split/{dataset}/{partition}/{dealing}/seed{seed}.log",
     benchmark:
         "<benchmarks>/split/{dataset}/{partition}/{dealing}/seed{seed}.tsv"
+    conda:
+        "../workflow/envs/medfl.yaml"
     params:
         code=lambda wildcards: split_code(wildcards.partition).identity,
         clients=clients_option,
         folds=folds_options(),
         work=subpath(input[0], ancestor=3),
-    conda:
-        "../workflow/envs/medfl.yaml"
     shell:
         "medfl split {wildcards.dataset} --partition {wildcards.partition}"
         " --seed {wildcards.seed} {params.clients} {params.folds} --work-root {params.work:q}"

@@ -21,16 +21,16 @@ rule train:
         "<logs>/train/{dataset}/{partition}/{arm}/seed{seed}.log",
     benchmark:
         "<benchmarks>/train/{dataset}/{partition}/{arm}/seed{seed}.tsv"
+    conda:
+        "../workflow/envs/medfl.yaml"
+    threads: 1
+    resources:
+        gpu=GPU,
     params:
         folder=subpath(output.metrics, parent=True),
         # Code that gives other numbers, and other settings of this arm, redo the runs they touch.
         code=lambda wildcards: run_code(run_config(wildcards)).identity,
         settings=lambda wildcards: fingerprint(run_config(wildcards)),
-    threads: 1
-    resources:
-        gpu=GPU,
-    conda:
-        "../workflow/envs/medfl.yaml"
     shell:
         'medfl run --grid "$MEDFL_GRID" --dataset {wildcards.dataset}'
         " --partition {wildcards.partition} --arm {wildcards.arm} --seed {wildcards.seed}"
