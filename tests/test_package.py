@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -53,7 +52,3 @@ def test_the_version_is_the_packages(capsys):
         main(["--version"])
     assert stop.value.code == 0
     assert capsys.readouterr().out == f"medfl {medfl.__version__}\n"
-
-
-def test_the_installed_metadata_are_of_this_version():
-    assert metadata.version("medfl") == medfl.__version__, "run `make install` again"
