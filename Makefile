@@ -1,6 +1,6 @@
 # make demo     environment, synthetic data, the default grid, tables, figures, report
 # make test     the quick tests;  make coverage: the same, and which lines they leave out
-# make lint     style and types;  make bench: speed and memory
+# make lint     style and types;  make bench: speed and memory;  make docs: a site in site/
 # make stamp    after an edit of what gives numbers: results stay valid, if the golden test passes
 # make golden   after a change of numbers that is meant: see CONTRIBUTING.md
 PYTHON ?= python3.11
@@ -10,7 +10,7 @@ BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo install test coverage lint stamp golden bench clean lock
+.PHONY: demo install test coverage lint docs notebook stamp golden bench clean lock
 
 demo: $(READY)
 	@echo "The default grid on synthetic images (params/default.yaml); what a run says: results/logs/"
@@ -49,9 +49,17 @@ golden: $(READY)
 bench: $(READY)
 	$(BIN)/python -m benchmarks
 
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# After a change of what the notebook shows: new outputs in the committed file.
+notebook: $(READY)
+	$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False docs/notebooks/*.ipynb
+
 # The environment, and everything that is made again; data/raw stays.
 clean:
-	rm -rf $(VENV) results data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage
+	test ! -d results || find results -mindepth 1 ! -path results/README.md -delete
+	rm -rf $(VENV) site data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage
 
 # After a change of the requirements in pyproject.toml: new pins from the environment as it is.
 # No CUDA packages and no local builds: torch brings those that its build needs.
