@@ -1,0 +1,83 @@
+"""What `medfl run` says of a run that diverged, and `medfl aggregate` of runs that are missing."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from medfl.cli import main
+from medfl.data import Sample, write_store
+from medfl.data.catalog import RawData, get
+
+GRID = {
+    "arms_file": None,
+    "arm_settings": {"fedavg": {"algorithm": "fedavg"}, "fedprox": {"algorithm": "fedprox"}},
+    "datasets": ["phantom"],
+    "partitions": ["iid"],
+    "arms": ["fedavg", "fedprox"],
+    "seeds": [0, 1],
+    "num_clients": 2,
+    "run": {
+        "federated_learning": {"rounds": 1, "local_steps": 1},
+        "model": {"name": "logistic"},
+        "training": {"device": "cpu"},
+    },
+}
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder with a small store under the phantom's name."""
+    monkeypatch.chdir(tmp_path)
+    info = get("phantom").info(RawData([], [], 60, ""))
+    samples = [Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i}") for i in range(60)]
+    images = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
+    write_store(tmp_path / "data" / "prepared" / "phantom", info, samples, images)
+    return tmp_path
+
+
+def test_a_run_that_diverges_is_a_result_and_says_when(place, capsys):
+    run = {
+        "dataset": "phantom",
+        "partition": "iid",
+        "federated_learning": {"num_clients": 2, "rounds": 3, "local_steps": 2},
+        "model": {"name": "mlp"},
+        "training": {"device": "cpu", "learning_rate": 1e30},
+    }
+    (place / "run.yaml").write_text(yaml.safe_dump(run))
+    assert main(["run", "--config", "run.yaml", "--output-dir", "one"]) == 0
+    record = json.loads((place / "one" / "metrics.json").read_text())
+    assert record["status"] == "diverged"
+    assert record["reason"].startswith("round 1")
+    assert f"one: diverged ({record['reason']})" in capsys.readouterr().out
+
+
+def test_partial_tables_show_what_is_there_and_what_is_missing(place, capsys):
+    (place / "grid.yaml").write_text(yaml.safe_dump(GRID))
+    cell = ["--dataset", "phantom", "--partition", "iid", "--arm", "fedprox", "--seed", "1"]
+    folder = "found/runs/phantom/iid/fedprox/seed1"
+    options = ["--partition", "iid", "--seed", "1", "--num-clients", "2"]
+    split = "data/splits/phantom/iid/seed1.csv"
+    assert main(["split", "phantom", *options, "--output", split]) == 0
+    assert main(["run", "--grid", "grid.yaml", *cell, "--output-dir", folder]) == 0
+    capsys.readouterr()
+    command = ["aggregate", "--grid", "grid.yaml", "--results", "found"]
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "3 of 4 runs" in error
+    assert not (place / "found" / "summary.csv").exists()
+    assert main([*command, "--partial"]) == 0
+    with (place / "found" / "summary.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    status = {(row["arm"], row["seed"]): row["status"] for row in rows}
+    assert status == {
+        ("fedavg", "0"): "missing",
+        ("fedavg", "1"): "missing",
+        ("fedprox", "0"): "missing",
+        ("fedprox", "1"): "completed",
+    }
+    assert [bool(row["test_accuracy"]) for row in rows] == [False, False, False, True]

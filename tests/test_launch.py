@@ -1,0 +1,59 @@
+"""`medfl benchmark` as it starts and stops Snakemake."""
+
+from __future__ import annotations
+
+import pytest
+
+from medfl import cli, launch
+
+
+class Interrupted:
+    """A process that Ctrl-C reaches while it is waited for; it notes what is done to it."""
+
+    def __init__(self, command, env):
+        self.command, self.env, self.done = command, env, []
+
+    def wait(self):
+        self.done.append("wait")
+        if self.done == ["wait"]:
+            raise KeyboardInterrupt
+        return 1
+
+    def terminate(self):
+        self.done.append("terminate")
+
+
+def test_ctrl_c_lets_snakemake_end_its_jobs_before_the_command_ends(tmp_path, monkeypatch, capsys):
+    """Snakemake that is left alone, or killed at once, would keep the folder locked."""
+    monkeypatch.chdir(tmp_path)
+    started = []
+
+    def start(command, env):
+        started.append(Interrupted(command, env))
+        return started[0]
+
+    monkeypatch.setattr(launch.subprocess, "Popen", start)
+    assert cli.main(["benchmark", "--output-dir", "out", "--algorithms", "fedavg"]) == 130
+    assert started[0].done == ["wait", "terminate", "wait"]
+    assert started[0].env["PYTHONPATH"].startswith(str(launch.ROOT))
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_without_a_checkout_it_says_how_to_get_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launch, "ROOT", tmp_path)
+    assert cli.main(["benchmark", "--output-dir", "out"]) == 2
+    assert "holds no Snakefile" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("word", "hint"), [("fedavgg", "did you mean `fedavg`"), ("zzz", "known")])
+def test_an_unknown_algorithm_is_refused_before_anything_is_written(
+    tmp_path, monkeypatch, capsys, word, hint
+):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["benchmark", "--output-dir", "out", "--algorithms", word]) == 2
+    error = capsys.readouterr().err
+    assert f"unknown algorithm `{word}`" in error
+    assert hint in error
+    assert not (tmp_path / "out").exists()
