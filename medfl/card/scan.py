@@ -10,13 +10,12 @@ import numpy as np
 
 from medfl.card.measure import indicators
 from medfl.card.pictures import display_range, grey, is_colour, pictures, to_bytes
+from medfl.imaging.duplicates import HASH_SIDE, hash_thumbnail, perceptual_hash
 from medfl.store import Store
 
 CHUNK_BYTES = 1 << 22
 HISTOGRAM_PIXELS = 1 << 14  # of one channel of one image: a regular grid of its pixels
 LEVELS = 256
-SIDE = 32  # of the thumbnails, as perceptual hashing uses them
-HASH_SIDE = 8
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def scan(store: Store) -> Scan:
     of_class = indicators(store).astype(np.float64)
     by_site = np.zeros((len(sites), channels * LEVELS))
     by_class = np.zeros((of_class.shape[1], channels * LEVELS))
-    thumbs = np.empty((count, SIDE, SIDE), dtype=np.uint8)
+    thumbs = np.empty((count, HASH_SIDE, HASH_SIDE), dtype=np.uint8)
     digests = np.empty((count, 2), dtype=np.uint64)
     chunk = max(1, CHUNK_BYTES // max(1, store.images[0].nbytes))
     with tqdm(
@@ -69,7 +68,7 @@ def scan(store: Store) -> Scan:
             raw = np.asarray(store.images[rows])
             digests[rows] = [_digest(image) for image in raw]
             pixels = to_bytes(raw, ends)
-            thumbs[rows] = [_thumbnail(one) for one in grey(pictures(pixels, colour))]
+            thumbs[rows] = [hash_thumbnail(one) for one in grey(pictures(pixels, colour))]
             histograms = _histograms(pixels, step)
             np.add.at(by_site, site_of[rows], histograms)
             by_class += of_class[rows].T @ histograms
@@ -84,23 +83,6 @@ def scan(store: Store) -> Scan:
         perceptual_hash(thumbs),
         digests,
     )
-
-
-def perceptual_hash(thumbs: np.ndarray) -> np.ndarray:
-    """The pHash of (N, 32, 32) thumbnails as ``imagehash.phash`` defines it, (N,) uint64.
-
-    Signs of the 8×8 lowest frequencies of the cosine transform against their median; the same
-    bits as that library gives image by image, for all at once.
-    """
-    from scipy.fft import dctn
-
-    hashes = np.empty(len(thumbs), dtype=np.uint64)
-    for first in range(0, len(thumbs), 4096):
-        part = thumbs[first : first + 4096].astype(np.float64)
-        low = dctn(part, axes=(1, 2))[:, :HASH_SIDE, :HASH_SIDE].reshape(len(part), -1)
-        bits = low > np.median(low, axis=1, keepdims=True)
-        hashes[first : first + 4096] = np.packbits(bits, axis=1).view(">u8")[:, 0]
-    return hashes
 
 
 def _histograms(pixels: np.ndarray, step: int) -> np.ndarray:
@@ -119,10 +101,3 @@ def _step(spatial: tuple[int, ...]) -> int:
 def _digest(image: np.ndarray) -> np.ndarray:
     digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
     return np.frombuffer(digest, dtype=np.uint64)
-
-
-def _thumbnail(picture: np.ndarray) -> np.ndarray:
-    from PIL import Image
-
-    small = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return np.asarray(small)

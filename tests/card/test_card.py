@@ -15,9 +15,10 @@ from medfl.card.attributes import describe
 from medfl.card.build import write_card
 from medfl.card.content import hide_paths
 from medfl.card.pictures import grey, pictures
-from medfl.card.scan import perceptual_hash, scan
+from medfl.card.scan import scan
 from medfl.cli import main
 from medfl.errors import MedflError
+from medfl.imaging.duplicates import perceptual_hash
 from medfl.store import DatasetInfo, Sample, write_store
 
 

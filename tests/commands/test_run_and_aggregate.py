@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from medfl.cli import main
-from medfl.data import Sample, write_store
-from medfl.data.catalog import RawData, get
+from medfl.datasets.registry import get
+from medfl.store import Sample, write_store
+from medfl.store.raw import RawData
 
 GRID = {
     "arms_file": None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import imagehash
 import numpy as np
 import pytest
 from PIL import Image
 
-from medfl.imaging.duplicates import find_duplicates, near_pairs
+from medfl.imaging.duplicates import _fingerprint, find_duplicates, near_pairs
 from medfl.imaging.images import read_image
 
 
@@ -35,6 +36,13 @@ def test_groups_by_hand(folder):
     found = find_duplicates(folder)
     assert found.groups.tolist() == [0, 0, 0, 0, 4, 5, 4, 7]
     assert (found.exact, found.near) == (1, 3)
+
+
+def test_the_hash_is_imagehashs(folder):
+    hashed = [_fingerprint(folder[k])[1] for k in (0, 3, 4)]
+    with Image.open(folder[0]) as a, Image.open(folder[3]) as b, Image.open(folder[4]) as c:
+        assert hashed == [int(str(imagehash.phash(picture)), 16) for picture in (a, b, c)]
+    assert hashed[0] != hashed[2]
 
 
 def test_nothing_repeats(tmp_path):
