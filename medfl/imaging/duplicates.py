@@ -118,7 +118,8 @@ def _union(count: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
     _, label = connected_components(graph, directed=False)
     smallest = np.full(label.max() + 1, count)
     np.minimum.at(smallest, label, np.arange(count))
-    return smallest[label]
+    merged: np.ndarray = smallest[label]
+    return merged
 
 
 def _fingerprint(path: Path) -> tuple[str, int, np.ndarray]:

@@ -63,7 +63,7 @@ class ArrayFile:
         descr = np.lib.format.dtype_to_descr(self.dtype)
         shape = (self.count, *self.shape)
         header = {"descr": descr, "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(self.file, header)  # type: ignore[arg-type]
+        np.lib.format.write_array_header_1_0(self.file, header)
 
 
 def images_in(path: Path, shape: Sequence[int], dtype: str) -> int:

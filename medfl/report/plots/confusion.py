@@ -69,7 +69,7 @@ def draw_confusions(
     figure.supxlabel("Predicted class", fontsize=9)
     bar = figure.colorbar(image, ax=axes, shrink=0.7, aspect=30, pad=0.02)
     bar.set_label("Share of the true class (%)")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     return figure
 
 
