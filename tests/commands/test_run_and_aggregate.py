@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from medfl.datasets.registry import get
 from medfl.store import Sample, write_store
 from medfl.store.raw import RawData
 
+ROOT = Path(__file__).resolve().parents[2]
+RUN = "found/runs/phantom/iid/fedprox/seed1"
 GRID = {
     "arms_file": None,
     "arm_settings": {"fedavg": {"algorithm": "fedavg"}, "fedprox": {"algorithm": "fedprox"}},
@@ -57,22 +61,32 @@ def test_a_run_that_diverges_is_a_result_and_says_when(place, capsys):
     assert f"one: diverged ({record['reason']})" in capsys.readouterr().out
 
 
-def test_partial_tables_show_what_is_there_and_what_is_missing(place, capsys):
+@pytest.fixture
+def one_of_four(place, capsys):
+    """A grid of four runs, of which one is there: the arm fedprox with seed 1."""
     (place / "grid.yaml").write_text(yaml.safe_dump(GRID))
-    cell = ["--dataset", "phantom", "--partition", "iid", "--arm", "fedprox", "--seed", "1"]
-    folder = "found/runs/phantom/iid/fedprox/seed1"
     options = ["--partition", "iid", "--seed", "1", "--num-clients", "2"]
     split = "data/splits/phantom/iid/seed1.csv"
     assert main(["split", "phantom", *options, "--output", split]) == 0
-    assert main(["run", "--grid", "grid.yaml", *cell, "--output-dir", folder]) == 0
+    cell = ["--dataset", "phantom", "--partition", "iid", "--arm", "fedprox", "--seed", "1"]
+    assert main(["run", "--grid", "grid.yaml", *cell, "--output-dir", str(place / RUN)]) == 0
     capsys.readouterr()
+    return place
+
+
+def header(path):
+    with path.open(newline="") as file:
+        return next(csv.reader(file))
+
+
+def test_partial_tables_show_what_is_there_and_what_is_missing(one_of_four, capsys):
     command = ["aggregate", "--grid", "grid.yaml", "--results", "found"]
     assert main(command) == 2
     error = capsys.readouterr().err
     assert "3 of 4 runs" in error
-    assert not (place / "found" / "summary.csv").exists()
+    assert not (one_of_four / "found" / "summary.csv").exists()
     assert main([*command, "--partial"]) == 0
-    with (place / "found" / "summary.csv").open(newline="") as file:
+    with (one_of_four / "found" / "summary.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     status = {(row["arm"], row["seed"]): row["status"] for row in rows}
     assert status == {
@@ -82,3 +96,25 @@ def test_partial_tables_show_what_is_there_and_what_is_missing(place, capsys):
         ("fedprox", "1"): "completed",
     }
     assert [bool(row["test_accuracy"]) for row in rows] == [False, False, False, True]
+
+
+def test_the_pages_name_every_file_and_every_column_that_is_written(one_of_four):
+    """docs/results-files.md has the columns, results/README.md the tree of files."""
+    assert main(["aggregate", "--grid", "grid.yaml", "--results", "found", "--partial"]) == 0
+    page = (ROOT / "docs" / "results-files.md").read_text(encoding="utf-8")
+    _, *parts = re.split(r"^### ([\w./]+\.csv).*\n", page, flags=re.MULTILINE)
+    columns = {
+        name: re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+        for name, text in zip(parts[::2], parts[1::2], strict=True)
+    }
+    for folder, names in {
+        one_of_four / RUN: ("rounds.csv", "clients.csv"),
+        one_of_four / "found": ("summary.csv", "tables/convergence.csv", "tables/paired.csv"),
+    }.items():
+        for name in names:
+            assert columns[name] == header(folder / name), name
+    tree = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    metrics = {name.removeprefix("test_") for name in columns["summary.csv"]} | {"megabytes"}
+    for path in (one_of_four / "found").rglob("*"):
+        named = path.name in tree or f"{path.stem}.{{" in tree or path.stem in metrics
+        assert path.is_dir() or named, f"{path.name} stands on no page"
