@@ -66,7 +66,7 @@ def one_of_four(place, capsys):
     """A grid of four runs, of which one is there: the arm fedprox with seed 1."""
     (place / "grid.yaml").write_text(yaml.safe_dump(GRID))
     options = ["--partition", "iid", "--seed", "1", "--num-clients", "2"]
-    split = "data/splits/phantom/iid/seed1.csv"
+    split = "data/splits/phantom/iid/clients2/seed1.csv"
     assert main(["split", "phantom", *options, "--output", split]) == 0
     cell = ["--dataset", "phantom", "--partition", "iid", "--arm", "fedprox", "--seed", "1"]
     assert main(["run", "--grid", "grid.yaml", *cell, "--output-dir", str(place / RUN)]) == 0
