@@ -23,11 +23,11 @@ include: "rules/common.smk"
 
 pathvars:
     results=GRID.output_dir,
-    logs=f"{GRID.output_dir}/logs",
-    benchmarks=f"{GRID.output_dir}/benchmarks",
+    logs=f"{GRID.output_dir}/{paths.LOGS}",
+    benchmarks=f"{GRID.output_dir}/{paths.BENCHMARKS}",
     store=f"{GRID.work_root}/prepared/{{dataset}}",
     split=f"{GRID.splits_dir}/{{dataset}}/{{partition}}/{{dealing}}/seed{{seed}}",
-    run="<results>/runs/{dataset}/{partition}/{arm}/seed{seed}",
+    run=f"<results>/{paths.RUNS}/{paths.RUN}",
 
 
 # A name or a number each; nothing that a path could be mistaken for.

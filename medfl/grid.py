@@ -29,6 +29,7 @@ from medfl.files import read_yaml
 from medfl.models.registry import check_model
 from medfl.partition import parse_partition
 from medfl.partition.place import split_path
+from medfl.results import paths
 
 
 @dataclass(frozen=True, order=True)
@@ -41,11 +42,11 @@ class Cell:
     seed: int
 
     def __str__(self) -> str:
-        return f"{self.dataset}/{self.partition}/{self.arm}/seed{self.seed}"
+        return paths.RUN.format(**vars(self))
 
     def folder(self, output_dir: str | Path) -> Path:
         """Where the run lies under ``output_dir``."""
-        return Path(output_dir, "runs", self.dataset, self.partition, self.arm, f"seed{self.seed}")
+        return paths.run_folder(output_dir, self)
 
 
 # What a grid decides about every run, so that it cannot stand in the settings of runs.

@@ -23,6 +23,7 @@ from medfl.gpu import jobs_per_gpu, visible_gpus
 from medfl.grid import Cell, load_grid
 from medfl.partition.code import split_code
 from medfl.partition.place import dealing
+from medfl.results import paths
 from medfl.sources import source_sha
 
 
@@ -61,7 +62,7 @@ except MedflError as error:
 CELLS = GRID.cells()
 STORES = [f"{GRID.work_root}/prepared/{dataset}/dataset.yaml" for dataset in GRID.datasets]
 SPLITS = sorted({str(GRID.split_path(cell)) for cell in CELLS})
-RUNS = [str(cell.folder(GRID.output_dir) / "metrics.json") for cell in CELLS]
+RUNS = [str(cell.folder(GRID.output_dir) / paths.RECORD) for cell in CELLS]
 
 # Read by the commands' shells. The grid's file is named here, not in `params`: which file a run's
 # settings stand in changes nothing. Where no environment is activated, the commands beside this

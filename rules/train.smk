@@ -13,10 +13,10 @@ rule train:
         store=ancient("<store>/dataset.yaml"),
         split=split_file,
     output:
-        metrics="<run>/metrics.json",
-        config="<run>/config.yaml",
-        rounds="<run>/rounds.csv",
-        clients="<run>/clients.csv",
+        metrics=f"<run>/{paths.RECORD}",
+        config=f"<run>/{paths.CONFIG}",
+        rounds=f"<run>/{paths.ROUNDS}",
+        clients=f"<run>/{paths.CLIENTS}",
     log:
         "<logs>/train/{dataset}/{partition}/{arm}/seed{seed}.log",
     benchmark:

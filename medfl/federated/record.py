@@ -19,6 +19,7 @@ from medfl.federated.fingerprint import fingerprint
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import atomic_path, write_csv, write_json
 from medfl.metrics import federated
+from medfl.results import paths
 from medfl.versions import Code
 
 ROUNDS = (
@@ -70,11 +71,11 @@ def write_record(
         The content of metrics.json.
     """
     columns = (*ROUNDS, *trainer.server.chain.columns)
-    write_csv(folder / "rounds.csv", columns, trainer.history)
-    write_csv(folder / "clients.csv", CLIENTS, trainer.client_history)
-    write_model(folder / "model.safetensors", trainer)
+    write_csv(folder / paths.ROUNDS, columns, trainer.history)
+    write_csv(folder / paths.CLIENTS, CLIENTS, trainer.client_history)
+    write_model(folder / paths.MODEL, trainer)
     metrics = run_metrics(trainer) | {"heterogeneity": heterogeneity, "provenance": provenance}
-    write_json(folder / "metrics.json", metrics)
+    write_json(folder / paths.RECORD, metrics)
     return metrics
 
 

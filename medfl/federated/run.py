@@ -27,11 +27,12 @@ from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import cannot_write, read_yaml, sha256_file, write_yaml
 from medfl.partition import Split, parse_partition
+from medfl.results import paths
 from medfl.store import Store
 from medfl.versions import Code
 
 log = logging.getLogger("medfl")
-OUTPUTS = ("config.yaml", "rounds.csv", "clients.csv", "metrics.json", "model.safetensors")
+OUTPUTS = paths.run_files(predictions=False)
 
 
 def execute(
@@ -89,11 +90,11 @@ def execute(
         on_round=lambda row: log.info(progress_line(row, rounds)),
     )
     # Without config.yaml no other run lies here: a checkpoint is ours or is not resumed.
-    other = not ours and (folder / "config.yaml").exists()
-    _clear(folder, (*OUTPUTS, "run.log", checkpoint.NAME) if other else ("metrics.json",))
+    other = not ours and (folder / paths.CONFIG).exists()
+    _clear(folder, (*OUTPUTS, paths.LOG, checkpoint.NAME) if other else (paths.RECORD,))
     # An unwritable or full disk is noticed before the hours of training, not after.
-    write_yaml(folder / "config.yaml", config.model_dump(mode="json"))
-    with _log_to(folder / "run.log"):
+    write_yaml(folder / paths.CONFIG, config.model_dump(mode="json"))
+    with _log_to(folder / paths.LOG):
         log.info(
             "%s on %s, %s, seed %d: %d clients, %d rounds, %s with %d parameters, on %s",
             config.arm,
@@ -134,10 +135,10 @@ def check_folder(folder: Path, config: FederatedConfig, overwrite: bool = False)
     Returns:
         Whether a run of this configuration lies there, finished or not.
     """
-    description = folder / "config.yaml"
+    description = folder / paths.CONFIG
     if not description.exists():
         # Weights and log alone are what Snakemake leaves of a run that is to be made again.
-        if any(folder.glob("*.csv")) or (folder / "metrics.json").exists():
+        if any(folder.glob("*.csv")) or (folder / paths.RECORD).exists():
             raise MedflError(f"{folder} holds files that are not a run's: choose another folder.")
         return False
     try:
@@ -159,7 +160,7 @@ def _complete(
 ) -> dict[str, Any] | None:
     """The metrics of this very run where all of it is there."""
     try:
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        metrics = json.loads((folder / paths.RECORD).read_text(encoding="utf-8"))
         origin = dict(metrics["provenance"])
         finished = metrics["status"] == "diverged" or bool(metrics["last"]["test"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

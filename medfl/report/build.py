@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from medfl.report.collect import DIVERGED, MISSING, CellLike, collect, write_summary
+from medfl.report.collect import DIVERGED, MISSING, collect, write_summary
 from medfl.report.dvc import write_convergence, write_metrics_json
 from medfl.report.findings import findings, overall, write_findings
 from medfl.report.markup import write_tables
 from medfl.report.names import ACCURACY, partition_title, plural
 from medfl.report.results import Results
+from medfl.results import paths
+from medfl.results.paths import CellLike
 
 
 def aggregate(
@@ -34,11 +36,11 @@ def aggregate(
     """
     folder = Path(results_dir)
     results = Results(collect(cells, folder, partial=partial, settings=settings))
-    write_summary(results.runs, folder / "summary.csv")
-    write_metrics_json(results, folder / "metrics.json")
-    write_convergence(results, folder / "tables" / "convergence.csv")
-    write_tables(results, folder / "tables")
-    write_findings(results, folder / "tables")
+    write_summary(results.runs, folder / paths.SUMMARY)
+    write_metrics_json(results, folder / paths.METRICS)
+    write_convergence(results, folder / paths.CONVERGENCE)
+    write_tables(results, folder / paths.TABLES)
+    write_findings(results, folder / paths.TABLES)
     return results
 
 
@@ -69,10 +71,10 @@ def build_report(
 
     folder = Path(results_dir)
     results = Results(collect(cells, folder, partial=True, settings=settings))
-    figures = draw_figures(results, folder / "figures")
+    figures = draw_figures(results, folder / paths.FIGURES)
     write_report(
         results,
-        folder / "report.html",
+        folder / paths.REPORT,
         figures=figures,
         splits=splits or {},
         prepared_dir=Path(prepared_dir) if prepared_dir else None,
@@ -106,9 +108,9 @@ def headline(results: Results, results_dir: str | Path) -> str:
     if any(" †" in line for line in lines):
         lines.append("† each client's own model, on that client's test samples.")
     places = [
-        ("Table ", folder / "tables" / "comparison.md"),
-        ("Plots ", folder / "figures"),
-        ("Report", folder / "report.html"),
+        ("Table ", folder / f"{paths.COMPARISON}.md"),
+        ("Plots ", folder / paths.FIGURES),
+        ("Report", folder / paths.REPORT),
     ]
     lines += [f"{name}  {path}" for name, path in places if path.exists()]
     title = f"{ACCURACY.title.removesuffix(' (%)')}, best algorithm:"

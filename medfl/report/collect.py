@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +14,8 @@ from medfl.config import validate
 from medfl.errors import MedflError
 from medfl.files import write_csv
 from medfl.report import names
+from medfl.results import paths
+from medfl.results.paths import CellLike
 
 SCHEMA = 1
 COMPLETED, DIVERGED, MISSING = "completed", "diverged", "missing"
@@ -68,19 +70,6 @@ class _Record(BaseModel):
     timing: dict[str, Any] | None = None
     heterogeneity: dict[str, Any] | None = None
     provenance: dict[str, Any] | None = None
-
-
-class CellLike(Protocol):
-    """One expected run of a grid."""
-
-    @property
-    def dataset(self) -> str: ...  # noqa: D102
-    @property
-    def partition(self) -> str: ...  # noqa: D102
-    @property
-    def arm(self) -> str: ...  # noqa: D102
-    @property
-    def seed(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -186,7 +175,7 @@ def collect(
         return runs
     if len(missing) == len(runs):
         raise MedflError(
-            f"no run of the grid is under {Path(results_dir, 'runs')}: train first "
+            f"no run of the grid is under {Path(results_dir, paths.RUNS)}: train first "
             "(`snakemake --cores all`, or `medfl run` for one run), or give the folder of the runs."
         )
     if not partial:
@@ -200,8 +189,8 @@ def collect(
 
 
 def _read(cell: CellLike, results_dir: Path, settings: str | None) -> Run:
-    folder = Path(results_dir, "runs", cell.dataset, cell.partition, cell.arm, f"seed{cell.seed}")
-    path = folder / "metrics.json"
+    folder = paths.run_folder(results_dir, cell)
+    path = folder / paths.RECORD
     record = None
     if path.exists():
         try:

@@ -11,6 +11,7 @@ from typing import Any
 
 from medfl.errors import MedflError
 from medfl.report.statistics import summarise
+from medfl.results import paths
 
 History = Sequence[Mapping[str, Any]]
 
@@ -32,7 +33,7 @@ def read_rounds(folder: str | Path) -> list[dict[str, Any]]:
     Raises:
         MedflError: if the file is missing or holds something that is no number.
     """
-    path = Path(folder, "rounds.csv")
+    path = Path(folder, paths.ROUNDS)
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))

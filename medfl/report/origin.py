@@ -9,6 +9,7 @@ from medfl.errors import MedflError
 from medfl.files import read_yaml
 from medfl.report.collect import Run
 from medfl.report.results import Results
+from medfl.results import paths
 
 # Which hash of a run belongs to its data and split; the rest of the provenance is about the code.
 _INPUT_HASHES = ("store_fingerprint", "split_sha256")
@@ -44,7 +45,7 @@ def arm_rows(results: Results) -> list[dict[str, Any]]:
 
 def _settings(run: Run) -> str:
     """The hyper-parameters of a run's algorithm, as words."""
-    path = run.folder / "config.yaml"
+    path = run.folder / paths.CONFIG
     if not path.exists():
         return ""
     try:

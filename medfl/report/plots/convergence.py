@@ -16,6 +16,7 @@ from medfl.config import did_you_mean
 from medfl.errors import MedflError
 from medfl.report.curves import History, is_number, mean_curve, read_rounds
 from medfl.report.plots.style import ArmStyle, arm_styles, legend, styled
+from medfl.results import paths
 
 TITLES = {
     "test_accuracy": "Test accuracy (%)",
@@ -102,7 +103,7 @@ def _gather(source: Any) -> dict[str, Curve]:
 
 def _record(folder: Path) -> dict[str, Any]:
     try:
-        record = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / paths.RECORD).read_text(encoding="utf-8"))
         return {key: record[key] for key in ("dataset", "partition", "arm", "status")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise MedflError(

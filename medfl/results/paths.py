@@ -1,0 +1,65 @@
+"""What the files of runs and of results are called, and where they lie.
+
+A run's files lie in ``<results>/runs/<dataset>/<partition>/<arm>/seed<k>/``; what all runs say
+together lies in ``<results>/`` itself.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+RUNS = "runs"
+RUN = "{dataset}/{partition}/{arm}/seed{seed}"
+"""A run's folder under ``runs/``: a format string, and a pattern of Snakemake's."""
+
+# In the folder of a run.
+CONFIG = "config.yaml"  # the resolved configuration
+ROUNDS = "rounds.csv"  # one row per round
+CLIENTS = "clients.csv"  # one row per client, fold and evaluated round
+RECORD = "metrics.json"  # all results; it is written last, so a run that has it is finished
+PREDICTIONS = "predictions.npz"  # of the evaluated models, where the run keeps them
+MODEL = "model.safetensors"  # the server's weights after the last round
+LOG = "run.log"
+
+# In the folder of the results.
+SUMMARY = "summary.csv"  # one row per run of the grid
+METRICS = "metrics.json"  # the main numbers, for `dvc metrics show`
+TABLES = "tables"
+COMPARISON = f"{TABLES}/comparison"  # .csv, .md and .tex
+CONVERGENCE = f"{TABLES}/convergence.csv"  # the mean curves, for `dvc plots show`
+FIGURES = "figures"
+REPORT = "report.html"
+LOGS, BENCHMARKS = "logs", "benchmarks"  # of Snakemake's jobs
+
+
+class CellLike(Protocol):
+    """What names one run of a grid."""
+
+    @property
+    def dataset(self) -> str: ...  # noqa: D102
+    @property
+    def partition(self) -> str: ...  # noqa: D102
+    @property
+    def arm(self) -> str: ...  # noqa: D102
+    @property
+    def seed(self) -> int: ...  # noqa: D102
+
+
+def run_folder(results: str | os.PathLike[str], cell: CellLike) -> Path:
+    """The folder of one run of a grid whose results lie in ``results``."""
+    place = RUN.format(dataset=cell.dataset, partition=cell.partition, arm=cell.arm, seed=cell.seed)
+    return Path(results, RUNS, place)
+
+
+def finished_runs(results: str | os.PathLike[str]) -> list[Path]:
+    """The folders of all runs under ``results`` that have a record, sorted by path."""
+    pattern = RUN.format(dataset="*", partition="*", arm="*", seed="*")
+    return sorted(path.parent for path in Path(results, RUNS).glob(f"{pattern}/{RECORD}"))
+
+
+def run_files(predictions: bool) -> tuple[str, ...]:
+    """The files of a finished run but its log; ``predictions``: whether the run keeps them."""
+    kept = (PREDICTIONS,) if predictions else ()
+    return (CONFIG, ROUNDS, CLIENTS, RECORD, MODEL, *kept)
