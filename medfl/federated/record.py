@@ -19,44 +19,10 @@ from medfl.federated.fingerprint import fingerprint
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import atomic_path, write_csv, write_json
 from medfl.metrics import federated
-from medfl.results import paths
+from medfl.results import columns, paths
+from medfl.results.record import as_dict
+from medfl.results.schema import SCHEMA, Record
 from medfl.versions import Code
-
-ROUNDS = (
-    "round",
-    "learning_rate",
-    "participants",
-    "steps",
-    "gradients",
-    "train_loss",
-    "update_norm",
-    "bytes_up",
-    "bytes_down",
-    "bytes_total",
-    "seconds",
-    "evaluated",
-    "val_accuracy",
-    "val_balanced_accuracy",
-    "val_auc_macro",
-    "val_loss",
-    "test_accuracy",
-    "test_balanced_accuracy",
-    "test_auc_macro",
-    "test_loss",
-    "worst_client_accuracy",
-)
-CLIENTS = (
-    "round",
-    "client",
-    "fold",
-    "n",
-    "accuracy",
-    "balanced_accuracy",
-    "auc_macro",
-    "log_loss",
-    "train_samples",
-    "steps",
-)
 
 
 def write_record(
@@ -70,13 +36,14 @@ def write_record(
     Returns:
         The content of metrics.json.
     """
-    columns = (*ROUNDS, *trainer.server.chain.columns)
-    write_csv(folder / paths.ROUNDS, columns, trainer.history)
-    write_csv(folder / paths.CLIENTS, CLIENTS, trainer.client_history)
+    rounds = (*columns.names_of(columns.ROUNDS), *trainer.server.chain.columns)
+    write_csv(folder / paths.ROUNDS, rounds, trainer.history)
+    write_csv(folder / paths.CLIENTS, columns.names_of(columns.CLIENTS), trainer.client_history)
     write_model(folder / paths.MODEL, trainer)
     metrics = run_metrics(trainer) | {"heterogeneity": heterogeneity, "provenance": provenance}
-    write_json(folder / paths.RECORD, metrics)
-    return metrics
+    content = as_dict(Record.model_validate(metrics))
+    write_json(folder / paths.RECORD, content)
+    return content
 
 
 def write_model(path: Path, trainer: FederatedTrainer) -> None:
@@ -104,7 +71,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         for client, folds in (last[1].clients if last else {}).items()
     }
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "dataset": config.dataset,
         "dataset_title": trainer.data.info.title,
         "partition": config.partition,

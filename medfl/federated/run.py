@@ -28,6 +28,7 @@ from medfl.federated.trainer import FederatedTrainer
 from medfl.files import cannot_write, read_yaml, sha256_file, write_yaml
 from medfl.partition import Split, parse_partition
 from medfl.results import paths
+from medfl.results.record import DamagedRecordError, as_dict, read_record
 from medfl.store import Store
 from medfl.versions import Code
 
@@ -160,11 +161,10 @@ def _complete(
 ) -> dict[str, Any] | None:
     """The metrics of this very run where all of it is there."""
     try:
-        metrics = json.loads((folder / paths.RECORD).read_text(encoding="utf-8"))
-        origin = dict(metrics["provenance"])
-        finished = metrics["status"] == "diverged" or bool(metrics["last"]["test"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        record = read_record(folder / paths.RECORD)
+    except DamagedRecordError:
         return None
+    origin = record.provenance
     if origin.get("config_sha256") != fingerprint(config):
         return None
     changed = [key for key, value in inputs.items() if origin.get(key) != value]
@@ -172,8 +172,8 @@ def _complete(
     if not code.same_numbers(old):
         changed.insert(0, f"code: {old.identity}, now {code.identity}")
     if not changed:
-        whole = finished and all((folder / name).is_file() for name in OUTPUTS)
-        return metrics if whole else None
+        whole = all((folder / name).is_file() for name in OUTPUTS)
+        return as_dict(record) if whole else None
     if overwrite:
         return None
     raise MedflError(

@@ -18,15 +18,17 @@ from medfl.federated import checkpoint
 from medfl.federated.client import DivergedError, FederatedClient
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.server import FederatedServer
+from medfl.metrics import medical
+from medfl.results import columns
 
 log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 60.0
-BRIEF = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced_accuracy",
-    "auc_macro": "auc_macro",
-    "loss": "log_loss",
-}
+# The columns of rounds.csv that an evaluation fills, each with its fold and metric.
+MEASURED = [
+    (column.name, *column.source.split("."))
+    for column in columns.columns_of(columns.ROUNDS)
+    if column.source.startswith(("val.", "test."))
+]
 
 
 @dataclass
@@ -207,8 +209,7 @@ class FederatedTrainer:
     def _evaluate(self, number: int) -> dict[str, Any]:
         result = self.evaluator.evaluate()
         row: dict[str, Any] = {"evaluated": 1}
-        for fold, metrics in result.pooled.items():
-            row |= {f"{fold}_{name}": metrics[key] for name, key in BRIEF.items()}
+        row |= {name: result.pooled[fold][metric] for name, fold, metric in MEASURED}
         accuracies = [
             folds["test"]["accuracy"]
             for folds in result.clients.values()
@@ -224,7 +225,7 @@ class FederatedTrainer:
                         "client": client,
                         "fold": fold,
                         "n": metrics["n"],
-                        **{key: metrics[key] for key in BRIEF.values()},
+                        **{key: metrics[key] for key in medical.BRIEF},
                         "train_samples": len(self.data.split.indices(client, "train")),
                         "steps": steps[client],
                     }

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from medfl.report.collect import DIVERGED, MISSING, collect, write_summary
+from medfl.files import write_csv
 from medfl.report.dvc import write_convergence, write_metrics_json
 from medfl.report.findings import findings, overall, write_findings
 from medfl.report.markup import write_tables
-from medfl.report.names import ACCURACY, partition_title, plural
+from medfl.report.names import partition_title, plural
 from medfl.report.results import Results
-from medfl.results import paths
+from medfl.results import columns, paths
+from medfl.results.collect import MISSING, collect
+from medfl.results.columns import ACCURACY
 from medfl.results.paths import CellLike
+from medfl.results.schema import DIVERGED
 
 
 def aggregate(
@@ -36,7 +39,8 @@ def aggregate(
     """
     folder = Path(results_dir)
     results = Results(collect(cells, folder, partial=partial, settings=settings))
-    write_summary(results.runs, folder / paths.SUMMARY)
+    rows = [run.row() for run in results.runs]
+    write_csv(folder / paths.SUMMARY, columns.names_of(columns.SUMMARY), rows)
     write_metrics_json(results, folder / paths.METRICS)
     write_convergence(results, folder / paths.CONVERGENCE)
     write_tables(results, folder / paths.TABLES)

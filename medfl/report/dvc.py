@@ -6,20 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from medfl.files import write_csv, write_json
-from medfl.report import names
 from medfl.report.curves import mean_curve, read_rounds
 from medfl.report.results import Results
+from medfl.results import columns
+from medfl.results.columns import names_of
 
-DVC_METRICS = {
-    "accuracy": names.ACCURACY,
-    "balanced_accuracy": names.BALANCED,
-    "auc_macro": names.AUC,
-    "worst_client": names.WORST,
-}
-CURVES = (
-    *("test_accuracy", "test_balanced_accuracy", "test_auc_macro", "test_loss"),
-    "worst_client_accuracy",
-)
+CURVES = names_of(columns.CURVES)
 CONVERGENCE_COLUMNS = (
     *("dataset", "partition", "arm", "round", "seeds", "bytes_total"),
     *CURVES,
@@ -34,7 +26,9 @@ def write_metrics_json(results: Results, path: str | Path) -> None:
         for partition in results.partitions:
             for arm in results.arms:
                 entry: dict[str, float | int] = {}
-                for key, metric in DVC_METRICS.items():
+                for metric in columns.COLUMNS:
+                    if not (key := metric.dvc):
+                        continue
                     summary = results.state(dataset, partition, arm, metric).summary
                     if summary:
                         entry[key] = round(summary.mean, 4)

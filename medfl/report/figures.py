@@ -15,6 +15,7 @@ from medfl.report.plots.convergence import Curve, draw
 from medfl.report.plots.style import ArmStyle, arm_styles, save
 from medfl.report.plots.tradeoff import draw_heterogeneity, draw_traffic
 from medfl.report.results import Results
+from medfl.results.collect import PERSONAL, REFERENCE
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def draw_figures(results: Results, folder: Path) -> list[Picture]:
     references = [
         arm
         for arm in results.arms
-        if all(results.role(dataset, arm) == names.REFERENCE for dataset in results.datasets)
+        if all(results.role(dataset, arm) == REFERENCE for dataset in results.datasets)
     ]
     styles = arm_styles(results.arms, references)
 
@@ -50,7 +51,7 @@ def draw_figures(results: Results, folder: Path) -> list[Picture]:
 
     for dataset in results.datasets:
         labels = {
-            arm: f"{arm} †" if results.role(dataset, arm) == names.PERSONAL else arm
+            arm: f"{arm} †" if results.role(dataset, arm) == PERSONAL else arm
             for arm in results.arms
         }
         for part in results.partitions:
@@ -102,8 +103,8 @@ def draw_figures(results: Results, folder: Path) -> list[Picture]:
 def class_names(results: Results, dataset: str) -> list[str]:
     """The classes of a dataset, in the order of its records' per-class metrics."""
     for run in results.runs:
-        if run.dataset == dataset and run.test.get("per_class"):
-            return list(run.test["per_class"])
+        if run.dataset == dataset and run.test.per_class:
+            return list(run.test.per_class)
     return []
 
 

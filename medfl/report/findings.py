@@ -11,11 +11,12 @@ from typing import Any
 from medfl.files import write_csv, write_text
 from medfl.report import names
 from medfl.report.markup import escape_markdown
-from medfl.report.names import ACCURACY
 from medfl.report.results import Results
 from medfl.report.statistics import MIN_SEEDS, PairedTest, Ranking, Summary
+from medfl.results.collect import GLOBAL, PERSONAL
+from medfl.results.columns import ACCURACY
 
-RANKED = (names.GLOBAL, names.PERSONAL)
+RANKED = (GLOBAL, PERSONAL)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Finding:
 
     def mark(self, arm: str) -> str:
         """An arm's name with † if it is evaluated with personal models."""
-        return f"{arm} †" if self.role == names.PERSONAL else arm
+        return f"{arm} †" if self.role == PERSONAL else arm
 
     @property
     def score(self) -> str:

@@ -12,7 +12,6 @@ from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
 from medfl.pages.html import environment
 from medfl.report import names
-from medfl.report.collect import DIVERGED, MISSING, Run
 from medfl.report.figures import Picture
 from medfl.report.findings import (
     Finding,
@@ -26,6 +25,8 @@ from medfl.report.findings import (
 from medfl.report.origin import arm_rows, code_origin, input_hashes, of_edited_sources
 from medfl.report.results import Results
 from medfl.report.tables import main_table, metric_table, metrics_with_values
+from medfl.results.collect import MISSING, PERSONAL, Run
+from medfl.results.schema import DIVERGED
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -69,7 +70,7 @@ def write_report(
             configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
             has_configuration=bool(configuration),
             personal=any(
-                results.role(dataset, arm) == names.PERSONAL
+                results.role(dataset, arm) == PERSONAL
                 for dataset in results.datasets
                 for arm in results.arms
             ),
@@ -191,6 +192,6 @@ def _place(run: Run) -> dict[str, Any]:
         "partition": names.partition_title(run.partition),
         "arm": run.arm,
         "seed": run.seed,
-        "rounds": (run.record or {}).get("rounds", ""),
-        "reason": (run.record or {}).get("reason") or "",
+        "rounds": run.record.rounds if run.record else "",
+        "reason": (run.record and run.record.reason) or "",
     }

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medfl.files import write_csv, write_text
-from medfl.report.names import ACCURACY, MAIN_EXTRAS, Metric
 from medfl.report.results import Results
 from medfl.report.tables import (
     Entry,
@@ -17,6 +16,7 @@ from medfl.report.tables import (
     metrics_with_values,
     numbers,
 )
+from medfl.results.columns import ACCURACY, MAIN, Column, columns_of
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -108,16 +108,16 @@ def write_tables(results: Results, folder: str | Path) -> list[Path]:
     """Write ``comparison`` and one table a metric as CSV, Markdown and LaTeX; give the paths."""
     folder = Path(folder)
     written = []
-    jobs: list[tuple[str, Sequence[Metric], list[Table]]] = [
+    jobs: list[tuple[str, Sequence[Column], list[Table]]] = [
         (
             "comparison",
-            (ACCURACY, *MAIN_EXTRAS),
+            (ACCURACY, *columns_of(MAIN)),
             [main_table(results, dataset) for dataset in results.datasets],
         )
     ]
     for metric in metrics_with_values(results):
         tables = [metric_table(results, dataset, metric) for dataset in results.datasets]
-        jobs.append((metric.column.removeprefix("test_"), [metric], tables))
+        jobs.append((metric.name.removeprefix("test_"), [metric], tables))
     for name, metrics, tables in jobs:
         columns, rows = numbers(results, metrics)
         write_csv(folder / f"{name}.csv", columns, rows)

@@ -7,9 +7,9 @@ from typing import Any
 
 from medfl.errors import MedflError
 from medfl.files import read_yaml
-from medfl.report.collect import Run
 from medfl.report.results import Results
 from medfl.results import paths
+from medfl.results.collect import Run
 
 # Which hash of a run belongs to its data and split; the rest of the provenance is about the code.
 _INPUT_HASHES = ("store_fingerprint", "split_sha256")
@@ -30,14 +30,14 @@ def arm_rows(results: Results) -> list[dict[str, Any]]:
         rows.append(
             {
                 "arm": arm,
-                "algorithm": record.get("algorithm", "–"),
+                "algorithm": record.algorithm or "–",
                 "settings": _settings(runs[0]),
                 "evaluated": {
                     "global": "the server's model",
                     "personal": "each client's own model, on its own test samples (†)",
                     "local": "each client's own model, on everyone's test samples",
-                }.get(record.get("evaluated", ""), ""),
-                "statistics": record.get("statistics") or "",
+                }.get(record.evaluated or "", ""),
+                "statistics": record.statistics or "",
             }
         )
     return rows
@@ -61,7 +61,7 @@ def code_origin(results: Results) -> list[tuple[str, list[tuple[str, int]]]]:
     """Key → its values with the number of runs that have each, for all that is about the code."""
     counts: dict[str, Counter[str]] = {}
     for run in results.runs:
-        for key, value in ((run.record or {}).get("provenance") or {}).items():
+        for key, value in (run.record.provenance if run.record else {}).items():
             if key not in _PER_RUN:
                 counts.setdefault(key, Counter())["–" if value is None else str(value)] += 1
     return [(key.replace("_", " "), count.most_common()) for key, count in counts.items()]
@@ -70,7 +70,7 @@ def code_origin(results: Results) -> list[tuple[str, list[tuple[str, int]]]]:
 def of_edited_sources(results: Results) -> int:
     """How many runs come from sources that are not as the golden test knows them."""
     records = [run.record for run in results.runs if run.record]
-    return sum(not (record.get("provenance") or {}).get("results_versions") for record in records)
+    return sum(not record.provenance.get("results_versions") for record in records)
 
 
 def input_hashes(results: Results) -> list[dict[str, Any]]:
@@ -87,10 +87,7 @@ def input_hashes(results: Results) -> list[dict[str, Any]]:
                 ]
                 found = {
                     key: sorted(
-                        {
-                            str((run.record or {}).get("provenance", {}).get(key, "–"))
-                            for run in runs
-                        }
+                        {str(run.record.provenance.get(key, "–")) for run in runs if run.record}
                     )
                     for key in _INPUT_HASHES
                 }

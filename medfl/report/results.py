@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from medfl.report import names
-from medfl.report.collect import COMPLETED, DIVERGED, MISSING, Run
-from medfl.report.names import Metric
 from medfl.report.statistics import Ranking, Summary, rank, summarise
+from medfl.results.collect import MISSING, Run, role_of
+from medfl.results.columns import ACCURACY, Column
+from medfl.results.record import value
+from medfl.results.schema import COMPLETED, DIVERGED
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,13 @@ class CellState:
     diverged: int
     missing: int
 
-    def describe(self, metric: Metric) -> str:
+    def describe(self, metric: Column) -> str:
         """The cell of a table: ``87.3 ± 0.4``, ``missing``, ``diverged (1 of 3)``, ``–``."""
         parts = []
         if self.summary:
             parts.append(metric.format(self.summary.mean))
             # Traffic is counted, not sampled: it has a spread only where seeds differ in it.
-            if self.summary.sd is not None and (self.summary.sd or metric is not names.MEGABYTES):
+            if self.summary.sd is not None and (self.summary.sd or metric.unit != "MB"):
                 parts.append(f"± {metric.format(self.summary.sd)}")
             if self.summary.n != self.seeds:
                 parts.append(f"(n = {self.summary.n} of {self.seeds})")
@@ -51,7 +52,6 @@ class Results:
         self._at: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
         for run in runs:
             self._at[run.dataset, run.partition, run.arm].append(run)
-        self._rows = {id(run): run.row() for run in runs}
 
     def at(self, dataset: str, partition: str, arm: str) -> list[Run]:
         """The runs of one cell, one a seed."""
@@ -66,34 +66,29 @@ class Results:
     def role(self, dataset: str, arm: str) -> str:
         """The arm's group; an arm without any record goes by its name."""
         runs = self.of(dataset, arm) or [run for run in self.runs if run.arm == arm and run.record]
-        return runs[0].role if runs else names.role(arm, "")
+        return runs[0].role if runs else role_of(arm, "")
 
     def title(self, dataset: str) -> str:
         """The dataset's title by its runs' records, which says what part of it was there."""
         titles = [
-            str(run.record.get("dataset_title") or "")
+            run.record.dataset_title or ""
             for run in self.runs
             if run.record and run.dataset == dataset
         ]
         return next(filter(None, titles), dataset)
 
-    def value(self, run: Run, metric: Metric) -> float | None:
+    def value(self, run: Run, metric: Column) -> float | None:
         """A finished run's number, None where it has none."""
-        if not run.completed:
+        if not run.completed or not run.record:
             return None
-        row = self._rows[id(run)]
-        if metric is names.MEGABYTES:
-            if "bytes_up" not in row:
-                return None
-            return (row["bytes_up"] + row.get("bytes_down", 0)) / 1e6
-        return row.get(metric.column)
+        return value(run.record, metric)
 
-    def values(self, dataset: str, partition: str, arm: str, metric: Metric) -> dict[int, float]:
+    def values(self, dataset: str, partition: str, arm: str, metric: Column) -> dict[int, float]:
         """Seed → value of the finished runs."""
         found = {run.seed: self.value(run, metric) for run in self.at(dataset, partition, arm)}
         return {seed: value for seed, value in found.items() if value is not None}
 
-    def mean_values(self, dataset: str, arm: str, metric: Metric) -> dict[int, float]:
+    def mean_values(self, dataset: str, arm: str, metric: Column) -> dict[int, float]:
         """Seed → mean over the partitions, for the seeds that have a value in every partition."""
         by_partition = [self.values(dataset, part, arm, metric) for part in self.partitions]
         common = [seed for seed in by_partition[0] if all(seed in found for found in by_partition)]
@@ -102,7 +97,7 @@ class Results:
             for seed in common
         }
 
-    def state(self, dataset: str, partition: str | None, arm: str, metric: Metric) -> CellState:
+    def state(self, dataset: str, partition: str | None, arm: str, metric: Column) -> CellState:
         """What a table's cell says; ``partition`` None for the mean over all partitions."""
         if partition is None:
             found = self.mean_values(dataset, arm, metric)
@@ -124,7 +119,7 @@ class Results:
         )
 
     def ranking(
-        self, dataset: str, partition: str | None, role: str, metric: Metric = names.ACCURACY
+        self, dataset: str, partition: str | None, role: str, metric: Column = ACCURACY
     ) -> Ranking | None:
         """The arms of one group in order; an arm that diverged with any seed does not compete."""
         values = {}
@@ -136,7 +131,7 @@ class Results:
                 if partition is None
                 else self.values(dataset, partition, arm, metric)
             )
-        return rank(values, metric.higher_is_better is not False)
+        return rank(values, metric.direction != "lower")
 
     def _diverged(self, dataset: str, partition: str | None, arm: str) -> bool:
         parts: Iterable[str] = self.partitions if partition is None else [partition]
@@ -151,7 +146,7 @@ class Results:
         by_seed = {}
         for run in self.runs:
             if (run.dataset, run.partition) == (dataset, partition) and run.record:
-                measured = (run.record.get("heterogeneity") or {}).get("label_distance") or {}
+                measured = run.record.heterogeneity.get("label_distance") or {}
                 if measured.get("pairwise_mean") is not None:
                     by_seed[run.seed] = float(measured["pairwise_mean"])
         return math.fsum(by_seed.values()) / len(by_seed) if by_seed else None

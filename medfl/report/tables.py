@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from medfl.report import names
-from medfl.report.names import ACCURACY, MAIN_EXTRAS, METRICS, Metric
 from medfl.report.results import Results
+from medfl.results.collect import GLOBAL, PERSONAL, REFERENCE
+from medfl.results.columns import ACCURACY, MAIN, TABLES, Column, columns_of
 
-ROLES = (names.GLOBAL, names.PERSONAL, names.REFERENCE)
+ROLES = (GLOBAL, PERSONAL, REFERENCE)
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ class Table:
         return [(title, rows) for title, rows in found if rows]
 
 
-Column = tuple[str | None, Metric]  # partition (None: mean over all partitions), metric
+Place = tuple[str | None, Column]  # partition (None: mean over all partitions), metric
 
 
-def _table(results: Results, dataset: str, title: str, columns: Sequence[Column | None]) -> Table:
+def _table(results: Results, dataset: str, title: str, columns: Sequence[Place | None]) -> Table:
     """``None`` among the columns stands for the number of rounds."""
     best = {
         (column, role): _best(results, dataset, column, role)
@@ -74,13 +75,13 @@ def _table(results: Results, dataset: str, title: str, columns: Sequence[Column 
             entries.append(
                 Entry(state.describe(metric), arm in best.get((column, role), ()), value)
             )
-        label = f"{arm} †" if role == names.PERSONAL else arm
+        label = f"{arm} †" if role == PERSONAL else arm
         rows.append(Row(label, role, tuple(entries)))
     header = ("Arm", *(_header(column, title == ACCURACY.title) for column in columns))
     return Table(title, header, tuple(rows), _notes(results, dataset, columns))
 
 
-def _header(column: Column | None, main: bool) -> str:
+def _header(column: Place | None, main: bool) -> str:
     if column is None:
         return "Rounds"
     partition, metric = column
@@ -89,10 +90,10 @@ def _header(column: Column | None, main: bool) -> str:
     return f"{metric.short} (mean)" if main else "Mean"
 
 
-def _best(results: Results, dataset: str, column: Column, role: str) -> list[str]:
+def _best(results: Results, dataset: str, column: Place, role: str) -> list[str]:
     """The arms with the best mean of a group of at least two; ties share it, unless all tie."""
     partition, metric = column
-    if metric.higher_is_better is None:
+    if not metric.direction:
         return []
     ranking = results.ranking(dataset, partition, role, metric)
     if ranking is None or len(ranking.order) < 2:
@@ -104,7 +105,7 @@ def _best(results: Results, dataset: str, column: Column, role: str) -> list[str
 
 def _rounds(results: Results, dataset: str, arm: str) -> Entry:
     rounds = sorted(
-        {run.record["rounds"] for run in results.of(dataset, arm) if run.record and run.completed}
+        {run.record.rounds or 0 for run in results.of(dataset, arm) if run.record and run.completed}
     )
     if not rounds:
         return Entry("–")
@@ -112,7 +113,7 @@ def _rounds(results: Results, dataset: str, arm: str) -> Entry:
     return Entry(text, value=rounds[-1])
 
 
-def _notes(results: Results, dataset: str, columns: Sequence[Column | None]) -> tuple[str, ...]:
+def _notes(results: Results, dataset: str, columns: Sequence[Place | None]) -> tuple[str, ...]:
     count = names.plural(len(results.seeds), "seed")
     spread = "mean ± sample standard deviation over" if len(results.seeds) > 1 else "from"
     notes = [
@@ -125,12 +126,12 @@ def _notes(results: Results, dataset: str, columns: Sequence[Column | None]) -> 
     if any(column and column[0] is None for column in columns) and len(results.partitions) > 1:
         notes.append("“Mean” columns: mean over the partitions, seed by seed.")
     roles = {results.role(dataset, arm) for arm in results.arms}
-    if names.PERSONAL in roles:
+    if PERSONAL in roles:
         notes.append(
             "† Evaluated with each client's own model on that client's test samples, pooled: "
             "the same samples on which a global model is judged, but the hospital is known."
         )
-    if names.REFERENCE in roles:
+    if REFERENCE in roles:
         notes.append(
             "References are not ranked: all data in one place, or each client alone (mean over "
             "the clients' models, each on everyone's test samples)."
@@ -140,36 +141,37 @@ def _notes(results: Results, dataset: str, columns: Sequence[Column | None]) -> 
 
 def main_table(results: Results, dataset: str) -> Table:
     """Accuracy in each partition, rounds, and the other metrics as means over the partitions."""
-    columns: list[Column | None] = [(partition, ACCURACY) for partition in results.partitions]
-    columns += [None, *((None, metric) for metric in MAIN_EXTRAS)]
+    columns: list[Place | None] = [(partition, ACCURACY) for partition in results.partitions]
+    columns += [None, *((None, metric) for metric in columns_of(MAIN))]
     return _table(results, dataset, ACCURACY.title, columns)
 
 
-def metric_table(results: Results, dataset: str, metric: Metric) -> Table:
+def metric_table(results: Results, dataset: str, metric: Column) -> Table:
     """One metric in each partition, and its mean over them."""
-    columns: list[Column | None] = [(partition, metric) for partition in results.partitions]
+    columns: list[Place | None] = [(partition, metric) for partition in results.partitions]
     if len(results.partitions) > 1:
         columns.append((None, metric))
     return _table(results, dataset, metric.title, columns)
 
 
-def metrics_with_values(results: Results) -> list[Metric]:
+def metrics_with_values(results: Results) -> list[Column]:
     """The metrics for which any finished run has a number, accuracy left out (the main table)."""
+    main, tables = columns_of(MAIN), columns_of(TABLES)
     return [
         metric
-        for metric in METRICS
+        for metric in (*main, *(other for other in tables if other not in main))
         if metric is not ACCURACY
         and any(results.value(run, metric) is not None for run in results.runs)
     ]
 
 
-def numbers(results: Results, metrics: Sequence[Metric]) -> tuple[list[str], list[dict[str, Any]]]:
+def numbers(results: Results, metrics: Sequence[Column]) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows of a CSV: a row a dataset × arm, mean, sd and n for each partition."""
     columns = ["dataset", "arm", "algorithm", "group", "rounds"]
     for partition in results.partitions:
         columns += [f"{partition}:{what}" for what in ("finished", "diverged", "missing")]
         columns += [
-            f"{partition}:{metric.column}:{what}"
+            f"{partition}:{metric.name}:{what}"
             for metric in metrics
             for what in ("mean", "sd", "n")
         ]
@@ -178,7 +180,7 @@ def numbers(results: Results, metrics: Sequence[Metric]) -> tuple[list[str], lis
         for arm in results.arms:
             runs = results.of(dataset, arm)
             row: dict[str, Any] = {"dataset": dataset, "arm": arm}
-            row["algorithm"] = runs[0].record["algorithm"] if runs and runs[0].record else ""
+            row["algorithm"] = runs[0].record.algorithm if runs and runs[0].record else ""
             row["group"] = results.role(dataset, arm)
             row["rounds"] = _rounds(results, dataset, arm).value
             for partition in results.partitions:
@@ -188,7 +190,7 @@ def numbers(results: Results, metrics: Sequence[Metric]) -> tuple[list[str], lis
 
 
 def _numbers(
-    results: Results, dataset: str, partition: str, arm: str, metrics: Sequence[Metric]
+    results: Results, dataset: str, partition: str, arm: str, metrics: Sequence[Column]
 ) -> dict[str, Any]:
     state = results.state(dataset, partition, arm, ACCURACY)
     row: dict[str, Any] = {
@@ -200,5 +202,5 @@ def _numbers(
         summary = results.state(dataset, partition, arm, metric).summary
         if summary:
             values = {"mean": summary.mean, "sd": summary.sd, "n": summary.n}
-            row |= {f"{partition}:{metric.column}:{what}": value for what, value in values.items()}
+            row |= {f"{partition}:{metric.name}:{what}": value for what, value in values.items()}
     return row

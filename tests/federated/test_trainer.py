@@ -14,7 +14,8 @@ from softmax import Softmax, close
 from medfl.errors import MedflError
 from medfl.federated import FederatedClient, FederatedTrainer
 from medfl.federated.fingerprint import fingerprint
-from medfl.federated.record import CLIENTS, ROUNDS, run_metrics, write_record
+from medfl.federated.record import run_metrics, write_record
+from medfl.results.columns import CLIENTS, ROUNDS, names_of
 
 
 @pytest.mark.parametrize("weighting", ["samples", "uniform"])
@@ -236,11 +237,11 @@ def test_the_record(tmp_path):
     ]
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
     lines = (tmp_path / "rounds.csv").read_text().splitlines()
-    assert lines[0] == ",".join(ROUNDS)
+    assert lines[0] == ",".join(names_of(ROUNDS))
     assert len(lines) == 5
     assert lines[2].endswith(",0,,,,,,,,,"), "nothing stands where nothing was evaluated"
     lines = (tmp_path / "clients.csv").read_text().splitlines()
-    assert lines[0] == ",".join(CLIENTS)
+    assert lines[0] == ",".join(names_of(CLIENTS))
     assert len(lines) == 1 + 2 * 6
     assert (metrics["status"], metrics["rounds"], metrics["num_clients"]) == ("completed", 3, 3)
     assert metrics["parameters"] == 243

@@ -8,9 +8,10 @@ import pytest
 
 from medfl.errors import MedflError
 from medfl.report.build import aggregate
-from medfl.report.collect import SUMMARY_COLUMNS, collect
 from medfl.report.origin import arm_rows
 from medfl.report.results import Results
+from medfl.results.collect import collect
+from medfl.results.columns import SUMMARY, names_of
 
 
 def summary(results_dir):
@@ -21,7 +22,7 @@ def summary(results_dir):
 def test_summary_has_a_row_a_cell_with_the_records_numbers(cells, results_dir):
     aggregate(cells, results_dir)
     rows = summary(results_dir)
-    assert tuple(rows[0]) == SUMMARY_COLUMNS
+    assert tuple(rows[0]) == names_of(SUMMARY)
     assert [(row["partition"], row["arm"], int(row["seed"])) for row in rows] == [
         (cell.partition, cell.arm, cell.seed) for cell in cells
     ]

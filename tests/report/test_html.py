@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 import pytest
 
 from medfl.report.build import build_report, headline
-from medfl.report.collect import collect
 from medfl.report.html import write_report
 from medfl.report.results import Results
+from medfl.results.collect import collect
 
 VOID = {"meta", "img", "br"}
 

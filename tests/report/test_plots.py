@@ -9,7 +9,6 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from medfl.errors import MedflError
-from medfl.report.collect import collect
 from medfl.report.figures import draw_figures
 from medfl.report.plots.clients import client_accuracies, draw_clients
 from medfl.report.plots.confusion import draw_confusions, mean_confusion
@@ -17,6 +16,7 @@ from medfl.report.plots.convergence import plot_convergence
 from medfl.report.plots.style import arm_styles
 from medfl.report.plots.tradeoff import draw_heterogeneity, draw_traffic
 from medfl.report.results import Results
+from medfl.results.collect import collect
 
 
 def lines(axis, length):

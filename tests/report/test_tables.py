@@ -7,11 +7,12 @@ import shutil
 import pytest
 
 from medfl.report.build import aggregate, headline
-from medfl.report.collect import collect
 from medfl.report.markup import escape_latex, escape_markdown
-from medfl.report.names import format_megabytes, partition_title
+from medfl.report.names import partition_title
 from medfl.report.results import Results
 from medfl.report.tables import main_table
+from medfl.results.collect import collect
+from medfl.results.columns import format_megabytes
 
 
 def table(cells, results_dir, partial=False):

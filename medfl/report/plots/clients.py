@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from medfl.report import names
-from medfl.report.collect import Run
 from medfl.report.plots.style import panels, say_if_empty, styled
 from medfl.report.results import Results
+from medfl.results.collect import Run
 
 DOT, WORST, MEAN = "#56B4E9", "#D55E00", "#000000"
 
@@ -21,8 +21,8 @@ def client_accuracies(run: Run) -> list[float]:
     """Test accuracy of each client of a finished run, where its test fold has samples."""
     if not run.completed or not run.record:
         return []
-    tests = [client.get("test") or {} for client in (run.record.get("clients") or {}).values()]
-    return [test["accuracy"] for test in tests if test.get("accuracy") is not None]
+    tests = [client.test for client in run.record.clients.values()]
+    return [test.accuracy for test in tests if test and test.accuracy is not None]
 
 
 @styled

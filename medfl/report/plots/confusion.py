@@ -23,7 +23,7 @@ def mean_confusion(results: Results, dataset: str, partition: str, arm: str) -> 
     """
     matrices = []
     for run in results.at(dataset, partition, arm):
-        counts = run.test.get("confusion") if run.completed else None
+        counts = run.test.confusion if run.completed else None
         if counts:
             matrix = np.asarray(counts, dtype=float)
             total = matrix.sum(axis=1, keepdims=True)

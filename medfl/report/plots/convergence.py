@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,19 +16,15 @@ from medfl.errors import MedflError
 from medfl.report.curves import History, is_number, mean_curve, read_rounds
 from medfl.report.plots.style import ArmStyle, arm_styles, legend, styled
 from medfl.results import paths
+from medfl.results.columns import ROUNDS, columns_of
+from medfl.results.record import read_record
+from medfl.results.schema import COMPLETED
 
-TITLES = {
-    "test_accuracy": "Test accuracy (%)",
-    "test_balanced_accuracy": "Balanced test accuracy (%)",
-    "test_auc_macro": "Macro AUC-ROC on test",
-    "test_loss": "Test loss",
-    "val_accuracy": "Validation accuracy (%)",
-    "val_balanced_accuracy": "Balanced validation accuracy (%)",
-    "val_auc_macro": "Macro AUC-ROC on validation",
-    "val_loss": "Validation loss",
-    "worst_client_accuracy": "Worst client's accuracy (%)",
-    "train_loss": "Training loss",
-    "update_norm": "Norm of the update",
+# What can be drawn over the rounds: the measured columns of rounds.csv.
+DRAWN = {
+    column.name: column
+    for column in columns_of(ROUNDS)
+    if column.source or column.name in ("train_loss", "update_norm")
 }
 View = Literal["rounds", "bytes", "both"]
 
@@ -67,8 +62,8 @@ def plot_convergence(
     Raises:
         MedflError: for an unknown metric or view, or a folder that is no finished run.
     """
-    if metric not in TITLES:
-        raise MedflError(f"unknown metric `{metric}`{did_you_mean(metric, TITLES)}")
+    if metric not in DRAWN:
+        raise MedflError(f"unknown metric `{metric}`{did_you_mean(metric, DRAWN)}")
     if x not in ("rounds", "bytes", "both"):
         raise MedflError(f"unknown view `{x}`{did_you_mean(x, ('rounds', 'bytes', 'both'))}")
     curves = _gather(source)
@@ -87,29 +82,18 @@ def _gather(source: Any) -> dict[str, Curve]:
         raise MedflError("nothing to plot: give a run folder, several, or a history.")
     if all(isinstance(item, Mapping) for item in items):
         return {"this run": Curve([items])}
-    records = [_record(Path(item)) for item in items]
+    records = [read_record(Path(item, paths.RECORD)) for item in items]
     keys = [
         key
         for key in ("dataset", "partition", "arm")
-        if key == "arm" or len({record[key] for record in records}) > 1
+        if key == "arm" or len({getattr(record, key) for record in records}) > 1
     ]
     curves: dict[str, Curve] = {}
     for item, record in zip(items, records, strict=True):
-        curve = curves.setdefault(", ".join(str(record[key]) for key in keys), Curve())
+        curve = curves.setdefault(", ".join(getattr(record, key) for key in keys), Curve())
         history = read_rounds(item)
-        (curve.finished if record["status"] == "completed" else curve.stopped).append(history)
+        (curve.finished if record.status == COMPLETED else curve.stopped).append(history)
     return curves
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    try:
-        record = json.loads((folder / paths.RECORD).read_text(encoding="utf-8"))
-        return {key: record[key] for key in ("dataset", "partition", "arm", "status")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise MedflError(
-            f"{folder} is not the folder of a finished run: its metrics.json cannot be read "
-            f"({error!r})."
-        ) from error
 
 
 @styled
@@ -141,15 +125,11 @@ def draw(
     return figure
 
 
-def _scale(metric: str) -> float:
-    return 100.0 if TITLES[metric].endswith("(%)") else 1.0
-
-
 def _draw_curve(
     axis: Axes, curve: Curve, style: ArmStyle, metric: str, view: str, place: int, count: int
 ) -> None:
     look: dict[str, Any] = {"color": style.color, "linestyle": style.line, "linewidth": 1.5}
-    scale = _scale(metric)
+    scale = DRAWN[metric].scale
     points = mean_curve(curve.finished, metric)
     if points and view == "bytes" and points[-1].bytes_total == 0:
         # Nothing travels, so there is no place on the axis: the final value, all the way across.
@@ -182,7 +162,7 @@ def _draw_stopped(axis: Axes, history: History, style: ArmStyle, metric: str, vi
     rows = [row for row in rows if view == "rounds" or row[key] > 0]
     if rows:
         at = [row[key] / unit for row in rows]
-        values = [_scale(metric) * row[metric] for row in rows]
+        values = [DRAWN[metric].scale * row[metric] for row in rows]
         axis.plot(at, values, color=style.color, linestyle=style.line, linewidth=0.8)
         axis.plot(at[-1], values[-1], marker="x", color=style.color, markersize=8)
 
@@ -195,7 +175,7 @@ def _finish(axis: Axes, view: str, metric: str, first: bool) -> None:
         axis.set_xlabel("Traffic up and down, all clients (MB)")
         log_ticks(axis)
     if first:
-        axis.set_ylabel(TITLES[metric])
+        axis.set_ylabel(DRAWN[metric].title)
 
 
 def log_ticks(axis: Axes) -> None:

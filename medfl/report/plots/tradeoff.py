@@ -15,6 +15,7 @@ from medfl.report.plots.convergence import log_ticks
 from medfl.report.plots.style import ArmStyle, legend, panels, say_if_empty, styled
 from medfl.report.results import Results
 from medfl.report.statistics import Summary
+from medfl.results.columns import ACCURACY, MEGABYTES
 
 POINT = 1 / 72
 
@@ -53,8 +54,8 @@ def _draw_traffic_panel(
 ) -> None:
     clusters: dict[float, list[tuple[str, Summary]]] = defaultdict(list)
     for arm in styles:
-        accuracy = results.state(dataset, partition, arm, names.ACCURACY).summary
-        traffic = results.state(dataset, partition, arm, names.MEGABYTES).summary
+        accuracy = results.state(dataset, partition, arm, ACCURACY).summary
+        traffic = results.state(dataset, partition, arm, MEGABYTES).summary
         if accuracy is None:
             continue
         if traffic is None or traffic.mean == 0:
@@ -99,7 +100,7 @@ def draw_heterogeneity(
     axis = figure.subplots()
     for arm, style in styles.items():
         states = [
-            (distance, results.state(dataset, part, arm, names.ACCURACY).summary)
+            (distance, results.state(dataset, part, arm, ACCURACY).summary)
             for distance, part in known
         ]
         points = [(distance, summary) for distance, summary in states if summary]

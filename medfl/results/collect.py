@@ -1,0 +1,121 @@
+"""The runs of a grid: which it asks for, and which are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medfl.errors import MedflError
+from medfl.results import paths
+from medfl.results.paths import CellLike
+from medfl.results.record import AGAIN, read_record, summary_row
+from medfl.results.schema import COMPLETED, Metrics, Record
+
+MISSING = "missing"
+GLOBAL, PERSONAL, REFERENCE = "global", "personal", "reference"
+REFERENCE_ALGORITHMS = ("centralized", "local")
+
+
+def role_of(algorithm: str | None, evaluated: str | None) -> str:
+    """Which arms compete with which: global models, personal models, or references."""
+    if algorithm in REFERENCE_ALGORITHMS or evaluated == "local":
+        return REFERENCE
+    return PERSONAL if evaluated == "personal" else GLOBAL
+
+
+@dataclass(frozen=True)
+class Run:
+    """A cell of the grid with its record; ``record`` is None where the run is missing."""
+
+    dataset: str
+    partition: str
+    arm: str
+    seed: int
+    folder: Path
+    record: Record | None
+
+    @property
+    def status(self) -> str:
+        """``completed``, ``diverged`` or ``missing``."""
+        return self.record.status if self.record else MISSING
+
+    @property
+    def completed(self) -> bool:
+        """Whether the run's numbers count."""
+        return self.status == COMPLETED
+
+    @property
+    def role(self) -> str:
+        """``global``, ``personal`` or ``reference``; a missing run goes by its arm's name."""
+        if not self.record:
+            return role_of(self.arm, "")
+        return role_of(self.record.algorithm, self.record.evaluated)
+
+    @property
+    def test(self) -> Metrics:
+        """The metrics on the test samples after the last round, empty if there are none."""
+        return self.record.test if self.record else Metrics()
+
+    def row(self) -> dict[str, Any]:
+        """The run as a row of the summary; what is not known is left out."""
+        place = {key: getattr(self, key) for key in ("dataset", "partition", "arm", "seed")}
+        return place | {"status": self.status} | (summary_row(self.record) if self.record else {})
+
+
+def collect(
+    cells: Iterable[CellLike],
+    results_dir: str | Path,
+    *,
+    partial: bool = False,
+    settings: Mapping[Any, str] | None = None,
+) -> list[Run]:
+    """Read the runs of the grid, in the grid's order, and no others.
+
+    ``settings`` has the fingerprint of each cell's configuration: a run that was made under others
+    is not of this grid, so it counts as missing.
+
+    Raises:
+        MedflError: for a record that cannot be read or belongs to another cell; for missing runs
+            unless ``partial``; if not one run is there.
+    """
+    runs = [_read(cell, results_dir, (settings or {}).get(cell)) for cell in cells]
+    missing = [run for run in runs if run.status == MISSING]
+    if not missing and runs:
+        return runs
+    if len(missing) == len(runs):
+        raise MedflError(
+            f"no run of the grid is under {Path(results_dir, paths.RUNS)}: train first "
+            "(`snakemake --cores all`, or `medfl run` for one run), or give the folder of the runs."
+        )
+    if not partial:
+        first = ", ".join(str(run.folder.relative_to(results_dir)) for run in missing[:3])
+        rest = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+        raise MedflError(
+            f"{len(missing)} of {count} are missing under {results_dir}: {first}{rest}. "
+            "Train them, or ask for a partial table with `--partial`."
+        )
+    return runs
+
+
+def _read(cell: CellLike, results_dir: str | Path, settings: str | None) -> Run:
+    folder = paths.run_folder(results_dir, cell)
+    path = folder / paths.RECORD
+    record = None
+    if path.exists():
+        record = read_record(path)
+        _check(record, cell, path)
+        if settings and record.provenance.get("config_sha256") != settings:
+            record = None
+    return Run(cell.dataset, cell.partition, cell.arm, cell.seed, folder, record)
+
+
+def _check(record: Record, cell: CellLike, path: Path) -> None:
+    for key in ("dataset", "partition", "arm", "seed"):
+        if getattr(record, key) != getattr(cell, key):
+            raise MedflError(
+                f"{path} says {key} {getattr(record, key)!r} but lies in the folder of "
+                f"{getattr(cell, key)!r}: it was left by another configuration; {AGAIN}"
+            )

@@ -1,0 +1,257 @@
+"""The registry of columns: every number and word that a run or a grid writes into a table.
+
+A new column is one more line here, at the place where it is to stand. One quantity is one column,
+whichever files it stands in; what a round moved and what a whole run moved are two quantities.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from medfl.errors import MedflError
+
+ROUNDS = "rounds"  # rounds.csv
+CLIENTS = "clients"  # clients.csv
+SUMMARY = "summary"  # summary.csv
+TABLES = "tables"  # a table of its own, in tables/ and in the report
+MAIN = "main"  # the main table, beside the accuracy in each partition
+CURVES = "curves"  # convergence.csv: the mean over seeds, round by round
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Attributes:
+        name: what stands at the top of the CSV.
+        title: what a reader sees above a table or beside an axis.
+        unit: the number's unit. ``%`` is a fraction that readers see in per cent.
+        direction: which values are better; empty where neither is.
+        files: the files in which it stands.
+        kind: ``int`` for counts, ``float`` for measurements, ``str`` for words.
+        source: where a record has it, as names joined by points; empty for what no record has.
+        short: a shorter title, for the head of a table with many columns.
+        digits: how many digits a reader sees after the point; per cent always have one.
+        dvc: its key in ``results/metrics.json``; empty where it does not stand there.
+    """
+
+    name: str
+    title: str = ""
+    unit: str = ""
+    direction: Literal["higher", "lower", ""] = ""
+    files: tuple[str, ...] = ()
+    kind: type = float
+    source: str = ""
+    short: str = ""
+    digits: int = 3
+    dvc: str = ""
+
+    @property
+    def scale(self) -> float:
+        """The factor from the file's number to the number that a reader sees."""
+        return 100.0 if self.unit == "%" else 1.0
+
+    def format(self, value: float) -> str:
+        """The number as a reader sees it, without its unit."""
+        if self.unit == "MB":
+            return format_megabytes(value)
+        return f"{self.scale * value:.1f}" if self.unit == "%" else f"{value:.{self.digits}f}"
+
+
+def format_megabytes(value: float) -> str:
+    """Megabytes (10⁶ bytes) with about three significant digits and no exponent."""
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(digits, 4)}f}"
+
+
+def _said(name: str, kind: type = str) -> Column:
+    """A column of the summary that the record has under the same name."""
+    return Column(name, files=(SUMMARY,), kind=kind, source=name)
+
+
+ACCURACY = Column(
+    *("test_accuracy", "Test accuracy (%)", "%", "higher"),
+    files=(ROUNDS, SUMMARY, TABLES, CURVES),
+    source="test.accuracy",
+    short="Accuracy",
+    dvc="accuracy",
+)
+BALANCED = Column(
+    *("test_balanced_accuracy", "Balanced accuracy (%)", "%", "higher"),
+    files=(ROUNDS, SUMMARY, TABLES, MAIN, CURVES),
+    source="test.balanced_accuracy",
+    short="Balanced accuracy",
+    dvc="balanced_accuracy",
+)
+AUC = Column(
+    *("test_auc_macro", "Macro AUC-ROC", "", "higher"),
+    files=(ROUNDS, SUMMARY, TABLES, MAIN, CURVES),
+    source="test.auc_macro",
+    short="Macro AUC",
+    dvc="auc_macro",
+)
+WORST = Column(
+    *("worst_client_accuracy", "Worst client's accuracy (%)", "%", "higher"),
+    files=(ROUNDS, SUMMARY, TABLES, MAIN, CURVES),
+    source="fairness.worst",
+    short="Worst client",
+    dvc="worst_client",
+)
+MEGABYTES = Column(
+    *("megabytes", "Traffic, up and down (MB a run)", "MB", ""),
+    files=(TABLES, MAIN),
+    source="communication.megabytes",
+    short="MB",
+)
+
+_ROUND, _CLIENT, _SUMMARY, _TABLE = (ROUNDS,), (CLIENTS,), (SUMMARY,), (SUMMARY, TABLES)
+COLUMNS: tuple[Column, ...] = (
+    # Which run it is, and what became of it.
+    _said("dataset"),
+    _said("partition"),
+    _said("arm"),
+    _said("algorithm"),
+    _said("seed", int),
+    _said("status"),
+    _said("evaluated"),
+    _said("rounds", int),
+    # A round, and what it cost.
+    Column("round", "Round", files=(ROUNDS, CLIENTS), kind=int),
+    Column("learning_rate", "Learning rate", files=_ROUND),
+    Column("participants", "Clients that trained", files=_ROUND, kind=int),
+    Column("steps", "Steps of the round", files=_ROUND, kind=int),
+    Column("gradients", "Gradients computed in the round", files=_ROUND, kind=int),
+    Column("train_loss", "Training loss", "", "lower", _ROUND),
+    Column("update_norm", "Norm of the update", files=_ROUND),
+    Column("bytes_up", "Sent by clients in the round", "bytes", files=_ROUND, kind=int),
+    Column("bytes_down", "Sent to clients in the round", "bytes", files=_ROUND, kind=int),
+    Column("bytes_total", "Sent up to this round", "bytes", files=_ROUND, kind=int),
+    Column("seconds", "Seconds up to this round", "s", files=_ROUND),
+    Column("evaluated", "Whether it was evaluated", files=_ROUND, kind=int),
+    # A client's fold, in a round that was evaluated.
+    Column("client", "Client", files=_CLIENT, kind=int),
+    Column("fold", "Fold", files=_CLIENT, kind=str),
+    Column("n", "Samples", files=_CLIENT, kind=int),
+    Column("accuracy", "Accuracy (%)", "%", "higher", _CLIENT),
+    Column("balanced_accuracy", "Balanced accuracy (%)", "%", "higher", _CLIENT),
+    Column("auc_macro", "Macro AUC-ROC", "", "higher", _CLIENT),
+    Column("log_loss", "Log loss", "", "lower", _CLIENT),
+    Column("train_samples", "Training samples", files=_CLIENT, kind=int),
+    Column("steps", "Steps up to this round", files=_CLIENT, kind=int),
+    # What the model is worth.
+    Column(
+        *("val_accuracy", "Validation accuracy (%)", "%", "higher", _ROUND), source="val.accuracy"
+    ),
+    Column(
+        *("val_balanced_accuracy", "Balanced validation accuracy (%)", "%", "higher", _ROUND),
+        source="val.balanced_accuracy",
+    ),
+    Column(
+        *("val_auc_macro", "Macro AUC-ROC on validation", "", "higher", _ROUND),
+        source="val.auc_macro",
+    ),
+    Column("val_loss", "Validation loss", "", "lower", _ROUND, source="val.log_loss"),
+    ACCURACY,
+    BALANCED,
+    AUC,
+    Column("test_loss", "Test loss", "", "lower", (ROUNDS, CURVES), source="test.log_loss"),
+    Column(
+        *("test_f1_macro", "Macro F1 (%)", "%", "higher", _TABLE),
+        source="test.f1_macro",
+        short="Macro F1",
+    ),
+    Column(
+        *("test_kappa", "Cohen's kappa", "", "higher", _TABLE), source="test.kappa", short="Kappa"
+    ),
+    Column(
+        *("test_ece", "Expected calibration error", "", "lower", _TABLE),
+        source="test.ece",
+        short="ECE",
+    ),
+    Column(
+        *("test_log_loss", "Log loss", "", "lower", _TABLE),
+        source="test.log_loss",
+        short="Log loss",
+    ),
+    Column("best_round", "Best round", files=_SUMMARY, kind=int, source="best.round"),
+    Column(
+        "best_test_accuracy",
+        "Test accuracy (%) in the round that was best on validation",
+        *("%", "higher", _TABLE),
+        source="best_test.accuracy",
+        short="Accuracy, best round",
+    ),
+    WORST,
+    Column(
+        *("client_accuracy_std", "Spread of client accuracy (σ, %)", "%", "lower", _TABLE),
+        source="fairness.std",
+        short="Spread",
+    ),
+    Column(
+        *("jain", "Jain's fairness index of client accuracy", "", "higher", _TABLE),
+        source="fairness.jain",
+        short="Jain",
+    ),
+    Column(
+        "personal_accuracy",
+        "Accuracy (%) of each client's own model on its own test fold",
+        *("%", "higher", _TABLE),
+        source="last.personal.accuracy",
+        short="Personal accuracy",
+    ),
+    # What the run cost.
+    MEGABYTES,
+    Column(
+        *("bytes_up", "Sent by clients in the run", "bytes", "", _SUMMARY, int),
+        source="communication.bytes_up",
+    ),
+    Column(
+        *("bytes_down", "Sent to clients in the run", "bytes", "", _SUMMARY, int),
+        source="communication.bytes_down",
+    ),
+    Column(
+        *("rounds_to_target", "Rounds to the target accuracy", "", "lower", _TABLE, int),
+        source="communication.rounds_to_target",
+        short="Rounds to target",
+        digits=1,
+    ),
+    Column(
+        *("bytes_to_target", "Sent up to the target accuracy", "bytes", "lower", _SUMMARY, int),
+        source="communication.bytes_to_target",
+    ),
+    Column("epsilon", "Privacy budget ε", files=_SUMMARY, source="privacy.epsilon"),
+    Column("steps", "Steps of the run", files=_SUMMARY, kind=int, source="steps"),
+    Column("seconds", "Seconds of the run", "s", files=_SUMMARY, source="timing.seconds"),
+)
+
+
+def columns_of(file: str) -> tuple[Column, ...]:
+    """The columns of a file, in their order."""
+    return tuple(column for column in COLUMNS if file in column.files)
+
+
+def names_of(file: str) -> tuple[str, ...]:
+    """The first line of a file."""
+    return tuple(column.name for column in columns_of(file))
+
+
+def rounds_columns(extra: Iterable[Column] = ()) -> tuple[Column, ...]:
+    """The columns of ``rounds.csv``; those of the links of the update chain stand last.
+
+    Raises:
+        MedflError: for an extra column whose name is taken.
+    """
+    columns = list(columns_of(ROUNDS))
+    for column in extra:
+        if column.name in {known.name for known in columns}:
+            raise MedflError(
+                f"rounds.csv has a column `{column.name}` already: give the link's column another "
+                "name."
+            )
+        columns.append(column)
+    return tuple(columns)

@@ -1,0 +1,85 @@
+"""Reading the record of a run, and taking single numbers from it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from medfl.config import validate
+from medfl.errors import MedflError
+from medfl.results.columns import SUMMARY, Column, columns_of
+from medfl.results.migrate import STEPS, migrate
+from medfl.results.schema import COMPLETED, DIVERGED, SCHEMA, Record
+
+AGAIN = "delete this run's folder and train it again."
+
+
+class DamagedRecordError(MedflError):
+    """A record that no medfl can use: its run has to be made again."""
+
+
+def read_record(path: str | os.PathLike[str]) -> Record:
+    """Read ``metrics.json``; a record of an older schema is brought to today's.
+
+    Raises:
+        DamagedRecordError: where it is not the record of a finished run.
+        MedflError: where a newer medfl wrote it.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DamagedRecordError(
+            f"{path.parent} is not the folder of a finished run: it has no {path.name}."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise DamagedRecordError(f"{path} cannot be read ({error}): {AGAIN}") from error
+    if not isinstance(content, dict):
+        raise DamagedRecordError(f"{path} is not the record of a finished run: {AGAIN}")
+    content = _current(content, path)
+    if content.get("status") not in (COMPLETED, DIVERGED):
+        raise DamagedRecordError(f"{path} is not the record of a finished run: {AGAIN}")
+    try:
+        record = validate(Record, content, f"{path} is damaged ({AGAIN})")
+    except MedflError as error:
+        raise DamagedRecordError(str(error)) from error
+    if record.status == COMPLETED and not record.test.model_fields_set:
+        raise DamagedRecordError(f"{path} holds no metrics of a completed run: {AGAIN}")
+    return record
+
+
+def _current(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    schema = content.get("schema")
+    if schema == SCHEMA:
+        return content
+    if type(schema) is int and schema > SCHEMA:
+        raise MedflError(
+            f"{path} was written by a newer medfl (schema {schema}, this one reads up to "
+            f"{SCHEMA}): use that one, or {AGAIN}"
+        )
+    if type(schema) is not int or schema not in STEPS:
+        raise DamagedRecordError(
+            f"{path} has schema {schema!r}, this medfl reads {min(STEPS)} to {SCHEMA}: {AGAIN}"
+        )
+    return migrate(content, SCHEMA)
+
+
+def as_dict(record: Record) -> dict[str, Any]:
+    """The record as it stands in the file: what was never said is left out."""
+    return record.model_dump(by_alias=True, exclude_unset=True)
+
+
+def value(record: Record, column: Column) -> Any:
+    """What a record says in a column; None where it says nothing."""
+    part: Any = record
+    for name in column.source.split("."):
+        part = getattr(part, name, None)
+    return part
+
+
+def summary_row(record: Record) -> dict[str, Any]:
+    """The record as a row of ``summary.csv``; what is not known is left out."""
+    row = {column.name: value(record, column) for column in columns_of(SUMMARY)}
+    return {name: number for name, number in row.items() if number is not None}

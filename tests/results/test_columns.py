@@ -1,0 +1,91 @@
+"""The registry of columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from medfl.errors import MedflError
+from medfl.results import columns
+from medfl.results.columns import COLUMNS, Column, columns_of, names_of, rounds_columns
+from medfl.results.schema import Record
+
+FILES = (columns.ROUNDS, columns.CLIENTS, columns.SUMMARY, columns.TABLES, columns.CURVES)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_no_file_has_a_name_twice(file):
+    assert not [name for name, count in Counter(names_of(file)).items() if count > 1]
+
+
+def test_the_files_begin_as_they_always_did():
+    assert names_of(columns.ROUNDS) == (
+        *("round", "learning_rate", "participants", "steps", "gradients"),
+        *("train_loss", "update_norm"),
+        *("bytes_up", "bytes_down", "bytes_total", "seconds", "evaluated"),
+        *("val_accuracy", "val_balanced_accuracy", "val_auc_macro", "val_loss"),
+        *("test_accuracy", "test_balanced_accuracy", "test_auc_macro", "test_loss"),
+        "worst_client_accuracy",
+    )
+    assert names_of(columns.CLIENTS) == (
+        *("round", "client", "fold", "n", "accuracy", "balanced_accuracy", "auc_macro"),
+        *("log_loss", "train_samples", "steps"),
+    )
+    assert names_of(columns.SUMMARY) == (
+        *("dataset", "partition", "arm", "algorithm", "seed", "status", "evaluated", "rounds"),
+        *("test_accuracy", "test_balanced_accuracy", "test_auc_macro", "test_f1_macro"),
+        *("test_kappa", "test_ece", "test_log_loss", "best_round", "best_test_accuracy"),
+        *("worst_client_accuracy", "client_accuracy_std", "jain", "personal_accuracy"),
+        *("bytes_up", "bytes_down", "rounds_to_target", "bytes_to_target"),
+        *("epsilon", "steps", "seconds"),
+    )
+
+
+def test_every_column_of_a_record_leads_to_a_field_of_it():
+    """A typing error in `source` would leave a column empty for ever."""
+    for column in COLUMNS:
+        if not column.source or column.source.startswith("val."):
+            continue
+        kind: type = Record
+        for name in column.source.split("."):
+            known = {**getattr(kind, "model_fields", {}), **vars(kind)}
+            assert name in known, column
+            kind = inner(kind, name)
+
+
+def inner(kind: type, name: str) -> type:
+    """The class behind a field or property, without its `| None`."""
+    import typing
+
+    hints = typing.get_type_hints(kind)
+    if name not in hints:
+        hints = {name: typing.get_type_hints(vars(kind)[name].fget)["return"]}
+    choices = [part for part in typing.get_args(hints[name]) if part is not type(None)]
+    return choices[0] if choices else hints[name]
+
+
+def test_what_readers_see_has_a_title_and_a_direction():
+    for column in columns_of(columns.TABLES):
+        assert column.title
+        assert column.short
+        assert column.direction or column is columns.MEGABYTES
+        assert column.title.endswith("%)") or "(%)" in column.title or column.unit != "%"
+
+
+def test_links_add_columns_behind_those_of_every_run():
+    epsilon = Column("epsilon", "Privacy budget ε")
+    assert rounds_columns((epsilon,)) == (*columns_of(columns.ROUNDS), epsilon)
+    with pytest.raises(MedflError, match="has a column `steps` already"):
+        rounds_columns([Column("steps")])
+    with pytest.raises(MedflError, match="has a column `epsilon` already"):
+        rounds_columns([epsilon, epsilon])
+
+
+def test_numbers_as_readers_see_them():
+    assert columns.ACCURACY.format(0.87349) == "87.3"
+    assert columns.AUC.format(0.87349) == "0.873"
+    assert columns.MEGABYTES.format(1234.5) == "1234"
+    assert columns.MEGABYTES.format(0.012345) == "0.0123"
+    rounds = next(c for c in COLUMNS if c.name == "rounds_to_target")
+    assert rounds.format(12.25) == "12.2"

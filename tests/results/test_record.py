@@ -1,0 +1,100 @@
+"""The record: read, brought to today's schema, or refused in one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from medfl.errors import MedflError
+from medfl.results.record import DamagedRecordError, as_dict, read_record, summary_row
+from medfl.results.schema import SCHEMA, Record
+
+OLD = Path(__file__).with_name("record_schema1.json")  # written by the first medfl, of a real run
+
+
+def edited(folder: Path, **changes: object) -> Path:
+    path = folder / "metrics.json"
+    path.write_text(json.dumps(json.loads(OLD.read_text()) | changes))
+    return path
+
+
+def test_a_record_of_the_first_schema_is_brought_to_todays():
+    content = json.loads(OLD.read_text())
+    assert content["schema"] == 1
+    record = read_record(OLD)
+    assert record.schema_number == SCHEMA == 2
+    assert record.predictions is None
+    # All that it said before, it says still.
+    assert {**as_dict(record), "schema": 1} == {**content, "predictions": None}
+
+
+def test_a_record_written_and_read_is_the_same(tmp_path):
+    record = read_record(OLD)
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps(as_dict(record)))
+    assert read_record(path) == record
+
+
+def test_the_numbers_of_a_summary_row_are_the_records():
+    row = summary_row(read_record(OLD))
+    content = json.loads(OLD.read_text())
+    # fedbn trains personal models: each sample is judged by the model of the client that has it.
+    personal = content["last"]["personal"]
+    assert row["test_accuracy"] == personal["accuracy"]
+    assert row["test_log_loss"] == personal["log_loss"]
+    assert row["best_test_accuracy"] == content["best"]["personal"]["accuracy"]
+    assert row["best_round"] == content["best"]["round"]
+    assert row["worst_client_accuracy"] == content["fairness"]["worst"]
+    assert row["bytes_up"] == content["communication"]["bytes_up"]
+    assert "epsilon" not in row
+    assert "megabytes" not in row
+
+
+def test_a_newer_record_is_not_read(tmp_path):
+    path = edited(tmp_path, schema=3, status="paused by a word that is not known yet")
+    with pytest.raises(
+        MedflError, match=r"written by a newer medfl .schema 3, this one reads up to 2"
+    ):
+        read_record(path)
+    with pytest.raises(MedflError) as error:
+        read_record(path)
+    assert not isinstance(error.value, DamagedRecordError), "a newer record is worth keeping"
+    assert str(error.value).count("\n") == 0
+
+
+@pytest.mark.parametrize("schema", [0, -1, None, "1", 1.5, True, [1]])
+def test_a_schema_that_never_was_is_refused_before_anything_else(tmp_path, schema):
+    path = edited(tmp_path, schema=schema, status=7, fairness="x")
+    with pytest.raises(
+        DamagedRecordError, match=r"has schema .*, this medfl reads 1 to 2"
+    ) as error:
+        read_record(path)
+    assert "train it again" in str(error.value)
+
+
+def test_what_is_no_record_is_refused(tmp_path):
+    with pytest.raises(DamagedRecordError, match="is not the folder of a finished run"):
+        read_record(tmp_path / "metrics.json")
+    (tmp_path / "metrics.json").write_text("{half")
+    with pytest.raises(DamagedRecordError, match="cannot be read"):
+        read_record(tmp_path / "metrics.json")
+    (tmp_path / "metrics.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(DamagedRecordError, match="cannot be read"):
+        read_record(tmp_path / "metrics.json")
+
+
+def test_what_this_medfl_does_not_know_is_kept(tmp_path):
+    record = read_record(edited(tmp_path, energy={"joules": 5}))
+    assert as_dict(record)["energy"] == {"joules": 5}
+
+
+def test_metrics_of_an_arm_with_one_model_are_the_pooled_ones():
+    moment = {"round": 1, "test": {"accuracy": 0.5}, "personal": {"accuracy": 0.7}}
+    said = {"schema": 2, "dataset": "d", "partition": "p", "arm": "a", "seed": 0}
+    said |= {"status": "completed", "last": moment}
+    assert Record.model_validate(said | {"evaluated": "global"}).test.accuracy == 0.5
+    assert Record.model_validate(said | {"evaluated": "personal"}).test.accuracy == 0.7
+    assert Record.model_validate(said | {"evaluated": "local"}).test.accuracy == 0.5
+    assert Record.model_validate(said).best_test.accuracy is None
