@@ -64,6 +64,11 @@ STORES = [f"{GRID.work_root}/prepared/{dataset}/dataset.yaml" for dataset in GRI
 SPLITS = sorted({str(GRID.split_path(cell)) for cell in CELLS})
 RUNS = [str(cell.folder(GRID.output_dir) / paths.RECORD) for cell in CELLS]
 
+# An output that only some runs have cannot be promised.
+KEEPS_PREDICTIONS = all(
+    GRID.run_config(cell).keep.predictions for cell in CELLS if cell.seed == GRID.seeds[0]
+)
+
 # Read by the commands' shells. The grid's file is named here, not in `params`: which file a run's
 # settings stand in changes nothing. Where no environment is activated, the commands beside this
 # interpreter are still found, last.

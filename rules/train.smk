@@ -17,6 +17,7 @@ rule train:
         config=f"<run>/{paths.CONFIG}",
         rounds=f"<run>/{paths.ROUNDS}",
         clients=f"<run>/{paths.CLIENTS}",
+        predictions=[f"<run>/{paths.PREDICTIONS}"] if KEEPS_PREDICTIONS else [],
     log:
         "<logs>/train/{dataset}/{partition}/{arm}/seed{seed}.log",
     benchmark:

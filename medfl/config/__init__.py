@@ -1,7 +1,7 @@
 """What a run may say, section by section, and what is taken where it says nothing.
 
 ``FederatedConfig`` has the sections of a run file (``federated_learning``, ``model``,
-``training``, ``augmentation``, ``privacy``) and what the run is about (``dataset``,
+``training``, ``augmentation``, ``privacy``, ``keep``) and what the run is about (``dataset``,
 ``partition``, ``seed``).
 """
 
@@ -19,6 +19,7 @@ from medfl.config.sections import (
     NAME,
     OWN,
     FederatedLearning,
+    Keep,
     Model,
     Privacy,
     SplitConfig,
@@ -34,6 +35,7 @@ __all__ = [
     "ChainSettings",
     "FederatedConfig",
     "FederatedLearning",
+    "Keep",
     "Model",
     "PartitionWord",
     "Privacy",

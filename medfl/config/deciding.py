@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 # Marks for `Field(..., json_schema_extra=…)`; `deciding` reads them.
 PLACE: dict[str, Any] = {"decides": False}  # a key that says where a run is computed, not what
+KEPT: dict[str, Any] = {"decides": False}  # a key that says what a run keeps beside its numbers
 
 
 def neutral(value: Any) -> dict[str, Any]:
@@ -19,8 +20,8 @@ def neutral(value: Any) -> dict[str, Any]:
 def deciding(values: BaseModel) -> dict[str, Any]:
     """What of a configuration decides a result, as plain values that JSON knows.
 
-    Keys marked as ``PLACE`` are left out, and so are keys at their ``neutral`` value and sections
-    in which nothing is left: results that were made before there was such a key stay valid.
+    Keys marked as ``PLACE`` or ``KEPT`` are left out. So are keys at their ``neutral`` value, and
+    sections in which nothing is left: results that were made before there was such a key stay valid.
     """
     return _deciding(type(values), values.model_dump(mode="json"))
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 from medfl.config.augmentation import Augmentation
 from medfl.config.chain import ChainSettings
 from medfl.config.section import PartitionWord, Section, Whole, validate
-from medfl.config.sections import FederatedLearning, Model, Privacy, SplitConfig, Training
+from medfl.config.sections import FederatedLearning, Keep, Model, Privacy, SplitConfig, Training
 from medfl.errors import MedflError
 from medfl.files import read_yaml
 
@@ -21,6 +21,7 @@ SECTIONS: dict[str, type[Section]] = {
     "augmentation": Augmentation,
     "privacy": Privacy,
     "chain": ChainSettings,
+    "keep": Keep,
 }
 # Once: reading `model_fields` for every run of a grid takes longer than checking the run.
 _SECTION_KEYS = {section: frozenset(kind.model_fields) for section, kind in SECTIONS.items()}
@@ -48,6 +49,7 @@ class FederatedConfig(Section):
     augmentation: Augmentation = Augmentation()
     privacy: Privacy = Privacy()
     chain: ChainSettings = ChainSettings()
+    keep: Keep = Keep()
 
     @model_validator(mode="before")
     @classmethod

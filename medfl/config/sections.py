@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from medfl.config.deciding import PLACE, neutral
+from medfl.config.deciding import KEPT, PLACE, neutral
 from medfl.config.section import Section, Whole, not_a_truth
 
 OWN = r"[A-Za-z_][\w.]*:\w+"  # a person's own class: my_package.module:MyClass
@@ -172,6 +172,16 @@ class Privacy(Section):
     """Protection of the updates."""
 
     mechanism: Literal["none"] = "none"
+
+
+class Keep(Section):
+    """What a run keeps in its folder beside its numbers. It changes none of them."""
+
+    predictions: bool = Field(
+        True,
+        description="predictions.npz: each model's probabilities on validation and test",
+        json_schema_extra=KEPT,
+    )
 
 
 class SplitConfig(Section):

@@ -31,6 +31,7 @@ class FederatedData:
         images: (n, C, H, W) or (n, C, D, H, W), uint8 or int16, in the store's order: a tensor on
             the device, or what reads them from the disk.
         labels: (n,) int64, or (n, K) float for multi-label data.
+        groups: (n,) str, the patient or lesion, as the store names it.
         info: the dataset's description.
         clients: ids of the clients, ascending.
         holders: client of the split → the client that holds its samples here, itself unless they
@@ -81,6 +82,7 @@ class FederatedData:
         self.labels = labels.to(self.device)
         if self.info.task == "multilabel":
             self.labels = self.labels.float()
+        self.groups = store.groups
         self.store_fingerprint = store.fingerprint()
         # Pixels to normalised values in one multiplication and one addition.
         mean, std = torch.tensor(self.info.mean), torch.tensor(self.info.std)

@@ -6,12 +6,13 @@ Draws nothing from any training stream, so that evaluating more often changes no
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from medfl.errors import MedflError
@@ -21,6 +22,7 @@ from medfl.federated.patches import sliding_window
 from medfl.federated.server import FederatedServer
 from medfl.federated.vector import FlatModel
 from medfl.metrics import medical
+from medfl.results.predictions import EVERYONE, Block
 
 FOLDS = ("val", "test")
 MOST_IMAGES = 256  # of one forward pass
@@ -74,11 +76,14 @@ class Evaluation:
             of each one's model).
         clients: client → fold → metrics on its own samples, with the model that it would use.
         personal: metrics of those same predictions, all clients' test samples together.
+        predictions: whose model (``EVERYONE``, or a client) → (n, K) float64 probabilities of the
+            samples that it was judged on, sorted by client and fold.
     """
 
     pooled: dict[str, dict[str, Any]] = field(default_factory=dict)
     clients: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
     personal: dict[str, Any] = field(default_factory=dict)
+    predictions: dict[int, Tensor] = field(default_factory=dict, compare=False)
 
 
 class Evaluator:
@@ -100,28 +105,19 @@ class Evaluator:
 
         The model that clients train in is overwritten; the server's vectors are not.
         """
-        mode = self.server.algorithm.evaluated
-        if mode == "global":
-            self.server.load(self.server.model, self.server.vector, self.server.buffers)
-            own = self._by_client(self.server.model)
-            result = Evaluation()
-            result.pooled = self._pool(own, brief)
-        elif mode == "personal":
-            own = {}
-            for client in self.clients:
-                self.server.algorithm.personal_model(client, self.server.model)
-                own |= self._by_client(self.server.model, [client.id])
-            result = Evaluation()
-            result.pooled = self._pool(own, brief)
-        else:
-            own, everyone = {}, []
-            for client in self.clients:
-                self.server.algorithm.personal_model(client, self.server.model)
-                all_of_it = self._by_client(self.server.model)
-                everyone.append(self._pool(all_of_it, brief))
-                own[client.id] = all_of_it[client.id]
-            result = Evaluation()
+        result = Evaluation(predictions=self._predict())
+        by_owner = {
+            owner: self._by_client(said.numpy(), self.judged_on(owner))
+            for owner, said in result.predictions.items()
+        }
+        own: dict[int, dict[str, Any]] = {}
+        for owner, by_client in by_owner.items():
+            own |= by_client if owner == EVERYONE else {owner: by_client[owner]}
+        if self.server.algorithm.evaluated == "local":
+            everyone = [self._pool(by_client, brief) for by_client in by_owner.values()]
             result.pooled = {fold: _mean([e[fold] for e in everyone]) for fold in FOLDS}
+        else:
+            result.pooled = self._pool(own, brief)
         result.personal = self._pool(own, brief)["test"]
         result.clients = {
             client: {fold: self._metrics(folds[fold], [client], fold, True) for fold in FOLDS}
@@ -129,18 +125,61 @@ class Evaluator:
         }
         return result
 
-    def _by_client(
-        self, model: FlatModel, only: Sequence[int] | None = None
-    ) -> dict[int, dict[str, Any]]:
-        """Predictions of one model: client → fold → (n, K), in one pass over all rows."""
-        chosen = list(self.own) if only is None else list(only)
-        rows = [self.own[client][fold] for client in chosen for fold in FOLDS]
-        parts = np.split(
-            predict(model, self.data, torch.cat(rows), self.server),
-            np.cumsum([len(part) for part in rows])[:-1],
-        )
-        pairs = iter(parts)
-        return {client: {fold: next(pairs) for fold in FOLDS} for client in chosen}
+    def judged_on(self, owner: int) -> list[int]:
+        """The clients on whose samples the model of ``owner`` is judged."""
+        personal = self.server.algorithm.evaluated == "personal"
+        return [owner] if personal else list(self.own)
+
+    def _predict(self) -> dict[int, Tensor]:
+        """What every model says that is to be judged, each in one pass over its samples."""
+        server, model = self.server, self.server.model
+        if server.algorithm.evaluated == "global":
+            server.load(model, server.vector, server.buffers)
+            return {EVERYONE: self._say(model, EVERYONE)}
+        said = {}
+        for client in self.clients:
+            server.algorithm.personal_model(client, model)
+            said[client.id] = self._say(model, client.id)
+        return said
+
+    def _say(self, model: FlatModel, owner: int) -> Tensor:
+        rows = torch.cat(self._rows(self.judged_on(owner)))
+        return torch.from_numpy(predict(model, self.data, rows, self.server))
+
+    def _rows(self, clients: Sequence[int]) -> list[Tensor]:
+        return [self.own[client][fold] for client in clients for fold in FOLDS]
+
+    def _by_client(self, said: Any, clients: Sequence[int]) -> dict[int, dict[str, Any]]:
+        """One model's predictions as client → fold → (n, K)."""
+        lengths = [len(part) for part in self._rows(clients)]
+        pairs = iter(np.split(said, np.cumsum(lengths)[:-1]))
+        return {client: {fold: next(pairs) for fold in FOLDS} for client in clients}
+
+    def samples(self) -> dict[str, Any]:
+        """The samples that are judged, each once, sorted by client and fold."""
+        rows = self._rows(list(self.own))
+        chosen = torch.cat(rows).cpu().numpy()
+        lengths = [len(part) for part in rows]
+        return {
+            "fold": np.repeat([fold for _ in self.own for fold in FOLDS], lengths),
+            "sample": self.data.split.samples[chosen],
+            "group": self.data.groups[chosen],
+            "client": self.data.split.clients[chosen],
+            "label": self.labels[chosen],
+        }
+
+    def blocks(self, moments: Mapping[str, Evaluation], holders: NDArray[np.int64]) -> list[Block]:
+        """What was said at some moments; ``holders`` are the clients of ``samples``."""
+        return [
+            Block(
+                owner,
+                moment,
+                np.flatnonzero(np.isin(holders, self.judged_on(owner))),
+                said.cpu().numpy(),
+            )
+            for moment, evaluation in moments.items()
+            for owner, said in evaluation.predictions.items()
+        ]
 
     def _pool(self, own: dict[int, dict[str, Any]], brief: bool) -> dict[str, dict[str, Any]]:
         return {

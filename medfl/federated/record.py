@@ -1,4 +1,4 @@
-"""What a run leaves behind: rounds.csv, clients.csv, metrics.json, model.safetensors."""
+"""What a run leaves behind: its tables, its model, its predictions and its record."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from medfl.federated.trainer import FederatedTrainer
 from medfl.files import atomic_path, write_csv, write_json
 from medfl.metrics import federated
 from medfl.results import columns, paths
+from medfl.results.predictions import write_predictions
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
 from medfl.versions import Code
@@ -40,7 +41,11 @@ def write_record(
     write_csv(folder / paths.ROUNDS, rounds, trainer.history)
     write_csv(folder / paths.CLIENTS, columns.names_of(columns.CLIENTS), trainer.client_history)
     write_model(folder / paths.MODEL, trainer)
-    metrics = run_metrics(trainer) | {"heterogeneity": heterogeneity, "provenance": provenance}
+    metrics = run_metrics(trainer) | {
+        "predictions": keep_predictions(folder / paths.PREDICTIONS, trainer),
+        "heterogeneity": heterogeneity,
+        "provenance": provenance,
+    }
     content = as_dict(Record.model_validate(metrics))
     write_json(folder / paths.RECORD, content)
     return content
@@ -55,6 +60,19 @@ def write_model(path: Path, trainer: FederatedTrainer) -> None:
     tensors = {name: value.cpu().clone() for name, value in server.model.named_vector().items()}
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors))
+
+
+def keep_predictions(path: Path, trainer: FederatedTrainer) -> dict[str, int] | None:
+    """Write what the models of the last and the best round said; None where that is not kept."""
+    if not trainer.config.keep.predictions:
+        return None
+    evaluator, info = trainer.evaluator, trainer.data.info
+    moments = {"last": trainer.last, "best": trainer.best}
+    found = {name: moment[1] for name, moment in moments.items() if moment}
+    samples = evaluator.samples()
+    blocks = evaluator.blocks(found, samples["client"])
+    rows = write_predictions(path, samples, blocks, info.classes, info.task)
+    return {"rows": rows, "size": path.stat().st_size}
 
 
 def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:

@@ -33,7 +33,6 @@ from medfl.store import Store
 from medfl.versions import Code
 
 log = logging.getLogger("medfl")
-OUTPUTS = paths.run_files(predictions=False)
 
 
 def execute(
@@ -92,7 +91,8 @@ def execute(
     )
     # Without config.yaml no other run lies here: a checkpoint is ours or is not resumed.
     other = not ours and (folder / paths.CONFIG).exists()
-    _clear(folder, (*OUTPUTS, paths.LOG, checkpoint.NAME) if other else (paths.RECORD,))
+    everything = (*paths.run_files(predictions=True), paths.LOG, checkpoint.NAME)
+    _clear(folder, everything if other else (paths.RECORD, paths.PREDICTIONS))
     # An unwritable or full disk is noticed before the hours of training, not after.
     write_yaml(folder / paths.CONFIG, config.model_dump(mode="json"))
     with _log_to(folder / paths.LOG):
@@ -164,6 +164,10 @@ def _complete(
         record = read_record(folder / paths.RECORD)
     except DamagedRecordError:
         return None
+    except MedflError:  # a newer medfl's, which is kept unless it is to be replaced
+        if overwrite:
+            return None
+        raise
     origin = record.provenance
     if origin.get("config_sha256") != fingerprint(config):
         return None
@@ -172,7 +176,8 @@ def _complete(
     if not code.same_numbers(old):
         changed.insert(0, f"code: {old.identity}, now {code.identity}")
     if not changed:
-        whole = all((folder / name).is_file() for name in OUTPUTS)
+        files = paths.run_files(config.keep.predictions)
+        whole = all((folder / name).is_file() for name in files)
         return as_dict(record) if whole else None
     if overwrite:
         return None

@@ -17,8 +17,11 @@ from medfl.federated import checkpoint
 from medfl.federated import run as run_module
 from medfl.federated import trainer as trainer_module
 from medfl.federated.fingerprint import fingerprint
-from medfl.federated.run import OUTPUTS, execute
+from medfl.federated.run import execute
+from medfl.results import paths
 from medfl.store import Sample, write_store
+
+OUTPUTS = paths.run_files(predictions=True)
 
 
 @pytest.fixture
@@ -63,6 +66,51 @@ def test_a_complete_run_is_not_done_again(place):
     assert run(place) == first
     assert run(place, overwrite=True, threads=2) == first
     assert (place / "run" / "model.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_predictions_are_kept_where_they_are_asked_for(place):
+    first = run(place, predictions=False)
+    assert "predictions.npz" not in names(place / "run")
+    assert run(place, predictions=False) == first, "the run is complete without them"
+    second = run(place)
+    assert second["predictions"]["rows"] == 2 * (60 - 36)  # last and best, what is not for training
+    assert "predictions.npz" in names(place / "run")
+    stamp = (place / "run" / "predictions.npz").stat().st_mtime_ns
+    assert run(place, predictions=False) == second, "what is there does no harm"
+    assert (place / "run" / "predictions.npz").stat().st_mtime_ns == stamp
+    del first["predictions"], second["predictions"]
+    for record in (first, second):
+        del record["timing"], record["provenance"]["started"]
+    assert first == second, "keeping them changes no number"
+
+
+def test_a_run_that_is_made_again_keeps_no_older_predictions(place):
+    run(place)
+    (place / "run" / "metrics.json").unlink()
+    run(place, predictions=False)
+    assert "predictions.npz" not in names(place / "run")
+
+
+def test_a_record_of_an_older_schema_is_still_this_run(place):
+    first = run(place, predictions=False)
+    path = place / "run" / "metrics.json"
+    old = json.loads(path.read_text()) | {"schema": 1}
+    del old["predictions"]
+    path.write_text(json.dumps(old))
+    assert run(place, predictions=False) == first
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_record_of_a_newer_medfl_is_not_lost(place, overwrite):
+    run(place)
+    path = place / "run" / "metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 99}))
+    if overwrite:
+        assert run(place, overwrite=True)["schema"] == 2
+        return
+    with pytest.raises(MedflError, match="written by a newer medfl"):
+        run(place)
+    assert json.loads(path.read_text())["schema"] == 99
 
 
 def test_another_configuration_is_refused(place):

@@ -233,6 +233,7 @@ def test_the_record(tmp_path):
         "clients.csv",
         "metrics.json",
         "model.safetensors",
+        "predictions.npz",
         "rounds.csv",
     ]
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics

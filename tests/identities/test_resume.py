@@ -70,6 +70,11 @@ def assert_same_run(one, other):
     assert comparable(one.history) == comparable(other.history)
     assert one.client_history == other.client_history
     assert (one.best, one.last, one.status) == (other.best, other.last, other.status)
+    for a, b in [(one.best, other.best), (one.last, other.last)]:
+        assert a[1].predictions.keys() == b[1].predictions.keys()
+        assert all(
+            torch.equal(said, b[1].predictions[key]) for key, said in a[1].predictions.items()
+        )
     for a, b in zip(one.clients, other.clients, strict=True):
         assert a.steps == b.steps
         assert a.state.keys() == b.state.keys()

@@ -36,6 +36,8 @@ elif words[0] == "run":
     if fail and fail in folder:
         sys.exit("medfl: this run was told to fail")
     put(folder, "config.yaml", "rounds.csv", "clients.csv", text=folder + "\n")
+    if not os.environ.get("FAKE_MEDFL_WITHOUT_PREDICTIONS"):
+        put(folder, "predictions.npz", text=folder + "\n")
     put(folder, "metrics.json", text=json.dumps({"threads": os.environ.get("OMP_NUM_THREADS")}))
 elif words[0] == "aggregate":
     runs = sorted(str(path) for path in Path(options["--results"], "runs").rglob("metrics.json"))

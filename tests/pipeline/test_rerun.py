@@ -73,6 +73,25 @@ def test_where_a_run_is_computed_changes_nothing(workflow):
     assert workflow.planned() == {}
 
 
+def test_predictions_that_were_not_brought_along_train_nothing(workflow):
+    """In a clone DVC brings the records and, for people's own data, no predictions."""
+    kept = sorted((workflow.folder / "results").rglob("predictions.npz"))
+    assert len(kept) == 8
+    for path in kept:
+        path.unlink()
+    assert workflow.planned() == {}
+
+
+def test_a_grid_that_keeps_no_predictions_promises_none(workflow):
+    workflow.environment["FAKE_MEDFL_WITHOUT_PREDICTIONS"] = "1"
+    run = {"federated_learning": {"rounds": 2}, "keep": {"predictions": False}}
+    workflow.write_grid(run=run)
+    assert workflow.planned() == {}, "the numbers of the runs that are there stay"
+    workflow.write_grid(run=run, seeds=[0, 1, 2])
+    workflow.snakemake("--cores", "2", "--quiet", "all", "--", "runs")
+    assert sum(call.startswith("run") for call in workflow.calls()) == 4
+
+
 def test_editing_one_algorithm_runs_only_its_arms(workflow):
     workflow.append("medfl/algorithms/fedprox.py", "\n# edited\n")
     assert workflow.planned() == {**ALWAYS, "train": 4}

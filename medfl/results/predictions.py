@@ -1,0 +1,131 @@
+"""``predictions.npz``: what a run's models said about every validation and test sample.
+
+From it any metric, interval or bootstrap can be made later, without training. The arrays have one
+row per prediction:
+
+=============  ===========  ======================================================================
+view           str          ``global``: one model for everyone; ``local``: a client's own model
+owner          int32        the client whose model it is; -1 for the one model for everyone
+moment         str          ``last`` (after the last round) or ``best`` (best on validation)
+fold           str          ``val`` or ``test``
+sample, group  str          the sample and its patient or lesion, as the store names them
+client         int32        the client that holds the sample
+label          int32        the class; (rows, classes) of 0 and 1 where a sample may have several
+probabilities  float32      (rows, classes)
+=============  ===========  ======================================================================
+
+Beside them stand ``classes``, the names of the classes, and ``task``. The rows of one view, owner
+and moment follow one another, sorted by client and fold.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfl.errors import MedflError
+from medfl.files import atomic_path
+
+GLOBAL, LOCAL = "global", "local"
+EVERYONE = -1
+SAMPLE_COLUMNS = ("fold", "sample", "group", "client", "label")
+COLUMNS = ("view", "owner", "moment", *SAMPLE_COLUMNS, "probabilities")
+
+
+@dataclass(frozen=True)
+class Block:
+    """What one model said at one moment.
+
+    Attributes:
+        owner: the client whose model it is, or ``EVERYONE``.
+        moment: ``last`` or ``best``.
+        rows: (n,) which of the evaluated samples.
+        probabilities: (n, K).
+    """
+
+    owner: int
+    moment: str
+    rows: NDArray[np.int64]
+    probabilities: NDArray[Any]
+
+    @property
+    def view(self) -> str:
+        """Whether this is one model for everyone or a client's own."""
+        return GLOBAL if self.owner == EVERYONE else LOCAL
+
+
+def write_predictions(
+    path: str | os.PathLike[str],
+    samples: Mapping[str, NDArray[Any]],
+    blocks: Sequence[Block],
+    classes: Sequence[str],
+    task: str,
+) -> int:
+    """Write the file, atomically; equal predictions give equal bytes.
+
+    Args:
+        path: where to.
+        samples: the evaluated samples, each once: ``SAMPLE_COLUMNS``, each of (S, …).
+        blocks: what each model said about which of them.
+        classes: the names of the K classes.
+        task: ``multiclass`` or ``multilabel``.
+
+    Returns:
+        The number of rows.
+    """
+    # Array by array: the names of samples take many times the place of the probabilities.
+    with (
+        atomic_path(path) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
+    ):
+        for name, array in _arrays(samples, blocks, classes, task):
+            with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+    return sum(len(block.rows) for block in blocks)
+
+
+def _arrays(
+    samples: Mapping[str, NDArray[Any]], blocks: Sequence[Block], classes: Sequence[str], task: str
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    lengths = [len(block.rows) for block in blocks]
+    rows = np.concatenate([np.zeros(0, np.int64), *(block.rows for block in blocks)])
+    yield "view", np.repeat(np.array([block.view for block in blocks], "U6"), lengths)
+    yield "owner", np.repeat(np.array([block.owner for block in blocks], np.int32), lengths)
+    yield "moment", np.repeat(np.array([block.moment for block in blocks], "U4"), lengths)
+    for name in SAMPLE_COLUMNS:
+        values = samples[name][rows]
+        yield name, values.astype(np.int32) if name in ("client", "label") else values
+    nothing = np.zeros((0, len(classes)), np.float32)
+    parts = (block.probabilities.astype(np.float32) for block in blocks)
+    yield "probabilities", np.concatenate([nothing, *parts])
+    yield "classes", np.array(classes, np.str_)
+    yield "task", np.array(task)
+
+
+def read_predictions(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
+    """The arrays of ``predictions.npz`` by name.
+
+    Raises:
+        MedflError: where the file is missing or damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise MedflError(
+            f"{path} does not exist: the run did not keep its predictions (`keep.predictions`), "
+            "or they were not brought along with its record."
+        )
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in (*COLUMNS, "classes", "task")}
+        if len({len(arrays[name]) for name in COLUMNS}) > 1:
+            raise ValueError("its arrays have different lengths")
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        raise MedflError(f"{path} cannot be read ({error}): train this run again.") from error
+    return arrays
