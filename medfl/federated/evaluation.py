@@ -100,12 +100,20 @@ class Evaluator:
         if data.info.task == "multilabel":
             self.labels = self.labels.astype(np.int64)
 
-    def evaluate(self, brief: bool = False) -> Evaluation:
-        """Evaluate now. ``brief`` leaves out all but accuracy, AUC and log loss.
+    def evaluate(self) -> Evaluation:
+        """Evaluate now, with the few metrics that a run looks at while it trains.
 
         The model that clients train in is overwritten; the server's vectors are not.
         """
-        result = Evaluation(predictions=self._predict())
+        return self._measure(self._predict(), brief=True)
+
+    def in_full(self, evaluation: Evaluation) -> Evaluation:
+        """An evaluation with all metrics, from the predictions that were made then."""
+        said = {owner: said.cpu() for owner, said in evaluation.predictions.items()}
+        return self._measure(said, brief=False)
+
+    def _measure(self, predictions: dict[int, Tensor], brief: bool) -> Evaluation:
+        result = Evaluation(predictions=predictions)
         by_owner = {
             owner: self._by_client(said.numpy(), self.judged_on(owner))
             for owner, said in result.predictions.items()

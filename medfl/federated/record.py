@@ -79,7 +79,9 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
     """All results of a run, as they stand in metrics.json."""
     config, server = trainer.config, trainer.server
     learning = config.federated_learning
-    last = trainer.last
+    last = _in_full(trainer, trainer.last)
+    same = trainer.best and trainer.last and trainer.best[0] == trainer.last[0]
+    best = last if same else _in_full(trainer, trainer.best)
     trained = [row for row in trainer.history if row["round"] > 0]
     up = sum(row["bytes_up"] for row in trained)
     down = sum(row["bytes_down"] for row in trained)
@@ -108,7 +110,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "model": config.model.name,
         "parameters": len(server.model.vector),
         "last": _moment(last),
-        "best": _moment(trainer.best),
+        "best": _moment(best),
         "clients": _clients(trainer, last[1] if last else None),
         "fairness": federated.fairness(accuracies),
         "communication": {
@@ -125,6 +127,12 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
             "seconds_per_round": trainer.seconds / max(1, len(trained)),
         },
     }
+
+
+def _in_full(
+    trainer: FederatedTrainer, moment: tuple[int, Evaluation] | None
+) -> tuple[int, Evaluation] | None:
+    return moment and (moment[0], trainer.evaluator.in_full(moment[1]))
 
 
 def _moment(moment: tuple[int, Evaluation] | None) -> dict[str, Any] | None:

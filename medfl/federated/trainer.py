@@ -147,7 +147,7 @@ class FederatedTrainer:
 
     def evaluate_global_model(self) -> dict[str, Any]:
         """Test metrics of the model that the algorithm stands for, as it is now."""
-        return self.evaluator.evaluate().pooled["test"]
+        return self.evaluator.in_full(self.evaluator.evaluate()).pooled["test"]
 
     def steps_by_client(self) -> dict[int, int]:
         """Client of the split → optimiser steps of whoever trained on its samples."""
