@@ -21,7 +21,7 @@ def deciding(values: BaseModel) -> dict[str, Any]:
     """What of a configuration decides a result, as plain values that JSON knows.
 
     Keys marked as ``PLACE`` or ``KEPT`` are left out. So are keys at their ``neutral`` value, and
-    sections in which nothing is left: results that were made before there was such a key stay valid.
+    sections in which nothing is left: results from before there was such a key stay valid.
     """
     return _deciding(type(values), values.model_dump(mode="json"))
 

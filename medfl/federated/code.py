@@ -10,7 +10,7 @@ from medfl.partition.registry import PARTITIONS
 from medfl.partition.scheme import split_word
 from medfl.versions import Code, code_of
 
-ENGINE = 2
+ENGINE = 3
 """The results version of all that trains and measures and has no name in the configuration."""
 
 ROOTS = ("medfl.federated",)

@@ -6,8 +6,9 @@ Draws nothing from any training stream, so that evaluating more often changes no
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,10 @@ from medfl.federated.data import FederatedData
 from medfl.federated.patches import sliding_window
 from medfl.federated.server import FederatedServer
 from medfl.federated.vector import FlatModel
-from medfl.metrics import medical
+from medfl.metrics import medical, quick
 from medfl.results.predictions import EVERYONE, Block
 
+Measure = Callable[..., dict[str, Any]]
 FOLDS = ("val", "test")
 MOST_IMAGES = 256  # of one forward pass
 MOST_PIXELS = 2**20  # that a network sees at once: 64 channels of them are 256 MiB
@@ -105,14 +107,17 @@ class Evaluator:
 
         The model that clients train in is overwritten; the server's vectors are not.
         """
-        return self._measure(self._predict(), brief=True)
+        return self._measure(self._predict(), quick.evaluate, quick.evaluate)
 
     def in_full(self, evaluation: Evaluation) -> Evaluation:
         """An evaluation with all metrics, from the predictions that were made then."""
         said = {owner: said.cpu() for owner, said in evaluation.predictions.items()}
-        return self._measure(said, brief=False)
+        return self._measure(said, medical.evaluate, partial(medical.evaluate, brief=True))
 
-    def _measure(self, predictions: dict[int, Tensor], brief: bool) -> Evaluation:
+    def _measure(
+        self, predictions: dict[int, Tensor], pooled: Measure, each: Measure
+    ) -> Evaluation:
+        """Judge predictions: all samples together by ``pooled``, each client's by ``each``."""
         result = Evaluation(predictions=predictions)
         by_owner = {
             owner: self._by_client(said.numpy(), self.judged_on(owner))
@@ -122,13 +127,13 @@ class Evaluator:
         for owner, by_client in by_owner.items():
             own |= by_client if owner == EVERYONE else {owner: by_client[owner]}
         if self.server.algorithm.evaluated == "local":
-            everyone = [self._pool(by_client, brief) for by_client in by_owner.values()]
+            everyone = [self._pool(by_client, pooled) for by_client in by_owner.values()]
             result.pooled = {fold: _mean([e[fold] for e in everyone]) for fold in FOLDS}
         else:
-            result.pooled = self._pool(own, brief)
-        result.personal = self._pool(own, brief)["test"]
+            result.pooled = self._pool(own, pooled)
+        result.personal = self._pool(own, pooled)["test"]
         result.clients = {
-            client: {fold: self._metrics(folds[fold], [client], fold, True) for fold in FOLDS}
+            client: {fold: self._metrics(folds[fold], [client], fold, each) for fold in FOLDS}
             for client, folds in own.items()
         }
         return result
@@ -189,20 +194,20 @@ class Evaluator:
             for owner, said in evaluation.predictions.items()
         ]
 
-    def _pool(self, own: dict[int, dict[str, Any]], brief: bool) -> dict[str, dict[str, Any]]:
+    def _pool(self, own: dict[int, dict[str, Any]], measure: Measure) -> dict[str, dict[str, Any]]:
         return {
             fold: self._metrics(
-                np.concatenate([folds[fold] for folds in own.values()]), list(own), fold, brief
+                np.concatenate([folds[fold] for folds in own.values()]), list(own), fold, measure
             )
             for fold in FOLDS
         }
 
-    def _metrics(self, probabilities: Any, clients: list[int], fold: str, brief: bool) -> Any:
+    def _metrics(
+        self, probabilities: Any, clients: list[int], fold: str, measure: Measure
+    ) -> dict[str, Any]:
         rows = torch.cat([self.own[client][fold] for client in clients]).cpu().numpy()
         info = self.data.info
-        return medical.evaluate(
-            probabilities, self.labels[rows], info.classes, info.task, brief=brief
-        )
+        return measure(probabilities, self.labels[rows], info.classes, info.task)
 
 
 def _mean(many: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from medfl.federated import checkpoint
 from medfl.federated.client import DivergedError, FederatedClient
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.server import FederatedServer
-from medfl.metrics import medical
+from medfl.metrics.inputs import BRIEF
 from medfl.results import columns
 
 log = logging.getLogger(__name__)
@@ -225,7 +225,7 @@ class FederatedTrainer:
                         "client": client,
                         "fold": fold,
                         "n": metrics["n"],
-                        **{key: metrics[key] for key in medical.BRIEF},
+                        **{key: metrics[key] for key in BRIEF},
                         "train_samples": len(self.data.split.indices(client, "train")),
                         "steps": steps[client],
                     }

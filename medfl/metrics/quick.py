@@ -1,0 +1,79 @@
+"""The metrics that a run looks at while it trains, after every few rounds.
+
+They are written out here because importing scikit-learn takes longer than many a run trains. They
+are what ``medical.evaluate(…, brief=True)`` gives, but for the last digit; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from medfl.metrics.calibration import log_loss
+from medfl.metrics.inputs import (
+    BRIEF,
+    THRESHOLD,
+    Array,
+    Task,
+    checked,
+    mean_of_defined,
+    plain,
+)
+
+
+def evaluate(
+    probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[str], task: Task = "multiclass"
+) -> dict[str, Any]:
+    """``n``, accuracy, balanced accuracy, macro AUC and log loss of one set of samples.
+
+    Arguments, conventions and errors are those of ``medical.evaluate``.
+    """
+    p, y = checked(probabilities, labels, len(classes), task)
+    n, k = p.shape
+    if n == 0:
+        return {"n": 0} | dict.fromkeys(BRIEF)
+    if task == "multiclass":
+        guess, truth = p.argmax(axis=1), y[:, None] == np.arange(k)
+        found = {
+            "accuracy": int((guess == y).sum()) / n,
+            "balanced_accuracy": mean_of_defined(
+                _sensitivity(truth, guess[:, None] == np.arange(k))
+            ),
+            "log_loss": log_loss(p[np.arange(n), y]),
+        }
+    else:
+        truth, chosen = y.astype(bool), p >= THRESHOLD
+        both = (_sensitivity(truth, chosen) + _sensitivity(~truth, ~chosen)) / 2
+        found = {
+            "accuracy": (truth == chosen).mean(),
+            "balanced_accuracy": mean_of_defined(both),
+            "log_loss": log_loss(np.where(truth, p, 1 - p)),
+        }
+    found["auc_macro"] = mean_of_defined(
+        np.array([roc_auc(p[:, j], truth[:, j]) for j in range(k)])
+    )
+    return {"n": n} | {name: plain(found[name]) for name in BRIEF}
+
+
+def _sensitivity(truth: Array, chosen: Array) -> Array:
+    """Share (K,) of each class's samples that were found; NaN for a class without a sample."""
+    positives = truth.sum(axis=0)
+    nothing = np.full(len(positives), np.nan)
+    return np.divide((truth & chosen).sum(axis=0), positives, out=nothing, where=positives > 0)
+
+
+def roc_auc(scores: Array, positive: Array) -> float:
+    """Area under the ROC curve: P(positive's score > negative's) + P(equal) / 2.
+
+    The Mann-Whitney form (Hanley & McNeil, Radiology 143, 1982). NaN if ``positive`` (n,) of bool
+    is all true or all false.
+    """
+    above, below = scores[positive], np.sort(scores[~positive])
+    if len(above) == 0 or len(below) == 0:
+        return float("nan")
+    less = np.searchsorted(below, above, "left").sum()
+    less_or_equal = np.searchsorted(below, above, "right").sum()
+    return float((less + less_or_equal) / (2 * len(above) * len(below)))
