@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from medfl.files import write_csv
 from medfl.report.dvc import write_convergence, write_metrics_json
 from medfl.report.findings import findings, overall, write_findings
 from medfl.report.markup import write_tables
 from medfl.report.names import partition_title, plural
 from medfl.report.results import Results
-from medfl.results import columns, paths
+from medfl.results import paths
 from medfl.results.collect import MISSING, collect
-from medfl.results.columns import ACCURACY
+from medfl.results.columns import ACCURACY, SUMMARY, names_of
+from medfl.results.frames import write_frame
 from medfl.results.paths import CellLike
 from medfl.results.schema import DIVERGED
 
@@ -39,8 +39,7 @@ def aggregate(
     """
     folder = Path(results_dir)
     results = Results(collect(cells, folder, partial=partial, settings=settings))
-    rows = [run.row() for run in results.runs]
-    write_csv(folder / paths.SUMMARY, columns.names_of(columns.SUMMARY), rows)
+    write_frame(folder / paths.SUMMARY, results.frame[list(names_of(SUMMARY))])
     write_metrics_json(results, folder / paths.METRICS)
     write_convergence(results, folder / paths.CONVERGENCE)
     write_tables(results, folder / paths.TABLES)

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from medfl.files import write_csv, write_json
-from medfl.report.curves import mean_curve, read_rounds
+from medfl.report.curves import mean_curve
 from medfl.report.results import Results
 from medfl.results import columns
 from medfl.results.columns import names_of
+from medfl.results.frames import read_rounds
 
 CURVES = names_of(columns.CURVES)
 CONVERGENCE_COLUMNS = (

@@ -8,7 +8,6 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from medfl.report import names
-from medfl.report.curves import read_rounds
 from medfl.report.plots.clients import draw_clients
 from medfl.report.plots.confusion import draw_confusions
 from medfl.report.plots.convergence import Curve, draw
@@ -16,6 +15,7 @@ from medfl.report.plots.style import ArmStyle, arm_styles, save
 from medfl.report.plots.tradeoff import draw_heterogeneity, draw_traffic
 from medfl.report.results import Results
 from medfl.results.collect import PERSONAL, REFERENCE
+from medfl.results.frames import read_rounds
 
 
 @dataclass(frozen=True)

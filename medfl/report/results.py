@@ -6,11 +6,12 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from medfl.report.statistics import Ranking, Summary, rank, summarise
 from medfl.results.collect import MISSING, Run, role_of
 from medfl.results.columns import ACCURACY, Column
-from medfl.results.record import value
+from medfl.results.frames import KEYS, Frames
 from medfl.results.schema import COMPLETED, DIVERGED
 
 
@@ -45,10 +46,11 @@ class Results:
 
     def __init__(self, runs: Sequence[Run]):
         self.runs = list(runs)
-        self.datasets = list(dict.fromkeys(run.dataset for run in runs))
-        self.partitions = list(dict.fromkeys(run.partition for run in runs))
-        self.arms = list(dict.fromkeys(run.arm for run in runs))
-        self.seeds = list(dict.fromkeys(run.seed for run in runs))
+        self.frame = Frames(runs).runs
+        self.datasets, self.partitions, self.arms, self.seeds = (
+            self.frame[key].unique().tolist() for key in KEYS
+        )
+        self._numbers: dict[str, dict[Any, dict[int, float]]] = {}  # by metric
         self._at: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
         for run in runs:
             self._at[run.dataset, run.partition, run.arm].append(run)
@@ -77,16 +79,26 @@ class Results:
         ]
         return next(filter(None, titles), dataset)
 
-    def value(self, run: Run, metric: Column) -> float | None:
-        """A finished run's number, None where it has none."""
-        if not run.completed or not run.record:
-            return None
-        return value(run.record, metric)
+    def known(self, metric: Column) -> bool:
+        """Whether any finished run has a number."""
+        return bool(self._by_seed(metric))
 
     def values(self, dataset: str, partition: str, arm: str, metric: Column) -> dict[int, float]:
         """Seed → value of the finished runs."""
-        found = {run.seed: self.value(run, metric) for run in self.at(dataset, partition, arm)}
-        return {seed: value for seed, value in found.items() if value is not None}
+        return self._by_seed(metric).get((dataset, partition, arm), {})
+
+    def _by_seed(self, metric: Column) -> dict[Any, dict[int, float]]:
+        """Dataset, partition and arm → seed → value of the finished runs."""
+        if metric.name not in self._numbers:
+            self._numbers[metric.name] = self._gather(metric)
+        return self._numbers[metric.name]
+
+    def _gather(self, metric: Column) -> dict[Any, dict[int, float]]:
+        numbers = self.frame.loc[self.frame["status"] == COMPLETED, [*KEYS, metric.name]].dropna()
+        return {
+            cell: dict(zip(rows["seed"].tolist(), rows[metric.name].tolist(), strict=True))
+            for cell, rows in numbers.groupby(list(KEYS[:3]), sort=False)
+        }
 
     def mean_values(self, dataset: str, arm: str, metric: Column) -> dict[int, float]:
         """Seed → mean over the partitions, for the seeds that have a value in every partition."""

@@ -160,8 +160,7 @@ def metrics_with_values(results: Results) -> list[Column]:
     return [
         metric
         for metric in (*main, *(other for other in tables if other not in main))
-        if metric is not ACCURACY
-        and any(results.value(run, metric) is not None for run in results.runs)
+        if metric is not ACCURACY and results.known(metric)
     ]
 
 

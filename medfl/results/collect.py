@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,9 @@ from typing import Any
 
 from medfl.errors import MedflError
 from medfl.results import paths
+from medfl.results.columns import Column
 from medfl.results.paths import CellLike
-from medfl.results.record import AGAIN, read_record, summary_row
+from medfl.results.record import AGAIN, read_record, row_of
 from medfl.results.schema import COMPLETED, Metrics, Record
 
 MISSING = "missing"
@@ -58,10 +60,12 @@ class Run:
         """The metrics on the test samples after the last round, empty if there are none."""
         return self.record.test if self.record else Metrics()
 
-    def row(self) -> dict[str, Any]:
-        """The run as a row of the summary; what is not known is left out."""
+    def row(self, columns: Iterable[Column]) -> dict[str, Any]:
+        """What the run says in some columns; what is not known is left out."""
         place = {key: getattr(self, key) for key in ("dataset", "partition", "arm", "seed")}
-        return place | {"status": self.status} | (summary_row(self.record) if self.record else {})
+        return (
+            place | {"status": self.status} | (row_of(self.record, columns) if self.record else {})
+        )
 
 
 def collect(
@@ -96,6 +100,30 @@ def collect(
         raise MedflError(
             f"{len(missing)} of {count} are missing under {results_dir}: {first}{rest}. "
             "Train them, or ask for a partial table with `--partial`."
+        )
+    return runs
+
+
+def find(results_dir: str | os.PathLike[str]) -> list[Run]:
+    """Read every finished run under a folder of results, in the order of their paths.
+
+    Raises:
+        MedflError: where there is none, or a record cannot be read or lies in the wrong place.
+    """
+    runs = []
+    for folder in paths.finished_runs(results_dir):
+        record = read_record(folder / paths.RECORD)
+        run = Run(record.dataset, record.partition, record.arm, record.seed, folder, record)
+        if paths.run_folder(results_dir, run) != folder:
+            raise MedflError(
+                f"{folder / paths.RECORD} is the record of {paths.RUN.format(**vars(run))}: it "
+                f"was left by another configuration; {AGAIN}"
+            )
+        runs.append(run)
+    if not runs:
+        raise MedflError(
+            f"no finished run is under {Path(results_dir, paths.RUNS)}: give the folder of a "
+            "grid's results (its `output_dir`)."
         )
     return runs
 

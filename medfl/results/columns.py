@@ -230,9 +230,9 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 
-def columns_of(file: str) -> tuple[Column, ...]:
-    """The columns of a file, in their order."""
-    return tuple(column for column in COLUMNS if file in column.files)
+def columns_of(*files: str) -> tuple[Column, ...]:
+    """The columns that stand in any of these files, in their order."""
+    return tuple(column for column in COLUMNS if not set(files).isdisjoint(column.files))
 
 
 def names_of(file: str) -> tuple[str, ...]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from medfl.config import validate
 from medfl.errors import MedflError
-from medfl.results.columns import SUMMARY, Column, columns_of
+from medfl.results.columns import Column
 from medfl.results.migrate import STEPS, migrate
 from medfl.results.schema import COMPLETED, DIVERGED, SCHEMA, Record
 
@@ -79,7 +80,7 @@ def value(record: Record, column: Column) -> Any:
     return part
 
 
-def summary_row(record: Record) -> dict[str, Any]:
-    """The record as a row of ``summary.csv``; what is not known is left out."""
-    row = {column.name: value(record, column) for column in columns_of(SUMMARY)}
+def row_of(record: Record, columns: Iterable[Column]) -> dict[str, Any]:
+    """What a record says in some columns; what is not known is left out."""
+    row = {column.name: value(record, column) for column in columns}
     return {name: number for name, number in row.items() if number is not None}

@@ -2,27 +2,10 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
 import pytest
 
-from medfl.errors import MedflError
-from medfl.report.curves import mean_curve, read_rounds
-
-
-def test_rounds_are_numbers_and_empty_cells_none(results_dir):
-    rows = read_rounds(results_dir / "runs/toy/iid/fedavg/seed0")
-    assert [row["round"] for row in rows] == [0, 1, 2]
-    assert rows[2]["test_accuracy"] == pytest.approx(0.80)
-    assert rows[0]["test_auc_macro"] is None
-
-
-def test_broken_rounds_file_is_named(results_dir):
-    folder = results_dir / "runs/toy/iid/fedavg/seed0"
-    (folder / "rounds.csv").write_text("round,test_accuracy\n0,zero\n")
-    with pytest.raises(MedflError, match=r"rounds\.csv cannot be read"):
-        read_rounds(folder)
-    (folder / "rounds.csv").unlink()
-    with pytest.raises(MedflError, match="does not exist"):
-        read_rounds(folder)
+from medfl.report.curves import mean_curve
 
 
 def test_mean_curve_takes_the_rounds_that_every_seed_evaluated():
@@ -37,9 +20,20 @@ def test_mean_curve_takes_the_rounds_that_every_seed_evaluated():
         {"round": 2, "bytes_total": 40, "test_accuracy": 0.8},
         {"round": 3, "bytes_total": 60, "test_accuracy": 0.9},
     ]
-    points = mean_curve([first, second], "test_accuracy")
+    points = mean_curve([pd.DataFrame(first), pd.DataFrame(second)], "test_accuracy")
     assert [(point.round, point.n) for point in points] == [(0, 2), (2, 2)]
     assert points[1].mean == pytest.approx(0.7)
     assert points[1].sd == pytest.approx(0.2 / math.sqrt(2))
     assert points[1].bytes_total == 30
     assert mean_curve([], "test_accuracy") == []
+    assert mean_curve([pd.DataFrame(first)], "val_accuracy") == []
+    assert [point.mean for point in mean_curve([pd.DataFrame(second)], "test_accuracy")] == [
+        *(0.4, 0.8, 0.9)
+    ]
+
+
+def test_a_history_without_traffic_or_value_is_no_error():
+    rows = pd.DataFrame([{"round": 0, "test_loss": None}, {"round": 1, "test_loss": 0.5}])
+    [point] = mean_curve([rows], "test_loss")
+    assert (point.round, point.mean, point.bytes_total) == (1, 0.5, 0)
+    assert mean_curve([rows.assign(test_loss=None)], "test_loss") == []

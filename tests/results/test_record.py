@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from medfl.errors import MedflError
-from medfl.results.record import DamagedRecordError, as_dict, read_record, summary_row
+from medfl.results.columns import SUMMARY, columns_of
+from medfl.results.record import DamagedRecordError, as_dict, read_record, row_of
 from medfl.results.schema import SCHEMA, Record
 
 OLD = Path(__file__).with_name("record_schema1.json")  # written by the first medfl, of a real run
@@ -38,7 +39,7 @@ def test_a_record_written_and_read_is_the_same(tmp_path):
 
 
 def test_the_numbers_of_a_summary_row_are_the_records():
-    row = summary_row(read_record(OLD))
+    row = row_of(read_record(OLD), columns_of(SUMMARY))
     content = json.loads(OLD.read_text())
     # fedbn trains personal models: each sample is judged by the model of the client that has it.
     personal = content["last"]["personal"]

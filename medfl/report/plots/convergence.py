@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from medfl.config import did_you_mean
 from medfl.errors import MedflError
-from medfl.report.curves import History, is_number, mean_curve, read_rounds
+from medfl.report.curves import mean_curve, measured
 from medfl.report.plots.style import ArmStyle, arm_styles, legend, styled
 from medfl.results import paths
 from medfl.results.columns import ROUNDS, columns_of
+from medfl.results.frames import read_rounds
 from medfl.results.record import read_record
 from medfl.results.schema import COMPLETED
 
@@ -33,12 +35,12 @@ View = Literal["rounds", "bytes", "both"]
 class Curve:
     """The histories that one line stands for; ``stopped`` are those that diverged."""
 
-    finished: list[History] = field(default_factory=list)
-    stopped: list[History] = field(default_factory=list)
+    finished: list[pd.DataFrame] = field(default_factory=list)
+    stopped: list[pd.DataFrame] = field(default_factory=list)
 
 
 def plot_convergence(
-    source: str | Path | Sequence[str | Path] | History,
+    source: str | Path | Sequence[str | Path] | Sequence[Mapping[str, Any]] | pd.DataFrame,
     *,
     metric: str = "test_accuracy",
     x: View = "rounds",
@@ -50,7 +52,7 @@ def plot_convergence(
     Args:
         source: a run folder; several of them (runs that differ only in their seed become one mean
             line with a band of ± one standard deviation); or a history in memory, as the rows of
-            ``rounds.csv``.
+            ``rounds.csv``, also as a table of pandas.
         metric: a column of ``rounds.csv``.
         x: over ``rounds``, over ``bytes`` (logarithmic), or ``both`` side by side.
         title: a heading.
@@ -75,13 +77,15 @@ def plot_convergence(
 
 def _gather(source: Any) -> dict[str, Curve]:
     """The curves by label, from any of the forms that ``plot_convergence`` accepts."""
+    if isinstance(source, pd.DataFrame):
+        return {"this run": Curve([source])}
     if isinstance(source, str | Path):
         source = [source]
     items = list(source)
     if not items:
         raise MedflError("nothing to plot: give a run folder, several, or a history.")
     if all(isinstance(item, Mapping) for item in items):
-        return {"this run": Curve([items])}
+        return {"this run": Curve([pd.DataFrame(items)])}
     records = [read_record(Path(item, paths.RECORD)) for item in items]
     keys = [
         key
@@ -155,14 +159,16 @@ def _draw_curve(
         _draw_stopped(axis, history, style, metric, view)
 
 
-def _draw_stopped(axis: Axes, history: History, style: ArmStyle, metric: str, view: str) -> None:
+def _draw_stopped(
+    axis: Axes, history: pd.DataFrame, style: ArmStyle, metric: str, view: str
+) -> None:
     """A diverged run: a thin line that ends in a cross."""
     key, unit = ("round", 1.0) if view == "rounds" else ("bytes_total", 1e6)
-    rows = [row for row in history if is_number(row.get(metric)) and is_number(row.get(key))]
-    rows = [row for row in rows if view == "rounds" or row[key] > 0]
-    if rows:
-        at = [row[key] / unit for row in rows]
-        values = [DRAWN[metric].scale * row[metric] for row in rows]
+    rows = measured(history, metric, key)
+    rows = rows[rows[key] > 0] if view == "bytes" else rows
+    if len(rows):
+        at = (rows[key].astype(float) / unit).tolist()
+        values = (DRAWN[metric].scale * rows[metric]).tolist()
         axis.plot(at, values, color=style.color, linestyle=style.line, linewidth=0.8)
         axis.plot(at[-1], values[-1], marker="x", color=style.color, markersize=8)
 

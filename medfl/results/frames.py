@@ -1,0 +1,156 @@
+"""Results as pandas tables: for the report, and for a person who goes on in a notebook."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from medfl.errors import MedflError
+from medfl.files import write_text
+from medfl.results import paths
+from medfl.results.collect import Run
+from medfl.results.columns import CLIENTS, ROUNDS, SUMMARY, TABLES, Column, columns_of
+from medfl.results.predictions import SAMPLE_COLUMNS, read_predictions
+
+KEYS = ("dataset", "partition", "arm", "seed")
+
+
+class Frames:
+    """Tidy tables of some runs; each is read when it is first asked for.
+
+    Every table begins with ``dataset``, ``partition``, ``arm`` and ``seed``, so that any two can be
+    merged. What is not known is missing: no 0 and no empty word stands for it.
+    """
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        """Take up runs; missing ones have a row in ``runs`` and nothing elsewhere."""
+        self._runs = list(runs)
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """One row per run: the columns of ``summary.csv``, and the traffic in megabytes."""
+        columns = [c for c in columns_of(SUMMARY, TABLES) if c.source]
+        rows = [run.row(columns) for run in self._runs]
+        return pd.DataFrame(
+            {
+                column.name: pd.Series([row.get(column.name) for row in rows], dtype=_dtype(column))
+                for column in columns
+            }
+        )
+
+    @cached_property
+    def rounds(self) -> pd.DataFrame:
+        """One row per run and round: the columns of ``rounds.csv``."""
+        return self._gather(read_rounds)
+
+    @cached_property
+    def clients(self) -> pd.DataFrame:
+        """One row per run, evaluated round, client and fold: the columns of ``clients.csv``."""
+        return self._gather(read_clients)
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row per prediction of the runs that kept theirs (``medfl.results.predictions``).
+
+        ``label`` is the class's name (several are joined by ``|``); ``p_<class>`` is the
+        probability that the model gave to a class. Runs whose file is not here are left out.
+
+        Raises:
+            MedflError: where no run has its predictions here.
+        """
+        kept = [run for run in self._runs if (run.folder / paths.PREDICTIONS).exists()]
+        if not kept:
+            raise MedflError(
+                "none of these runs has its predictions.npz here: it was not kept "
+                "(`keep.predictions: false`) or not brought along with the records."
+            )
+        return self._gather(_read_predictions, kept)
+
+    def _gather(
+        self, read: Callable[[Path], pd.DataFrame], runs: Iterable[Run] | None = None
+    ) -> pd.DataFrame:
+        """The same file of several runs, below one another."""
+        parts = []
+        for run in self._runs if runs is None else runs:
+            if run.record:
+                part = read(run.folder)
+                parts.append(part.assign(**{key: getattr(run, key) for key in KEYS}))
+        if not parts:
+            return pd.DataFrame(columns=list(KEYS))
+        # A column that some file lacks stands where the first file that has it put it.
+        names = dict.fromkeys(name for part in parts for name in part.columns)
+        order = [*KEYS, *(name for name in names if name not in KEYS)]
+        return pd.concat(parts, ignore_index=True)[order]
+
+
+def read_rounds(folder: str | os.PathLike[str]) -> pd.DataFrame:
+    """``rounds.csv`` of a run: one row per round.
+
+    Raises:
+        MedflError: if the file is missing, cut off, or holds something that is no number.
+    """
+    return _read_csv(Path(folder, paths.ROUNDS), columns_of(ROUNDS))
+
+
+def read_clients(folder: str | os.PathLike[str]) -> pd.DataFrame:
+    """``clients.csv`` of a run: one row per evaluated round, client and fold.
+
+    Raises:
+        MedflError: as ``read_rounds``.
+    """
+    return _read_csv(Path(folder, paths.CLIENTS), columns_of(CLIENTS))
+
+
+def _read_csv(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
+    try:
+        text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
+        # pandas fills a line that was cut off with missing values.
+        if len(lines) < 2 or lines[-1].count(",") != lines[0].count(","):
+            raise ValueError("it is empty or cut off")
+        # Words become numbers here: pandas' own reader loses the last bit in some versions.
+        frame = pd.read_csv(io.StringIO(text), dtype=str)
+        if "round" not in frame:
+            raise ValueError("it has no column `round`")
+        words = {column.name for column in columns if column.kind is str}
+        whole = {column.name: _dtype(column) for column in columns if column.kind is int}
+        frame = frame.astype({name: float for name in frame if name not in words})
+        frame = frame.astype({name: kind for name, kind in whole.items() if name in frame})
+    except FileNotFoundError as error:
+        raise MedflError(f"{path} does not exist: the run is not complete.") from error
+    except (OSError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise MedflError(f"{path} cannot be read ({reason}): train this run again.") from error
+    return frame
+
+
+def write_frame(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:
+    """Write a table as CSV, atomically; a missing value is an empty cell."""
+    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
+
+
+def _dtype(column: Column) -> Any:
+    """The pandas type of a column; whole numbers stay whole beside missing ones."""
+    return {int: "Int64", float: "float64", str: "str"}[column.kind]
+
+
+def _read_predictions(folder: Path) -> pd.DataFrame:
+    arrays = read_predictions(folder / paths.PREDICTIONS)
+    classes = arrays["classes"]
+    content: dict[str, Any] = {
+        name: arrays[name] for name in ("view", "owner", "moment", *SAMPLE_COLUMNS)
+    }
+    if arrays["label"].ndim == 2:
+        rows = arrays["label"].astype(bool)
+        content["label"] = ["|".join(classes[row]) for row in rows]
+    else:
+        content["label"] = classes[arrays["label"]]
+    content |= {f"p_{name}": arrays["probabilities"][:, k] for k, name in enumerate(classes)}
+    return pd.DataFrame({name: np.asarray(values) for name, values in content.items()})
