@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import ROOT, Workflow
-from medfl.data.catalog import names
+from medfl.datasets.registry import names
 
 RUN = "results/some-grid/runs/{}/iid/fedavg/seed0/{}"
 
