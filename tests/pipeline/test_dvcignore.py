@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import ROOT, Workflow
+
 from medfl.datasets.registry import names
 
 RUN = "results/some-grid/runs/{}/iid/fedavg/seed0/{}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -96,6 +98,15 @@ def test_a_persons_way_from_predictions_to_a_table(real):
     runs = frames.runs[frames.runs["arm"] == "fedavg"].set_index("seed")
     assert found == runs["test_accuracy"].to_dict()
     assert set(said["view"]) == {"global", "local"}
+
+
+def test_the_examples_of_the_page(real, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
+    code = "".join(re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL))
+    code = code.replace('load("results")', f"load({str(real[0])!r})")
+    exec(code, {})
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith(("fedavg ", "local ")) for line in lines) >= 2 + 4
 
 
 def test_a_run_without_predictions_is_left_out_of_them(real, tmp_path):
