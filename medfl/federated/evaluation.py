@@ -95,7 +95,7 @@ class Evaluator:
         self, server: FederatedServer, clients: Sequence[FederatedClient], data: FederatedData
     ) -> None:
         self.server, self.clients, self.data = server, clients, data
-        self.own = {
+        self.rows_of = {
             client: {fold: data.indices(client, fold) for fold in FOLDS} for client in data.clients
         }
         self.labels = data.labels.cpu().numpy()
@@ -129,9 +129,10 @@ class Evaluator:
         if self.server.algorithm.evaluated == "local":
             everyone = [self._pool(by_client, pooled) for by_client in by_owner.values()]
             result.pooled = {fold: _mean([e[fold] for e in everyone]) for fold in FOLDS}
+            result.personal = self._pool(own, pooled)["test"]
         else:
             result.pooled = self._pool(own, pooled)
-        result.personal = self._pool(own, pooled)["test"]
+            result.personal = dict(result.pooled["test"])
         result.clients = {
             client: {fold: self._metrics(folds[fold], [client], fold, each) for fold in FOLDS}
             for client, folds in own.items()
@@ -141,7 +142,7 @@ class Evaluator:
     def judged_on(self, owner: int) -> list[int]:
         """The clients on whose samples the model of ``owner`` is judged."""
         personal = self.server.algorithm.evaluated == "personal"
-        return [owner] if personal else list(self.own)
+        return [owner] if personal else list(self.rows_of)
 
     def _predict(self) -> dict[int, Tensor]:
         """What every model says that is to be judged, each in one pass over its samples."""
@@ -160,7 +161,7 @@ class Evaluator:
         return torch.from_numpy(predict(model, self.data, rows, self.server))
 
     def _rows(self, clients: Sequence[int]) -> list[Tensor]:
-        return [self.own[client][fold] for client in clients for fold in FOLDS]
+        return [self.rows_of[client][fold] for client in clients for fold in FOLDS]
 
     def _by_client(self, said: Any, clients: Sequence[int]) -> dict[int, dict[str, Any]]:
         """One model's predictions as client → fold → (n, K)."""
@@ -170,11 +171,11 @@ class Evaluator:
 
     def samples(self) -> dict[str, Any]:
         """The samples that are judged, each once, sorted by client and fold."""
-        rows = self._rows(list(self.own))
+        rows = self._rows(list(self.rows_of))
         chosen = torch.cat(rows).cpu().numpy()
         lengths = [len(part) for part in rows]
         return {
-            "fold": np.repeat([fold for _ in self.own for fold in FOLDS], lengths),
+            "fold": np.repeat([fold for _ in self.rows_of for fold in FOLDS], lengths),
             "sample": self.data.split.samples[chosen],
             "group": self.data.groups[chosen],
             "client": self.data.split.clients[chosen],
@@ -205,7 +206,7 @@ class Evaluator:
     def _metrics(
         self, probabilities: Any, clients: list[int], fold: str, measure: Measure
     ) -> dict[str, Any]:
-        rows = torch.cat([self.own[client][fold] for client in clients]).cpu().numpy()
+        rows = torch.cat([self.rows_of[client][fold] for client in clients]).cpu().numpy()
         info = self.data.info
         return measure(probabilities, self.labels[rows], info.classes, info.task)
 

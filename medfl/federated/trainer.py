@@ -68,8 +68,8 @@ class FederatedTrainer:
     """Runs a federation to its end.
 
     Attributes:
-        history: one row a round, as in ``rounds.csv``.
-        client_history: one row a client, fold and evaluated round, as in ``clients.csv``.
+        history: one row per round, as in ``rounds.csv``.
+        client_history: one row per client, fold and evaluated round, as in ``clients.csv``.
         status: ``running``, ``completed`` or ``diverged``.
         best: the evaluation at the round of the best validation balanced accuracy.
         last: the evaluation after the last round.

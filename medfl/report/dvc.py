@@ -42,7 +42,7 @@ def write_metrics_json(results: Results, path: str | Path) -> None:
 
 
 def write_convergence(results: Results, path: str | Path) -> None:
-    """Write the curves in long form: a row a dataset × partition × arm × evaluated round.
+    """Write the curves in long form: one row per dataset, partition, arm and round.
 
     Values are means over the finished seeds, for the rounds that every one of them evaluated.
     """

@@ -105,7 +105,7 @@ def _latex_entry(entry: Entry) -> str:
 
 
 def write_tables(results: Results, folder: str | Path) -> list[Path]:
-    """Write ``comparison`` and one table a metric as CSV, Markdown and LaTeX; give the paths."""
+    """Write ``comparison`` and one table per metric as CSV, Markdown and LaTeX; give the paths."""
     folder = Path(folder)
     written = []
     jobs: list[tuple[str, Sequence[Column], list[Table]]] = [

@@ -56,7 +56,7 @@ class Results:
             self._at[run.dataset, run.partition, run.arm].append(run)
 
     def at(self, dataset: str, partition: str, arm: str) -> list[Run]:
-        """The runs of one cell, one a seed."""
+        """The runs of one dataset, partition and arm: one per seed."""
         return self._at.get((dataset, partition, arm), [])
 
     def of(self, dataset: str, arm: str) -> list[Run]:

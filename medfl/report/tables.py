@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table for a reader: one dataset, a row an arm, groups of arms one after the other."""
+    """A table for a reader: one dataset, one row per arm, one group of arms after the other."""
 
     title: str
     header: tuple[str, ...]
@@ -165,7 +165,7 @@ def metrics_with_values(results: Results) -> list[Column]:
 
 
 def numbers(results: Results, metrics: Sequence[Column]) -> tuple[list[str], list[dict[str, Any]]]:
-    """Columns and rows of a CSV: a row a dataset × arm, mean, sd and n for each partition."""
+    """Columns and rows of a CSV: one row per dataset and arm; mean, sd and n per partition."""
     columns = ["dataset", "arm", "algorithm", "group", "rounds"]
     for partition in results.partitions:
         columns += [f"{partition}:{what}" for what in ("finished", "diverged", "missing")]

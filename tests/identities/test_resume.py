@@ -269,7 +269,7 @@ def test_a_real_kill(tmp_path):
     execute_small(str(tmp_path), "whole")
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert sorted(p.name for p in whole.iterdir()) == sorted(p.name for p in killed.iterdir())
-    for name in ("model.safetensors", "clients.csv", "config.yaml"):
+    for name in ("model.safetensors", "clients.csv", "config.yaml", "predictions.npz"):
         assert (whole / name).read_bytes() == (killed / name).read_bytes(), name
     rows = [comparable(list(csv.DictReader((f / "rounds.csv").open()))) for f in (whole, killed)]
     assert rows[0] == rows[1]

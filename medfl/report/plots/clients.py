@@ -27,7 +27,7 @@ def client_accuracies(run: Run) -> list[float]:
 
 @styled
 def draw_clients(results: Results, dataset: str, labels: dict[str, str]) -> Figure:
-    """A panel a partition, a line an arm, a dot a client and seed."""
+    """Draw one panel per partition, one line per arm, one dot per client and seed."""
     rows, columns = panels(len(results.partitions), 2)
     height = 0.27 * len(results.arms) + 0.9
     figure = Figure(figsize=(4.4 * columns + 1.0, height * rows + 0.5), layout="constrained")

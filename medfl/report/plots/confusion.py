@@ -1,4 +1,4 @@
-"""Which class is taken for which: one confusion matrix an arm."""
+"""Which class is taken for which: one confusion matrix per arm."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def mean_confusion(results: Results, dataset: str, partition: str, arm: str) -> 
 def draw_confusions(
     results: Results, dataset: str, partition: str, classes: Sequence[str], labels: dict[str, str]
 ) -> Figure | None:
-    """A panel an arm; None where there is no matrix at all."""
+    """Draw one panel per arm; None where there is no matrix at all."""
     found = {arm: mean_confusion(results, dataset, partition, arm) for arm in results.arms}
     matrices = {arm: matrix for arm, matrix in found.items() if matrix is not None}
     if not matrices:

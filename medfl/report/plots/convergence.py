@@ -110,7 +110,7 @@ def draw(
     title: str = "",
     labels: Mapping[str, str] | None = None,
 ) -> Figure:
-    """Draw curves by arm with the given styles, one panel a view, one legend beside them."""
+    """Draw curves by arm with the given styles, one panel per view, one legend beside them."""
     views = ["rounds", "bytes"] if x == "both" else [x]
     with_legend = len(styles) > 1
     height = max(3.6, 0.21 * len(styles) + 0.6)

@@ -24,7 +24,7 @@ POINT = 1 / 72
 def draw_traffic(
     results: Results, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
 ) -> Figure:
-    """Accuracy over the bytes of a whole run, a panel a partition; mean ± sd over seeds."""
+    """Draw accuracy over the bytes of a whole run, one panel per partition; mean ± sd."""
     rows, columns = panels(len(results.partitions), 2)
     height = max(2.9 * rows, 0.21 * len(styles) + 0.6)
     figure = Figure(figsize=(4.2 * columns + 2.0, height), layout="constrained")
