@@ -37,9 +37,9 @@ def write_record(
     Returns:
         The content of metrics.json.
     """
-    rounds = (*columns.names_of(columns.ROUNDS), *trainer.server.chain.columns)
+    rounds = (*columns.names_in(columns.ROUNDS), *trainer.server.chain.columns)
     write_csv(folder / paths.ROUNDS, rounds, trainer.history)
-    write_csv(folder / paths.CLIENTS, columns.names_of(columns.CLIENTS), trainer.client_history)
+    write_csv(folder / paths.CLIENTS, columns.names_in(columns.CLIENTS), trainer.client_history)
     write_model(folder / paths.MODEL, trainer)
     metrics = run_metrics(trainer) | {
         "predictions": keep_predictions(folder / paths.PREDICTIONS, trainer),

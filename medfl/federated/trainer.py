@@ -26,7 +26,7 @@ CHECKPOINT_SECONDS = 60.0
 # The columns of rounds.csv that an evaluation fills, each with its fold and metric.
 MEASURED = [
     (column.name, *column.source.split("."))
-    for column in columns.columns_of(columns.ROUNDS)
+    for column in columns.columns_in(columns.ROUNDS)
     if column.source.startswith(("val.", "test."))
 ]
 

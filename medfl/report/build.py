@@ -13,7 +13,7 @@ from medfl.report.names import partition_title, plural
 from medfl.report.results import Results
 from medfl.results import paths
 from medfl.results.collect import MISSING, collect
-from medfl.results.columns import ACCURACY, SUMMARY, names_of
+from medfl.results.columns import ACCURACY, SUMMARY, names_in
 from medfl.results.frames import write_frame
 from medfl.results.paths import CellLike
 from medfl.results.schema import DIVERGED
@@ -39,7 +39,7 @@ def aggregate(
     """
     folder = Path(results_dir)
     results = Results(collect(cells, folder, partial=partial, settings=settings))
-    write_frame(folder / paths.SUMMARY, results.frame[list(names_of(SUMMARY))])
+    write_frame(folder / paths.SUMMARY, results.frame[list(names_in(SUMMARY))])
     write_metrics_json(results, folder / paths.METRICS)
     write_convergence(results, folder / paths.CONVERGENCE)
     write_tables(results, folder / paths.TABLES)

@@ -9,10 +9,11 @@ from medfl.files import write_csv, write_json
 from medfl.report.curves import mean_curve
 from medfl.report.results import Results
 from medfl.results import columns
-from medfl.results.columns import names_of
+from medfl.results.columns import names_in
 from medfl.results.frames import read_rounds
 
-CURVES = names_of(columns.CURVES)
+METRICS = [column for column in columns.COLUMNS if column.dvc]
+CURVES = names_in(columns.CURVES)
 CONVERGENCE_COLUMNS = (
     *("dataset", "partition", "arm", "round", "seeds", "bytes_total"),
     *CURVES,
@@ -27,9 +28,8 @@ def write_metrics_json(results: Results, path: str | Path) -> None:
         for partition in results.partitions:
             for arm in results.arms:
                 entry: dict[str, float | int] = {}
-                for metric in columns.COLUMNS:
-                    if not (key := metric.dvc):
-                        continue
+                for metric in METRICS:
+                    key = metric.dvc
                     summary = results.state(dataset, partition, arm, metric).summary
                     if summary:
                         entry[key] = round(summary.mean, 4)

@@ -16,7 +16,7 @@ from medfl.report.tables import (
     metrics_with_values,
     numbers,
 )
-from medfl.results.columns import ACCURACY, MAIN, Column, columns_of
+from medfl.results.columns import ACCURACY, MAIN, Column, columns_in
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -111,7 +111,7 @@ def write_tables(results: Results, folder: str | Path) -> list[Path]:
     jobs: list[tuple[str, Sequence[Column], list[Table]]] = [
         (
             "comparison",
-            (ACCURACY, *columns_of(MAIN)),
+            (ACCURACY, *columns_in(MAIN)),
             [main_table(results, dataset) for dataset in results.datasets],
         )
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from medfl.report import names
 from medfl.report.results import Results
 from medfl.results.collect import GLOBAL, PERSONAL, REFERENCE
-from medfl.results.columns import ACCURACY, MAIN, TABLES, Column, columns_of
+from medfl.results.columns import ACCURACY, MAIN, TABLES, Column, columns_in
 
 ROLES = (GLOBAL, PERSONAL, REFERENCE)
 
@@ -142,7 +142,7 @@ def _notes(results: Results, dataset: str, columns: Sequence[Place | None]) -> t
 def main_table(results: Results, dataset: str) -> Table:
     """Accuracy in each partition, rounds, and the other metrics as means over the partitions."""
     columns: list[Place | None] = [(partition, ACCURACY) for partition in results.partitions]
-    columns += [None, *((None, metric) for metric in columns_of(MAIN))]
+    columns += [None, *((None, metric) for metric in columns_in(MAIN))]
     return _table(results, dataset, ACCURACY.title, columns)
 
 
@@ -156,7 +156,7 @@ def metric_table(results: Results, dataset: str, metric: Column) -> Table:
 
 def metrics_with_values(results: Results) -> list[Column]:
     """The metrics for which any finished run has a number, accuracy left out (the main table)."""
-    main, tables = columns_of(MAIN), columns_of(TABLES)
+    main, tables = columns_in(MAIN), columns_in(TABLES)
     return [
         metric
         for metric in (*main, *(other for other in tables if other not in main))

@@ -230,14 +230,14 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 
-def columns_of(*files: str) -> tuple[Column, ...]:
+def columns_in(*files: str) -> tuple[Column, ...]:
     """The columns that stand in any of these files, in their order."""
     return tuple(column for column in COLUMNS if not set(files).isdisjoint(column.files))
 
 
-def names_of(file: str) -> tuple[str, ...]:
+def names_in(file: str) -> tuple[str, ...]:
     """The first line of a file."""
-    return tuple(column.name for column in columns_of(file))
+    return tuple(column.name for column in columns_in(file))
 
 
 def rounds_columns(extra: Iterable[Column] = ()) -> tuple[Column, ...]:
@@ -246,7 +246,7 @@ def rounds_columns(extra: Iterable[Column] = ()) -> tuple[Column, ...]:
     Raises:
         MedflError: for an extra column whose name is taken.
     """
-    columns = list(columns_of(ROUNDS))
+    columns = list(columns_in(ROUNDS))
     for column in extra:
         if column.name in {known.name for known in columns}:
             raise MedflError(

@@ -16,7 +16,7 @@ from medfl.errors import MedflError
 from medfl.files import write_text
 from medfl.results import paths
 from medfl.results.collect import Run
-from medfl.results.columns import CLIENTS, ROUNDS, SUMMARY, TABLES, Column, columns_of
+from medfl.results.columns import CLIENTS, ROUNDS, SUMMARY, TABLES, Column, columns_in
 from medfl.results.predictions import SAMPLE_COLUMNS, read_predictions
 
 KEYS = ("dataset", "partition", "arm", "seed")
@@ -36,7 +36,7 @@ class Frames:
     @cached_property
     def runs(self) -> pd.DataFrame:
         """One row per run: the columns of ``summary.csv``, and the traffic in megabytes."""
-        columns = [c for c in columns_of(SUMMARY, TABLES) if c.source]
+        columns = [c for c in columns_in(SUMMARY, TABLES) if c.source]
         rows = [run.row(columns) for run in self._runs]
         return pd.DataFrame(
             {
@@ -96,7 +96,7 @@ def read_rounds(folder: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         MedflError: if the file is missing, cut off, or holds something that is no number.
     """
-    return _read_csv(Path(folder, paths.ROUNDS), columns_of(ROUNDS))
+    return _read_csv(Path(folder, paths.ROUNDS), columns_in(ROUNDS))
 
 
 def read_clients(folder: str | os.PathLike[str]) -> pd.DataFrame:
@@ -105,7 +105,7 @@ def read_clients(folder: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         MedflError: as ``read_rounds``.
     """
-    return _read_csv(Path(folder, paths.CLIENTS), columns_of(CLIENTS))
+    return _read_csv(Path(folder, paths.CLIENTS), columns_in(CLIENTS))
 
 
 def _read_csv(path: Path, columns: Sequence[Column]) -> pd.DataFrame:

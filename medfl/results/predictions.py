@@ -36,7 +36,7 @@ from medfl.files import atomic_path
 GLOBAL, LOCAL = "global", "local"
 EVERYONE = -1
 SAMPLE_COLUMNS = ("fold", "sample", "group", "client", "label")
-COLUMNS = ("view", "owner", "moment", *SAMPLE_COLUMNS, "probabilities")
+ARRAYS = ("view", "owner", "moment", *SAMPLE_COLUMNS, "probabilities")
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ def read_predictions(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         )
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in (*COLUMNS, "classes", "task")}
-        if len({len(arrays[name]) for name in COLUMNS}) > 1:
+            arrays = {name: file[name] for name in (*ARRAYS, "classes", "task")}
+        if len({len(arrays[name]) for name in ARRAYS}) > 1:
             raise ValueError("its arrays have different lengths")
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
         raise MedflError(f"{path} cannot be read ({error}): train this run again.") from error

@@ -15,7 +15,7 @@ from medfl.errors import MedflError
 from medfl.federated import FederatedClient, FederatedTrainer
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.record import run_metrics, write_record
-from medfl.results.columns import CLIENTS, ROUNDS, names_of
+from medfl.results.columns import CLIENTS, ROUNDS, names_in
 
 
 @pytest.mark.parametrize("weighting", ["samples", "uniform"])
@@ -240,11 +240,11 @@ def test_the_record(tmp_path):
     ]
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
     lines = (tmp_path / "rounds.csv").read_text().splitlines()
-    assert lines[0] == ",".join(names_of(ROUNDS))
+    assert lines[0] == ",".join(names_in(ROUNDS))
     assert len(lines) == 5
     assert lines[2].endswith(",0,,,,,,,,,"), "nothing stands where nothing was evaluated"
     lines = (tmp_path / "clients.csv").read_text().splitlines()
-    assert lines[0] == ",".join(names_of(CLIENTS))
+    assert lines[0] == ",".join(names_in(CLIENTS))
     assert len(lines) == 1 + 2 * 6
     assert (metrics["status"], metrics["rounds"], metrics["num_clients"]) == ("completed", 3, 3)
     assert metrics["parameters"] == 243

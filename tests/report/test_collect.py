@@ -11,7 +11,7 @@ from medfl.report.build import aggregate
 from medfl.report.origin import arm_rows
 from medfl.report.results import Results
 from medfl.results.collect import collect
-from medfl.results.columns import SUMMARY, columns_of, names_of
+from medfl.results.columns import SUMMARY, columns_in, names_in
 
 
 def summary(results_dir):
@@ -22,7 +22,7 @@ def summary(results_dir):
 def test_summary_has_a_row_a_cell_with_the_records_numbers(cells, results_dir):
     aggregate(cells, results_dir)
     rows = summary(results_dir)
-    assert tuple(rows[0]) == names_of(SUMMARY)
+    assert tuple(rows[0]) == names_in(SUMMARY)
     assert [(row["partition"], row["arm"], int(row["seed"])) for row in rows] == [
         (cell.partition, cell.arm, cell.seed) for cell in cells
     ]
@@ -41,7 +41,7 @@ def test_personal_arm_shows_its_personal_models_not_the_servers(cells, results_d
     runs = collect(cells, results_dir)
     fedbn = next(run for run in runs if run.arm == "fedbn" and run.partition == "iid")
     assert fedbn.role == "personal"
-    row = fedbn.row(columns_of(SUMMARY))
+    row = fedbn.row(columns_in(SUMMARY))
     assert row["test_accuracy"] == pytest.approx(0.85)
     assert row["personal_accuracy"] == pytest.approx(0.85)
 

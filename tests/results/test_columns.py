@@ -8,7 +8,7 @@ import pytest
 
 from medfl.errors import MedflError
 from medfl.results import columns
-from medfl.results.columns import COLUMNS, Column, columns_of, names_of, rounds_columns
+from medfl.results.columns import COLUMNS, Column, columns_in, names_in, rounds_columns
 from medfl.results.schema import Record
 
 FILES = (columns.ROUNDS, columns.CLIENTS, columns.SUMMARY, columns.TABLES, columns.CURVES)
@@ -16,11 +16,11 @@ FILES = (columns.ROUNDS, columns.CLIENTS, columns.SUMMARY, columns.TABLES, colum
 
 @pytest.mark.parametrize("file", FILES)
 def test_no_file_has_a_name_twice(file):
-    assert not [name for name, count in Counter(names_of(file)).items() if count > 1]
+    assert not [name for name, count in Counter(names_in(file)).items() if count > 1]
 
 
 def test_the_files_begin_as_they_always_did():
-    assert names_of(columns.ROUNDS) == (
+    assert names_in(columns.ROUNDS) == (
         *("round", "learning_rate", "participants", "steps", "gradients"),
         *("train_loss", "update_norm"),
         *("bytes_up", "bytes_down", "bytes_total", "seconds", "evaluated"),
@@ -28,11 +28,11 @@ def test_the_files_begin_as_they_always_did():
         *("test_accuracy", "test_balanced_accuracy", "test_auc_macro", "test_loss"),
         "worst_client_accuracy",
     )
-    assert names_of(columns.CLIENTS) == (
+    assert names_in(columns.CLIENTS) == (
         *("round", "client", "fold", "n", "accuracy", "balanced_accuracy", "auc_macro"),
         *("log_loss", "train_samples", "steps"),
     )
-    assert names_of(columns.SUMMARY) == (
+    assert names_in(columns.SUMMARY) == (
         *("dataset", "partition", "arm", "algorithm", "seed", "status", "evaluated", "rounds"),
         *("test_accuracy", "test_balanced_accuracy", "test_auc_macro", "test_f1_macro"),
         *("test_kappa", "test_ece", "test_log_loss", "best_round", "best_test_accuracy"),
@@ -66,7 +66,7 @@ def inner(kind: type, name: str) -> type:
 
 
 def test_what_readers_see_has_a_title_and_a_direction():
-    for column in columns_of(columns.TABLES):
+    for column in columns_in(columns.TABLES):
         assert column.title
         assert column.short
         assert column.direction or column is columns.MEGABYTES
@@ -75,7 +75,7 @@ def test_what_readers_see_has_a_title_and_a_direction():
 
 def test_links_add_columns_behind_those_of_every_run():
     epsilon = Column("epsilon", "Privacy budget ε")
-    assert rounds_columns((epsilon,)) == (*columns_of(columns.ROUNDS), epsilon)
+    assert rounds_columns((epsilon,)) == (*columns_in(columns.ROUNDS), epsilon)
     with pytest.raises(MedflError, match="has a column `steps` already"):
         rounds_columns([Column("steps")])
     with pytest.raises(MedflError, match="has a column `epsilon` already"):

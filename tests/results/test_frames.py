@@ -19,7 +19,7 @@ from medfl.errors import MedflError
 from medfl.federated.record import write_record
 from medfl.grid import Cell
 from medfl.results import paths
-from medfl.results.columns import CLIENTS, ROUNDS, SUMMARY, names_of
+from medfl.results.columns import CLIENTS, ROUNDS, SUMMARY, names_in
 from medfl.results.frames import KEYS, read_clients, read_rounds
 
 
@@ -49,7 +49,7 @@ def test_runs_are_the_records(real):
     results, trainers = real
     runs = medfl.results.load(results).runs
     assert [(row.arm, row.seed) for row in runs.itertuples()] == sorted(trainers)
-    assert set(names_of(SUMMARY)) <= set(runs.columns)
+    assert set(names_in(SUMMARY)) <= set(runs.columns)
     for row in runs.itertuples():
         path = results / "runs/phantom/iid" / row.arm / f"seed{row.seed}" / "metrics.json"
         record = json.loads(path.read_text())
@@ -65,19 +65,19 @@ def test_runs_are_the_records(real):
 def test_rounds_are_the_trainers_to_the_bit(real):
     results, trainers = real
     rounds = medfl.results.load(results).rounds
-    assert list(rounds.columns) == [*KEYS, *names_of(ROUNDS)]
+    assert list(rounds.columns) == [*KEYS, *names_in(ROUNDS)]
     assert len(rounds) == 4 * 3
     for (arm, seed), trainer in trainers.items():
         mine = rounds[(rounds["arm"] == arm) & (rounds["seed"] == seed)]
         for row, (_, found) in zip(trainer.history, mine.iterrows(), strict=True):
-            for name in names_of(ROUNDS):
+            for name in names_in(ROUNDS):
                 assert found[name] == row[name] if name in row else pd.isna(found[name])
 
 
 def test_clients_are_the_trainers_to_the_bit(real):
     results, trainers = real
     clients = medfl.results.load(results).clients
-    assert list(clients.columns) == [*KEYS, *names_of(CLIENTS)]
+    assert list(clients.columns) == [*KEYS, *names_in(CLIENTS)]
     expected = [row for trainer in trainers.values() for row in trainer.client_history]
     assert len(clients) == len(expected) == 4 * 3 * 3 * 2
     for row, (_, found) in zip(expected, clients.iterrows(), strict=True):

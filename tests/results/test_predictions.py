@@ -14,7 +14,7 @@ from medfl.errors import MedflError
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.record import write_record
 from medfl.results.predictions import (
-    COLUMNS,
+    ARRAYS,
     EVERYONE,
     Block,
     read_predictions,
@@ -159,7 +159,7 @@ def test_a_run_that_diverges_at_once_has_none(tmp_path):
     assert record["predictions"]["rows"] == 0
     arrays = read_predictions(tmp_path / "predictions.npz")
     assert arrays["probabilities"].shape == (0, 3)
-    assert {len(arrays[name]) for name in COLUMNS} == {0}
+    assert {len(arrays[name]) for name in ARRAYS} == {0}
 
 
 def test_equal_predictions_are_equal_bytes(tmp_path):

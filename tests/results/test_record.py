@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medfl.errors import MedflError
-from medfl.results.columns import SUMMARY, columns_of
+from medfl.results.columns import SUMMARY, columns_in
 from medfl.results.record import DamagedRecordError, as_dict, read_record, row_of
 from medfl.results.schema import SCHEMA, Record
 
@@ -39,7 +39,7 @@ def test_a_record_written_and_read_is_the_same(tmp_path):
 
 
 def test_the_numbers_of_a_summary_row_are_the_records():
-    row = row_of(read_record(OLD), columns_of(SUMMARY))
+    row = row_of(read_record(OLD), columns_in(SUMMARY))
     content = json.loads(OLD.read_text())
     # fedbn trains personal models: each sample is judged by the model of the client that has it.
     personal = content["last"]["personal"]

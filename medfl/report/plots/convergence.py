@@ -17,7 +17,7 @@ from medfl.errors import MedflError
 from medfl.report.curves import mean_curve, measured
 from medfl.report.plots.style import ArmStyle, arm_styles, legend, styled
 from medfl.results import paths
-from medfl.results.columns import ROUNDS, columns_of
+from medfl.results.columns import ROUNDS, columns_in
 from medfl.results.frames import read_rounds
 from medfl.results.record import read_record
 from medfl.results.schema import COMPLETED
@@ -25,7 +25,7 @@ from medfl.results.schema import COMPLETED
 # What can be drawn over the rounds: the measured columns of rounds.csv.
 DRAWN = {
     column.name: column
-    for column in columns_of(ROUNDS)
+    for column in columns_in(ROUNDS)
     if column.source or column.name in ("train_loss", "update_norm")
 }
 View = Literal["rounds", "bytes", "both"]
