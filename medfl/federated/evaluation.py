@@ -107,37 +107,50 @@ class Evaluator:
 
         The model that clients train in is overwritten; the server's vectors are not.
         """
-        return self._measure(self._predict(), quick.evaluate, quick.evaluate)
-
-    def in_full(self, evaluation: Evaluation) -> Evaluation:
-        """An evaluation with all metrics, from the predictions that were made then."""
-        said = {owner: said.cpu() for owner, said in evaluation.predictions.items()}
-        return self._measure(said, medical.evaluate, partial(medical.evaluate, brief=True))
-
-    def _measure(
-        self, predictions: dict[int, Tensor], pooled: Measure, each: Measure
-    ) -> Evaluation:
-        """Judge predictions: all samples together by ``pooled``, each client's by ``each``."""
-        result = Evaluation(predictions=predictions)
-        by_owner = {
-            owner: self._by_client(said.numpy(), self.judged_on(owner))
-            for owner, said in result.predictions.items()
-        }
-        own: dict[int, dict[str, Any]] = {}
-        for owner, by_client in by_owner.items():
-            own |= by_client if owner == EVERYONE else {owner: by_client[owner]}
-        if self.server.algorithm.evaluated == "local":
-            everyone = [self._pool(by_client, pooled) for by_client in by_owner.values()]
-            result.pooled = {fold: _mean([e[fold] for e in everyone]) for fold in FOLDS}
-            result.personal = self._pool(own, pooled)["test"]
-        else:
-            result.pooled = self._pool(own, pooled)
-            result.personal = dict(result.pooled["test"])
+        result = self._measure(self._predict(), quick.evaluate)
         result.clients = {
-            client: {fold: self._metrics(folds[fold], [client], fold, each) for fold in FOLDS}
-            for client, folds in own.items()
+            client: {
+                fold: self._metrics(said, [client], fold, quick.evaluate)
+                for fold, said in folds.items()
+            }
+            for client, folds in self._own(result.predictions).items()
         }
         return result
+
+    def in_full(self, evaluation: Evaluation) -> Evaluation:
+        """An evaluation with all metrics but each client's, from the predictions made then."""
+        return self._measure(evaluation.predictions, medical.evaluate)
+
+    def clients_in_full(self, evaluation: Evaluation) -> dict[int, dict[str, Any]]:
+        """Client → the main metrics on its test samples, from the predictions made then."""
+        brief = partial(medical.evaluate, brief=True)
+        return {
+            client: self._metrics(folds["test"], [client], "test", brief)
+            for client, folds in self._own(evaluation.predictions).items()
+        }
+
+    def _measure(self, predictions: dict[int, Tensor], measure: Measure) -> Evaluation:
+        """Judge all clients' samples together."""
+        result = Evaluation(predictions=predictions)
+        if self.server.algorithm.evaluated == "local":
+            everyone = [
+                self._pool(self._by_client(said, list(self.rows_of)), measure)
+                for said in predictions.values()
+            ]
+            result.pooled = {fold: _mean([e[fold] for e in everyone]) for fold in FOLDS}
+            result.personal = self._pool(self._own(predictions), measure)["test"]
+        else:
+            result.pooled = self._pool(self._own(predictions), measure)
+            result.personal = dict(result.pooled["test"])
+        return result
+
+    def _own(self, predictions: dict[int, Tensor]) -> dict[int, dict[str, Any]]:
+        """Client → fold → what the model that it would use says about its own samples."""
+        own: dict[int, dict[str, Any]] = {}
+        for owner, said in predictions.items():
+            by_client = self._by_client(said, self.judged_on(owner))
+            own |= by_client if owner == EVERYONE else {owner: by_client[owner]}
+        return own
 
     def judged_on(self, owner: int) -> list[int]:
         """The clients on whose samples the model of ``owner`` is judged."""
@@ -163,10 +176,10 @@ class Evaluator:
     def _rows(self, clients: Sequence[int]) -> list[Tensor]:
         return [self.rows_of[client][fold] for client in clients for fold in FOLDS]
 
-    def _by_client(self, said: Any, clients: Sequence[int]) -> dict[int, dict[str, Any]]:
+    def _by_client(self, said: Tensor, clients: Sequence[int]) -> dict[int, dict[str, Any]]:
         """One model's predictions as client → fold → (n, K)."""
         lengths = [len(part) for part in self._rows(clients)]
-        pairs = iter(np.split(said, np.cumsum(lengths)[:-1]))
+        pairs = iter(np.split(said.cpu().numpy(), np.cumsum(lengths)[:-1]))
         return {client: {fold: next(pairs) for fold in FOLDS} for client in clients}
 
     def samples(self) -> dict[str, Any]:

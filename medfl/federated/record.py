@@ -79,17 +79,15 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
     """All results of a run, as they stand in metrics.json."""
     config, server = trainer.config, trainer.server
     learning = config.federated_learning
-    last = _in_full(trainer, trainer.last)
+    last = _moment(trainer, trainer.last)
     same = trainer.best and trainer.last and trainer.best[0] == trainer.last[0]
-    best = last if same else _in_full(trainer, trainer.best)
+    best = last if same else _moment(trainer, trainer.best)
+    tests = trainer.evaluator.clients_in_full(trainer.last[1]) if trainer.last else {}
     trained = [row for row in trainer.history if row["round"] > 0]
     up = sum(row["bytes_up"] for row in trained)
     down = sum(row["bytes_down"] for row in trained)
     rounds_to, bytes_to = federated.to_target(trainer.history, learning.target_accuracy)
-    accuracies = {
-        str(client): folds["test"]["accuracy"]
-        for client, folds in (last[1].clients if last else {}).items()
-    }
+    accuracies = {str(client): test["accuracy"] for client, test in tests.items()}
     return {
         "schema": SCHEMA,
         "dataset": config.dataset,
@@ -109,9 +107,9 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "num_clients": len(trainer.data.clients),
         "model": config.model.name,
         "parameters": len(server.model.vector),
-        "last": _moment(last),
-        "best": _moment(best),
-        "clients": _clients(trainer, last[1] if last else None),
+        "last": last,
+        "best": best,
+        "clients": _clients(trainer, tests),
         "fairness": federated.fairness(accuracies),
         "communication": {
             "bytes_up": up,
@@ -129,20 +127,16 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
     }
 
 
-def _in_full(
+def _moment(
     trainer: FederatedTrainer, moment: tuple[int, Evaluation] | None
-) -> tuple[int, Evaluation] | None:
-    return moment and (moment[0], trainer.evaluator.in_full(moment[1]))
-
-
-def _moment(moment: tuple[int, Evaluation] | None) -> dict[str, Any] | None:
+) -> dict[str, Any] | None:
     if moment is None:
         return None
-    number, result = moment
+    number, result = moment[0], trainer.evaluator.in_full(moment[1])
     return {"round": number, **result.pooled, "personal": result.personal}
 
 
-def _clients(trainer: FederatedTrainer, result: Evaluation | None) -> dict[str, Any]:
+def _clients(trainer: FederatedTrainer, tests: dict[int, dict[str, Any]]) -> dict[str, Any]:
     steps = trainer.steps_by_client()
     split = trainer.data.split
     return {
@@ -150,7 +144,7 @@ def _clients(trainer: FederatedTrainer, result: Evaluation | None) -> dict[str, 
             "n_train": len(split.indices(client, "train")),
             "n_test": len(split.indices(client, "test")),
             "steps": steps[client],
-            "test": result.clients[client]["test"] if result else None,
+            "test": tests.get(client),
         }
         for client in trainer.data.clients
     }
