@@ -69,6 +69,7 @@ def test_what_readers_see_has_a_title_and_a_direction():
     for column in columns_in(columns.TABLES):
         assert column.title
         assert column.short
+        assert column.source, "a table takes its numbers from the records"
         assert column.direction or column is columns.MEGABYTES
         assert column.title.endswith("%)") or "(%)" in column.title or column.unit != "%"
 
