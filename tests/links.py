@@ -10,6 +10,7 @@ import torch
 
 from medfl.chain import PARAMETERS, Link, Message, Total
 from medfl.registry import HyperParams
+from medfl.results.columns import Column
 
 
 class Watch(Link):
@@ -140,7 +141,7 @@ class DropOut(Link):
         client: int = 1
 
     stage = "round"
-    columns = ("dropped",)
+    columns = (Column("dropped", "Clients that dropped out"),)
 
     def open(self, number: int, clients: list[int]) -> list[int]:
         self.state["opened"] = torch.tensor([number, *clients])

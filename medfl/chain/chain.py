@@ -35,7 +35,7 @@ class Chain:
         ordered = sorted(links, key=lambda link: (STAGES.index(link.stage), link.name))
         self.links = [link for link in ordered if not link.idle]
         self.rule = rule
-        self.columns = tuple(name for link in self.links for name in link.columns)
+        self.columns = tuple(column for link in self.links for column in link.columns)
 
     def setup(self, server: FederatedServer) -> None:
         """Let every link create its state."""

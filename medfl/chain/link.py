@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from medfl.chain.message import Message, Total
 from medfl.registry import HyperParams
+from medfl.results.columns import Column
 
 if TYPE_CHECKING:
     import torch
@@ -54,7 +55,7 @@ class Link:
         """No parameters."""
 
     stage: ClassVar[str]
-    columns: ClassVar[tuple[str, ...]] = ()
+    columns: ClassVar[tuple[Column, ...]] = ()
 
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)
@@ -140,5 +141,6 @@ class Link:
 
         By default the mean of the notes of each column's name.
         """
-        found = {name: [n[name] for n in notes if name in n] for name in self.columns}
+        names = [column.name for column in self.columns]
+        found = {name: [n[name] for n in notes if name in n] for name in names}
         return {name: sum(v) / len(v) if v else None for name, v in found.items()}

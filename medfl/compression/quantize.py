@@ -12,6 +12,7 @@ from pydantic import Field
 
 from medfl.chain import Link, Message
 from medfl.registry import HyperParams
+from medfl.results.columns import Column
 
 if TYPE_CHECKING:
     import torch
@@ -42,7 +43,9 @@ class StochasticQuantization(Link):
         bits: int | None = Field(8, ge=2, le=52)
 
     stage = "compress"
-    columns: ClassVar[tuple[str, ...]] = ("quantization_error",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("quantization_error", "Error of quantisation by the update", direction="lower"),
+    )
 
     @property
     def idle(self) -> bool:

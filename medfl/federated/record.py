@@ -37,8 +37,7 @@ def write_record(
     Returns:
         The content of metrics.json.
     """
-    rounds = (*columns.names_in(columns.ROUNDS), *trainer.server.chain.columns)
-    write_csv(folder / paths.ROUNDS, rounds, trainer.history)
+    write_csv(folder / paths.ROUNDS, [c.name for c in trainer.columns], trainer.history)
     write_csv(folder / paths.CLIENTS, columns.names_in(columns.CLIENTS), trainer.client_history)
     write_model(folder / paths.MODEL, trainer)
     metrics = run_metrics(trainer) | {

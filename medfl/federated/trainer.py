@@ -68,6 +68,7 @@ class FederatedTrainer:
     """Runs a federation to its end.
 
     Attributes:
+        columns: those of ``rounds.csv``: every run's, then those of the links.
         history: one row per round, as in ``rounds.csv``.
         client_history: one row per client, fold and evaluated round, as in ``clients.csv``.
         status: ``running``, ``completed`` or ``diverged``.
@@ -100,6 +101,7 @@ class FederatedTrainer:
         self.clients = sorted(clients, key=lambda client: client.id)
         for client in self.clients:
             client.join(server)
+        self.columns = columns.rounds_columns(server.chain.columns)
         self.evaluator = Evaluator(server, self.clients, self.data)
         self.folder = Path(checkpoint_dir) if checkpoint_dir else None
         self.fingerprint, self.on_round = fingerprint, on_round

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from medfl.chain import Link, Message
 from medfl.registry import HyperParams
+from medfl.results.columns import Column
 
 if TYPE_CHECKING:
     from medfl.federated.client import FederatedClient
@@ -29,7 +30,9 @@ class NormClipping(Link):
         norm: float | None = Field(1.0, gt=0)
 
     stage = "clip"
-    columns: ClassVar[tuple[str, ...]] = ("clipped",)
+    columns: ClassVar[tuple[Column, ...]] = (
+        Column("clipped", "Share of messages that were clipped (%)", "%"),
+    )
 
     @property
     def idle(self) -> bool:

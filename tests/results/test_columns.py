@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+from federations import federation
 
 from medfl.errors import MedflError
+from medfl.privacy.clip import NormClipping
 from medfl.results import columns
 from medfl.results.columns import COLUMNS, Column, columns_in, names_in, rounds_columns
 from medfl.results.schema import Record
@@ -90,3 +92,13 @@ def test_numbers_as_readers_see_them():
     assert columns.MEGABYTES.format(0.012345) == "0.0123"
     rounds = next(c for c in COLUMNS if c.name == "rounds_to_target")
     assert rounds.format(12.25) == "12.2"
+
+
+def test_the_columns_of_a_runs_links_are_declared_before_its_first_round(monkeypatch):
+    trainer = federation(chain={"links": {"clip": {"norm": 1e-3}}}, rounds=1)
+    assert [column.name for column in trainer.columns] == [*names_in(columns.ROUNDS), "clipped"]
+    trainer.train()
+    assert trainer.history[1]["clipped"] == 1
+    monkeypatch.setattr(NormClipping, "columns", (Column("steps"),))
+    with pytest.raises(MedflError, match="has a column `steps` already"):
+        federation(chain={"links": {"clip": {"norm": 1e-3}}}, rounds=1)
