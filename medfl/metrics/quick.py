@@ -61,8 +61,9 @@ def evaluate(
 def _sensitivity(truth: Array, chosen: Array) -> Array:
     """Share (K,) of each class's samples that were found; NaN for a class without a sample."""
     positives = truth.sum(axis=0)
-    nothing = np.full(len(positives), np.nan)
-    return np.divide((truth & chosen).sum(axis=0), positives, out=nothing, where=positives > 0)
+    shares: Array = np.full(len(positives), np.nan)
+    np.divide((truth & chosen).sum(axis=0), positives, out=shares, where=positives > 0)
+    return shares
 
 
 def roc_auc(scores: Array, positive: Array) -> float:

@@ -26,7 +26,8 @@ class Point:
 def measured(rounds: pd.DataFrame, *columns: str) -> pd.DataFrame:
     """The rounds (rows of ``rounds.csv``) with a finite number in each of ``columns``."""
     numbers = rounds.reindex(columns=list(columns)).apply(pd.to_numeric).astype(float)
-    return rounds[np.isfinite(numbers).all(axis=1)]
+    found: pd.DataFrame = rounds[np.isfinite(numbers).all(axis=1)]
+    return found
 
 
 def mean_curve(histories: Sequence[pd.DataFrame], metric: str) -> list[Point]:
