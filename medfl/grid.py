@@ -14,6 +14,7 @@ from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain import check_chain
 from medfl.config import (
     NAME,
+    NUM_CLIENTS,
     SECTIONS,
     FederatedConfig,
     PartitionWord,
@@ -82,8 +83,8 @@ class DatasetSettings(Sections):
     num_clients: Whole | None = Field(None, ge=1)
 
 
-class GridConfig(Section):
-    """A params file: what is crossed with what, and the settings of every run."""
+class GridConfig(SplitConfig):
+    """A params file: what is crossed with what, and the settings of every split and run."""
 
     data_root: str | None = None
     work_root: str = Field(
@@ -101,11 +102,11 @@ class GridConfig(Section):
     partitions: list[PartitionWord] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
     seeds: list[Whole] = Field(min_length=1)
-    num_clients: Whole = Field(10, ge=1)
-    min_samples: Whole = 2
-    val_fraction: float = 0.15
-    test_fraction: float = 0.2
-    official_folds: bool = True
+    num_clients: Whole = Field(
+        NUM_CLIENTS,
+        ge=1,
+        description="clients of partitions that do not bring their own",
+    )
     run: Sections = Sections()
     dataset_settings: dict[str, DatasetSettings] = Field(default_factory=dict)
     arm_settings: dict[str, dict[str, Any]] = Field(
@@ -152,8 +153,7 @@ class GridConfig(Section):
 
     def split_config(self) -> SplitConfig:
         """The fold settings that every split of the grid shares."""
-        content = {key: getattr(self, key) for key in SplitConfig.model_fields}
-        return validate(SplitConfig, content, "its splits")
+        return SplitConfig(**{key: getattr(self, key) for key in SplitConfig.model_fields})
 
     def run_config(self, cell: Cell) -> FederatedConfig:
         """The whole configuration of one run: defaults ← dataset ← arm."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medfl.config import DEFAULTS
 from medfl.datasets.prepare import PathLike, place_of, prepare, resolve
 from medfl.partition import Split, make_split
 from medfl.store import Store
@@ -24,7 +25,7 @@ class MedicalDataLoader:
 
     def __init__(
         self,
-        dataset: str | CustomMedicalDataset = "phantom",
+        dataset: str | CustomMedicalDataset = DEFAULTS.dataset,
         data_root: PathLike | None = None,
         work_root: PathLike = "data",
         size: int | None = None,
@@ -54,9 +55,9 @@ class MedicalDataLoader:
 
     def create_federated_splits(
         self,
-        num_clients: int | None = 10,
-        partition: str = "dirichlet-0.5",
-        seed: int = 0,
+        num_clients: int | None = DEFAULTS.federated_learning.num_clients,
+        partition: str = DEFAULTS.partition,
+        seed: int = DEFAULTS.seed,
         **options: Any,
     ) -> Split:
         """Divide the dataset between clients; prepared first if need be.

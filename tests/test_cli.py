@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 import yaml
 
+from medfl import cli
 from medfl.cli import main
+from medfl.commands import options as option_words
+from medfl.config import DEFAULTS, FederatedLearning, Model, SplitConfig, Training
 from medfl.datasets.registry import get
+from medfl.grid import GridConfig
 from medfl.store import Sample, write_store
 from medfl.store.raw import RawData
 
@@ -265,3 +269,50 @@ def test_a_stopped_command_leaves_nothing_half_written(tmp_path, number):
     assert done.returncode == 128 + number
     assert done.stderr == "medfl: interrupted; the same command goes on where it stopped.\n"
     assert contents(tmp_path) == []
+
+
+def test_defaults_are_those_of_the_configuration():
+    """Options take type, default and words from the fields; only their names stand in commands."""
+    parse = cli._parser().parse_args
+    split = parse(["split", "x", "--partition", "iid", "--output", "o"])
+    benchmark = parse(["benchmark"])
+    for field, value in SplitConfig().model_dump().items():
+        assert getattr(split, field) == value, field
+    assert (split.seed, split.num_clients) == (0, None)
+    assert benchmark.num_clients == FederatedLearning().num_clients
+    assert benchmark.num_clients == GridConfig.model_fields["num_clients"].default
+    assert benchmark.rounds == FederatedLearning().rounds
+    assert (benchmark.local_epochs, benchmark.clients_per_round) == (1, None)
+    assert benchmark.model == Model().name
+    training = Training()
+    assert benchmark.batch_size == training.batch_size
+    assert benchmark.learning_rate == training.learning_rate
+    assert (benchmark.dataset, benchmark.seeds) == (["phantom"], [0])
+
+
+def test_a_default_follows_the_configuration(monkeypatch, capsys):
+    """Changed in the configuration, it is changed on the command line and in its help."""
+    changed = DEFAULTS.model_copy(
+        update={"training": Training(batch_size=7), "split": SplitConfig(official_folds=False)}
+    )
+    monkeypatch.setattr(option_words, "DEFAULTS", changed)
+    assert cli._parser().parse_args(["benchmark"]).batch_size == 7
+    command = ["split", "x", "--partition", "iid", "--output", "o"]
+    assert cli._parser().parse_args(command).official_folds is False
+    assert cli._parser().parse_args([*command, "--official-folds"]).official_folds is True
+    with pytest.raises(SystemExit):
+        cli._parser().parse_args(["benchmark", "--help"])
+    help_text = " ".join(capsys.readouterr().out.split())
+    assert "images in a step of a client (default: 7)" in help_text
+
+
+def test_help_waits_for_no_heavy_import():
+    code = (
+        "import sys; from medfl import cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "sys.exit(bool({'pydantic', 'numpy', 'torch', 'yaml'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0
+    assert b"benchmark" in done.stdout

@@ -17,6 +17,14 @@ def datasets(options: argparse.Namespace) -> None:
     print(as_json(entries) if options.json else as_table(entries, places))
 
 
+def datasets_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl datasets`."""
+    from medfl.commands import options
+
+    parser.add_argument("--json", action="store_true", help="all that is known, for programs")
+    options.places(parser)
+
+
 def prepare(options: argparse.Namespace) -> None:
     """Read a dataset's raw files into a store."""
     from medfl.datasets.prepare import prepare
@@ -37,6 +45,18 @@ def prepare(options: argparse.Namespace) -> None:
     print(f"{store.path}: {len(store)} images of {shape}, {len(store.info.classes)} classes")
 
 
+def prepare_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl prepare`."""
+    from medfl.commands import options
+
+    parser.add_argument("dataset", help="phantom, ham10000 … or <name>-<pixels>, or a YAML file")
+    parser.add_argument("--size", type=int, help="side of the square images, in pixels")
+    parser.add_argument("--force", action="store_true", help="make it again if it is there")
+    parser.add_argument("--output-dir", help="the store's folder; else <work-root>/prepared/<name>")
+    options.partial(parser)
+    options.places(parser)
+
+
 def inspect(options: argparse.Namespace) -> None:
     """Measure a dataset and write its card."""
     from medfl.card import build
@@ -53,6 +73,18 @@ def inspect(options: argparse.Namespace) -> None:
     print(f"{folder / 'card.html'}: open it in a browser; card.png is one page of it")
 
 
+def inspect_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl inspect`."""
+    from medfl.commands import options
+
+    parser.add_argument("dataset", help="as for prepare, or a store's folder; prepared if need be")
+    parser.add_argument("--output-dir", help="else <work-root>/cards/<name>")
+    parser.add_argument("--sample", type=int, default=8, help="pictures of each class and site")
+    parser.add_argument("--seed", type=int, default=0, help="which pictures are drawn")
+    options.partial(parser)
+    options.places(parser)
+
+
 def original(options: argparse.Namespace) -> None:
     """Show which file a hidden name means."""
     from medfl.datasets.original import originals
@@ -63,8 +95,18 @@ def original(options: argparse.Namespace) -> None:
     )
 
 
+def original_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl original`."""
+    from medfl.commands import options
+
+    parser.add_argument("dataset", help="your own, as for prepare")
+    parser.add_argument("name", help="f-…, a path with such parts, s…-… or p…-…")
+    options.places(parser)
+
+
 def split(options: argparse.Namespace) -> None:
     """Deal a store's samples to clients and folds."""
+    from medfl.config import SplitConfig
     from medfl.datasets.prepare import entry_of, store_path
     from medfl.partition.write import write_split
     from medfl.store import Store
@@ -75,10 +117,25 @@ def split(options: argparse.Namespace) -> None:
         options.num_clients,
         options.seed,
         options.output,
-        min_samples=options.min_samples,
-        val_fraction=options.val_fraction,
-        test_fraction=options.test_fraction,
-        official_folds=options.official_folds,
+        **{field: getattr(options, field) for field in SplitConfig.model_fields},
         dataset=entry_of(options.dataset),
     )
     print(f"{options.output}: {len(split.samples)} samples, {split.num_clients} clients")
+
+
+def split_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl split`."""
+    from medfl.commands import options
+    from medfl.config import SplitConfig
+
+    parser.add_argument("dataset")
+    parser.add_argument(
+        "--partition", required=True, help="iid, dirichlet-0.5, pathological-2, site …"
+    )
+    options.setting(parser, "seed", help="same seed, same split")
+    # No default: only a person knows how many hospitals there shall be, or that sites decide.
+    parser.add_argument("--num-clients", type=int, help="left out for `site`: one client a site")
+    for field in SplitConfig.model_fields:
+        options.setting(parser, f"split.{field}")
+    parser.add_argument("--output", required=True, help="the CSV file to write")
+    options.work_root(parser)

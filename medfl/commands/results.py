@@ -21,6 +21,12 @@ def aggregate(options: argparse.Namespace) -> None:
     print(f"{results}: summary.csv, metrics.json, tables/")
 
 
+def aggregate_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl aggregate`."""
+    grid_options(parser)
+    parser.add_argument("--partial", action="store_true", help="show missing runs as missing")
+
+
 def report(options: argparse.Namespace) -> None:
     """Draw a grid's figures and write report.html."""
     from medfl.grid import read_grid
@@ -37,6 +43,12 @@ def report(options: argparse.Namespace) -> None:
         settings=_settings(grid),
     )
     print(headline(results, folder))
+
+
+def grid_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl report`, and of all that reads a grid's results."""
+    parser.add_argument("--grid", default="params/default.yaml", help="the params file")
+    parser.add_argument("--results", help="holds runs/; else the grid's output_dir")
 
 
 def _settings(grid: GridConfig) -> dict[Cell, str]:

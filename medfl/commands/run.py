@@ -52,11 +52,64 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
+def run_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl run`."""
+    from medfl.commands import options
+
+    parser.add_argument("--config", help="a run file with sections federated_learning, model, …")
+    parser.add_argument("--grid", help="a params file; the run is named by the next four options")
+    for name in ("dataset", "partition", "arm"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--seed", type=int)
+    parser.add_argument("--output-dir", required=True, help="the run folder to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace a run of other settings")
+    parser.add_argument("--device", help="auto, cpu, cuda: instead of the configuration's")
+    options.partial(parser)
+    options.places(parser)
+
+
 def benchmark(options: argparse.Namespace) -> int:
     """Build a grid from the options and run all of it; Snakemake's exit status."""
     from medfl.launch import launch
 
     return launch(options)
+
+
+def benchmark_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl benchmark`."""
+    from medfl.commands import options
+    from medfl.config import DEFAULTS
+
+    words = options.words
+    add = parser.add_argument
+    add("--dataset", type=words, default=DEFAULTS.dataset, help="comma-separated")
+    add(
+        "--algorithms",
+        type=words,
+        default="centralized,local,fedavg,fedprox,fednova,scaffold,fedbn",
+        help="arms of params/algorithms.yaml, or my_package.module:MyClass; comma-separated",
+    )
+    learning = "federated_learning"
+    options.setting(parser, f"{learning}.num_clients", help="of partitions without sites")
+    add("--alpha", type=words, default="", help="Dirichlet alphas, comma-separated")
+    add("--partition", type=words, default="", help="partitions' words, comma-separated")
+    add("--seeds", type=options.numbers, default=str(DEFAULTS.seed), help="comma-separated")
+    options.setting(parser, f"{learning}.rounds")
+    epochs = DEFAULTS.federated_learning.default_epochs
+    options.setting(
+        parser, f"{learning}.local_epochs", default=epochs, help="passes over a client's data"
+    )
+    options.setting(parser, f"{learning}.clients_per_round")
+    options.setting(parser, "model.name", "--model")
+    options.setting(parser, "training.batch_size")
+    options.setting(parser, "training.learning_rate")
+    add("--output-dir", default="results/benchmark", help="tables and report go here")
+    add("--cores", default="all", help="processors to use")
+    add("--profile", help="a Snakemake profile, such as workflow/profiles/slurm")
+    add("--use-conda", action="store_true", help="run jobs in conda environments")
+    add("--dry-run", action="store_true", help="only show what would run")
+    options.partial(parser)
+    options.places(parser)
 
 
 def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]:

@@ -13,10 +13,11 @@ from pathlib import Path
 from medfl.config.augmentation import Augmentation
 from medfl.config.chain import ChainSettings
 from medfl.config.deciding import PLACE, deciding, neutral
-from medfl.config.run import SECTIONS, FederatedConfig
+from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
 from medfl.config.section import PartitionWord, Section, Whole, did_you_mean, validate
 from medfl.config.sections import (
     NAME,
+    NUM_CLIENTS,
     OWN,
     FederatedLearning,
     Keep,
@@ -27,7 +28,9 @@ from medfl.config.sections import (
 )
 
 __all__ = [
+    "DEFAULTS",
     "NAME",
+    "NUM_CLIENTS",
     "OWN",
     "PLACE",
     "SECTIONS",

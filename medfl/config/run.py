@@ -36,12 +36,12 @@ class FederatedConfig(Section):
 
     short_keys: ClassVar[frozenset[str]] = frozenset().union(*_SECTION_KEYS.values())
 
-    dataset: str = "phantom"
+    dataset: str = Field("phantom", description="<name> or <name>-<pixels>, as for `medfl prepare`")
     partition: PartitionWord = Field(
         "dirichlet-0.5", description="a built-in word, or my_package.module:MyPartition"
     )
     arm: str = Field("", description="the run's name in tables; the algorithm unless given")
-    seed: Whole = Field(0, ge=0)
+    seed: Whole = Field(0, ge=0, description="the same seed gives the same split and the same run")
     split: SplitConfig = SplitConfig()
     federated_learning: FederatedLearning = FederatedLearning()
     model: Model = Model()
@@ -88,3 +88,6 @@ class FederatedConfig(Section):
 
 def _as_dict(section: Any) -> dict[str, Any]:
     return section.model_dump() if isinstance(section, BaseModel) else dict(section)
+
+
+DEFAULTS = FederatedConfig()  # a run of which nothing is said

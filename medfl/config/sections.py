@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
@@ -20,22 +20,29 @@ def _name_or_class(word: str, example: str) -> str:
     return word
 
 
+NUM_CLIENTS = 10  # also a grid's, where null has no meaning
+
+
 class FederatedLearning(Section):
     """Who trains how much, and how the server averages."""
+
+    default_epochs: ClassVar[int] = 1  # where neither local_epochs nor local_steps is given
 
     algorithm: str = Field("fedavg", description="a registered name, or my_package.module:MyClass")
     algorithm_params: dict[str, Any] = Field(
         default_factory=dict, description="the algorithm's hyper-parameters"
     )
     num_clients: Whole | None = Field(
-        10, ge=1, description="clients; null for partition `site` (one a site)"
+        NUM_CLIENTS, ge=1, description="clients; null for partition `site` (one a site)"
     )
     clients_per_round: Whole | None = Field(
         None, ge=1, description="clients sampled each round; null for all"
     )
     rounds: Whole = Field(20, ge=1, description="communication rounds")
     local_epochs: Whole | None = Field(
-        None, ge=1, description="passes over a client's data a round (1 unless local_steps is set)"
+        None,
+        ge=1,
+        description="passes over a client's data in a round (1 unless local_steps is set)",
     )
     local_steps: Whole | None = Field(
         None, ge=1, description="optimiser steps a client a round, instead of local_epochs"
@@ -97,16 +104,16 @@ class Model(Section):
 class Training(Section):
     """The local optimiser and where it runs."""
 
-    batch_size: Whole = Field(32, ge=1)
+    batch_size: Whole = Field(32, ge=1, description="images in a step of a client")
     patch: Annotated[int, BeforeValidator(not_a_truth), Field(ge=8)] | list[Whole] | None = Field(
         None,
         description="train on random patches of this side (or these sides) and evaluate by a "
         "sliding window; null for whole images",
     )
-    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    learning_rate: float = Field(0.05, gt=0)
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="of the clients")
+    learning_rate: float = Field(0.05, gt=0, description="of the clients' optimiser")
     momentum: float = Field(0.0, ge=0, lt=1, description="of SGD")
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(0.0, ge=0, description="of the clients' optimiser")
     lr_schedule: Literal["constant", "cosine", "step", "exponential"] = Field(
         "constant", description="of the learning rate, over rounds"
     )
@@ -171,7 +178,7 @@ class Training(Section):
 class Privacy(Section):
     """Protection of the updates."""
 
-    mechanism: Literal["none"] = "none"
+    mechanism: Literal["none"] = Field("none", description="none so far")
 
 
 class Keep(Section):
@@ -188,8 +195,12 @@ class SplitConfig(Section):
     """How a dataset is divided into folds."""
 
     min_samples: Whole = Field(2, ge=1, description="training samples that every client must have")
-    val_fraction: float = Field(0.15, gt=0, lt=1)
-    test_fraction: float = Field(0.2, gt=0, lt=1)
+    val_fraction: float = Field(
+        0.15, gt=0, lt=1, description="part of all groups (patients) for validation"
+    )
+    test_fraction: float = Field(
+        0.2, gt=0, lt=1, description="part of all groups (patients) for the test"
+    )
     official_folds: bool = Field(True, description="keep the folds that a dataset brings")
 
     @model_validator(mode="after")

@@ -47,17 +47,17 @@ def store_path(dataset: str, work_root: PathLike = "data") -> Path:
 
     A path to a store's folder (one that ``prepare`` made with ``output_dir``) is itself the place.
     """
-    if _isplace_of(dataset):
+    if _is_place(dataset):
         return Path(dataset)
     return place_of(parse_dataset(dataset), work_root)
 
 
 def entry_of(dataset: str) -> Dataset | None:
     """The entry of a dataset word; None for a store's folder, whose dataset may be forgotten."""
-    return None if _isplace_of(dataset) else parse_dataset(dataset).dataset
+    return None if _is_place(dataset) else parse_dataset(dataset).dataset
 
 
-def _isplace_of(word: str) -> bool:
+def _is_place(word: str) -> bool:
     return os.sep in word and Path(word, DATASET).is_file()
 
 

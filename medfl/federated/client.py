@@ -152,7 +152,7 @@ class FederatedClient:
         """
         learning, training = self.server.config.federated_learning, self.training
         steps = learning.local_steps if epochs is None else None
-        epochs = epochs or (None if steps else learning.local_epochs or 1)
+        epochs = epochs or (None if steps else learning.local_epochs or learning.default_epochs)
         key = (self.server.round, self.id, purpose)
         generator = stream(self.server.config.seed, *key)
         # Dropout and the like draw from PyTorch's own generators.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medfl.config import did_you_mean
+from medfl.config import DEFAULTS, did_you_mean
 from medfl.errors import MedflError
 from medfl.files import write_csv
 from medfl.partition.clients import assign_clients
@@ -120,10 +120,10 @@ def make_split(
     num_clients: int | None,
     seed: int,
     *,
-    min_samples: int = 2,
-    val_fraction: float = 0.15,
-    test_fraction: float = 0.2,
-    official_folds: bool = True,
+    min_samples: int = DEFAULTS.split.min_samples,
+    val_fraction: float = DEFAULTS.split.val_fraction,
+    test_fraction: float = DEFAULTS.split.test_fraction,
+    official_folds: bool = DEFAULTS.split.official_folds,
     dataset: SplitsItself | None = None,
 ) -> Split:
     """Divide a store between clients and folds, by group, the same for the same arguments.

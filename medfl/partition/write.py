@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medfl.errors import MedflError
 from medfl.files import atomic_path
-from medfl.partition.custom import SplitsItself
 from medfl.partition.heterogeneity import heterogeneity
 from medfl.partition.split import Split, make_split, sidecar
 
@@ -23,12 +22,7 @@ def write_split(
     num_clients: int | None,
     seed: int,
     output: str | os.PathLike[str],
-    *,
-    min_samples: int = 2,
-    val_fraction: float = 0.15,
-    test_fraction: float = 0.2,
-    official_folds: bool = True,
-    dataset: SplitsItself | None = None,
+    **options: Any,
 ) -> Split:
     """Make a split and write ``<output>.csv``, its ``.heterogeneity.json`` and its ``.png``.
 
@@ -38,11 +32,7 @@ def write_split(
         num_clients: as in ``make_split``.
         seed: as in ``make_split``.
         output: the table, for example ``…/dirichlet-0.5/seed0.csv``.
-        min_samples: as in ``make_split``.
-        val_fraction: as in ``make_split``.
-        test_fraction: as in ``make_split``.
-        official_folds: as in ``make_split``.
-        dataset: as in ``make_split``.
+        **options: those of ``make_split``.
 
     Returns:
         The split.
@@ -55,17 +45,7 @@ def write_split(
     output = Path(output)
     if output.suffix != ".csv" or output.is_dir():
         raise MedflError(f"`{output}` must name the split's table, a file that ends in .csv.")
-    split = make_split(
-        store,
-        partition,
-        num_clients,
-        seed,
-        min_samples=min_samples,
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-        official_folds=official_folds,
-        dataset=dataset,
-    )
+    split = make_split(store, partition, num_clients, seed, **options)
     record = heterogeneity(split, store)
     # The contexts close from the right: all three are complete before the first is renamed, and
     # the table, by which the others are known to be there, comes last.
