@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from medfl import __version__
-from medfl.commands import data, results, run
+from medfl.commands import data, results, run, schema
 from medfl.errors import MedflError
 
 
@@ -127,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
         results.report,
         results.grid_options,
         "Draw a grid's figures and write report.html.",
+    )
+    command(
+        "schema",
+        schema.schema,
+        schema.schema_options,
+        "Write the JSON schemas by which editors complete and check YAML files.",
     )
     command(
         "benchmark",

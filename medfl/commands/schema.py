@@ -1,0 +1,18 @@
+"""`schema`: what editors need to complete and check the YAML files that a person writes."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def schema(options: argparse.Namespace) -> None:
+    """Write the JSON schemas."""
+    from medfl.json_schema import write_schemas
+
+    for path in write_schemas(options.output_dir):
+        print(path)
+
+
+def schema_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl schema`."""
+    parser.add_argument("--output-dir", default="schemas", help="the folder to write them to")

@@ -1,0 +1,196 @@
+"""JSON schemas of the files that a person writes, so that an editor completes and checks them.
+
+They are made from the models with which medfl itself reads these files. What a model leaves open,
+the registries fill in: algorithms with their hyper-parameters, networks, partitions. `medfl schema`
+writes them to ``schemas/``; a file names its own in its first line
+(``# yaml-language-server: $schema=../schemas/grid.json``).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from medfl.algorithms.registry import ALGORITHMS
+from medfl.config import OWN, SECTIONS, FederatedConfig
+from medfl.datasets.described.schema import Description
+from medfl.datasets.registry import published
+from medfl.files import write_json
+from medfl.grid import DECIDED, GridConfig
+from medfl.models.registry import MODELS
+from medfl.partition.registry import PARTITIONS
+
+Schema = dict[str, Any]
+
+DIALECT = "http://json-schema.org/draft-07/schema#"  # what editors' YAML support reads
+NUMBER = r"[-+]?[.0-9]+([eE][-+]?[0-9]+)?"
+# pydantic leaves its own names for these limits where a value may also be null.
+_LIMITS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
+
+
+def write_schemas(folder: str | Path) -> list[Path]:
+    """Write ``grid.json``, ``arms.json``, ``run.json`` and ``dataset.json``; give their paths."""
+    made = {"grid": grid(), "arms": arms(), "run": run(), "dataset": dataset()}
+    paths = [Path(folder, f"{name}.json") for name in made]
+    for path, schema in zip(paths, made.values(), strict=True):
+        write_json(path, schema)
+    return paths
+
+
+def run() -> Schema:
+    """A run file (`medfl run --config`)."""
+    schema = _of(FederatedConfig)
+    schema["properties"]["dataset"] |= _dataset_word()
+    schema["properties"]["partition"] |= _partition_word()
+    learning = schema["$defs"]["FederatedLearning"]
+    learning["properties"]["algorithm"] |= _name(ALGORITHMS)
+    del learning["properties"]["algorithm_params"]["additionalProperties"]
+    learning["allOf"] = [
+        _where(
+            {"algorithm": {"const": name}},
+            {"algorithm_params": _params(name)},
+            absent="algorithm" if name == learning["properties"]["algorithm"]["default"] else "",
+        )
+        for name in ALGORITHMS
+    ]
+    return _file("A run file", schema)
+
+
+def grid() -> Schema:
+    """A params file, such as ``params/default.yaml``."""
+    schema = _of(GridConfig)
+    definitions = schema["$defs"]
+    sections = _sections(definitions)
+    for name in ("Sections", "DatasetSettings"):
+        definitions[name]["properties"] |= sections
+    properties = schema["properties"]
+    properties["datasets"]["items"] = _dataset_word()
+    properties["partitions"]["items"] = _partition_word()
+    properties["arm_settings"]["additionalProperties"] = _arm(sections)
+    return _file("A params file", schema)
+
+
+def arms() -> Schema:
+    """The named arms, as ``params/algorithms.yaml``."""
+    definitions: Schema = {}
+    arm = _arm(_sections(definitions))
+    return _file(
+        "The arms of grids",
+        {"type": "object", "additionalProperties": arm, "minProperties": 1, "$defs": definitions},
+    )
+
+
+def dataset() -> Schema:
+    """A description of one's own data, ``params/datasets/<name>.yaml``."""
+    return _file("A description of a dataset", _of(Description))
+
+
+def _of(kind: type[BaseModel]) -> Schema:
+    schema = kind.model_json_schema(by_alias=True)
+    _tidy(schema)
+    model = schema["$defs"].get("Model", {})
+    if "name" in model.get("properties", {}):
+        model["properties"]["name"] |= _name(MODELS)
+    return schema
+
+
+def _tidy(node: Any) -> None:
+    """Leave out titles, which repeat the keys, and give limits the names that schemas have."""
+    if isinstance(node, list):
+        for item in node:
+            _tidy(item)
+    if not isinstance(node, dict):
+        return
+    if isinstance(node.get("title"), str):
+        del node["title"]
+    for ours, theirs in _LIMITS.items():
+        if isinstance(node.get(ours), int | float):
+            node[theirs] = node.pop(ours)
+    for value in node.values():
+        _tidy(value)
+
+
+def _file(title: str, schema: Schema) -> Schema:
+    return {"$schema": DIALECT, "title": f"{title} of medfl", **schema}
+
+
+def _sections(definitions: Schema) -> Schema:
+    """A reference to each section of a run, put into ``definitions``, without what grids decide."""
+    found = _of(FederatedConfig)["$defs"]
+    references = {}
+    for key, kind in SECTIONS.items():
+        section = copy.deepcopy(found[kind.__name__])
+        for decided in DECIDED:
+            section["properties"].pop(decided, None)
+        definitions[kind.__name__] = section
+        references[key] = {"$ref": f"#/$defs/{kind.__name__}"}
+    return references
+
+
+def _arm(sections: Mapping[str, Schema]) -> Schema:
+    """An algorithm with its hyper-parameters, and settings of this arm alone."""
+    return {
+        "type": "object",
+        "required": ["algorithm"],
+        "properties": {"algorithm": _name(ALGORITHMS), **sections},
+        "allOf": [
+            {
+                "if": {"properties": {"algorithm": {"const": name}}},
+                "then": {
+                    "properties": {
+                        "algorithm": True,
+                        **dict.fromkeys(sections, True),
+                        **_params(name)["properties"],
+                    },
+                    "additionalProperties": False,
+                },
+            }
+            for name in ALGORITHMS
+        ],
+    }
+
+
+def _params(algorithm: str) -> Schema:
+    schema = ALGORITHMS.load(algorithm).Params.model_json_schema()
+    _tidy(schema)
+    return {"properties": {}, **schema}
+
+
+def _where(given: Schema, then: Schema, absent: str = "") -> Schema:
+    """``then``, where the keys of ``given`` are so (or ``absent`` is not there)."""
+    condition: Schema = {"properties": given, "required": list(given)}
+    if absent:
+        condition = {"anyOf": [condition, {"not": {"required": [absent]}}]}
+    return {"if": condition, "then": {"properties": then}}
+
+
+def _name(registry: Any) -> Schema:
+    return {"anyOf": [{"enum": registry.available()}, {"type": "string", "pattern": f"^{OWN}$"}]}
+
+
+def _dataset_word() -> Schema:
+    """The catalog's names are offered; a description beside it may have any name."""
+    return {
+        "type": "string",
+        "anyOf": [{"enum": list(published())}, {"pattern": "^[A-Za-z0-9_./-]+$"}],
+    }
+
+
+def _partition_word() -> Schema:
+    values = {name: PARTITIONS.load(name).value for name in PARTITIONS}
+    examples = [
+        name if value is None else f"{name}-{value.example}" for name, value in values.items()
+    ]
+    with_value = "|".join(name for name, value in values.items() if value is not None)
+    return {
+        "type": "string",
+        "anyOf": [
+            {"enum": examples},
+            {"pattern": f"^({with_value})-{NUMBER}$"},
+            {"pattern": r"^[A-Za-z_][\w.]*[:.][A-Za-z_]\w*(-.+)?$"},
+        ],
+    }
