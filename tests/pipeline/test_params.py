@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from medfl.algorithms.registry import ALGORITHMS
+from medfl.config import SplitConfig
 from medfl.files import read_yaml
 from medfl.grid import read_arms, read_grid
 
@@ -27,11 +28,14 @@ def test_a_grid_is_valid_and_every_arm_takes_the_same_local_work(name, monkeypat
 
 
 @pytest.mark.parametrize("name", GRIDS)
-def test_a_grid_states_what_dvc_asks_for(name):
-    """DVC stops where a key that a stage names is not in the file; docs/pipeline.md swaps files."""
+def test_a_grid_need_not_repeat_defaults(name):
+    """DVC stops where a key that a stage names is not in the file: it names whole files only."""
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    (named,) = stages["split"]["do"]["params"]
-    assert set(named["params/default.yaml"]) <= set(read_yaml(ROOT / "params" / name))
+    for params in (stages["split"]["do"]["params"], stages["benchmark"]["params"]):
+        assert all(keys is None for named in params for keys in named.values())
+    content = read_yaml(ROOT / "params" / name)
+    for key, value in SplitConfig().model_dump().items():
+        assert content.get(key) != value, f"{key} is the default: leave it out"
 
 
 def test_every_algorithm_has_an_arm():

@@ -25,7 +25,6 @@ SETTINGS = {
     "partitions": ["iid", "dirichlet-0.5"],
     "seeds": [0],
     "num_clients": 3,
-    **{"min_samples": 2, "val_fraction": 0.15, "test_fraction": 0.2, "official_folds": True},
     "run": {
         "federated_learning": {"rounds": 1, "local_steps": 2},
         "training": {"batch_size": 16, "device": "cpu"},

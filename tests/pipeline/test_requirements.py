@@ -11,6 +11,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from medfl.grid import read_grid
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -48,9 +50,11 @@ def test_a_new_lock_is_a_new_conda_environment():
     assert f"# lock: {digest[:16]}\n" in script, "run `make lock`"
 
 
-def test_dvc_tracks_keys_that_the_grid_has():
-    grid = yaml.safe_load((ROOT / "params/default.yaml").read_text())
+def test_dvc_versions_the_folders_that_the_grid_names(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    grid = read_grid("params/default.yaml")
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    tracked = stages["split"]["do"]["params"][0]["params/default.yaml"]
-    assert set(tracked) <= set(grid)
-    assert grid["output_dir"] == "results"
+    assert list(stages["split"]["do"]["outs"][0]) == [f"{grid.splits_dir}/${{item}}"]
+    outs = [path for out in stages["benchmark"]["outs"] for path in out]
+    assert f"{grid.output_dir}/runs" in outs
+    assert all(path.startswith(f"{grid.output_dir}/") for path in outs)
