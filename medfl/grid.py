@@ -30,6 +30,7 @@ from medfl.files import read_yaml
 from medfl.models.registry import check_model
 from medfl.partition import parse_partition
 from medfl.partition.place import split_path
+from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
 
 
@@ -106,6 +107,11 @@ class GridConfig(SplitConfig):
         NUM_CLIENTS,
         ge=1,
         description="clients of partitions that do not bring their own",
+    )
+    figures: list[str] | None = Field(
+        None,
+        description="of the report: built-in names, or my_package.module:MyFigure; null for all "
+        "that are built in",
     )
     run: Sections = Sections()
     dataset_settings: dict[str, DatasetSettings] = Field(default_factory=dict)
@@ -204,6 +210,8 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
                 )
         for partition in grid.partitions:
             parse_partition(partition)
+        for figure in grid.figures or ():
+            FIGURES.check_name(figure)
         shared = read_arms(grid.arms_file) if grid.arms_file else {}
     arms = {**shared, **grid.arm_settings}
     for name in grid.arms:

@@ -23,6 +23,7 @@ from medfl.files import write_json
 from medfl.grid import DECIDED, GridConfig
 from medfl.models.registry import MODELS
 from medfl.partition.registry import PARTITIONS
+from medfl.report.plots.registry import FIGURES
 
 Schema = dict[str, Any]
 
@@ -70,6 +71,7 @@ def grid() -> Schema:
     properties = schema["properties"]
     properties["datasets"]["items"] = _dataset_word()
     properties["partitions"]["items"] = _partition_word()
+    properties["figures"]["anyOf"][0]["items"] = _name(FIGURES)
     properties["arm_settings"]["additionalProperties"] = _arm(sections)
     return _file("A params file", schema)
 

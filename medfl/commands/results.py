@@ -41,6 +41,7 @@ def report(options: argparse.Namespace) -> None:
         prepared_dir=Path(grid.work_root, "prepared"),
         configuration=_configuration(grid),
         settings=_settings(grid),
+        figures=grid.figures,
     )
     print(headline(results, folder))
 

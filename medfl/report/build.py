@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,7 @@ def build_report(
     prepared_dir: str | Path | None = None,
     configuration: Mapping[str, Any] | None = None,
     settings: Mapping[Any, str] | None = None,
+    figures: Sequence[str] | None = None,
 ) -> Results:
     """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
 
@@ -65,6 +66,7 @@ def build_report(
         prepared_dir: where ``<dataset>/dataset.yaml`` lie, for what the data are.
         configuration: the grid, to be shown as it is.
         settings: each cell's configuration fingerprint; a run under other settings is missing.
+        figures: which to draw, by name; all that are built in where it is None.
 
     Raises:
         MedflError: if not one run is there, or a record cannot be read.
@@ -74,11 +76,11 @@ def build_report(
 
     folder = Path(results_dir)
     results = Results(collect(cells, folder, partial=True, settings=settings))
-    figures = draw_figures(results, folder / paths.FIGURES)
+    pictures = draw_figures(results, folder / paths.FIGURES, figures)
     write_report(
         results,
         folder / paths.REPORT,
-        figures=figures,
+        figures=pictures,
         splits=splits or {},
         prepared_dir=Path(prepared_dir) if prepared_dir else None,
         configuration=configuration or {},

@@ -10,7 +10,7 @@ import yaml
 
 from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
-from medfl.pages.html import environment
+from medfl.pages.html import data_uri, environment
 from medfl.report import names
 from medfl.report.figures import Picture
 from medfl.report.findings import (
@@ -23,11 +23,13 @@ from medfl.report.findings import (
     rank_rows,
 )
 from medfl.report.origin import arm_rows, code_origin, input_hashes, of_edited_sources
+from medfl.report.plots.base import GridFigure
 from medfl.report.results import Results
 from medfl.report.tables import main_table, metric_table, metrics_with_values
 from medfl.results.collect import MISSING, PERSONAL, Run
 from medfl.results.schema import DIVERGED
 
+SHOWN = ("open", "folded")
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -76,6 +78,9 @@ def write_report(
             ),
         )
     )
+    for picture in figures:
+        if data_uri(picture.path) not in page:
+            raise MedflError(f"the report has no place for {picture.path}.")
     write_text(path, page)
 
 
@@ -86,10 +91,6 @@ def _dataset(
     splits: Mapping[tuple[str, str, int], Path],
     prepared_dir: Path | None,
 ) -> dict[str, Any]:
-    own = [picture for picture in figures if picture.dataset == dataset]
-    by_kind: dict[str, list[Picture]] = {}
-    for picture in own:
-        by_kind.setdefault(picture.kind, []).append(picture)
     found = findings(results, dataset)
     whole = overall(results, dataset) if len(results.partitions) > 1 else None
     return {
@@ -100,9 +101,26 @@ def _dataset(
         "tables": [
             metric_table(results, dataset, metric) for metric in metrics_with_values(results)
         ],
-        "pictures": by_kind,
+        "figures": _figures([one for one in figures if one.subject.dataset == dataset]),
         "splits": _split_pictures(results, dataset, splits),
     }
+
+
+def _figures(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    """The pictures of a dataset by figure, in the order in which they were drawn."""
+    sections: dict[GridFigure, list[Picture]] = {}
+    for picture in pictures:
+        sections.setdefault(picture.figure, []).append(picture)
+    for figure in sections:
+        if figure.shown not in SHOWN:
+            raise MedflError(
+                f"the report has no place for the figure {type(figure).__name__}, whose `shown` is "
+                f"{figure.shown!r}: it must be one of {', '.join(SHOWN)}."
+            )
+    return [
+        {"title": figure.title, "folded": figure.shown == "folded", "pictures": found}
+        for figure, found in sections.items()
+    ]
 
 
 def _card(prepared_dir: Path | None, dataset: str) -> dict[str, Any]:

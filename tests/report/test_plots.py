@@ -237,11 +237,11 @@ def test_all_pictures_are_drawn_as_png_and_svg_and_the_same_each_time(tmp_path, 
     results = Results(collect(cells, tmp_path, partial=True))
     one, two = tmp_path / "one", tmp_path / "two"
     pictures = draw_figures(results, one)
-    assert [(picture.kind, picture.partition) for picture in pictures] == [
-        ("convergence", "iid"),
-        ("confusion", "iid"),
-        ("clients", None),
-        ("traffic", None),
+    assert [picture.path.stem for picture in pictures] == [
+        "convergence_toy_iid",
+        "clients_toy",
+        "traffic_toy",
+        "confusion_toy_iid",
     ]
     draw_figures(results, two)
     names = sorted(path.name for path in one.iterdir())

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from medfl.report import names
+from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import panels, say_if_empty, styled
 from medfl.report.results import Results
 from medfl.results.collect import Run
@@ -23,6 +24,24 @@ def client_accuracies(run: Run) -> list[float]:
         return []
     tests = [client.test for client in run.record.clients.values()]
     return [test.accuracy for test in tests if test and test.accuracy is not None]
+
+
+class Clients(GridFigure):
+    """Every client's accuracy, in a line for each arm."""
+
+    title = "Fairness between clients"
+    needs = "finished runs whose clients have test samples"
+
+    def caption(self, subject: Subject) -> str:
+        """What dots, triangles and bars are."""
+        return (
+            f"{subject.place}: test accuracy of every client with every seed; the worst client of "
+            "each seed is a triangle, the black bar is the mean of clients."
+        )
+
+    def draw(self, subject: Subject) -> Figure:
+        """A panel for each partition; one without a finished run says so."""
+        return draw_clients(subject.results, subject.dataset, subject.labels)
 
 
 @styled

@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import panels, styled
 from medfl.report.results import Results
 
@@ -35,6 +36,38 @@ def mean_confusion(results: Results, dataset: str, partition: str, arm: str) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a row that is empty in every seed
         return np.nanmean(matrices, axis=0)
+
+
+class Confusion(GridFigure):
+    """Which class is taken for which, in a matrix for each arm."""
+
+    title = "Confusion matrices"
+    per = "partition"
+    needs = "finished runs of a dataset with one label an image"
+    shown = "folded"
+
+    def caption(self, subject: Subject) -> str:
+        """What rows and columns are."""
+        return (
+            f"{subject.place}: share of each true class (row) by predicted class (column), mean "
+            "over seeds. Grey rows: classes without test samples."
+        )
+
+    def draw(self, subject: Subject) -> Figure | None:
+        """One matrix for each arm that has one."""
+        assert subject.partition is not None
+        classes = class_names(subject.results, subject.dataset)
+        return draw_confusions(
+            subject.results, subject.dataset, subject.partition, classes, subject.labels
+        )
+
+
+def class_names(results: Results, dataset: str) -> list[str]:
+    """The classes of a dataset, in the order of its records' per-class metrics."""
+    for run in results.runs:
+        if run.dataset == dataset and run.test.per_class:
+            return list(run.test.per_class)
+    return []
 
 
 @styled

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from medfl.config import did_you_mean
 from medfl.errors import MedflError
 from medfl.report.curves import mean_curve, measured
+from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import ArmStyle, arm_styles, legend, styled
 from medfl.results import paths
 from medfl.results.columns import ROUNDS, columns_in
@@ -37,6 +38,37 @@ class Curve:
 
     finished: list[pd.DataFrame] = field(default_factory=list)
     stopped: list[pd.DataFrame] = field(default_factory=list)
+
+
+class Convergence(GridFigure):
+    """How accuracy grows over rounds and over traffic."""
+
+    title = "Convergence"
+    per = "partition"
+    needs = "runs, finished or diverged"
+
+    def caption(self, subject: Subject) -> str:
+        """What lines, bands and crosses are."""
+        return (
+            f"{subject.place}: test accuracy over rounds (left) and over traffic, logarithmic "
+            "(right). Line: mean over seeds; band: ± one standard deviation; thin line with a "
+            "cross: a run that diverged; level line in the right panel: an arm without traffic."
+        )
+
+    def draw(self, subject: Subject) -> Figure | None:
+        """Two panels with a line for each arm."""
+        assert subject.partition is not None
+        curves = {}
+        for arm in subject.results.arms:
+            there = subject.results.at(subject.dataset, subject.partition, arm)
+            runs = [run for run in there if run.record]
+            curves[arm] = Curve(
+                [read_rounds(run.folder) for run in runs if run.completed],
+                [read_rounds(run.folder) for run in runs if not run.completed],
+            )
+        if not any(curve.finished or curve.stopped for curve in curves.values()):
+            return None
+        return draw(curves, subject.styles, title=subject.place, labels=subject.labels)
 
 
 def plot_convergence(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from medfl.report import names
+from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.convergence import log_ticks
 from medfl.report.plots.style import ArmStyle, legend, panels, say_if_empty, styled
 from medfl.report.results import Results
@@ -18,6 +19,42 @@ from medfl.report.statistics import Summary
 from medfl.results.columns import ACCURACY, MEGABYTES
 
 POINT = 1 / 72
+
+
+class Traffic(GridFigure):
+    """What accuracy costs in bytes."""
+
+    title = "Accuracy and traffic"
+    needs = "finished runs"
+
+    def caption(self, subject: Subject) -> str:
+        """What points and level lines are."""
+        return (
+            f"{subject.place}: test accuracy against the traffic of a whole run, mean ± standard "
+            "deviation over seeds; level lines: arms without traffic."
+        )
+
+    def draw(self, subject: Subject) -> Figure:
+        """A panel for each partition; one without a finished run says so."""
+        return draw_traffic(subject.results, subject.dataset, subject.styles, subject.labels)
+
+
+class Heterogeneity(GridFigure):
+    """What accuracy loses where clients differ more."""
+
+    title = "Accuracy and heterogeneity"
+    needs = "two partitions or more whose splits say how far apart the clients' labels are"
+
+    def caption(self, subject: Subject) -> str:
+        """What the axes are."""
+        return (
+            f"{subject.place}: test accuracy against the mean Jensen–Shannon distance between the "
+            "clients' label distributions, mean ± standard deviation over seeds."
+        )
+
+    def draw(self, subject: Subject) -> Figure | None:
+        """One panel of all partitions."""
+        return draw_heterogeneity(subject.results, subject.dataset, subject.styles, subject.labels)
 
 
 @styled

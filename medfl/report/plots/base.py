@@ -1,0 +1,74 @@
+"""What a figure of the report is: a title, a caption, what it needs, and how it is drawn."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from matplotlib.figure import Figure
+
+from medfl.partition import partition_title
+from medfl.report.plots.style import ArmStyle
+from medfl.report.results import Results
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Which runs a picture is of, and how their arms look.
+
+    Attributes:
+        results: the runs of a grid.
+        dataset: the one that the picture is of.
+        partition: likewise; None for a picture of all partitions.
+        styles: how each arm is drawn, in every picture alike.
+        labels: what each arm is called there.
+    """
+
+    results: Results
+    dataset: str
+    partition: str | None = None
+    styles: dict[str, ArmStyle] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What it is of, within its dataset."""
+        return partition_title(self.partition) if self.partition else self.dataset
+
+    @property
+    def place(self) -> str:
+        """What it is of, in full."""
+        return f"{self.dataset}, {self.title}" if self.partition else self.dataset
+
+
+class GridFigure(ABC):
+    """One kind of picture of a grid's results.
+
+    Class attributes:
+        title: the heading above its pictures.
+        per: whether there is one for each partition, or one for a whole dataset.
+        needs: what the runs must have for it, in words; a picture without that is left out.
+        shown: whether the page shows all of its pictures at once, or one after a click on its
+            name, where they are many or large.
+    """
+
+    title: ClassVar[str]
+    per: ClassVar[Literal["partition", "dataset"]] = "dataset"
+    needs: ClassVar[str]
+    shown: ClassVar[Literal["open", "folded"]] = "open"
+
+    @abstractmethod
+    def caption(self, subject: Subject) -> str:
+        """What the picture shows and how it is read, in a sentence or two below it."""
+
+    @abstractmethod
+    def draw(self, subject: Subject) -> Figure | None:
+        """The picture; None where the runs do not have what it needs."""
+
+    def subjects(self, results: Results, dataset: str, **look: Any) -> list[Subject]:
+        """All of a dataset that there is a picture of."""
+        parts: list[str | None] = [None]
+        if self.per == "partition":
+            parts = [*results.partitions]
+        return [Subject(results, dataset, part, **look) for part in parts]

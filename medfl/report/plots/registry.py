@@ -1,0 +1,23 @@
+"""The figures of the report by name, in the order of the page. Importing this draws nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from medfl.registry import Registry
+
+if TYPE_CHECKING:
+    from medfl.report.plots.base import GridFigure
+
+FIGURES: Registry[type[GridFigure]] = Registry(
+    "figure",
+    package="medfl.report.plots",
+    base="medfl.report.plots.base:GridFigure",
+    names={
+        "convergence": "convergence:Convergence",
+        "clients": "clients:Clients",
+        "traffic": "tradeoff:Traffic",
+        "heterogeneity": "tradeoff:Heterogeneity",
+        "confusion": "confusion:Confusion",
+    },
+)

@@ -1,0 +1,158 @@
+"""Each figure by itself, the page that shows all of them, and a person's own."""
+
+from __future__ import annotations
+
+import html
+import sys
+from dataclasses import replace
+
+import pytest
+from matplotlib.figure import Figure
+
+from medfl.errors import MedflError
+from medfl.grid import load_grid
+from medfl.report.build import build_report
+from medfl.report.figures import Picture, draw_figures
+from medfl.report.html import write_report
+from medfl.report.plots.base import GridFigure, Subject
+from medfl.report.plots.registry import FIGURES
+from medfl.report.plots.style import arm_styles
+from medfl.report.results import Results
+from medfl.results.collect import collect
+
+OWN = """
+from matplotlib.figure import Figure
+from medfl.report.plots.base import GridFigure
+
+class Seeds(GridFigure):
+    title = "How many seeds"
+    needs = "runs"
+
+    def caption(self, subject):
+        return f"{subject.place}: how many runs there are in all, as a single dot."
+
+    def draw(self, subject):
+        figure = Figure()
+        figure.subplots().plot([0], [len(subject.results.runs)], "o")
+        return figure
+"""
+# What each figure shows of the made-up grid, counted by hand: axes in use, without colour bars.
+PANELS = {"convergence": 2, "clients": 2, "traffic": 2, "heterogeneity": 1, "confusion": 5}
+
+
+def test_every_figure_is_in_this_suite():
+    assert set(PANELS) == set(FIGURES)
+
+
+def subject_of(figure: GridFigure, results: Results) -> Subject:
+    return figure.subjects(results, "toy", styles=arm_styles(results.arms), labels={})[0]
+
+
+@pytest.mark.parametrize("name", FIGURES.available())
+def test_a_figure_has_words_and_draws_what_it_needs(name, results_dir, cells):
+    figure = FIGURES.load(name)()
+    assert figure.title
+    assert figure.needs
+    assert figure.__doc__
+    results = Results(collect(cells, results_dir))
+    subjects = figure.subjects(results, "toy", styles=arm_styles(results.arms), labels={})
+    assert [one.partition for one in subjects] == {
+        "partition": ["iid", "dirichlet-0.5"],
+        "dataset": [None],
+    }[figure.per]
+    drawn = figure.draw(subjects[0])
+    in_use = [axis for axis in drawn.axes if axis.get_visible() and axis.get_label() == ""]
+    assert len(in_use) == PANELS[name]
+    caption = figure.caption(subjects[0])
+    assert caption.startswith("toy, IID:" if figure.per == "partition" else "toy:")
+    assert caption.endswith(".")
+
+
+@pytest.mark.parametrize("name", FIGURES.available())
+def test_without_a_run_a_figure_is_left_out_or_says_that_it_is_empty(name, tmp_path, fake):
+    cell = fake.Cell("toy", "iid", "fedavg", 0)
+    other = fake.Cell("toy", "dirichlet-0.5", "fedavg", 0)
+    fake.write_run(tmp_path, cell, [0.3, 0.5])
+    results = Results(collect([cell, other], tmp_path, partial=True))
+    figure = FIGURES.load(name)()
+    subject = subject_of(figure, results)
+    if figure.per == "partition":
+        assert figure.draw(replace(subject, partition="dirichlet-0.5")) is None
+    elif name == "heterogeneity":
+        assert figure.draw(subject) is None
+    else:
+        empty = figure.draw(subject).axes[1]
+        assert [text.get_text() for text in empty.texts] == ["no finished run"]
+
+
+def test_the_page_shows_every_figure_with_its_title_and_caption(results_dir, cells):
+    results = build_report(cells, results_dir)
+    page = html.unescape((results_dir / "report.html").read_text(encoding="utf-8"))
+    for name in FIGURES:
+        figure = FIGURES.load(name)()
+        assert f"<h3>{figure.title}</h3>" in page
+        for subject in figure.subjects(results, "toy"):
+            assert f"<figcaption>{figure.caption(subject)}</figcaption>" in page
+            stem = "_".join(filter(None, (name, "toy", subject.partition)))
+            assert (results_dir / f"figures/{stem}.svg").exists()
+
+
+class Odd(GridFigure):
+    title, needs, shown = "Odd", "nothing", "somewhere"  # type: ignore[assignment]
+
+    def caption(self, subject):
+        return "A figure whose place the page does not know."
+
+    def draw(self, subject):
+        return Figure()
+
+
+def test_the_page_refuses_a_figure_that_it_has_no_place_for(results_dir, cells):
+    results = Results(collect(cells, results_dir))
+    drawn = draw_figures(results, results_dir / "figures", ["clients"])
+    odd = Odd()
+    page = results_dir / "report.html"
+
+    def write(*pictures):
+        options = {"splits": {}, "prepared_dir": None, "configuration": {}}
+        write_report(results, page, figures=pictures, **options)
+
+    write(*drawn)
+    page.unlink()
+    with pytest.raises(MedflError, match="no place for the figure Odd, whose `shown` is 'somewhe"):
+        write(*drawn, Picture(drawn[0].path, odd, Subject(results, "toy")))
+    with pytest.raises(MedflError, match=r"no place for .*clients_toy.png"):
+        write(replace(drawn[0], subject=Subject(results, "another dataset")))
+    assert not page.exists()
+
+
+def test_a_persons_own_figure(results_dir, cells, tmp_path, monkeypatch):
+    (tmp_path / "my_plots.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    build_report(cells, results_dir, figures=["clients", "my_plots:Seeds"])
+    written = sorted(path.name for path in (results_dir / "figures").glob("*.png"))
+    assert written == ["Seeds_toy.png", "clients_toy.png"]
+    page = (results_dir / "report.html").read_text(encoding="utf-8")
+    assert "<h3>How many seeds</h3>" in page
+    assert "<h3>Convergence</h3>" not in page
+    with pytest.raises(MedflError, match="two figures are called Seeds"):
+        draw_figures(Results(collect(cells, results_dir)), tmp_path, ["my_plots:Seeds"] * 2)
+    with pytest.raises(MedflError, match="the figure `my_plots:Sed` cannot be loaded"):
+        draw_figures(Results(collect(cells, results_dir)), tmp_path, ["my_plots:Sed"])
+    sys.modules.pop("my_plots")
+
+
+def test_a_grid_chooses_its_figures():
+    content = {
+        "arms_file": None,
+        "arm_settings": {"fedavg": {"algorithm": "fedavg"}},
+        "datasets": ["phantom"],
+        "partitions": ["iid"],
+        "arms": ["fedavg"],
+        "seeds": [0],
+    }
+    assert load_grid(content).figures is None
+    assert load_grid({**content, "figures": ["clients", "my:Own"]}).figures == ["clients", "my:Own"]
+    with pytest.raises(MedflError, match="unknown figure `client`; did you mean `clients`"):
+        load_grid({**content, "figures": ["client"]})
