@@ -101,7 +101,10 @@ def _of(kind: type[BaseModel]) -> Schema:
 
 
 def _tidy(node: Any) -> None:
-    """Leave out titles, which repeat the keys, and give limits the names that schemas have."""
+    """Leave out what says nothing to an editor, and give limits the names that schemas have.
+
+    That is titles, which repeat the keys, and our own marks of keys (``medfl.config.deciding``).
+    """
     if isinstance(node, list):
         for item in node:
             _tidy(item)
@@ -109,6 +112,9 @@ def _tidy(node: Any) -> None:
         return
     if isinstance(node.get("title"), str):
         del node["title"]
+    if "type" in node or "anyOf" in node:
+        for mark in ("decides", "neutral"):
+            node.pop(mark, None)
     for ours, theirs in _LIMITS.items():
         if isinstance(node.get(ours), int | float):
             node[theirs] = node.pop(ours)
