@@ -5,9 +5,16 @@
 #   snakemake --cores all partial                              tables of the runs that are there
 #
 # Every step is one `medfl` command, so it also runs by hand. Names, defaults and checks of the
-# grid live in medfl/grid.py; this file only turns the grid into file names.
+# grid live in medfl/grid.py, what the rules ask of it in medfl/workflow.py.
 
+import os
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
+
+from medfl.errors import MedflError
+from medfl.results import paths
+from medfl.workflow import Workflow
 
 min_version("9.27")
 
@@ -18,7 +25,17 @@ if not workflow.overwrite_configfiles:
     configfile: "params/default.yaml"
 
 
-include: "rules/common.smk"
+try:
+    FLOW = Workflow.open(
+        workflow.overwrite_configfiles or workflow.configfiles,
+        config,
+        changed=bool(workflow.config_settings.config),
+    )
+except MedflError as error:
+    raise WorkflowError(str(error))
+
+os.environ.update(FLOW.environment(workflow.basedir))
+GRID = FLOW.grid
 
 
 pathvars:
@@ -68,12 +85,12 @@ rule all:
 
 rule prepared:
     input:
-        STORES,
+        FLOW.stores,
 
 
 rule splits:
     input:
-        SPLITS,
+        FLOW.splits(),
 
 
 # `splits_<dataset>`: the stages of dvc.yaml.
@@ -83,10 +100,10 @@ for dataset in GRID.datasets:
         name:
             f"splits_{dataset}"
         input:
-            [path for path in SPLITS if Path(path).parts[-4] == dataset],
+            FLOW.splits(dataset),
         localrule: True
 
 
 rule runs:
     input:
-        RUNS,
+        FLOW.runs,

@@ -3,7 +3,7 @@
 
 rule aggregate:
     input:
-        RUNS,
+        FLOW.runs,
     output:
         summary=report(
             "<results>/summary.csv",
@@ -26,8 +26,8 @@ rule aggregate:
         "../workflow/envs/medfl.yaml"
     params:
         folder=subpath(output.summary, parent=True),
-        code=source_sha("medfl.report"),
-        names=grid_names(),
+        code=FLOW.tables_code,
+        names=FLOW.order,
     shell:
         'medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} > {log:q} 2>&1'
 

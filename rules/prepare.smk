@@ -3,7 +3,7 @@
 
 rule prepare:
     input:
-        lambda wildcards: DESCRIBED.get(wildcards.dataset, []),
+        FLOW.description,
     output:
         info="<store>/dataset.yaml",
         samples="<store>/samples.csv",
@@ -15,7 +15,7 @@ rule prepare:
     conda:
         "../workflow/envs/medfl.yaml"
     params:
-        code=lambda wildcards: dataset_sha(wildcards.dataset, PLACES),
-        options=prepare_options(),
+        code=FLOW.store_code,
+        options=FLOW.prepare_options,
     shell:
         "medfl prepare {wildcards.dataset} {params.options:q} --force > {log:q} 2>&1"

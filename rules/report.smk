@@ -4,7 +4,7 @@
 rule report:
     input:
         rules.aggregate.output,
-        SPLITS,
+        FLOW.splits(),
     output:
         html=report(
             "<results>/report.html",
@@ -25,7 +25,8 @@ rule report:
         "../workflow/envs/medfl.yaml"
     params:
         folder=subpath(output.html, parent=True),
-        code=source_sha("medfl.report", "medfl.pages"),
-        names=grid_names(),
+        code=FLOW.report_code,
+        names=FLOW.order,
+        figures=GRID.figures,
     shell:
         'medfl report --grid "$MEDFL_GRID" --results {params.folder:q} > {log:q} 2>&1'

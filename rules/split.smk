@@ -23,11 +23,10 @@ rule split:
     conda:
         "../workflow/envs/medfl.yaml"
     params:
-        code=lambda wildcards: split_code(wildcards.partition).identity,
-        clients=clients_option,
-        folds=folds_options(),
+        code=FLOW.split_code,
+        options=FLOW.split_options,
         work=subpath(input[0], ancestor=3),
     shell:
         "medfl split {wildcards.dataset} --partition {wildcards.partition}"
-        " --seed {wildcards.seed} {params.clients} {params.folds} --work-root {params.work:q}"
+        " --seed {wildcards.seed} {params.options} --work-root {params.work:q}"
         " --output {output.csv:q} > {log:q} 2>&1"

@@ -2,22 +2,21 @@
 
 # Snakemake counts GPUs but does not say which one a job got: `medfl run` takes a free slot itself.
 # `setdefault` sets a limit that `--resources gpu=N` and profiles override.
-GPU = int(GPU_SLOTS > 0 and GRID.run.training.get("device", "auto") != "cpu")
-if GPU:
-    workflow.global_resources.setdefault("gpu", GPU_SLOTS)
+if FLOW.gpu_slots:
+    workflow.global_resources.setdefault("gpu", FLOW.gpu_slots)
 
 
 rule train:
     input:
         # `ancient`: the split is remade whenever the store changes, so here it need only be there.
         store=ancient("<store>/dataset.yaml"),
-        split=split_file,
+        split=FLOW.split_file,
     output:
         metrics=f"<run>/{paths.RECORD}",
         config=f"<run>/{paths.CONFIG}",
         rounds=f"<run>/{paths.ROUNDS}",
         clients=f"<run>/{paths.CLIENTS}",
-        predictions=[f"<run>/{paths.PREDICTIONS}"] if KEEPS_PREDICTIONS else [],
+        predictions=[f"<run>/{paths.PREDICTIONS}"] if FLOW.keeps_predictions else [],
     log:
         "<logs>/train/{dataset}/{partition}/{arm}/seed{seed}.log",
     benchmark:
@@ -26,12 +25,12 @@ rule train:
         "../workflow/envs/medfl.yaml"
     threads: 1
     resources:
-        gpu=GPU,
+        gpu=int(FLOW.gpu_slots > 0),
     params:
         folder=subpath(output.metrics, parent=True),
         # Code that gives other numbers, and other settings of this arm, redo the runs they touch.
-        code=lambda wildcards: run_code(run_config(wildcards)).identity,
-        settings=lambda wildcards: fingerprint(run_config(wildcards)),
+        code=FLOW.run_code,
+        settings=FLOW.run_settings,
     shell:
         'medfl run --grid "$MEDFL_GRID" --dataset {wildcards.dataset}'
         " --partition {wildcards.partition} --arm {wildcards.arm} --seed {wildcards.seed}"

@@ -1,0 +1,243 @@
+"""What the Snakefile asks: the validated grid as file names, parameters of rules and options.
+
+Snakemake decides what runs; this says what there is to run. A rule's parameters hold all that makes
+its outputs stale: the code, by its hash or its results versions, and the settings. So Snakemake
+makes again what an edit touches and nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from medfl.config import FederatedConfig, data_root
+from medfl.datasets.base import Places
+from medfl.datasets.code import dataset_sha
+from medfl.datasets.edited import stamp
+from medfl.datasets.prepare import store_path
+from medfl.datasets.registry import parse_dataset
+from medfl.errors import MedflError
+from medfl.federated.code import run_code
+from medfl.federated.fingerprint import fingerprint
+from medfl.files import read_yaml, sha256_file, write_text
+from medfl.gpu import jobs_per_gpu, visible_gpus
+from medfl.grid import Cell, GridConfig, load_grid
+from medfl.partition.code import split_code
+from medfl.partition.place import dealing
+from medfl.report.plots.registry import FIGURES
+from medfl.results import paths
+from medfl.sources import source_sha
+from medfl.store import DATASET
+
+SCRATCH = Path(".snakemake")
+
+
+class Wildcards(Protocol):
+    """The parts of a path that Snakemake found; a rule has those that its outputs name."""
+
+    dataset: str
+    partition: str
+    dealing: str
+    arm: str
+    seed: str
+
+
+@dataclass(frozen=True, eq=False)
+class Workflow:
+    """A grid, as the rules see it; ``open`` makes one.
+
+    Attributes:
+        grid: the grid, checked as a whole.
+        file: the params file to name to the commands.
+        places: where raw data may lie.
+        described: for each described dataset a file that is newer than its store where the
+            description was edited since.
+        gpu_slots: how many runs may hold a GPU at one time; 0 where there is none, or the grid
+            wants none.
+    """
+
+    grid: GridConfig
+    file: Path
+    places: Places
+    described: Mapping[str, Path]
+    gpu_slots: int
+    _configs: dict[Cell, FederatedConfig] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def open(
+        cls, files: Sequence[str | Path], config: Mapping[str, Any], changed: bool = False
+    ) -> Workflow:
+        """Check the grid that Snakemake has read.
+
+        Args:
+            files: the params files that were named; one.
+            config: what Snakemake made of them and of ``--config``.
+            changed: whether ``--config`` changed something. The commands then read the result from
+                a file of its own.
+
+        Raises:
+            MedflError: several files, a key that stands twice, anything wrong with the grid or a
+                description, or MEDFL_JOBS_PER_GPU is no number.
+        """
+        if len(files) > 1:
+            raise MedflError("--configfile: name one grid; several would be merged key by key.")
+        read_yaml(files[0])  # refuses a key that stands twice, which Snakemake's reader lets pass
+        grid = load_grid(config, str(files[0]))
+        file = _write(grid) if changed else Path(files[0])
+        places = Places(data_root(grid.data_root), Path(grid.work_root))
+        described = {}
+        for dataset in grid.datasets:
+            entry, noted = parse_dataset(dataset).dataset, SCRATCH / "described" / dataset
+            made = stamp(store_path(dataset, grid.work_root), entry, places, noted)
+            if made is not None:
+                described[dataset] = made
+        wanted = grid.run.training.get("device") != "cpu"
+        slots = len(visible_gpus()) * jobs_per_gpu()
+        return cls(grid, file, places, described, slots if wanted else 0)
+
+    def environment(self, checkout: str | Path) -> dict[str, str]:
+        """Variables for the commands' shells.
+
+        The grid's file stands here and in no rule's parameters: in which file a run's settings
+        stand changes nothing. Where no environment is activated, the commands beside this
+        interpreter are still found, last.
+
+        Args:
+            checkout: where the Snakefile lies; conda environments install medfl from there.
+        """
+        here = str(Path(sys.executable).parent)
+        return {
+            "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), here]),
+            "MEDFL_GRID": str(self.file),
+            "MEDFL_SOURCE": str(checkout),
+        }
+
+    # --- What there is to make.
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """Every run of the grid."""
+        return self.grid.cells()
+
+    @cached_property
+    def stores(self) -> list[str]:
+        """The file of each prepared dataset that is written last."""
+        grid = self.grid
+        return [str(store_path(word, grid.work_root) / DATASET) for word in grid.datasets]
+
+    @cached_property
+    def runs(self) -> list[str]:
+        """The record of each run."""
+        return [str(cell.folder(self.grid.output_dir) / paths.RECORD) for cell in self.cells]
+
+    @cached_property
+    def keeps_predictions(self) -> bool:
+        """Whether every run keeps its predictions: what only some make cannot be promised."""
+        first = [cell for cell in self.cells if cell.seed == self.grid.seeds[0]]
+        return all(self.grid.run_config(cell).keep.predictions for cell in first)
+
+    def splits(self, dataset: str = "") -> list[str]:
+        """The table of each split, of one dataset or of all."""
+        cells = [cell for cell in self.cells if dataset in ("", cell.dataset)]
+        return sorted({str(self.grid.split_path(cell)) for cell in cells})
+
+    @property
+    def order(self) -> list[list[str] | list[int]]:
+        """The order of rows and columns in tables."""
+        grid = self.grid
+        return [grid.datasets, grid.partitions, grid.arms, grid.seeds]
+
+    # --- Inputs and parameters of the rules.
+
+    def description(self, wildcards: Wildcards) -> list[str]:
+        """What a store is made by besides raw data: of one's own data, their description."""
+        found = self.described.get(wildcards.dataset)
+        return [] if found is None else [str(found)]
+
+    def store_code(self, wildcards: Wildcards) -> str:
+        """Hash of what prepares a dataset."""
+        return dataset_sha(wildcards.dataset, self.places)
+
+    @property
+    def prepare_options(self) -> list[str]:
+        """Options of `medfl prepare`."""
+        root = ["--data-root", self.grid.data_root] if self.grid.data_root else []
+        partial = ["--allow-partial"] if self.grid.allow_partial else []
+        return [*root, "--work-root", self.grid.work_root, *partial]
+
+    def split_code(self, wildcards: Wildcards) -> str:
+        """The code of a split, a person's own partition included."""
+        return split_code(wildcards.partition).identity
+
+    def split_options(self, wildcards: Wildcards) -> list[str]:
+        """Options of `medfl split`: the number of clients and the folds.
+
+        Raises:
+            MedflError: the path names a split that this grid would deal in another way.
+        """
+        folds = self.grid.split_config()
+        number = self.grid.clients(wildcards.dataset, wildcards.partition)
+        dealt = dealing(number, folds)
+        if wildcards.dealing != dealt:
+            raise MedflError(
+                f"this grid deals {wildcards.dataset}/{wildcards.partition} as {dealt}, not as "
+                f"{wildcards.dealing}: name a grid that does with --configfile."
+            )
+        options = [] if number is None else ["--num-clients", str(number)]
+        for name, value in folds.model_dump().items():
+            option = name.replace("_", "-")
+            if isinstance(value, bool):
+                options += [] if value else [f"--no-{option}"]
+            else:
+                options += [f"--{option}", str(value)]
+        return options
+
+    def split_file(self, wildcards: Wildcards) -> str:
+        """The split of a run."""
+        return str(self.grid.split_path(self._cell(wildcards)))
+
+    def run_code(self, wildcards: Wildcards) -> str:
+        """The code of a run: what its algorithm, network and partition are written in, and more."""
+        return run_code(self._config(wildcards)).identity
+
+    def run_settings(self, wildcards: Wildcards) -> str:
+        """Hash of all settings that decide a run."""
+        return fingerprint(self._config(wildcards))
+
+    @property
+    def tables_code(self) -> str:
+        """Hash of the sources of summary and tables."""
+        return source_sha("medfl.report")
+
+    @property
+    def report_code(self) -> str:
+        """Hash of the sources of figures and page, a person's own figures included."""
+        chosen = self.grid.figures or []
+        files = [path for name in chosen for path in FIGURES.sources(name).files]
+        own = map(sha256_file, files)
+        return " ".join([source_sha("medfl.report", "medfl.pages"), *own])
+
+    def _cell(self, wildcards: Wildcards) -> Cell:
+        return Cell(wildcards.dataset, wildcards.partition, wildcards.arm, int(wildcards.seed))
+
+    def _config(self, wildcards: Wildcards) -> FederatedConfig:
+        """A run's configuration; Snakemake asks several times for each, and checking one costs."""
+        cell = self._cell(wildcards)
+        if cell not in self._configs:
+            self._configs[cell] = self.grid.run_config(cell)
+        return self._configs[cell]
+
+
+def _write(grid: GridConfig) -> Path:
+    text = yaml.safe_dump(grid.model_dump(mode="json"), sort_keys=False)
+    file = SCRATCH / f"grid-{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml"
+    write_text(file, text)
+    return file

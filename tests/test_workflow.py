@@ -1,0 +1,208 @@
+"""What the Snakefile asks of a grid, without Snakemake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from medfl.errors import MedflError
+from medfl.federated.fingerprint import fingerprint
+from medfl.grid import Cell, read_grid
+from medfl.partition.code import split_code
+from medfl.sources import source_sha
+from medfl.workflow import Workflow
+
+GRID = {
+    "arms_file": None,
+    "arm_settings": {
+        "fedavg": {"algorithm": "fedavg"},
+        "prox": {"algorithm": "fedprox", "mu": 0.1},
+    },
+    "datasets": ["phantom", "ham10000-32"],
+    "partitions": ["iid", "site"],
+    "arms": ["fedavg", "prox"],
+    "seeds": [0, 3],
+    "num_clients": 4,
+    "dataset_settings": {"ham10000-32": {"num_clients": 7}},
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("MEDFL_DATA", "MEDFL_JOBS_PER_GPU"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    return tmp_path
+
+
+def flow(changed=False, **changes) -> Workflow:
+    content = {**GRID, **changes}
+    Path("grid.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+    return Workflow.open(["grid.yaml"], content, changed)
+
+
+def wild(**words) -> SimpleNamespace:
+    usual = {"dataset": "phantom", "partition": "iid", "arm": "prox", "seed": "3"}
+    return SimpleNamespace(**{**usual, "dealing": "clients4", **words})
+
+
+def test_what_there_is_to_make():
+    found = flow()
+    assert found.stores == [
+        "data/prepared/phantom/dataset.yaml",
+        "data/prepared/ham10000-32/dataset.yaml",
+    ]
+    assert len(found.runs) == 16
+    assert found.runs[0] == "results/runs/phantom/iid/fedavg/seed0/metrics.json"
+    assert found.splits("ham10000-32") == [
+        "data/splits/ham10000-32/iid/clients7/seed0.csv",
+        "data/splits/ham10000-32/iid/clients7/seed3.csv",
+        "data/splits/ham10000-32/site/natural/seed0.csv",
+        "data/splits/ham10000-32/site/natural/seed3.csv",
+    ]
+    assert len(found.splits()) == 8
+    assert found.order == [["phantom", "ham10000-32"], ["iid", "site"], ["fedavg", "prox"], [0, 3]]
+    elsewhere = flow(work_root="w", splits_dir="s", output_dir="o")
+    assert elsewhere.stores[0] == "w/prepared/phantom/dataset.yaml"
+    assert elsewhere.splits()[0].startswith("s/")
+    assert elsewhere.runs[0].startswith("o/runs/")
+
+
+def test_predictions_are_promised_where_every_run_keeps_them():
+    assert flow().keeps_predictions
+    assert not flow(run={"keep": {"predictions": False}}).keeps_predictions
+    arms = {
+        **GRID["arm_settings"],
+        "prox": {"algorithm": "fedprox", "keep": {"predictions": False}},
+    }
+    assert not flow(arm_settings=arms).keeps_predictions
+
+
+def test_one_grid_is_read_and_a_key_stands_once(folder):
+    with pytest.raises(MedflError, match="name one grid"):
+        Workflow.open(["a.yaml", "b.yaml"], GRID)
+    (folder / "twice.yaml").write_text("seeds: [0]\nseeds: [1]\n")
+    with pytest.raises(MedflError, match="the key `seeds` stands there twice"):
+        Workflow.open(["twice.yaml"], GRID)
+    with pytest.raises(MedflError, match=r"grid.yaml: unknown key `sed`; did you mean `seeds`"):
+        flow(sed=[1])
+
+
+def test_the_commands_read_the_file_or_what_was_made_of_it_on_the_command_line():
+    assert flow().file == Path("grid.yaml")
+    changed = flow(changed=True, seeds=[5])
+    assert changed.file.parent == Path(".snakemake")
+    assert read_grid(changed.file) == changed.grid
+    assert flow(changed=True, seeds=[5]).file == changed.file
+    assert flow(changed=True, seeds=[6]).file != changed.file
+
+
+def test_the_commands_shells():
+    environment = flow().environment("/a/checkout")
+    assert environment["MEDFL_GRID"] == "grid.yaml"
+    assert environment["MEDFL_SOURCE"] == "/a/checkout"
+    first, *_, last = environment["PATH"].split(os.pathsep)
+    assert last == str(Path(sys.executable).parent)
+    assert first == os.environ["PATH"].split(os.pathsep)[0]
+
+
+def test_options_of_prepare():
+    assert flow().prepare_options == ["--work-root", "data"]
+    options = flow(data_root="/raw", work_root="w", allow_partial=True).prepare_options
+    assert options == ["--data-root", "/raw", "--work-root", "w", "--allow-partial"]
+
+
+def test_options_of_split():
+    folds = ["--min-samples", "2", "--val-fraction", "0.15", "--test-fraction", "0.2"]
+    found = flow()
+    assert found.split_options(wild()) == ["--num-clients", "4", *folds]
+    assert found.split_options(wild(partition="site", dealing="natural")) == folds
+    own = wild(dataset="ham10000-32", dealing="clients7")
+    assert found.split_options(own)[:2] == ["--num-clients", "7"]
+    drawn = flow(official_folds=False, min_samples=5)
+    options = drawn.split_options(wild(dealing="clients4-min5-drawn"))
+    assert options[2:4] == ["--min-samples", "5"]
+    assert options[-1] == "--no-official-folds"
+    with pytest.raises(MedflError, match="deals phantom/iid as clients4, not as clients9"):
+        found.split_options(wild(dealing="clients9"))
+
+
+def test_options_are_taken_by_the_command():
+    from medfl import cli
+
+    options = flow(official_folds=False).split_options(wild(dealing="clients4-drawn"))
+    command = ["split", "phantom", "--partition", "iid", "--output", "o.csv", *options]
+    parsed = cli._parser().parse_args(command)
+    assert (parsed.num_clients, parsed.min_samples, parsed.official_folds) == (4, 2, False)
+
+
+def test_a_run_is_stale_by_its_settings_and_its_code():
+    found = flow()
+    cell = Cell("phantom", "iid", "prox", 3)
+    assert found.split_file(wild()) == "data/splits/phantom/iid/clients4/seed3.csv"
+    assert found.run_settings(wild()) == fingerprint(found.grid.run_config(cell))
+    assert found.run_settings(wild()) != found.run_settings(wild(arm="fedavg"))
+    assert found.run_code(wild()) != found.run_code(wild(arm="fedavg"))
+    assert found.run_code(wild()) == found.run_code(wild(seed="0"))
+    other = flow(run={"federated_learning": {"rounds": 3}})
+    assert other.run_settings(wild()) != found.run_settings(wild())
+    assert other.run_code(wild()) == found.run_code(wild())
+
+
+def test_stores_splits_and_reports_are_stale_by_their_code():
+    found = flow()
+    assert found.store_code(wild()) != found.store_code(wild(dataset="ham10000-32"))
+    assert found.split_code(wild(partition="site")) == split_code("site").identity
+    assert found.tables_code == source_sha("medfl.report")
+    assert found.report_code == source_sha("medfl.report", "medfl.pages")
+
+
+def test_a_persons_own_figure_counts_for_the_report(folder):
+    own = "from medfl.report.plots.base import GridFigure\nclass Mine(GridFigure):\n    pass\n"
+    (folder / "my_figures.py").write_text(own)
+    found = flow(figures=["clients", "my_figures:Mine"])
+    before = found.report_code
+    assert before.startswith(f"{flow().report_code} ")
+    (folder / "my_figures.py").write_text(own + "# edited\n")
+    assert found.report_code != before
+    sys.modules.pop("my_figures")
+
+
+def test_an_edited_description_makes_the_store_older_than_a_file(folder):
+    (folder / "params/datasets").mkdir(parents=True)
+    (folder / "hospital").mkdir()
+    description = folder / "params/datasets/hospital.yaml"
+    description.write_text("folder: ../../hospital\nsize: 32\n")
+    found = flow(datasets=["phantom", "hospital"], dataset_settings={})
+    assert found.description(wild()) == []
+    [file] = found.description(wild(dataset="hospital"))
+    assert Path(file).stat().st_mtime == 10**9  # no store, or one that it describes
+    store = folder / "data/prepared/hospital"
+    store.mkdir(parents=True)
+    (store / "dataset.yaml").write_text("title: made by another description\n")
+    [file] = flow(datasets=["hospital"], dataset_settings={}).description(wild(dataset="hospital"))
+    assert Path(file).stat().st_mtime >= (store / "dataset.yaml").stat().st_mtime
+
+
+def test_gpus_are_counted_where_the_grid_wants_them(monkeypatch):
+    assert flow().gpu_slots == 0
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setenv("MEDFL_JOBS_PER_GPU", "3")
+    assert flow().gpu_slots == 6
+    assert flow(run={"training": {"device": "cpu"}}).gpu_slots == 0
+    monkeypatch.setenv("MEDFL_JOBS_PER_GPU", "many")
+    with pytest.raises(MedflError, match="MEDFL_JOBS_PER_GPU"):
+        flow()
+
+
+def test_it_starts_without_torch_and_matplotlib():
+    code = "import sys, medfl.workflow; sys.exit(bool({'torch', 'matplotlib'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
