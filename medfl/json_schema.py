@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.config import OWN, SECTIONS, FederatedConfig
 from medfl.datasets.described.schema import Description
-from medfl.datasets.registry import published
+from medfl.datasets.registry import DATASETS
 from medfl.files import write_json
 from medfl.grid import DECIDED, GridConfig
 from medfl.models.registry import MODELS
@@ -184,7 +184,7 @@ def _dataset_word() -> Schema:
     """The catalog's names are offered; a description beside it may have any name."""
     return {
         "type": "string",
-        "anyOf": [{"enum": list(published())}, {"pattern": "^[A-Za-z0-9_./-]+$"}],
+        "anyOf": [{"enum": DATASETS.available()}, {"pattern": "^[A-Za-z0-9_./-]+$"}],
     }
 
 

@@ -13,7 +13,7 @@ import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from medfl.config import OWN, did_you_mean, validate
 from medfl.errors import MedflError
 
-T = TypeVar("T", bound=Callable[..., Any])
+T = TypeVar("T")
 
 # Their versions stand in a run's record; what they hold is no source of ours or of a user's.
 LIBRARIES = frozenset({"torch", "torchvision", "pydantic"})
@@ -126,7 +126,7 @@ class Registry(Generic[T]):
 
     def create(self, name: str, params: Mapping[str, Any]) -> Any:
         """Build an object of the class ``name`` with its parameters, checked."""
-        kind = self.load(name)
+        kind: Any = self.load(name)
         try:
             return kind(**params)
         except ValidationError:
@@ -217,7 +217,7 @@ def _import(name: str, where: str, folders: Iterable[str | os.PathLike[str]]) ->
         ) from error
 
 
-def _params(kind: Callable[..., Any]) -> type[BaseModel]:
+def _params(kind: Any) -> type[BaseModel]:
     found = getattr(kind, "Params", HyperParams)
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
         raise MedflError(

@@ -1,31 +1,46 @@
-"""The datasets by name: those of the catalog, and those that people describe.
+"""The datasets by name: those of the catalog, and those that people describe or read themselves.
 
-To add a published one: write a ``Dataset`` in a new file in ``catalog/`` and add it to
-``published``. One's own data need no code: a YAML file describes them, and they are found by name
-beside the catalog.
+A published dataset is one file in ``catalog/`` and one line in ``DATASETS``. One's own data need no
+code: a YAML file describes them, and they are found by name beside the catalog. What no description
+fits is read by a class of one's own, ``my_package.module:MyDataset``.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
 
 from medfl.config import did_you_mean
 from medfl.datasets.base import Dataset
-from medfl.datasets.catalog.braintumor import BRAINTUMOR
-from medfl.datasets.catalog.chestxray14 import CHESTXRAY14
-from medfl.datasets.catalog.covidct import COVIDCT
-from medfl.datasets.catalog.ham10000 import HAM10000
-from medfl.datasets.catalog.isic2019 import FED_ISIC2019, ISIC2019
-from medfl.datasets.catalog.medmnist import family
-from medfl.datasets.catalog.phantom import PHANTOM
-from medfl.datasets.catalog.phantom3d import PHANTOM3D
 from medfl.datasets.described.find import descriptions, find, is_path, read_description
 from medfl.errors import MedflError
 from medfl.files.tree import plain
+from medfl.registry import Registry
 
 MAX_SIZE = 2048
+MEDMNIST = (
+    *("pathmnist", "chestmnist", "dermamnist", "octmnist", "pneumoniamnist", "retinamnist"),
+    *("breastmnist", "bloodmnist", "tissuemnist", "organamnist", "organcmnist", "organsmnist"),
+    *("organmnist3d", "nodulemnist3d", "adrenalmnist3d", "fracturemnist3d", "vesselmnist3d"),
+    "synapsemnist3d",
+)
+DATASETS: Registry[Dataset] = Registry(
+    "dataset",
+    package="medfl.datasets.catalog",
+    names={
+        "phantom": "phantom:PHANTOM",
+        "phantom3d": "phantom3d:PHANTOM3D",
+        "ham10000": "ham10000:HAM10000",
+        "isic2019": "isic2019:ISIC2019",
+        "fed-isic2019": "isic2019:FED_ISIC2019",
+        "chestxray14": "chestxray14:CHESTXRAY14",
+        "covidct": "covidct:COVIDCT",
+        "braintumor": "braintumor:BRAINTUMOR",
+        **{name: f"medmnist:{name}" for name in MEDMNIST},
+    },
+)
+# A person's own class, and perhaps a size. In folders' names a dot stands for the colon.
+_OWN = re.compile(r"([A-Za-z_][\w.]*)[:.]([A-Za-z_]\w*)")
 
 
 @dataclass(frozen=True)
@@ -37,38 +52,47 @@ class DatasetSpec:
     size: int
 
 
-@cache
-def published() -> dict[str, Dataset]:
-    """The catalog by name: what others have published, and the simulated sets."""
-    simulated = (PHANTOM, PHANTOM3D)
-    single = (HAM10000, ISIC2019, FED_ISIC2019, CHESTXRAY14, COVIDCT, BRAINTUMOR)
-    return {entry.name: entry for entry in (*simulated, *single, *family())}
-
-
 def names() -> list[str]:
     """All datasets that can be prepared: the catalog's, and those described in YAML files."""
-    return [*published(), *(name for name in descriptions() if name not in published())]
+    return [*DATASETS, *(name for name in descriptions() if name not in DATASETS)]
 
 
 def get(name: str) -> Dataset:
     """The entry of a name; an unknown one is a ``MedflError`` with the nearest known name.
 
-    A description's path (``hospital.yaml``) names its dataset too.
+    A description's path (``hospital.yaml``) names its dataset too, and so does a class of one's own
+    (``my_package.module:MyDataset``).
     """
+    taken = DATASETS.available()
     if is_path(name):
-        return read_description(name, published(), get)
-    described = find(name, published(), get)
+        return read_description(name, taken, get)
+    described = find(name, taken, get)
     if described is not None:
         return described
-    if name not in published():
-        raise MedflError(f"unknown dataset `{name}`{_instead(name)}")
-    return published()[name]
+    if name in DATASETS:
+        return DATASETS.load(name)
+    if own := _OWN.fullmatch(name):
+        return _read_by(f"{own[1]}:{own[2]}")
+    raise MedflError(f"unknown dataset `{name}`{_instead(name)}")
+
+
+def _read_by(word: str) -> Dataset:
+    """What a class of a person's own reads."""
+    from medfl.datasets.described.custom import load_custom
+    from medfl.datasets.described.custom_entry import custom_entry
+
+    entry = custom_entry(load_custom(word))
+    if entry.name in names():
+        raise MedflError(
+            f"`{word}`: there is a dataset `{entry.name}` already: give the class another `name`."
+        )
+    return entry
 
 
 def _instead(word: str) -> str:
     """The end of an error about an unknown name: what it is called here."""
     bare = re.sub(r"-[0-9]+$", "", word)
-    for entry in published().values():
+    for entry in map(DATASETS.load, DATASETS):
         if {plain(word), plain(bare)} & {plain(name) for name in (entry.name, *entry.aliases)}:
             return f"; did you mean `{entry.name}`?"
     return did_you_mean(word, names())
@@ -82,6 +106,7 @@ def parse_dataset(word: str) -> DatasetSpec:
     dataset = get(match[1])
     if is_path(match[1]):
         word = dataset.name + (f"-{match[2]}" if match[2] else "")
+    word = word.replace(":", ".")
     size = int(match[2]) if match[2] else dataset.default_size
     if dataset.sizes is not None and size not in dataset.sizes:
         known = ", ".join(str(known) for known in dataset.sizes)

@@ -1,7 +1,70 @@
+import sys
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from medfl.datasets.registry import parse_dataset
+from medfl.datasets.prepare import prepare
+from medfl.datasets.registry import DATASETS, get, parse_dataset
 from medfl.errors import MedflError
+from medfl.store import Store
+
+ROOT = Path(__file__).parents[2]
+OWN = """
+import numpy as np
+from medfl import CustomMedicalDataset
+
+class Lungs(CustomMedicalDataset):
+    size = 16
+
+    def load_data(self):
+        for number in range(6):
+            image = np.full((16, 16), 40 * number, np.uint8)
+            yield {"image": image, "label": "ab"[number % 2], "patient": number}
+
+class Phantom(Lungs):
+    pass
+
+class Needs(Lungs):
+    def __init__(self, ward):
+        self.ward = ward
+"""
+
+
+@pytest.fixture
+def own_class(tmp_path, monkeypatch):
+    (tmp_path / "my_data.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    sys.modules.pop("my_data", None)
+
+
+@pytest.mark.parametrize("name", DATASETS.available())
+def test_every_dataset_is_one_entry_with_its_tests_and_its_page(name):
+    assert get(name).name == name
+    module = DATASETS.sources(name).modules[0].rsplit(".", 1)[-1]
+    assert list((ROOT / "tests").rglob(f"test_{module}.py"))
+    pages = {path.stem for path in (ROOT / "docs/datasets").glob("*.md")}
+    assert module in pages or module.startswith("phantom")
+
+
+@pytest.mark.usefixtures("own_class")
+def test_a_class_of_ones_own_is_a_dataset_by_its_name():
+    spec = parse_dataset("my_data:Lungs-24")
+    assert (spec.word, spec.dataset.name, spec.size) == ("my_data.Lungs-24", "lungs", 24)
+    assert parse_dataset("my_data.Lungs").size == 16
+    store = Store.open(prepare("my_data:Lungs"))
+    assert store.path == Path("data/prepared/my_data.Lungs")
+    np.testing.assert_array_equal(np.unique(store.images[:, 0, 0, 0]), np.arange(6) * 40)
+    for word, message in (
+        ("my_data:Lung", "the dataset `my_data:Lung` cannot be loaded: AttributeError"),
+        ("my_data:Phantom", "there is a dataset `phantom` already"),
+        ("my_data:Needs", "making `Needs` failed: TypeError.*ward"),
+        ("my_data:np", "is not a subclass of medfl.CustomMedicalDataset"),
+    ):
+        with pytest.raises(MedflError, match=message):
+            parse_dataset(word)
 
 
 def test_words():

@@ -161,10 +161,12 @@ def official_info() -> dict[str, dict[str, Any]]:
     return table
 
 
-def family() -> list[MedMnist]:
-    """A catalog entry for every set, the 2-D sets first."""
-    entries = [_entry(name, info) for name, info in official_info().items()]
-    return sorted(entries, key=lambda entry: entry.volumes)
+@cache
+def __getattr__(name: str) -> MedMnist:
+    """A catalog entry for every set, as an attribute of this module."""
+    if name.startswith("_") or name not in official_info():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _entry(name, official_info()[name])
 
 
 def _entry(name: str, info: dict[str, Any]) -> MedMnist:

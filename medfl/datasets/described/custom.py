@@ -13,24 +13,23 @@ Example:
 from __future__ import annotations
 
 import hashlib
-import importlib
 import inspect
 import os
 import re
 import sys
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from medfl.config import did_you_mean
-from medfl.errors import MedflError
+from medfl.config import OWN, did_you_mean
+from medfl.errors import MedflError, naming
 from medfl.files import sha256_file
+from medfl.registry import Registry, told
 
 if TYPE_CHECKING:
     from medfl.store import Store
@@ -166,13 +165,13 @@ def load_samples(dataset: CustomMedicalDataset) -> list[CustomSample]:
 
 def _running(dataset: CustomMedicalDataset) -> Iterator[Any]:
     name = type(dataset).__name__
-    with told(f"{name}.load_data"):
+    with told(f"{name}.load_data failed"):
         found = dataset.load_data()
         if found is None:
             raise TypeError("it returned nothing: return or yield samples")
         samples = iter(found)
     while True:
-        with told(f"{name}.load_data"):
+        with told(f"{name}.load_data failed"):
             try:
                 sample = next(samples)
             except StopIteration:
@@ -180,33 +179,29 @@ def _running(dataset: CustomMedicalDataset) -> Iterator[Any]:
         yield sample
 
 
-@contextmanager
-def told(where: str) -> Iterator[None]:
-    """Turn whatever a person's own code raises into a ``MedflError`` naming place and cause."""
-    try:
-        yield
-    except MedflError:
-        raise
-    except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        cause = " ".join(str(error).split()).rstrip(".")
-        raise MedflError(
-            f"{where} failed: {type(error).__name__}: {cause} "
-            f"(line {frame.lineno} of {Path(frame.filename).name})."
-        ) from error
+# Such classes have no names of ours: each is named by its module.
+CUSTOM: Registry[type[CustomMedicalDataset]] = Registry(
+    "dataset", package="medfl.datasets", base="medfl:CustomMedicalDataset", names={}
+)
 
 
-def load_custom(word: str, options: Mapping[str, Any], where: str) -> CustomMedicalDataset:
-    """Make the class that a description names as ``my_package.module:MyClass``."""
-    if not re.fullmatch(r"[A-Za-z_][\w.]*:\w+", word):
-        raise MedflError(f"{where}: `class: {word}`: write my_package.module:MyClass.")
-    module, attribute = word.split(":")
-    for place in (str(Path(where).resolve().parent), os.getcwd()):
-        if place not in sys.path:
-            sys.path.insert(0, place)
-    with told(f"{where}: loading `{word}`"):
-        kind = getattr(importlib.import_module(module), attribute)
-    if not (isinstance(kind, type) and issubclass(kind, CustomMedicalDataset)):
-        raise MedflError(f"{where}: `{word}` is not a subclass of medfl.CustomMedicalDataset.")
-    with told(f"{where}: making `{attribute}`"):
-        return kind(**options)
+def load_custom(
+    word: str, options: Mapping[str, Any] | None = None, where: str = ""
+) -> CustomMedicalDataset:
+    """Make the class ``my_package.module:MyClass``.
+
+    Args:
+        word: the class.
+        options: what it is made with.
+        where: the description that names it, which lies beside the class or not.
+
+    Raises:
+        MedflError: it cannot be loaded or made, or is none.
+    """
+    here = f"{where}: " if where else ""
+    if not re.fullmatch(OWN, word):
+        raise MedflError(f"{here}`class: {word}`: write my_package.module:MyClass.")
+    with naming(where) if where else nullcontext():
+        kind = CUSTOM.load(word, [Path(where).resolve().parent] if where else [])
+    with told(f"{here}making `{word.split(':')[1]}` failed"):
+        return kind(**(options or {}))

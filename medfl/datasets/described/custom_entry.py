@@ -20,7 +20,6 @@ from medfl.datasets.described.custom import (
     CustomSample,
     class_name,
     load_samples,
-    told,
 )
 from medfl.datasets.described.decode import Reader, channel_names
 from medfl.datasets.described.labels import classes_of
@@ -29,6 +28,7 @@ from medfl.datasets.described.schema import Description, check_name
 from medfl.errors import MedflError
 from medfl.identity import Pseudonyms, load_key
 from medfl.imaging.modality import resolve
+from medfl.registry import told
 from medfl.store import Sample
 from medfl.store.raw import RawData
 
@@ -83,7 +83,7 @@ def _open(part: Any) -> Any:
     if isinstance(part, Array):
         return part.values
     if isinstance(part, Call):
-        with told(part.name):
+        with told(f"{part.name} failed"):
             return np.asarray(part.function())
     return part
 
@@ -164,7 +164,7 @@ class CustomEntry(Dataset):
         self, store: Any, num_clients: int | None, partition: str, seed: int
     ) -> Any:
         """The class's own split, or None."""
-        with told(f"{type(self.custom).__name__}.create_federated_splits"):
+        with told(f"{type(self.custom).__name__}.create_federated_splits failed"):
             return self.custom.create_federated_splits(store, num_clients, partition, seed)
 
     def _source(self, one: CustomSample, modalities: tuple[str, ...], number: int) -> Any:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medfl.datasets import registry
 from medfl.datasets.catalog.braintumor import BRAINTUMOR
 from medfl.datasets.prepare import prepare
+from medfl.datasets.registry import DATASETS
 from medfl.errors import MedflError
 from medfl.store import Store
 
@@ -42,7 +42,7 @@ def brain(root, names=SARTAJ, folds=("Training", "Testing"), each=3, suffix="png
 def _few(monkeypatch):
     """The published copies hold 3,264 images or more; ours 24."""
     entry = replace(BRAINTUMOR, source_images=24)
-    monkeypatch.setattr(registry, "published", lambda: {entry.name: entry})
+    monkeypatch.setattr(DATASETS, "load", lambda name: entry)
 
 
 def prepared(tmp_path, **options):

@@ -10,7 +10,7 @@ import pytest
 from medfl.datasets.base import Places
 from medfl.datasets.catalog import medmnist
 from medfl.datasets.prepare import prepare
-from medfl.datasets.registry import get, names
+from medfl.datasets.registry import DATASETS, MEDMNIST, get, names
 from medfl.errors import MedflError
 from medfl.store import Store
 
@@ -48,6 +48,7 @@ def test_the_info_is_that_of_the_package():
         for name, info in module.INFO.items()
     }
     assert official_info() == expected
+    assert set(MEDMNIST) == set(module.INFO)
 
 
 @pytest.fixture
@@ -164,10 +165,9 @@ def test_medmnist_volumes(mnist, tmp_path, name):
 
 
 def test_medmnist_volumes_become_a_store(mnist, tmp_path, monkeypatch):
-    from medfl.datasets import registry
 
     entry, _, arrays = mnist("nodulemnist3d", (28, 28, 28))
-    monkeypatch.setattr(registry, "published", lambda: {entry.name: entry})
+    monkeypatch.setattr(DATASETS, "load", lambda name: entry)
     store = Store.open(prepare("nodulemnist3d", tmp_path, tmp_path / "work"))
     assert store.images.shape == (9, 1, 28, 28, 28)
     np.testing.assert_array_equal(store.images[4, 0], arrays["val_images"][0])
@@ -179,10 +179,9 @@ def test_a_resnet_takes_a_step_on_medmnist_volumes(mnist, tmp_path, monkeypatch)
     from safetensors.numpy import load_file
 
     from medfl.cli import main
-    from medfl.datasets import registry
 
     entry, _, _ = mnist("nodulemnist3d", (28, 28, 28), labels=[[0], [1], [0], [1]])
-    monkeypatch.setattr(registry, "published", lambda: {entry.name: entry})
+    monkeypatch.setattr(DATASETS, "load", lambda name: entry)
     (tmp_path / "run.yaml").write_text(
         "dataset: nodulemnist3d\npartition: iid\nmodel: {name: resnet18}\n"
         "federated_learning: {num_clients: 1, rounds: 1, local_steps: 1}\n"

@@ -228,7 +228,10 @@ def test_a_description_names_the_class(place, monkeypatch, capsys):
     assert "making `Hospital` failed: TypeError" in capsys.readouterr().err
     Path("params/datasets/wards.yaml").write_text("class: wards_of_ours:Hospitol")
     assert main(["prepare", "wards"]) == 2
-    assert "loading `wards_of_ours:Hospitol` failed: AttributeError" in capsys.readouterr().err
+    assert (
+        "the dataset `wards_of_ours:Hospitol` cannot be loaded: AttributeError"
+        in capsys.readouterr().err
+    )
     Path("params/datasets/wards.yaml").write_text("class: pathlib:Path")
     assert main(["prepare", "wards"]) == 2
     assert "not a subclass of medfl.CustomMedicalDataset" in capsys.readouterr().err
