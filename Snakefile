@@ -49,7 +49,7 @@ pathvars:
 
 # A name or a number each; nothing that a path could be mistaken for.
 wildcard_constraints:
-    dataset=r"[A-Za-z0-9_-]+",
+    dataset=r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
     partition=r"[A-Za-z_][A-Za-z0-9_.]*(-[A-Za-z0-9.+-]+)*",
     dealing=r"(clients\d+|natural)(-[a-z0-9.+-]+)*",
     arm=r"[A-Za-z0-9_.+-]+",

@@ -17,7 +17,7 @@ from medfl.config import (
     NUM_CLIENTS,
     SECTIONS,
     FederatedConfig,
-    PartitionWord,
+    FolderWord,
     Section,
     SplitConfig,
     Whole,
@@ -99,8 +99,8 @@ class GridConfig(SplitConfig):
     )
     output_dir: str = Field("results", min_length=1)
     arms_file: str | None = Field("params/algorithms.yaml", description="the named arms")
-    datasets: list[str] = Field(min_length=1)
-    partitions: list[PartitionWord] = Field(min_length=1)
+    datasets: list[FolderWord] = Field(min_length=1)
+    partitions: list[FolderWord] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
     seeds: list[Whole] = Field(min_length=1)
     num_clients: Whole = Field(

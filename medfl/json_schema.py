@@ -184,7 +184,7 @@ def _dataset_word() -> Schema:
     """The catalog's names are offered; a description beside it may have any name."""
     return {
         "type": "string",
-        "anyOf": [{"enum": DATASETS.available()}, {"pattern": "^[A-Za-z0-9_./-]+$"}],
+        "anyOf": [{"enum": DATASETS.available()}, {"pattern": "^[A-Za-z0-9_.:/-]+$"}],
     }
 
 

@@ -14,7 +14,7 @@ from medfl.config.augmentation import Augmentation
 from medfl.config.chain import ChainSettings
 from medfl.config.deciding import PLACE, deciding, neutral
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
-from medfl.config.section import PartitionWord, Section, Whole, did_you_mean, validate
+from medfl.config.section import FolderWord, Section, Whole, did_you_mean, validate
 from medfl.config.sections import (
     NAME,
     NUM_CLIENTS,
@@ -38,9 +38,9 @@ __all__ = [
     "ChainSettings",
     "FederatedConfig",
     "FederatedLearning",
+    "FolderWord",
     "Keep",
     "Model",
-    "PartitionWord",
     "Privacy",
     "Section",
     "SplitConfig",

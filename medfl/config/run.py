@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from medfl.config.augmentation import Augmentation
 from medfl.config.chain import ChainSettings
-from medfl.config.section import PartitionWord, Section, Whole, validate
+from medfl.config.section import FolderWord, Section, Whole, validate
 from medfl.config.sections import FederatedLearning, Keep, Model, Privacy, SplitConfig, Training
 from medfl.errors import MedflError
 from medfl.files import read_yaml
@@ -36,8 +36,10 @@ class FederatedConfig(Section):
 
     short_keys: ClassVar[frozenset[str]] = frozenset().union(*_SECTION_KEYS.values())
 
-    dataset: str = Field("phantom", description="<name> or <name>-<pixels>, as for `medfl prepare`")
-    partition: PartitionWord = Field(
+    dataset: FolderWord = Field(
+        "phantom", description="<name> or <name>-<pixels>, as for `medfl prepare`"
+    )
+    partition: FolderWord = Field(
         "dirichlet-0.5", description="a built-in word, or my_package.module:MyPartition"
     )
     arm: str = Field("", description="the run's name in tables; the algorithm unless given")

@@ -31,9 +31,9 @@ def not_a_truth(value: Any) -> Any:
 # in quotes will do: Snakemake hands `--config seeds=[0,1]` on as words.
 Whole = Annotated[int, BeforeValidator(not_a_truth)]
 
-# A person's own partition has a colon in its word, and words name folders, where a colon is trouble
-# (in PATH, on Windows, for DVC): a dot stands for it.
-PartitionWord = Annotated[str, AfterValidator(lambda word: word.replace(":", "."))]
+# A person's own partition or dataset has a colon in its word. Words name folders, where a colon is
+# trouble (in PATH, on Windows, for DVC): a dot stands for it.
+FolderWord = Annotated[str, AfterValidator(lambda word: word.replace(":", "."))]
 
 
 T = TypeVar("T", bound=BaseModel)

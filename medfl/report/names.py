@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from medfl.partition import partition_title as partition_title
 from medfl.results.collect import GLOBAL, PERSONAL, REFERENCE
 
 ROLE_TITLES = {
@@ -9,27 +10,6 @@ ROLE_TITLES = {
     PERSONAL: "Personal models †",
     REFERENCE: "References, not ranked",
 }
-
-_SCHEMES = {
-    "iid": "IID",
-    "site": "Natural sites",
-    "dirichlet": "Dirichlet α = {}",
-    "pathological": "{} classes a client",
-    "quantity": "Quantity, exponent {}",
-    "dirichletquantity": "Dirichlet label and quantity α = {}",
-    "noise": "Noise {}",
-    "scanner": "Scanner strength {}",
-    "site-dirichlet": "Sites, Dirichlet α = {}",
-}
-
-
-def partition_title(word: str) -> str:
-    """``dirichlet-0.5`` as a person says it; a word that is not known stays as it is."""
-    scheme, _, value = word.rpartition("-")
-    if word in _SCHEMES and "{}" not in _SCHEMES[word]:
-        return _SCHEMES[word]
-    title = _SCHEMES.get(scheme, "")
-    return title.format(value) if "{}" in title else word
 
 
 def plural(count: int, word: str) -> str:

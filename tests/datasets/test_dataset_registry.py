@@ -7,6 +7,7 @@ import pytest
 from medfl.datasets.prepare import prepare
 from medfl.datasets.registry import DATASETS, get, parse_dataset
 from medfl.errors import MedflError
+from medfl.grid import load_grid
 from medfl.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,22 @@ def test_every_dataset_is_one_entry_with_its_tests_and_its_page(name):
     assert list((ROOT / "tests").rglob(f"test_{module}.py"))
     pages = {path.stem for path in (ROOT / "docs/datasets").glob("*.md")}
     assert module in pages or module.startswith("phantom")
+
+
+@pytest.mark.usefixtures("own_class")
+def test_a_grid_names_it():
+    grid = load_grid(
+        {
+            "arms_file": None,
+            "arm_settings": {"fedavg": {"algorithm": "fedavg"}},
+            "datasets": ["my_data:Lungs-24"],
+            "partitions": ["iid"],
+            "arms": ["fedavg"],
+            "seeds": [0],
+        }
+    )
+    assert grid.datasets == ["my_data.Lungs-24"]
+    assert ":" not in str(grid.split_path(grid.cells()[0]))
 
 
 @pytest.mark.usefixtures("own_class")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from medfl.partition import PARTITIONS, make_split, parse_partition
+from medfl.partition import PARTITIONS, make_split, parse_partition, partition_title
 from medfl.partition.deal import whole
 from medfl.partition.label import dirichlet_shares
 from medfl.partition.quantity import dirichlet_sizes
@@ -29,6 +29,10 @@ def test_every_partition_is_in_this_suite():
     """All but ``custom``, which a dataset's own class makes (tests/data/own)."""
     assert {parse_partition(word).name for word, _ in SCHEMES} == set(PARTITIONS) - {"custom"}
     assert all(PARTITIONS.load(name).title for name in PARTITIONS)
+    assert partition_title("dirichlet-0.5") == "Dirichlet α = 0.5"
+    assert partition_title("site-dirichlet-0.3") == "Sites, Dirichlet α = 0.3"
+    assert partition_title("iid") == "IID"
+    assert partition_title("unheard-of-3") == "unheard-of-3"
 
 
 @pytest.mark.parametrize("multilabel", [False, True])
