@@ -179,4 +179,6 @@ def test_every_registry_that_decides_numbers_is_known():
     for path in sorted(room.glob("*/registry.py")):
         module = importlib.import_module(f"medfl.{path.parent.name}.registry")
         found += [value for value in vars(module).values() if isinstance(value, Registry)]
-    assert {one.what for one in found} == {one.what for one in golden_history.REGISTRIES}
+    # A dataset's reader decides its store, whose content every run's record names by itself.
+    names = {one.what for one in found} - {"dataset"}
+    assert names == {one.what for one in golden_history.REGISTRIES}
