@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from medfl.algorithms.registry import ALGORITHMS
+from medfl.chain.registry import LINKS, RULES
 from medfl.config import OWN, SECTIONS, FederatedConfig
 from medfl.datasets.described.schema import Description
 from medfl.datasets.registry import DATASETS
@@ -23,6 +24,7 @@ from medfl.files import write_json
 from medfl.grid import DECIDED, GridConfig
 from medfl.models.registry import MODELS
 from medfl.partition.registry import PARTITIONS
+from medfl.registry import Registry
 from medfl.report.plots.registry import FIGURES
 
 Schema = dict[str, Any]
@@ -50,12 +52,9 @@ def run() -> Schema:
     learning = schema["$defs"]["FederatedLearning"]
     learning["properties"]["algorithm"] |= _name(ALGORITHMS)
     del learning["properties"]["algorithm_params"]["additionalProperties"]
+    default = learning["properties"]["algorithm"]["default"]
     learning["allOf"] = [
-        _where(
-            {"algorithm": {"const": name}},
-            {"algorithm_params": _params(name)},
-            absent="algorithm" if name == learning["properties"]["algorithm"]["default"] else "",
-        )
+        _where("algorithm", name, {"algorithm_params": _params(ALGORITHMS, name)}, default)
         for name in ALGORITHMS
     ]
     return _file("A run file", schema)
@@ -97,7 +96,25 @@ def _of(kind: type[BaseModel]) -> Schema:
     model = schema["$defs"].get("Model", {})
     if "name" in model.get("properties", {}):
         model["properties"]["name"] |= _name(MODELS)
+    if "ChainSettings" in schema["$defs"]:
+        _fill_chain(schema["$defs"]["ChainSettings"])
     return schema
+
+
+def _fill_chain(chain: Schema) -> None:
+    """The links with their parameters, and the rules with theirs."""
+    properties = chain["properties"]
+    links = {name: {"anyOf": [_params(LINKS, name), {"type": "null"}]} for name in LINKS}
+    properties["links"] |= {
+        "properties": links,
+        "patternProperties": {f"^{OWN}$": {"type": ["object", "null"]}},
+        "additionalProperties": False,
+    }
+    properties["rule"] |= _name(RULES)
+    default = properties["rule"]["default"]
+    chain["allOf"] = [
+        _where("rule", name, {"rule_params": _params(RULES, name)}, default) for name in RULES
+    ]
 
 
 def _tidy(node: Any) -> None:
@@ -152,7 +169,7 @@ def _arm(sections: Mapping[str, Schema]) -> Schema:
                     "properties": {
                         "algorithm": True,
                         **dict.fromkeys(sections, True),
-                        **_params(name)["properties"],
+                        **_params(ALGORITHMS, name)["properties"],
                     },
                     "additionalProperties": False,
                 },
@@ -162,21 +179,21 @@ def _arm(sections: Mapping[str, Schema]) -> Schema:
     }
 
 
-def _params(algorithm: str) -> Schema:
-    schema = ALGORITHMS.load(algorithm).Params.model_json_schema()
+def _params(registry: Registry[Any], name: str) -> Schema:
+    schema = registry.load(name).Params.model_json_schema()
     _tidy(schema)
     return {"properties": {}, **schema}
 
 
-def _where(given: Schema, then: Schema, absent: str = "") -> Schema:
-    """``then``, where the keys of ``given`` are so (or ``absent`` is not there)."""
-    condition: Schema = {"properties": given, "required": list(given)}
-    if absent:
-        condition = {"anyOf": [condition, {"not": {"required": [absent]}}]}
+def _where(key: str, name: str, then: Schema, default: str) -> Schema:
+    """``then`` for the properties, where ``key`` names this; it need not be said by default."""
+    condition: Schema = {"properties": {key: {"const": name}}}
+    if name != default:
+        condition["required"] = [key]
     return {"if": condition, "then": {"properties": then}}
 
 
-def _name(registry: Any) -> Schema:
+def _name(registry: Registry[Any]) -> Schema:
     return {"anyOf": [{"enum": registry.available()}, {"type": "string", "pattern": f"^{OWN}$"}]}
 
 

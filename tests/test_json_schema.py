@@ -165,6 +165,26 @@ def test_hyper_parameters_are_those_of_the_algorithm_even_if_it_is_not_named():
         assert problems("arms", {"arm": {"algorithm": name, **values, "no_such_key": 1}})
 
 
+@pytest.mark.parametrize(
+    ("chain", "right"),
+    [
+        ({"links": {"clip": {"norm": 1.0}, "quantize": None}}, True),
+        ({"links": {"my_links:Mine": {"x": 1}}, "rule": "my_rules:Mine"}, True),
+        ({"rule": "median"}, True),
+        ({"links": {"clap": {"norm": 1.0}}}, False),
+        ({"links": {"clip": {"nrom": 1.0}}}, False),
+        ({"links": {"clip": {"norm": -1.0}}}, False),
+        ({"rule": "medain"}, False),
+        ({"rule": "median", "rule_params": {"x": 1}}, False),
+        ({"rule_params": {"x": 1}}, False),
+        ({"rul": "median"}, False),
+    ],
+)
+def test_links_and_rules_are_checked_with_their_parameters(chain, right):
+    assert (problems("run", {"chain": chain}) == []) is right
+    assert (problems("arms", {"arm": {"algorithm": "fedavg", "chain": chain}}) == []) is right
+
+
 def test_a_persons_own_classes_are_taken():
     run = changed(RUN, "model/name", "my_nets:Net")
     run = changed(run, "model/params", {"width": 3})
