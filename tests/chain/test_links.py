@@ -9,7 +9,7 @@ from federations import ALGORITHMS, Linear, Normed, comparable, federation, mode
 from links import watch
 from softmax import Softmax, close
 
-from medfl.chain import PARAMETERS, Message, Part
+from medfl.chain import PARAMETERS, Message, Part, registry
 from medfl.compression.quantize import StochasticQuantization
 from medfl.errors import MedflError
 from medfl.privacy.clip import NormClipping
@@ -21,6 +21,14 @@ LINKS = {
     "quantize": {"links": {"quantize": {"bits": 8}}},
     "median": {"rule": "median"},
 }
+
+
+def test_every_link_and_rule_is_in_this_suite():
+    """All but the sum, which is what every other federation of the tests uses."""
+    links = {word for chain in LINKS.values() for word in chain.get("links", {})}
+    rules = {chain["rule"] for chain in LINKS.values() if "rule" in chain}
+    assert links == set(registry.LINKS)
+    assert rules == set(registry.RULES) - {"sum"}
 
 
 def build(name, chain=None, **settings):
