@@ -197,7 +197,7 @@ def test_a_persons_own_classes_are_taken():
 
 @pytest.mark.parametrize(
     ("path", "value"),
-    [("tabel", "x.csv"), ("columns/lable", "x"), ("size", "large"), ("labels/levle", 1)],
+    [("tables", "x.csv"), ("columns/lable", "x"), ("size", "large"), ("labels/levels", 1)],
 )
 def test_a_mistake_in_a_description_is_one_for_the_editor_and_for_medfl(path, value):
     content = {
