@@ -1,12 +1,11 @@
 """Random changes of training images: whole batches, on their device, different for each sample."""
 
 from medfl.augment.augmenter import Augmenter, make_augmenter
-from medfl.augment.presets import MODALITIES, PRESETS, Recipe
+from medfl.augment.presets import PRESETS, Recipe
 from medfl.augment.resolve import preset_name, resolve
 from medfl.augment.sheet import augmentation_sheet
 
 __all__ = [
-    "MODALITIES",
     "PRESETS",
     "Augmenter",
     "Recipe",

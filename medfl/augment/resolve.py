@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from medfl.augment.presets import MODALITIES, PRESETS, SWITCHES, Recipe
+from medfl.augment.presets import OF_DATASET, PRESETS, SWITCHES, Recipe
 from medfl.config import Augmentation
 from medfl.errors import MedflError
+from medfl.imaging.codes import meaning_of
 from medfl.store import DatasetInfo
 
 STRENGTH = {"light": 0.5, "medium": 1.0, "strong": 1.5}
@@ -55,13 +56,15 @@ def preset_name(settings: Augmentation, info: DatasetInfo) -> str:
     """The preset that ``auto`` stands for here; any other name is its own."""
     if settings.preset != "auto":
         return settings.preset
-    code = info.modality.strip().upper()
-    if code not in MODALITIES:
+    if info.name in OF_DATASET:
+        return OF_DATASET[info.name]
+    meaning = meaning_of(info.modality)
+    if meaning is None:
         raise MedflError(
             f"augmentation: no preset belongs to the modality `{info.modality}` of {info.name}. "
             f"Name one in place of auto: {', '.join(PRESETS)}."
         )
-    return MODALITIES[code]
+    return meaning.augmentation
 
 
 def scaled(recipe: Recipe, factor: float) -> Recipe:

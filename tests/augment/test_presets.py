@@ -8,12 +8,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from medfl.augment import MODALITIES, PRESETS, Recipe, make_augmenter, preset_name, resolve
-from medfl.augment.presets import SWITCHES
+from medfl.augment import PRESETS, Recipe, make_augmenter, preset_name, resolve
+from medfl.augment.presets import OF_DATASET, SWITCHES
 from medfl.config import Augmentation, FederatedConfig, validate
-from medfl.datasets.registry import parse_dataset
+from medfl.datasets.registry import parse_dataset, published
 from medfl.errors import MedflError
 from medfl.federated.fingerprint import fingerprint
+from medfl.imaging.codes import CODES
 
 FLAT, VOLUME = (10, 1, 32, 32), (10, 1, 16, 16, 16)
 
@@ -175,6 +176,9 @@ def test_presets_keep_the_limits_of_the_section():
     [
         ("phantom", "xray"),
         ("ham10000", "dermatoscopy"),
+        ("isic2019", "dermatoscopy"),
+        ("fed-isic2019", "dermatoscopy"),
+        ("dermamnist", "dermatoscopy"),
         ("pneumoniamnist", "xray"),
         ("organamnist", "ct"),
         ("breastmnist", "ultrasound"),
@@ -184,12 +188,20 @@ def test_presets_keep_the_limits_of_the_section():
     ],
 )
 def test_auto_knows_the_catalog(dataset, preset):
-    modality = parse_dataset(dataset).dataset.modality
-    assert preset_name(Augmentation(preset="auto"), info(modality)) == preset
+    entry = parse_dataset(dataset).dataset
+    named = SimpleNamespace(name=entry.name, modality=entry.modality)
+    assert preset_name(Augmentation(preset="auto"), named) == preset
 
 
-def test_every_modality_has_a_preset_that_exists():
-    assert set(MODALITIES.values()) == set(PRESETS)
+def test_a_photograph_is_augmented_as_one_and_a_dermatoscopic_image_as_one():
+    assert preset_name(Augmentation(preset="auto"), info("XC")) == "photo"
+    assert preset_name(Augmentation(preset="auto"), info(" dms ")) == "dermatoscopy"
+
+
+def test_every_preset_has_a_modality():
+    assert {meaning.augmentation for meaning in CODES.values()} == set(PRESETS)
+    assert set(OF_DATASET.values()) <= set(PRESETS)
+    assert set(OF_DATASET) <= published().keys()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import numpy as np
 
 from medfl.config import did_you_mean
 from medfl.datasets.base import Dataset, Places
-from medfl.datasets.described.codes import dicom_code
 from medfl.datasets.described.custom import (
     CustomMedicalDataset,
     CustomSample,
@@ -27,6 +26,7 @@ from medfl.datasets.described.people import check_attributes, groups_of, numbere
 from medfl.datasets.described.schema import Description, check_name
 from medfl.errors import MedflError
 from medfl.identity import Pseudonyms, load_key
+from medfl.imaging.codes import code_of
 from medfl.imaging.modality import resolve
 from medfl.registry import told
 from medfl.store import Sample
@@ -119,7 +119,7 @@ class CustomEntry(Dataset):
         attributes = [{str(k): str(v) for k, v in one.attributes.items()} for one in given]
         warnings += check_attributes(attributes, patients, f"{name}.load_data, attributes")
         sources = [self._source(one, modalities, number) for number, one in enumerate(given)]
-        code = dicom_code(self.custom.modality)
+        code = code_of(self.custom.modality)
         samples = [
             Sample(
                 ident,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from medfl.datasets.base import Dataset, Places
-from medfl.datasets.described.codes import dicom_code
 from medfl.datasets.described.decode import Reader, channel_names
 from medfl.datasets.described.facts import (
     FactReader,
@@ -32,6 +31,7 @@ from medfl.errors import MedflError
 from medfl.files import sha256_file
 from medfl.files.exclusions import Exclusion
 from medfl.identity import FileNames, Pseudonyms, load_key
+from medfl.imaging.codes import code_of
 from medfl.imaging.source_size import SEPARATOR
 from medfl.store import Sample
 from medfl.store.raw import RawData
@@ -182,7 +182,7 @@ class DescribedDataset(Dataset):
         groups = groups_of(patients, ids, pseudonyms, warnings)
         modalities = modalities_of(self.data, reader.table)
         settings = settings_for(self.data, modalities, facts, self.path)
-        codes = [one.modality or dicom_code(self.data.modality) for one in facts]
+        codes = [one.modality or code_of(self.data.modality) for one in facts]
         samples = [
             Sample(ident, one.labels, group, one.site, code, one.fold, one.attributes)
             for ident, one, group, code in zip(ids, facts, groups, codes, strict=True)

@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from medfl.config import Section, did_you_mean, validate
 from medfl.errors import MedflError
+from medfl.imaging.codes import meaning_of
 from medfl.imaging.images import Fit
 from medfl.imaging.windows import parse_window
 
@@ -123,21 +124,11 @@ PRESETS: dict[str, Preprocess] = {
     "none": Preprocess(modality="none", channels=3),
 }
 
-# DICOM's defined terms for Modality (0008,0060), PS3.3 C.7.3.1.1.1.
-_DICOM = {
-    "ct": ("CT",),
-    "mri": ("MR",),
-    "xray": ("CR", "DX", "DR", "MG", "RG", "PX", "IO", "RF", "XA"),
-    "ultrasound": ("US",),
-    "dermatoscopy": ("DMS", "DERM"),
-    "photo": ("XC", "ES", "GM", "OP", "SM"),
-}
-
 
 def preset_for(modality: str) -> str:
     """The preset's name for a DICOM modality code, such as ``MR``; ``none`` for others."""
-    code = modality.strip().upper()
-    return next((preset for preset, codes in _DICOM.items() if code in codes), "none")
+    meaning = meaning_of(modality)
+    return "none" if meaning is None else meaning.preprocessing
 
 
 def preset_name(word: str) -> str:
