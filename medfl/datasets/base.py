@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from medfl.datasets.raw_folder import RawFolder, look_into, plain
 from medfl.errors import MedflError
-from medfl.files.tree import Tree, plain, scan
 from medfl.store import DatasetInfo, Store
 from medfl.store.raw import RawData
 
@@ -140,9 +140,9 @@ class Dataset(ABC):
     def count(self, places: Places) -> tuple[Path | None, int]:
         """Where the raw data lie, and how many images are there: counted, not read."""
         root = self.find_root(places)
-        return root, len(self.images_in(scan(root))) if root else 0
+        return root, len(self.images_in(look_into(root))) if root else 0
 
-    def images_in(self, tree: Tree) -> list[Path]:
+    def images_in(self, tree: RawFolder) -> list[Path]:
         """The image files of the dataset in its raw folder."""
         return tree.images()
 

@@ -127,7 +127,7 @@ def _tell(raw: RawData, path: Path, dataset: str, elsewhere: str) -> None:
         total = raw.missing + len(raw.samples)
         lines.append(f"PARTIAL: {raw.missing:,} of {total:,} images are missing on this disk")
     if record["excluded_files"]:
-        excluded = [Exclusion(**one) for one in record["excluded_files"]]
+        excluded = [Exclusion.of_record(one) for one in record["excluded_files"]]
         lines.append(describe(excluded, str(path / PREPARATION)))
         hidden = next((found for one in excluded if (found := HIDDEN_NAME.search(one.file))), None)
         if hidden and dataset:

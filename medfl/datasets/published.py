@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medfl.datasets.base import Dataset, Places
+from medfl.datasets.raw_folder import RawFolder
 from medfl.files.exclusions import Exclusion
-from medfl.files.tree import Tree
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def match(
     table: Path,
     ids: Sequence[str],
     files: Mapping[str, Path],
-    tree: Tree,
+    tree: RawFolder,
     allow_partial: bool,
 ) -> Match:
     """Match a table's ids with image files.
@@ -68,7 +68,7 @@ def match(
     return Match(there, absent, excluded)
 
 
-def find_table(dataset: Dataset, places: Places, tree: Tree, *names: str) -> Path:
+def find_table(dataset: Dataset, places: Places, tree: RawFolder, *names: str) -> Path:
     """The first table of these names; ``MedflError`` where none is there."""
     found = tree.find(*names)
     if found is None:
@@ -85,6 +85,6 @@ def copies_note(copies: int) -> list[str]:
     )
 
 
-def _archives(tree: Tree) -> str:
+def _archives(tree: RawFolder) -> str:
     zips = tree.archives()
     return f"; there is {zips[0].name}: unpack such zip files there" if zips else ""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from medfl.config import did_you_mean
 from medfl.datasets.base import Dataset
 from medfl.datasets.described.find import descriptions, find, is_path, read_description
+from medfl.datasets.raw_folder import plain
 from medfl.errors import MedflError
-from medfl.files.tree import plain
 from medfl.registry import Registry
 
 MAX_SIZE = 2048

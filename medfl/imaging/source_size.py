@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from medfl.imaging.kinds import kind_of
+
 SEPARATOR = "x"
 COLUMN = "source_size"
 """The column of ``samples.csv``: height x width, or slices x height x width."""
@@ -29,19 +31,19 @@ def source_size(source: Any) -> str:
 
 
 def _sides(path: Path) -> tuple[int, ...]:
-    name = path.name.lower()
-    if name.endswith((".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp")):
+    kind = kind_of(path)
+    if kind == "image":
         from PIL import Image
 
         with Image.open(path) as image:
             return image.height, image.width
-    if name.endswith((".nii", ".nii.gz")):
+    if kind == "nifti":
         import nibabel
 
         return tuple(int(side) for side in nibabel.load(path).shape[:3])  # type: ignore[attr-defined]
-    if name.endswith((".npz", ".npy")):
+    if kind != "dicom":
         return ()
-    from medfl.imaging.dicom import read_header
+    from medfl.imaging.dicom import read_header  # loads nothing heavy, but for DICOM alone
 
     header = read_header(path)
     frames = int(header.get("NumberOfFrames") or 1)

@@ -272,3 +272,19 @@ def test_the_way_back_is_for_a_terminal_only(tmp_path):
     terminal.isatty = lambda: True
     show_originals(lambda: [inner], terminal)
     assert terminal.getvalue() == f"{inner}\n"
+
+
+def test_the_way_back_leads_through_links_and_to_what_was_left_out(tmp_path):
+    there, root = tmp_path / "there", tmp_path / "root"
+    there.mkdir()
+    root.mkdir()
+    (there / "doe.dcm").touch()
+    (root / "linked").symlink_to(there)
+    (root / ".hidden doe").touch()
+    assert find_original(root, NAMES.file("doe.dcm"), NAMES) == root / "linked" / "doe.dcm"
+    assert find_original(root, NAMES.file(".hidden doe"), NAMES) == root / ".hidden doe"
+    assert find_original(root, NAMES.file("linked"), NAMES) == root / "linked"
+    with pytest.raises(MedflError, match="nothing below"):
+        find_original(root, f"other/{NAMES.file('doe.dcm')}", NAMES)
+    with pytest.raises(MedflError, match="nothing below"):
+        find_original(tmp_path / "absent", NAMES.file("doe.dcm"), NAMES)

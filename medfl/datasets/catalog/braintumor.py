@@ -14,10 +14,11 @@ from pathlib import Path
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.official import settle_folds
 from medfl.datasets.published import copies_note
+from medfl.datasets.raw_folder import RawFolder, look_into, one_each, plain
 from medfl.files.exclusions import Exclusion
-from medfl.files.tree import IMAGE_SUFFIXES, Tree, one_each, plain, scan
 from medfl.imaging.duplicates import MAX_BITS, MIN_CORRELATION, Duplicates, find_duplicates
 from medfl.imaging.images import read_image
+from medfl.imaging.kinds import kind_by_ending
 from medfl.store import Sample
 from medfl.store.raw import RawData
 
@@ -42,7 +43,7 @@ class BrainTumor(Dataset):
         The sets name no patients: images that show one picture are the group. Slices are of many
         shapes: the whole is kept, with margins.
         """
-        tree = scan(self.root(places))
+        tree = look_into(self.root(places))
         places_of = [(file, *_place(tree, file)) for file in tree.images()]
         odd = [file for file, _, label in places_of if not label]
         kept = [(file, fold, label) for file, fold, label in places_of if label]
@@ -72,7 +73,7 @@ class BrainTumor(Dataset):
         excluded += [
             Exclusion(str(link.relative_to(tree.root)), "it is no ordinary file")
             for link in tree.broken
-            if link.suffix.casefold() in IMAGE_SUFFIXES
+            if kind_by_ending(link.name) == "image"
         ]
         return RawData(
             samples=samples,
@@ -86,14 +87,14 @@ class BrainTumor(Dataset):
             settings={"duplicates": {"max_bits": MAX_BITS, "min_correlation": MIN_CORRELATION}},
         )
 
-    def images_in(self, tree: Tree) -> list[Path]:
+    def images_in(self, tree: RawFolder) -> list[Path]:
         """Images in folders of classes."""
         return [file for file in tree.images() if _place(tree, file)[1]]
 
     def _check_complete(
         self,
         places: Places,
-        tree: Tree,
+        tree: RawFolder,
         kept: list[tuple[Path, str, str]],
         odd: list[Path],
         allow_partial: bool,
@@ -112,7 +113,7 @@ class BrainTumor(Dataset):
             lacking.append(f"{len(kept):,} images in all")
         if lacking:
             raise self.missing(places, f"{where}: {', '.join(lacking)}", partial=True)
-        broken = [link for link in tree.broken if link.suffix.casefold() in IMAGE_SUFFIXES]
+        broken = [link for link in tree.broken if kind_by_ending(link.name) == "image"]
         if odd or broken:
             first = (odd or broken)[0].relative_to(tree.root)
             problem = f"{where}: {len(odd) + len(broken):,} files (the first is {first}) are "
@@ -122,7 +123,7 @@ class BrainTumor(Dataset):
             raise self.missing(places, problem, partial=True)
 
 
-def _place(tree: Tree, file: Path) -> tuple[str, str]:
+def _place(tree: RawFolder, file: Path) -> tuple[str, str]:
     """The fold and the class that an image's folders say, empty where they say none."""
     fold = label = ""
     for name in map(plain, tree.folders(file)):
@@ -131,7 +132,7 @@ def _place(tree: Tree, file: Path) -> tuple[str, str]:
     return fold, label
 
 
-def _what_lies_there(tree: Tree) -> str:
+def _what_lies_there(tree: RawFolder) -> str:
     zips = tree.archives()
     if zips:
         return f"only {zips[0].name}, which is to be unpacked there"

@@ -12,10 +12,10 @@ from pathlib import Path
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.official import settle_folds
 from medfl.datasets.published import copies_note, find_table, match
+from medfl.datasets.raw_folder import RawFolder, look_into, one_each, plain
 from medfl.datasets.tables import Row, Table, read_table
 from medfl.errors import MedflError
 from medfl.files import sha256_file
-from medfl.files.tree import Tree, one_each, plain, scan
 from medfl.imaging.images import read_image
 from medfl.store import Sample
 from medfl.store.raw import RawData
@@ -41,7 +41,7 @@ class ChestXray14(Dataset):
 
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Read the table and the official lists, decode to (1, size, size)."""
-        tree = scan(self.root(places))
+        tree = look_into(self.root(places))
         path = find_table(self, places, tree, *TABLES, SAMPLE_TABLE)
         files, copies = one_each((file.stem, file) for file in self.images_in(tree))
         table = read_table(path, COLUMNS, tuple(ATTRIBUTES.values()))
@@ -76,7 +76,7 @@ class ChestXray14(Dataset):
             warnings=[*copies_note(copies), *warnings],
         )
 
-    def images_in(self, tree: Tree) -> list[Path]:
+    def images_in(self, tree: RawFolder) -> list[Path]:
         """Images named as NIH names them: patient, underscore, follow-up."""
         return [file for file in tree.images() if file.stem.replace("_", "", 1).isdecimal()]
 
@@ -110,7 +110,7 @@ def _years(age: str) -> str:
     return str(int(digits)) if digits.isdecimal() else age
 
 
-def _folds(tree: Tree) -> tuple[dict[str, str], str]:
+def _folds(tree: RawFolder) -> tuple[dict[str, str], str]:
     """The fold of each listed image, and a hash over the lists."""
     folds: dict[str, str] = {}
     digest = ""

@@ -15,13 +15,14 @@ from pathlib import Path
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.official import settle_folds
 from medfl.datasets.published import copies_note, match
+from medfl.datasets.raw_folder import RawFolder, look_into, one_each
 from medfl.datasets.tables import Row, read_table
 from medfl.errors import MedflError
 from medfl.files import sha256_file
 from medfl.files.archives import check_members, unpack
 from medfl.files.exclusions import Exclusion
-from medfl.files.tree import IMAGE_SUFFIXES, Tree, one_each, scan
 from medfl.imaging.images import read_image
+from medfl.imaging.kinds import kind_by_ending
 from medfl.store import Sample
 from medfl.store.raw import RawData
 
@@ -62,7 +63,7 @@ class CovidCt(Dataset):
 
         Slices are of many shapes: the whole is kept, with margins.
         """
-        tree = scan(self.root(places))
+        tree = look_into(self.root(places))
         samples: list[Sample] = []
         sources: list[Path] = []
         excluded: list[Exclusion] = []
@@ -110,7 +111,7 @@ class CovidCt(Dataset):
             warnings=[*warnings, *more],
         )
 
-    def images_in(self, tree: Tree) -> list[Path]:
+    def images_in(self, tree: RawFolder) -> list[Path]:
         """Images below the two classes' folders."""
         return tree.images(*(part.folder for part in PARTS))
 
@@ -119,7 +120,7 @@ class CovidCt(Dataset):
         root = self.find_root(places)
         if root is None:
             return None, 0
-        tree = scan(root)
+        tree = look_into(root)
         number = 0
         for part in PARTS:
             number += len(tree.images(part.folder)) or len(_zipped(tree, part))
@@ -127,13 +128,13 @@ class CovidCt(Dataset):
 
     def _files(self, part: _Part, places: Places) -> list[Path]:
         """Images of a class; unpacked below the work root where there is only the zip file."""
-        tree = scan(self.root(places))
+        tree = look_into(self.root(places))
         files = tree.images(part.folder)
         archive = tree.find(f"{part.folder}.zip")
         if files or archive is None:
             return files
         target = places.work_root / "raw" / f".{self.name}-unpacked" / part.folder
-        return scan(unpack(archive, target, MAX_UNPACKED)).images()
+        return look_into(unpack(archive, target, MAX_UNPACKED)).images()
 
     def _sample(self, part: _Part, name: str, row: Row | None, fold: str) -> Sample:
         if row is None:
@@ -173,7 +174,7 @@ def _as_listed(files: Mapping[str, Path], ids: list[str]) -> dict[str, Path]:
     return listed
 
 
-def _folds(tree: Tree, part: _Part) -> tuple[dict[str, str], str]:
+def _folds(tree: RawFolder, part: _Part) -> tuple[dict[str, str], str]:
     """The published fold of each listed image, and a hash over the lists."""
     folds: dict[str, str] = {}
     digest = ""
@@ -196,12 +197,12 @@ def _figure(name: str) -> str:
     return paper[1] if paper else re.sub(r"_\d+$", "", stem)
 
 
-def _zipped(tree: Tree, part: _Part) -> list[str]:
+def _zipped(tree: RawFolder, part: _Part) -> list[str]:
     archive = tree.find(f"{part.folder}.zip")
     if archive is None:
         return []
-    names = [Path(member.filename) for member in check_members(archive, MAX_UNPACKED)]
-    return [name.name for name in names if name.suffix.casefold() in IMAGE_SUFFIXES]
+    names = [Path(member.filename).name for member in check_members(archive, MAX_UNPACKED)]
+    return [name for name in names if kind_by_ending(name) == "image"]
 
 
 COVIDCT = CovidCt(

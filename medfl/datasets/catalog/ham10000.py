@@ -10,10 +10,10 @@ from pathlib import Path
 
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.published import copies_note, find_table, match
+from medfl.datasets.raw_folder import RawFolder, look_into, one_each
 from medfl.datasets.tables import Row, Table, read_table
 from medfl.errors import MedflError
 from medfl.files import sha256_file
-from medfl.files.tree import Tree, one_each, scan
 from medfl.imaging.images import read_image
 from medfl.store import Sample
 from medfl.store.raw import RawData
@@ -32,7 +32,7 @@ class Ham10000(Dataset):
 
         An oblong image is cropped to its central square: the lesions are centred.
         """
-        tree = scan(self.root(places))
+        tree = look_into(self.root(places))
         path = find_table(self, places, tree, *METADATA)
         files, copies = one_each((file.stem, file) for file in self.images_in(tree))
         table = read_table(path, REQUIRED, (*ATTRIBUTES, "dataset"))
@@ -50,7 +50,7 @@ class Ham10000(Dataset):
             warnings=copies_note(copies),
         )
 
-    def images_in(self, tree: Tree) -> list[Path]:
+    def images_in(self, tree: RawFolder) -> list[Path]:
         """Images of the two parts; where there are no such folders, all that are named as theirs.
 
         Copies may hold segmentations or the challenge's test images in other folders.

@@ -19,10 +19,10 @@ from medfl.datasets.base import Dataset, Places
 from medfl.datasets.catalog import ham10000
 from medfl.datasets.official import settle_folds
 from medfl.datasets.published import copies_note, find_table, match
+from medfl.datasets.raw_folder import RawFolder, look_into, one_each, plain
 from medfl.datasets.tables import Row, read_table
 from medfl.errors import MedflError
 from medfl.files import sha256_file
-from medfl.files.tree import Tree, one_each, plain, scan
 from medfl.imaging.images import read_image
 from medfl.store import Sample
 from medfl.store.raw import RawData
@@ -63,7 +63,7 @@ class Isic2019(Dataset):
 
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Read the tables, match them with the images, decode to (3, size, size)."""
-        tree = scan(self.root(places))
+        tree = look_into(self.root(places))
         truth_path = find_table(self, places, tree, *TRUTH)
         path = find_table(self, places, tree, *METADATA)
         labels, classes = self._labels(truth_path)
@@ -99,7 +99,7 @@ class Isic2019(Dataset):
             info={"classes": classes},
         )
 
-    def images_in(self, tree: Tree) -> list[Path]:
+    def images_in(self, tree: RawFolder) -> list[Path]:
         """Images of the training folder; where there is none, all but the test set's."""
         return tree.images(FOLDER) or [
             file
@@ -175,7 +175,7 @@ def _centre(name: str, lesion: str, ham: Mapping[str, str]) -> str:
     return next((archive for archive in ("BCN", "MSK") if lesion.startswith(archive)), "")
 
 
-def _origin(places: Places, tree: Tree) -> _Origin:
+def _origin(places: Places, tree: RawFolder) -> _Origin:
     numbers: dict[str, tuple[str, str]] = {}
     digest = ""
     split = tree.find(*SPLIT)
@@ -192,7 +192,7 @@ def _origin(places: Places, tree: Tree) -> _Origin:
     metadata = tree.find(*ham10000.METADATA)
     if metadata is None:
         beside = places.find(*ham10000.HAM10000.folders)
-        metadata = scan(beside).find(*ham10000.METADATA) if beside else None
+        metadata = look_into(beside).find(*ham10000.METADATA) if beside else None
     ham = {}
     if metadata is not None:
         digest += sha256_file(metadata)

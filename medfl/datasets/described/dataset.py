@@ -18,9 +18,8 @@ from medfl.datasets.described.facts import (
     read_described_table,
     wanted_of_headers,
 )
-from medfl.datasets.described.files import RELABELLED, Found, Left, list_files
+from medfl.datasets.described.files import RELABELLED, Found, list_files
 from medfl.datasets.described.join import Item, copies_of, gather
-from medfl.datasets.described.labels import LeftOut
 from medfl.datasets.described.names import file_names
 from medfl.datasets.described.people import check_attributes, groups_of, numbered
 from medfl.datasets.described.schema import Description
@@ -29,7 +28,7 @@ from medfl.datasets.described.settings import settings_for
 from medfl.datasets.described.spacing import common_spacing
 from medfl.errors import MedflError
 from medfl.files import sha256_file
-from medfl.files.exclusions import Exclusion
+from medfl.files.exclusions import Exclusion, LeftOut
 from medfl.identity import FileNames, Pseudonyms, load_key
 from medfl.imaging.codes import code_of
 from medfl.imaging.source_size import SEPARATOR
@@ -66,7 +65,7 @@ class DescribedDataset(Dataset):
         )
         ours = [os.path.realpath(path) for path in (table_path, self.path) if path is not None]
         # ``realpath`` ends where links turn round.
-        left = [one for one in found.left if os.path.realpath(folder / one.key) not in ours]
+        left = [one for one in found.left if os.path.realpath(folder / one.file) not in ours]
         listed = replace(found, left=left)
         found = find_volumes(listed) if series else listed
         items, left = gather(self.data, found, table)
@@ -79,13 +78,13 @@ class DescribedDataset(Dataset):
                 facts.append(reader.of(item))
                 kept.append(item)
             except LeftOut as reason:
-                left.append(Left(item.key, str(reason)))
+                left.append(Exclusion(item.key, str(reason)))
         copies = copies_of(kept, [one.labels for one in facts], found)
         left += copies.values()
         facts = [one for row, one in enumerate(facts) if row not in copies]
         kept = [one for row, one in enumerate(kept) if row not in copies]
         if not kept:
-            others = sorted(one.key for one in found.left)
+            others = sorted(one.file for one in found.left)
             tables = ", ".join(name for name in others if name.endswith((".csv", ".tsv")))
             hint = f" There is {tables}: name it by `table:`." if tables and table is None else ""
             raise MedflError(
@@ -152,7 +151,7 @@ class DescribedDataset(Dataset):
         self,
         items: list[Item],
         facts: list[Facts],
-        left: list[Left],
+        left: list[Exclusion],
         reader: FactReader,
         pseudonyms: Pseudonyms,
         named: FileNames,
@@ -211,7 +210,7 @@ class DescribedDataset(Dataset):
             Reader(settings, size, stacks, self.data.frame),
             described,
             names=[named(item.key) for item in items],
-            excluded=[_exclusion(one, named) for one in sorted(left, key=lambda one: one.key)],
+            excluded=[one.renamed(named) for one in sorted(left, key=lambda one: one.file)],
             warnings=warnings,
             sizes=dict(_sizes(found, items)),
             scan=found.scan,
@@ -220,7 +219,7 @@ class DescribedDataset(Dataset):
         )
 
 
-def _why(left: list[Left]) -> str:
+def _why(left: list[Exclusion]) -> str:
     """The commonest reasons for which samples were left out."""
     reasons = Counter(one.reason for one in left).most_common(3)
     return "; ".join(f"{number:,}: {reason}" for reason, number in reasons)
@@ -238,9 +237,3 @@ def _sizes(found: Found, items: list[Item]) -> Iterator[tuple[int, str]]:
         if name in found.stacks:  # a mosaic's tiles are smaller than its image
             sides = list(found.stacks[name].slices[0].shape)
         yield row, SEPARATOR.join(map(str, [slices, *sides] if slices > 1 else sides))
-
-
-def _exclusion(left: Left, named: FileNames) -> Exclusion:
-    """As it may be written."""
-    name = left.key if left.plain else named(left.key)
-    return Exclusion(name, left.reason, f"of {named(left.twin)}" if left.twin else "")

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfl.datasets.described.files import kind_of
 from medfl.errors import MedflError
 from medfl.imaging.images import read_pixels, stored_range
+from medfl.imaging.kinds import kind_of
 from medfl.imaging.modality import Preprocess, to_store
 from medfl.imaging.pixels import Pixels
 from medfl.imaging.remarks import remark

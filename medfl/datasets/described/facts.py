@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from medfl.datasets.described.files import Found
 from medfl.datasets.described.join import Item, file_columns
-from medfl.datasets.described.labels import LabelRules, LeftOut
+from medfl.datasets.described.labels import LabelRules
 from medfl.datasets.described.people import folder_name, found_in, refuse_personal
 from medfl.datasets.described.schema import Description, Origin
 from medfl.datasets.tables import Table, read_table
 from medfl.errors import MedflError
+from medfl.files.exclusions import LeftOut
 from medfl.identity import collect
 
 if TYPE_CHECKING:

@@ -10,38 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from medfl.datasets.described.schema import Format
 from medfl.errors import MedflError
+from medfl.files.exclusions import Exclusion
 from medfl.identity import Identifiers
+from medfl.imaging.kinds import kind_by_ending
 
 if TYPE_CHECKING:
     from medfl.imaging.dicom import FileHeader
     from medfl.imaging.dicom.scan import Also
 
-ENDINGS = {
-    "image": (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".pgm"),
-    "dicom": (".dcm", ".dicom", ".ima"),
-    "nifti": (".nii", ".nii.gz"),
-    "npz": (".npz", ".npy"),
-}
 OTHER = "is no image, DICOM, NIfTI or npz file"
 COPY = "is the same image as another file (equal SOPInstanceUID and pixels)"
 RELABELLED = f"{COPY}, which has another label"
-
-
-@dataclass(frozen=True)
-class Left:
-    """Left out.
-
-    Attributes:
-        key: a path below the folder, or a sample's name; or a place in the table.
-        reason: why, without any name.
-        twin: the path of which it is a copy.
-        plain: the key names nobody: it is shown as it is.
-    """
-
-    key: str
-    reason: str
-    twin: str = ""
-    plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +30,7 @@ class Found:
     Attributes:
         folder: where they lie.
         files: data, one a name; a volume of many slices has one name too.
-        left: what is no data, with the reason.
+        left: what is no data, by its path, with the reason.
         headers: what is kept of the header of each DICOM image, by its path.
         copies: DICOM images that another one is, too, and that one.
         stacks: the volumes that were put together of slices, by name.
@@ -62,7 +41,7 @@ class Found:
 
     folder: Path
     files: list[str]
-    left: list[Left] = field(default_factory=list)
+    left: list[Exclusion] = field(default_factory=list)
     headers: Mapping[str, FileHeader] = field(default_factory=dict)
     copies: Mapping[str, str] = field(default_factory=dict)
     stacks: Mapping[str, Any] = field(default_factory=dict)
@@ -83,24 +62,6 @@ class Found:
     def relative(self, path: Path) -> str:
         """A file by its path below the folder."""
         return path.relative_to(self.folder).as_posix()
-
-
-def kind_of(path: Path) -> str | None:
-    """What a file is: dicom by its content, image, nifti, npz by its ending; None otherwise."""
-    from medfl.imaging.dicom.header import looks_like_dicom
-
-    try:
-        with path.open("rb") as file:
-            if looks_like_dicom(file.read(132)):
-                return "dicom"
-    except OSError:  # said by what reads it
-        pass
-    return _by_ending(path.name)
-
-
-def _by_ending(name: str) -> str | None:
-    low = name.lower()
-    return next((kind for kind, endings in ENDINGS.items() if low.endswith(endings)), None)
 
 
 def list_files(
@@ -135,19 +96,19 @@ def list_files(
 
     tree = scan_tree(folder, attributes, also=also, chosen=counts)
     files: list[str] = []
-    left = [Left(name(path), reason) for path, reason in tree.left]
+    left = [Exclusion(name(Path(one.file)), one.reason) for one in tree.left_out]
     kinds = dict.fromkeys(tree.headers, "dicom")
     for path in [*tree.headers, *tree.others]:
-        kind = kinds.get(path) or _by_ending(path.name)
+        kind = kinds.get(path) or kind_by_ending(path.name)
         if kind and wanted in (None, kind):
             files.append(name(path))
         else:
             other = OTHER if wanted is None or kind is None else f"is no {wanted} file (`format`)"
-            left.append(Left(name(path), other))
+            left.append(Exclusion(name(path), other))
     if not files:
         what = {None: "image, DICOM, NIfTI or npz file", "image": "image"}.get(wanted, wanted)
         which = f" that matches `{pattern}`" if pattern else ""
-        reasons = sorted({reason for _, reason in tree.left})[:2]
+        reasons = sorted({one.reason for one in tree.left_out})[:2]
         why = f"; {'; '.join(reasons)}" if reasons else ""
         raise MedflError(f"{folder} holds no {what}{which} ({len(left):,} other files{why}).")
     rate = round(tree.scanned / tree.seconds, 1) if tree.seconds > 0 else None

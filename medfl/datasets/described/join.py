@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from medfl.datasets.described.files import COPY, RELABELLED, Found, Left, id_pattern
+from medfl.datasets.described.files import COPY, RELABELLED, Found, id_pattern
 from medfl.datasets.described.schema import Description
 from medfl.datasets.tables import Row, Table
 from medfl.errors import MedflError
+from medfl.files.exclusions import Exclusion
 
 NO_ROW = "no row of the table names it"
 NO_FILE = "the table names it, but there is no such file"
@@ -30,7 +31,9 @@ class Item:
     row: Row | None = None
 
 
-def gather(data: Description, found: Found, table: Table | None) -> tuple[list[Item], list[Left]]:
+def gather(
+    data: Description, found: Found, table: Table | None
+) -> tuple[list[Item], list[Exclusion]]:
     """Samples in the order of their keys, and what is left out.
 
     Raises:
@@ -49,7 +52,7 @@ def gather(data: Description, found: Found, table: Table | None) -> tuple[list[I
 
 def copies_of(
     items: Sequence[Item], labels: Sequence[tuple[str, ...]], found: Found
-) -> dict[int, Left]:
+) -> dict[int, Exclusion]:
     """The samples all of whose files are copies of an earlier sample's, by row, with the reason.
 
     Args:
@@ -63,16 +66,16 @@ def copies_of(
         same = first.setdefault(tuple(found.copies.get(f, f) for f in item.files), row)
         if same != row:
             reason = COPY if set(labels[row]) == set(labels[same]) else RELABELLED
-            copies[row] = Left(item.key, reason, twin=items[same].key)
+            copies[row] = Exclusion(item.key, reason, twin=items[same].key)
     return copies
 
 
-def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], list[Left]]:
+def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], list[Exclusion]]:
     columns = file_columns(data, table)
     index = _index(found.files)
-    out = _index([one.key for one in found.left])
+    out = _index([one.file for one in found.left])
     items: list[Item] = []
-    left: list[Left] = []
+    left: list[Exclusion] = []
     taken: dict[str, int] = {}
     for row in table:
         files = []
@@ -81,7 +84,7 @@ def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], 
             if name is None:
                 lacking = NO_MODALITY.format(modality) if modality and not row[column] else NO_FILE
                 if not _is_listed(row[column], out, found):
-                    left.append(Left(f"line {row.line} of the table", lacking, plain=True))
+                    left.append(Exclusion(f"line {row.line} of the table", lacking, public=True))
                 break
             if name in taken:
                 raise MedflError(
@@ -98,13 +101,13 @@ def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], 
             f"{table.path}: none of the files that its column `{column}` names is below "
             f"{found.folder}. It must hold paths from there, or file names."
         )
-    left += [Left(name, NO_ROW) for name in found.files if name not in taken]
+    left += [Exclusion(name, NO_ROW) for name in found.files if name not in taken]
     return items, left
 
 
 def _by_pattern(
     data: Description, found: Found, table: Table | None
-) -> tuple[list[Item], list[Left]]:
+) -> tuple[list[Item], list[Exclusion]]:
     """Multi-modal: files whose paths differ in the modality's part only."""
     patterns = {name: id_pattern(part.files) for name, part in data.modalities.items()}
     samples: dict[str, dict[str, str]] = {}
@@ -124,19 +127,19 @@ def _by_pattern(
         raise MedflError(f"no file below {found.folder} fits any of {shown}.")
     rows = _rows_by_id(table, data.columns.id or "id") if table is not None else None
     items: list[Item] = []
-    left = [Left(name, "fits no modality") for name in found.files if name not in fits]
+    left = [Exclusion(name, "fits no modality") for name in found.files if name not in fits]
     for key, files in samples.items():
         lacking = next((name for name in patterns if name not in files), None)
         if lacking is not None:
-            left.append(Left(key, NO_MODALITY.format(lacking)))
+            left.append(Exclusion(key, NO_MODALITY.format(lacking)))
         elif rows is not None and key not in rows:
-            left.append(Left(key, NO_ROW))
+            left.append(Exclusion(key, NO_ROW))
         else:
             row = rows[key] if rows is not None else None
             items.append(Item(key, tuple(files[name] for name in patterns), row))
     if rows is not None:
         left += [
-            Left(f"line {row.line} of the table", NO_FILE, plain=True)
+            Exclusion(f"line {row.line} of the table", NO_FILE, public=True)
             for key, row in rows.items()
             if key not in samples
         ]
@@ -150,11 +153,11 @@ def _by_pattern(
 
 def _by_attribute(
     keyword: str, column: str, found: Found, table: Table
-) -> tuple[list[Item], list[Left]]:
+) -> tuple[list[Item], list[Exclusion]]:
     """A table that knows files by a DICOM attribute; one row may tell of many files."""
     rows = _rows_by_id(table, column)
     items: list[Item] = []
-    left: list[Left] = []
+    left: list[Exclusion] = []
     fits: set[str] = set()
     values = []
     for name in found.files:
@@ -162,11 +165,11 @@ def _by_attribute(
         value = header.attributes[keyword] if header is not None else ""
         values.append(value)
         if header is None:
-            left.append(Left(name, f"is no DICOM file, so it has no {keyword}"))
+            left.append(Exclusion(name, f"is no DICOM file, so it has no {keyword}"))
         elif not value:
-            left.append(Left(name, f"states no {keyword}"))
+            left.append(Exclusion(name, f"states no {keyword}"))
         elif value not in rows:
-            left.append(Left(name, NO_ROW))
+            left.append(Exclusion(name, NO_ROW))
         else:
             fits.add(value)
             items.append(Item(name, (name,), rows[value]))
@@ -184,7 +187,7 @@ def _by_attribute(
             f"column `{column}`{zeros}."
         )
     left += [
-        Left(f"line {row.line} of the table", f"no DICOM file has its {keyword}", plain=True)
+        Exclusion(f"line {row.line} of the table", f"no DICOM file has its {keyword}", public=True)
         for key, row in rows.items()
         if key not in fits
     ]

@@ -9,16 +9,13 @@ from typing import Literal
 from medfl.config import did_you_mean
 from medfl.datasets.described.schema import Labels
 from medfl.errors import MedflError
+from medfl.files.exclusions import LeftOut
 
 TRUE = {"1", "1.0", "true", "yes", "y"}
 FALSE = {"0", "0.0", "false", "no", "n", ""}
 NOTHING = {"nan", "na", "n/a", "#n/a", "none", "null", "-", "?"}  # how tables write an empty cell
 UNLABELLED = "has no label"
 IGNORED = "has the label `{}`, which is ignored"
-
-
-class LeftOut(Exception):  # noqa: N818 - no error, a way out
-    """This sample is left out; the message is the reason."""
 
 
 class LabelRules:

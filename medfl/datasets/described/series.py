@@ -8,8 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medfl.datasets.described.files import COPY, Found, Left
+from medfl.datasets.described.files import COPY, Found
 from medfl.errors import MedflError
+from medfl.files.exclusions import Exclusion
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -50,25 +51,22 @@ def find_volumes(found: Found) -> Found:
     slices: list[Slice] = []
     for name in found.files:
         if name in found.copies:
-            left.append(Left(name, COPY, twin=found.copies[name]))
+            left.append(Exclusion(name, COPY, twin=found.copies[name]))
             continue
         of_file = found.headers[name].also
         if isinstance(of_file, str):
-            left.append(Left(name, of_file))
+            left.append(Exclusion(name, of_file))
         else:
             slices += of_file
     stacks, exclusions = plan_slices(slices)
     for one in exclusions:
-        # A reason may name another file, by its whole path; a frame follows the name.
-        reason = "lies where another slice does" if str(found.folder) in one.reason else one.reason
-        path, _, frame = one.file.partition(" (frame ")
-        named = found.relative(Path(path))
-        left.append(Left(named, f"has frames of which one {reason}" if frame else reason))
+        reason = f"has frames of which one {one.reason}" if one.frame else one.reason
+        left.append(Exclusion(found.relative(Path(one.file)), reason))
     shared = Counter(stack.files for stack in stacks)
     for files, count in shared.items():
         if count > 1:
             reason = f"holds {count} volumes: one was expected"
-            left += [Left(found.relative(path), reason) for path in files]
+            left += [Exclusion(found.relative(path), reason) for path in files]
     stacks = [stack for stack in stacks if shared[stack.files] == 1]
     if not stacks:
         raise MedflError(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medfl.datasets.described.files import Found
+from medfl.imaging.kinds import kind_by_ending
 from medfl.imaging.modality import Preprocess
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def common_spacing(
 def _extent(found: Found, name: str) -> Extent:
     if name in found.stacks:
         return _of_stack(found.stacks[name])
-    if name.lower().endswith((".nii", ".nii.gz")):
+    if kind_by_ending(name) == "nifti":
         return _of_nifti(found.folder / name)
     return None
 

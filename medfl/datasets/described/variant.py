@@ -10,11 +10,11 @@ from typing import Any
 
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.decode import Reader, channel_names
-from medfl.datasets.described.labels import LabelRules, LeftOut
+from medfl.datasets.described.labels import LabelRules
 from medfl.datasets.described.schema import Description
 from medfl.errors import MedflError, naming
 from medfl.files import sha256_file
-from medfl.files.exclusions import Exclusion
+from medfl.files.exclusions import Exclusion, LeftOut
 from medfl.imaging.modality import Preprocess, preset_for, resolve
 from medfl.store.raw import RawData
 

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from medfl.imaging.dicom.header import DicomError, attribute, read_header
     from medfl.imaging.dicom.preprocess import DicomImage, DicomPreprocessor
     from medfl.imaging.dicom.scan import FileHeader
-    from medfl.imaging.dicom.tree import Tree, scan_tree
+    from medfl.imaging.dicom.tree import DicomTree, scan_tree
 
 _HOMES = {
     "DicomError": "header",
     "DicomImage": "preprocess",
     "DicomPreprocessor": "preprocess",
     "FileHeader": "scan",
-    "Tree": "tree",
+    "DicomTree": "tree",
     "attribute": "header",
     "frame_count": "frames",
     "frame_header": "frames",
@@ -32,8 +32,8 @@ __all__ = [
     "DicomError",
     "DicomImage",
     "DicomPreprocessor",
+    "DicomTree",
     "FileHeader",
-    "Tree",
     "attribute",
     "frame_count",
     "frame_header",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from medfl.config import did_you_mean
 from medfl.errors import MedflError
 from medfl.identity.words import error_words
+from medfl.imaging.kinds import looks_like_dicom
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -124,15 +125,6 @@ def attribute_tag(name: str) -> int:
 def kind(header: Dataset) -> str:
     """What sort of object a file is, in the standard's words."""
     return getattr(header.get("SOPClassUID"), "name", None) or "no SOP class"
-
-
-def looks_like_dicom(start: bytes) -> bool:
-    """The first 132 bytes of a file end in the prefix, or begin like a data set without one.
-
-    Such a data set begins with an element of group 0002 or 0008, little or big endian.
-    """
-    begins = start[:2] in (b"\x08\x00", b"\x02\x00", b"\x00\x08")
-    return len(start) == 132 and (start[128:] == b"DICM" or begins)
 
 
 def _guessed_syntax(header: Dataset) -> UID:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,27 +10,26 @@ from functools import partial
 from pathlib import Path
 
 from medfl.errors import MedflError
+from medfl.files.exclusions import Exclusion
 from medfl.files.parallel import map_ordered
 from medfl.files.walk import walk
 from medfl.identity.burnt_in import burnt_in_summary
 from medfl.identity.identifiers import Identifiers, scrub
-from medfl.imaging.dicom.header import attribute_tag, looks_like_dicom
+from medfl.imaging.dicom.header import attribute_tag
 from medfl.imaging.dicom.scan import Also, FileHeader, Scanned, scan_file
 from medfl.imaging.dicom.twins import find_twins
-
-ENDINGS = (".dcm", ".dicom", ".ima")
-"""Files that end so are meant as DICOM, and are damaged where they are not."""
+from medfl.imaging.kinds import kind_by_ending, looks_like_dicom
 
 
 @dataclass(frozen=True)
-class Tree:
+class DicomTree:
     """What ``scan_tree`` found. Paths and headers are not for outputs as they are.
 
     Attributes:
         headers: of the images that DICOM files hold, by file, in the order of their paths.
         copies: those among them whose pixels and SOPInstanceUID an earlier one has, and that one.
         others: the files that are no DICOM, in the order of their paths.
-        left: everything else with the reason, in words that may be written.
+        left_out: everything else, by its path, with the reason in words that may be written.
         warnings: what a user should know of the images found.
         identifiers: of all people in the tree, those in files that are left out too.
         seconds: that the scan took.
@@ -41,7 +39,7 @@ class Tree:
     headers: Mapping[Path, FileHeader] = field(repr=False)
     copies: Mapping[Path, Path] = field(repr=False)
     others: Sequence[Path] = field(repr=False)
-    left: Sequence[tuple[Path, str]] = field(repr=False)
+    left_out: Sequence[Exclusion] = field(repr=False)
     warnings: Sequence[str]
     identifiers: Identifiers = field(repr=False)
     seconds: float
@@ -54,7 +52,7 @@ def scan_tree(
     workers: int | None = None,
     also: Also | None = None,
     chosen: Callable[[Path], bool] | None = None,
-) -> Tree:
+) -> DicomTree:
     """Find the DICOM images below ``root``, whatever their files are called.
 
     Each header is read once, several at a time, with a progress bar; no pixels are decoded but of
@@ -75,10 +73,9 @@ def scan_tree(
     for name in attributes:
         attribute_tag(name)
     started = time.monotonic()
-    left: list[tuple[Path, str]] = []
-    paths = sorted(path for path in walk(root, left) if chosen is None or chosen(path))
-    if chosen is not None:
-        left = [one for one in left if chosen(one[0])]
+    found = walk(root)
+    paths = sorted(path for path in found.files if chosen is None or chosen(path))
+    left_out = [one for one in found.left_out if chosen is None or chosen(Path(one.file))]
     look = partial(_look, attributes=tuple(dict.fromkeys(attributes)), also=also)
     looked: list[Scanned | None] = list(
         map_ordered(look, paths, "reading headers", workers, unit="file")
@@ -86,15 +83,15 @@ def scan_tree(
     scanned = {path: one for path, one in zip(paths, looked, strict=True) if one is not None}
     identifiers = Identifiers.union(one.identifiers for one in scanned.values())
     headers = {path: one.header for path, one in scanned.items() if one.header is not None}
-    left += [
-        (path, scrub(one.reason, identifiers))
+    left_out += [
+        Exclusion(str(path), scrub(one.reason, identifiers))
         for path, one in scanned.items()
         if one.header is None
     ]
     twins = find_twins({path: header.uid for path, header in headers.items()}, workers)
     for path, reason in twins.damaged.items():
         del headers[path]
-        left.append((path, scrub(reason, identifiers)))
+        left_out.append(Exclusion(str(path), scrub(reason, identifiers)))
     warnings = burnt_in_summary(
         header.burnt_in for path, header in headers.items() if path not in twins.copies
     )
@@ -103,11 +100,11 @@ def scan_tree(
             f"{twins.different:,} images have the SOPInstanceUID of another but other pixels: they "
             "are kept; the software that wrote them numbered them wrongly."
         )
-    return Tree(
+    return DicomTree(
         headers,
         twins.copies,
         [path for path in paths if path not in scanned],
-        sorted(left),
+        sorted(left_out, key=lambda one: Path(one.file)),
         warnings,
         identifiers,
         time.monotonic() - started,
@@ -117,16 +114,12 @@ def scan_tree(
 
 def _look(path: Path, attributes: Sequence[str], also: Also | None) -> Scanned | None:
     """What a DICOM file states, or what is wrong with it; None for a file that is none."""
-    if path.name.lower().endswith(ENDINGS):
+    if kind_by_ending(path.name) == "dicom":  # meant so, and damaged where it is none
         return scan_file(path, attributes, also)
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return Scanned(None, "is no ordinary file")
         with path.open("rb") as file:
             if not looks_like_dicom(file.read(132)):
                 return None
-    except FileNotFoundError:
-        return Scanned(None, "is a link to nothing")
     except OSError as error:
         return Scanned(None, f"cannot be read ({error.strerror or 'I/O error'})")
     return scan_file(path, attributes, also)

@@ -1,7 +1,7 @@
 """Volumes: DICOM series and NIfTI files, in one canonical frame, with their spacing in mm."""
 
 from medfl.imaging.volume.canonical import Volume, canonical, resample
-from medfl.imaging.volume.nifti import is_nifti, read_nifti
+from medfl.imaging.volume.nifti import read_nifti
 from medfl.imaging.volume.preprocess import VolumePreprocessor
 from medfl.imaging.volume.series import find_series, plan_series, read_series
 from medfl.imaging.volume.stack import Stack, read_stack
@@ -12,7 +12,6 @@ __all__ = [
     "VolumePreprocessor",
     "canonical",
     "find_series",
-    "is_nifti",
     "plan_series",
     "read_nifti",
     "read_series",

@@ -15,13 +15,7 @@ from medfl.imaging.volume.canonical import Spacing, Volume, finish, voxel_sizes
 if TYPE_CHECKING:
     from nibabel.nifti1 import Nifti1Header
 
-SUFFIXES = (".nii", ".nii.gz")
 MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
-
-
-def is_nifti(path: str | os.PathLike[str]) -> bool:
-    """By its name."""
-    return str(path).lower().endswith(SUFFIXES)
 
 
 def read_nifti(

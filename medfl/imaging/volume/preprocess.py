@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.files.walk import walk
+from medfl.imaging.kinds import kind_by_ending
 from medfl.imaging.modality import Preprocess, render
 from medfl.imaging.remarks import remark
 from medfl.imaging.volume.canonical import Spacing, Volume, resample
-from medfl.imaging.volume.nifti import is_nifti, read_nifti
+from medfl.imaging.volume.nifti import read_nifti
 from medfl.imaging.volume.series import plan_series
 from medfl.imaging.volume.stack import read_stack
 
@@ -58,9 +60,9 @@ class VolumePreprocessor:
         """The volume itself, in the canonical frame, before it is resampled and windowed."""
         if isinstance(source, str | os.PathLike):
             path = Path(source)
-            if is_nifti(path):
+            if kind_by_ending(path.name) == "nifti":
                 return read_nifti(path)
-            files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+            files = sorted(walk(path).files) if path.is_dir() else [path]
         else:
             files = list(source)
         stacks, excluded = plan_series(files)

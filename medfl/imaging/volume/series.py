@@ -11,6 +11,7 @@ import numpy as np
 
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion
+from medfl.files.walk import walk
 from medfl.imaging.dicom import DicomError
 from medfl.imaging.volume.canonical import Spacing, Volume
 from medfl.imaging.volume.slices import REPEATS, Slice, read_slices
@@ -27,7 +28,9 @@ def find_series(root: str | os.PathLike[str]) -> tuple[list[Stack], list[Exclusi
     """
     if not Path(root).is_dir():
         raise MedflError(f"there is no folder {root} to look for DICOM series in.")
-    return plan_series(sorted(path for path in Path(root).rglob("*") if path.is_file()))
+    found = walk(Path(root))
+    stacks, exclusions = plan_series(sorted(found.files))
+    return stacks, exclusions + found.left_out
 
 
 def read_series(
@@ -72,8 +75,8 @@ def plan_series(
             continue
         uid = found[0].uid
         if uid and uid in seen:
-            reason = f"a copy of {seen[uid]}: the same SOP instance"
-            exclusions.append(Exclusion(str(path), reason))
+            reason = "is a copy: the same SOP instance"
+            exclusions.append(Exclusion(str(path), reason, twin=str(seen[uid])))
             continue
         seen[uid] = path
         slices += found
@@ -107,7 +110,7 @@ def _stacks(slices: list[Slice]) -> tuple[list[Stack], list[Exclusion]]:
         exclusions += copies
         if len(kept) == 1:
             reason = "a single slice; a volume has at least two"
-            exclusions.append(Exclusion(_where(kept[0]), reason))
+            exclusions.append(_without(kept[0], reason))
             continue
         notes = [why] if why else []
         if copies:
@@ -181,13 +184,12 @@ def _one_a_place(slices: list[Slice]) -> tuple[list[Slice], list[Exclusion]]:
     kept, copies = [], []
     for first, *others in _places(slices):
         kept.append(first)
-        reason = f"it lies where {_where(first)} already does"
-        copies += [Exclusion(_where(item), reason) for item in others]
+        copies += [_without(item, "lies where another slice does", first) for item in others]
     return kept, copies
 
 
-def _where(item: Slice) -> str:
-    return str(item.path) if item.index == 0 else f"{item.path} (frame {item.index + 1})"
+def _without(item: Slice, reason: str, twin: Slice | None = None) -> Exclusion:
+    return Exclusion(str(item.path), reason, str(twin.path) if twin else "", frame=item.index)
 
 
 def reason_of(error: MedflError, path: Path) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -90,8 +91,8 @@ def test_everything_is_found_or_listed(root):
     assert (found.modality, found.rows, found.bits, found.frames) == ("CT", 8, 16, 1)
     assert tree.headers[root / "b [x] é" / "acc77120.dcm"].modality == ""  # no code: a name
     assert [path.name for path in tree.others] == ["notes 17.06.1958.txt"]
-    assert tree.scanned == 7 + 1 + 10  # but the hidden file and the link
-    reasons = {path.relative_to(root).as_posix(): reason for path, reason in tree.left}
+    assert tree.scanned == 7 + 1 + 7  # neither hidden files, links and pipes
+    reasons = {Path(one.file).relative_to(root).as_posix(): one.reason for one in tree.left_out}
     expected = {
         ".DS_Store": "is a hidden file",
         "DICOMDIR": "is the directory of a medium",
@@ -116,9 +117,9 @@ def test_everything_is_found_or_listed(root):
 def test_no_identifier_is_in_what_may_be_written(root):
     tree = scan_tree(root)
     names = FileNames(NAMES, tree.identifiers, "compare")
-    paths = [*tree.headers, *tree.others, *(path for path, _ in tree.left)]
+    paths = [*tree.headers, *tree.others, *(Path(one.file) for one in tree.left_out)]
     shown = [names(path.relative_to(root).as_posix()) for path in paths]
-    written = (repr(tree) + repr(shown) + repr([why for _, why in tree.left])).lower()
+    written = (repr(tree) + repr(shown) + repr([one.reason for one in tree.left_out])).lower()
     assert not [secret for secret in SECRETS if secret in written]
     assert {"c/other pixels.dcm", "d/packed-cut.dcm", "b [x] é/no suffix"} <= set(shown)
     assert f"d/{NAMES.file('notes 17.06.1958.txt')}" in shown

@@ -122,8 +122,8 @@ def test_a_slice_where_another_lies_is_listed(tmp_path):
     files = write_series(tmp_path, positions, numbers=[1, 2, 3, 4])
     volumes, exclusions = read_series(files)
     assert volumes[0].files == tuple(files[:3])
-    assert [(e.file, e.reason) for e in exclusions] == [
-        (str(files[3]), f"it lies where {files[1]} already does")
+    assert [(e.file, e.reason, e.twin) for e in exclusions] == [
+        (str(files[3]), "lies where another slice does", str(files[1]))
     ]
     assert "1 slices lay where another already did" in volumes[0].notes[0]
 
@@ -135,7 +135,8 @@ def test_a_copied_file_is_listed(tmp_path):
     volumes, exclusions = read_series([*files, copy])
     assert volumes[0].pixels.values.shape[0] == 3
     assert exclusions[0].file == str(copy)
-    assert exclusions[0].reason == f"a copy of {files[1]}: the same SOP instance"
+    assert exclusions[0].reason == "is a copy: the same SOP instance"
+    assert exclusions[0].twin == str(files[1])
 
 
 def test_mixed_echo_times_are_two_volumes(tmp_path):

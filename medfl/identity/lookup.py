@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import TextIO
 
 from medfl.errors import MedflError
+from medfl.files.walk import walk
 from medfl.identity.identifiers import printable
 from medfl.identity.pseudonyms import Pseudonyms
 
@@ -18,33 +20,36 @@ def find_original(root: str | os.PathLike[str], name: str, pseudonyms: Pseudonym
 
     Args:
         root: of the data.
-        name: a pseudonym (``f-…``), or a path of an output in which some parts are pseudonyms.
+        name: a pseudonym (``f-…``), or a path from ``root``, of an output, in which some parts are
+            pseudonyms.
         pseudonyms: with the key and the dataset by which the output was made.
 
     One that is not found is a ``MedflError``.
     """
     wanted = name.strip("/").split("/")
-    if len(wanted) == 1:  # anywhere in the tree
-        for folder, folders, files in os.walk(root):
-            for part in sorted(folders) + sorted(files):
-                if wanted[0] in (pseudonyms.file(part), printable(part)):
-                    return Path(folder, part)
-    else:
-        found = [Path(root)]
-        for part in wanted:
-            found = [
-                inner
-                for folder in found
-                if folder.is_dir()
-                for inner in sorted(folder.iterdir())
-                if part in (pseudonyms.file(inner.name), printable(inner.name))
-            ]
-        if found:
-            return found[0]
+    shown = cache(pseudonyms.file)
+    for path in sorted(_everything(Path(root)), key=lambda path: (len(path.parts), path)):
+        parts = path.relative_to(root).parts
+        if len(wanted) == 1:  # a lone name may be meant anywhere in the tree
+            parts = parts[-1:]
+        if len(parts) == len(wanted) and all(
+            word in (shown(part), printable(part)) for word, part in zip(wanted, parts, strict=True)
+        ):
+            return path
     raise MedflError(
         f"nothing below {root} has the name {name}: give the folder and the dataset of which the "
         "output was made, and the key by which it was made."
     )
+
+
+def _everything(root: Path) -> set[Path]:
+    """The files below a folder, those that are left out too, and the folders that hold them."""
+    if not root.is_dir():
+        return set()
+    found = walk(root)
+    paths = [*found.files, *(Path(one.file) for one in found.left_out)]
+    folders = {folder for path in paths for folder in path.parents}
+    return {path for path in {*paths, *folders} if path != root and path.is_relative_to(root)}
 
 
 def show_originals(find: Callable[[], Iterable[Path]], stream: TextIO | None = None) -> None:

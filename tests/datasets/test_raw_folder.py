@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from medfl.datasets.raw_folder import look_into, one_each, plain
 from medfl.errors import MedflError
-from medfl.files.tree import one_each, plain, scan
 
 
 def touch(path, content=b""):
@@ -17,7 +17,7 @@ def touch(path, content=b""):
 def test_scan_is_shallow_first_and_leaves_out_debris(tmp_path):
     for name in ("b/deep/1.JPG", "b/2.jpeg", "a.csv", ".hidden/3.png", "__MACOSX/b/._2.jpeg"):
         touch(tmp_path / name)
-    tree = scan(tmp_path)
+    tree = look_into(tmp_path)
     assert [str(file.relative_to(tmp_path)) for file in tree.files] == [
         "a.csv",
         "b/2.jpeg",
@@ -29,14 +29,14 @@ def test_scan_is_shallow_first_and_leaves_out_debris(tmp_path):
 def test_find_in_any_case_the_shallowest(tmp_path):
     touch(tmp_path / "z" / "table.CSV")
     touch(tmp_path / "a" / "b" / "TABLE.csv")
-    assert scan(tmp_path).find("other.csv", "Table.csv") == tmp_path / "z" / "table.CSV"
-    assert scan(tmp_path).find("other.csv") is None
+    assert look_into(tmp_path).find("other.csv", "Table.csv") == tmp_path / "z" / "table.CSV"
+    assert look_into(tmp_path).find("other.csv") is None
 
 
 def test_images_of_a_folder_by_any_spelling(tmp_path):
     touch(tmp_path / "archive" / "ct-noncovid" / "1.PNG")
     touch(tmp_path / "archive" / "CT_COVID" / "2.png")
-    assert [file.name for file in scan(tmp_path).images("CT_NonCOVID")] == ["1.PNG"]
+    assert [file.name for file in look_into(tmp_path).images("CT_NonCOVID")] == ["1.PNG"]
     assert plain("CT_NonCOVID") == plain("ct noncovid") != plain("CT_COVID")
 
 
@@ -45,13 +45,13 @@ def test_loops_of_links_end_and_dangling_links_are_told(tmp_path):
     (tmp_path / "a" / "up").symlink_to(tmp_path)
     (tmp_path / "self.png").symlink_to(tmp_path / "self.png")
     (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
-    tree = scan(tmp_path)
+    tree = look_into(tmp_path)
     assert [file.name for file in tree.files] == ["1.png"]
     assert sorted(link.name for link in tree.broken) == ["gone.png", "self.png"]
 
 
 def test_a_file_or_nothing_holds_nothing(tmp_path):
-    assert scan(touch(tmp_path / "file")).files == scan(tmp_path / "none").files == []
+    assert look_into(touch(tmp_path / "file")).files == look_into(tmp_path / "none").files == []
 
 
 def test_equal_copies_count_once_and_others_are_refused(tmp_path):

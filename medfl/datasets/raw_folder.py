@@ -1,19 +1,17 @@
-"""What lies in a folder of raw files: found whatever the nesting and the case of names."""
+"""What lies in a published dataset's folder: found whatever the nesting and the case of names."""
 
 from __future__ import annotations
 
 import filecmp
 import os
 import re
-from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from medfl.errors import MedflError
-
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
-_DEBRIS = frozenset({"__macosx"})  # what macOS puts into archives
+from medfl.files.walk import walk
+from medfl.imaging.kinds import kind_by_ending
 
 
 def plain(name: str) -> str:
@@ -22,7 +20,7 @@ def plain(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Tree:
+class RawFolder:
     """The files below a folder, the shallow ones first, each folder's in the order of names.
 
     Attributes:
@@ -44,8 +42,8 @@ class Tree:
         return None
 
     def images(self, *folders: str) -> list[Path]:
-        """Files with the suffix of an image; those below a folder of these names, if given."""
-        found = [file for file in self.files if file.suffix.casefold() in IMAGE_SUFFIXES]
+        """Files with the ending of an image; those below a folder of these names, if given."""
+        found = [file for file in self.files if kind_by_ending(file.name) == "image"]
         if folders:
             wanted = {plain(name) for name in folders}
             found = [file for file in found if wanted & {plain(p) for p in self.folders(file)}]
@@ -60,37 +58,26 @@ class Tree:
         return [file for file in self.files if file.suffix.casefold() == ".zip"]
 
 
-def scan(root: Path) -> Tree:
-    """List a folder and all below it; linked folders are entered once, so loops end."""
-    files: list[Path] = []
-    broken: list[Path] = []
-    seen: set[str] = set()
-    waiting = deque([root])
-    while waiting:
-        folder = waiting.popleft()
-        real = os.path.realpath(folder)
-        if real in seen or not folder.is_dir():
-            continue
-        seen.add(real)
-        with os.scandir(folder) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                if entry.name.startswith(".") or entry.name.casefold() in _DEBRIS:
-                    continue
-                path = folder / entry.name
-                if _is(entry, "is_dir"):
-                    waiting.append(path)
-                elif _is(entry, "is_file"):
-                    files.append(path)
-                else:
-                    broken.append(path)
-    return Tree(root, files, broken)
+def look_into(root: Path) -> RawFolder:
+    """List a folder and all below it, links followed; what is no folder holds nothing.
+
+    A folder that cannot be read is a ``MedflError``: what is in it would count as missing.
+    """
+    if not root.is_dir():
+        return RawFolder(root, [], [])
+    found = walk(root)
+    if found.closed:
+        one = found.closed[0]
+        raise MedflError(f"{one.file} {one.reason}: give yourself the right to (chmod u+rx).")
+    return RawFolder(
+        root,
+        sorted(found.files, key=_shallow_first),
+        sorted((Path(one.file) for one in found.broken), key=_shallow_first),
+    )
 
 
-def _is(entry: os.DirEntry[str], kind: str) -> bool:
-    try:
-        return bool(getattr(entry, kind)())
-    except OSError:  # a link that leads to itself
-        return False
+def _shallow_first(path: Path) -> tuple[int, tuple[str, ...]]:
+    return len(path.parts), path.parts
 
 
 def one_each(files: Iterable[tuple[str, Path]]) -> tuple[dict[str, Path], int]:
