@@ -85,10 +85,16 @@ def read_description(
         raise MedflError(
             f"{path}: `{name}` is a dataset of the catalog: rename the file, or say `name:` in it."
         )
-    return _entry(data, name, path, get)
+    return _entry(data, name, path, taken, get)
 
 
-def _entry(data: Description, name: str, path: Path, get: Callable[[str], Dataset]) -> Dataset:
+def _entry(
+    data: Description,
+    name: str,
+    path: Path,
+    taken: Collection[str],
+    get: Callable[[str], Dataset],
+) -> Dataset:
     """The dataset of a checked description."""
     if data.kind:
         from medfl.datasets.described.custom import load_custom
@@ -99,6 +105,13 @@ def _entry(data: Description, name: str, path: Path, get: Callable[[str], Datase
     if data.base:
         from medfl.datasets.described.variant import variant
 
+        # Its pixels would follow a second file, which its hash does not hold; and two descriptions
+        # could name each other.
+        if data.base not in taken and (is_path(data.base) or data.base in descriptions()):
+            raise MedflError(
+                f"{path}: `base: {data.base}` is a description itself: name a dataset of the "
+                "catalog, or copy what that description says into this one."
+            )
         return variant(data, name, path, get)
     from medfl.datasets.described.dataset import DescribedDataset
     from medfl.datasets.described.settings import settings_of

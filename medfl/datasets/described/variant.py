@@ -94,8 +94,6 @@ class Variant(Dataset):
 
 def variant(data: Description, name: str, path: Path, get: Callable[[str], Dataset]) -> Variant:
     """The variant that a description asks for; ``get`` gives its base by name."""
-    if data.base == name:
-        raise MedflError(f"{path}: `base: {name}` is the dataset itself: give it another name.")
     with naming(str(path)):
         base = get(data.base)
     settings = None

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pictures import grey
 
 from medfl import sources
 from medfl.datasets.code import dataset_sha
@@ -13,7 +14,6 @@ from medfl.datasets.prepare import prepare
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.store import Store
-from tests.datasets.described.conftest import grey
 
 HEADER = "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset"
 
@@ -78,3 +78,21 @@ def test_sizes_of_the_base_hold(place):
     Path("params/datasets/mine.yaml").write_text("base: pneumoniamnist\nsize: 32")
     with pytest.raises(MedflError, match="published at 28, 64, 128, 224 pixels, not at 32"):
         prepare("mine")
+
+
+def test_a_base_that_is_described_itself_is_refused(place):
+    folder = Path("params/datasets")
+    (folder / "one.yaml").write_text("base: two")
+    (folder / "two.yaml").write_text("base: one")
+    (folder / "own.yaml").write_text("folder: raw")
+    (folder / "three.yaml").write_text("base: own")
+    (folder / "four.yaml").write_text("base: params/datasets/own.yaml")
+    (folder / "five.yaml").write_text("base: five")
+    for name, base in (("one", "two"), ("three", "own"), ("four", "params/datasets/own.yaml")):
+        with pytest.raises(MedflError, match=rf"{name}\.yaml: `base: {base}` is a description"):
+            prepare(name)
+    with pytest.raises(MedflError, match=r"five\.yaml: `base: five` is a description itself"):
+        prepare("five")
+    (folder / "six.yaml").write_text("base: nothing-like-it")
+    with pytest.raises(MedflError, match=r"six\.yaml: unknown dataset `nothing-like-it`"):
+        prepare("six")
