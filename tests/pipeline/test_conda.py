@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Workflow, copy_workflow
+from workflows import ROOT, Workflow, copy_workflow
 
 pytestmark = pytest.mark.cluster
 HERE = Path(__file__).with_name("conda")

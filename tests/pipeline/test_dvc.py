@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 import yaml
-from conftest import Workflow, copy_workflow
+from workflows import Workflow, copy_workflow
 
 pytestmark = pytest.mark.slow
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import ROOT, Workflow
+from workflows import ROOT, Workflow
 
 from medfl.datasets.registry import names
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from conftest import Workflow, copy_workflow, jobs
 from PIL import Image
+from workflows import Workflow, copy_workflow, jobs
 
 pytestmark = pytest.mark.slow
 TABLES = {"aggregate": 1, "report": 1}

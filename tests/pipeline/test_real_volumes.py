@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Workflow, copy_workflow
+from workflows import ROOT, Workflow, copy_workflow
 
 import medfl.datasets.catalog.phantom3d
 from medfl.cli import main

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Workflow, copy_workflow
+from workflows import Workflow, copy_workflow
 
 pytestmark = pytest.mark.cluster
 SCRIPTS = Path(__file__).with_name("slurm")

@@ -1,13 +1,11 @@
-"""Small folders of images as a hospital may have them."""
+"""An empty working folder, and stores made in it of descriptions."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from medfl.datasets.prepare import prepare
 from medfl.store import Store
@@ -21,14 +19,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MEDFL_DATASETS", raising=False)
     Path("params/datasets").mkdir(parents=True)
     return tmp_path
-
-
-def grey(path: str | Path, value: int, shape: tuple[int, int] = (10, 8)) -> Path:
-    """A uniform PNG."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.full(shape, value, np.uint8)).save(path)
-    return path
 
 
 @pytest.fixture

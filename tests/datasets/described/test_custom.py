@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import grey
 
 import medfl
 from medfl.cli import main
 from medfl.datasets.described.custom import CustomMedicalDataset, CustomSample
 from medfl.errors import MedflError
 from medfl.loader import MedicalDataLoader
-from tests.datasets.described.conftest import grey
 
 PLAIN = {"intensity": "full", "channels": 1}
 

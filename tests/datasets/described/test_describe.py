@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import grey
 
 from medfl.datasets.code import dataset_sha
 from medfl.datasets.prepare import prepare, store_path
 from medfl.errors import MedflError
 from medfl.store import Store
-from tests.datasets.described.conftest import grey
 
 
 def preparation(store: Store) -> dict:

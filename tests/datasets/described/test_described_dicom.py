@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import grey
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 from pydicom.pixels import pixel_array
@@ -18,7 +19,6 @@ from medfl.datasets.original import originals
 from medfl.errors import MedflError
 from medfl.identity import Pseudonyms, load_key
 from medfl.store import Store
-from tests.datasets.described.conftest import grey
 from tests.dicoms import write
 
 TEXT = "folder: ../../raw\nlabels: {attribute: StudyDescription}\nsize: 8\n"

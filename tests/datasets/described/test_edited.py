@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from pictures import grey
 
 from medfl.datasets.base import Places
 from medfl.datasets.edited import stamp
@@ -14,7 +15,6 @@ from medfl.datasets.prepare import prepare, store_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.store import Store
-from tests.datasets.described.conftest import grey
 
 TABLE = Path("data/raw/xray/labels.csv")
 PLACES = Places(Path("data"), Path("data"))

@@ -7,13 +7,13 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
+from pictures import grey
 
 from medfl import launch
 from medfl.datasets.described.schema import Description
 from medfl.datasets.registry import get, names, parse_dataset
 from medfl.errors import MedflError
 from medfl.grid import load_grid
-from tests.datasets.described.conftest import grey
 
 
 @pytest.fixture(autouse=True)
