@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfl.config import DEFAULTS
-from medfl.datasets.prepare import PathLike, place_of, prepare, resolve
+from medfl.datasets.prepare import PathLike, place_of, prepare, spec_of
 from medfl.partition import Split, make_split
 from medfl.store import Store
 
@@ -32,7 +32,7 @@ class MedicalDataLoader:
     ) -> None:
         self.dataset = dataset
         self.size = size
-        self.spec = resolve(dataset, size)
+        self.spec = spec_of(dataset, size)
         self.data_root = data_root
         self.work_root = Path(work_root)
 

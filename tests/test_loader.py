@@ -7,7 +7,7 @@ from medfl.datasets.registry import get
 from medfl.errors import MedflError
 from medfl.loader import MedicalDataLoader
 from medfl.partition import make_split
-from medfl.phantom.writer import Recipe
+from medfl.phantom.writer import ChestRecipe
 from medfl.store import Sample, write_store
 from medfl.store.raw import RawData
 
@@ -15,7 +15,7 @@ from medfl.store.raw import RawData
 @pytest.fixture
 def small(monkeypatch):
     """A phantom of few patients."""
-    monkeypatch.setattr(catalog, "Recipe", lambda: Recipe(patients=4, seed=1))
+    monkeypatch.setattr(catalog, "ChestRecipe", lambda: ChestRecipe(patients=4, seed=1))
 
 
 def test_prepare_and_load(small, tmp_path):

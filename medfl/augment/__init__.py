@@ -2,7 +2,7 @@
 
 from medfl.augment.augmenter import Augmenter, make_augmenter
 from medfl.augment.presets import PRESETS, Recipe
-from medfl.augment.resolve import preset_name, resolve
+from medfl.augment.recipe import chosen_preset, recipe_for
 from medfl.augment.sheet import augmentation_sheet
 
 __all__ = [
@@ -10,7 +10,7 @@ __all__ = [
     "Augmenter",
     "Recipe",
     "augmentation_sheet",
+    "chosen_preset",
     "make_augmenter",
-    "preset_name",
-    "resolve",
+    "recipe_for",
 ]

@@ -11,8 +11,8 @@ from medfl.augment.intensity import bias_field, colour, stain, tone
 from medfl.augment.mixing import cutout, mix
 from medfl.augment.noise import add_noise
 from medfl.augment.presets import Recipe
+from medfl.augment.recipe import recipe_for
 from medfl.augment.resolution import soften
-from medfl.augment.resolve import resolve
 from medfl.config import Augmentation
 from medfl.store import DatasetInfo
 
@@ -64,5 +64,5 @@ def make_augmenter(
     settings: Augmentation, info: DatasetInfo, shape: tuple[int, ...], generator: torch.Generator
 ) -> Augmenter | None:
     """What ``settings`` do to images of ``shape`` (N, C, …); None where that is nothing."""
-    recipe = resolve(settings, info, shape)
+    recipe = recipe_for(settings, info, shape)
     return None if recipe is None else Augmenter(recipe, len(info.classes), generator)

@@ -17,12 +17,12 @@ def soften(images: Tensor, recipe: Recipe, draws: Draws) -> None:
     rows = draws.chosen("blur", recipe.blur_probability)
     if len(rows):
         deviation = draws.unit("blur_size", rows) * recipe.blur
-        _apply(images, rows, [gaussian(size, deviation) for size in images.shape[2:]])
+        _apply(images, rows, [blurring(size, deviation) for size in images.shape[2:]])
     rows = draws.chosen("low_resolution", recipe.low_resolution_probability)
     if len(rows):
         factor = 1 + draws.unit("low_resolution_size", rows) * (recipe.low_resolution - 1)
         matrices = [
-            torch.stack([coarse(size, max(1, round(size / f))) for f in factor.tolist()])
+            torch.stack([coarsening(size, max(1, round(size / f))) for f in factor.tolist()])
             for size in images.shape[2:]
         ]
         _apply(images, rows, matrices)
@@ -49,7 +49,7 @@ def along_each_axis(images: Tensor, matrices: list[Tensor]) -> Tensor:
     return result
 
 
-def gaussian(size: int, deviation: Tensor) -> Tensor:
+def blurring(size: int, deviation: Tensor) -> Tensor:
     """(k, size, size) float64: a Gaussian of each deviation (pixels), cut off at the borders.
 
     Rows sum to 1 within the image, so that borders neither darken nor repeat.
@@ -61,7 +61,7 @@ def gaussian(size: int, deviation: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=256)
-def coarse(size: int, kept: int) -> Tensor:
+def coarsening(size: int, kept: int) -> Tensor:
     """(size, size) float64: averaging down to ``kept`` pixels, and linear interpolation back."""
     rows = torch.eye(size, dtype=torch.float64)[None]
     small = interpolate(rows, size=kept, mode="area")

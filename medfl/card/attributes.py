@@ -45,7 +45,7 @@ class Attribute:
     odd: int
 
 
-def describe(name: str, cells: np.ndarray) -> Attribute:
+def measure_attribute(name: str, cells: np.ndarray) -> Attribute:
     """Measure one column of (N,) strings."""
     texts = [text for cell in cells.tolist() if (text := cell.strip()).lower() not in MISSING]
     counts = Counter(texts)

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 
 from medfl.card import plots
 from medfl.card.content import content
-from medfl.card.findings import findings
+from medfl.card.findings import card_findings
 from medfl.card.leaks import find_pairs
-from medfl.card.page import PAIRS, Picture, write_page
+from medfl.card.page import PAIRS, CardFigure, write_page
 from medfl.card.scan import scan
 from medfl.card.sheet import class_sheet, side_by_side, site_sheet
 from medfl.datasets.prepare import PathLike, prepare, store_path
@@ -71,7 +71,7 @@ def write_card(store: Store, folder: Path, sample: int = 8, seed: int = 0) -> di
     pairs = find_pairs(pixels)
     card = content(store, pixels, pairs)
     card["settings"] = {"sample": sample, "seed": seed}
-    card["findings"] = findings(card)
+    card["findings"] = card_findings(card)
     by_class = class_sheet(store, pixels.ends, sample, seed)
     by_site = site_sheet(store, pixels.ends, sample, seed)
     card["samples"] = {
@@ -126,7 +126,7 @@ def write_card(store: Store, folder: Path, sample: int = 8, seed: int = 0) -> di
         if figure is None:
             (folder / f"{name}.png").unlink(missing_ok=True)  # of an earlier card
         else:
-            pictures[name] = Picture(save(figure, folder / name, (".png",)), caption)
+            pictures[name] = CardFigure(save(figure, folder / name, (".png",)), caption)
     shown = [
         side_by_side(store, pixels.ends, [image["row"] for image in pair["images"]])
         for pair in card["duplicates"]["pairs"][:PAIRS]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from medfl.card import leaks, measure
-from medfl.card.attributes import describe
+from medfl.card.attributes import measure_attribute
 from medfl.card.scan import Scan
 from medfl.card.sizes import source_sizes
 from medfl.errors import MedflError
@@ -71,7 +71,7 @@ def content(store: Store, scan: Scan, pairs: leaks.Pairs) -> dict[str, Any]:
         "groups": asdict(measure.groups(store)),
         "source_sizes": {name: asdict(one) for name, one in source_sizes(store).items()},
         "attributes": [
-            asdict(describe(name, cells))
+            asdict(measure_attribute(name, cells))
             for name, cells in store.attributes.items()
             if name != COLUMN
         ],

@@ -16,10 +16,10 @@ IMBALANCE = 10  # times
 ALIKE = 0.2  # share of images in near-duplicate pairs above which the measure says little
 NAMED = 5  # things named in one sentence
 
-Finding = dict[str, str]
+CardFinding = dict[str, str]
 
 
-def findings(card: dict[str, Any]) -> list[Finding]:
+def card_findings(card: dict[str, Any]) -> list[CardFinding]:
     """Leaks first, then warnings, then notes."""
     found = [
         {"level": level, "text": text}

@@ -21,7 +21,7 @@ ROWS = 30  # rows and columns of a table; the rest stands in card.json
 
 
 @dataclass(frozen=True)
-class Picture:
+class CardFigure:
     """A PNG file and what it shows."""
 
     path: Path
@@ -30,7 +30,7 @@ class Picture:
 
 def write_page(
     card: dict[str, Any],
-    pictures: Mapping[str, Picture],
+    pictures: Mapping[str, CardFigure],
     pairs: Sequence[np.ndarray],
     path: Path,
 ) -> None:

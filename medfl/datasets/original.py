@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from medfl.config import data_root as resolve_data_root
+from medfl.config import data_root as chosen_data_root
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.custom_entry import CustomEntry
 from medfl.datasets.described.dataset import DescribedDataset
@@ -34,7 +34,7 @@ def originals(
     A dataset of the catalog, and a name that is not found, is a ``MedflError``.
     """
     entry = parse_dataset(dataset).dataset
-    places = Places(resolve_data_root(data_root), Path(work_root))
+    places = Places(chosen_data_root(data_root), Path(work_root))
     row = _ROW.fullmatch(name.strip())
     if not isinstance(entry, DescribedDataset | CustomEntry):
         raise MedflError(

@@ -24,7 +24,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class Entry:
+class DatasetLine:
     """A line of the overview.
 
     Attributes:
@@ -48,13 +48,13 @@ class Entry:
     problem: str = ""
 
 
-def overview(places: Places) -> list[Entry]:
+def overview(places: Places) -> list[DatasetLine]:
     """Look for every dataset: files are counted, none is decoded."""
     stores = _stores(places.work_root / "prepared")
     return [_entry(get(name), places, stores) for name in names()]
 
 
-def _entry(dataset: Dataset, places: Places, stores: Sequence[Path]) -> Entry:
+def _entry(dataset: Dataset, places: Places, stores: Sequence[Path]) -> DatasetLine:
     problem = ""
     try:
         path, count = dataset.count(places)
@@ -70,7 +70,7 @@ def _entry(dataset: Dataset, places: Places, stores: Sequence[Path]) -> Entry:
     else:
         raw = "partial" if expected and count < expected else "complete"
     word = re.compile(re.escape(dataset.name) + r"(-[0-9]+)?")
-    return Entry(
+    return DatasetLine(
         name=dataset.name,
         title=dataset.title,
         task=dataset.task,
@@ -103,12 +103,12 @@ def _prepared(path: Path) -> Prepared:
     return Prepared(str(path), size, kept)
 
 
-def as_json(entries: Sequence[Entry]) -> str:
+def as_json(entries: Sequence[DatasetLine]) -> str:
     """The overview for programs."""
     return json.dumps([asdict(entry) for entry in entries], indent=2, ensure_ascii=False)
 
 
-def as_table(entries: Sequence[Entry], places: Places) -> str:
+def as_table(entries: Sequence[DatasetLine], places: Places) -> str:
     """The overview for people: a line a dataset."""
     header = ("name", "title", "task", "classes", "images", "sites", "on this disk", "licence")
     lines = [header, *(_line(entry) for entry in entries)]
@@ -124,7 +124,7 @@ def as_table(entries: Sequence[Entry], places: Places) -> str:
     return "\n".join([*text, "", note, *problems])
 
 
-def _line(entry: Entry) -> tuple[str, ...]:
+def _line(entry: DatasetLine) -> tuple[str, ...]:
     return (
         entry.name,
         entry.title,
@@ -137,7 +137,7 @@ def _line(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def _state(entry: Entry) -> str:
+def _state(entry: DatasetLine) -> str:
     raw = entry.raw
     if raw == "partial":
         raw = f"partial, {entry.raw_images:,} of {entry.images or 0:,}"

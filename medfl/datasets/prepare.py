@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medfl.config import data_root as resolve_data_root
+from medfl.config import data_root as chosen_data_root
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.code import entry_sha
 from medfl.datasets.edited import describes
 from medfl.datasets.registry import DatasetSpec, names, parse_dataset
 from medfl.errors import MedflError
-from medfl.files.exclusions import Exclusion, describe
+from medfl.files.exclusions import Exclusion, in_one_line
 from medfl.identity.file_names import HIDDEN_NAME
 from medfl.store import DATASET, IMAGES, PREPARATION, Store
 from medfl.store.build import build_store
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 
 
-def resolve(dataset: str | CustomMedicalDataset, size: int | None = None) -> DatasetSpec:
+def spec_of(dataset: str | CustomMedicalDataset, size: int | None = None) -> DatasetSpec:
     """The dataset of a word, or of a class of one's own, which may be asked for at a size."""
     if isinstance(dataset, str):
         return parse_dataset(dataset if size is None else f"{dataset}-{size}")
@@ -47,17 +47,17 @@ def store_path(dataset: str, work_root: PathLike = "data") -> Path:
 
     A path to a store's folder (one that ``prepare`` made with ``output_dir``) is itself the place.
     """
-    if _is_place(dataset):
+    if _is_store_folder(dataset):
         return Path(dataset)
     return place_of(parse_dataset(dataset), work_root)
 
 
 def entry_of(dataset: str) -> Dataset | None:
     """The entry of a dataset word; None for a store's folder, whose dataset may be forgotten."""
-    return None if _is_place(dataset) else parse_dataset(dataset).dataset
+    return None if _is_store_folder(dataset) else parse_dataset(dataset).dataset
 
 
-def _is_place(word: str) -> bool:
+def _is_store_folder(word: str) -> bool:
     return os.sep in word and Path(word, DATASET).is_file()
 
 
@@ -91,13 +91,13 @@ def prepare(
     Returns:
         The folder of the store.
     """
-    spec = resolve(dataset, size)
+    spec = spec_of(dataset, size)
     if output_dir is not None and not Path(output_dir).name:
         raise MedflError(
             f"--output-dir must name the store's folder, and `{output_dir}` names none."
         )
     path = Path(output_dir) if output_dir is not None else place_of(spec, work_root)
-    places = Places(resolve_data_root(data_root), Path(work_root))
+    places = Places(chosen_data_root(data_root), Path(work_root))
     if (path / DATASET).exists() and not force:
         if describes(path, spec.dataset, places):
             return Store.open(path).path
@@ -128,7 +128,7 @@ def _tell(raw: RawData, path: Path, dataset: str, elsewhere: str) -> None:
         lines.append(f"PARTIAL: {raw.missing:,} of {total:,} images are missing on this disk")
     if record["excluded_files"]:
         excluded = [Exclusion.of_record(one) for one in record["excluded_files"]]
-        lines.append(describe(excluded, str(path / PREPARATION)))
+        lines.append(in_one_line(excluded, str(path / PREPARATION)))
         hidden = next((found for one in excluded if (found := HIDDEN_NAME.search(one.file))), None)
         if hidden and dataset:
             lines.append(

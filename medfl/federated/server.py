@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from medfl.algorithms import ALGORITHMS, FederatedAlgorithm
-from medfl.augment import resolve
+from medfl.augment import recipe_for
 from medfl.chain import PARAMETERS, STATISTICS, Part, Total, build_chain
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
@@ -88,7 +88,7 @@ class FederatedServer:
         patch, sides = config.training.patch, tuple(data.images.shape[2:])
         self.patch = None if patch is None else patch_sides(patch, sides)
         shape = (*data.images.shape[:2], *(self.patch or sides))
-        self.augmentation = resolve(config.augmentation, data.info, shape)
+        self.augmentation = recipe_for(config.augmentation, data.info, shape)
         if model is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(stream_seed(config.seed, "init"))

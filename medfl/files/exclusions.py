@@ -54,7 +54,7 @@ class LeftOut(Exception):  # noqa: N818 - no error, a way out
     """
 
 
-def describe(excluded: Sequence[Exclusion], listed_in: str) -> str:
+def in_one_line(excluded: Sequence[Exclusion], listed_in: str) -> str:
     """One line for the screen: how many, the first few, and where all are listed."""
     first = "; ".join(
         f"{one.file}: {one.reason}{f' (of {one.twin})' if one.twin else ''}"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def cpu_count() -> int:
@@ -21,13 +21,13 @@ def cpu_count() -> int:
 
 
 def map_ordered(
-    function: Callable[[Item], Result],
-    items: Sequence[Item],
+    function: Callable[[_Item], _Result],
+    items: Sequence[_Item],
     description: str,
     workers: int | None = None,
     first: int = 0,
     unit: str = "image",
-) -> Generator[Result, None, None]:
+) -> Generator[_Result, None, None]:
     """Yield ``function(item)`` for each item, in order, computed by threads.
 
     Threads suffice: Pillow and zlib release the interpreter lock while they decode, and for DICOM
@@ -38,7 +38,7 @@ def map_ordered(
     from tqdm import tqdm
 
     workers = workers or cpu_count()
-    pending: deque[Future[Result]] = deque()
+    pending: deque[Future[_Result]] = deque()
     bar = tqdm(
         total=first + len(items),
         initial=first,

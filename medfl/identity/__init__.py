@@ -2,7 +2,7 @@
 
 from medfl.identity.burnt_in import burnt_in_summary, burnt_in_warning
 from medfl.identity.file_names import FileNames
-from medfl.identity.identifiers import Identifiers, collect, of_patients, safe_path, scrub
+from medfl.identity.identifiers import Identifiers, identifiers_in, of_patients, safe_path, scrub
 from medfl.identity.lookup import find_original, show_originals
 from medfl.identity.pseudonyms import Pseudonyms, load_key
 from medfl.identity.words import error_words
@@ -13,9 +13,9 @@ __all__ = [
     "Pseudonyms",
     "burnt_in_summary",
     "burnt_in_warning",
-    "collect",
     "error_words",
     "find_original",
+    "identifiers_in",
     "load_key",
     "of_patients",
     "safe_path",

@@ -100,7 +100,7 @@ class Identifiers:
         return False
 
 
-def collect(header: Dataset) -> Identifiers:
+def identifiers_in(header: Dataset) -> Identifiers:
     """The identifiers of one file's attributes, those inside sequences too."""
     words: set[str] = set()
     numbers: set[str] = set()

@@ -11,11 +11,15 @@ import yaml
 
 from medfl.phantom.writer import RECIPE
 
-Recipe = TypeVar("Recipe")
+AnyRecipe = TypeVar("AnyRecipe")
 
 
 def simulate_once(
-    folder: Path, recipe: Recipe, write: Callable[[Path, Recipe], Any], pattern: str, counted: str
+    folder: Path,
+    recipe: AnyRecipe,
+    write: Callable[[Path, AnyRecipe], Any],
+    pattern: str,
+    counted: str,
 ) -> None:
     """Let ``write`` fill ``folder``, unless all of it is there by the same recipe.
 

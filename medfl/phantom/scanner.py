@@ -14,7 +14,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Scanner:
+class XraySystem:
     """One radiography system at one site.
 
     Attributes:
@@ -66,19 +66,19 @@ class Scanner:
 
 
 SCANNERS = (
-    Scanner(
+    XraySystem(
         "SITE-A", "Synthetic Imaging A", "Flat panel", (72, 72), 0.45, 0.20,
         9000, 4, 0.25, "log", 1.0, 12,
     ),
-    Scanner(
+    XraySystem(
         "SITE-B", "Synthetic Imaging B", "Direct panel", (80, 80), 0.40, 0.14,
         4500, 6, 0.35, "linear", 0.45, 14, window=1.1,
     ),
-    Scanner(
+    XraySystem(
         "SITE-C", "Synthetic Imaging C", "Storage phosphor", (64, 64), 0.52, 0.42,
         6000, 3, 0.30, "log", 0.7, 12, slope=0.5, window=1.35, modality="CR",
     ),
-    Scanner(
+    XraySystem(
         "SITE-D", "Synthetic Imaging D", "Mobile", (64, 72), 0.48, 0.28,
         3000, 8, 0.75, "log", 1.7, 16, signed=True, window=0.9, positioning=2.0,
     ),
@@ -86,7 +86,7 @@ SCANNERS = (
 
 
 def expose(
-    integral: np.ndarray, scanner: Scanner, exposure: float, rng: np.random.Generator
+    integral: np.ndarray, scanner: XraySystem, exposure: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Detected signal relative to the unattenuated beam, at the scanner's matrix.
 
@@ -119,7 +119,7 @@ def expose(
     return np.maximum(counted, 1) / scanner.quanta
 
 
-def store_values(signal: np.ndarray, scanner: Scanner) -> tuple[np.ndarray, float, float, float]:
+def store_values(signal: np.ndarray, scanner: XraySystem) -> tuple[np.ndarray, float, float, float]:
     """The system's processing: stored integers, and what turns them into its units.
 
     Args:

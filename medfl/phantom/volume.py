@@ -134,7 +134,7 @@ def lesion_depth(person: Abdomen, x: np.ndarray, y: np.ndarray, z: np.ndarray) -
     return np.asarray(depth)
 
 
-def scan(person: Abdomen, scanner: CtScanner, rng: np.random.Generator) -> np.ndarray:
+def acquire(person: Abdomen, scanner: CtScanner, rng: np.random.Generator) -> np.ndarray:
     """One acquisition: (slices, rows, columns) in the scanner's HU, float32."""
     from scipy import ndimage
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from medfl.files import atomic_path, write_csv, write_text, write_yaml
-from medfl.phantom.volume import CLASSES, SCANNERS, CtScanner, draw_abdomen, scan
+from medfl.phantom.volume import CLASSES, SCANNERS, CtScanner, acquire, draw_abdomen
 from medfl.phantom.writer import LABELS, NOTICE, RECIPE
 
 VERSION = 2  # raise it whenever the same settings would give other voxels
@@ -29,7 +29,7 @@ PREVALENCE = {
 
 
 @dataclass(frozen=True)
-class Recipe:
+class CtRecipe:
     """What determines every byte of the folder."""
 
     patients: int = 300
@@ -37,11 +37,11 @@ class Recipe:
     version: int = VERSION
 
 
-def write_phantom3d(folder: Path, recipe: Recipe | None = None) -> None:
+def write_phantom3d(folder: Path, recipe: CtRecipe | None = None) -> None:
     """Write a folder or a ``.nii.gz`` a patient, ``labels.csv`` and a notice; whole or not."""
     from tqdm import tqdm
 
-    recipe = recipe or Recipe()
+    recipe = recipe or CtRecipe()
     rows = []
     with atomic_path(folder) as temporary:
         (temporary / "volumes").mkdir(parents=True)
@@ -58,7 +58,7 @@ def write_patient(folder: Path, seed: int, number: int) -> dict[str, str]:
     rng = np.random.default_rng([seed, number])
     scanner = SCANNERS[int(rng.choice(len(SCANNERS), p=(0.3, 0.3, 0.2, 0.2)))]
     label = CLASSES[int(rng.choice(len(CLASSES), p=PREVALENCE[scanner.site]))]
-    values = scan(draw_abdomen(rng, label), scanner, rng)
+    values = acquire(draw_abdomen(rng, label), scanner, rng)
     patient = f"PHANTOM3D-{number:05d}"
     name = f"volumes/{patient}" + ("" if scanner.export == "dicom" else ".nii.gz")
     if scanner.export == "dicom":

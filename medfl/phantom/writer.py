@@ -15,7 +15,7 @@ import numpy as np
 from medfl.files import atomic_path, write_csv, write_text, write_yaml
 from medfl.phantom.anatomy import CLASSES, Patient, draw_patient, line_integral
 from medfl.phantom.projection import Projector, rotation
-from medfl.phantom.scanner import SCANNERS, Scanner, expose, store_values
+from medfl.phantom.scanner import SCANNERS, XraySystem, expose, store_values
 
 if TYPE_CHECKING:
     from pydicom import FileDataset
@@ -36,7 +36,7 @@ PREVALENCE = {
 
 
 @dataclass(frozen=True)
-class Recipe:
+class ChestRecipe:
     """What determines every byte of the folder."""
 
     patients: int = 780
@@ -44,11 +44,11 @@ class Recipe:
     version: int = VERSION
 
 
-def write_phantom(folder: Path, recipe: Recipe | None = None) -> None:
+def write_phantom(folder: Path, recipe: ChestRecipe | None = None) -> None:
     """Write ``images/<patient>/<image>.dcm``, ``labels.csv`` and a notice; whole or not at all."""
     from tqdm import tqdm
 
-    recipe = recipe or Recipe()
+    recipe = recipe or ChestRecipe()
     rows = []
     with atomic_path(folder) as temporary:
         numbers = range(recipe.patients)
@@ -81,7 +81,7 @@ def simulate_patient(seed: int, number: int) -> Iterator[tuple[str, str, FileDat
 
 
 def _acquire(
-    patient: Patient, scanner: Scanner, severity: float, rng: np.random.Generator
+    patient: Patient, scanner: XraySystem, severity: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
     """One exposure with its own pose, breath and dose: signal (rows, columns), exposure."""
     height, width = scanner.extent
@@ -110,7 +110,7 @@ def _uid(identity: tuple[int, int, int], level: str) -> UID:
 def _dicom(
     signal: np.ndarray,
     patient: Patient,
-    scanner: Scanner,
+    scanner: XraySystem,
     exposure: float,
     identity: tuple[int, int, int],
 ) -> FileDataset:

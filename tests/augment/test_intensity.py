@@ -13,7 +13,7 @@ from medfl.augment import noise
 from medfl.augment.draws import Draws
 from medfl.augment.intensity import DYES, bias_field, colour, curve, per_sample, restain
 from medfl.augment.presets import Recipe
-from medfl.augment.resolution import along_each_axis, coarse, gaussian, soften
+from medfl.augment.resolution import along_each_axis, blurring, coarsening, soften
 
 
 def images(*shape, seed=0):
@@ -101,7 +101,7 @@ def test_a_bias_field_is_smooth_positive_and_shared_by_channels(shape):
 @pytest.mark.parametrize("shape", [(15, 15), (12, 18), (9, 9, 12)])
 def test_blur_is_scipys_inside_the_image(shape):
     picture, deviation = images(2, 2, *shape), numbers(0.5, 0.9)
-    matrices = [gaussian(size, deviation) for size in shape]
+    matrices = [blurring(size, deviation) for size in shape]
     found = along_each_axis(picture, matrices).numpy()
     for k in range(2):
         for c in range(2):
@@ -113,8 +113,8 @@ def test_blur_is_scipys_inside_the_image(shape):
 
 
 def test_a_blur_of_nothing_is_nothing():
-    assert torch.equal(gaussian(7, numbers(0.0))[0], torch.eye(7, dtype=torch.float64))
-    assert torch.equal(coarse(7, 7), torch.eye(7, dtype=torch.float64))
+    assert torch.equal(blurring(7, numbers(0.0))[0], torch.eye(7, dtype=torch.float64))
+    assert torch.equal(coarsening(7, 7), torch.eye(7, dtype=torch.float64))
     picture = images(2, 1, 6, 6)
     before = picture.clone()
     soften(picture, Recipe(), Draws(2, torch.Generator()))
@@ -124,7 +124,7 @@ def test_a_blur_of_nothing_is_nothing():
 def test_low_resolution_by_hand():
     line = torch.tensor([0.0, 2.0, 4.0, 6.0, 10.0, 10.0], dtype=torch.float64)
     # pairs average to 1, 5, 10; between their centres (½, 2½, 4½) it is linear
-    assert (coarse(6, 3) @ line).tolist() == pytest.approx([1, 2, 4, 6.25, 8.75, 10])
+    assert (coarsening(6, 3) @ line).tolist() == pytest.approx([1, 2, 4, 6.25, 8.75, 10])
 
 
 def deviation_of(kind, grey, deviation, pixels=40_000):

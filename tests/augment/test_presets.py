@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from medfl.augment import PRESETS, Recipe, make_augmenter, preset_name, resolve
+from medfl.augment import PRESETS, Recipe, chosen_preset, make_augmenter, recipe_for
 from medfl.augment.presets import OF_DATASET, SWITCHES
 from medfl.config import Augmentation, FederatedConfig, validate
 from medfl.datasets.registry import parse_dataset, published
@@ -134,7 +134,7 @@ def test_nothing_at_all_is_exactly_nothing():
 
 def test_strength_scales_limits_only():
     recipes = {
-        strength: resolve(Augmentation(preset="mri", strength=strength), info(), FLAT)
+        strength: recipe_for(Augmentation(preset="mri", strength=strength), info(), FLAT)
         for strength in ("light", "medium", "strong")
     }
     assert recipes["medium"] == PRESETS["mri"]
@@ -143,13 +143,13 @@ def test_strength_scales_limits_only():
     assert recipes["strong"].low_resolution == pytest.approx(2.2)  # 1 + 1.5 × 0.8
     for switch in SWITCHES:
         assert recipes["light"].__dict__[switch] == recipes["strong"].__dict__[switch]
-    tissue = resolve(Augmentation(preset="histology", strength="light"), info(), (1, 3, 8, 8))
+    tissue = recipe_for(Augmentation(preset="histology", strength="light"), info(), (1, 3, 8, 8))
     assert tissue.rotation == 180
 
 
 def test_a_number_given_is_meant_as_it_stands():
     settings = Augmentation(preset="xray", strength="light", rotation=3, flip_horizontal=0.5)
-    recipe = resolve(settings, info(), FLAT)
+    recipe = recipe_for(settings, info(), FLAT)
     assert (recipe.rotation, recipe.flip_horizontal) == (3, 0.5)
     assert recipe.scale == PRESETS["xray"].scale / 2
 
@@ -166,7 +166,7 @@ def test_every_number_of_a_recipe_is_a_key_of_the_section():
 
 def test_presets_keep_the_limits_of_the_section():
     for name, recipe in PRESETS.items():
-        strong = resolve(Augmentation(preset=name, strength="strong"), info(), (1, 3, 8, 8))
+        strong = recipe_for(Augmentation(preset=name, strength="strong"), info(), (1, 3, 8, 8))
         for numbers in (recipe, strong):
             Augmentation(preset=name, **vars(numbers))
 
@@ -190,12 +190,12 @@ def test_presets_keep_the_limits_of_the_section():
 def test_auto_knows_the_catalog(dataset, preset):
     entry = parse_dataset(dataset).dataset
     named = SimpleNamespace(name=entry.name, modality=entry.modality)
-    assert preset_name(Augmentation(preset="auto"), named) == preset
+    assert chosen_preset(Augmentation(preset="auto"), named) == preset
 
 
 def test_a_photograph_is_augmented_as_one_and_a_dermatoscopic_image_as_one():
-    assert preset_name(Augmentation(preset="auto"), info("XC")) == "photo"
-    assert preset_name(Augmentation(preset="auto"), info(" dms ")) == "dermatoscopy"
+    assert chosen_preset(Augmentation(preset="auto"), info("XC")) == "photo"
+    assert chosen_preset(Augmentation(preset="auto"), info(" dms ")) == "dermatoscopy"
 
 
 def test_every_preset_has_a_modality():
@@ -236,11 +236,11 @@ def test_a_mistake_in_the_section_is_explained(content, words):
 )
 def test_what_the_data_cannot_take_is_explained(settings, modality, shape, words):
     with pytest.raises(MedflError) as caught:
-        resolve(Augmentation(**settings), info(modality), shape)
+        recipe_for(Augmentation(**settings), info(modality), shape)
     assert all(word in str(caught.value) for word in words), caught.value
 
 
 def test_none_is_none():
-    assert resolve(Augmentation(), info(), FLAT) is None
-    assert resolve(Augmentation(mixup=0.2), info(), FLAT) == Recipe(mixup=0.2)
+    assert recipe_for(Augmentation(), info(), FLAT) is None
+    assert recipe_for(Augmentation(mixup=0.2), info(), FLAT) == Recipe(mixup=0.2)
     assert fingerprint(FederatedConfig()) != fingerprint(FederatedConfig(mixup=0.2))

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from report.test_html import Page
 
-from medfl.card.attributes import describe
+from medfl.card.attributes import measure_attribute
 from medfl.card.build import write_card
 from medfl.card.content import hide_paths
 from medfl.card.pictures import grey, pictures
@@ -295,13 +295,13 @@ def test_a_site_that_gives_the_class_away(tmp_path):
 
 
 def test_attributes():
-    numbers = describe("age", np.array([*map(str, range(1, 22)), "", "NaN"]))
+    numbers = measure_attribute("age", np.array([*map(str, range(1, 22)), "", "NaN"]))
     assert (numbers.kind, numbers.present, numbers.missing) == ("number", 21, 2)
     assert numbers.quantiles == [1, 6, 11, 16, 21]
     assert sum(numbers.histogram) == 21
-    words = describe("view", np.array(["PA", "AP", "PA", "unknown"]))
+    words = measure_attribute("view", np.array(["PA", "AP", "PA", "unknown"]))
     assert (words.kind, words.values, words.missing) == ("word", {"PA": 2, "AP": 1}, 1)
-    names = describe("who", np.array([f"person {k}" for k in range(30)]))
+    names = measure_attribute("who", np.array([f"person {k}" for k in range(30)]))
     assert (names.kind, names.values, names.distinct) == ("text", {}, 30)
 
 

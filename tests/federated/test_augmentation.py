@@ -9,7 +9,7 @@ import pytest
 import torch
 from federations import ALGORITHMS, Normed, federation, models, small_store, split_of
 
-from medfl.augment import Augmenter, resolve
+from medfl.augment import Augmenter, recipe_for
 from medfl.config import Augmentation
 from medfl.errors import MedflError
 from medfl.federated import FederatedClient, FederatedData
@@ -33,7 +33,7 @@ def multilabel_store():
 
 
 def augmenter(data, settings, seed=0):
-    recipe = resolve(Augmentation(**settings), data.info, tuple(data.images.shape))
+    recipe = recipe_for(Augmentation(**settings), data.info, tuple(data.images.shape))
     return Augmenter(recipe, len(data.info.classes), torch.Generator().manual_seed(seed))
 
 

@@ -21,9 +21,9 @@ from medfl.identity import (
     Pseudonyms,
     burnt_in_summary,
     burnt_in_warning,
-    collect,
     error_words,
     find_original,
+    identifiers_in,
     load_key,
     of_patients,
     safe_path,
@@ -54,7 +54,7 @@ def identifiers():
         SOPInstanceUID="1.2.840.99.1.7",
     )
     header.SpecificCharacterSet = "ISO_IR 192"
-    return collect(header)
+    return identifiers_in(header)
 
 
 def test_pseudonyms_are_hmac_sha256_per_dataset_and_kind():
@@ -205,7 +205,7 @@ def test_dates_spread_over_folders(identifiers):
 def test_names_in_other_scripts():
     header = Dataset()
     header.PatientName = "Yamada^Tarou=山田^太郎"
-    found = collect(header)
+    found = identifiers_in(header)
     assert found.in_text("検査山田様")
     assert found.in_text("yamada")
     assert not found.in_text("検査")

@@ -7,7 +7,7 @@ from PIL import Image
 
 from medfl.errors import MedflError
 from medfl.imaging.images import read_image, read_pixels
-from medfl.imaging.modality import resolve, to_store
+from medfl.imaging.modality import preprocess_for, to_store
 
 
 def save(tmp_path, array, name="x.png", **options):
@@ -95,7 +95,7 @@ def test_not_an_image_empty_and_missing(tmp_path):
 
 def both(path, size):
     """The image by either way: quickly, and at full resolution for preprocessing."""
-    return read_image(path, size), to_store(read_pixels(path), resolve("photo"), size)
+    return read_image(path, size), to_store(read_pixels(path), preprocess_for("photo"), size)
 
 
 def test_every_mode_is_read_alike_at_full_resolution(tmp_path):
@@ -226,7 +226,7 @@ def test_exif_orientation(tmp_path, orientation):
     assert np.abs(pixels.values - upright).mean() < 3
     for fit in ("pad", "stretch"):  # draft mode halves this JPEG first
         fast = read_image(path, 16, channels=1, fit=fit)[0].astype(int)
-        full = to_store(pixels, resolve("none", {"fit": fit, "channels": 1}), 16)[0]
+        full = to_store(pixels, preprocess_for("none", {"fit": fit, "channels": 1}), 16)[0]
         assert np.abs(fast - full).max() <= 8
         assert fast[2, 5] > 200 > 160 > fast[2, 10] > 90
 
@@ -277,7 +277,7 @@ def test_tiny_and_thin_images(tmp_path, shape, fit):
     path = save(tmp_path, np.full(shape, 77, np.uint8))
     for image in (
         read_image(path, 16, fit=fit),
-        to_store(read_pixels(path), resolve("photo", {"fit": fit}), 16),
+        to_store(read_pixels(path), preprocess_for("photo", {"fit": fit}), 16),
     ):
         assert image.shape == (3, 16, 16)
         assert image.max() == 77

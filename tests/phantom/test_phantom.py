@@ -9,7 +9,7 @@ from medfl.errors import MedflError
 from medfl.phantom.anatomy import CLASSES, draw_patient, line_integral
 from medfl.phantom.projection import Projector, rotation
 from medfl.phantom.scanner import SCANNERS, expose, store_values
-from medfl.phantom.writer import NOTICE, Recipe, simulate_patient, write_phantom
+from medfl.phantom.writer import NOTICE, ChestRecipe, simulate_patient, write_phantom
 from medfl.store import Sample, write_store
 
 AXIS = np.linspace(-4, 4, 81)  # a ray every millimetre; number 40 goes through the origin
@@ -115,7 +115,7 @@ def test_stored_values_use_the_bits_and_keep_the_order(scanner):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("phantom") / "raw"
-    write_phantom(path, Recipe(patients=25, seed=7))
+    write_phantom(path, ChestRecipe(patients=25, seed=7))
     return path
 
 

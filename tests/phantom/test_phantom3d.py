@@ -11,18 +11,18 @@ from medfl.phantom.volume import (
     CLASSES,
     LESION_HU,
     SCANNERS,
+    acquire,
     draw_abdomen,
     hounsfield,
     lesion_depth,
-    scan,
 )
-from medfl.phantom.volume_writer import Recipe, write_phantom3d
+from medfl.phantom.volume_writer import CtRecipe, write_phantom3d
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("raw") / "phantom3d"
-    write_phantom3d(folder, Recipe(patients=10))
+    write_phantom3d(folder, CtRecipe(patients=10))
     return folder
 
 
@@ -87,7 +87,7 @@ def test_a_lobulated_lesion_is_less_round_but_about_as_large():
 def test_a_scanner_calibrates_and_adds_noise():
     """In the air of a corner: gain · (-1000) + offset, and the stated noise times the gain."""
     for scanner in SCANNERS:
-        image = scan(person("cyst"), scanner, np.random.default_rng(0))
+        image = acquire(person("cyst"), scanner, np.random.default_rng(0))
         assert image.shape == scanner.matrix
         air = image[:, :3, :3]
         assert air.mean() == pytest.approx(scanner.offset - 1000 * scanner.gain, abs=12)
@@ -103,7 +103,7 @@ def test_sites_export_series_and_nifti_and_both_are_read_alike(folder):
         rng = np.random.default_rng([2025, number])
         rng.choice(4, p=(0.3, 0.3, 0.2, 0.2))
         rng.choice(3, p=(1, 0, 0))
-        expected = scan(draw_abdomen(rng, row["label"]), scanner, rng)
+        expected = acquire(draw_abdomen(rng, row["label"]), scanner, rng)
         volume = VolumePreprocessor(24).read(folder / row["volume"])
         assert volume.pixels.values.shape == scanner.matrix
         assert volume.pixels.spacing == pytest.approx(scanner.spacing, abs=1e-5)
@@ -130,7 +130,7 @@ def test_the_catalog_reads_it(folder):
 
 
 def test_the_same_recipe_gives_the_same_bytes(folder, tmp_path):
-    write_phantom3d(tmp_path / "again", Recipe(patients=2))
+    write_phantom3d(tmp_path / "again", CtRecipe(patients=2))
     for row in rows(folder)[:2]:
         one, two = folder / row["volume"], tmp_path / "again" / row["volume"]
         if one.is_dir():

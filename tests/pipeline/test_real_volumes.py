@@ -11,7 +11,7 @@ from workflows import ROOT, Workflow, copy_workflow
 
 import medfl.datasets.catalog.phantom3d
 from medfl.cli import main
-from medfl.phantom.volume_writer import Recipe
+from medfl.phantom.volume_writer import CtRecipe
 from medfl.store import Store
 
 PATIENTS = 40
@@ -30,8 +30,8 @@ def work(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        small = lambda: Recipe(patients=PATIENTS)  # noqa: E731
-        patch.setattr(medfl.datasets.catalog.phantom3d, "Recipe", small)
+        small = lambda: CtRecipe(patients=PATIENTS)  # noqa: E731
+        patch.setattr(medfl.datasets.catalog.phantom3d, "CtRecipe", small)
         assert main(["prepare", "phantom3d-16"]) == 0
     return folder
 

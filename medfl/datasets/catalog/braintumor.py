@@ -22,8 +22,8 @@ from medfl.imaging.kinds import kind_by_ending
 from medfl.store import Sample
 from medfl.store.raw import RawData
 
-FOLDS = {"training": "train", "train": "train", "testing": "test", "test": "test"}
-FOLDS |= {"validation": "val", "val": "val", "valid": "val"}
+FOLD_WORDS = {"training": "train", "train": "train", "testing": "test", "test": "test"}
+FOLD_WORDS |= {"validation": "val", "val": "val", "valid": "val"}
 SPELLINGS = {
     "glioma": "glioma",
     "meningioma": "meningioma",
@@ -127,7 +127,7 @@ def _place(tree: RawFolder, file: Path) -> tuple[str, str]:
     """The fold and the class that an image's folders say, empty where they say none."""
     fold = label = ""
     for name in map(plain, tree.folders(file)):
-        fold = FOLDS.get(name, fold)
+        fold = FOLD_WORDS.get(name, fold)
         label = SPELLINGS.get(name.removesuffix("tumor").removesuffix("tumour"), label)
     return fold, label
 

@@ -12,7 +12,7 @@ from medfl.imaging.dicom import DicomPreprocessor, read_header
 from medfl.phantom.anatomy import CLASSES
 from medfl.phantom.once import simulate_once
 from medfl.phantom.scanner import SCANNERS
-from medfl.phantom.writer import LABELS, Recipe, write_phantom
+from medfl.phantom.writer import LABELS, ChestRecipe, write_phantom
 from medfl.store import Sample
 from medfl.store.raw import RawData
 
@@ -23,7 +23,7 @@ class Phantom(Dataset):
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Generate if needed, then read the DICOM folder: (1, size, size)."""
         folder = places.work_root / "raw" / self.name
-        simulate_once(folder, Recipe(), write_phantom, "images/*/*.dcm", "images")
+        simulate_once(folder, ChestRecipe(), write_phantom, "images/*/*.dcm", "images")
         return self.read_folder(folder, size)
 
     def read_folder(self, folder: Path, size: int) -> RawData:

@@ -11,7 +11,7 @@ from medfl.files import sha256_file
 from medfl.imaging.volume import VolumePreprocessor
 from medfl.phantom.once import simulate_once
 from medfl.phantom.volume import CLASSES, SCANNERS
-from medfl.phantom.volume_writer import WINDOW, Recipe, write_phantom3d
+from medfl.phantom.volume_writer import WINDOW, CtRecipe, write_phantom3d
 from medfl.phantom.writer import LABELS
 from medfl.store import Sample
 from medfl.store.raw import RawData
@@ -25,7 +25,7 @@ class Phantom3d(Dataset):
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Generate if needed, then read the folder: (1, size, size, size)."""
         folder = places.work_root / "raw" / self.name
-        simulate_once(folder, Recipe(), write_phantom3d, "volumes/*", "volumes")
+        simulate_once(folder, CtRecipe(), write_phantom3d, "volumes/*", "volumes")
         return self.read_folder(folder, size)
 
     def read_folder(self, folder: Path, size: int) -> RawData:

@@ -27,14 +27,14 @@ from medfl.datasets.described.schema import Description, check_name
 from medfl.errors import MedflError
 from medfl.identity import Pseudonyms, load_key
 from medfl.imaging.codes import code_of
-from medfl.imaging.modality import resolve
+from medfl.imaging.modality import preprocess_for
 from medfl.registry import told
 from medfl.store import Sample
 from medfl.store.raw import RawData
 
 
 @dataclass(frozen=True)
-class Array:
+class ArraySource:
     """An array as a source: its ``repr`` says what is in it."""
 
     values: np.ndarray
@@ -45,7 +45,7 @@ class Array:
 
 
 @dataclass(frozen=True)
-class Call:
+class CallSource:
     """A function of a person's own that gives an array, when it is wanted."""
 
     function: Callable[[], np.ndarray]
@@ -80,9 +80,9 @@ class Open:
 
 
 def _open(part: Any) -> Any:
-    if isinstance(part, Array):
+    if isinstance(part, ArraySource):
         return part.values
-    if isinstance(part, Call):
+    if isinstance(part, CallSource):
         with told(f"{part.name} failed"):
             return np.asarray(part.function())
     return part
@@ -138,7 +138,7 @@ class CustomEntry(Dataset):
         settings: dict[str, Any] = {"description": self.description, "size": size}
         reader = None
         if self.custom.preprocess is not None:
-            preset = resolve(
+            preset = preprocess_for(
                 self.custom.modality, dict(self.custom.preprocess), f"{name}.preprocess"
             )
             reader = Reader((preset,) * len(modalities), size)
@@ -178,20 +178,22 @@ class CustomEntry(Dataset):
             path = Path(image)
             return path if path.is_absolute() else self.custom.data_root / path
         if callable(image):
-            return Call(image, number, where)
+            return CallSource(image, number, where)
         if not isinstance(image, np.ndarray):
             raise MedflError(
                 f"{where} is of type {type(image).__name__}: give a path, an array, or a function "
                 "that returns an array."
             )
         content = np.ascontiguousarray(image)
-        return Array(content, hashlib.sha256(content.tobytes()).hexdigest())
+        return ArraySource(content, hashlib.sha256(content.tobytes()).hexdigest())
 
     def _fingerprint(self, sources: list[Any]) -> str:
         digest = hashlib.sha256(self.description.encode())
         for source in sources:
             parts = source if isinstance(source, tuple) else (source,)
-            digest.update("".join(repr(part) for part in parts if isinstance(part, Array)).encode())
+            digest.update(
+                "".join(repr(part) for part in parts if isinstance(part, ArraySource)).encode()
+            )
         return digest.hexdigest()
 
 
@@ -236,7 +238,7 @@ def custom_entry(
         hint = did_you_mean(str(custom.task), ["multiclass", "multilabel"])
         raise MedflError(f"{kind}.task: unknown task `{custom.task}`{hint}")
     if custom.preprocess is not None:
-        resolve(custom.modality, dict(custom.preprocess), f"{kind}.preprocess")
+        preprocess_for(custom.modality, dict(custom.preprocess), f"{kind}.preprocess")
     given = data or Description(folder=".")
     return CustomEntry(
         name=name,

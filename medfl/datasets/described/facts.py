@@ -16,13 +16,13 @@ from medfl.datasets.described.schema import Description, Origin
 from medfl.datasets.tables import Table, read_table
 from medfl.errors import MedflError
 from medfl.files.exclusions import LeftOut
-from medfl.identity import collect
+from medfl.identity import identifiers_in
 
 if TYPE_CHECKING:
     from medfl.imaging.dicom import FileHeader
 
 STANDARD = ("file", "id", "label", "patient", "site", "fold")
-FOLDS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
+FOLD_WORDS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 DICOM_SITES = ("InstitutionName", "StationName")
 PERSON = ("PatientName", "PatientID", "AccessionNumber")
 ALWAYS = (*PERSON, *DICOM_SITES, "PatientIdentityRemoved", "ImagePositionPatient")
@@ -103,7 +103,7 @@ class FactReader:
         if patient is None and self.data.patient.source not in ("auto", "none"):
             raise LeftOut("has no patient")
         fold = cells.get(self._column("fold"), "").casefold()
-        fold = FOLDS.get(fold, fold)
+        fold = FOLD_WORDS.get(fold, fold)
         if fold not in ("", "train", "val", "test"):
             raise MedflError(f"{self._line(item)}: the fold `{fold}` is not train, val or test.")
         return Facts(
@@ -227,7 +227,7 @@ def _names_patient(text: str, header: FileHeader) -> bool:
     person = Dataset()
     for keyword in PERSON:
         setattr(person, keyword, header.attributes[keyword])
-    return collect(person).in_text(text)
+    return identifiers_in(person).in_text(text)
 
 
 def keywords_of(data: Description, table: Table | None) -> list[str]:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 FOLDER = Path("params", "datasets")
 VARIABLE = "MEDFL_DATASETS"
-ENDINGS = (".yaml", ".yml")
+YAML_ENDINGS = (".yaml", ".yml")
 
 
 def is_path(word: str) -> bool:
     """Whether a word names a description's file rather than a dataset."""
-    return word.endswith(ENDINGS)
+    return word.endswith(YAML_ENDINGS)
 
 
 def descriptions() -> dict[str, list[Path]]:
@@ -33,7 +33,7 @@ def descriptions() -> dict[str, list[Path]]:
     for place in places:
         files = [place] if place.is_file() else sorted(place.glob("*"))
         for path in files:
-            if path.suffix in ENDINGS and path.is_file() and path.resolve() not in seen:
+            if path.suffix in YAML_ENDINGS and path.is_file() and path.resolve() not in seen:
                 seen.add(path.resolve())
                 found.setdefault(name_of(path), []).append(path)
     return found

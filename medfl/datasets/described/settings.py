@@ -9,7 +9,7 @@ from pathlib import Path
 from medfl.datasets.described.facts import Facts
 from medfl.datasets.described.schema import Description
 from medfl.errors import MedflError
-from medfl.imaging.modality import Preprocess, preset_for, resolve
+from medfl.imaging.modality import Preprocess, preprocess_for, preset_for
 
 
 def settings_for(
@@ -34,6 +34,6 @@ def settings_of(data: Description, modality: str, usual: str, path: Path) -> Pre
     own = data.modalities.get(modality)
     where = f"{path}: preprocess"
     if own is None:
-        return resolve(usual, data.preprocess, where)
+        return preprocess_for(usual, data.preprocess, where)
     where = f"{path}: modalities.{modality}.preprocess"
-    return resolve(own.modality or usual, {**data.preprocess, **own.preprocess}, where)
+    return preprocess_for(own.modality or usual, {**data.preprocess, **own.preprocess}, where)

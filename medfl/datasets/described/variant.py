@@ -15,7 +15,7 @@ from medfl.datasets.described.schema import Description
 from medfl.errors import MedflError, naming
 from medfl.files import sha256_file
 from medfl.files.exclusions import Exclusion, LeftOut
-from medfl.imaging.modality import Preprocess, preset_for, resolve
+from medfl.imaging.modality import Preprocess, preprocess_for, preset_for
 from medfl.store.raw import RawData
 
 
@@ -99,7 +99,7 @@ def variant(data: Description, name: str, path: Path, get: Callable[[str], Datas
     settings = None
     if data.preprocess or data.modality:
         usual = data.modality or preset_for(base.modality)
-        settings = resolve(usual, data.preprocess, f"{path}: preprocess")
+        settings = preprocess_for(usual, data.preprocess, f"{path}: preprocess")
     return Variant(
         **_described(base),
         name=name,

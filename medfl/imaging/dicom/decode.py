@@ -14,8 +14,8 @@ import numpy as np
 from medfl.identity.words import error_words
 from medfl.imaging.dicom.frames import frame_count, frame_header, pixel_spacing
 from medfl.imaging.dicom.header import PIXELS, DicomError, kind
+from medfl.imaging.dicom.lut import look_up, read_lut
 from medfl.imaging.dicom.regions import tissue_regions
-from medfl.imaging.dicom.tables import look_up, read_table
 from medfl.imaging.pixels import Pixels
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _modality(
     signed = bool(own.get("PixelRepresentation"))
     narrow = int(own.get("BitsStored") or 16) <= 8 and not signed
     if own.get("ModalityLUTSequence"):
-        first, levels, _ = read_table(own.ModalityLUTSequence[0], _little(own), signed)
+        first, levels, _ = read_lut(own.ModalityLUTSequence[0], _little(own), signed)
         ends = (float(levels.min()), float(levels.max())) if narrow else None
         return look_up(stored, first, levels), ends, False
     slope, intercept = (
@@ -187,7 +187,7 @@ def _window(own: Dataset) -> tuple[float, float, str] | None:
 def _voi_table(own: Dataset, signed: bool) -> tuple[int, np.ndarray] | None:
     if not own.get("VOILUTSequence"):
         return None
-    first, levels, bits = read_table(own.VOILUTSequence[0], _little(own), signed)
+    first, levels, bits = read_lut(own.VOILUTSequence[0], _little(own), signed)
     return first, np.clip(levels / np.float32(2**bits - 1), 0, 1)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from medfl.identity.burnt_in import burnt_in_warning
-from medfl.identity.identifiers import Identifiers, collect
+from medfl.identity.identifiers import Identifiers, identifiers_in
 from medfl.identity.words import error_words
 from medfl.imaging.dicom.frames import frame_count
 from medfl.imaging.dicom.header import PIXELS, DicomError, attribute, kind, parse_header
@@ -82,7 +82,7 @@ def scan_file(path: Path, attributes: Sequence[str] = (), also: Also | None = No
             return Scanned(None, "is no ordinary file")
         with path.open("rb") as file:
             header = parse_header(file, path)
-            identifiers = collect(header)
+            identifiers = identifiers_in(header)
             return _judged(header, file, path, identifiers, attributes, also)
     except DicomError as error:
         return Scanned(None, error.reason, identifiers)

@@ -4,7 +4,21 @@
 other files one concern each.
 """
 
-from medfl.imaging.modality.presets import PRESETS, Preprocess, preset_for, preset_name, resolve
+from medfl.imaging.modality.presets import (
+    PRESETS,
+    Preprocess,
+    preprocess_for,
+    preset_for,
+    preset_name,
+)
 from medfl.imaging.modality.render import render, to_store
 
-__all__ = ["PRESETS", "Preprocess", "preset_for", "preset_name", "render", "resolve", "to_store"]
+__all__ = [
+    "PRESETS",
+    "Preprocess",
+    "preprocess_for",
+    "preset_for",
+    "preset_name",
+    "render",
+    "to_store",
+]

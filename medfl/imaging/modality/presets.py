@@ -12,13 +12,13 @@ from medfl.imaging.codes import meaning_of
 from medfl.imaging.images import Fit
 from medfl.imaging.windows import parse_window
 
-Modality = Literal["ct", "mri", "xray", "ultrasound", "dermatoscopy", "photo", "none"]
+PresetName = Literal["ct", "mri", "xray", "ultrasound", "dermatoscopy", "photo", "none"]
 
 
 class Preprocess(Section):
     """From a scanner's values to what a network is shown."""
 
-    modality: Modality = Field("none", description="the preset that these settings started from")
+    modality: PresetName = Field("none", description="the preset that these settings started from")
     intensity: Literal["window", "file", "percentile", "zscore", "full", "raw"] = Field(
         "file",
         description="what becomes black to white: `windows`; what the file asks for (else all of "
@@ -134,13 +134,13 @@ def preset_for(modality: str) -> str:
 def preset_name(word: str) -> str:
     """A preset's name from how people write it, ``CT``, or from DICOM's code, ``DX``.
 
-    Words that are neither are given back, for ``resolve`` to refuse.
+    Words that are neither are given back, for ``preprocess_for`` to refuse.
     """
     name = word.strip().lower()
     return name if name in PRESETS or preset_for(word) == "none" else preset_for(word)
 
 
-def resolve(
+def preprocess_for(
     modality: str, overrides: dict[str, Any] | None = None, where: str = "preprocessing"
 ) -> Preprocess:
     """A preset with some settings of one's own.

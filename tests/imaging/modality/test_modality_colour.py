@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medfl.imaging.modality import render, resolve, to_store
+from medfl.imaging.modality import preprocess_for, render, to_store
 from medfl.imaging.modality.colour import constant_colour, luminance
 from medfl.imaging.pixels import Pixels
 
@@ -48,9 +48,9 @@ def test_luminance_is_pillows():
 def test_channels():
     rgb = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.float32)
     colour = Pixels(rgb, value_range=(0, 255))
-    three = to_store(colour, resolve("photo"), 8)
+    three = to_store(colour, preprocess_for("photo"), 8)
     np.testing.assert_array_equal(three, rgb.transpose(2, 0, 1))
-    one = render(colour, resolve("photo", {"channels": 1}))
+    one = render(colour, preprocess_for("photo", {"channels": 1}))
     np.testing.assert_allclose(one[0], rgb @ [0.299, 0.587, 0.114] / 255, atol=1e-6)
-    repeated = to_store(Pixels(rgb[..., 0], value_range=(0, 255)), resolve("photo"), 8)
+    repeated = to_store(Pixels(rgb[..., 0], value_range=(0, 255)), preprocess_for("photo"), 8)
     np.testing.assert_array_equal(repeated, rgb[..., 0][None].repeat(3, 0))

@@ -3,7 +3,7 @@ import pytest
 import yaml
 
 from medfl.errors import MedflError
-from medfl.imaging.modality import PRESETS, preset_for, render, resolve
+from medfl.imaging.modality import PRESETS, preprocess_for, preset_for, render
 from medfl.imaging.pixels import Pixels
 
 
@@ -26,7 +26,7 @@ def test_every_preset_carries_its_name_and_counts_its_channels():
 
 def test_overrides_as_read_from_yaml():
     text = "{windows: [lung, [50, 100]], fit: crop, n4: true}"
-    settings = resolve("ct", yaml.safe_load(text))
+    settings = preprocess_for("ct", yaml.safe_load(text))
     assert settings.windows == ("lung", (50.0, 100.0))
     assert (settings.fit, settings.n4, settings.channel_count) == ("crop", True, 2)
     assert settings.intensity == "window"  # of the preset
@@ -37,11 +37,11 @@ def test_overrides_as_read_from_yaml():
     [("bone", ("bone",)), ([40, 400], ((40.0, 400.0),)), ([[1, 2], [3, 4]], ((1, 2), (3, 4)))],
 )
 def test_a_lone_window_needs_no_brackets(windows, expected):
-    assert resolve("ct", {"windows": windows}).windows == expected
+    assert preprocess_for("ct", {"windows": windows}).windows == expected
 
 
 def test_the_modality_itself_can_be_overridden():
-    assert resolve("none", {"modality": "mri"}) == PRESETS["mri"]
+    assert preprocess_for("none", {"modality": "mri"}) == PRESETS["mri"]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_modality_itself_can_be_overridden():
     [("CT", "ct"), ("MR", "mri"), ("MRI", "mri"), ("DX", "xray"), (" us ", "ultrasound")],
 )
 def test_a_modality_may_be_written_as_dicom_does(word, preset):
-    assert resolve(word) == PRESETS[preset]
+    assert preprocess_for(word) == PRESETS[preset]
 
 
 @pytest.mark.parametrize(
@@ -68,4 +68,4 @@ def test_a_modality_may_be_written_as_dicom_does(word, preset):
 )
 def test_mistakes(modality, overrides, message):
     with pytest.raises(MedflError, match=message):
-        resolve(modality, overrides, "site.yaml")
+        preprocess_for(modality, overrides, "site.yaml")

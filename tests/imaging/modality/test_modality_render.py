@@ -5,7 +5,7 @@ import pytest
 from skimage.exposure import equalize_adapthist
 
 from medfl.errors import MedflError
-from medfl.imaging.modality import render, resolve, to_store
+from medfl.imaging.modality import preprocess_for, render, to_store
 from medfl.imaging.modality.geometry import fit_to
 from medfl.imaging.pixels import Pixels
 
@@ -27,7 +27,7 @@ def test_n4_takes_a_smooth_bias_out(shape):
     values, white, grid = head(shape)
     biased = (values * np.exp(0.4 * grid[-1] + 0.25 * grid[-2])).astype(np.float32)
     pixels = Pixels(biased, (1.0,) * len(shape), value_range=(0, 1000))
-    settings = resolve("mri", {"intensity": "full"})
+    settings = preprocess_for("mri", {"intensity": "full"})
     before = render(pixels, settings)[0][white]
     after = render(pixels, settings.model_copy(update={"n4": True}))[0][white]
     assert after.std() / after.mean() < 0.67 * before.std() / before.mean()
@@ -37,19 +37,22 @@ def test_n4_takes_a_smooth_bias_out(shape):
 def test_n4_without_simpleitk(monkeypatch):
     monkeypatch.setitem(sys.modules, "SimpleITK", None)
     with pytest.raises(MedflError, match=r"`n4: true` needs SimpleITK: pip install medfl\[n4\]"):
-        render(Pixels(head()[0]), resolve("mri", {"n4": True}))
+        render(Pixels(head()[0]), preprocess_for("mri", {"n4": True}))
 
 
 def test_n4_is_for_grey():
     with pytest.raises(MedflError, match="`n4` is for grey images"):
-        render(Pixels(np.ones((8, 8, 3), np.float32)), resolve("mri", {"n4": True, "channels": 3}))
+        render(
+            Pixels(np.ones((8, 8, 3), np.float32)),
+            preprocess_for("mri", {"n4": True, "channels": 3}),
+        )
 
 
 def test_clahe_is_scikit_images_and_leaves_padding_black():
     values = np.random.default_rng(0).gamma(3, 20, (64, 64)).clip(0, 255).astype(np.float32)
     valid = np.ones((64, 64), bool)
     valid[:, 60:] = False
-    settings = resolve("xray", {"clahe": True, "clahe_clip": 0.02, "crop_borders": False})
+    settings = preprocess_for("xray", {"clahe": True, "clahe_clip": 0.02, "crop_borders": False})
     shown = render(Pixels(values, value_range=(0, 255), valid=valid), settings)[0]
     plain = np.where(valid, values / 255, 0).astype(np.float32)
     expected = equalize_adapthist(plain, kernel_size=8, clip_limit=0.02)
@@ -60,7 +63,7 @@ def test_clahe_is_scikit_images_and_leaves_padding_black():
 
 def test_clahe_of_a_constant_image():
     flat = Pixels(np.full((16, 16), 51, np.float32), value_range=(0, 255))
-    shown = render(flat, resolve("xray", {"clahe": True}))
+    shown = render(flat, preprocess_for("xray", {"clahe": True}))
     np.testing.assert_allclose(shown, 0.2, atol=1e-6)
 
 
@@ -70,7 +73,7 @@ def test_raw_keeps_hounsfield_units_and_takes_the_lowest_for_margin_and_padding(
     valid = np.ones((8, 16), bool)
     values[:, 15], valid[:, 15] = -3024, False
     pixels = Pixels(values, valid=valid)
-    stored = to_store(pixels, resolve("ct", {"intensity": "raw", "channels": 1}), 16)
+    stored = to_store(pixels, preprocess_for("ct", {"intensity": "raw", "channels": 1}), 16)
     assert (stored.dtype, stored.shape) == (np.int16, (1, 16, 16))
     np.testing.assert_array_equal(stored[0, 4:12], np.where(values == -3024, -1000, values.round()))
     assert (stored[0, :4] == -1000).all()
@@ -78,7 +81,7 @@ def test_raw_keeps_hounsfield_units_and_takes_the_lowest_for_margin_and_padding(
 
 def test_raw_of_monochrome1_is_bright_where_dense():
     pixels = Pixels(np.array([[0, 100], [4000, 4095]], np.float32), value_range=(0, 4095))
-    settings = resolve("xray", {"intensity": "raw", "crop_borders": False})
+    settings = preprocess_for("xray", {"intensity": "raw", "crop_borders": False})
     inverted = Pixels(pixels.values, value_range=(0, 4095), inverted=True)
     np.testing.assert_array_equal(render(inverted, settings)[0], [[4095, 3995], [95, 0]])
     np.testing.assert_array_equal(render(pixels, settings)[0], pixels.values)
@@ -86,7 +89,9 @@ def test_raw_of_monochrome1_is_bright_where_dense():
 
 def test_raw_beyond_16_bits_is_clipped():
     values = np.array([[70000, -70000], [0, 5]], np.float32)
-    stored = to_store(Pixels(values), resolve("none", {"intensity": "raw", "channels": 1}), 2)
+    stored = to_store(
+        Pixels(values), preprocess_for("none", {"intensity": "raw", "channels": 1}), 2
+    )
     np.testing.assert_array_equal(stored[0], [[32767, -32768], [0, 5]])
 
 
@@ -94,7 +99,7 @@ def test_a_volume_is_normalised_as_a_whole():
     """Two slices of one tissue at 100 and 300 stay apart."""
     values = head((16, 32, 32))[0]
     values[:8] *= 0.5
-    cube = to_store(Pixels(values, (2.0, 1.0, 1.0)), resolve("mri"), 16)
+    cube = to_store(Pixels(values, (2.0, 1.0, 1.0)), preprocess_for("mri"), 16)
     assert (cube.dtype, cube.shape) == (np.uint8, (1, 16, 16, 16))
     assert cube[0, 10, 8, 8] > cube[0, 5, 8, 8] + 40
 
@@ -103,7 +108,7 @@ def test_storing_a_large_image_is_rendering_and_averaging():
     """Blocks are averaged before the window: the same, but where the window clips."""
     rows, columns = np.mgrid[:512, :512]
     smooth = Pixels((900 * np.sin(rows / 60) * np.cos(columns / 80)).astype(np.float32))
-    settings = resolve("ct", {"windows": "soft_tissue"})
+    settings = preprocess_for("ct", {"windows": "soft_tissue"})
     whole = fit_to(render(smooth, settings)[0], (1, 1), 32, "pad", 0) * 255
     difference = np.abs(to_store(smooth, settings, 32)[0] - whole)
     assert difference.max() < 12
@@ -114,7 +119,7 @@ def test_the_input_is_left_as_it_was():
     values = np.random.default_rng(0).uniform(0, 255, (64, 64, 3)).astype(np.float32)
     before = values.copy()
     for name in ("xray", "ultrasound", "dermatoscopy", "mri", "none"):
-        to_store(Pixels(values, value_range=(0, 255)), resolve(name), 16)
+        to_store(Pixels(values, value_range=(0, 255)), preprocess_for(name), 16)
     np.testing.assert_array_equal(values, before)
 
 
@@ -130,7 +135,7 @@ def test_real_images_of_each_kind(real_data):
     }
     for name, folder in folders.items():
         for path in sorted((real_data / folder).iterdir())[:5]:
-            stored = to_store(read_pixels(path), resolve(name), 64)
-            assert stored.shape == (resolve(name).channel_count, 64, 64)
+            stored = to_store(read_pixels(path), preprocess_for(name), 64)
+            assert stored.shape == (preprocess_for(name).channel_count, 64, 64)
             assert stored.max() > 150
             assert stored.std() > 15

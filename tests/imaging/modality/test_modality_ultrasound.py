@@ -6,7 +6,7 @@ from scipy.signal import wiener
 
 from medfl.errors import MedflError
 from medfl.imaging.dicom import DicomPreprocessor
-from medfl.imaging.modality import render, resolve, to_store
+from medfl.imaging.modality import preprocess_for, render, to_store
 from medfl.imaging.modality.ultrasound import crop_sector, despeckle
 from medfl.imaging.pixels import Pixels
 
@@ -45,9 +45,9 @@ def test_the_fan_is_cut_out(colour):
 def test_the_words_do_not_reach_the_store():
     values, _ = fan()
     pixels = Pixels(values, value_range=(0, 255))
-    settings = resolve("ultrasound", {"despeckle": False, "channels": 1})
+    settings = preprocess_for("ultrasound", {"despeckle": False, "channels": 1})
     assert to_store(pixels, settings, 400).max() == 120
-    kept = to_store(pixels, resolve("none", {"channels": 1}), 400)
+    kept = to_store(pixels, preprocess_for("none", {"channels": 1}), 400)
     assert kept.max() > 200
 
 
@@ -89,7 +89,7 @@ def test_a_real_fan_under_a_large_banner():
 
 def test_a_black_picture_stays():
     black = Pixels(np.zeros((30, 30), np.float32), value_range=(0, 255))
-    assert render(black, resolve("ultrasound")).shape == (1, 30, 30)
+    assert render(black, preprocess_for("ultrasound")).shape == (1, 30, 30)
 
 
 def test_lees_filter_is_scipys_wiener_filter():
@@ -115,4 +115,4 @@ def test_speckle_falls_and_an_edge_stays():
 def test_it_is_for_images():
     volume = Pixels(np.ones((4, 8, 8), np.float32), (1, 1, 1))
     with pytest.raises(MedflError, match="`sector_crop` is for images, and this is a volume"):
-        render(volume, resolve("ultrasound"))
+        render(volume, preprocess_for("ultrasound"))

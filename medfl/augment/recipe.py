@@ -14,7 +14,7 @@ from medfl.store import DatasetInfo
 STRENGTH = {"light": 0.5, "medium": 1.0, "strong": 1.5}
 
 
-def resolve(settings: Augmentation, info: DatasetInfo, shape: tuple[int, ...]) -> Recipe | None:
+def recipe_for(settings: Augmentation, info: DatasetInfo, shape: tuple[int, ...]) -> Recipe | None:
     """The numbers of a run.
 
     Args:
@@ -31,7 +31,7 @@ def resolve(settings: Augmentation, info: DatasetInfo, shape: tuple[int, ...]) -
     mixing: dict[str, Any] = {"mixup": settings.mixup, "cutmix": settings.cutmix}
     if settings.preset == "none":
         return Recipe(**mixing) if any(mixing.values()) else None
-    name = preset_name(settings, info)
+    name = chosen_preset(settings, info)
     recipe = scaled(PRESETS[name], STRENGTH[settings.strength])
     channels, volume = shape[1], len(shape) == 5
     overrides = settings.overrides()
@@ -52,7 +52,7 @@ def resolve(settings: Augmentation, info: DatasetInfo, shape: tuple[int, ...]) -
     return recipe
 
 
-def preset_name(settings: Augmentation, info: DatasetInfo) -> str:
+def chosen_preset(settings: Augmentation, info: DatasetInfo) -> str:
     """The preset that ``auto`` stands for here; any other name is its own."""
     if settings.preset != "auto":
         return settings.preset

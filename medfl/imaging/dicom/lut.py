@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 
-def read_table(item: Dataset, little_endian: bool, signed: bool) -> tuple[int, np.ndarray, int]:
+def read_lut(item: Dataset, little_endian: bool, signed: bool) -> tuple[int, np.ndarray, int]:
     """One item of a LUT sequence: the first value mapped, the (N,) entries, bits of an entry.
 
     ``signed`` says whether the values that go in are: files give the first one as US or SS.
