@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medfl.files import atomic_path, write_csv, write_text, write_yaml
-from medfl.phantom.anatomy import CLASSES, Patient, draw_patient, line_integral
+from medfl.phantom.anatomy import line_integral
+from medfl.phantom.patient import CLASSES, Patient, draw_patient
 from medfl.phantom.projection import Projector, rotation
 from medfl.phantom.scanner import SCANNERS, XraySystem, expose, store_values
 

@@ -1,14 +1,8 @@
 """A dataset at one resolution: made once from raw files, then memory-mapped by every run."""
 
-from medfl.store.store import (
-    DATASET,
-    FOLDS,
-    IMAGES,
-    PREPARATION,
-    DatasetInfo,
-    Sample,
-    Store,
-)
+from medfl.store.info import DatasetInfo
+from medfl.store.store import DATASET, IMAGES, PREPARATION, Store
+from medfl.store.table import FOLDS, Sample
 from medfl.store.writer import write_store
 
 __all__ = [

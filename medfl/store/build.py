@@ -16,9 +16,10 @@ from medfl.errors import MedflError
 from medfl.files import atomic_path, cannot_write, write_json
 from medfl.files.exclusions import SHOWN, Exclusion, by_reason
 from medfl.store.decoding import Decoding, plan_of
+from medfl.store.info import DatasetInfo
 from medfl.store.progress import alone
 from medfl.store.raw import RawData
-from medfl.store.store import IMAGES, PREPARATION, DatasetInfo, Store
+from medfl.store.store import IMAGES, PREPARATION, Store
 from medfl.store.writer import check, describe_store
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -24,7 +24,8 @@ from medfl.imaging.source_size import COLUMN, source_size
 from medfl.store.array_file import ArrayFile, images_in
 from medfl.store.progress import Done, files_of, stamp_of
 from medfl.store.raw import RawData
-from medfl.store.store import IMAGES, Sample
+from medfl.store.store import IMAGES
+from medfl.store.table import Sample
 
 PLAN, DONE = "plan.json", "done.jsonl"
 # Between two points to go on from: images, or seconds where one takes long (volumes).

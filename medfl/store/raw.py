@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from medfl.files.exclusions import Exclusion
-from medfl.store.store import Sample
+from medfl.store.table import Sample
 
 
 @dataclass(frozen=True)

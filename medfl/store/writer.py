@@ -12,17 +12,9 @@ import numpy as np
 from medfl.errors import MedflError
 from medfl.files import atomic_path, sha256_file, write_csv, write_yaml
 from medfl.store.array_file import ArrayFile
-from medfl.store.store import (
-    DATASET,
-    IMAGES,
-    SAMPLES,
-    DatasetInfo,
-    Sample,
-    Store,
-    check_columns,
-    columns_of,
-    encode_labels,
-)
+from medfl.store.info import DatasetInfo
+from medfl.store.store import DATASET, IMAGES, SAMPLES, Store
+from medfl.store.table import Sample, check_columns, columns_of, encode_labels
 
 CHUNK_BYTES = 1 << 20
 

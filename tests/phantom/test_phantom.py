@@ -6,7 +6,8 @@ from pydicom import dcmread
 
 from medfl.datasets.catalog.phantom import PHANTOM
 from medfl.errors import MedflError
-from medfl.phantom.anatomy import CLASSES, draw_patient, line_integral
+from medfl.phantom.anatomy import line_integral
+from medfl.phantom.patient import CLASSES, draw_patient
 from medfl.phantom.projection import Projector, rotation
 from medfl.phantom.scanner import SCANNERS, expose, store_values
 from medfl.phantom.writer import NOTICE, ChestRecipe, simulate_patient, write_phantom

@@ -1,22 +1,28 @@
 """ISIC 2019: 25,331 dermatoscopic images of three archives, and Fed-ISIC2019's six centres in it.
 
 Sources: the challenge's training set (BCN_20000, arXiv:1908.02288; HAM10000, Scientific Data
-5:180161; MSK, arXiv:1710.05006). The centres are those of FLamby (Ogier du Terrail et al., NeurIPS
-2022 Datasets and Benchmarks): the prefix of ``lesion_id``, and for HAM10000 the column ``dataset``
-of its own metadata. Images without ``lesion_id`` have no centre there.
+5:180161; MSK, arXiv:1710.05006); for the centres see ``isic_centres.py``.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.catalog import ham10000
+from medfl.datasets.catalog.isic_centres import (
+    CENTRES,
+    HAM,
+    SPLIT,
+    UNKNOWN,
+    Origins,
+    about_centres,
+    centre_of,
+    find_origins,
+)
 from medfl.datasets.official import settle_folds
 from medfl.datasets.published import copies_note, find_table, match
 from medfl.datasets.raw_folder import RawFolder, look_into, one_each, plain
@@ -29,30 +35,11 @@ from medfl.store.raw import RawData
 
 TRUTH = ("ISIC_2019_Training_GroundTruth.csv", "ISIC_2019_Training_GroundTruth")
 METADATA = ("ISIC_2019_Training_Metadata.csv", "ISIC_2019_Training_Metadata")
-SPLIT = ("fed_isic2019_train_test_split.csv", "train_test_split", "train_test_split.csv")
 FOLDER = "ISIC_2019_Training_Input"
 DOWNSAMPLED = "_downsampled"
 UNK = "UNK"
-CENTRES = (
-    "BCN",
-    "HAM_vidir_molemax",
-    "HAM_vidir_modern",
-    "HAM_rosendahl",
-    "MSK",
-    "HAM_vienna_dias",
-)  # in the order of FLamby's numbers
-UNKNOWN, HAM = "unknown", "HAM"
 MARKS = {"0": False, "0.0": False, "1": True, "1.0": True}
 ATTRIBUTES = {"age": "age_approx", "sex": "sex", "localization": "anatom_site_general"}
-
-
-@dataclass(frozen=True)
-class _Origin:
-    """What is known of the images' centres: FLamby's table, HAM10000's, and their hashes."""
-
-    numbers: Mapping[str, tuple[str, str]]  # image -> centre, FLamby's fold
-    ham: Mapping[str, str]  # image -> source in HAM10000
-    digest: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +55,7 @@ class Isic2019(Dataset):
         path = find_table(self, places, tree, *METADATA)
         labels, classes = self._labels(truth_path)
         rows = read_table(path, ("image", "lesion_id"), tuple(ATTRIBUTES.values())).by_id("image")
-        origin = _origin(places, tree)
+        origin = find_origins(places, tree)
         samples = {}
         for name, label in sorted(labels.items()):
             if name not in rows:
@@ -83,7 +70,7 @@ class Isic2019(Dataset):
             samples, files = self._with_centre(samples, files, path)
         found = match(self, places, truth_path, list(samples), files, tree, allow_partial)
         kept = [samples[name] for name in found.ids]
-        warnings = [*copies_note(copies), *_about_centres(kept)]
+        warnings = [*copies_note(copies), *about_centres(kept)]
         if self.centred and origin.numbers:
             kept, more = settle_folds(kept, "FLamby's folds")
             warnings += more
@@ -130,10 +117,10 @@ class Isic2019(Dataset):
         known = (*self.classes, UNK) if UNK in labels.values() else self.classes
         return labels, known
 
-    def _sample(self, name: str, label: str, row: Row, origin: _Origin, path: Path) -> Sample:
+    def _sample(self, name: str, label: str, row: Row, origin: Origins, path: Path) -> Sample:
         lesion = row["lesion_id"]
         given, fold = origin.numbers.get(name, ("", ""))
-        centre = given or _centre(name, lesion, origin.ham)
+        centre = given or centre_of(name, lesion, origin.ham)
         if not centre:
             raise MedflError(
                 f"{path}, line {row.line}: the lesion_id `{lesion}` is of no archive of ISIC 2019 "
@@ -164,57 +151,6 @@ class Isic2019(Dataset):
         centred = {name: one for name, one in samples.items() if one.site != UNKNOWN}
         others = samples.keys() - centred.keys()
         return centred, {name: file for name, file in files.items() if name not in others}
-
-
-def _centre(name: str, lesion: str, ham: Mapping[str, str]) -> str:
-    """The centre by FLamby's rule; ``HAM`` where HAM10000's metadata are not there."""
-    if not lesion:
-        return UNKNOWN
-    if lesion.startswith("HAM_"):
-        return f"HAM_{ham[name]}" if ham.get(name) else HAM
-    return next((archive for archive in ("BCN", "MSK") if lesion.startswith(archive)), "")
-
-
-def _origin(places: Places, tree: RawFolder) -> _Origin:
-    numbers: dict[str, tuple[str, str]] = {}
-    digest = ""
-    split = tree.find(*SPLIT)
-    if split is not None:
-        digest += sha256_file(split)
-        centres = {str(number): name for number, name in enumerate(CENTRES)}
-        for name, row in read_table(split, ("image", "center", "fold")).by_id("image").items():
-            number = row["center"].removesuffix(".0")
-            if number not in centres:
-                raise MedflError(
-                    f"{split}, line {row.line}: the center `{row['center']}` is none of 0 to 5."
-                )
-            numbers[name] = (centres[number], row["fold"])
-    metadata = tree.find(*ham10000.METADATA)
-    if metadata is None:
-        beside = places.find(*ham10000.HAM10000.folders)
-        metadata = look_into(beside).find(*ham10000.METADATA) if beside else None
-    ham = {}
-    if metadata is not None:
-        digest += sha256_file(metadata)
-        table = read_table(metadata, ("image_id",), ("dataset",))
-        ham = {name: row.get("dataset") for name, row in table.by_id("image_id").items()}
-    return _Origin(numbers, ham, digest)
-
-
-def _about_centres(samples: list[Sample]) -> list[str]:
-    count = Counter(sample.site for sample in samples)
-    warnings = []
-    if count[HAM]:
-        warnings.append(
-            f"the four centres of HAM10000 ({count[HAM]:,} images here) are one site `{HAM}`: put "
-            f"{ham10000.METADATA[0]} or FLamby's {SPLIT[0]} beside the tables to tell them apart"
-        )
-    if count[UNKNOWN]:
-        warnings.append(
-            f"{count[UNKNOWN]:,} images have no lesion_id: their centre is unknown (site "
-            f"`{UNKNOWN}`), and each is its own group. fed-isic2019 leaves them out, as FLamby does"
-        )
-    return warnings
 
 
 _COMMON = {

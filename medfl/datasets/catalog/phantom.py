@@ -9,8 +9,8 @@ from medfl.datasets.base import Dataset, Places
 from medfl.errors import MedflError
 from medfl.files import sha256_file
 from medfl.imaging.dicom import DicomPreprocessor, read_header
-from medfl.phantom.anatomy import CLASSES
 from medfl.phantom.once import simulate_once
+from medfl.phantom.patient import CLASSES
 from medfl.phantom.scanner import SCANNERS
 from medfl.phantom.writer import LABELS, ChestRecipe, write_phantom
 from medfl.store import Sample

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from medfl.datasets.described.custom import (
     class_name,
     load_samples,
 )
+from medfl.datasets.described.custom_sources import ArraySource, CallSource, Open
 from medfl.datasets.described.decode import Reader, channel_names
 from medfl.datasets.described.labels import classes_of
 from medfl.datasets.described.people import check_attributes, groups_of, numbered
@@ -31,61 +32,6 @@ from medfl.imaging.modality import preprocess_for
 from medfl.registry import told
 from medfl.store import Sample
 from medfl.store.raw import RawData
-
-
-@dataclass(frozen=True)
-class ArraySource:
-    """An array as a source: its ``repr`` says what is in it."""
-
-    values: np.ndarray
-    digest: str
-
-    def __repr__(self) -> str:
-        return f"Array({self.values.shape}, {self.digest})"
-
-
-@dataclass(frozen=True)
-class CallSource:
-    """A function of a person's own that gives an array, when it is wanted."""
-
-    function: Callable[[], np.ndarray]
-    number: int
-    name: str
-
-    def __repr__(self) -> str:
-        return f"Call({self.number})"
-
-
-@dataclass(frozen=True)
-class Open:
-    """Opens what is no file before ``reader`` decodes it; without one, arrays are finished."""
-
-    reader: Reader | None
-    size: int
-
-    def __call__(self, source: Any) -> np.ndarray:
-        """As ``Reader``."""
-        parts = [_open(part) for part in (source if isinstance(source, tuple) else (source,))]
-        if self.reader is not None:
-            return self.reader(tuple(parts) if isinstance(source, tuple) else parts[0])
-        array = parts[0]
-        if not isinstance(array, np.ndarray) or array.ndim not in (3, 4):
-            raise MedflError("with `preprocess = None`, an image must be an array (C, size, size).")
-        if array.dtype not in (np.uint8, np.int16) or set(array.shape[1:]) != {self.size}:
-            raise MedflError(
-                f"with `preprocess = None`, an image must be uint8 or int16 of (C, {self.size}, "
-                f"{self.size}), not {array.dtype} of {array.shape}."
-            )
-        return array
-
-
-def _open(part: Any) -> Any:
-    if isinstance(part, ArraySource):
-        return part.values
-    if isinstance(part, CallSource):
-        with told(f"{part.name} failed"):
-            return np.asarray(part.function())
-    return part
 
 
 @dataclass(frozen=True, kw_only=True)

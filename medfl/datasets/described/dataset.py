@@ -11,13 +11,7 @@ from typing import Any
 
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.decode import Reader, channel_names
-from medfl.datasets.described.facts import (
-    FactReader,
-    Facts,
-    modalities_of,
-    read_described_table,
-    wanted_of_headers,
-)
+from medfl.datasets.described.facts import FactReader, Facts, wanted_of_headers
 from medfl.datasets.described.files import RELABELLED, Found, list_files
 from medfl.datasets.described.join import Item, copies_of, gather
 from medfl.datasets.described.names import file_names
@@ -26,6 +20,7 @@ from medfl.datasets.described.schema import Description
 from medfl.datasets.described.series import find_volumes, slices_hint, slices_or_reason
 from medfl.datasets.described.settings import settings_for
 from medfl.datasets.described.spacing import common_spacing
+from medfl.datasets.described.table import modalities_of, read_described_table
 from medfl.errors import MedflError
 from medfl.files import sha256_file
 from medfl.files.exclusions import Exclusion, LeftOut

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medfl.datasets.described.files import Found
-from medfl.datasets.described.join import Item, file_columns
+from medfl.datasets.described.join import Item
 from medfl.datasets.described.labels import LabelRules
 from medfl.datasets.described.people import folder_name, found_in, refuse_personal
 from medfl.datasets.described.schema import Description, Origin
-from medfl.datasets.tables import Table, read_table
+from medfl.datasets.described.table import keywords_of
+from medfl.datasets.tables import Table
 from medfl.errors import MedflError
 from medfl.files.exclusions import LeftOut
 from medfl.identity import identifiers_in
@@ -21,7 +21,6 @@ from medfl.identity import identifiers_in
 if TYPE_CHECKING:
     from medfl.imaging.dicom import FileHeader
 
-STANDARD = ("file", "id", "label", "patient", "site", "fold")
 FOLD_WORDS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 DICOM_SITES = ("InstitutionName", "StationName")
 PERSON = ("PatientName", "PatientID", "AccessionNumber")
@@ -230,51 +229,8 @@ def _names_patient(text: str, header: FileHeader) -> bool:
     return identifiers_in(person).in_text(text)
 
 
-def keywords_of(data: Description, table: Table | None) -> list[str]:
-    """Those of ``columns.attributes`` that are no columns, but DICOM attributes."""
-    columns = table.columns if table is not None else ()
-    return [name for name in data.columns.attributes if name not in columns]
-
-
 def wanted_of_headers(data: Description, table: Table | None) -> list[str]:
     """The DICOM attributes that the facts are made of."""
     stated = [data.labels.attribute, data.patient.attribute, data.site.attribute]
     stated += [data.columns.key[0]] if data.columns.key else []
     return list(dict.fromkeys([*ALWAYS, *filter(None, stated), *keywords_of(data, table)]))
-
-
-def read_described_table(data: Description, path: Path) -> Table:
-    """The table, with every column that the description names."""
-    columns = data.columns
-    by_pattern = any(modality.files for modality in data.modalities.values())
-    required: list[str] = []
-    if by_pattern:
-        required.append(columns.id or "id")
-    elif columns.key is not None:
-        required.append(columns.key[1])
-    elif isinstance(columns.file, dict):
-        required += columns.file.values()
-    else:
-        required.append(columns.file or "file")
-    if isinstance(columns.label, list):
-        required += columns.label
-    elif columns.label or data.labels.source in ("auto", "table"):
-        required.append(columns.label or "label")
-    required += [name for name in (columns.patient, columns.site, columns.fold) if name]
-    required += [name for name in columns.attributes if not _is_keyword(name)]
-    optional = [*STANDARD, *columns.attributes]
-    return read_table(path, dict.fromkeys(required), dict.fromkeys(optional))
-
-
-def _is_keyword(name: str) -> bool:
-    """Written like a DICOM keyword: PatientSex, but not sex or Sex."""
-    return name[:1].isupper() and sum(letter.isupper() for letter in name) > 1 and name.isalnum()
-
-
-def modalities_of(data: Description, table: Table | None) -> Sequence[str]:
-    """The names of a sample's images; one empty name where it has one."""
-    if any(modality.files for modality in data.modalities.values()):
-        return tuple(data.modalities)
-    if table is not None and data.columns.key is None:
-        return tuple(file_columns(data, table))
-    return ("",)

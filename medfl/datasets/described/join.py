@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from medfl.datasets.described.files import COPY, RELABELLED, Found, id_pattern
 from medfl.datasets.described.schema import Description
+from medfl.datasets.described.table import file_columns, rows_by_id
 from medfl.datasets.tables import Row, Table
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion
@@ -125,7 +126,7 @@ def _by_pattern(
     if not samples:
         shown = ", ".join(part.files for part in data.modalities.values())
         raise MedflError(f"no file below {found.folder} fits any of {shown}.")
-    rows = _rows_by_id(table, data.columns.id or "id") if table is not None else None
+    rows = rows_by_id(table, data.columns.id or "id") if table is not None else None
     items: list[Item] = []
     left = [Exclusion(name, "fits no modality") for name in found.files if name not in fits]
     for key, files in samples.items():
@@ -155,7 +156,7 @@ def _by_attribute(
     keyword: str, column: str, found: Found, table: Table
 ) -> tuple[list[Item], list[Exclusion]]:
     """A table that knows files by a DICOM attribute; one row may tell of many files."""
-    rows = _rows_by_id(table, column)
+    rows = rows_by_id(table, column)
     items: list[Item] = []
     left: list[Exclusion] = []
     fits: set[str] = set()
@@ -198,25 +199,6 @@ def _is_listed(cell: str, out: dict[str, list[str]], found: Found) -> bool:
     """Whether a file that the table names is there, and was left out with a reason."""
     name = cell.replace("\\", "/").removeprefix("./")
     return bool(name) and name.removeprefix(found.folder.as_posix().rstrip("/") + "/") in out
-
-
-def _rows_by_id(table: Table, column: str) -> dict[str, Row]:
-    """As ``table.by_id``, but no message repeats an id: it may be a patient's."""
-    rows: dict[str, Row] = {}
-    for row in table:
-        name = row[column]
-        if not name or name in rows:
-            what = f"stands in line {rows[name].line} already" if name else "is empty"
-            raise MedflError(f"{table.path}, line {row.line}: its `{column}` {what}.")
-        rows[name] = row
-    return rows
-
-
-def file_columns(data: Description, table: Table) -> dict[str, str]:
-    """The table's columns that name files, by modality; '' where there is one only."""
-    if isinstance(data.columns.file, dict):
-        return data.columns.file
-    return {"": data.columns.file or "file"}
 
 
 def _index(files: Sequence[str]) -> dict[str, list[str]]:

@@ -1,0 +1,74 @@
+"""The table of a description: the columns that it must have, and what its rows are known by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from medfl.datasets.described.schema import Description
+from medfl.datasets.tables import Row, Table, read_table
+from medfl.errors import MedflError
+
+STANDARD = ("file", "id", "label", "patient", "site", "fold")
+
+
+def keywords_of(data: Description, table: Table | None) -> list[str]:
+    """Those of ``columns.attributes`` that are no columns, but DICOM attributes."""
+    columns = table.columns if table is not None else ()
+    return [name for name in data.columns.attributes if name not in columns]
+
+
+def read_described_table(data: Description, path: Path) -> Table:
+    """The table, with every column that the description names."""
+    columns = data.columns
+    by_pattern = any(modality.files for modality in data.modalities.values())
+    required: list[str] = []
+    if by_pattern:
+        required.append(columns.id or "id")
+    elif columns.key is not None:
+        required.append(columns.key[1])
+    elif isinstance(columns.file, dict):
+        required += columns.file.values()
+    else:
+        required.append(columns.file or "file")
+    if isinstance(columns.label, list):
+        required += columns.label
+    elif columns.label or data.labels.source in ("auto", "table"):
+        required.append(columns.label or "label")
+    required += [name for name in (columns.patient, columns.site, columns.fold) if name]
+    required += [name for name in columns.attributes if not _is_keyword(name)]
+    optional = [*STANDARD, *columns.attributes]
+    return read_table(path, dict.fromkeys(required), dict.fromkeys(optional))
+
+
+def _is_keyword(name: str) -> bool:
+    """Written like a DICOM keyword: PatientSex, but not sex or Sex."""
+    return name[:1].isupper() and sum(letter.isupper() for letter in name) > 1 and name.isalnum()
+
+
+def modalities_of(data: Description, table: Table | None) -> Sequence[str]:
+    """The names of a sample's images; one empty name where it has one."""
+    if any(modality.files for modality in data.modalities.values()):
+        return tuple(data.modalities)
+    if table is not None and data.columns.key is None:
+        return tuple(file_columns(data, table))
+    return ("",)
+
+
+def file_columns(data: Description, table: Table) -> dict[str, str]:
+    """The table's columns that name files, by modality; '' where there is one only."""
+    if isinstance(data.columns.file, dict):
+        return data.columns.file
+    return {"": data.columns.file or "file"}
+
+
+def rows_by_id(table: Table, column: str) -> dict[str, Row]:
+    """As ``table.by_id``, but no message repeats an id: it may be a patient's."""
+    rows: dict[str, Row] = {}
+    for row in table:
+        name = row[column]
+        if not name or name in rows:
+            what = f"stands in line {rows[name].line} already" if name else "is empty"
+            raise MedflError(f"{table.path}, line {row.line}: its `{column}` {what}.")
+        rows[name] = row
+    return rows

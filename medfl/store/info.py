@@ -1,0 +1,51 @@
+"""What a store's ``dataset.yaml`` says: which dataset it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import ConfigDict, with_config
+
+
+@with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What a dataset is.
+
+    Attributes:
+        name: the catalog's name, without a size.
+        title: the name to print.
+        classes: class names; a label is an index into them.
+        task: one class an image (``multiclass``), or any number (``multilabel``).
+        modality: DICOM modality code (DX, CT, MR …) or XC for photographs.
+        synthetic: True where the images are simulated: nothing follows for real data.
+        citation: the paper to cite.
+        licence: the licence of the images.
+        channels: names of the channels, where they have any (windows, sequences).
+        branches: how many channels each modality of a multi-modal sample has; empty for one.
+        spacing: size of a voxel along depth, height and width, mm; empty for images.
+        mean: mean of pixel / full range (255, or 32767 for int16) for each channel, measured on the
+            training images where the store has official folds, else on all images.
+        std: standard deviation of the same.
+        source_fingerprint: SHA-256 over the source files.
+        images_sha256: SHA-256 of ``images.npy``.
+        notes: what a user of the data should know.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    task: Literal["multiclass", "multilabel"]
+    modality: str
+    synthetic: bool
+    citation: str
+    licence: str
+    channels: tuple[str, ...] = ()
+    branches: tuple[int, ...] = ()
+    spacing: tuple[float, ...] = ()
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    source_fingerprint: str = ""
+    images_sha256: str = ""
+    notes: str = ""
