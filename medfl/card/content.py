@@ -16,6 +16,7 @@ from medfl.card.attributes import measure_attribute
 from medfl.card.scan import Scan
 from medfl.card.sizes import source_sizes
 from medfl.errors import MedflError
+from medfl.imaging.lookalikes import ALIKE
 from medfl.imaging.source_size import COLUMN
 from medfl.store import PREPARATION, Store
 
@@ -144,7 +145,7 @@ def _duplicates(store: Store, pairs: leaks.Pairs) -> dict[str, Any]:
         [~relation["other_labels"], ~relation["other_group"], ~relation["across_folds"]]
     )
     return {
-        "method": {"bits": leaks.NEAR_BITS, "correlation": leaks.NEAR_CORRELATION},
+        "method": asdict(ALIKE),
         "complete": pairs.complete,
         **{
             kind: asdict(leaks.count_pairs(pairs, relation, chosen))

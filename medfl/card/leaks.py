@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from medfl.card.measure import indicators
 from medfl.card.scan import Scan
+from medfl.imaging.lookalikes import is_blank, near_pairs
 from medfl.store import FOLDS, Store
 
-# Two measures must agree. On HAM10000 at 64 pixels, where several images show one lesion, hashes
-# alone (8 bits of 64) pair 190 images of one lesion and 4,044 of different lesions; with the
-# correlation of the thumbnails these are 110 and 1.
-NEAR_BITS = 8
-NEAR_CORRELATION = 0.98
-BLANK = 2.0  # standard deviation of the thumbnail's grey levels below which nothing is seen
 STAR = 100  # equal images above which each is paired with the first only
-MAX_PAIRS = 1_000_000
-_ROWS, _COLUMNS = 64, 4096  # a block of hashes that stays in the processor's cache
-_AT_ONCE = 8192  # pairs whose thumbnails are compared at once
 
 
 @dataclass(frozen=True)
@@ -64,21 +54,20 @@ class PairCounts:
 
 
 def find_pairs(scan: Scan) -> Pairs:
-    """All pairs of equal pixels, or within 8 bits of hash and a correlation of 0.98."""
+    """All pairs of equal pixels, and of near-duplicates (``ALIKE``)."""
     first, second, whole = _equal(scan.digests)
-    blank = scan.thumbs.std(axis=(1, 2)) < BLANK
-    near_first, near_second, alike, found_all = _near(scan, blank)
-    order = np.argsort(-alike, kind="stable")
-    one = np.concatenate([first, near_first[order]])
-    other = np.concatenate([second, near_second[order]])
+    near = near_pairs(scan.hashes, scan.thumbs, scan.digests)
+    order = np.argsort(-near.correlation, kind="stable")
+    one = np.concatenate([first, near.first[order]])
+    other = np.concatenate([second, near.second[order]])
     return Pairs(
         one,
         other,
         np.arange(len(one)) < len(first),
         np.bitwise_count(scan.hashes[one] ^ scan.hashes[other]),
-        np.concatenate([np.ones(len(first)), alike[order]]),
-        blank,
-        whole and found_all,
+        np.concatenate([np.ones(len(first)), near.correlation[order]]),
+        is_blank(scan.thumbs),
+        whole and near.complete,
     )
 
 
@@ -133,71 +122,3 @@ def _equal(digests: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
             second.append(members[j])
     none = np.empty(0, dtype=np.intp)
     return np.concatenate([none, *first]), np.concatenate([none, *second]), whole
-
-
-def _near(scan: Scan, blank: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-    """Pairs that are alike by both measures but not equal, and their correlations.
-
-    All hashes are compared, block by block: exact however they cluster, and 112,120 of them take
-    seconds. False if there were more than ``MAX_PAIRS``.
-    """
-    from tqdm import tqdm
-
-    found = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))]
-    waiting: list[tuple[np.ndarray, np.ndarray]] = []
-
-    def confirm() -> None:
-        first, second = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
-        waiting.clear()
-        odd = blank[first] | blank[second]
-        odd |= (scan.digests[first] == scan.digests[second]).all(axis=1)
-        first, second = first[~odd], second[~odd]
-        alike = _correlation(scan.thumbs, first, second)
-        keep = alike >= NEAR_CORRELATION
-        found.append((first[keep], second[keep], alike[keep]))
-
-    count = len(scan.hashes)
-    tops = range(0, count, _ROWS)
-    for top in tqdm(tops, "comparing", file=sys.stderr, disable=count < 20_000, mininterval=0.5):
-        waiting += _close(scan.hashes, top)
-        if sum(len(first) for first, _ in waiting) >= _AT_ONCE or (waiting and top == tops[-1]):
-            confirm()
-        if sum(len(first) for first, *_ in found) > MAX_PAIRS:
-            return (*_joined(found), False)
-    return (*_joined(found), True)
-
-
-def _close(hashes: np.ndarray, top: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs at most ``NEAR_BITS`` apart whose first is one of the ``_ROWS`` rows from ``top``."""
-    rows = hashes[top : top + _ROWS]
-    pairs = []
-    for left in range(top, len(hashes), _COLUMNS):
-        columns = hashes[left : left + _COLUMNS]
-        close = np.bitwise_count(rows[:, None] ^ columns) <= NEAR_BITS
-        if close.any():
-            first, second = np.nonzero(close)
-            ahead = first + top < second + left
-            pairs.append((first[ahead] + top, second[ahead] + left))
-    return pairs
-
-
-def _joined(parts: Sequence[tuple[np.ndarray, ...]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    first, second, alike = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return first, second, alike
-
-
-def _correlation(thumbs: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Pearson's correlation between the thumbnails of each pair: (P,)."""
-    found = np.empty(len(first))
-    step = 256  # thumbnails of so many pairs stay in the processor's cache
-    for start in range(0, len(first), step):
-        part = slice(start, start + step)
-        one, other = (_standard(thumbs[rows[part]]) for rows in (first, second))
-        found[part] = np.einsum("ij,ij->i", one, other)
-    return found
-
-
-def _standard(thumbs: np.ndarray) -> np.ndarray:
-    flat = thumbs.reshape(len(thumbs), -1).astype(np.float32)
-    flat -= flat.mean(axis=1, keepdims=True)
-    return flat / np.linalg.norm(flat, axis=1, keepdims=True)

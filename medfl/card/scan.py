@@ -10,7 +10,7 @@ import numpy as np
 
 from medfl.card.measure import indicators
 from medfl.card.pictures import display_range, grey, is_colour, pictures, to_bytes
-from medfl.imaging.duplicates import HASH_SIDE, hash_thumbnail, perceptual_hash
+from medfl.imaging.lookalikes import HASH_SIDE, hash_thumbnail, perceptual_hash
 from medfl.store import Store
 
 CHUNK_BYTES = 1 << 22

@@ -18,7 +18,7 @@ from medfl.card.pictures import grey, pictures
 from medfl.card.scan import scan
 from medfl.cli import main
 from medfl.errors import MedflError
-from medfl.imaging.duplicates import perceptual_hash
+from medfl.imaging.lookalikes import perceptual_hash
 from medfl.store import DatasetInfo, Sample, write_store
 
 
