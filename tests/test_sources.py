@@ -24,7 +24,7 @@ def test_a_run_counts_its_engine_and_what_that_imports_and_no_more():
 def test_imports_through_a_package_reach_the_module_that_holds_the_name():
     # medfl.partition re-exports Split: the file is found, not only the package.
     assert "partition.split" in names("medfl.federated.data")
-    # A lazily re-exported name is found through its TYPE_CHECKING import.
+    # So is a name that a room hands on.
     home = followed._resolve("medfl.imaging.dicom", "DicomPreprocessor")
     assert home == ["medfl.imaging.dicom.preprocess"]
 

@@ -6,11 +6,12 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medfl.config import data_root as chosen_data_root
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.code import entry_sha
+from medfl.datasets.described.custom import CustomMedicalDataset
+from medfl.datasets.described.custom_entry import custom_entry
 from medfl.datasets.edited import describes
 from medfl.datasets.registry import DatasetSpec, names, parse_dataset
 from medfl.errors import MedflError
@@ -20,9 +21,6 @@ from medfl.store import DATASET, IMAGES, PREPARATION, Store
 from medfl.store.build import build_store
 from medfl.store.raw import RawData
 
-if TYPE_CHECKING:
-    from medfl.datasets.described.custom import CustomMedicalDataset
-
 PathLike = str | os.PathLike[str]
 
 
@@ -30,8 +28,6 @@ def spec_of(dataset: str | CustomMedicalDataset, size: int | None = None) -> Dat
     """The dataset of a word, or of a class of one's own, which may be asked for at a size."""
     if isinstance(dataset, str):
         return parse_dataset(dataset if size is None else f"{dataset}-{size}")
-    from medfl.datasets.described.custom_entry import custom_entry
-
     entry = custom_entry(dataset)
     if entry.name in names():
         raise MedflError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from medfl.imaging.dicom.header import read_header
 from medfl.imaging.kinds import kind_of
 
 SEPARATOR = "x"
@@ -43,8 +44,6 @@ def _sides(path: Path) -> tuple[int, ...]:
         return tuple(int(side) for side in nibabel.load(path).shape[:3])  # type: ignore[attr-defined]
     if kind != "dicom":
         return ()
-    from medfl.imaging.dicom import read_header  # loads nothing heavy, but for DICOM alone
-
     header = read_header(path)
     frames = int(header.get("NumberOfFrames") or 1)
     return (*((frames,) if frames > 1 else ()), int(header.Rows), int(header.Columns))

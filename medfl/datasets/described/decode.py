@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.imaging.dicom import DicomPreprocessor
 from medfl.imaging.images import read_pixels, stored_range
 from medfl.imaging.kinds import kind_of
 from medfl.imaging.modality import Preprocess, to_store
 from medfl.imaging.pixels import Pixels
 from medfl.imaging.remarks import remark
+from medfl.imaging.volume import VolumePreprocessor, read_nifti, read_stack
 
 if TYPE_CHECKING:
     from medfl.imaging.dicom.preprocess import Frame
@@ -58,8 +60,6 @@ def read_any(
 ) -> Pixels:
     """A file of any kind, the slices of a volume, or an array, at its full resolution."""
     if isinstance(source, tuple):
-        from medfl.imaging.volume import VolumePreprocessor, read_stack
-
         if stacks and source in stacks:
             return _heard(read_stack(stacks[source]))
         return _heard(VolumePreprocessor(1).read(source))
@@ -67,12 +67,8 @@ def read_any(
         return array_pixels(np.asarray(source), "the array")
     kind = kind_of(source)
     if kind == "dicom":
-        from medfl.imaging.dicom import DicomPreprocessor
-
         return DicomPreprocessor(frame=frame).pixels(source)
     if kind == "nifti":
-        from medfl.imaging.volume import read_nifti
-
         return _heard(read_nifti(source))
     if kind == "npz":
         return read_array(source)

@@ -12,6 +12,7 @@ from medfl.datasets.described.schema import Format
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion
 from medfl.identity import Identifiers
+from medfl.imaging.dicom import scan_tree
 from medfl.imaging.kinds import kind_by_ending
 
 if TYPE_CHECKING:
@@ -83,8 +84,6 @@ def list_files(
     Raises:
         MedflError: where there is no such folder, or nothing to read in it.
     """
-    from medfl.imaging.dicom import scan_tree
-
     wanted = form.removesuffix("-series") if form != "auto" else None
     chosen = _pattern(pattern) if pattern else None
 

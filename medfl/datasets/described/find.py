@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfl.config import validate
+from medfl.datasets.described.custom import load_custom
+from medfl.datasets.described.custom_entry import custom_entry
+from medfl.datasets.described.dataset import DescribedDataset
 from medfl.datasets.described.schema import Description, check_name
+from medfl.datasets.described.settings import settings_of
+from medfl.datasets.described.variant import variant
 from medfl.errors import MedflError
 from medfl.files import read_yaml, sha256_file
 
@@ -97,14 +102,9 @@ def _entry(
 ) -> Dataset:
     """The dataset of a checked description."""
     if data.kind:
-        from medfl.datasets.described.custom import load_custom
-        from medfl.datasets.described.custom_entry import custom_entry
-
         custom = load_custom(data.kind, data.options, str(path))
         return custom_entry(custom, name, data, sha256_file(path))
     if data.base:
-        from medfl.datasets.described.variant import variant
-
         # Its pixels would follow a second file, which its hash does not hold; and two descriptions
         # could name each other.
         if data.base not in taken and (is_path(data.base) or data.base in descriptions()):
@@ -113,9 +113,6 @@ def _entry(
                 "catalog, or copy what that description says into this one."
             )
         return variant(data, name, path, get)
-    from medfl.datasets.described.dataset import DescribedDataset
-    from medfl.datasets.described.settings import settings_of
-
     common: dict[str, Any] = {
         "name": name,
         "title": data.title or name,

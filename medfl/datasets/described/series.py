@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from medfl.datasets.described.files import COPY, Found
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion
+from medfl.imaging.volume.series import plan_slices, reason_of
+from medfl.imaging.volume.slices import slices_in
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -24,9 +26,6 @@ FEWEST = 3
 
 def slices_or_reason(header: Dataset, path: Path) -> tuple[Slice, ...] | str:
     """The slices of a file, or why it has none that a volume can use: kept of each header."""
-    from medfl.imaging.volume.series import reason_of
-    from medfl.imaging.volume.slices import slices_in
-
     try:
         return tuple(slices_in(header, path))
     except MedflError as error:
@@ -45,8 +44,6 @@ def find_volumes(found: Found) -> Found:
     Raises:
         MedflError: where nothing is a volume.
     """
-    from medfl.imaging.volume.series import plan_slices
-
     left = list(found.left)
     slices: list[Slice] = []
     for name in found.files:

@@ -11,6 +11,8 @@ import numpy as np
 from medfl.datasets.described.files import Found
 from medfl.imaging.kinds import kind_by_ending
 from medfl.imaging.modality import Preprocess
+from medfl.imaging.volume.canonical import voxel_sizes
+from medfl.imaging.volume.nifti import MM
 
 if TYPE_CHECKING:
     from medfl.imaging.volume import Stack
@@ -69,9 +71,6 @@ def _of_stack(stack: Stack) -> Extent:
 
 def _of_nifti(path: Path) -> Extent:
     import nibabel
-
-    from medfl.imaging.volume.canonical import voxel_sizes
-    from medfl.imaging.volume.nifti import MM
 
     try:
         image: Any = nibabel.load(path)

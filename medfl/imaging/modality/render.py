@@ -7,10 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.imaging.modality.clahe import equalize
 from medfl.imaging.modality.colour import constant_colour, luminance
 from medfl.imaging.modality.geometry import crop_borders, fit_to, shrink
 from medfl.imaging.modality.intensity import channels_of
+from medfl.imaging.modality.n4 import correct_bias
 from medfl.imaging.modality.presets import Preprocess
+from medfl.imaging.modality.ultrasound import crop_sector, despeckle
 from medfl.imaging.pixels import Pixels
 
 
@@ -72,8 +75,6 @@ def _understood(pixels: Pixels, settings: Preprocess) -> Pixels:
 
 def _crop(pixels: Pixels, settings: Preprocess) -> Pixels:
     if settings.sector_crop:
-        from medfl.imaging.modality.ultrasound import crop_sector
-
         pixels = crop_sector(pixels)
     return crop_borders(pixels) if settings.crop_borders else pixels
 
@@ -81,12 +82,8 @@ def _crop(pixels: Pixels, settings: Preprocess) -> Pixels:
 def _shades(pixels: Pixels, settings: Preprocess) -> list[np.ndarray]:
     """The channels, without grey repeated; colour as three."""
     if settings.n4:
-        from medfl.imaging.modality.n4 import correct_bias
-
         pixels = replace(pixels, values=correct_bias(pixels))
     if settings.despeckle:
-        from medfl.imaging.modality.ultrasound import despeckle
-
         smooth = despeckle(pixels.values, pixels.valid, settings.despeckle_width)
         pixels = replace(pixels, values=smooth)
     if pixels.is_colour:
@@ -97,8 +94,6 @@ def _shades(pixels: Pixels, settings: Preprocess) -> list[np.ndarray]:
     if pixels.is_colour:
         shades = [np.ascontiguousarray(shades[0][..., channel]) for channel in range(3)]
     if settings.clahe:
-        from medfl.imaging.modality.clahe import equalize
-
         shades = [equalize(shade, settings.clahe_clip) for shade in shades]
         if pixels.valid is not None:  # padding stays black
             known = pixels.valid[..., 0] if pixels.is_colour else pixels.valid
