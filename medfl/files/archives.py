@@ -1,4 +1,4 @@
-"""Zip files, unpacked with distrust: nothing leaves its folder, nothing swells without bound."""
+"""Unpack zip files with distrust: no member leaves its folder or swells without bound."""
 
 from __future__ import annotations
 
@@ -14,28 +14,29 @@ from typing import IO
 from medfl.errors import MedflError
 from medfl.files import atomic_path, sha256_file, write_text
 
-MAX_BYTES = 64 << 30  # unpacked, all members together
-MAX_RATIO = 200  # unpacked to packed; images are compressed already, so theirs is near 1
+MAX_BYTES = 64 << 30  # that all members together may unpack to
+MAX_RATIO = 200  # of unpacked to packed bytes; images are compressed already: theirs is near 1
 MAX_MEMBERS = 500_000
-_SMALL = 1 << 20  # a ratio means nothing below
+_SMALL = 1 << 20  # the ratio of a member smaller than this means nothing
 MARKER = ".unpacked-from"
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
 
 
 def unpack(archive: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
-    """Unpack a zip file to a folder that appears as a whole, unless it is there from before.
+    """Unpack a zip file to a folder, which appears as a whole; do nothing if it is there already.
 
     Args:
         archive: the zip file.
-        folder: where to; replaced if it holds another archive's content.
+        folder: where the members go; it is replaced if it holds another archive's content.
         max_bytes: the most that all members together may unpack to.
 
     Returns:
         ``folder``.
 
     Raises:
-        MedflError: not a zip file, damaged, encrypted, or one with members that climb out of the
-            folder, are links, stand there twice, or unpack to more than they say or than is sane.
+        MedflError: the file is no zip file, is damaged or encrypted, or has members that climb out
+            of the folder, are links, stand there twice, or unpack to more than they say or than is
+            sane.
     """
     digest = sha256_file(archive)
     marker = folder / MARKER
@@ -54,7 +55,7 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
 
 
 def check_members(archive: Path, max_bytes: int = MAX_BYTES) -> list[zipfile.ZipInfo]:
-    """The files of a zip file, read from its directory alone; ``MedflError`` if one is not sane."""
+    """List the files of a zip file from its directory alone; one that is not sane is an error."""
     try:
         with zipfile.ZipFile(archive) as file:
             everything = file.infolist()

@@ -11,7 +11,7 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Exclusion:
-    """A file or sample that is left out, because …
+    """A file or sample that is left out, and why.
 
     Attributes:
         file: which one: its path, as whoever left it out knows it, or the sample's name.

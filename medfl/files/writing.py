@@ -20,7 +20,8 @@ import yaml
 
 from medfl.errors import MedflError
 
-# A folder where a file is to be, a file where a folder is to be, and what only others may write.
+# These errors are about the place: only others may write there, or a folder stands where a file is
+# to be, or a file where a folder is to be.
 _NO_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 _NO_PLACE |= {errno.ENOENT, errno.ENAMETOOLONG, errno.ENOTEMPTY}
 
@@ -32,8 +33,8 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a temporary path beside ``target``; rename it to ``target`` when the block succeeds.
 
     Works for a file and for a directory (create either at the path given). On any error the
-    temporary is removed and ``target`` is left as it was; a full disk, a forbidden or impossible
-    place become a ``MedflError``.
+    temporary is removed and ``target`` is left as it was. A full disk and a place that is forbidden
+    or impossible are a ``MedflError``.
     """
     target = Path(target)
     if target.name in ("", ".."):

@@ -1,4 +1,4 @@
-"""The people in the files: pseudonyms for their names, and nothing of theirs in any output."""
+"""The people in the files: outputs call them by pseudonyms, and show nothing that names them."""
 
 from medfl.identity.burnt_in import burnt_in_summary, burnt_in_warning
 from medfl.identity.file_names import FileNames

@@ -1,4 +1,4 @@
-"""Names that are part of the picture: pixels that no removal of attributes can clean."""
+"""Names that are part of the picture: whoever removes attributes leaves them in the pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADVICE = (
 
 
 def burnt_in_warning(header: Dataset) -> str:
-    """Why an image may show who the patient is; empty where nothing speaks for it."""
+    """Say why an image may show who the patient is; empty where nothing speaks for it."""
     stated = str(header.get("BurnedInAnnotation") or "").strip().upper()
     if stated == "YES":
         return "annotations are burnt into the pixels (BurnedInAnnotation is YES)"
@@ -40,6 +40,6 @@ def burnt_in_warning(header: Dataset) -> str:
 
 
 def burnt_in_summary(reasons: Iterable[str]) -> list[str]:
-    """A line for each reason that ``burnt_in_warning`` gave: how many images, and what to do."""
+    """Write a line for each reason of ``burnt_in_warning``: how many images, and what to do."""
     counted = Counter(reason for reason in reasons if reason)
     return [f"{count:,} images: {reason}; {ADVICE}." for reason, count in counted.most_common()]

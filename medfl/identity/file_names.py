@@ -1,4 +1,4 @@
-"""What files and folders are called in every output, by what is known of the people in them."""
+"""Choose what outputs call files and folders, by what is known of the people in them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _JOINED = re.compile(r"[^\W\d_]{3,}[_,^.]+ *[^\W\d_]{3,}")
 
 
 class FileNames:
-    """Paths below a folder as outputs may show them; parts that may name a person become ``f-…``.
+    """Turn paths into what outputs may show: a part that may name a person becomes ``f-…``.
 
     Args:
         pseudonyms: of the dataset; ``medfl original`` finds the file again.
@@ -72,16 +72,16 @@ class FileNames:
         low = part.casefold()
         number = re.sub(r"\D", "", part.split(".")[0])
         tokens = {low, *re.split(r"[\W_]+", low)}
-        if self.rule == "hide":  # nothing else is known: 0007 may be patient 7
+        if self.rule == "hide":  # since nothing else is known, 0007 may be patient 7
             tokens |= {number, number.lstrip("0")}
         return not (tokens - {""}).isdisjoint(self.people)
 
 
 def looks_like_name(part: str) -> bool:
-    """Two words that no vocabulary knows, as in ``DOE_JANE``, or one and a year: ``doe-1970``.
+    """Whether a part has two words that no vocabulary knows (``DOE_JANE``), or one and a year.
 
-    A lone unknown word may be anything: ``broken``. Of unknown words in small letters, only those
-    that are joined as names are (``doe_jane``) count.
+    A lone unknown word may be anything: ``broken``. Unknown words in small letters count only where
+    they are joined as names are: ``doe_jane``.
     """
     stem = _ENDING.sub("", part)
     if "^" in stem:
@@ -101,7 +101,7 @@ def _is_known(word: str) -> bool:
 
 @cache
 def _vocabulary() -> frozenset[str]:
-    """Words of the names of DICOM's attributes, and of how images are kept and called."""
+    """Collect the words in the names of DICOM's attributes, and those by which files are kept."""
     from pydicom.datadict import DicomDictionary
 
     names = " ".join(entry[2] for entry in DicomDictionary.values())
@@ -109,7 +109,7 @@ def _vocabulary() -> frozenset[str]:
     return frozenset(words | set(_WORDS.split()))
 
 
-# Words of the dictionary that people are called by, too.
+# These words of DICOM's dictionary are people's names, too.
 _PEOPLES = {"bolus", "cook", "day", "gray", "grey", "hall", "may", "page", "parks", "rose", "ward",
             "winter", "young", "mark", "bell", "frank", "hill", "berg", "stern", "marks", "green",
             "white", "long", "short", "field", "power"}  # fmt: skip

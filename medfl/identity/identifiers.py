@@ -1,4 +1,4 @@
-"""What in a file's attributes names a person, and paths and texts without it.
+"""Find what in a file's attributes names a person, and keep it out of paths and texts.
 
 The attributes are those of the basic profile of DICOM PS3.15 Annex E that people also write into
 the names of files and folders.
@@ -64,7 +64,7 @@ class Identifiers:
 
     @classmethod
     def union(cls, parts: Iterable[Identifiers]) -> Identifiers:
-        """All of several."""
+        """Join several into one."""
         parts = list(parts)
         return cls(
             frozenset().union(*(part.words for part in parts)),
@@ -81,7 +81,7 @@ class Identifiers:
         return max(map(len, self._long), default=0)
 
     def in_text(self, text: str) -> bool:
-        """The text holds an identifier, a date, or a number of six digits that is no UID's."""
+        """Whether the text holds an identifier, a date, or a number of six digits outside a UID."""
         found = UID.findall(text)
         if any(uid in self.uids for uid in found):
             return True
@@ -92,7 +92,7 @@ class Identifiers:
             if not tokens.isdisjoint(self.words) or not tokens.isdisjoint(self.numbers):
                 return True
             compact = _compact(folded)
-            # All substrings are looked up: as fast with a million identifiers as with one.
+            # Every substring is looked up, which is as fast with a million identifiers as with one.
             for start in range(len(compact)):
                 for end in range(start + 2, min(len(compact), start + self._longest) + 1):
                     if compact[start:end] in self._long:
@@ -101,7 +101,7 @@ class Identifiers:
 
 
 def identifiers_in(header: Dataset) -> Identifiers:
-    """The identifiers of one file's attributes, those inside sequences too."""
+    """Collect the identifiers in one file's attributes, also those inside sequences."""
     words: set[str] = set()
     numbers: set[str] = set()
     uids: set[str] = set()
@@ -132,12 +132,12 @@ def identifiers_in(header: Dataset) -> Identifiers:
 
 @cache
 def _dictionary(tag: int) -> str:
-    """What the value of an attribute is to us: words, numbers, uids, SQ, or nothing."""
+    """Say what an attribute's value is to us: words, numbers, uids, SQ, or nothing."""
     from pydicom.datadict import dictionary_keyword, dictionary_VR
 
     try:
         keyword, vr = dictionary_keyword(tag), dictionary_VR(tag)
-    except KeyError:  # private or unknown: of any meaning
+    except KeyError:  # a private or unknown attribute may mean anything
         return ""
     if vr == "SQ":
         return "" if keyword in _IMAGE_SEQUENCES else "SQ"
@@ -154,7 +154,7 @@ _IMAGE_SEQUENCES = {
     "ModalityLUTSequence",
     "VOILUTSequence",
     "SequenceOfUltrasoundRegions",
-}  # of the image, not of people; long
+}  # these are about the image, not about people, and long
 
 
 def safe_path(
@@ -163,7 +163,7 @@ def safe_path(
     pseudonyms: Pseudonyms,
     hides: Callable[[str], bool] | None = None,
 ) -> str:
-    """A path (from the root of its data, with ``/``) as it may be written into outputs.
+    """Give a path, from the root of its data and with ``/``, as outputs may show it.
 
     A component that holds an identifier, a date or a long number becomes its pseudonym
     (``f-…``); others are repeated. ``hides`` decides on components instead of ``identifiers``.
@@ -181,7 +181,7 @@ def safe_path(
 
 
 def of_patients(patients: Iterable[str]) -> Identifiers:
-    """Identifiers of people of whom a table knows the name or number."""
+    """The identifiers of people whose names or numbers stand in a table."""
     words: set[str] = set()
     numbers: set[str] = set()
     for patient in patients:
@@ -191,13 +191,13 @@ def of_patients(patients: Iterable[str]) -> Identifiers:
 
 
 def scrub(text: str, identifiers: Identifiers) -> str:
-    """A sentence in which words that hold an identifier, dates and long numbers are ``…``."""
+    """Put ``…`` in the place of dates, long numbers and words that hold an identifier."""
     words = (HIDDEN if identifiers.in_text(word) else word for word in text.split())
     return hide_patterns(" ".join(words))
 
 
 def printable(name: str) -> str:
-    """A name without what a terminal or a table cannot take: control and undecodable bytes."""
+    """Take out of a name what a terminal or a table cannot show: control and undecodable bytes."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
 
 
@@ -224,7 +224,7 @@ def _number_forms(text: str) -> set[str]:
 
 
 def _foldings(text: str) -> set[str]:
-    """Without accents and capitals: Müller as muller and as mueller; JohnDoe as john doe."""
+    """Spell a text without accents and capitals: Müller is muller and mueller; JohnDoe john doe."""
     text = _CAMEL.sub(" ", unicodedata.normalize("NFC", text))
     low = text.casefold().replace("\u00ad", "")
     spelt = [low, unicodedata.normalize("NFC", text.lower()).translate(_GERMAN)]
@@ -245,5 +245,5 @@ def _is_ideographic(word: str) -> bool:
 
 
 def _is_long(word: str) -> bool:
-    """Long enough to be meant wherever it stands, inside another word too."""
+    """Whether a word is so long that it is meant wherever it stands, also inside another word."""
     return len(word) > SHORTEST or _is_ideographic(word)

@@ -16,7 +16,7 @@ from medfl.identity.pseudonyms import Pseudonyms
 
 
 def find_original(root: str | os.PathLike[str], name: str, pseudonyms: Pseudonyms) -> Path:
-    """The file or folder below ``root`` that outputs call ``name``.
+    """Find the file or folder below ``root`` that outputs call ``name``.
 
     Args:
         root: of the data.
@@ -24,7 +24,8 @@ def find_original(root: str | os.PathLike[str], name: str, pseudonyms: Pseudonym
             pseudonyms.
         pseudonyms: with the key and the dataset by which the output was made.
 
-    One that is not found is a ``MedflError``.
+    Raises:
+        MedflError: nothing has that name.
     """
     wanted = name.strip("/").split("/")
     shown = cache(pseudonyms.file)
@@ -43,7 +44,7 @@ def find_original(root: str | os.PathLike[str], name: str, pseudonyms: Pseudonym
 
 
 def _everything(root: Path) -> set[Path]:
-    """The files below a folder, those that are left out too, and the folders that hold them."""
+    """The files below a folder, also those that are left out, and the folders that hold them."""
     if not root.is_dir():
         return set()
     found = walk(root)

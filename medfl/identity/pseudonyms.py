@@ -1,4 +1,4 @@
-"""Pseudonyms: keyed hashes, so that nobody without the key can try names against them.
+"""Pseudonyms are keyed hashes, so that nobody without the key can try names against them.
 
 HMAC-SHA256 (RFC 2104, FIPS 180-4), cut to 64 bits. The key never leaves the machine.
 """
@@ -27,7 +27,7 @@ _MAKE_ONE = "make one by `python -c 'import secrets; print(secrets.token_hex(32)
 
 
 class Pseudonyms:
-    """Names for patients, samples and files of one dataset; two datasets do not link.
+    """Names the patients, samples and files of one dataset; those of two datasets do not link.
 
     Args:
         key: as ``load_key`` gives it.
@@ -70,10 +70,10 @@ class Pseudonyms:
 
 
 def load_key(work_root: str | os.PathLike[str]) -> bytes:
-    """The key of this machine: ``MEDFL_KEY``, else ``<work_root>/private/pseudonym.key``.
+    """Read the key of this machine: ``MEDFL_KEY``, else ``<work_root>/private/pseudonym.key``.
 
-    The file is made when it is missing (mode 0600 in a folder of mode 0700); of several processes
-    that make it at once, all get the same key. A key that is too short, no hexadecimal number, or
+    The file is made when it is missing (mode 0600 in a folder of mode 0700). Several processes that
+    make it at once all get the same key. A key that is too short, no hexadecimal number, or
     readable by others is a ``MedflError``; no message shows the key.
     """
     given = os.environ.get(ENVIRONMENT)
@@ -124,6 +124,6 @@ def _make(path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         with suppress(FileExistsError):
-            os.link(temporary, path)  # whole or not at all, and never over another's
+            os.link(temporary, path)  # appears whole or not at all, and never replaces another
     finally:
         os.unlink(temporary)

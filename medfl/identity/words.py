@@ -1,4 +1,4 @@
-"""Words of other libraries, without the values that they quote."""
+"""Messages of other libraries, without the values that they quote."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CLASSES = {"Dataset", "FileDataset", "DataElement", "RawDataElement"}
 
 
 def error_words(error: BaseException) -> str:
-    """What an exception says, on one line, without the values of the file that it may quote.
+    """Repeat what an exception says, on one line, without the values of a file that it quotes.
 
     pydicom's messages can hold a patient's name (``could not convert string to float: 'Doe'``):
     quoted text is kept only where it is a DICOM keyword, and long numbers and dates are hidden.
@@ -40,12 +40,12 @@ def error_words(error: BaseException) -> str:
 
 
 def hide_patterns(text: str) -> str:
-    """Dates, and numbers of six digits and more, become ``…``."""
+    """Put ``…`` in the place of dates, and of numbers of six digits and more."""
     return _LONG_NUMBER.sub(HIDDEN, _DATE.sub(HIDDEN, text))
 
 
 def has_pattern(text: str) -> bool:
-    """A date, or a number of six digits and more."""
+    """Whether a text holds a date, or a number of six digits and more."""
     return bool(_DATE.search(text) or _LONG_NUMBER.search(text))
 
 
