@@ -28,9 +28,9 @@ def read_image(
 ) -> np.ndarray:
     """Read one image file to (channels, size, size) uint8, upright by its EXIF orientation.
 
-    All of Pillow's modes are understood: grey, palette, CMYK, transparent (laid on black), and
-    grey of 16 or 32 bits or floating point, whose range is `stored_range`. A missing, truncated,
-    huge, many-paged or unreadable file is a ``MedflError`` naming it and the reason.
+    Images of all Pillow's modes are read: grey, palette, CMYK, transparent (laid on black), and
+    grey of 16 or 32 bits or floating point, whose range ``stored_range`` tells. A missing,
+    truncated, huge, many-paged or unreadable file is a ``MedflError`` naming it and the reason.
     """
     with _opened(path) as image:
         # A JPEG decodes several times faster at a half or a quarter, still above our size.
@@ -42,8 +42,8 @@ def read_image(
 def read_pixels(path: str | os.PathLike[str]) -> Pixels:
     """Read one image file at its full resolution, for ``medfl.imaging.modality.render``.
 
-    Geometry, modes and errors are those of ``read_image``. Grey stays (H, W), of more than 8 bits
-    in the file's own values; colour is (H, W, 3) in [0, 255].
+    Geometry, modes and errors are those of ``read_image``. Grey stays (H, W); with more than 8 bits
+    it keeps the file's own values. Colour is (H, W, 3) in [0, 255].
     """
     with _opened(path) as image:
         image = _upright(image)
@@ -77,12 +77,12 @@ def resize(image: Image.Image, size: int, fit: Fit = "crop") -> Image.Image:
 
 
 def stored_range(values: np.ndarray) -> tuple[float, float] | None:
-    """The range (lowest, highest) that black to white means in a grey file of over 8 bits.
+    """Say which values mean black and white in a grey file of more than 8 bits.
 
     Scanners often store 8 or 12 bits in words of 16, and the file does not say so; read as 16
     bits such a picture is all but black. So the depth is the least of 8, 12 and 16 bits that
-    holds the file's highest value. Floating point is [0, 1] or [0, 255], whichever holds it. None
-    for anything else (negative values, such as Hounsfield units, or more than 16 bits).
+    holds the file's highest value. Floating point is [0, 1] or [0, 255], whichever holds it. Where
+    values are negative, such as Hounsfield units, or need more than 16 bits, the answer is None.
     """
     low, high = float(values.min()), float(values.max())
     whole = values.dtype.kind in "iu"
@@ -93,7 +93,7 @@ def stored_range(values: np.ndarray) -> tuple[float, float] | None:
 
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
-    """A file's first page; what goes wrong while it is read is a ``MedflError``."""
+    """Open a file at its first page; what goes wrong while it is read is a ``MedflError``."""
     from PIL import Image, UnidentifiedImageError
 
     path = Path(path)
@@ -128,9 +128,9 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
 
 
 def _refuse_pages(image: Image.Image, path: Path) -> None:
-    """A stack or an animation is no single image; a preview beside the picture does no harm."""
+    """Refuse a stack or an animation, which is no single image; a preview does no harm."""
     pages = getattr(image, "n_frames", 1)
-    if pages == 1 or image.format == "MPO":  # MPO: a camera's JPEG with its preview
+    if pages == 1 or image.format == "MPO":  # a camera's JPEG with its preview
         return
     size = image.size
     image.seek(1)
@@ -164,7 +164,7 @@ def _flatten(image: Image.Image, channels: int) -> Image.Image:
 
 
 def _to_8_bits(values: np.ndarray) -> np.ndarray:
-    """Scale; Pillow's own conversion clips at 255 instead."""
+    """Scale the range to 255, where Pillow's own conversion would cut it off there."""
     if not np.isfinite(values).all():
         raise ValueError("it holds values that are not finite numbers")
     low, high = stored_range(values) or (float(values.min()), float(values.max()))

@@ -14,16 +14,17 @@ class Pixels:
     Attributes:
         values: float32. Grey: (H, W) or (D, H, W) in the modality's units (Hounsfield units for
             CT; full-range pixel values where there are none). Colour: (H, W, 3) in [0, 255].
-        spacing: size of a pixel or voxel along the axes of ``values``, mm where the file states
-            it, else relative; colour has two.
-        value_range: (lowest, highest) that the values can have; None where that means nothing.
+        spacing: size of a pixel or voxel along each axis of ``values``, in mm where the file
+            states it, else relative. Colour has two numbers, none for its channels.
+        value_range: lowest and highest value that there can be; None where that means nothing.
         window: (centre, width, function) that the file itself asks for, or None.
         inverted: the lowest value is to be shown white (MONOCHROME1).
-        valid: (H, W) or (D, H, W) bool, False for padding outside the scanned field; None: all.
+        valid: (H, W) or (D, H, W) bool, False for padding outside the scanned field; None where
+            there is none.
         table: the display curve that the file itself asks for in place of a window: the value that
             its first entry shows, and (N,) float32 entries in [0, 1]; None where there is none.
-        regions: of ultrasound: top, bottom, left and right (ends excluded) of the parts that show
-            tissue in two dimensions, where the file states them.
+        regions: top, bottom, left and right (ends excluded) of the parts of an ultrasound picture
+            that show tissue in two dimensions, where the file states them.
     """
 
     values: np.ndarray
@@ -37,10 +38,10 @@ class Pixels:
 
     @property
     def is_colour(self) -> bool:
-        """Three channels, last: (H, W, 3). A volume of three columns is not meant."""
+        """Whether the last axis is three channels, (H, W, 3), and not a volume's columns."""
         return self.values.ndim == 3 and len(self.spacing) == 2
 
     @property
     def is_volume(self) -> bool:
-        """(D, H, W)."""
+        """Whether the values are (D, H, W)."""
         return self.values.ndim == 3 and len(self.spacing) == 3

@@ -1,4 +1,4 @@
-"""What decoding noticed of an image that it could read all the same: collected, never lost."""
+"""Collect what decoding noticed about an image that it could read all the same."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _collected: ContextVar[list[str] | None] = ContextVar("remarks", default=None)
 
 
 def remark(texts: Iterable[str]) -> None:
-    """Say something of the image that is being decoded; unheard where nobody collects."""
+    """Say something about the image that is being decoded; nothing happens if nobody collects."""
     heard = _collected.get()
     if heard is not None:
         heard.extend(texts)
@@ -18,7 +18,7 @@ def remark(texts: Iterable[str]) -> None:
 
 @contextmanager
 def collecting() -> Iterator[list[str]]:
-    """Hear what is said in this block, in this thread."""
+    """Give the list into which ``remark`` writes while this block runs, in this thread."""
     heard: list[str] = []
     token = _collected.set(heard)
     try:

@@ -16,7 +16,7 @@ COLUMN = "source_size"
 def source_size(source: Any) -> str:
     """``<height>x<width>`` of a file, with the number of slices first for a volume.
 
-    Empty where it cannot be told: of a row of an array, of several modalities, of a damaged file.
+    Empty where it cannot be told: for a row of an array, several modalities or a damaged file.
     """
     if isinstance(source, tuple):
         slices = [part for part in source if isinstance(part, Path)]
@@ -26,7 +26,7 @@ def source_size(source: Any) -> str:
         return ""
     try:
         sides = _sides(source)
-    except Exception:  # a size is good to know: what is wrong with the file, decoding will say
+    except Exception:  # whoever decodes the file says what is wrong with it
         return ""
     return SEPARATOR.join(str(side) for side in sides)
 

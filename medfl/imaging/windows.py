@@ -34,7 +34,7 @@ def parse_window(word: str | tuple[float, float]) -> tuple[float, float]:
 def apply_window(
     values: np.ndarray, centre: float, width: float, function: str = "LINEAR"
 ) -> np.ndarray:
-    """Values to [0, 1] through one window; ``values`` and window in the same units.
+    """Map values to [0, 1] through one window, which is in the same units as they.
 
     float32 stays float32; integers become float64.
     """
@@ -43,7 +43,7 @@ def apply_window(
         values = values.astype(np.float64)
     if function == "SIGMOID":
         return 1 / (1 + np.exp(-4 * (values - centre) / width))
-    if function == "LINEAR":  # integers: the window's ends are pixel values
+    if function == "LINEAR":  # the standard means integers: the window's ends are pixel values
         centre, width = centre - 0.5, width - 1
     if width <= 0:
         return (values > centre).astype(values.dtype)

@@ -1,4 +1,4 @@
-"""Stored values to modality units, for every transfer syntax that hospitals have.
+"""Turn stored values into modality units, for every transfer syntax that hospitals have.
 
 The decoders are pydicom's, with GDCM, CharLS (pyjpegls), OpenJPEG and the fast RLE of pylibjpeg.
 """
@@ -26,14 +26,15 @@ COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 
 
 def frame_pixels(header: Dataset, path: str | os.PathLike[str], frame: int = 0) -> Pixels:
-    """Decode one frame: modality units, and all that is needed to show it.
+    """Decode one frame to modality units, with all that is needed to show it.
 
     Args:
         header: read with its pixel data.
         path: of the file, for errors.
         frame: which frame, from 0.
 
-    A file without an image, without that frame, or damaged is a ``DicomError``.
+    Raises:
+        DicomError: the file is damaged, or holds no image or no such frame.
     """
     if not any(name in header for name in PIXELS):
         raise DicomError(path, f"holds no image ({kind(header)})")
@@ -90,7 +91,7 @@ def _grey(header: Dataset, own: Dataset, frame: int) -> Pixels:
 
 
 def _stored(header: Dataset, frame: int, **options: Any) -> np.ndarray:
-    """The stored values of a frame; bits above BitsStored (overlays of old) are taken off."""
+    """The stored values of a frame, without the bits above BitsStored (old files hide overlays)."""
     from pydicom.pixels import pixel_array
 
     options["index"] = frame
@@ -108,7 +109,7 @@ def _stored(header: Dataset, frame: int, **options: Any) -> np.ndarray:
 
 @cache
 def _decoder(syntax: str) -> tuple[Decoder | None, str]:
-    """What decodes a transfer syntax, and the decoder that is the fastest where one is better."""
+    """What decodes a transfer syntax, and the name of its fastest decoder where one is faster."""
     from pydicom import uid
     from pydicom.pixels import get_decoder
 
@@ -131,7 +132,7 @@ def _decoder(syntax: str) -> tuple[Decoder | None, str]:
 def _modality(
     stored: np.ndarray, own: Dataset
 ) -> tuple[np.ndarray, tuple[float, float] | None, bool]:
-    """Values in modality units, their range where 8 bits give one, and whether they have a sign."""
+    """Modality units, their range where 8 bits or fewer give one, and whether they have a sign."""
     signed = bool(own.get("PixelRepresentation"))
     narrow = int(own.get("BitsStored") or 16) <= 8 and not signed
     if own.get("ModalityLUTSequence"):
@@ -156,14 +157,14 @@ def _modality(
 
 
 def _valid(stored: np.ndarray, header: Dataset, frame: int) -> np.ndarray | None:
-    """False where the scanner put padding (PS3.3 C.7.5.1.1.2); None where it states none."""
+    """Mark padding by False (PS3.3 C.7.5.1.1.2); None where the file states none."""
     if header.get("PixelPaddingValue") is None:
         return None
     signed, bits = bool(header.get("PixelRepresentation")), int(header.BitsStored)
     ends = [int(header.PixelPaddingValue)]
     if header.get("PixelPaddingRangeLimit") is not None:
         ends.append(int(header.PixelPaddingRangeLimit))
-    if signed:  # written as US by some scanners
+    if signed:  # some scanners write such numbers without their sign
         ends = [end - 65536 if end >= 32768 else end for end in ends]
     low, high = min(ends), max(ends)
     lowest, highest = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
@@ -192,7 +193,7 @@ def _voi_table(own: Dataset, signed: bool) -> tuple[int, np.ndarray] | None:
 
 
 def _first(value: Any) -> Any:
-    """The first of several windows; pydicom gives a lone value bare."""
+    """The first of several values; pydicom gives a lone one without a list."""
     if isinstance(value, (list, tuple)) or hasattr(value, "append"):
         return value[0] if len(value) else None
     return value

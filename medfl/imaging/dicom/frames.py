@@ -1,6 +1,6 @@
 """One frame of a multi-frame file: its own attributes, and how large its pixels are.
 
-Functional groups are those of DICOM PS3.3 C.7.6.16: what all frames share, and what each has.
+DICOM PS3.3 C.7.6.16 calls what all frames share, and what each frame has, functional groups.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def frame_count(header: Dataset) -> int:
 
 
 def frame_header(header: Dataset, frame: int = 0) -> Dataset:
-    """A file's attributes as one frame has them.
+    """Give a file's attributes as one frame has them.
 
     The spacing, position, orientation, rescale and window of the functional groups stand at the
     top level of the result, as in a single-frame file. The result shares its elements with
@@ -54,7 +54,7 @@ def frame_header(header: Dataset, frame: int = 0) -> Dataset:
 
 
 def pixel_spacing(header: Dataset) -> tuple[float, float]:
-    """Height and width of a pixel: mm where the file states them, else their ratio."""
+    """Height and width of a pixel, in mm where the file states them, else in any unit."""
     for name in _SPACINGS:
         value: Any = header.get(name)
         try:

@@ -41,9 +41,9 @@ class DicomError(MedflError):
 
 
 def read_header(path: str | os.PathLike[str], pixels: bool = False) -> Dataset:
-    """The attributes of a DICOM file, with or without its pixel data.
+    """Read the attributes of a DICOM file, with or without its pixel data.
 
-    A file without the ``DICM`` prefix is read where its first bytes are those of a data set. One
+    A file without the ``DICM`` prefix is read if its first bytes are those of a data set. A file
     that is missing, no DICOM, or damaged is a ``DicomError``.
     """
     path = Path(path)
@@ -59,9 +59,9 @@ def read_header(path: str | os.PathLike[str], pixels: bool = False) -> Dataset:
 
 
 def parse_header(file: BinaryIO, path: Path, pixels: bool = False) -> Dataset:
-    """As ``read_header``, from an open file; ``path`` is for errors only.
+    """Do what ``read_header`` does with an open file; ``path`` is for errors only.
 
-    Without pixels, the file stands at its pixel data element afterwards.
+    Without ``pixels``, the file stands at its pixel data element afterwards.
     """
     from pydicom import dcmread
     from pydicom.errors import InvalidDicomError
@@ -87,7 +87,7 @@ def parse_header(file: BinaryIO, path: Path, pixels: bool = False) -> Dataset:
 
 
 def attribute(header: Dataset, name: str) -> str:
-    r"""The value of one attribute as text; empty where the file lacks it.
+    r"""Give the value of one attribute as text; empty where the file lacks it.
 
     Args:
         header: as ``read_header`` gives it.
@@ -107,7 +107,7 @@ def attribute(header: Dataset, name: str) -> str:
 
 
 def attribute_tag(name: str) -> int:
-    """The tag of a keyword, or of a tag written out; ``MedflError`` for anything else."""
+    """The tag that a keyword or a written tag means; anything else is a ``MedflError``."""
     from pydicom.datadict import DicomDictionary, dictionary_keyword, tag_for_keyword
 
     digits = name.strip().strip("()").replace(",", "").replace(" ", "")
@@ -116,14 +116,14 @@ def attribute_tag(name: str) -> int:
     tag = tag_for_keyword(name)
     if tag is None:
         hint = did_you_mean(name, [dictionary_keyword(tag) for tag in DicomDictionary])
-        if len(hint) > 200:  # thousands are known: nothing is near
+        if len(hint) > 200:  # no keyword is near, and thousands would be listed
             hint = '; give a keyword such as "StudyDescription" or a tag such as "(0008,1030)".'
         raise MedflError(f"`{name}` is no DICOM attribute{hint}")
     return tag
 
 
 def kind(header: Dataset) -> str:
-    """What sort of object a file is, in the standard's words."""
+    """Say what sort of object a file is, in the standard's words."""
     return getattr(header.get("SOPClassUID"), "name", None) or "no SOP class"
 
 
@@ -137,7 +137,7 @@ def _guessed_syntax(header: Dataset) -> UID:
 
 
 def _be_quiet() -> None:
-    """Keep pydicom from warning of odd values on the way in: it quotes them."""
+    """Keep pydicom from warning about odd values while it reads: its warnings quote them."""
     import logging
 
     from pydicom import config

@@ -1,6 +1,6 @@
 """Lookup tables: what each stored value means (modality LUT) or how it is shown (VOI LUT).
 
-Their layout is that of DICOM PS3.3 C.11.1.1.1: entries, first value mapped, bits of an entry.
+DICOM PS3.3 C.11.1.1.1 gives their layout: number of entries, first value mapped, bits of an entry.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def read_lut(item: Dataset, little_endian: bool, signed: bool) -> tuple[int, np.ndarray, int]:
-    """One item of a LUT sequence: the first value mapped, the (N,) entries, bits of an entry.
+    """Read one item of a LUT sequence: the first value mapped, (N,) entries, bits of an entry.
 
-    ``signed`` says whether the values that go in are: files give the first one as US or SS.
+    ``signed`` says whether the values that go in have a sign: the file does not say it of the first
+    value mapped.
     """
     entries, first, bits = (int(value) for value in item.LUTDescriptor)
     entries = entries or 65536
@@ -35,6 +36,6 @@ def read_lut(item: Dataset, little_endian: bool, signed: bool) -> tuple[int, np.
 
 
 def look_up(values: np.ndarray, first: int, levels: np.ndarray) -> np.ndarray:
-    """Map values through a table; those beyond its ends get its end entries. Shape kept."""
+    """Map values through a table, in their shape; those beyond its ends get its end entries."""
     index = np.clip(np.rint(values).astype(np.int64) - first, 0, len(levels) - 1)
     return levels[index]

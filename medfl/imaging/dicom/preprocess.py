@@ -1,4 +1,4 @@
-"""DICOM files to pixels: modality units first, then what ``medfl.imaging.modality`` makes of them.
+"""Read DICOM files to modality units, of which ``medfl.imaging.modality`` makes pixels.
 
 The order of the grey-scale transformations is that of DICOM PS3.4 Annex N (modality LUT, VOI LUT,
 presentation).
@@ -49,17 +49,17 @@ class DicomImage:
 
     @property
     def spacing(self) -> tuple[float, ...]:
-        """Height and width of a pixel, mm where the file states them, else their ratio."""
+        """Height and width of a pixel, in mm where the file states them, else in any unit."""
         return self.content.spacing
 
     @property
     def is_colour(self) -> bool:
-        """Three channels."""
+        """Whether it has three channels."""
         return self.content.is_colour
 
     @property
     def is_inverted(self) -> bool:
-        """MONOCHROME1: the lowest value is shown white."""
+        """Whether the lowest value is to be shown white (MONOCHROME1)."""
         return self.content.inverted
 
 
@@ -73,12 +73,12 @@ class DicomPreprocessor:
             99.5th percentile.
         channels: 1 (colour becomes luminance) or 3 (grey is repeated).
         fit: what happens to an oblong image; anatomy at the border matters, so it is padded.
-        windows: several windows, each of which becomes a channel; in place of ``window`` and
-            ``channels``.
+        windows: several windows, each of which becomes a channel; they take the place of
+            ``window`` and ``channels``.
         frame: the frame that a call takes; ``"only"`` refuses a file of several.
         crop_borders: cut off a uniform black or white frame around the image.
-        preprocess: all settings, in place of ``window``, ``windows``, ``channels``, ``fit`` and
-            ``crop_borders``; ``PRESETS["ct"]``, for example.
+        preprocess: all settings, such as ``PRESETS["ct"]``; they take the place of ``window``,
+            ``windows``, ``channels``, ``fit`` and ``crop_borders``.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class DicomPreprocessor:
             shown = windows if windows is not None else [window] if window is not None else []
             preprocess = Preprocess(
                 intensity="window" if shown else "file",
-                # Numbers, not names: a window is applied to whatever units the file has.
+                # A name would insist on Hounsfield units; numbers fit any units of the file.
                 windows=tuple(parse_window(word) for word in shown) or ("soft_tissue",),
                 channels=channels,
                 fit=fit,
@@ -124,7 +124,7 @@ class DicomPreprocessor:
         return np.stack(frames)
 
     def pixels(self, path: str | os.PathLike[str]) -> Pixels:
-        """Decode one file; ``DicomError`` as ``read``."""
+        """Decode one file to pixels; errors are those of ``read``."""
         return self.read(path).content
 
     def frames(self, path: str | os.PathLike[str]) -> Iterator[Pixels]:
@@ -145,7 +145,7 @@ class DicomPreprocessor:
         return DicomImage(frame_header(header, frame), content)
 
     def display(self, image: DicomImage | Pixels) -> np.ndarray:
-        """What a viewer shows, float32 in [0, 1]: windowed, MONOCHROME1 inverted. (C, H, W)."""
+        """Give what a viewer shows, (C, H, W) float32 in [0, 1]: windowed, MONOCHROME1 inverted."""
         return render(image.content if isinstance(image, DicomImage) else image, self.settings)
 
     def _choice(self, frames: int, path: str | os.PathLike[str]) -> int:

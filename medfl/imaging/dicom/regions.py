@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-TWO_DIMENSIONAL = 1  # Region Spatial Format (0018,6012): no M-mode, spectrum, waveform or graphics
+TWO_DIMENSIONAL = 1  # of Region Spatial Format (0018,6012); others: M-mode, spectrum, waveform …
 
 
 def tissue_regions(header: Dataset) -> tuple[tuple[int, int, int, int], ...]:
-    """Top, bottom, left and right (ends excluded) of each region in two dimensions.
+    """Read top, bottom, left and right (ends excluded) of each region in two dimensions.
 
-    Empty where none is stated, or one does not fit the picture: the picture was cut or scaled after
-    the header was written. PS3.3 C.8.5.5.
+    The result is empty where no region is stated, and where one does not fit the picture, which
+    was then cut or scaled after the header was written. PS3.3 C.8.5.5.
     """
     regions = []
     rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
@@ -25,7 +25,7 @@ def tissue_regions(header: Dataset) -> tuple[tuple[int, int, int, int], ...]:
         if None in corners:
             return ()
         top, bottom, left, right = map(int, corners)
-        # Some count the last pixel, some the one after it.
+        # Some machines state the last pixel, some the one after it.
         if not (0 <= top < bottom <= rows and 0 <= left < right <= columns):
             return ()
         regions.append((top, min(bottom + 1, rows), left, min(right + 1, columns)))

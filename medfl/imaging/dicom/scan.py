@@ -1,4 +1,4 @@
-"""One file of a tree: what it holds, or why it is left out, without decoding its pixels."""
+"""Look at one file of a tree: what it holds, or why it is left out; no pixels are decoded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 Also = Callable[["Dataset", Path], Any]
-"""What else to compute of a header while it is there."""
+"""Computes what else a caller wants of a header, while it is in memory."""
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _NO_PICTURES = {
@@ -34,13 +34,13 @@ _CODE = re.compile(r"[A-Z][A-Z0-9_ ]{0,15}")
 
 @dataclass(frozen=True)
 class FileHeader:
-    """What is needed of a file; nothing of it may be written as it is but the first fields.
+    """What is kept of a file's header; only the fields up to ``burnt_in`` may be written out.
 
     Attributes:
         modality: such as CT; empty where the file states no such code.
         rows, columns, frames: of the image.
         photometric: such as MONOCHROME2.
-        bits: stored for a sample.
+        bits: how many are stored for each sample of a pixel.
         syntax: the transfer syntax, in the standard's words.
         burnt_in: why its pixels may name the patient; empty where nothing speaks for it.
         uid, series, study, patient: as the file states them, identifiers of a person.
@@ -90,7 +90,7 @@ def scan_file(path: Path, attributes: Sequence[str] = (), also: Also | None = No
         return Scanned(None, "is a link to nothing", identifiers)
     except OSError as error:
         return Scanned(None, f"cannot be read ({error.strerror or 'I/O error'})", identifiers)
-    except Exception as error:  # an attribute whose value is no number, …
+    except Exception as error:  # such as an attribute whose value is no number
         reason = f"is a damaged DICOM file: {error_words(error)}"
         return Scanned(None, reason, identifiers)
 
@@ -115,7 +115,7 @@ def _judged(
     rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
     syntax = meta.TransferSyntaxUID
     if syntax.is_deflated:
-        with path.open("rb") as whole:  # its elements cannot be measured before they are inflated
+        with path.open("rb") as whole:  # it must be inflated before elements can be measured
             full = parse_header(whole, path, pixels=True)
         has_pixels = any(name in full for name in PIXELS)
     else:
@@ -144,7 +144,7 @@ def _judged(
 
 
 def _measure(file: BinaryIO, size: int, header: Dataset, path: Path) -> bool:
-    """Whether the file, at its pixel data element, has one; ``DicomError`` if it is cut off."""
+    """Whether pixel data follow where the file stands; ``DicomError`` if they are cut off."""
     implicit, little = header.original_encoding
     order = "<" if little else ">"
     start = file.read(12)
@@ -171,7 +171,7 @@ def _measure(file: BinaryIO, size: int, header: Dataset, path: Path) -> bool:
             raise DicomError(path, "is truncated: its compressed pixel data have no end")
         group, element, length = struct.unpack("<HHL", start)
         if (group, element) == (0xFFFE, 0xE0DD):
-            return items > 1  # the first is the table of offsets
+            return items > 1  # the first item is the table of offsets
         if (group, element) != (0xFFFE, 0xE000) or file.tell() + length > size:
             raise DicomError(path, "is truncated: its compressed pixel data are cut off")
         items += 1
@@ -179,6 +179,6 @@ def _measure(file: BinaryIO, size: int, header: Dataset, path: Path) -> bool:
 
 
 def _code(value: Any) -> str:
-    """A value that is a code of the standard; anything else may be somebody's name."""
+    """Let a value pass that is built like a code; anything else may be somebody's name."""
     text = str(value or "").strip()
     return text if _CODE.fullmatch(text) else ""

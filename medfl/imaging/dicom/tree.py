@@ -1,4 +1,4 @@
-"""A whole tree of files: the DICOM images in it, found by content, and why others are left out."""
+"""Find the DICOM images in a tree of files by their content, and say why others are left out."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def scan_tree(
 ) -> DicomTree:
     """Find the DICOM images below ``root``, whatever their files are called.
 
-    Each header is read once, several at a time, with a progress bar; no pixels are decoded but of
-    files that share a SOPInstanceUID.
+    Each header is read once, several at a time, with a progress bar. Pixels are decoded only where
+    files share a SOPInstanceUID.
 
     Args:
         root: a folder; links in it are followed, each folder once.
@@ -65,7 +65,8 @@ def scan_tree(
         also: computes what else to keep of a header (``FileHeader.also``).
         chosen: which files count; all if None.
 
-    A root that is no folder, and an unknown attribute, is a ``MedflError``.
+    Raises:
+        MedflError: the root is no folder, or an attribute is unknown.
     """
     root = Path(root)
     if not root.is_dir():
@@ -113,7 +114,7 @@ def scan_tree(
 
 
 def _look(path: Path, attributes: Sequence[str], also: Also | None) -> Scanned | None:
-    """What a DICOM file states, or what is wrong with it; None for a file that is none."""
+    """Say what a DICOM file states, or what is wrong with it; None if it is no DICOM file."""
     if kind_by_ending(path.name) == "dicom":  # meant so, and damaged where it is none
         return scan_file(path, attributes, also)
     try:

@@ -1,4 +1,7 @@
-"""Images of one SOPInstanceUID: copies, unless their pixels differ."""
+"""Compare images of one SOPInstanceUID: they are copies, unless their pixels differ.
+
+Pictures that merely look alike are the business of ``imaging/lookalikes.py``.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from medfl.imaging.dicom.preprocess import DicomPreprocessor
 
 @dataclass(frozen=True)
 class Twins:
-    """Among files that share a SOPInstanceUID.
+    """What was found among files that share a SOPInstanceUID.
 
     Attributes:
         copies: each later file with the same pixels as an earlier one, and that one.
@@ -29,7 +32,7 @@ class Twins:
 
 
 def find_twins(uids: Mapping[Path, str], workers: int | None = None) -> Twins:
-    """Compare files that have one UID; pixels are decoded only of those, on all cores.
+    """Compare the files that have one UID; only their pixels are decoded, on all cores.
 
     Args:
         uids: SOPInstanceUID by file, in the order in which the first one counts; an empty one is
@@ -53,7 +56,7 @@ def find_twins(uids: Mapping[Path, str], workers: int | None = None) -> Twins:
         for number, path in enumerate(family if len(family) > 1 else ()):
             digest = digests[path]
             if isinstance(digest, str):
-                if number:  # that of the first shows when it is read
+                if number:  # the first file's damage shows when it is read
                     damaged[path] = digest
             elif (same := known.setdefault(digest, path)) is not path:
                 copies[path] = same
@@ -63,7 +66,7 @@ def find_twins(uids: Mapping[Path, str], workers: int | None = None) -> Twins:
 
 
 def _digest(path: Path) -> bytes | str:
-    """SHA-256 of all pixels in modality units; the reason where they cannot be decoded."""
+    """Hash all pixels in modality units (SHA-256); the reason where they cannot be decoded."""
     digest = hashlib.sha256()
     try:
         for frame in DicomPreprocessor().frames(path):

@@ -1,4 +1,4 @@
-"""Colour: luminance, and what a picture would look like under white light."""
+"""Colour becomes luminance, or what it would look like under white light."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 from medfl.imaging.pixels import Pixels
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""ITU-R BT.601, which Pillow's grey and JPEG's Y are."""
+"""The weights of ITU-R BT.601, by which Pillow makes grey and JPEG makes Y."""
 
 NORMS = {"grey_world": 1, "shades_of_grey": 6}
 
 
 def luminance(pixels: Pixels) -> Pixels:
-    """(H, W, 3) to (H, W)."""
+    """Make (H, W) of (H, W, 3)."""
     return replace(pixels, values=pixels.values @ LUMA)
 
 
 def brightest(pixels: Pixels) -> np.ndarray:
-    """(H, W, 3) to (H, W), each pixel's highest channel; grey as it is."""
+    """Take each pixel's highest channel, (H, W, 3) to (H, W); grey stays as it is."""
     return _over_channels(np.maximum, pixels)
 
 
 def dimmest(pixels: Pixels) -> np.ndarray:
-    """(H, W, 3) to (H, W), each pixel's lowest channel; grey as it is."""
+    """Take each pixel's lowest channel, (H, W, 3) to (H, W); grey stays as it is."""
     return _over_channels(np.minimum, pixels)
 
 

@@ -1,4 +1,4 @@
-"""Cut, shrink and fit: from an image's own matrix to a square, or a volume's to a cube."""
+"""Cut, shrink and fit an image's own matrix to a square, or a volume's to a cube."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from medfl.imaging.pixels import Pixels
 # of a margin's line may be anything (a burnt-in letter).
 TOLERANCE = 0.04
 STRAYING = 0.02
-# Of less than this part of a side, the rest would be a speck, not an image in a frame.
+# If less than this part of a side were left, the rest would be a speck, not an image in a frame.
 SMALLEST = 0.25
 # An image as good as square is not given a margin of a pixel or two.
 SQUARE = 0.98
@@ -31,16 +31,16 @@ def cut(pixels: Pixels, box: tuple[slice, ...]) -> Pixels:
 def crop_borders(pixels: Pixels) -> Pixels:
     """Cut margins that are all black or all white (slices, rows, columns) off every side.
 
-    Such as a collimator's, a frame's or a page's, one within the other too. Evenly lit skin is no
-    margin. Black and white are the image's own extremes; an image of which less
-    than a quarter of a side would be left stays whole.
+    A collimator, a frame or a page leaves such margins, and one may lie within the other. Evenly
+    lit skin is no margin. Black and white are the image's own extremes. An image stays whole if
+    less than a quarter of a side would be left.
     """
     darkest, palest = brightest(pixels), dimmest(pixels)
     known = slice(None) if pixels.valid is None else pixels.valid
     if not darkest[known].size:
         return pixels
     low, high = float(darkest[known].min()), float(palest[known].max())
-    if pixels.valid is not None:  # padding is as good as black
+    if pixels.valid is not None:  # padding counts as black
         darkest, palest = (np.where(pixels.valid, v, np.float32(low)) for v in (darkest, palest))
     tolerance = TOLERANCE * (high - low)
     box = [slice(0, length) for length in darkest.shape]
@@ -63,9 +63,9 @@ def crop_borders(pixels: Pixels) -> Pixels:
 def _nearly_all(
     values: np.ndarray, box: list[slice], axis: int, holds: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
-    """For each line of the box along ``axis``: does it hold for nearly all of its pixels?
+    """Say for each line of the box along ``axis`` whether nearly all of its pixels pass a test.
 
-    Looks at up to 256 pixels along each other axis; there are a million in a radiograph.
+    At most 256 pixels along each other axis are looked at; a radiograph has a million.
     """
     steps = [max(1, (part.stop - part.start) // 128) for part in box]
     steps[axis] = 1
@@ -84,12 +84,12 @@ class Axis:
 
     @property
     def ratio(self) -> float:
-        """Old pixels a new one."""
+        """How many old pixels there are for each new one."""
         return (self.stop - self.start) / self.length
 
 
 def plan(shape: tuple[int, ...], spacing: tuple[float, ...], size: int, fit: Fit) -> list[Axis]:
-    """How each axis is resampled so that pixels come out as high as wide (but for ``stretch``)."""
+    """Plan how each axis is resampled: pixels come out as high as wide, except by ``stretch``."""
     extents = [count * step for count, step in zip(shape, spacing, strict=True)]
     axes = []
     for count, step, extent in zip(shape, spacing, extents, strict=True):
@@ -104,9 +104,9 @@ def plan(shape: tuple[int, ...], spacing: tuple[float, ...], size: int, fit: Fit
 
 
 def shrink(pixels: Pixels, size: int, fit: Fit) -> Pixels:
-    """Average blocks of pixels while twice the wanted resolution is left (volumes: in slices).
+    """Average blocks of pixels, in volumes slice by slice, to no less than twice the resolution.
 
-    What follows then costs a fraction. Padding does not enter the averages.
+    All further steps then cost a fraction. Padding does not enter the averages.
     """
     shape = pixels.values.shape[: len(pixels.spacing)]
     axes = plan(shape, pixels.spacing, size, fit)[-2:]
@@ -148,8 +148,8 @@ def fit_to(
 ) -> np.ndarray:
     """Resample float32 (H, W) or (D, H, W) to ``size`` along each axis, averaging if it shrinks.
 
-    Pillow's bilinear filter, widened by the scale, on one axis after the other. Without a size the
-    matrix stays, but for pixels that are more than 1 % higher than wide, or wider than high.
+    Pillow's bilinear filter, widened by the scale, goes over one axis after the other. Without a
+    size the matrix stays, unless pixels are more than 1 % higher than wide, or wider than high.
 
     Args:
         values: one channel.
@@ -181,7 +181,7 @@ def fit_to(
 
 
 def _resample(values: np.ndarray, axes: list[Axis]) -> np.ndarray:
-    """The last two axes of (H, W) or (D, H, W)."""
+    """Resample the last two axes of (H, W) or (D, H, W)."""
     from PIL import Image
 
     if values.ndim == 3:

@@ -1,4 +1,4 @@
-"""Which of a scanner's values become black and white.
+"""Choose which of a scanner's values become black and white.
 
 All statistics are over what was really scanned: padding never counts.
 """
@@ -18,10 +18,10 @@ SAMPLE = 100_000
 
 
 def channels_of(pixels: Pixels, settings: Preprocess) -> list[np.ndarray]:
-    """One float32 array for each window, or a single one, of the values' shape.
+    """Make one float32 array for each window, or a single one, of the values' shape.
 
-    In [0, 1], bright where the value is high or, if inverted, low; 0 in padding. With
-    ``intensity: raw`` in the values' own units, padding at the lowest one.
+    They lie in [0, 1], bright where the value is high or, if inverted, low; padding is 0. With
+    ``intensity: raw`` they keep their own units, and padding gets the lowest value.
     """
     if settings.intensity == "raw":
         return [_raw(pixels)]
@@ -42,10 +42,10 @@ def channels_of(pixels: Pixels, settings: Preprocess) -> list[np.ndarray]:
 
 
 def robust_zscore(pixels: Pixels, limit: float) -> np.ndarray:
-    """MRI, whose units are arbitrary: z = (v - median) / (IQR / 1.349), [-limit, limit] to [0, 1].
+    """Map z = (v - median) / (IQR / 1.349) from [-limit, limit] to [0, 1]: MRI has no units.
 
-    Median and interquartile range are of the foreground. IQR / 1.349 is the standard deviation of
-    normal data (Tukey), but unlike it is not moved by fat or vessels. The z-score over the
+    Median and interquartile range are those of the foreground. IQR / 1.349 is the standard
+    deviation of normal data (Tukey), but fat and vessels do not move it. The z-score over the
     foreground of a whole volume is the usual normalisation: Reinhold et al., SPIE Medical Imaging
     2019; Isensee et al., nnU-Net, Nature Methods 2021.
     """
@@ -60,11 +60,11 @@ def robust_zscore(pixels: Pixels, limit: float) -> np.ndarray:
 
 
 def foreground(pixels: Pixels) -> np.ndarray:
-    """Where the body is: above half the median of what lies above that same level.
+    """Mark where the body is: above half the median of what lies above that same level.
 
     The level is found by iteration, as AFNI's 3dClipLevel does (Cox, Comput. Biomed. Res. 1996).
-    Unlike the mean or Otsu's threshold it keeps dark tissue, such as a cyst. A mask of the shape
-    of ``values``; all that is valid where nothing lies above.
+    Unlike the mean or Otsu's threshold it keeps dark tissue, such as a cyst. The mask has the shape
+    of ``values``; where nothing lies above the level it holds all that is valid.
     """
     values, valid = pixels.values, pixels.valid
     known = values if valid is None else values[valid]
@@ -96,7 +96,7 @@ def _scaled(pixels: Pixels, settings: Preprocess) -> np.ndarray:
             return levels[place.astype(np.int32)].astype(np.float32, copy=False)
         if pixels.window is not None:
             return apply_window(values, *pixels.window)
-        # 8 bits are made to be looked at; of more, only a part is used.
+        # 8 bits are made to be looked at; of a wider range, an image uses only a part.
         shown_whole = span is not None and span[1] - span[0] <= 255
         intensity = "full" if shown_whole else "percentile"
     if intensity == "full" and span is not None:
@@ -130,7 +130,7 @@ def _raw(pixels: Pixels) -> np.ndarray:
     if not inside.size:
         return np.zeros_like(values)
     low, high = float(inside.min()), float(inside.max())
-    if pixels.inverted:  # mirrored in its range, so that bright is dense in every store
+    if pixels.inverted:  # the range is mirrored, so that bright is dense in every store
         total = np.float32(sum(pixels.value_range or (low, high)))
         values, low = total - values, float(total) - high
     return values if pixels.valid is None else np.where(pixels.valid, values, np.float32(low))

@@ -1,4 +1,4 @@
-"""N4: MRI coils see near tissue brighter; take that smooth field out."""
+"""N4 takes out the smooth field by which MRI coils see near tissue brighter."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from medfl.errors import MedflError
 from medfl.imaging.modality.intensity import foreground
 from medfl.imaging.pixels import Pixels
 
-# The field is smooth, so it is fitted on about this many voxels along an axis of an image, of a
-# volume. Three times slower on 48 voxels than on 32, and no better.
+# The field is smooth, so it is fitted on about this many voxels along each axis of an image (2) or
+# a volume (3). On 48 voxels instead of 32 it took three times as long and was no better.
 COARSE = {2: 64, 3: 32}
 
 
 def correct_bias(pixels: Pixels) -> np.ndarray:
-    """The values divided by the bias field that N4 fits to the foreground.
+    """Divide values, (H, W) or (D, H, W), by the bias field that N4 fits to the foreground.
 
-    Tustison et al., IEEE TMI 2010, by SimpleITK, with its defaults. (H, W) or (D, H, W).
+    Tustison et al., IEEE TMI 2010, as SimpleITK computes it with its defaults.
     """
     sitk = _simpleitk()
     values = pixels.values

@@ -16,7 +16,7 @@ PresetName = Literal["ct", "mri", "xray", "ultrasound", "dermatoscopy", "photo",
 
 
 class Preprocess(Section):
-    """From a scanner's values to what a network is shown."""
+    """How a scanner's values become what a network is shown."""
 
     modality: PresetName = Field("none", description="the preset that these settings started from")
     intensity: Literal["window", "file", "percentile", "zscore", "full", "raw"] = Field(
@@ -132,9 +132,9 @@ def preset_for(modality: str) -> str:
 
 
 def preset_name(word: str) -> str:
-    """A preset's name from how people write it, ``CT``, or from DICOM's code, ``DX``.
+    """Find a preset by what people write, ``CT``, or by DICOM's code, ``DX``.
 
-    Words that are neither are given back, for ``preprocess_for`` to refuse.
+    A word that is neither is given back: ``preprocess_for`` refuses it.
     """
     name = word.strip().lower()
     return name if name in PRESETS or preset_for(word) == "none" else preset_for(word)
@@ -143,7 +143,7 @@ def preset_name(word: str) -> str:
 def preprocess_for(
     modality: str, overrides: dict[str, Any] | None = None, where: str = "preprocessing"
 ) -> Preprocess:
-    """A preset with some settings of one's own.
+    """Make the settings of a preset, with some of one's own in their place.
 
     Args:
         modality: a key of ``PRESETS``, in any case, or DICOM's code for one.

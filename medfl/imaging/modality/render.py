@@ -1,4 +1,4 @@
-"""The order of preprocessing: crop, correct, window, filter, and then fit for the store."""
+"""Carry out preprocessing in its order: crop, correct, window, filter, and fit for the store."""
 
 from __future__ import annotations
 
@@ -18,25 +18,26 @@ from medfl.imaging.pixels import Pixels
 
 
 def render(pixels: Pixels, settings: Preprocess) -> np.ndarray:
-    """What a viewer would show, at the image's own resolution.
+    """Make what a viewer would show, at the image's own resolution.
 
-    float32 in [0, 1], (C, H, W), or (C, D, H, W) of a volume; bright is dense, padding is 0. With
-    ``intensity: raw`` in the scanner's units instead. Settings that do not suit the pixels are a
-    ``MedflError``.
+    The result is float32 in [0, 1], (C, H, W) for an image and (C, D, H, W) for a volume; bright is
+    dense, padding is 0. With ``intensity: raw`` it is in the scanner's units instead. Settings that
+    do not suit the pixels are a ``MedflError``.
     """
     cropped = _crop(_understood(pixels, settings), settings)
     return _repeat(np.stack(_shades(cropped, settings)), settings)
 
 
 def to_store(pixels: Pixels, settings: Preprocess, size: int | None) -> np.ndarray:
-    """``render``, then fitted to (C, size, size), or (C, size, size, size) of a volume.
+    """Make what ``render`` does, fitted to (C, size, size), or (C, size, size, size) for a volume.
 
-    Without a size the matrix stays as large as it is; its pixels become as high as wide. uint8;
-    int16 in the scanner's units for ``intensity: raw``. Of an image more than four times as large,
-    blocks of pixels are averaged before it is windowed, which is many times faster.
+    Without a size the matrix stays as large as it is; its pixels become as high as wide. The result
+    is uint8, for ``intensity: raw`` int16 in the scanner's units. If an image is more than four
+    times as large, blocks of its pixels are averaged before it is windowed, which is many times
+    faster.
     """
     pixels = _crop(_understood(pixels, settings), settings)
-    if size is not None and not settings.despeckle:  # speckle is of the image's own resolution
+    if size is not None and not settings.despeckle:  # speckle shows at the own resolution only
         pixels = shrink(pixels, size, settings.fit)
     shades = _shades(pixels, settings)
     raw = settings.intensity == "raw"
@@ -55,7 +56,7 @@ def to_store(pixels: Pixels, settings: Preprocess, size: int | None) -> np.ndarr
 
 
 def _understood(pixels: Pixels, settings: Preprocess) -> Pixels:
-    """Of one mind with the settings: grey if they say so, and with finite values only."""
+    """Make pixels fit the settings: grey if they say so, and with finite values only."""
     if pixels.is_volume:
         for step in ("sector_crop", "despeckle"):
             if getattr(settings, step):
@@ -80,7 +81,7 @@ def _crop(pixels: Pixels, settings: Preprocess) -> Pixels:
 
 
 def _shades(pixels: Pixels, settings: Preprocess) -> list[np.ndarray]:
-    """The channels, without grey repeated; colour as three."""
+    """Make the channels: three for colour; grey is not repeated yet."""
     if settings.n4:
         pixels = replace(pixels, values=correct_bias(pixels))
     if settings.despeckle:

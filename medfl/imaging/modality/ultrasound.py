@@ -1,4 +1,4 @@
-"""Ultrasound: the fan without the words around it, and less speckle."""
+"""Cut the ultrasound fan out of the words around it, and smooth its speckle."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from medfl.imaging.pixels import Pixels
 
 # The fan is sought on a picture of about this size, on which its echoes touch one another.
 COARSE = 192
-BLACK = 0.03  # of the brightest value
+BLACK = 0.03  # share of the brightest value up to which a pixel is black
 # Echoes differ from pixel to pixel; bars and banners, however large, are of one tone.
-FLAT = 0.006  # of the brightest value: more than one of 255 grey levels
+FLAT = 0.006  # share of the brightest value: a step of more than one of 255 grey levels
 
 
 def crop_sector(pixels: Pixels) -> Pixels:
     """Keep the bounding box of the scanned field, and black out what lies outside the field.
 
     The field is the convex hull of the connected region that has the most texture and is not black
-    (of the largest one where nothing has texture): it holds the echo-free parts inside the fan, and
-    leaves out names, scales, banners and logos beside it. It is sought in the regions that the
-    header states, if any. An all black picture stays as it is.
+    (or of the largest one, where nothing has texture). So it holds the echo-free parts inside the
+    fan, and leaves out names, scales, banners and logos beside it. It is sought in the regions that
+    the header states, if any. A picture that is all black stays as it is.
     """
     from PIL import Image
     from scipy import ndimage
@@ -67,7 +67,7 @@ def crop_sector(pixels: Pixels) -> Pixels:
 
 
 def despeckle(values: np.ndarray, valid: np.ndarray | None, width: int) -> np.ndarray:
-    """Lee's filter: m + k (v - m), with k = max(0, s² - n²) / s². (H, W) or (H, W, 3).
+    """Apply Lee's filter, m + k (v - m) with k = max(0, s² - n²) / s², to (H, W) or (H, W, 3).
 
     m and s² are the mean and variance in a window of ``width`` pixels around each pixel, so flat
     tissue becomes its mean and edges stay. The noise variance n² is the mean of all s² in the
@@ -77,7 +77,7 @@ def despeckle(values: np.ndarray, valid: np.ndarray | None, width: int) -> np.nd
     from scipy.ndimage import uniform_filter
 
     window = (width, width, 1)[: values.ndim]
-    rest = values - np.float32(values.mean(dtype=np.float64))  # small numbers square exactly
+    rest = values - np.float32(values.mean(dtype=np.float64))  # squares of small numbers are exact
     local = uniform_filter(rest, window, mode="nearest")
     variance = uniform_filter(rest * rest, window, mode="nearest")
     variance -= local * local

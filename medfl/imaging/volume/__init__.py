@@ -1,4 +1,4 @@
-"""Volumes: DICOM series and NIfTI files, in one canonical frame, with their spacing in mm."""
+"""Read DICOM series and NIfTI files as volumes in one canonical frame, with spacing in mm."""
 
 from medfl.imaging.volume.canonical import Volume, canonical, resample
 from medfl.imaging.volume.nifti import read_nifti

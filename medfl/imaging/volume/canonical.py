@@ -38,7 +38,7 @@ class Volume:
 
 
 def voxel_sizes(affine: np.ndarray) -> tuple[float, float, float]:
-    """Spacing along (d, h, w) in mm: the lengths of the affine's columns."""
+    """Spacing along (d, h, w) in mm, which is the lengths of the affine's columns."""
     sizes = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
     return float(sizes[0]), float(sizes[1]), float(sizes[2])
 
@@ -46,7 +46,7 @@ def voxel_sizes(affine: np.ndarray) -> tuple[float, float, float]:
 def canonical(volume: Volume) -> Volume:
     """Swap and flip axes so that they run superior, posterior, left, as nearly as they can.
 
-    No voxel is interpolated: an oblique volume stays oblique, and the affine says how.
+    No voxel is interpolated: an oblique volume stays oblique, and the affine says how it lies.
     """
     from nibabel import orientations
 
@@ -71,7 +71,7 @@ def resample(volume: Volume, spacing: Spacing) -> Volume:
 
     Linear interpolation by SciPy, whose ``affine_transform`` gives exactly the spacing that is
     asked for (``zoom`` and PyTorch's ``interpolate`` take a size, and round the spacing to it).
-    The new grid covers the old one to within half a voxel, edge to edge. Axes that become coarser
+    The new grid covers the old one from edge to edge, within half a voxel. Axes that become coarser
     are first smoothed by a Gaussian of (factor - 1) / 2 voxels, as scikit-image does, so that fine
     structure does not alias.
 
@@ -109,7 +109,7 @@ def resample(volume: Volume, spacing: Spacing) -> Volume:
 
 
 def finish(volume: Volume, spacing: Spacing | None, turn: bool) -> Volume:
-    """The last steps of every reader: canonical axes, then the spacing asked for."""
+    """Do the last steps of every reader: canonical axes, then the spacing that was asked for."""
     if turn:
         volume = canonical(volume)
     return volume if spacing is None else resample(volume, spacing)

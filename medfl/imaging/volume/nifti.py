@@ -1,4 +1,4 @@
-"""NIfTI files (.nii, .nii.gz) to volumes in the canonical frame, through nibabel."""
+"""Read NIfTI files (.nii, .nii.gz) with nibabel, as volumes in the canonical frame."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def read_nifti(
 ) -> Volume:
     """Read a NIfTI-1 or -2 file; scl_slope and scl_inter are applied.
 
-    Of a 4-D file (time points, b-values) the first volume is read, and the notes say so.
+    From a 4-D file (time points, b-values) the first volume is read, and the notes say so.
 
     Args:
         path: the file.
@@ -56,7 +56,7 @@ def read_nifti(
     count = int(np.prod(shape[3:]))
     if count > 1:
         notes.append(f"the first of {count} volumes in the file")
-    try:  # of 4-D data only the first volume is read
+    try:  # only the first volume of 4-D data is read from the disk
         stored = image.dataobj[(..., *[0] * (len(shape) - 3))]
     except Exception as error:  # gzip, zlib, mmap and numpy each report truncation in their way
         raise MedflError(f"{path} is damaged: {_words(error)}.") from error

@@ -1,4 +1,4 @@
-"""Volumes from files to the arrays of a store: read, resample, window, fit into a box."""
+"""Make the arrays of a store from volumes in files: read, resample, window, fit into a box."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class VolumePreprocessor:
 
     Attributes:
         size: sides of the result in voxels, one number or (D, H, W).
-        spacing: of its voxels in mm; None takes the one (the same along all axes) at which the
-            volume just fits into the box. With a spacing the middle of a larger volume is cut out.
-            What a smaller volume does not fill is black.
+        spacing: size of its voxels in mm; None takes the one, equal along all axes, at which the
+            volume just fits into the box. With a spacing, the middle of a larger volume is cut
+            out, and what a smaller volume does not fill is black.
         window: (centre, width) in modality units; None takes the files' own window or display
             curve, else the 0.5th to 99.5th percentile.
     """
@@ -38,7 +38,7 @@ class VolumePreprocessor:
     window: tuple[float, float] | None = None
 
     def __call__(self, source: str | os.PathLike[str] | Sequence[Path]) -> np.ndarray:
-        """One volume of a NIfTI file, a folder of DICOM files, or the files themselves.
+        """Read and fit one volume: a NIfTI file, a folder of DICOM files, or the files themselves.
 
         Raises:
             MedflError: what is there is not exactly one volume.
@@ -57,7 +57,7 @@ class VolumePreprocessor:
         return fit(levels, tuple(int(side) for side in sides))[None]
 
     def read(self, source: str | os.PathLike[str] | Sequence[Path]) -> Volume:
-        """The volume itself, in the canonical frame, before it is resampled and windowed."""
+        """Read the volume, in the canonical frame, before it is resampled and windowed."""
         if isinstance(source, str | os.PathLike):
             path = Path(source)
             if kind_by_ending(path.name) == "nifti":
@@ -77,9 +77,9 @@ class VolumePreprocessor:
 
 
 def fit(values: np.ndarray, sides: tuple[int, ...]) -> np.ndarray:
-    """The middle of an array in a box of ``sides``: cut where larger, padded by 0 where smaller.
+    """Put the middle of an array into a box of ``sides``: cut where larger, else padded by 0.
 
-    Of an odd difference the larger half is at the end.
+    If the difference is odd, the larger half is at the end.
     """
     result = np.zeros(sides, values.dtype)
     source, target = [], []

@@ -1,4 +1,4 @@
-"""From a heap of DICOM files to stacks of slices: which file belongs to which volume."""
+"""Sort a heap of DICOM files into stacks of slices: which file belongs to which volume."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from medfl.imaging.volume.canonical import Spacing, Volume
 from medfl.imaging.volume.slices import REPEATS, Slice, read_slices
 from medfl.imaging.volume.stack import SAME_PLACE, Stack, read_stack
 
-SAME_DIRECTION = 2e-3  # of unit vectors: rounding in the files, a tenth of a degree
+SAME_DIRECTION = 2e-3  # difference of unit vectors: rounding in the files, a tenth of a degree
 
 
 def find_series(root: str | os.PathLike[str]) -> tuple[list[Stack], list[Exclusion]]:
-    """Look through a folder, headers only: the volumes in it, and every file that is in none.
+    """Look through a folder by headers only: the volumes in it, and every file that is in none.
 
     Raises:
         MedflError: there is no such folder.
@@ -85,7 +85,7 @@ def plan_series(
 
 
 def plan_slices(slices: Iterable[Slice]) -> tuple[list[Stack], list[Exclusion]]:
-    """Sort slices, of whose files none is a copy, into stacks."""
+    """Sort slices into stacks; none of their files is a copy of another."""
     exclusions: list[Exclusion] = []
     by_series = defaultdict(list)
     for item in slices:
@@ -99,7 +99,7 @@ def plan_slices(slices: Iterable[Slice]) -> tuple[list[Stack], list[Exclusion]]:
 
 
 def _stacks(slices: list[Slice]) -> tuple[list[Stack], list[Exclusion]]:
-    """The stacks of one series."""
+    """Sort the slices of one series into stacks."""
     parts: list[tuple[list[Slice], str]] = []
     for group in _alike(slices):
         parts += _without_repeats(group)
@@ -126,7 +126,7 @@ def _stacks(slices: list[Slice]) -> tuple[list[Stack], list[Exclusion]]:
 
 
 def _alike(slices: list[Slice]) -> list[list[Slice]]:
-    """Groups that could be one volume: same matrix, spacing, direction, image type and echo."""
+    """Group what could be one volume: same matrix, spacing, direction, image type and echo."""
     groups: list[list[Slice]] = []
     for item in sorted(slices, key=lambda one: one.number):
         for group in groups:
@@ -167,7 +167,7 @@ def _without_repeats(slices: list[Slice]) -> list[tuple[list[Slice], str]]:
             groups[item.repeats.get(name, "")].append(item)
         whole = [len(_places(g)) for g in groups.values()] == [len(g) for g in groups.values()]
         if len(groups) > 1 and whole and min(map(len, groups.values())) > 1:
-            # By the instance numbers: the values are text, or times.
+            # The groups stand in the order of instance numbers: the values are text, or times.
             return [(group, f"one {words} of {len(groups)}") for group in groups.values()]
     times = {len(place) for place in places}
     if len(times) == 1:
@@ -180,7 +180,7 @@ def _without_repeats(slices: list[Slice]) -> list[tuple[list[Slice], str]]:
 
 
 def _one_a_place(slices: list[Slice]) -> tuple[list[Slice], list[Exclusion]]:
-    """The first slice at each place, in order along the normal; the others are listed."""
+    """Take the first slice at each place, in order along the normal; list the others."""
     kept, copies = [], []
     for first, *others in _places(slices):
         kept.append(first)
@@ -193,7 +193,7 @@ def _without(item: Slice, reason: str, twin: Slice | None = None) -> Exclusion:
 
 
 def reason_of(error: MedflError, path: Path) -> str:
-    """What an error says about ``path``, without naming it again."""
+    """Repeat what an error says about ``path``, without naming it again."""
     if isinstance(error, DicomError) and error.path == path:
         return error.reason
     return str(error).removeprefix(str(path)).lstrip(": ").rstrip(".")

@@ -1,4 +1,4 @@
-"""Slices: what a DICOM file says about where each of its images lies.
+"""Read from DICOM files where each of their images lies.
 
 A file holds one image, or frames with functional groups (PS3.3 C.7.6.16), or the tiles of a
 Siemens mosaic.
@@ -21,7 +21,7 @@ from medfl.imaging.dicom import frame_count, read_header
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-# Attributes by which a series may hold several stacks at the same places, the likeliest first.
+# A series may hold several stacks at the same places, by these attributes, the likeliest first.
 REPEATS = {
     "TemporalPositionIdentifier": "temporal position",
     "TemporalPositionIndex": "temporal position",
@@ -83,7 +83,7 @@ def read_slices(path: Path) -> list[Slice]:
 
 
 def slices_in(header: Dataset, path: Path) -> list[Slice]:
-    """As ``read_slices``, of a header that was read already; ``path`` is its file."""
+    """Do what ``read_slices`` does with a header that was read already; ``path`` is its file."""
     if "Rows" not in header or "Columns" not in header:
         raise MedflError(f"{path} holds no image.")
     if int(header.get("SamplesPerPixel") or 1) != 1 or "PALETTE" in str(
@@ -102,14 +102,14 @@ def slices_in(header: Dataset, path: Path) -> list[Slice]:
 
 
 def is_mosaic(header: Dataset) -> bool:
-    """Siemens' mosaic: the slices of a volume side by side in one image."""
+    """Whether a file is Siemens' mosaic: the slices of a volume side by side in one image."""
     return "MOSAIC" in [str(word).upper() for word in header.get("ImageType") or []]
 
 
 def _all_of(header: Dataset, frame: int) -> Dataset:
-    """All attributes of one frame at the top level, from whichever functional group.
+    """Put all attributes of one frame at the top level, from whichever functional group.
 
-    More than ``frame_header`` takes over: also what tells frames apart (echo, time, b-value).
+    This takes over more than ``frame_header``: also what tells frames apart (echo, time, b-value).
     """
     groups = list(header.get("SharedFunctionalGroupsSequence") or [])[:1]
     groups += list(header.get("PerFrameFunctionalGroupsSequence") or [])[frame : frame + 1]
@@ -163,12 +163,12 @@ def _slice(header: Dataset, path: Path, index: int) -> Slice:
 
 
 def _tiles(header: Dataset, path: Path) -> list[Slice]:
-    """The slices of a Siemens mosaic; nibabel knows its private (CSA) header.
+    """Find the slices of a Siemens mosaic by its private (CSA) header, which nibabel reads.
 
     The image position of a mosaic is that of an image of the mosaic's size round the slice's
     centre; nibabel puts that right.
     """
-    with warnings.catch_warnings(action="ignore"):  # that these readers are experimental
+    with warnings.catch_warnings(action="ignore"):  # nibabel warns that these are experimental
         from nibabel.nicom.dicomwrappers import MosaicWrapper, wrapper_from_data
 
     try:
@@ -204,7 +204,7 @@ def _tiles(header: Dataset, path: Path) -> list[Slice]:
 
 
 def cut_tiles(mosaic: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """A mosaic (R, C) as its tiles (n², rows, columns), row by row; the last may be empty."""
+    """Cut a mosaic (R, C) into its tiles (n², rows, columns), row by row; the last may be empty."""
     rows, columns = shape
     side = mosaic.shape[0] // rows
     tiles = mosaic.reshape(side, rows, side, columns).transpose(0, 2, 1, 3)

@@ -1,4 +1,4 @@
-"""From a stack of slices to a volume on a regular grid: gaps, uneven steps, a tilted gantry."""
+"""Make a volume on a regular grid of slices with gaps, uneven steps or a tilted gantry."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from medfl.imaging.pixels import Pixels
 from medfl.imaging.volume.canonical import Spacing, Volume, finish, voxel_sizes
 from medfl.imaging.volume.slices import Slice, cut_tiles, is_mosaic
 
-SAME_PLACE = 0.01  # mm; nearer slices are copies of each other
-UNEVEN = 0.05  # of the step: what rounding of positions in files stays below
+SAME_PLACE = 0.01  # mm; slices nearer than this are copies of each other
+UNEVEN = 0.05  # share of the step; rounding of positions in files stays below it
 SKEW = 0.5  # pixels that slices may drift sideways over a whole stack without being moved back
-MAX_MADE_UP = 0.25  # of the slices: above, too much is missing to be filled in
+MAX_MADE_UP = 0.25  # share of the slices above which too many are missing to be filled in
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -115,7 +115,7 @@ def _grid(places: np.ndarray, notes: list[str], where: str) -> tuple[float, np.n
 
 
 def _decode(stack: Stack) -> tuple[np.ndarray, np.ndarray, Pixels, bool]:
-    """All slices, (n, rows, columns) float32 and bool; the first one's facts; is it a mosaic."""
+    """Decode all slices: (n, rows, columns) float32 and bool, the first, and is it a mosaic."""
     slices = stack.slices
     shape = (len(slices), *slices[0].shape)
     values, valid = np.empty(shape, np.float32), np.ones(shape, bool)
@@ -152,7 +152,7 @@ def _tile(mosaic: Pixels, item: Slice) -> Pixels:
 def _straighten(
     stack: Stack, values: np.ndarray, valid: np.ndarray, notes: list[str]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Move slices back under each other; with the position of the grid's first voxel (LPS).
+    """Move slices back under each other; also gives where the grid's first voxel lies (LPS).
 
     The slices of a tilted gantry are parallel, but each begins a bit to the side of the one
     before. In its own plane each is moved to where the middle slice's columns meet it.
@@ -188,7 +188,7 @@ def _straighten(
 def _interpolate(
     values: np.ndarray, valid: np.ndarray, places: np.ndarray, wanted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Slices at the ``wanted`` places, linearly between the nearest two."""
+    """Make slices at the ``wanted`` places, linearly between the nearest two."""
     where = np.interp(wanted, places, np.arange(len(places)))
     below = np.minimum(where.astype(int), len(places) - 2)
     weight = (where - below).astype(np.float32)[:, None, None]
