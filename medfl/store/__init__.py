@@ -1,4 +1,4 @@
-"""A dataset at one resolution: made once from raw files, then memory-mapped by every run."""
+"""A store holds a dataset at one resolution: made once, then memory-mapped by every run."""
 
 from medfl.store.info import DatasetInfo
 from medfl.store.store import DATASET, IMAGES, PREPARATION, Store

@@ -1,4 +1,4 @@
-"""An .npy file of images that grows by one at a time, and can be gone on with."""
+"""Write an .npy file one image at a time, and go on with one that was left unfinished."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class ArrayFile:
 
     Attributes:
         count: images written.
-        shape: of one image; empty before the first.
-        dtype: of all.
+        shape: shape of one image; empty before the first.
+        dtype: type of all images.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -28,7 +28,7 @@ class ArrayFile:
         self.dtype = DTYPES[0]
 
     def append(self, image: np.ndarray) -> None:
-        """Write one image; one of another shape or type than the first is a ``ValueError``."""
+        """Write one image; it is a ``ValueError`` if its shape or type is not that of the first."""
         if not self.shape:
             if image.dtype not in DTYPES or image.ndim not in (3, 4):
                 raise ValueError(
@@ -67,18 +67,18 @@ class ArrayFile:
 
 
 def images_in(path: Path, shape: Sequence[int], dtype: str) -> int:
-    """How many whole images of this shape and type an unfinished file holds.
+    """Count the whole images of this shape and type in an unfinished file.
 
     Raises:
-        ValueError, TypeError: where these are not an image's shape and type.
-        OSError: where the file is not there.
+        ValueError, TypeError: these are not an image's shape and type.
+        OSError: the file is not there.
     """
     if np.dtype(dtype) not in DTYPES or len(shape) not in (3, 4):
         raise ValueError(f"{dtype} {shape}")
     if not all(isinstance(side, int) and side > 0 for side in shape):
         raise ValueError(f"shape {shape}")
     with path.open("rb") as file:
-        # The first header: its length does not change when the number of images is set.
+        # The header that stands there from the start is as long as the one of the finished file.
         np.lib.format.read_magic(file)
         there, _, kind = np.lib.format.read_array_header_1_0(file)
         if there[1:] != tuple(shape) or kind != np.dtype(dtype):

@@ -1,4 +1,4 @@
-"""From a dataset's files to its store, on all cores; an interrupted job goes on."""
+"""Make a dataset's store of its files, on all cores; an interrupted job goes on."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ def build_store(
         key: what else decides the pixels (size, settings, code): work under another key is not
             gone on with.
         strict: an image that cannot be decoded is an error; else it is left out and listed.
-        whole: images of a published dataset; the title of a store of fewer says that it is a part.
+        whole: how many images the published dataset has; the title of a store of fewer says that
+            it is a part.
 
     Returns:
         The store, with ``prepare.json`` beside its images.
@@ -70,7 +71,7 @@ def build_store(
             digest = hashlib.sha256(raw.fingerprint.encode())
             digest.update("".join(one.digest for one in build.done).encode())
             info = replace(info, source_fingerprint=digest.hexdigest())
-            if len(kept) < whole:  # whoever sees the name sees that it is a part
+            if len(kept) < whole:  # whoever sees the title shall see that it is a part
                 part = f"part: {len(kept):,} of {whole:,} images"
                 info = replace(info, title=f"{info.title} ({part})")
             record = _record(info, raw, excluded, build)
@@ -87,7 +88,7 @@ def build_store(
         if not isinstance(cause, OSError) or cannot_write(path, cause) is None:
             raise
         if isinstance(error, MedflError) and cause.errno not in _FULL:
-            raise  # an image that is not there, or a place that was explained already
+            raise  # an image is not there, or the error about the place says all
         kept_in = "Nothing of it was kept; run the same command again."
         if folder.exists():
             kept_in = f"What is done is kept in {folder}; the same command goes on there."
@@ -101,7 +102,7 @@ def build_store(
 def _record(
     info: DatasetInfo, raw: RawData, excluded: Sequence[Exclusion], build: Decoding
 ) -> dict[str, Any]:
-    """``prepare.json``: every file that was found or expected is accounted for."""
+    """Make ``prepare.json``, which accounts for every file that was found or expected."""
     return {
         "dataset": info.name,
         "title": info.title,

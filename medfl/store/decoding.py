@@ -1,4 +1,4 @@
-"""The images of a dataset, decoded on all cores, with notes to go on from after a stop."""
+"""Decode the images of a dataset on all cores, with notes from which a stopped job goes on."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from medfl.store.store import IMAGES
 from medfl.store.table import Sample
 
 PLAN, DONE = "plan.json", "done.jsonl"
-# Between two points to go on from: images, or seconds where one takes long (volumes).
+# So many images, or seconds where one image takes long (volumes), lie between two notes.
 SYNC_EVERY, SYNC_SECONDS = 256, 10.0
 
 
 class Decoding:
-    """The images of a dataset, decoded in order; what is done is noted every few hundred."""
+    """Decodes the images of a dataset in order; notes every few hundred what is done."""
 
     def __init__(self, folder: Path, raw: RawData, plan: str) -> None:
         self.folder, self.raw = folder, raw
@@ -108,7 +108,7 @@ class Decoding:
         error: MedflError | None,
         strict: bool,
     ) -> str:
-        """Take one result, in order; the line that notes it."""
+        """Take one result, in order; give the line that notes it."""
         row, reason = len(self.done), None
         if image is not None:
             try:
@@ -126,7 +126,7 @@ class Decoding:
         return done.line()
 
     def samples(self) -> list[Sample]:
-        """Those that were kept, with what their files say of their size."""
+        """The samples that were kept, with the size that their files state."""
         samples = [self.raw.samples[row] for row in self.kept]
         sizes = [self.done[row].size for row in self.kept]
         if not any(sizes):
@@ -137,7 +137,7 @@ class Decoding:
         ]
 
     def speed(self, seconds: float) -> dict[str, Any]:
-        """How fast images (and, of volumes of many files, the files) were decoded."""
+        """How fast images were decoded, and files, since a volume may have many."""
         images, files = (
             round(count / seconds, 1) if seconds > 0 else None
             for count in (self.decoded, self.files_decoded)
@@ -152,7 +152,7 @@ class Decoding:
             for file in files_of(source):
                 if not stat.S_ISREG(file.stat().st_mode):  # to read a pipe would be to wait forever
                     raise MedflError(f"{file} is no ordinary file: put the image itself there.")
-                digest += sha256_file(file)  # from the disk; decoding then reads the cache
+                digest += sha256_file(file)  # reads from the disk; decoding then from the cache
             with collecting() as remarks:
                 image = self.raw.decode(source)
             known = self.raw.sizes.get(row)
@@ -170,7 +170,7 @@ class Decoding:
             return Done(digest, stamp), None, problem
 
     def _reason(self, row: int, error: MedflError | None) -> str:
-        """Why, without the names of folders and files: they can hold those of people."""
+        """Why there is no image, without names of folders and files, which can name people."""
         reason = str(error)
         for file in files_of(self.raw.sources[row]):
             reason = reason.replace(str(file), "the file")
@@ -179,7 +179,7 @@ class Decoding:
         return reason.rstrip(".")
 
     def _note(self, done: IO[str], pixels: IO[bytes], array: ArrayFile, lines: list[str]) -> None:
-        """Pixels reach the disk before the lines that vouch for them; ``lines`` is emptied."""
+        """Write pixels to the disk, then the lines that vouch for them; ``lines`` is emptied."""
         pixels.flush()
         os.fsync(pixels.fileno())
         if array.shape and not self._head["shape"]:
@@ -202,7 +202,7 @@ class Decoding:
         images = 0
         for row, line in enumerate(lines[: len(sources)]):
             one = Done.parse(line)
-            # A line that is cut off, or a file that was replaced: from here on all is made again.
+            # A line is cut off, or a file was replaced: all is made again from here on.
             if one is None or one.stamp != stamp_of(sources[row]):
                 break
             if one.reason is None:
@@ -220,7 +220,7 @@ class Decoding:
 
 
 def plan_of(raw: RawData, key: str) -> str:
-    """Hash of all that decides the pixels, but for the files themselves."""
+    """Hash all that decides the pixels, except the files themselves."""
     digest = hashlib.sha256(f"{key}\n{raw.fingerprint}\n".encode())
     for sample, source in zip(raw.samples, raw.sources, strict=True):
         digest.update(repr((sample, source)).encode())

@@ -23,11 +23,12 @@ class DatasetInfo:
         citation: the paper to cite.
         licence: the licence of the images.
         channels: names of the channels, where they have any (windows, sequences).
-        branches: how many channels each modality of a multi-modal sample has; empty for one.
+        branches: how many channels each modality of a multi-modal sample has; empty where there is
+            one modality.
         spacing: size of a voxel along depth, height and width, mm; empty for images.
         mean: mean of pixel / full range (255, or 32767 for int16) for each channel, measured on the
             training images where the store has official folds, else on all images.
-        std: standard deviation of the same.
+        std: standard deviation of those values.
         source_fingerprint: SHA-256 over the source files.
         images_sha256: SHA-256 of ``images.npy``.
         notes: what a user of the data should know.

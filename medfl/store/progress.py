@@ -1,4 +1,4 @@
-"""What an unfinished preparation leaves on the disk, and whether another one may go on with it."""
+"""What an unfinished preparation leaves on the disk, for another one to go on with."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from medfl.errors import MedflError
 
 @contextmanager
 def alone(folder: Path, path: Path) -> Iterator[None]:
-    """Make the folder of what is half done and hold its lock.
+    """Make the folder of unfinished work, and hold its lock while the block runs.
 
     Args:
-        folder: to make and to lock; another process that holds it is a ``MedflError``.
-        path: what is made there, for the message.
+        folder: the folder; it is a ``MedflError`` if another process holds its lock.
+        path: what is made in it, for the message.
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ class Done:
         digest: SHA-256 of its files, one after another.
         stamp: their sizes and times.
         reason: why there is no image; None where there is one.
-        size: of the image in its file.
+        size: how large the image is in its file.
         remarks: what decoding noticed.
     """
 
@@ -61,12 +61,12 @@ class Done:
     remarks: list[str] = field(default_factory=list)
 
     def line(self) -> str:
-        """As a line of JSON."""
+        """Write it as a line of JSON."""
         return json.dumps([self.digest, self.stamp, self.reason, self.size, self.remarks]) + "\n"
 
     @classmethod
     def parse(cls, line: str) -> Done | None:
-        """From such a line; None for anything else."""
+        """Read such a line; None for anything else."""
         try:
             done = cls(*json.loads(line))
         except (ValueError, TypeError):
@@ -77,7 +77,7 @@ class Done:
 
 
 def files_of(source: Any) -> Iterator[Path]:
-    """The files among a source: a path, or tuples of them."""
+    """Give the files in a source, which is a path, or tuples of them, or no file."""
     if isinstance(source, Path):
         yield source
     elif isinstance(source, tuple | list):
@@ -86,7 +86,7 @@ def files_of(source: Any) -> Iterator[Path]:
 
 
 def stamp_of(source: Any) -> list[int]:
-    """Sizes and times of a source's files: whether they are what was decoded."""
+    """Sizes and times of a source's files, which tell whether they are what was decoded."""
     stamps = []
     for file in files_of(source):
         try:

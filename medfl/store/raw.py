@@ -17,13 +17,13 @@ class RawData:
     """A dataset found on disk, and how its pixels are read.
 
     Attributes:
-        samples: a row an image.
+        samples: a row for each image.
         sources: what ``decode`` takes for each sample: a file's ``Path``, a tuple of them (the
             slices of a volume), or anything else whose ``repr`` says what it is (a row number).
         decode: from a source to (C, size, size) or (C, size, size, size), uint8 or int16, all of
             one shape; ``MedflError`` where that cannot be done.
-        fingerprint: SHA-256 over what is read beside the sources (tables, settings). The files of
-            the sources are hashed when they are decoded.
+        fingerprint: SHA-256 over what is read beside the sources (tables, settings). The sources'
+            own files are hashed when they are decoded.
         notes: what was found that a user should know.
         names: what the sources are called in outputs, without identifiers of people; the ids of
             the samples where empty.
@@ -32,7 +32,7 @@ class RawData:
         warnings: for ``prepare.json`` and the screen.
         settings: how pixels are made, for ``prepare.json``.
         info: fields of ``DatasetInfo`` that only the data could tell (classes, channels, …).
-        sizes: of sources whose headers were read, by row, as ``source_size`` would say it.
+        sizes: what ``source_size`` would say, by row, for sources whose headers were read already.
         scan: what looking through the files took, for ``prepare.json``.
     """
 

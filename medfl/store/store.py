@@ -1,8 +1,8 @@
 """The store: one dataset at one resolution, made once, then memory-mapped by every run.
 
-A store is a folder: ``images.npy`` (uint8 or int16, N×C×H×W or N×C×D×H×W), ``samples.csv`` (a row
-an image), ``dataset.yaml`` (what the dataset is) and, of prepared ones, ``prepare.json`` (what was
-left out, and how fast it went). It is written by ``writer.py``.
+A store is a folder with ``images.npy`` (uint8 or int16, N×C×H×W or N×C×D×H×W), ``samples.csv`` (a
+row for each image) and ``dataset.yaml`` (what the dataset is). If ``medfl prepare`` made it, there
+is ``prepare.json`` too (what was left out, and how fast it went). ``writer.py`` writes it.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Sample:
 def encode_labels(
     ids: Sequence[str], labels: Sequence[str], info: DatasetInfo, where: str
 ) -> np.ndarray:
-    """Class names joined by ``|`` to (N,) int64 indices or (N, K) uint8 indicators."""
+    """Turn class names joined by ``|`` into (N,) int64 indices or (N, K) uint8 indicators."""
     index = {name: k for k, name in enumerate(info.classes)}
     # Each combination of labels is looked up once: large sets have few of them.
     codes: dict[str, int] = {}
@@ -77,7 +77,7 @@ def check_columns(columns: Mapping[str, Sequence[str]], where: str) -> None:
 
 
 def columns_of(samples: Iterable[Sample]) -> dict[str, list[str]]:
-    """The columns of ``samples.csv``: those of every store, then the attributes."""
+    """Make the columns of ``samples.csv``: those of every store, then the attributes."""
     samples = list(samples)
     columns = {
         "id": [sample.id for sample in samples],

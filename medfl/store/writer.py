@@ -1,4 +1,4 @@
-"""Writing a store: images stream to disk, statistics are measured, the rest is described."""
+"""Write a store: stream its images to the disk, measure their statistics, describe the rest."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def describe_store(
 
 
 def _statistics(path: Path, folds: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation by channel, of the training images where folds are official."""
+    """Mean and standard deviation by channel: of training images where there are official folds."""
     chosen = folds == "train" if (folds != "").all() else np.ones(len(folds), bool)
     with path.open("rb") as file:
         np.lib.format.read_magic(file)
