@@ -58,7 +58,7 @@ def _lung(patient: Patient, rays: Projector, side: int, shrink: float = 1.0) -> 
 
 
 def _body(patient: Patient, rays: Projector) -> np.ndarray:
-    """Thickness of the body without regard to what is inside, (H, W) cm."""
+    """Thickness of the body, whatever is inside it, (H, W) cm."""
     wide, tall = patient.scale
     fat, depth = patient.traits["fat"], patient.traits["depth"]
     trunk = rays.ellipsoid((0, 10, 0), ((15.6 + fat) * wide, 32, depth + fat))
@@ -77,7 +77,7 @@ def _body(patient: Patient, rays: Projector) -> np.ndarray:
 def _inside_lungs(
     patient: Patient, rays: Projector, lungs: dict[int, Interval], air: dict[int, np.ndarray]
 ) -> dict[int, np.ndarray]:
-    """Soft tissue that takes the place of lung: heart, aortic arch, hila, vessels. cm."""
+    """Length, in cm, of soft tissue in the place of lung: heart, aortic arch, hila, vessels."""
     wide, tall = patient.scale
     traits = patient.traits
     size = traits["heart"]
@@ -99,7 +99,7 @@ def _inside_lungs(
             where, near = rays.patch(middle, half)
             vessel = near.ellipsoid(middle, (half, radius, radius), rotation(yaw=yaw, roll=roll))
             length[where] += (vessel & lung.part(where)).length
-        # Solids overlap each other and the diaphragm, but no more than all air can give way.
+        # Solids overlap each other and the diaphragm, but they cannot replace more than all air.
         inside[side] = np.minimum(length, air[side])
     return inside
 
@@ -122,7 +122,7 @@ def _bones(patient: Patient, rays: Projector) -> np.ndarray:
     for side, columns in ((-1, slice(0, centre)), (1, slice(centre, None))):
         for number in range(10):
             y = (-13.0 + traits["rib_gap"] * number) * tall
-            # A rib starts at the spine and descends to the front: rows that it can reach.
+            # A rib starts at the spine and descends to the front: only these rows can it reach.
             reach = (y - 2, y + 0.22 * 13.4 * wide + 2 * slope * depth + 2)
             where = (slice(*np.searchsorted(rays.y[:, 0], reach)), columns)
             near = rays.part(where)
@@ -150,7 +150,7 @@ def _finding(
     mu_lung: float,
     severity: float,
 ) -> np.ndarray:
-    """What the finding adds to ∫µ dz, (H, W); ``air`` is the length of aerated lung, cm."""
+    """What the finding adds to ∫µ dz, (H, W); ``air`` is the length of lung with air, cm."""
     wide, tall = patient.scale
     gain = SOFT - mu_lung
     if patient.finding == "mass":

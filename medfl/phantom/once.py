@@ -1,4 +1,4 @@
-"""Simulate where nothing sound is there yet, one process at a time."""
+"""Simulate unless the files are there already; one process does it, others wait."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def simulate_once(
     pattern: str,
     counted: str,
 ) -> None:
-    """Let ``write`` fill ``folder``, unless all of it is there by the same recipe.
+    """Let ``write`` fill ``folder``, unless the same recipe has filled it before.
 
     Args:
         folder: where the simulated files go.
         recipe: a dataclass of numbers.
         write: fills the folder; its recipe file says how many there are.
-        pattern: of the files that are counted.
-        counted: the recipe file's key of their number.
+        pattern: which of the files are counted.
+        counted: under which key the recipe file states their number.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # Jobs for two sizes share the raw folder. Released when the file is closed, however we end.
+    # Jobs for two sizes share the raw folder. The lock is free when the file is closed, or we die.
     with (folder.parent / f".{folder.name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if not _is_complete(folder, recipe, pattern, counted):

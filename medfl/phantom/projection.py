@@ -78,7 +78,7 @@ class Projector:
         return Interval(middle - half, middle + half)
 
     def patch(self, centre: Sequence[float], reach: float) -> tuple[tuple[slice, slice], Projector]:
-        """The rays within ``reach`` cm of a point of the patient: their rows and columns, and they.
+        """Choose the rays within ``reach`` cm of a point of the patient: where they are, and they.
 
         Small solids are drawn on a patch, which is many times faster than on all rays.
         """

@@ -1,8 +1,9 @@
-"""X-ray systems: from line integrals to the numbers that a system stores.
+"""X-ray systems make of line integrals the numbers that they store.
 
 Signal = primary (Beer–Lambert) + scatter, blurred by the detector, counted with Poisson noise
-and electronic noise, then the system's own response. The effective number of quanta a pixel stands
-for that of a small pixel of a real detector: the reduced matrix samples the image, it does not bin.
+and electronic noise, then the system's own response. The effective number of quanta per pixel
+stands for that of a small pixel of a real detector: the reduced matrix samples the image, it does
+not bin.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class XraySystem:
         matrix: rows and columns.
         pitch: pixel spacing, cm.
         blur: standard deviation of the detector's point spread, cm.
-        quanta: detected quanta a pixel without a patient at nominal exposure.
+        quanta: detected quanta per pixel without a patient at nominal exposure.
         electronic: standard deviation of electronic noise, quanta.
         scatter: scatter-to-primary ratio behind the anti-scatter grid.
         response: ``log`` stores attenuation, ``linear`` the signal itself.
@@ -56,7 +57,7 @@ class XraySystem:
 
     @property
     def photometric(self) -> str:
-        """A stored signal grows with exposure, so its low values are the dense tissue: white."""
+        """MONOCHROME1 where the stored signal grows with exposure: dense tissue has low values."""
         return "MONOCHROME1" if self.response == "linear" else "MONOCHROME2"
 
     @property
@@ -88,7 +89,7 @@ SCANNERS = (
 def expose(
     integral: np.ndarray, scanner: XraySystem, exposure: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Detected signal relative to the unattenuated beam, at the scanner's matrix.
+    """Simulate the detected signal, relative to the open beam, at the scanner's matrix.
 
     Args:
         integral: (H, W) line integrals over the detector's area, finer than its matrix.
@@ -120,7 +121,7 @@ def expose(
 
 
 def store_values(signal: np.ndarray, scanner: XraySystem) -> tuple[np.ndarray, float, float, float]:
-    """The system's processing: stored integers, and what turns them into its units.
+    """Do the system's processing: stored integers, and what turns them into its units.
 
     Args:
         signal: (rows, columns) relative signal from ``expose``.

@@ -62,7 +62,7 @@ class Abdomen:
         tissue: HU of fat and muscle, of the organ, of bone.
         lesion: one of ``CLASSES``.
         centre: of the lesion, mm.
-        radius: of the sphere of the lesion's size, mm.
+        radius: radius of a sphere as large as the lesion, mm.
         lobes: directions (n, 3) of a lobulated lesion's bumps; none otherwise.
     """
 
@@ -103,7 +103,7 @@ def draw_abdomen(rng: np.random.Generator, lesion: str) -> Abdomen:
 
 
 def hounsfield(person: Abdomen, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """The person's HU at places (mm, LPS), of the coordinates' common shape."""
+    """The person's HU at places (mm, LPS), in the coordinates' common shape."""
     fat, organ, bone = person.tissue
     values = np.full(np.broadcast_shapes(x.shape, y.shape, z.shape), -1000.0)
     rim = min(person.body)
@@ -135,7 +135,7 @@ def lesion_depth(person: Abdomen, x: np.ndarray, y: np.ndarray, z: np.ndarray) -
 
 
 def acquire(person: Abdomen, scanner: CtScanner, rng: np.random.Generator) -> np.ndarray:
-    """One acquisition: (slices, rows, columns) in the scanner's HU, float32."""
+    """Simulate one acquisition: (slices, rows, columns) in the scanner's HU, float32."""
     from scipy import ndimage
 
     shift = rng.normal(0, 3, 3)  # how the person lies

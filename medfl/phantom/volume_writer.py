@@ -38,7 +38,7 @@ class CtRecipe:
 
 
 def write_phantom3d(folder: Path, recipe: CtRecipe | None = None) -> None:
-    """Write a folder or a ``.nii.gz`` a patient, ``labels.csv`` and a notice; whole or not."""
+    """Write a folder or ``.nii.gz`` per patient, ``labels.csv`` and a notice; all or nothing."""
     from tqdm import tqdm
 
     recipe = recipe or CtRecipe()
@@ -54,7 +54,7 @@ def write_phantom3d(folder: Path, recipe: CtRecipe | None = None) -> None:
 
 
 def write_patient(folder: Path, seed: int, number: int) -> dict[str, str]:
-    """Simulate one patient, whatever the others are; the row of ``labels.csv``."""
+    """Simulate one patient, whatever the others are; give the row of ``labels.csv``."""
     rng = np.random.default_rng([seed, number])
     scanner = SCANNERS[int(rng.choice(len(SCANNERS), p=(0.3, 0.3, 0.2, 0.2)))]
     label = CLASSES[int(rng.choice(len(CLASSES), p=PREVALENCE[scanner.site]))]
@@ -71,7 +71,7 @@ def write_patient(folder: Path, seed: int, number: int) -> dict[str, str]:
 def _write_series(
     folder: Path, values: np.ndarray, scanner: CtScanner, patient: str, rng: np.random.Generator
 ) -> None:
-    """A file a slice, named and numbered in the order of acquisition, which says nothing."""
+    """Write a file for each slice, numbered by acquisition, which tells nothing about its place."""
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
@@ -125,7 +125,7 @@ def _write_series(
 
 
 def _write_nifti(path: Path, values: np.ndarray, scanner: CtScanner) -> None:
-    """16 bits, axes in the directions that the site's software prefers."""
+    """Write 16 bits, with axes in the directions that the site's software prefers."""
     import nibabel
     from nibabel import orientations
 
@@ -144,6 +144,6 @@ def _write_nifti(path: Path, values: np.ndarray, scanner: CtScanner) -> None:
 
 
 def _uid(patient: str, level: str) -> str:
-    """A UID made from a hash, under the arc for UUIDs (PS3.5 B.2): the same at every generation."""
+    """Make a UID of a hash, under the arc for UUIDs (PS3.5 B.2): the same in every generation."""
     digest = hashlib.sha256(f"medfl phantom3d {patient} {level}".encode()).digest()
     return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"

@@ -1,4 +1,4 @@
-"""Writes the synthetic radiographs as a folder of DICOM files, as a hospital would export them."""
+"""Write the synthetic radiographs as a folder of DICOM files, as a hospital would export them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ChestRecipe:
 
 
 def write_phantom(folder: Path, recipe: ChestRecipe | None = None) -> None:
-    """Write ``images/<patient>/<image>.dcm``, ``labels.csv`` and a notice; whole or not at all."""
+    """Write ``images/<patient>/<image>.dcm``, ``labels.csv`` and a notice; all or nothing."""
     from tqdm import tqdm
 
     recipe = recipe or ChestRecipe()
@@ -65,7 +65,7 @@ def write_phantom(folder: Path, recipe: ChestRecipe | None = None) -> None:
 
 
 def simulate_patient(seed: int, number: int) -> Iterator[tuple[str, str, FileDataset]]:
-    """All images of one patient: file name, class and DICOM data; independent of other patients."""
+    """Simulate one patient's images, whatever the others are: file name, class and DICOM data."""
     rng = np.random.default_rng([seed, number])
     scanner = SCANNERS[int(rng.choice(len(SCANNERS), p=(0.35, 0.28, 0.22, 0.15)))]
     finding = CLASSES[int(rng.choice(len(CLASSES), p=PREVALENCE[scanner.site]))]
@@ -84,7 +84,7 @@ def simulate_patient(seed: int, number: int) -> Iterator[tuple[str, str, FileDat
 def _acquire(
     patient: Patient, scanner: XraySystem, severity: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, float]:
-    """One exposure with its own pose, breath and dose: signal (rows, columns), exposure."""
+    """Simulate an exposure with its own pose, breath and dose: signal (rows, columns), exposure."""
     height, width = scanner.extent
     fine = max(height, width) / SAMPLES
     rows, columns = round(height / fine), round(width / fine)
@@ -101,7 +101,7 @@ def _acquire(
 
 
 def _uid(identity: tuple[int, int, int], level: str) -> UID:
-    """A UID made from a hash, under the arc for UUIDs (PS3.5 B.2): the same at every generation."""
+    """Make a UID of a hash, under the arc for UUIDs (PS3.5 B.2): the same in every generation."""
     from pydicom.uid import UID
 
     digest = hashlib.sha256(f"medfl phantom {identity} {level}".encode()).digest()
