@@ -1,4 +1,4 @@
-"""Random changes of training images: whole batches, on their device, different for each sample."""
+"""Change training images at random: whole batches on their device, each sample differently."""
 
 from medfl.augment.augmenter import Augmenter, make_augmenter
 from medfl.augment.presets import PRESETS, Recipe

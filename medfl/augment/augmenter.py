@@ -1,4 +1,4 @@
-"""All transforms of a recipe, in order, on batches."""
+"""Do all transforms of a recipe, in order, to batches."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Augmenter:
 
     Attributes:
         recipe: what happens, how often and how strongly.
-        classes: K, of the soft labels that mixing makes.
-        generator: a CPU generator; one table is drawn from it a batch.
+        classes: K, the length of the soft labels that mixing makes.
+        generator: a CPU generator; one table is drawn from it for each batch.
     """
 
     def __init__(self, recipe: Recipe, classes: int, generator: torch.Generator) -> None:
@@ -34,11 +34,11 @@ class Augmenter:
         return Draws(size, self.generator)
 
     def images(self, pixels: Tensor, draws: Draws) -> Tensor:
-        """Pixels (B, C, …) in [0, 1], overwritten with what becomes of them, in [0, 1].
+        """Overwrite pixels (B, C, …) in [0, 1] with what becomes of them, in [0, 1].
 
-        In the order of a picture's making: the patient's pose, the tissue's stain and the coils,
-        the optics, the display, the detector's noise. Noise comes after the display so that its
-        deviation is what the recipe says.
+        The order is that in which a picture is made: the patient's pose, the coils and the tissue's
+        stain, the optics, the display, the detector's noise. Noise comes after the display so that
+        its deviation is what the recipe says.
         """
         recipe = self.recipe
         flip(pixels, recipe, draws)
@@ -54,7 +54,7 @@ class Augmenter:
         return pixels
 
     def mix(self, images: Tensor, labels: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Mixtures of two samples, where the recipe has them; see ``mixing.mix``."""
+        """Mix samples in pairs, where the recipe says so; see ``mixing.mix``."""
         if self.recipe.mixup > 0 or self.recipe.cutmix > 0:
             return mix(images, labels, self.classes, self.recipe, draws)
         return images, labels
@@ -63,6 +63,6 @@ class Augmenter:
 def make_augmenter(
     settings: Augmentation, info: DatasetInfo, shape: tuple[int, ...], generator: torch.Generator
 ) -> Augmenter | None:
-    """What ``settings`` do to images of ``shape`` (N, C, …); None where that is nothing."""
+    """Make what ``settings`` do to images of ``shape`` (N, C, …); None where that is nothing."""
     recipe = recipe_for(settings, info, shape)
     return None if recipe is None else Augmenter(recipe, len(info.classes), generator)

@@ -1,7 +1,7 @@
 """The random numbers of one batch, drawn on the CPU whatever the device.
 
-One table, a row a sample and a column a parameter, is drawn whole for every batch. So no transform
-moves another's numbers, and CPU and GPU see the same ones.
+One whole table, a row for each sample and a column for each parameter, is drawn for every batch. So
+no transform moves another's numbers, and CPU and GPU see the same ones.
 """
 
 from __future__ import annotations
@@ -48,6 +48,6 @@ class Draws:
         return (1 + limit) ** (2 * self.unit(name, rows) - 1)
 
     def generator(self, purpose: str) -> torch.Generator:
-        """For what takes many numbers: a stream of its own, seeded from the table."""
+        """A stream, seeded from the table, for a purpose that takes many numbers."""
         seed = int(float(self.table[0, _INDEX[f"seed_{purpose}"]]) * 2**53)
         return torch.Generator().manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Mirroring, and everything that moves pixels in one interpolation.
+"""Mirror pictures, and move their pixels in one single interpolation.
 
 A point is (x, y) or (x, y, z) along W, H and D, in pixels from the image's centre; pixels are taken
 to be as long as wide (and as deep). ``warp`` reads the output's point p at A·p + t + u(p).
@@ -52,7 +52,7 @@ def move(images: Tensor, recipe: Recipe, draws: Draws) -> None:
 
 
 def affine_matrices(recipe: Recipe, draws: Draws, rows: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Sampling matrices (k, n, n+1) of these samples, float64, shifts in pixels.
+    """Make the sampling matrices (k, n, n+1) of these samples, float64, with shifts in pixels.
 
     A positive angle turns the picture counter-clockwise; a scale above 1 makes it larger; a
     positive shift moves it right, down, and to later slices.
@@ -72,7 +72,7 @@ def affine_matrices(recipe: Recipe, draws: Draws, rows: Tensor, shape: tuple[int
         draws.either_way(axis, rows, recipe.shift) * size
         for axis, size in zip(axes, reversed(shape), strict=True)
     ]
-    # Shifted after all else: where the picture's own point p − s came from.
+    # The shift comes after all else: this is where the picture's own point p − s came from.
     offset = -(matrix @ torch.stack(shifts, dim=1)[:, :, None])
     return torch.cat([matrix, offset], dim=2)
 

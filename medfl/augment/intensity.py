@@ -1,4 +1,4 @@
-"""Tone, colour, stain and the coils' bias: what changes a pixel by its own value and place.
+"""Change pixels by their own value and place: tone, colour, stain and the coils' bias.
 
 Values are in [0, 1], black to white.
 """
@@ -17,7 +17,7 @@ from medfl.augment.splines import NODES, smooth_field
 # Optical densities of haematoxylin, eosin and DAB in red, green and blue. Ruifrok and Johnston,
 # Quantification of histochemical staining by color deconvolution, Anal Quant Cytol Histol 2001.
 DYES = ((0.65, 0.70, 0.29), (0.07, 0.99, 0.11), (0.27, 0.57, 0.78))
-DARKEST = 1e-3  # as light that passes; a logarithm needs it
+DARKEST = 1e-3  # share of the light that passes at least, since its logarithm is taken
 
 
 def on_rows(images: Tensor, rows: Tensor, change: Callable[[Tensor], Tensor]) -> None:
@@ -28,7 +28,7 @@ def on_rows(images: Tensor, rows: Tensor, change: Callable[[Tensor], Tensor]) ->
 
 
 def per_sample(values: Tensor, images: Tensor) -> Tensor:
-    """(k,) or (k, C) numbers to the images' device and type, ready to multiply (k, C, …)."""
+    """Bring (k,) or (k, C) numbers to the images' device and type, to multiply (k, C, …)."""
     moved = values.to(images.device, images.dtype, non_blocking=True)
     return moved.view(*moved.shape, *[1] * (images.ndim - moved.ndim))
 
@@ -52,7 +52,7 @@ def bias_field(images: Tensor, recipe: Recipe, draws: Draws) -> None:
 
 
 def tone(images: Tensor, recipe: Recipe, draws: Draws) -> None:
-    """Brightness (a gain), contrast about the sample's mean, then gamma."""
+    """Change brightness (a gain), then contrast about the sample's mean, then gamma."""
     rows = draws.chosen("tone", recipe.tone_probability)
     gain = 1 + draws.either_way("brightness", rows, recipe.brightness)
     slope = 1 + draws.either_way("contrast", rows, recipe.contrast)
@@ -65,7 +65,7 @@ def tone(images: Tensor, recipe: Recipe, draws: Draws) -> None:
 
 
 def curve(images: Tensor, gain: Tensor, slope: Tensor | None, exponent: Tensor) -> Tensor:
-    """(x̄ + slope·(gain·x − x̄))^exponent with x̄ the mean of gain·x; clipped to [0, 1] before."""
+    """Compute (x̄ + slope·(gain·x − x̄))^exponent, x̄ the mean of gain·x; the base is clipped."""
     factor = per_sample(gain, images)
     if slope is None:
         result = images * factor
@@ -77,7 +77,7 @@ def curve(images: Tensor, gain: Tensor, slope: Tensor | None, exponent: Tensor) 
 
 
 def colour(images: Tensor, recipe: Recipe, draws: Draws) -> None:
-    """A gain for each channel (white balance), and colours paler or stronger. RGB only."""
+    """Give each channel a gain (white balance), and make colours paler or stronger. RGB only."""
     rows = draws.chosen("colour", recipe.colour_probability)
     gains = torch.stack(
         [1 + draws.either_way(name, rows, recipe.colour) for name in ("red", "green", "blue")], 1
@@ -93,7 +93,7 @@ def colour(images: Tensor, recipe: Recipe, draws: Draws) -> None:
 
 
 def stain(images: Tensor, recipe: Recipe, draws: Draws) -> None:
-    """More or less of each dye. RGB only.
+    """Put more or less of each dye into the picture. RGB only.
 
     Tellez et al., Whole-slide mitosis detection in H&E breast histology, IEEE TMI 2018: the
     density of each dye becomes α·density + β, α within 1 ± limit. Their β would tint the bare
@@ -107,11 +107,11 @@ def stain(images: Tensor, recipe: Recipe, draws: Draws) -> None:
 
 
 def restain(images: Tensor, amounts: Tensor) -> Tensor:
-    """Images (k, 3, …) with each dye's density times ``amounts`` (k, 3)."""
+    """Multiply each dye's density in images (k, 3, …) by ``amounts`` (k, 3)."""
     dyes = torch.tensor(DYES, dtype=torch.float64)
-    # density = dyes' amounts @ DYES; and so back, all in one matrix of channels a sample
+    # density = dyes' amounts @ DYES; there and back is one matrix of channels for each sample
     mixing = torch.linalg.inv(dyes) @ torch.diag_embed(amounts) @ dyes
-    density = images.clamp(min=DARKEST).log_()  # its negative, which is linear just the same
+    density = images.clamp(min=DARKEST).log_()  # the negative of it, which is linear as well
     flat = density.flatten(2).transpose(1, 2)
     matrix = mixing.to(images.device, images.dtype, non_blocking=True)
     return (flat @ matrix).transpose(1, 2).reshape(images.shape).exp_()

@@ -1,4 +1,4 @@
-"""Cutout, and the mixtures of two samples with their soft labels."""
+"""Cover parts of samples (cutout), and mix two samples and their labels."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def cutout(images: Tensor, recipe: Recipe, draws: Draws) -> None:
 def mix(
     images: Tensor, labels: Tensor, classes: int, recipe: Recipe, draws: Draws
 ) -> tuple[Tensor, Tensor]:
-    """Mixup (Zhang et al., ICLR 2018) or CutMix (Yun et al., ICCV 2019) with another sample.
+    """Mix each sample with another: mixup (Zhang, ICLR 2018) or CutMix (Yun, ICCV 2019).
 
-    Every sample has a share λ ~ Beta(α, α) of its own. Where both are on, a batch is mixed in
-    either way, half of them each.
+    Every sample has a share λ ~ Beta(α, α) of its own. Where both are on, half of the batches are
+    mixed in one way, half in the other.
 
     Args:
-        images: (B, C, …); normalised or not, as the mixture is linear.
+        images: (B, C, …); normalised or not, since the mixture is linear.
         labels: (B,) class indices, or (B, K) indicators.
         classes: K.
         recipe: ``mixup`` and ``cutmix`` are the α.
-        draws: of this batch.
+        draws: the numbers of this batch.
 
     Returns:
         New images, and labels (B, K) in the images' type: each the λ-weighted mean of two.
@@ -59,7 +59,7 @@ def mix(
         dims = images.ndim - 2
         centres = _centres(draws, "mix", everyone, dims)
         inside = boxes(centres, (1 - share) ** (1 / dims), images.shape[2:])
-        share = 1 - inside.flatten(1).double().mean(dim=1)  # boxes are cut off at the border
+        share = 1 - inside.flatten(1).double().mean(dim=1)  # the border cuts boxes off
         pasted = inside.to(images.device, non_blocking=True)[:, None]
         mixed = torch.where(pasted, images[other], images)
     else:
@@ -70,12 +70,12 @@ def mix(
 
 
 def boxes(centres: Tensor, side: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """(k, *shape) bool, True inside a box.
+    """Mark boxes, (k, *shape) bool, True inside.
 
     Args:
-        centres: (k, n) along the axes of ``shape``, in parts of the image's side.
-        side: (k,) of the box, in the same.
-        shape: of the image.
+        centres: (k, n) places along the axes of ``shape``, in parts of the image's side.
+        side: (k,) sides of the boxes, in parts of the image's side.
+        shape: the image's.
     """
     inside = torch.ones(len(side), *[1] * len(shape), dtype=torch.bool)
     for axis, size in enumerate(shape):

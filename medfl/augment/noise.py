@@ -1,4 +1,4 @@
-"""Noise as each kind of machine makes it. Values are in [0, 1], black to white."""
+"""Make noise as each kind of machine does. Values are in [0, 1], black to white."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from medfl.augment.draws import Draws
 from medfl.augment.intensity import on_rows, per_sample
 from medfl.augment.presets import Recipe
 
-# Optical depth between black and white of a displayed radiograph: e^−3, a twentieth, of the
-# photons that pass where it is black pass where it is white.
+# Optical depth between black and white of a displayed radiograph: where it is white, e^−3 (a
+# twentieth) of the photons pass that pass where it is black.
 DEPTH = 3.0
 
 
@@ -26,40 +26,40 @@ def add_noise(images: Tensor, recipe: Recipe, draws: Draws) -> None:
 
 
 def normal(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Standard normal numbers like ``images``; drawn on the CPU in single precision."""
+    """Draw standard normal numbers for ``images``, on the CPU in single precision."""
     drawn = torch.randn(images.shape, generator=generator)
     return drawn.to(images.device, images.dtype, non_blocking=True)
 
 
 def gaussian(images: Tensor, deviation: Tensor, generator: torch.Generator) -> Tensor:
-    """Electronic noise; also that of reconstructed CT, uniform to a first approximation."""
+    """Add electronic noise; that of reconstructed CT is so, too, to a first approximation."""
     return _unless_clipped(images, normal(images, generator).mul_(deviation))
 
 
 def poisson(images: Tensor, deviation: Tensor, generator: torch.Generator) -> Tensor:
-    """Quantum noise of a radiograph: Poisson counts behind the display's logarithm.
+    """Add quantum noise of a radiograph: Poisson counts behind the display's logarithm.
 
     With N·e^(−kx) photons at the grey x the logarithm of their number has the deviation
-    e^(kx/2)/√N (normal approximation, good from some ten photons): most in what is dense and
-    white. ``deviation`` is that at mid-grey.
+    e^(kx/2)/√N (normal approximation, good from some ten photons). So there is most noise in what
+    is dense and white. ``deviation`` is the one at mid-grey.
     """
     local = deviation * ((images - 0.5) * (DEPTH / 2)).exp_()
     return _unless_clipped(images, normal(images, generator).mul_(local))
 
 
 def speckle(images: Tensor, deviation: Tensor, generator: torch.Generator) -> Tensor:
-    """Noise in proportion to the signal: x·(1 + σn)."""
+    """Add noise in proportion to the signal: x·(1 + σn)."""
     return images * normal(images, generator).mul_(deviation).add_(1)
 
 
 def rician(images: Tensor, deviation: Tensor, generator: torch.Generator) -> Tensor:
-    """Noise of magnitude MRI: |x + σn₁ + iσn₂|. Gudbjartsson and Patz, MRM 1995."""
+    """Add the noise of magnitude MRI: |x + σn₁ + iσn₂|. Gudbjartsson and Patz, MRM 1995."""
     real = normal(images, generator).mul_(deviation).add_(images)
     return torch.hypot(real, normal(images, generator).mul_(deviation))
 
 
 def _unless_clipped(images: Tensor, noise: Tensor) -> Tensor:
-    """Black and white are where the display was clipped: the noise there did not show."""
+    """Add noise except where the picture is black or white: the display was clipped there."""
     inside = (images > 0) & (images < 1)
     return noise.mul_(inside).add_(images)
 

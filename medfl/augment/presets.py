@@ -1,4 +1,4 @@
-"""What may happen to images of each modality, and how strongly.
+"""What may happen to images of each modality, and how strongly it does.
 
 Anatomy decides about mirroring; docs/augmentation.md gives the reasons. Volumes are (D, H, W) with
 axial slices along D, so that W runs from the patient's one side to the other.
@@ -48,7 +48,7 @@ class Recipe:
     cutmix: float = 0.0
 
 
-# probability → the limits that it switches on; a limit's neutral value.
+# Each probability with the limits that it switches on.
 SWITCHES = {
     "affine_probability": ("rotation", "scale", "shift", "shear"),
     "elastic_probability": ("elastic",),

@@ -1,4 +1,4 @@
-"""From the configuration's section to the numbers of a run."""
+"""Make of the configuration's section the numbers of a run."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ STRENGTH = {"light": 0.5, "medium": 1.0, "strong": 1.5}
 
 
 def recipe_for(settings: Augmentation, info: DatasetInfo, shape: tuple[int, ...]) -> Recipe | None:
-    """The numbers of a run.
+    """Work out the numbers of a run.
 
     Args:
         settings: the configuration's section.
         info: the dataset; ``auto`` goes by its modality.
-        shape: of its images, (N, C, H, W) or (N, C, D, H, W).
+        shape: shape of its images, (N, C, H, W) or (N, C, D, H, W).
 
     Returns:
         None where nothing is to happen.
 
     Raises:
-        MedflError: for settings that would do nothing, or that these images cannot take.
+        MedflError: settings would do nothing, or these images cannot take them.
     """
     mixing: dict[str, Any] = {"mixup": settings.mixup, "cutmix": settings.cutmix}
     if settings.preset == "none":
@@ -53,7 +53,7 @@ def recipe_for(settings: Augmentation, info: DatasetInfo, shape: tuple[int, ...]
 
 
 def chosen_preset(settings: Augmentation, info: DatasetInfo) -> str:
-    """The preset that ``auto`` stands for here; any other name is its own."""
+    """The preset that a run uses: the named one, or what ``auto`` stands for here."""
     if settings.preset != "auto":
         return settings.preset
     if info.name in OF_DATASET:
@@ -68,19 +68,19 @@ def chosen_preset(settings: Augmentation, info: DatasetInfo) -> str:
 
 
 def scaled(recipe: Recipe, factor: float) -> Recipe:
-    """Every magnitude times ``factor``; probabilities stay as they are."""
+    """Multiply every magnitude by ``factor``; probabilities stay as they are."""
     numbers: dict[str, Any] = {
         limit: getattr(recipe, limit) * factor for limits in SWITCHES.values() for limit in limits
     }
     numbers["rotation"] = min(numbers["rotation"], 180.0)
-    if recipe.rotation == 180:  # no direction is up: true at any strength
+    if recipe.rotation == 180:  # no direction is up, whatever the strength
         numbers["rotation"] = 180.0
     numbers["low_resolution"] = 1 + (recipe.low_resolution - 1) * factor
     return replace(recipe, **numbers)
 
 
 def _refuse_idle(recipe: Recipe, overrides: dict[str, Any], name: str) -> None:
-    """A number that changes nothing is a mistake."""
+    """Refuse numbers that change nothing: they are mistakes."""
     neutral = vars(Recipe())
     for switch, limits in SWITCHES.items():
         on = getattr(recipe, switch) > 0

@@ -1,4 +1,4 @@
-"""Blur and low resolution: linear along each axis, so a small matrix a sample and axis."""
+"""Blur and coarsen pictures: both are linear, so each sample needs a small matrix per axis."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def along_each_axis(images: Tensor, matrices: list[Tensor]) -> Tensor:
 
     Args:
         images: (k, C, …).
-        matrices: one (k, size, size) for each axis after the first two.
+        matrices: (k, size, size), one for each axis after the first two.
     """
     result, axes = images, len(matrices)
     for matrix in matrices:
@@ -50,19 +50,19 @@ def along_each_axis(images: Tensor, matrices: list[Tensor]) -> Tensor:
 
 
 def blurring(size: int, deviation: Tensor) -> Tensor:
-    """(k, size, size) float64: a Gaussian of each deviation (pixels), cut off at the borders.
+    """Make (k, size, size) float64: a Gaussian of each deviation (pixels), cut off at borders.
 
     Rows sum to 1 within the image, so that borders neither darken nor repeat.
     """
     distance = torch.arange(size, dtype=torch.float64)
     squares = (distance[:, None] - distance[None, :]) ** 2
-    variance = deviation.clamp(min=1e-3)[:, None, None] ** 2  # below, the identity
+    variance = deviation.clamp(min=1e-3)[:, None, None] ** 2  # anything smaller is the identity
     return torch.softmax(-squares / (2 * variance), dim=2)
 
 
 @lru_cache(maxsize=256)
 def coarsening(size: int, kept: int) -> Tensor:
-    """(size, size) float64: averaging down to ``kept`` pixels, and linear interpolation back."""
+    """Make (size, size) float64 that averages to ``kept`` pixels and interpolates back linearly."""
     rows = torch.eye(size, dtype=torch.float64)[None]
     small = interpolate(rows, size=kept, mode="area")
     return interpolate(small, size=size, mode="linear", align_corners=False)[0].T.contiguous()

@@ -1,4 +1,4 @@
-"""A sheet of samples before and after: look at it before training with a preset."""
+"""Draw a sheet of samples before and after, to look at before training with a preset."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from medfl.files import atomic_path
 if TYPE_CHECKING:
     from medfl.store import Store
 
-TILE = 128  # pixels, at least: small images are shown larger
+TILE = 128  # pixels of a side at least: small images are shown larger
 
 
 def augmentation_sheet(
@@ -29,17 +29,16 @@ def augmentation_sheet(
     draws: int = 7,
     seed: int = 0,
 ) -> Path:
-    """Write a PNG: a row a sample, its image first and ``draws`` changed ones after it.
+    """Write a PNG with a row for each sample: its image, then ``draws`` changed ones.
 
-    Samples lie evenly over the store; of volumes the middle slice is shown, of images that are
-    neither grey nor RGB the first channel; 16 bits are shown over each image's range. Mixtures of
-    samples are not shown.
+    Samples lie evenly over the store. Volumes show their middle slice, images that are neither grey
+    nor RGB their first channel, and 16 bits each image's own range. Mixtures are not shown.
 
     Returns:
         ``path``.
 
     Raises:
-        MedflError: where the settings do nothing, or the data cannot take them.
+        MedflError: the settings do nothing, or the data cannot take them.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""Smooth random fields: uniform cubic B-splines on a coarse grid of control points."""
+"""Make smooth fields: uniform cubic B-splines on a coarse grid of control points."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NODES = INTERVALS + 3
 
 @lru_cache(maxsize=32)
 def basis(size: int) -> Tensor:
-    """(size, NODES) float64: each pixel's weights of the control points; rows sum to 1.
+    """Make (size, NODES) float64: each pixel's weights of the control points; rows sum to 1.
 
     Pixel centres lie at (i + ½)/size of the side. Rueckert et al., Nonrigid registration using
     free-form deformations, IEEE TMI 1999, eq. 1.
@@ -29,10 +29,10 @@ def basis(size: int) -> Tensor:
 
 
 def smooth_field(nodes: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Control points (…, NODES, NODES) or (…, NODES, NODES, NODES) to a field (…, *shape)."""
+    """Make a field (…, *shape) of control points (…, NODES, NODES) or (…, NODES, NODES, NODES)."""
     field, axes = nodes, len(shape)
     for size in shape:
         matrix = basis(size).to(nodes.device, nodes.dtype, non_blocking=True)
-        # The axis in front of those still coarse goes last; after all of them the order is back.
+        # The first axis that is still coarse goes last; after all of them the order is back.
         field = field.movedim(-axes, -1) @ matrix.T
     return field

@@ -1,4 +1,4 @@
-"""Stored pixels to [0, 1] and back, which is what transforms work in."""
+"""Bring stored pixels to [0, 1], in which transforms work, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Range = tuple[float | Tensor, float | Tensor]
 def to_unit(images: Tensor, dtype: torch.dtype) -> Range:
     """Bring pixel values (B, C, …) to [0, 1], in place.
 
-    Of 8 bits the range is 0 to 255. 16 bits hold a scanner's own units (Hounsfield units, say), of
+    8 bits have the range 0 to 255. 16 bits hold a scanner's own units (Hounsfield units, say), of
     which an image fills a small part: there the range is each image's own, so that its darkest
     value is black.
 
@@ -34,7 +34,7 @@ def to_unit(images: Tensor, dtype: torch.dtype) -> Range:
 
 
 def from_unit(images: Tensor, units: Range) -> Tensor:
-    """The same values in stored units again, in place."""
+    """Bring the same values back to stored units, in place."""
     low, span = units
     images.mul_(span)
     return images if isinstance(low, float) else images.add_(low)
