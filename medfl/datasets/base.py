@@ -1,4 +1,4 @@
-"""What a catalog entry is: a dataset's description, and how its published files are read."""
+"""What a dataset is to medfl: its facts, and how its files are read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from medfl.store.raw import RawData
 
 @dataclass(frozen=True)
 class Places:
-    """Where raw data may lie: the data root (perhaps read-only) and the folder we may write to."""
+    """Where raw data may lie: the data root, perhaps read-only, and the folder we may write to."""
 
     data_root: Path
     work_root: Path
@@ -31,9 +31,10 @@ class Places:
         return [root / name for root in self.roots()]
 
     def find(self, *names: str) -> Path | None:
-        """What lies at the first candidate of the first name; then, folders alike in letters.
+        """Find what lies at a candidate of the first name that is there, in that order.
 
-        ``brain-tumor-mri`` also finds the folder ``Brain_Tumor_MRI``.
+        Where none is, a folder with the same letters is taken: ``brain-tumor-mri`` also finds
+        ``Brain_Tumor_MRI``.
         """
         for name in names:
             for path in self.candidates(name):
@@ -49,7 +50,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Dataset(ABC):
-    """One entry of the catalog.
+    """A dataset that can be prepared: one entry of the catalog, or a described one.
 
     Attributes:
         name: the word that a person types.
@@ -58,12 +59,12 @@ class Dataset(ABC):
         default_size: pixels of a square image when the word names no size.
         sizes: the only sizes there are; None where any is possible.
         source_images: how many images the publisher ships.
-        complete: a published set, whose images must all be there and be sound; false for a
-            person's own files, of which those that cannot be read are left out and listed.
-        folders: names under which its raw folder is looked for; ``name`` where empty.
+        complete: true for a published set, whose images must all be there and be sound; false for
+            a person's own files, of which those that cannot be read are left out and listed.
+        folders: names under which its raw folder is looked for; where empty, ``name`` is.
         aliases: what people type instead of ``name``; an error then says the right one.
         sites: the natural clients of partition ``site``, where it has any.
-        disk: space that the published files take, unpacked.
+        disk: space that the published files take when they are unpacked.
     """
 
     name: str
@@ -94,24 +95,25 @@ class Dataset(ABC):
         """
 
     def readers(self) -> tuple[type, ...]:
-        """The classes that read it: an edit of their files makes its store again."""
+        """The classes that read it; where their files are edited, its store is made again."""
         return (type(self),)
 
     def description_sha(self, places: Places) -> str:
-        """Hash of a person's own description of the dataset; empty for the catalog's.
+        """Hash a person's own description of the dataset; the catalog's have none, so it is empty.
 
-        Where its table is not here now, as on another machine, only the beginning of the whole.
+        Where the description's table is not here now, as on another machine, the hash is only the
+        beginning of the whole one.
         """
         return ""
 
     def create_federated_splits(
         self, store: Store, num_clients: int | None, partition: str, seed: int
     ) -> tuple[Sequence[int], Sequence[str]] | None:
-        """Client and fold of each sample, where a person's own class decides them; else None."""
+        """Give each sample's client and fold, if a person's own class decides them; else None."""
         return None
 
     def info(self, raw: RawData) -> DatasetInfo:
-        """The description that goes into the store."""
+        """Make the description that goes into the store."""
         info = DatasetInfo(
             name=self.name,
             title=self.title,
@@ -127,18 +129,18 @@ class Dataset(ABC):
         return replace(info, **raw.info)
 
     def find_root(self, places: Places) -> Path | None:
-        """The raw folder."""
+        """Find the raw folder; None where there is none."""
         return places.find(*(self.folders or (self.name,)))
 
     def root(self, places: Places) -> Path:
-        """The raw folder; ``MedflError`` where there is none."""
+        """Find the raw folder; it is a ``MedflError`` where there is none."""
         root = self.find_root(places)
         if root is None:
             raise self.missing(places)
         return root
 
     def count(self, places: Places) -> tuple[Path | None, int]:
-        """Where the raw data lie, and how many images are there: counted, not read."""
+        """Say where the raw data lie, and count the images there without reading them."""
         root = self.find_root(places)
         return root, len(self.images_in(look_into(root))) if root else 0
 
@@ -149,13 +151,13 @@ class Dataset(ABC):
     def missing(
         self, places: Places, problem: str = "is not there", name: str = "", partial: bool = False
     ) -> MedflError:
-        """The error for data that are absent or incomplete: what, where, and how to get it.
+        """Make the error for data that are absent or incomplete: what, where, and how to get it.
 
         Args:
             places: where it was looked for.
             problem: what is wrong.
-            name: the file or folder to put there; the first of ``folders`` where empty.
-            partial: what is there could be taken by itself.
+            name: the file or folder to put there; where empty, the first of ``folders``.
+            partial: whether what is there could be taken by itself.
         """
         name = name or (self.folders or (self.name,))[0]
         looked = " or ".join(str(path) for path in places.candidates(name))

@@ -1,4 +1,4 @@
-"""Which sources a store comes from: the reader of its dataset, and what builds stores."""
+"""Hash the sources that a store comes from: its dataset's reader, and what builds stores."""
 
 from __future__ import annotations
 

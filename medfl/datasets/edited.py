@@ -15,8 +15,8 @@ from medfl.store import DATASET, PREPARATION
 def describes(path: Path, dataset: Dataset, places: Places) -> bool:
     """Whether the store at ``path`` was made by the description that its dataset has now.
 
-    Of the catalog's there is none to differ; and where the description's table is not here now,
-    as on another machine, the store stands if the rest is the same.
+    A dataset of the catalog has no description that could differ. Where the description's table is
+    not here now, as on another machine, the store stands if the rest is the same.
     """
     wanted = dataset.description_sha(places)
     try:
@@ -30,15 +30,15 @@ def describes(path: Path, dataset: Dataset, places: Places) -> bool:
 def stamp(path: Path, dataset: Dataset, places: Places, file: Path) -> Path | None:
     """Make ``file`` newer than the store at ``path`` if its description was edited, else older.
 
-    For Snakemake, which goes by time where it does not know how a store was made.
+    Snakemake goes by such times where it does not know how a store was made.
 
     Returns:
-        ``file``; None of the catalog's datasets, which no description makes.
+        ``file``; None for a dataset of the catalog, which no description makes.
     """
     if dataset.description_sha(places) == "":
         return None
     if (path / DATASET).exists() and not describes(path, dataset, places):
-        write_text(file, f"{time.time_ns()}\n")  # what equals an earlier one passes for old
+        write_text(file, f"{time.time_ns()}\n")  # the same content would pass for old
         return file
     if not file.exists():
         write_text(file, "0\n")

@@ -1,4 +1,4 @@
-"""Official folds: kept where they can be trusted, mended or dropped, loudly, where they cannot."""
+"""Keep official folds that can be trusted; mend or drop others, and say so loudly."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import replace
 
 from medfl.store import FOLDS, Sample
 
-MENDABLE = 0.1  # of all images; more in cut groups, and the folds are no split by group
+MENDABLE = 0.1  # share of images in cut groups above which folds are no split by group at all
 
 
 def settle_folds(samples: Sequence[Sample], whose: str) -> tuple[list[Sample], list[str]]:
-    """Make official folds whole: one for every sample, train and test there, no group cut.
+    """Make official folds whole: every sample has one, train and test are there, no group is cut.
 
-    Where few images (``MENDABLE``) are of groups in two folds, such a group goes to the test fold
-    as a whole (or to ``val``, if that is its other one): no test image is lost, and none is shown
-    in training. Otherwise, and where samples have no fold or a fold is empty, all folds are
-    emptied: the split then makes folds by group.
+    If few images (``MENDABLE``) belong to groups in two folds, such a group goes to the test fold
+    as a whole, or to ``val`` if that is its other one: no test image is lost, and none is shown in
+    training. Otherwise, and if samples have no fold or a fold is empty, all folds are emptied: the
+    split then makes folds by group.
 
     Args:
-        samples: with the published folds, or with empty ones.
+        samples: the samples with the published folds, or with empty ones.
         whose: what publishes the folds, for the warnings.
 
     Returns:

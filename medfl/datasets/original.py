@@ -1,4 +1,4 @@
-"""From a pseudonym in an output back to the files, for the person at the keyboard."""
+"""Lead from a pseudonym in an output back to the files, for the person at the keyboard."""
 
 from __future__ import annotations
 
@@ -22,16 +22,17 @@ _ROW = re.compile(r"([ps])\d*-([0-9a-f]{16})")
 def originals(
     dataset: str, name: str, data_root: str | None = None, work_root: str = "data"
 ) -> list[Path]:
-    """The files that outputs of a person's own dataset call ``name``.
+    """Find the files that outputs of a person's own dataset call ``name``.
 
     Args:
         dataset: its word, or the path of its description.
-        name: of a file or folder (``f-…``, or a path with such parts), of a sample (``s000012-…``)
-            or of a patient (``p000003-…``), whose number may be left out.
+        name: what outputs call a file or folder (``f-…``, or a path with such parts), a sample
+            (``s000012-…``) or a patient (``p000003-…``); the number may be left out.
         data_root: where raw data lies, as for ``prepare``.
         work_root: holds the key by which the names were made.
 
-    A dataset of the catalog, and a name that is not found, is a ``MedflError``.
+    Raises:
+        MedflError: the dataset is one of the catalog, or nothing has the name.
     """
     entry = parse_dataset(dataset).dataset
     places = Places(chosen_data_root(data_root), Path(work_root))
@@ -57,7 +58,7 @@ def originals(
 
 
 def _of_row(entry: Dataset, places: Places, kind: str, digits: str) -> list[Path]:
-    """The files of one sample, or of all samples of one patient."""
+    """Find the files of one sample, or of all samples of one patient."""
     raw = entry.read(places, entry.default_size)
 
     def is_meant(pseudonym: str) -> bool:

@@ -1,4 +1,4 @@
-"""`medfl datasets`: every dataset of the catalog, and what of it is on this disk."""
+"""`medfl datasets` lists every dataset, and what of it is on this disk."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from medfl.store import DATASET, IMAGES, PREPARATION
 
 @dataclass(frozen=True)
 class Prepared:
-    """A store of a dataset: its folder, its size on disk in bytes, and how many images it holds."""
+    """One store of a dataset: its folder, its size on disk in bytes, and how many images it has."""
 
     path: str
     bytes: int
@@ -30,7 +30,7 @@ class DatasetLine:
     Attributes:
         raw: ``absent``, ``partial``, ``complete``, ``generated`` (made when it is prepared), or
             ``unreadable`` for the reason in ``problem``.
-        raw_images: images counted in the raw folder (for an MedMNIST file: those it must hold).
+        raw_images: images counted in the raw folder; an MedMNIST file counts as all it must hold.
     """
 
     name: str
@@ -104,12 +104,12 @@ def _prepared(path: Path) -> Prepared:
 
 
 def as_json(entries: Sequence[DatasetLine]) -> str:
-    """The overview for programs."""
+    """Write the overview for programs."""
     return json.dumps([asdict(entry) for entry in entries], indent=2, ensure_ascii=False)
 
 
 def as_table(entries: Sequence[DatasetLine], places: Places) -> str:
-    """The overview for people: a line a dataset."""
+    """Write the overview for people: a line for each dataset."""
     header = ("name", "title", "task", "classes", "images", "sites", "on this disk", "licence")
     lines = [header, *(_line(entry) for entry in entries)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(header))]

@@ -1,4 +1,4 @@
-"""From a dataset's name to its store: made where it is missing or stale."""
+"""Lead from a dataset's name to its store, which is made where it is missing or stale."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PathLike = str | os.PathLike[str]
 
 
 def spec_of(dataset: str | CustomMedicalDataset, size: int | None = None) -> DatasetSpec:
-    """The dataset of a word, or of a class of one's own, which may be asked for at a size."""
+    """Find the dataset of a word, or of a class of one's own, at the size asked for."""
     if isinstance(dataset, str):
         return parse_dataset(dataset if size is None else f"{dataset}-{size}")
     entry = custom_entry(dataset)
@@ -39,9 +39,9 @@ def spec_of(dataset: str | CustomMedicalDataset, size: int | None = None) -> Dat
 
 
 def store_path(dataset: str, work_root: PathLike = "data") -> Path:
-    """Where the store of a dataset word lies: ``<work_root>/prepared/<word>``.
+    """Say where the store of a dataset word lies: ``<work_root>/prepared/<word>``.
 
-    A path to a store's folder (one that ``prepare`` made with ``output_dir``) is itself the place.
+    The path of a store's folder, which ``prepare`` made with ``output_dir``, is itself the place.
     """
     if _is_store_folder(dataset):
         return Path(dataset)
@@ -102,7 +102,7 @@ def prepare(
         raise MedflError(f"{path} is there and is no store: choose another --output-dir.")
     raw = spec.dataset.read(places, spec.size, allow_partial)
     info = spec.dataset.info(raw)
-    # Pixels of other code are not gone on with.
+    # The hash keeps an interrupted job from going on with pixels that other code made.
     strict = spec.dataset.complete and not allow_partial
     whole = raw.missing + len(raw.samples) if spec.dataset.complete else 0
     build_store(path, info, raw, f"{spec.word} {entry_sha(spec.dataset, places)}", strict, whole)

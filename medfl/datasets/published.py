@@ -1,4 +1,4 @@
-"""What reading a published folder shares: its table's rows matched with the images on disk."""
+"""What readers of published sets share: they match a table's rows with the images on disk."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from medfl.files.exclusions import Exclusion
 
 @dataclass(frozen=True)
 class Match:
-    """Rows with their images.
+    """Which rows have an image, and which images have a row.
 
     Attributes:
-        ids: those of the table whose image is there, in the table's order.
-        missing: how many of the table's are not.
+        ids: the table's ids whose image is there, in the table's order.
+        missing: how many of the table's ids have no image.
         excluded: images that the table does not list.
     """
 
@@ -38,8 +38,8 @@ def match(
     """Match a table's ids with image files.
 
     Raises:
-        MedflError: no image at all; or, unless ``allow_partial``, a row without image or an image
-            without row.
+        MedflError: there is no image at all; or, unless ``allow_partial``, a row has no image or an
+            image no row.
     """
     there = [name for name in ids if name in files]
     absent = len(ids) - len(there)
@@ -69,7 +69,7 @@ def match(
 
 
 def find_table(dataset: Dataset, places: Places, tree: RawFolder, *names: str) -> Path:
-    """The first table of these names; ``MedflError`` where none is there."""
+    """Find the first table of these names; it is a ``MedflError`` where none is there."""
     found = tree.find(*names)
     if found is None:
         raise dataset.missing(
@@ -79,7 +79,7 @@ def find_table(dataset: Dataset, places: Places, tree: RawFolder, *names: str) -
 
 
 def copies_note(copies: int) -> list[str]:
-    """The warning about images that lie there twice."""
+    """Warn about images that lie there twice."""
     return (
         [f"{copies:,} image files are equal copies of others: each counts once"] if copies else []
     )

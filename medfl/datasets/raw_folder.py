@@ -15,7 +15,7 @@ from medfl.imaging.kinds import kind_by_ending
 
 
 def plain(name: str) -> str:
-    """A name without case, spaces and marks: ``CT_NonCOVID`` and ``ct-noncovid`` are one."""
+    """Take case, spaces and marks out of a name: ``CT_NonCOVID`` and ``ct-noncovid`` are one."""
     return re.sub(r"[\W_]+", "", name.casefold())
 
 
@@ -34,7 +34,7 @@ class RawFolder:
     broken: Sequence[Path]
 
     def find(self, *names: str) -> Path | None:
-        """The shallowest file of the first name that is there, in any case of letters."""
+        """Find the shallowest file of the first name that is there, in any case of letters."""
         for name in names:
             for file in self.files:
                 if file.name.casefold() == name.casefold():
@@ -42,7 +42,7 @@ class RawFolder:
         return None
 
     def images(self, *folders: str) -> list[Path]:
-        """Files with the ending of an image; those below a folder of these names, if given."""
+        """List files with an image's ending; only those below a folder of these names, if given."""
         found = [file for file in self.files if kind_by_ending(file.name) == "image"]
         if folders:
             wanted = {plain(name) for name in folders}
@@ -50,11 +50,11 @@ class RawFolder:
         return found
 
     def folders(self, file: Path) -> tuple[str, ...]:
-        """Names of the folders between the root and a file, the outermost first."""
+        """List the names of the folders between the root and a file, the outermost first."""
         return file.relative_to(self.root).parts[:-1]
 
     def archives(self) -> list[Path]:
-        """Zip files."""
+        """List the zip files."""
         return [file for file in self.files if file.suffix.casefold() == ".zip"]
 
 
@@ -81,16 +81,16 @@ def _shallow_first(path: Path) -> tuple[int, tuple[str, ...]]:
 
 
 def one_each(files: Iterable[tuple[str, Path]]) -> tuple[dict[str, Path], int]:
-    """Files by id. Redistributions hold some twice: equal copies count once.
+    """Find one file for each id: redistributions hold some twice, and equal copies count once.
 
     Args:
-        files: ids and their files, the preferred ones first.
+        files: pairs of an id and a file, the preferred ones first.
 
     Returns:
         The files by id, and how many equal copies were passed over.
 
     Raises:
-        MedflError: two files of one id that differ.
+        MedflError: two files of one id differ.
     """
     found: dict[str, Path] = {}
     copies = 0

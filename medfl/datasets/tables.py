@@ -1,4 +1,4 @@
-"""CSV tables as people have them: with a BOM, with semicolons or tabs, with odd column names."""
+"""Read tables as people have them: with a BOM, with semicolons or tabs, with odd columns."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Row:
         return self.cells[column]
 
     def get(self, column: str, default: str = "") -> str:
-        """The cell of a column that may not be there."""
+        """Give the cell of a column that need not be there."""
         return self.cells.get(column, default)
 
 
@@ -52,7 +52,7 @@ class Table:
         return len(self.rows)
 
     def by_id(self, column: str) -> dict[str, Row]:
-        """Rows by the value of a column; an empty or repeated value is a ``MedflError``."""
+        """Sort rows by the value of a column; an empty or repeated value is a ``MedflError``."""
         found: dict[str, Row] = {}
         for row in self.rows:
             name = row[column]
@@ -71,15 +71,15 @@ def read_table(path: Path, required: Iterable[str] = (), optional: Iterable[str]
     """Read a delimited table; the delimiter is the one of , ; tab | that parts the header best.
 
     Args:
-        path: the file, UTF-8 with or without a byte order mark, UTF-16 with one, or Windows-1252;
-            of an Excel workbook (.xlsx) the first sheet is read.
+        path: the file, in UTF-8 with or without a byte order mark, in UTF-16 with one, or in
+            Windows-1252. If it is an Excel workbook (.xlsx), its first sheet is read.
         required: columns that must be there; letters' case and surrounding spaces do not matter,
             and rows name them as they are spelt here.
-        optional: the same for columns that need not be there.
+        optional: columns that need not be there; rows name them so, too.
 
     Raises:
-        MedflError: no such file, no text, a missing column, a column that stands twice, or a line
-            with more cells than the header.
+        MedflError: the file is not there or no text, a column is missing or stands there twice, or
+            a line has more cells than the header.
     """
     lines = _text(path)
     first = next((line for line in lines.splitlines() if line.strip()), "")

@@ -1,4 +1,4 @@
-"""Brain Tumor MRI: slices of four classes in Training and Testing folders, full of duplicates.
+"""Brain Tumor MRI: slices of four classes in Training and Testing folders, with many duplicates.
 
 Sources: Bhuvaji et al., Brain Tumor Classification (MRI), Kaggle (2020), 3,264 images; a larger
 set of the same layout by Nickparvar, Kaggle (2021), holds 7,023.
@@ -47,7 +47,7 @@ class BrainTumor(Dataset):
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Find the images and which show one picture, decode to (1, size, size).
 
-        The sets name no patients: images that show one picture are the group. Slices are of many
+        The sets name no patients: images that show one picture are a group. Slices have many
         shapes: the whole is kept, with margins.
         """
         tree = look_into(self.root(places))
@@ -100,7 +100,7 @@ class BrainTumor(Dataset):
         )
 
     def images_in(self, tree: RawFolder) -> list[Path]:
-        """Images in folders of classes."""
+        """List the images in folders of classes."""
         return [file for file in tree.images() if _place(tree, file)[1]]
 
     def _check_complete(
@@ -111,7 +111,7 @@ class BrainTumor(Dataset):
         odd: list[Path],
         allow_partial: bool,
     ) -> None:
-        """All classes, both folds and no fewer images than the smallest published copy has."""
+        """Refuse a copy that lacks a class, a fold, or images of the smallest published copy."""
         if allow_partial:
             return
         where = f"is incomplete in {tree.root}"
@@ -136,7 +136,7 @@ class BrainTumor(Dataset):
 
 
 def _place(tree: RawFolder, file: Path) -> tuple[str, str]:
-    """The fold and the class that an image's folders say, empty where they say none."""
+    """Read the fold and the class from an image's folders; empty where they say none."""
     fold = label = ""
     for name in map(plain, tree.folders(file)):
         fold = FOLD_WORDS.get(name, fold)
@@ -152,7 +152,7 @@ def _what_lies_there(tree: RawFolder) -> str:
 
 
 def _about(samples: list[Sample], repeated: Duplicates) -> list[str]:
-    """What repeats: within folds, between them, and under two labels."""
+    """Warn about what repeats: within folds, between them, and under two labels."""
     if not repeated.exact + repeated.near:
         return []
     folds, labels = defaultdict(set), defaultdict(set)

@@ -21,7 +21,7 @@ from medfl.store import Sample
 from medfl.store.raw import RawData
 
 TABLES = ("Data_Entry_2017_v2020.csv", "Data_Entry_2017.csv")
-SAMPLE_TABLE = "sample_labels.csv"  # of a random part that NIH also gave out
+SAMPLE_TABLE = "sample_labels.csv"  # the table of a random part that NIH also gave out
 LISTS = {
     "train": ("train_val_list.txt", "train_val_list_NIH.txt"),
     "test": ("test_list.txt", "test_list_NIH.txt"),
@@ -77,7 +77,7 @@ class ChestXray14(Dataset):
         )
 
     def images_in(self, tree: RawFolder) -> list[Path]:
-        """Images named as NIH names them: patient, underscore, follow-up."""
+        """List images named as NIH names them: patient, underscore, follow-up."""
         return [file for file in tree.images() if file.stem.replace("_", "", 1).isdecimal()]
 
     def _sample(
@@ -105,13 +105,13 @@ class ChestXray14(Dataset):
 
 
 def _years(age: str) -> str:
-    """``058Y`` of older tables is 58; what is no number of years stays as it is."""
+    """Read the ``058Y`` of older tables as 58; what is no number of years stays as it is."""
     digits = age.upper().removesuffix("Y")
     return str(int(digits)) if digits.isdecimal() else age
 
 
 def _folds(tree: RawFolder) -> tuple[dict[str, str], str]:
-    """The fold of each listed image, and a hash over the lists."""
+    """Read the fold of each listed image; also gives a hash over the lists."""
     folds: dict[str, str] = {}
     digest = ""
     paths = {fold: tree.find(*names) for fold, names in LISTS.items()}

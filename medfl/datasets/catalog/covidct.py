@@ -61,7 +61,7 @@ class CovidCt(Dataset):
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Read tables and lists, match them with the images, decode to (1, size, size).
 
-        Slices are of many shapes: the whole is kept, with margins.
+        Slices have many shapes: the whole is kept, with margins.
         """
         tree = look_into(self.root(places))
         samples: list[Sample] = []
@@ -112,11 +112,11 @@ class CovidCt(Dataset):
         )
 
     def images_in(self, tree: RawFolder) -> list[Path]:
-        """Images below the two classes' folders."""
+        """List the images below the two classes' folders."""
         return tree.images(*(part.folder for part in PARTS))
 
     def count(self, places: Places) -> tuple[Path | None, int]:
-        """Images in folders, or in the zip files instead."""
+        """Count the images in folders, or in the zip files instead."""
         root = self.find_root(places)
         if root is None:
             return None, 0
@@ -127,7 +127,7 @@ class CovidCt(Dataset):
         return root, number
 
     def _files(self, part: _Part, places: Places) -> list[Path]:
-        """Images of a class; unpacked below the work root where there is only the zip file."""
+        """List a class's images; a zip file without a folder is unpacked below the work root."""
         tree = look_into(self.root(places))
         files = tree.images(part.folder)
         archive = tree.find(f"{part.folder}.zip")
@@ -157,12 +157,12 @@ class CovidCt(Dataset):
 
 
 def _key(name: str) -> str:
-    """A file's name as tables, lists and folders agree on it: they write ``%`` or ``_`` for it."""
+    """Spell a file's name in one way; tables, lists and folders write ``%`` or ``_`` in it."""
     return name.strip().replace("%", "_")
 
 
 def _as_listed(files: Mapping[str, Path], ids: list[str]) -> dict[str, Path]:
-    """Files by the table's spelling, where case or suffix differ (a copy converted to PNG)."""
+    """Call files as the table does, where case or suffix differ (a copy converted to PNG)."""
     stems: dict[str, list[str]] = {}
     for name in ids:
         stems.setdefault(Path(name).stem.casefold(), []).append(name)
@@ -175,7 +175,7 @@ def _as_listed(files: Mapping[str, Path], ids: list[str]) -> dict[str, Path]:
 
 
 def _folds(tree: RawFolder, part: _Part) -> tuple[dict[str, str], str]:
-    """The published fold of each listed image, and a hash over the lists."""
+    """Read the published fold of each listed image; also gives a hash over the lists."""
     folds: dict[str, str] = {}
     digest = ""
     for fold in ("train", "val", "test"):
@@ -191,7 +191,7 @@ def _folds(tree: RawFolder, part: _Part) -> tuple[dict[str, str], str]:
 
 
 def _figure(name: str) -> str:
-    """The paper (``…-p<page>-<figure>``) or series (``12_0``) that an image was cut from."""
+    """Name the paper (``…-p<page>-<figure>``) or series (``12_0``) that an image is cut from."""
     stem = Path(name).stem
     paper = re.match(r"(.+)-p\d+-", stem)
     return paper[1] if paper else re.sub(r"_\d+$", "", stem)

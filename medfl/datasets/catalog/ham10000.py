@@ -51,7 +51,7 @@ class Ham10000(Dataset):
         )
 
     def images_in(self, tree: RawFolder) -> list[Path]:
-        """Images of the two parts; where there are no such folders, all that are named as theirs.
+        """List the images of the two parts; without such folders, all that are named as theirs.
 
         Copies may hold segmentations or the challenge's test images in other folders.
         """

@@ -87,7 +87,7 @@ class Isic2019(Dataset):
         )
 
     def images_in(self, tree: RawFolder) -> list[Path]:
-        """Images of the training folder; where there is none, all but the test set's."""
+        """List the images of the training folder; where there is none, all but the test set's."""
         return tree.images(FOLDER) or [
             file
             for file in tree.images()
@@ -96,7 +96,7 @@ class Isic2019(Dataset):
         ]
 
     def _labels(self, path: Path) -> tuple[dict[str, str], tuple[str, ...]]:
-        """The class of each image from the one-hot columns; UNK is a class only if it occurs."""
+        """Read each image's class from the one-hot columns; UNK is a class only if it occurs."""
         labels = {}
         for name, row in read_table(path, ("image", *self.classes), (UNK,)).by_id("image").items():
             marked = []

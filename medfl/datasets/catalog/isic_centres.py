@@ -33,15 +33,21 @@ UNKNOWN, HAM = "unknown", "HAM"
 
 @dataclass(frozen=True)
 class Origins:
-    """What is known of the images' centres: FLamby's table, HAM10000's, and their hashes."""
+    """What two tables say about the images' centres: FLamby's and HAM10000's.
 
-    numbers: Mapping[str, tuple[str, str]]  # image -> centre, FLamby's fold
-    ham: Mapping[str, str]  # image -> source in HAM10000
+    Attributes:
+        numbers: centre and FLamby's fold by image.
+        ham: source in HAM10000 by image.
+        digest: hash of the tables.
+    """
+
+    numbers: Mapping[str, tuple[str, str]]
+    ham: Mapping[str, str]
     digest: str
 
 
 def centre_of(name: str, lesion: str, ham: Mapping[str, str]) -> str:
-    """The centre by FLamby's rule; ``HAM`` where HAM10000's metadata are not there."""
+    """Find the centre by FLamby's rule; ``HAM`` where HAM10000's metadata are not there."""
     if not lesion:
         return UNKNOWN
     if lesion.startswith("HAM_"):

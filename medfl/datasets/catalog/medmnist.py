@@ -59,7 +59,7 @@ class MedMnist(Dataset):
         return RawData(samples, range(len(images)), images.__getitem__, sha256_file(path))
 
     def count(self, places: Places) -> tuple[Path | None, int]:
-        """The file of the default size, or of another: it holds all images."""
+        """Look for the file of the default size, or of another: each holds all images."""
         for size in (self.default_size, *(self.sizes or ())):
             file = self._file(size)
             path = places.find(f"medmnist/{file}") or places.find(file)
@@ -79,7 +79,7 @@ class MedMnist(Dataset):
         return self.volumes or image.ndim == 2
 
     def _shapes(self, size: int) -> list[tuple[int, ...]]:
-        """The shapes that one image or volume may have."""
+        """List the shapes that one image or volume may have."""
         if self.volumes:
             return [(size, size, size)]
         return [(size, size), (size, size, 3)]

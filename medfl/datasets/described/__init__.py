@@ -1,5 +1,6 @@
-"""A person's own data: described by a YAML file, or by a class with one method.
+"""A person's own data, which a YAML file describes, or a class with one method reads.
 
-``schema.py`` is what the YAML may say, ``find.py`` where such files lie, ``files.py`` and
-``join.py`` bring files and table together, ``custom.py`` is the class.
+``schema.py`` and ``sections.py`` hold what the YAML may say, ``find.py`` finds such files,
+``files.py``, ``table.py`` and ``join.py`` bring files and table together, ``custom.py`` holds the
+class.
 """

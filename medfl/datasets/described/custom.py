@@ -1,4 +1,4 @@
-"""One's own reader: a class with one method, for data that no description fits.
+"""A reader of one's own: a class with one method, for data that no description fits.
 
 Example:
     >>> class Lungs(CustomMedicalDataset):
@@ -42,13 +42,13 @@ class CustomSample:
     Attributes:
         image: a file (image, DICOM, NIfTI, npz), an array ((H, W), (H, W, 3), (3, H, W) or a
             volume (D, H, W)), or a function without arguments that returns such an array, for data
-            that do not fit into memory. Of multi-modal samples, several by modality's name.
-        label: the class; several, or none, of a multilabel dataset.
-        patient: whose image it is; one patient is never divided between folds. Never written out.
-        site: hospital or scanner, written out as it is.
-        id: what makes the sample known; its number where left out. Never written out.
+            that do not fit into memory. A multi-modal sample has several, by modality's name.
+        label: the class; a sample of a multilabel dataset has several, or none.
+        patient: whose image it is. A patient is never divided between folds, and never written out.
+        site: hospital or scanner, which is written out as it is.
+        id: what makes the sample known; its number where left out. It is never written out.
         fold: train, val or test, if the dataset has such folds of its own.
-        attributes: what to keep beside it, written out as it is.
+        attributes: what to keep beside it, which is written out as it is.
     """
 
     image: Image | Mapping[str, Image]
@@ -65,9 +65,9 @@ class CustomMedicalDataset(ABC):
 
     Attributes:
         name: what it is called in commands, folders and tables; from the class's name if empty.
-        title: to print.
-        classes: class names in order; all that occur, sorted, if empty.
-        task: one class an image, or any number.
+        title: what reports call it.
+        classes: class names in order; if empty, all that occur, sorted.
+        task: whether an image has one class, or any number.
         modality: the preset by which pixels are made: ct, mri, xray, ultrasound …
         preprocess: changes to that preset; None where ``load_data`` gives finished arrays
             (C, size, size), uint8 or int16.
@@ -95,7 +95,7 @@ class CustomMedicalDataset(ABC):
     def create_federated_splits(
         self, store: Store, num_clients: int | None, partition: str, seed: int
     ) -> tuple[Sequence[int], Sequence[str]] | None:
-        """One's own split, if the class has one.
+        """Split the samples in one's own way, if the class has one.
 
         Args:
             store: the prepared samples, in the order of ``load_data``.
@@ -110,7 +110,7 @@ class CustomMedicalDataset(ABC):
         return None
 
     def fingerprint(self) -> str:
-        """Hash of the class's source files and plain settings: an edit makes the store again."""
+        """Hash the class's source files and plain settings: an edit makes the store again."""
         plain = (str, int, float, bool, tuple, list, dict, Path)
         settings = [(k, v) for k, v in vars(self).items() if isinstance(v, plain)]
         settings = sorted(pair for pair in settings if pair[0] != "data_root")
@@ -121,7 +121,7 @@ class CustomMedicalDataset(ABC):
 
 
 def class_name(dataset: CustomMedicalDataset) -> str:
-    """``MyHospital`` becomes ``my-hospital``, if the class does not say its name."""
+    """Name a dataset; a class ``MyHospital`` that says no name is ``my-hospital``."""
     if dataset.name:
         return dataset.name
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", type(dataset).__name__).lower()

@@ -1,4 +1,4 @@
-"""A ``CustomMedicalDataset`` as an entry beside the catalog's."""
+"""Make of a ``CustomMedicalDataset`` an entry beside the catalog's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from medfl.store.raw import RawData
 
 @dataclass(frozen=True, kw_only=True)
 class CustomEntry(Dataset):
-    """What a class of one's own reads.
+    """A dataset that a class of one's own reads.
 
     Attributes:
         custom: the dataset.
@@ -103,13 +103,13 @@ class CustomEntry(Dataset):
         )
 
     def description_sha(self, places: Places) -> str:
-        """Hash of the class's sources, and of the description that names it."""
+        """Hash the class's sources, and the description that names it."""
         return self.description
 
     def create_federated_splits(
         self, store: Any, num_clients: int | None, partition: str, seed: int
     ) -> Any:
-        """The class's own split, or None."""
+        """Let the class split in its own way; None where it has none."""
         with told(f"{type(self.custom).__name__}.create_federated_splits failed"):
             return self.custom.create_federated_splits(store, num_clients, partition, seed)
 
@@ -144,7 +144,7 @@ class CustomEntry(Dataset):
 
 
 def _modalities(given: list[CustomSample], name: str) -> tuple[str, ...]:
-    """The names of a sample's images, which must be the same of all."""
+    """Give the names of a sample's images, which must be the same for all samples."""
     kinds = Counter(tuple(one.image) if isinstance(one.image, Mapping) else ("",) for one in given)
     if len({tuple(sorted(kind)) for kind in kinds}) > 1:
         both = " and ".join(str(list(kind)) for kind in list(kinds)[:2])
@@ -166,7 +166,7 @@ def custom_entry(
     data: Description | None = None,
     description: str = "",
 ) -> CustomEntry:
-    """The entry of a class; what a description says beside it goes before what the class says."""
+    """Make the entry of a class; a description that names it goes before what the class says."""
     kind = type(custom).__name__
     name = name or class_name(custom)
     try:

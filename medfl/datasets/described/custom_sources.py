@@ -15,7 +15,7 @@ from medfl.registry import told
 
 @dataclass(frozen=True)
 class ArraySource:
-    """An array as a source: its ``repr`` says what is in it."""
+    """An array as a source, whose ``repr`` says what is in it."""
 
     values: np.ndarray
     digest: str
@@ -26,7 +26,7 @@ class ArraySource:
 
 @dataclass(frozen=True)
 class CallSource:
-    """A function of a person's own that gives an array, when it is wanted."""
+    """A function of a person's own, which gives an array when it is wanted."""
 
     function: Callable[[], np.ndarray]
     number: int
@@ -44,7 +44,7 @@ class Open:
     size: int
 
     def __call__(self, source: Any) -> np.ndarray:
-        """As ``Reader``."""
+        """Decode a source as ``Reader`` does."""
         parts = [_open(part) for part in (source if isinstance(source, tuple) else (source,))]
         if self.reader is not None:
             return self.reader(tuple(parts) if isinstance(source, tuple) else parts[0])

@@ -1,4 +1,4 @@
-"""A dataset of one's own as an entry beside the catalog's."""
+"""Make of a described dataset an entry beside the catalog's."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from medfl.store.raw import RawData
 
 @dataclass(frozen=True, kw_only=True)
 class DescribedDataset(Dataset):
-    """Files of one's own, as a YAML file describes them.
+    """A dataset whose files a YAML file describes.
 
     Attributes:
         data: the description.
@@ -46,7 +46,7 @@ class DescribedDataset(Dataset):
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Find the files, join them with the table, and say how they are decoded.
 
-        What cannot be used is left out and listed, whether or not ``allow_partial``.
+        What cannot be used is left out and listed, whatever ``allow_partial`` says.
         """
         folder, table_path = self._places(places)
         table = read_described_table(self.data, table_path) if table_path is not None else None
@@ -98,7 +98,7 @@ class DescribedDataset(Dataset):
         return self._raw(kept, facts, left, reader, pseudonyms, named, size, described)
 
     def description_sha(self, places: Places) -> str:
-        """Hash of the description, then of its table: an edit of either makes the store again."""
+        """Hash the description, then its table: an edit of either makes the store again."""
         try:
             table = self._places(places)[1]
         except MedflError:  # the folder or the table is not there
@@ -182,7 +182,7 @@ class DescribedDataset(Dataset):
             for ident, one, group, code in zip(ids, facts, groups, codes, strict=True)
         ]
         read = [[found.source(file) for file in item.files] for item in items]
-        # A lone file stands for itself; slices, and several modalities, are tuples.
+        # A lone file stands for itself; slices and several modalities are tuples.
         sources = [
             parts[0] if len(parts) == 1 and isinstance(parts[0], Path) else tuple(parts)
             for parts in read
@@ -215,13 +215,13 @@ class DescribedDataset(Dataset):
 
 
 def _why(left: list[Exclusion]) -> str:
-    """The commonest reasons for which samples were left out."""
+    """Say the commonest reasons for which samples were left out."""
     reasons = Counter(one.reason for one in left).most_common(3)
     return "; ".join(f"{number:,}: {reason}" for reason, number in reasons)
 
 
 def _sizes(found: Found, items: list[Item]) -> Iterator[tuple[int, str]]:
-    """Of images and volumes of DICOM, whose headers were read: rows and what they measure."""
+    """Give row and size of each image and volume of DICOM, whose headers were read already."""
     for row, item in enumerate(items):
         name = item.files[0]
         header = found.header(name)

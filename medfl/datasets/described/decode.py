@@ -1,4 +1,4 @@
-"""From one file or array to what the store holds, by its kind."""
+"""Decode a file or array of any kind to what the store holds."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reader:
-    """What decodes a source: a path or array; or a tuple of them, or of tuples of slices.
+    """Decodes a source: a path, an array, or a tuple of such or of tuples of slices.
 
     Attributes:
-        settings: for each modality in turn.
+        settings: how pixels are made, for each modality in turn.
         size: side of the result.
         stacks: volumes by their files, where the slices were sorted already.
-        frame: which one of a DICOM file of several.
+        frame: which one to take from a DICOM file of several.
     """
 
     settings: tuple[Preprocess, ...]
@@ -40,7 +40,7 @@ class Reader:
     frame: Frame = "only"
 
     def __call__(self, source: Any) -> np.ndarray:
-        """(C, size, size) or (C, size, size, size); the modalities' channels one after another."""
+        """Decode to (C, size, size), or (C, size, size, size): one modality after another."""
         parts = source if isinstance(source, tuple) else (source,)
         stored = [
             to_store(read_any(part, self.stacks, self.frame), settings, self.size)
@@ -58,7 +58,7 @@ def read_any(
     stacks: Mapping[tuple[Path, ...], Stack] | None = None,
     frame: Frame = "only",
 ) -> Pixels:
-    """A file of any kind, the slices of a volume, or an array, at its full resolution."""
+    """Read a file of any kind, a volume's slices, or an array, at its full resolution."""
     if isinstance(source, tuple):
         if stacks and source in stacks:
             return _heard(read_stack(stacks[source]))
@@ -76,13 +76,13 @@ def read_any(
 
 
 def _heard(volume: Volume) -> Pixels:
-    """The volume's pixels; what was noticed of it is for ``prepare.json``."""
+    """Give the volume's pixels; what was noticed about it goes into ``prepare.json``."""
     remark(volume.notes)
     return volume.pixels
 
 
 def read_array(path: Path) -> Pixels:
-    """A ``.npy`` file, or the only array of a ``.npz`` file (or the one called ``image``)."""
+    """Read a ``.npy`` file, or the array of a ``.npz`` file that is alone or called ``image``."""
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
@@ -108,7 +108,7 @@ def read_array(path: Path) -> Pixels:
 
 
 def array_pixels(values: np.ndarray, name: str) -> Pixels:
-    """(H, W), (1, H, W), (H, W, 1) grey; (3, H, W), (H, W, 3) colour; (D, H, W) a volume."""
+    """Take (H, W), (1, H, W), (H, W, 1) as grey, (3, H, W), (H, W, 3) as colour, else a volume."""
     if values.dtype == bool or values.dtype.kind not in "uif" or not values.size:
         raise MedflError(f"{name} holds {values.dtype} of shape {values.shape}, no image.")
     if values.ndim == 4 and values.shape[0] == 1:
@@ -135,7 +135,7 @@ def array_pixels(values: np.ndarray, name: str) -> Pixels:
 
 
 def channel_names(settings: Sequence[Preprocess], modalities: Sequence[str]) -> tuple[str, ...]:
-    """``t1``, ``lung`` or ``ct/lung``; empty where one image has no named channels."""
+    """Name channels ``t1``, ``lung`` or ``ct/lung``; an image of unnamed channels has no names."""
     if len(settings) == 1 and len(settings[0].windows) != settings[0].channel_count:
         return ()
     names = []

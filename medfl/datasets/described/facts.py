@@ -1,4 +1,4 @@
-"""What is known of each sample: labels, patient, site, fold, attributes, wherever they stand."""
+"""Collect what is known about each sample: labels, patient, site, fold, attributes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ALWAYS = (*PERSON, *DICOM_SITES, "PatientIdentityRemoved", "ImagePositionPatient
 
 @dataclass(frozen=True)
 class Facts:
-    """Of one sample, in the words of its source: not yet fit for any output."""
+    """What is known about one sample, in the words of its source: not yet fit for any output."""
 
     labels: tuple[str, ...]
     patient: str
@@ -73,7 +73,7 @@ class FactReader:
             refuse_personal(name, f"{where}: columns.attributes")
 
     def classes(self, labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-        """The classes in order; ``MedflError`` where they look like patients."""
+        """Give the classes in order; it is a ``MedflError`` if they look like patients."""
         columns = self.label_columns if len(self.label_columns) > 1 else []
         found = {name for names in labels for name in names}
         stated = self.data.labels.classes
@@ -95,7 +95,7 @@ class FactReader:
         return [column] if column else []
 
     def of(self, item: Item) -> Facts:
-        """The facts of one sample; ``LeftOut`` where it lacks one that it needs."""
+        """Read the facts of one sample; ``LeftOut`` where it lacks one that it needs."""
         header = self.found.header(item.files[0])
         cells = item.row.cells if item.row else {}
         patient = self._origin("patient", item, header)
@@ -115,10 +115,10 @@ class FactReader:
         )
 
     def check_people(self, items: Sequence[Item], facts: Sequence[Facts]) -> None:
-        """Refuse labels and sites that name the one patient who has them, as folders may.
+        """Refuse labels and sites that name the only patient who has them, as folders may.
 
         A word that several patients share names none of them. Words of DICOM attributes are not
-        looked at here: an institution may well be called as a patient is.
+        looked at here: an institution and a patient may well have one name.
         """
         words: dict[str, list[tuple[str, ...]]] = {}
         if self.label_source != "dicom":
@@ -145,7 +145,7 @@ class FactReader:
                 )
 
     def patients_of_table(self) -> set[str]:
-        """Everyone whom the table names, those without a file too."""
+        """List everyone whom the table names, also those without a file."""
         column = self._column("patient")
         columns = {column} if column else set()
         if self.data.columns.key is not None:
@@ -154,7 +154,7 @@ class FactReader:
         return {row[name] for row in rows for name in columns} - {""}
 
     def _column(self, key: str) -> str:
-        """The table's column of a fact: the stated one, or the standard one if it is there."""
+        """Find the table's column of a fact: the stated one, or the standard one if it is there."""
         if self.table is None:
             return ""
         stated = getattr(self.data.columns, key)
@@ -207,7 +207,7 @@ class FactReader:
             if name in cells:
                 found[name] = cells[name]
                 continue
-            # Not a column, so a keyword: `table` checked.
+            # What is no column is a keyword, as reading the table has checked.
             found[name] = self._attribute(header, name)
             if header is not None and _names_patient(found[name], header):
                 raise LeftOut(f"has a name or number of its patient in {name}")

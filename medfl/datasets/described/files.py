@@ -1,4 +1,4 @@
-"""The files below a folder, and what each of them is: DICOM by content, others by their ending."""
+"""List the files below a folder, with what each of them is and the headers of DICOM files."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ RELABELLED = f"{COPY}, which has another label"
 
 @dataclass(frozen=True)
 class Found:
-    """Files below a folder, by their path from it, with ``/``, sorted.
+    """The files below a folder, by their path from it, with ``/``, sorted.
 
     Attributes:
         folder: where they lie.
-        files: data, one a name; a volume of many slices has one name too.
+        files: names of images; a volume of many slices has one name.
         left: what is no data, by its path, with the reason.
         headers: what is kept of the header of each DICOM image, by its path.
-        copies: DICOM images that another one is, too, and that one.
-        stacks: the volumes that were put together of slices, by name.
-        identifiers: of all people whom a header names.
+        copies: DICOM images that are copies, and of which one.
+        stacks: the volumes that were put together from slices, by name.
+        identifiers: what names the people in all headers.
         warnings: what a user should know of the DICOM images.
         scan: what looking took, for ``prepare.json``.
     """
@@ -51,17 +51,17 @@ class Found:
     scan: Mapping[str, Any] = field(default_factory=dict)
 
     def header(self, name: str) -> FileHeader | None:
-        """The header of a DICOM file, of a volume's first one; None for other files."""
+        """Give the header of a DICOM file, or of a volume's first one; None for other files."""
         if name in self.stacks:
             name = self.relative(self.stacks[name].files[0])
         return self.headers.get(name)
 
     def source(self, name: str) -> Path | tuple[Path, ...]:
-        """A file, or the files of a volume."""
+        """Give a file's path, or the paths of a volume's files."""
         return self.stacks[name].files if name in self.stacks else self.folder / name
 
     def relative(self, path: Path) -> str:
-        """A file by its path below the folder."""
+        """Name a file by its path below the folder."""
         return path.relative_to(self.folder).as_posix()
 
 
@@ -82,7 +82,7 @@ def list_files(
         also: what else to compute of each header.
 
     Raises:
-        MedflError: where there is no such folder, or nothing to read in it.
+        MedflError: there is no such folder, or nothing to read in it.
     """
     wanted = form.removesuffix("-series") if form != "auto" else None
     chosen = _pattern(pattern) if pattern else None
@@ -131,13 +131,13 @@ def list_files(
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
-    """``*`` and ``?`` stay within a folder, ``**/`` stands for any number of folders."""
+    """Read a pattern: ``*`` and ``?`` stay within a folder, ``**/`` is any number of folders."""
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", glob.removeprefix("./"))
     known = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return re.compile("".join(known.get(part) or re.escape(part) for part in parts))
 
 
 def id_pattern(files: str) -> re.Pattern[str]:
-    """Of a modality: ``{id}/t1.nii.gz`` as an expression whose group is the sample's name."""
+    """Read a modality's ``{id}/t1.nii.gz`` as an expression whose group is the sample's name."""
     before, after = files.removeprefix("./").split("{id}")
     return re.compile(f"{_pattern(before).pattern}([^/]+){_pattern(after).pattern}")

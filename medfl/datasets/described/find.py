@@ -1,4 +1,4 @@
-"""Where descriptions of datasets lie, what they are called, and what entry each becomes."""
+"""Find the descriptions of datasets by name, and make an entry of each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def is_path(word: str) -> bool:
 
 
 def descriptions() -> dict[str, list[Path]]:
-    """The files in ``params/datasets`` and in what ``MEDFL_DATASETS`` lists, by dataset name."""
+    """List the files in ``params/datasets`` and ``MEDFL_DATASETS``, by dataset name."""
     places = [FOLDER, *map(Path, filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)))]
     found: dict[str, list[Path]] = {}
     seen = set()
@@ -45,7 +45,7 @@ def descriptions() -> dict[str, list[Path]]:
 
 
 def name_of(path: Path) -> str:
-    """The name that a description gives, or its file has. What is wrong with it is said later."""
+    """Give the name that a description states, or its file has; what is wrong is said later."""
     try:
         content = read_yaml(path)
     except MedflError:
@@ -58,7 +58,7 @@ def name_of(path: Path) -> str:
 
 
 def find(name: str, taken: Collection[str], get: Callable[[str], Dataset]) -> Dataset | None:
-    """The described dataset of a name, or None; the rest is as for ``read_description``."""
+    """Find the described dataset of a name; None where there is none. See ``read_description``."""
     paths = descriptions().get(name, [])
     if len(paths) > 1:
         both = " and ".join(map(str, paths[:2]))
@@ -100,7 +100,7 @@ def _entry(
     taken: Collection[str],
     get: Callable[[str], Dataset],
 ) -> Dataset:
-    """The dataset of a checked description."""
+    """Make the dataset of a checked description."""
     if data.kind:
         custom = load_custom(data.kind, data.options, str(path))
         return custom_entry(custom, name, data, sha256_file(path))
@@ -124,6 +124,6 @@ def _entry(
         "default_size": data.size,
         "complete": False,
     }
-    for modality in data.modalities or [""]:  # a mistake is said before anything is read
+    for modality in data.modalities or [""]:  # mistakes are said before anything is read
         settings_of(data, modality, data.modality or "none", path)
     return DescribedDataset(**common, data=data, path=path)

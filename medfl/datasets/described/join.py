@@ -1,4 +1,4 @@
-"""Files and table brought together: which files are a sample, and which row tells about it."""
+"""Bring files and table together: which files are a sample, and which row tells about it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NO_MODALITY = "lacks the image of modality `{}`"
 
 @dataclass(frozen=True)
 class Item:
-    """A sample to be.
+    """What becomes a sample.
 
     Attributes:
         key: what it is called and sorted by: its first file's path below the folder, or its id.
@@ -35,10 +35,10 @@ class Item:
 def gather(
     data: Description, found: Found, table: Table | None
 ) -> tuple[list[Item], list[Exclusion]]:
-    """Samples in the order of their keys, and what is left out.
+    """Make samples, in the order of their keys, and list what is left out.
 
     Raises:
-        MedflError: where a row fits several files, a file several rows, or nothing fits.
+        MedflError: a row fits several files, a file several rows, or nothing fits.
     """
     if any(modality.files for modality in data.modalities.values()):
         items, left = _by_pattern(data, found, table)
@@ -54,11 +54,11 @@ def gather(
 def copies_of(
     items: Sequence[Item], labels: Sequence[tuple[str, ...]], found: Found
 ) -> dict[int, Exclusion]:
-    """The samples all of whose files are copies of an earlier sample's, by row, with the reason.
+    """Find samples all of whose files are copies of an earlier sample's: by row, why left out.
 
     Args:
         items: N samples.
-        labels: of each of them.
+        labels: their labels.
         found: which files are copies.
     """
     first: dict[tuple[str, ...], int] = {}
@@ -109,7 +109,7 @@ def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], 
 def _by_pattern(
     data: Description, found: Found, table: Table | None
 ) -> tuple[list[Item], list[Exclusion]]:
-    """Multi-modal: files whose paths differ in the modality's part only."""
+    """Make multi-modal samples of files whose paths differ in the modality's part only."""
     patterns = {name: id_pattern(part.files) for name, part in data.modalities.items()}
     samples: dict[str, dict[str, str]] = {}
     fits = set()
@@ -155,7 +155,7 @@ def _by_pattern(
 def _by_attribute(
     keyword: str, column: str, found: Found, table: Table
 ) -> tuple[list[Item], list[Exclusion]]:
-    """A table that knows files by a DICOM attribute; one row may tell of many files."""
+    """Join by a DICOM attribute that a column of the table holds; a row may tell of many files."""
     rows = rows_by_id(table, column)
     items: list[Item] = []
     left: list[Exclusion] = []
@@ -202,7 +202,7 @@ def _is_listed(cell: str, out: dict[str, list[str]], found: Found) -> bool:
 
 
 def _index(files: Sequence[str]) -> dict[str, list[str]]:
-    """Files by path, by path without ending, by name, and by name without ending."""
+    """Sort files by path, by path without ending, by name, and by name without ending."""
     index: dict[str, list[str]] = {}
     for file in files:
         name = file.rsplit("/", 1)[-1]
@@ -226,7 +226,7 @@ def _look_up(
     if not cell:
         return None
     fits = index.get(cell, [])
-    if cell in fits:  # the path itself, whatever else is called so
+    if cell in fits:  # the cell is a whole path, whatever else is called so
         return cell
     if len(fits) > 1:
         raise MedflError(

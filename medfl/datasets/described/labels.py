@@ -1,4 +1,4 @@
-"""From cells, folders and attributes to class names."""
+"""Make class names of cells, folders and attributes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ IGNORED = "has the label `{}`, which is ignored"
 
 
 class LabelRules:
-    """The ``labels`` section at work.
+    """Applies the ``labels`` section of a description.
 
     Args:
         rules: the section.
@@ -41,7 +41,7 @@ class LabelRules:
             )
 
     def of_text(self, text: str) -> tuple[str, ...]:
-        """The labels of one cell, folder name or attribute; ``LeftOut`` where it has none."""
+        """Read the labels in a cell, folder name or attribute; ``LeftOut`` where it has none."""
         separator = self.rules.separator
         words = [part.strip() for part in text.split(separator)] if separator else [text.strip()]
         mapped = [self.rules.rename.get(word, word) for word in words]
@@ -50,7 +50,7 @@ class LabelRules:
         return self.kept(mapped)
 
     def of_cells(self, cells: Mapping[str, str], line: str) -> tuple[str, ...]:
-        """The columns of a row that hold 1; an empty cell is a 0."""
+        """Take the columns of a row that hold 1 as its labels; an empty cell is a 0."""
         found = []
         for column, text in cells.items():
             cell = self.rules.rename.get(text, text).casefold()
@@ -64,7 +64,7 @@ class LabelRules:
         return self.kept(found)
 
     def kept(self, words: Iterable[str]) -> tuple[str, ...]:
-        """Renamed labels, each once; ``LeftOut`` where one is ignored, or one is lacking."""
+        """Take each label once; ``LeftOut`` where one is ignored, or there is none."""
         names = tuple(dict.fromkeys(filter(None, words)))
         for name in names:
             if name in self.rules.ignore:
@@ -76,10 +76,10 @@ class LabelRules:
     def classes(
         self, labels: Sequence[tuple[str, ...]], columns: Sequence[str] = ()
     ) -> tuple[str, ...]:
-        """The classes in order; a label that is none of them is a ``MedflError``.
+        """Give the classes in order; a label that is none of them is a ``MedflError``.
 
         Args:
-            labels: of all samples.
+            labels: the labels of all samples.
             columns: the label columns, whose order counts where ``classes`` are not stated.
         """
         ordered = [self.rules.rename.get(name, name) for name in columns]
@@ -88,7 +88,7 @@ class LabelRules:
         return classes_of(labels, self.rules.classes, self.task, where, ordered)
 
     def warnings(self, classes: Sequence[str], labels: Sequence[tuple[str, ...]]) -> list[str]:
-        """Classes without a sample, that look like an empty cell, or that look like one."""
+        """Warn about classes without a sample, like an empty cell, or like each other."""
         found = {name for names in labels for name in names}
         lines = [f"no sample has the label `{name}`" for name in classes if name not in found]
         lines += [
@@ -114,17 +114,17 @@ def classes_of(
     where: str,
     ordered: Sequence[str] = (),
 ) -> tuple[str, ...]:
-    """The classes of a dataset, in order.
+    """Give the classes of a dataset, in order.
 
     Args:
-        labels: of all samples.
+        labels: the labels of all samples.
         stated: the classes where a person says them; then no others may occur.
         task: multiclass or multilabel.
         where: what says them, for errors.
         ordered: classes that come first where none are stated.
 
     Raises:
-        MedflError: for a label that is not stated, or fewer classes than can be told apart.
+        MedflError: a label is not stated, or there are too few classes to tell apart.
     """
     found = {name for names in labels for name in names}
     if stated:
@@ -153,6 +153,6 @@ def classes_of(
 
 
 def _naturally(name: str) -> list[tuple[int, int, str]]:
-    """Sort key: 2 before 10."""
+    """Make a sort key by which 2 comes before 10."""
     parts = re.split(r"(\d+)", name.casefold())
     return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]

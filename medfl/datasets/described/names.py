@@ -1,4 +1,4 @@
-"""Which rule keeps the names of one's own files from naming people."""
+"""Choose the rule that keeps the names of one's own files from naming people."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ def file_names(
     known: Collection[str],
     people: Collection[str],
 ) -> FileNames:
-    """What files are called in outputs.
+    """Choose what outputs call files.
 
     Args:
-        option: of the description.
+        option: what the description asks for.
         found: the files and headers.
-        pseudonyms: of the dataset.
+        pseudonyms: the dataset's.
         known: labels and sites, which are written out anyway.
         people: patients by header, table, folder or name.
     """
@@ -36,8 +36,8 @@ def file_names(
 def _headers_name_people(found: Found) -> bool:
     """Whether names of files can be compared with those of the people in them.
 
-    Most of the data must be DICOM whose headers name a patient: headers that were de-identified do
-    not know by which names people called the files before.
+    For that, most of the data must be DICOM whose headers name a patient: headers that were
+    de-identified do not know whose names people gave to the files before.
     """
     headers = found.headers.values()
     name = [

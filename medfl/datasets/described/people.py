@@ -1,4 +1,4 @@
-"""Who a sample belongs to, what people are called in every output, and what may stand in one."""
+"""Say whose a sample is, what outputs call people, and what may stand in an output."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PERSONAL = re.compile(
 
 
 def numbered(names: Sequence[str], pseudonym: Callable[[str], str]) -> list[str]:
-    """A pseudonym for each name, numbered by first appearance: ``p000001-3f2a9c41d7b05e86``.
+    """Give each name a pseudonym, numbered by first appearance: ``p000001-3f2a9c41d7b05e86``.
 
     The number keeps pseudonyms in the order of the data, so that a split, which sorts patients by
     name, is the same whatever the key is.
@@ -40,9 +40,9 @@ def numbered(names: Sequence[str], pseudonym: Callable[[str], str]) -> list[str]
 def groups_of(
     patients: Sequence[str], ids: Sequence[str], pseudonyms: Pseudonyms, warnings: list[str]
 ) -> list[str]:
-    """The pseudonym of each sample's patient; a sample without one is a patient of its own.
+    """Give the pseudonym of each sample's patient; one without is a patient of its own.
 
-    What a user must know of that is added to ``warnings``.
+    What a user must know about that is added to ``warnings``.
     """
     lone = sum(not patient for patient in patients)
     if lone == len(patients):
@@ -70,16 +70,16 @@ def check_attributes(
     """Refuse columns that are to be written out and whose values identify people.
 
     Args:
-        attributes: of each sample.
-        patients: of each sample, as the data call them; empty where nobody knows.
+        attributes: the columns of each sample.
+        patients: the patient of each sample, as the data call them; empty where nobody knows.
         where: what asks for these columns, for errors.
 
     Returns:
-        Warnings of columns that only may.
+        Warnings about columns that may identify people.
 
     Raises:
-        MedflError: for values that are dates or numbers of six digits and more, or that are the
-            samples' own patients. No value is repeated.
+        MedflError: values are dates, numbers of six digits and more, or the samples' own patients.
+            No value is repeated.
     """
     warnings = []
     for name in dict.fromkeys(key for one in attributes for key in one):
@@ -108,17 +108,17 @@ def check_attributes(
 
 
 def _is_measured(value: str) -> bool:
-    """Empty, or a number with a fraction or of at most three digits: a measure, an age."""
+    """Whether a value is empty, or a number with a fraction or up to three digits: a measure."""
     return re.fullmatch(r"|-?\d{1,3}|-?\d*[.,]\d+(e-?\d+)?", value, re.I) is not None
 
 
 def folder_name(path: str, level: int) -> str | None:
-    """The folder of a path at a level, 1 the topmost; None where it lies higher."""
+    """Name the folder of a path at a level, 1 the topmost; None where the path is not as deep."""
     parts = path.split("/")[:-1]
     return parts[level - 1] if level <= len(parts) else None
 
 
 def found_in(path: str, pattern: str) -> str | None:
-    """The group of a pattern, sought in a path."""
+    """Find the group of a pattern in a path; None where it does not fit."""
     match = re.search(pattern, path)
     return match[1] if match else None

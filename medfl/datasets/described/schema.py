@@ -1,4 +1,4 @@
-"""What a YAML file that describes one's own dataset may say, and what is taken where it does not.
+"""What a YAML file that describes a dataset may say, and what is taken where it says nothing.
 
 Two lines are enough: ``folder:`` alone (each subfolder is a class), or ``folder:`` and ``table:``
 with the columns ``file, label`` and, better, ``patient`` and ``site``.
@@ -124,7 +124,7 @@ class Description(Described):
 
 
 def check_name(name: str) -> str:
-    """A dataset's name: it names folders, and ``-<number>`` at its end would be a size."""
+    """Check a dataset's name: it names folders, and ``-<number>`` at its end would be a size."""
     if not re.fullmatch(NAME, name):
         raise ValueError(f"`{name}` must be of letters, digits, `_` and `-`, a letter first")
     if re.search(r"-\d+$", name):

@@ -15,7 +15,7 @@ Preset = Annotated[str, AfterValidator(preset_name)]
 
 
 def _word(value: Any) -> Any:
-    """A class or cell may look like a number; not like a truth, which YAML makes of yes and no."""
+    """Take a class or cell, even a number, as a word; refuse the truth that YAML makes of yes."""
     if isinstance(value, bool):
         raise ValueError(
             f"YAML reads this word as {str(value).lower()}: put it in quotes, as in 'yes'"
@@ -184,7 +184,7 @@ class Origin(Described):
 
 
 def _infer_source(value: Any, known: dict[str, str]) -> Any:
-    """`attribute:` alone says that the header is meant, and so on."""
+    """Infer the source from a key that only it has: ``attribute`` alone means the header."""
     if isinstance(value, dict) and "from" not in value:
         for key, source in known.items():
             if key in value:

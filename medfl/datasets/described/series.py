@@ -1,4 +1,4 @@
-"""DICOM slices below a folder as volumes, each under one name."""
+"""Put DICOM slices below a folder together as volumes, each under one name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FEWEST = 3
 
 
 def slices_or_reason(header: Dataset, path: Path) -> tuple[Slice, ...] | str:
-    """The slices of a file, or why it has none that a volume can use: kept of each header."""
+    """Find the slices of a file, or why it has none that a volume can use."""
     try:
         return tuple(slices_in(header, path))
     except MedflError as error:
@@ -39,10 +39,10 @@ def find_volumes(found: Found) -> Found:
     in no volume are left out.
 
     Args:
-        found: with what ``slices_or_reason`` gave of each header.
+        found: the files, with what ``slices_or_reason`` made of each header.
 
     Raises:
-        MedflError: where nothing is a volume.
+        MedflError: nothing is a volume.
     """
     left = list(found.left)
     slices: list[Slice] = []
@@ -81,7 +81,7 @@ def find_volumes(found: Found) -> Found:
 
 
 def slices_hint(headers: Iterable[FileHeader]) -> list[str]:
-    """A warning where images that are taken one by one are clearly slices of volumes."""
+    """Warn where images that are taken one by one are clearly slices of volumes."""
     places: dict[str, set[str]] = defaultdict(set)
     for header in headers:
         if header.modality in ("CT", "MR", "PT") and header.series:

@@ -1,4 +1,4 @@
-"""How the pixels of a description's modalities are made."""
+"""Choose how the pixels of a description's modalities are made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from medfl.imaging.modality import Preprocess, preprocess_for, preset_for
 def settings_for(
     data: Description, modalities: Iterable[str], facts: Iterable[Facts], path: Path
 ) -> tuple[Preprocess, ...]:
-    """Of each modality, from its own settings or the dataset's, else by the DICOM headers."""
+    """Choose each modality's settings: its own, the dataset's, or by the DICOM headers."""
     counts = Counter(one.modality for one in facts if one.modality)
     codes = sorted({preset_for(code) for code in counts})
     if not data.modality and len(codes) > 1:
@@ -30,7 +30,7 @@ def settings_for(
 
 
 def settings_of(data: Description, modality: str, usual: str, path: Path) -> Preprocess:
-    """The preprocessing of one modality of a description."""
+    """Choose the settings of one modality; ``usual`` is the preset where nothing names one."""
     own = data.modalities.get(modality)
     where = f"{path}: preprocess"
     if own is None:

@@ -1,4 +1,4 @@
-"""How large the voxels of prepared volumes are, where that is the same of all."""
+"""Work out how large the voxels of prepared volumes are, where all have the same size."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ SAME = 1e-3
 """Share by which two voxel sizes may differ: rounding in the files."""
 
 Extent = tuple[float, ...] | None
-"""Sides of a volume in mm; None of what is no volume, or is not known."""
+"""Sides of a volume in mm; None for what is no volume, or where they are not known."""
 
 
 def common_spacing(
     found: Found, names: Iterable[Sequence[str]], settings: Sequence[Preprocess], size: int
 ) -> tuple[float, ...]:
-    """Sides of a voxel of all prepared volumes, mm; empty where they differ or are not known.
+    """Work out the sides of all voxels, mm; empty where volumes differ or are not known.
 
     Args:
         found: the files.
-        names: of each sample, its files.
-        settings: of each of a sample's files.
-        size: voxels of a side of the result.
+        names: the names of each sample's files.
+        settings: how pixels are made, for each of a sample's files.
+        size: voxels along a side of the result.
     """
     if any(one.crop_borders or one.fit == "stretch" for one in settings):
         return ()
@@ -60,7 +60,7 @@ def _extent(found: Found, name: str) -> Extent:
 
 
 def _of_stack(stack: Stack) -> Extent:
-    """As ``read_stack`` makes its grid: of the usual step, from the first to the last slice."""
+    """Measure a stack as ``read_stack`` makes its grid, by the usual step between slices."""
     places = np.array([item.place for item in stack.slices])
     run = float(places[-1] - places[0])
     steps = round(run / float(np.median(np.diff(places))))
@@ -77,5 +77,5 @@ def _of_nifti(path: Path) -> Extent:
         factor = MM[image.header.get_xyzt_units()[0]]
         voxels = voxel_sizes(np.asarray(image.affine, dtype=float))
         return tuple(c * s * factor for c, s in zip(image.shape[:3], voxels, strict=True))
-    except Exception:  # damaged, or no volume: said when it is read
+    except Exception:  # that the file is damaged or no volume is said when it is read
         return None

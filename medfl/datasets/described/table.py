@@ -13,13 +13,13 @@ STANDARD = ("file", "id", "label", "patient", "site", "fold")
 
 
 def keywords_of(data: Description, table: Table | None) -> list[str]:
-    """Those of ``columns.attributes`` that are no columns, but DICOM attributes."""
+    """List those of ``columns.attributes`` that are DICOM attributes and no columns."""
     columns = table.columns if table is not None else ()
     return [name for name in data.columns.attributes if name not in columns]
 
 
 def read_described_table(data: Description, path: Path) -> Table:
-    """The table, with every column that the description names."""
+    """Read the table, which must have every column that the description names."""
     columns = data.columns
     by_pattern = any(modality.files for modality in data.modalities.values())
     required: list[str] = []
@@ -42,12 +42,12 @@ def read_described_table(data: Description, path: Path) -> Table:
 
 
 def _is_keyword(name: str) -> bool:
-    """Written like a DICOM keyword: PatientSex, but not sex or Sex."""
+    """Whether a name is written like a DICOM keyword: PatientSex, but not sex or Sex."""
     return name[:1].isupper() and sum(letter.isupper() for letter in name) > 1 and name.isalnum()
 
 
 def modalities_of(data: Description, table: Table | None) -> Sequence[str]:
-    """The names of a sample's images; one empty name where it has one."""
+    """Name a sample's images; where it has only one, its name is empty."""
     if any(modality.files for modality in data.modalities.values()):
         return tuple(data.modalities)
     if table is not None and data.columns.key is None:
@@ -56,14 +56,14 @@ def modalities_of(data: Description, table: Table | None) -> Sequence[str]:
 
 
 def file_columns(data: Description, table: Table) -> dict[str, str]:
-    """The table's columns that name files, by modality; '' where there is one only."""
+    """Find the columns that name files, by modality; where there is one, it is called ''."""
     if isinstance(data.columns.file, dict):
         return data.columns.file
     return {"": data.columns.file or "file"}
 
 
 def rows_by_id(table: Table, column: str) -> dict[str, Row]:
-    """As ``table.by_id``, but no message repeats an id: it may be a patient's."""
+    """Sort rows as ``table.by_id`` does, but no message repeats an id: it may be a patient's."""
     rows: dict[str, Row] = {}
     for row in table:
         name = row[column]

@@ -36,7 +36,7 @@ class Variant(Dataset):
     settings: Preprocess | None
 
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
-        """As the base reads it, with other preprocessing or labels."""
+        """Read what the base reads, with other preprocessing or labels."""
         raw = self.base.read(places, size, allow_partial)
         if "labels" in self.data.model_fields_set:
             raw = self._relabelled(raw)
@@ -59,11 +59,11 @@ class Variant(Dataset):
         return replace(raw, fingerprint=digest, settings=settings)
 
     def readers(self) -> tuple[type, ...]:
-        """The base's reader too."""
+        """Add the base's readers."""
         return (*self.base.readers(), type(self))
 
     def description_sha(self, places: Places) -> str:
-        """Hash of the description; its base, of the catalog, has none."""
+        """Hash the description; its base is in the catalog and has none."""
         return sha256_file(self.path)
 
     def _relabelled(self, raw: RawData) -> RawData:
@@ -93,7 +93,7 @@ class Variant(Dataset):
 
 
 def variant(data: Description, name: str, path: Path, get: Callable[[str], Dataset]) -> Variant:
-    """The variant that a description asks for; ``get`` gives its base by name."""
+    """Make the variant that a description asks for; ``get`` gives its base by name."""
     with naming(str(path)):
         base = get(data.base)
     settings = None
@@ -113,7 +113,7 @@ def variant(data: Description, name: str, path: Path, get: Callable[[str], Datas
 
 
 def _described(base: Dataset) -> dict[str, Any]:
-    """What a variant takes over as it is."""
+    """Collect what a variant takes over as it is."""
     own = ("name", "title", "default_size")
     shared = [one.name for one in fields(Dataset) if one.name not in own]
     return {name: getattr(base, name) for name in shared}
