@@ -1,4 +1,4 @@
-"""Further columns of a store (age, sex, view …): numbers or words, and how much is missing."""
+"""Measure further columns of a store (age, sex, view …): numbers or words, and what is missing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 MISSING = frozenset(("", "nan", "na", "n/a", "none", "null", "unknown", "unk", "?", "-"))
-"""What counts as missing, in small letters."""
-TOP = 20  # words that are listed
-NUMBERS = 0.95  # share of cells that must be numbers for a column of numbers
-FEW = 10  # distinct numbers up to which they are counted one by one, as words are
+"""What counts as a missing value, in small letters."""
+TOP = 20  # so many words are listed at most
+NUMBERS = 0.95  # share of cells that must be numbers, or the column is one of words
+FEW = 10  # up to so many distinct numbers are counted one by one, as words are
 BINS = 20
 
 
@@ -20,17 +20,17 @@ class Attribute:
     """One column.
 
     Attributes:
-        name: of the column.
-        kind: ``number``, ``word``, or ``text`` (nearly every image has its own: not shown, since
-            it may be an identifier).
-        present: images that state it.
-        missing: images that do not.
-        distinct: different values.
+        name: name of the column.
+        kind: ``number``, ``word``, or ``text`` where nearly every image has its own, which is not
+            shown, since it may identify somebody.
+        present: how many images state it.
+        missing: how many do not.
+        distinct: how many different values there are.
         values: the most frequent words with their counts; empty for numbers and texts.
         quantiles: minimum, lower quartile, median, upper quartile, maximum of numbers.
         edges: the ends of the histogram's bins, one more than counts.
-        histogram: images in each bin.
-        odd: cells of a column of numbers that are none.
+        histogram: how many images are in each bin.
+        odd: how many cells of a column of numbers are no number.
     """
 
     name: str

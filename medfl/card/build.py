@@ -1,4 +1,4 @@
-"""From a dataset's name to its card: ``card.html``, ``card.png``, ``card.json`` and pictures."""
+"""Make a dataset's card: ``card.html``, ``card.png``, ``card.json`` and pictures."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def inspect(
         data_root: where raw data lies, as for ``prepare``.
         work_root: holds ``prepared/`` and gets ``cards/``.
         output_dir: the card's folder; else ``<work_root>/cards/<dataset>``.
-        sample: pictures of each class and site on the sheets.
-        seed: which they are.
+        sample: how many pictures of each class and site are on the sheets.
+        seed: chooses which they are.
         allow_partial: passed on to ``prepare``.
 
     Returns:
@@ -124,7 +124,7 @@ def write_card(store: Store, folder: Path, sample: int = 8, seed: int = 0) -> di
     pictures = {}
     for name, figure, caption in figures:
         if figure is None:
-            (folder / f"{name}.png").unlink(missing_ok=True)  # of an earlier card
+            (folder / f"{name}.png").unlink(missing_ok=True)  # an earlier card may have left one
         else:
             pictures[name] = CardFigure(save(figure, folder / name, (".png",)), caption)
     shown = [

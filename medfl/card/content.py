@@ -1,4 +1,4 @@
-"""All that a card says, as one plain mapping: what ``card.json`` holds and the page shows."""
+"""Put all that a card says into one plain mapping, which ``card.json`` holds and the page shows."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from medfl.store import PREPARATION, Store
 
 SHOWN_PAIRS = 200  # listed in card.json, the riskiest first; the page shows fewer
 SHOWN_EXCLUDED = 200
-# An absolute path, of any system: it may hold a name, and says nothing to another reader.
+# Matches an absolute path of any system: it may hold a name, and tells another reader nothing.
 _PATH = re.compile(r"(?<![\w/.:])(?:[A-Za-z]:\\|/(?=[^\s/]+/))[^\s:;,'\"`()]+")
 
 
 def content(store: Store, scan: Scan, pairs: leaks.Pairs) -> dict[str, Any]:
-    """Every number of the card but the findings, which are made of these.
+    """Collect every number of the card; the findings are made of these.
 
     Args:
         store: the dataset.
@@ -90,12 +90,12 @@ def content(store: Store, scan: Scan, pairs: leaks.Pairs) -> dict[str, Any]:
 
 
 def hide_paths(text: str) -> str:
-    """``text`` without absolute paths."""
+    """Take absolute paths out of a text."""
     return _PATH.sub("(a path)", text)
 
 
 def _intensities(store: Store, scan: Scan, sites: list[str]) -> dict[str, Any]:
-    """Stored values by channel, over all images, by site and by class."""
+    """Sum up the stored values of each channel, over all images, by site and by class."""
     order = np.unique(store.sites).tolist()
     by_site = {name: _summary(scan.by_site[order.index(name)], scan.levels) for name in sites}
     names = [part.name for part in measure.classes(store)]
@@ -113,7 +113,7 @@ def _intensities(store: Store, scan: Scan, sites: list[str]) -> dict[str, Any]:
 
 
 def _summary(histogram: np.ndarray, levels: np.ndarray) -> list[dict[str, float | None]]:
-    """Mean, spread and percentiles of each channel from its (C, 256) histogram."""
+    """Compute mean, spread and percentiles of each channel from its (C, 256) histogram."""
     found: list[dict[str, float | None]] = []
     for counts, values in zip(histogram, levels, strict=True):
         total = counts.sum()
@@ -140,7 +140,8 @@ def _duplicates(store: Store, pairs: leaks.Pairs) -> dict[str, Any]:
     relation = leaks.relations(store, pairs)
     everything = np.ones(len(pairs), dtype=bool)
     kinds = {"exact": pairs.exact, "near": ~pairs.exact, "all": everything}
-    # Across folds, then across groups, then other labels; within these as the pairs are ordered.
+    # Pairs across folds come first, then across groups, then those of other labels; within these
+    # they keep their order.
     risk = np.lexsort(
         [~relation["other_labels"], ~relation["other_group"], ~relation["across_folds"]]
     )
@@ -179,7 +180,7 @@ def _describe(store: Store, row: int) -> dict[str, Any]:
 
 
 def _preparation(store: Store) -> dict[str, Any] | None:
-    """What ``prepare.json`` says, without paths; None for a store that has none."""
+    """Repeat what ``prepare.json`` says, without paths; None for a store that has none."""
     path = store.path / PREPARATION
     if not path.is_file():
         return None

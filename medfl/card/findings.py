@@ -1,4 +1,4 @@
-"""What an engineer should know first, in sentences; each is made of numbers of the card."""
+"""Say in sentences what an engineer should know first; each is made of numbers of the card."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 
 LEAK, WARNING, NOTE = "leak", "warning", "note"
-SMALL = 20  # images
-DOMINANT = 0.9  # share of one class in a site, or of one site in a class
-MORE = 0.1  # by how much that must exceed the share overall
-GAP = 0.2  # share of missing cells that is worth a sentence
-IMBALANCE = 10  # times
-ALIKE = 0.2  # share of images in near-duplicate pairs above which the measure says little
-NAMED = 5  # things named in one sentence
+SMALL = 20  # a class or site of fewer images is small
+DOMINANT = 0.9  # one class has this share of a site, or one site of a class
+MORE = 0.1  # and exceeds its share overall by this
+GAP = 0.2  # this share of missing cells is worth a sentence
+IMBALANCE = 10  # the largest class is so many times the smallest
+CROWDED = 0.2  # where this share of images is in near-duplicate pairs, the measure says little
+NAMED = 5  # so many things are named in one sentence
 
 CardFinding = dict[str, str]
 
 
 def card_findings(card: dict[str, Any]) -> list[CardFinding]:
-    """Leaks first, then warnings, then notes."""
+    """List what was found: leaks first, then warnings, then notes."""
     found = [
         {"level": level, "text": text}
         for part in (_whole, _duplicates, _groups, _classes, _sites, _attributes, _pixels)
@@ -30,7 +30,7 @@ def card_findings(card: dict[str, Any]) -> list[CardFinding]:
 
 
 def percent(share: float) -> str:
-    """A share as a person writes it: never 0 % or 100 % of what is neither."""
+    """Write a share as a person does: what is neither 0 % nor 100 % is not called so."""
     if 0 < share < 0.005:
         return "under 1 %"
     if 0.995 <= share < 1:
@@ -82,7 +82,7 @@ def _duplicates(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
             has = "has" if count == 1 else "have"
             yield LEAK, f"{_n(count, f'{fold} image')} {has} a look-alike in the training fold."
     near = card["duplicates"]["near"]["images"] / card["images"]["count"]
-    if near > ALIKE:
+    if near > CROWDED:
         yield (
             NOTE,
             f"{percent(near)} of the images are in near-duplicate pairs: at this size they are so "
@@ -182,7 +182,7 @@ def _sites(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _shortcuts(card: dict[str, Any], sites: dict[str, int]) -> Iterator[tuple[str, str]]:
-    """One class fills a site, or one site gives nearly all of a class."""
+    """Say where one class fills a site, or one site gives nearly all of a class."""
     table, names = _table(card["class_by_site"]), card["class_by_site"]["rows"]
     columns, total = card["class_by_site"]["columns"], table.sum()
     found = []

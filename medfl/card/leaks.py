@@ -1,4 +1,4 @@
-"""Duplicates: equal pixels, and look-alikes by perceptual hash; which of them are a leak."""
+"""Find pairs of equal images and of look-alikes, and say which of them are a leak."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from medfl.card.scan import Scan
 from medfl.imaging.lookalikes import is_blank, near_pairs
 from medfl.store import FOLDS, Store
 
-STAR = 100  # equal images above which each is paired with the first only
+STAR = 100  # of more equal images than this, each is paired with the first only
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Pairs:
     Attributes:
         first: (P,) row of the one image.
         second: (P,) row of the other.
-        exact: (P,) bool, equal pixels.
-        bits: (P,) differing bits of the perceptual hashes.
-        correlation: (P,) of the thumbnails.
+        exact: (P,) bool, whether their pixels are equal.
+        bits: (P,) how many bits of their perceptual hashes differ.
+        correlation: (P,) how well their thumbnails correlate.
         blank: (N,) bool, images of one colour; they are in pairs only if their pixels are equal.
         complete: false where there were more pairs than are kept, or than were looked at.
     """
@@ -54,7 +54,7 @@ class PairCounts:
 
 
 def find_pairs(scan: Scan) -> Pairs:
-    """All pairs of equal pixels, and of near-duplicates (``ALIKE``)."""
+    """Find all pairs of equal pixels, and of near-duplicates (``ALIKE``)."""
     first, second, whole = _equal(scan.digests)
     near = near_pairs(scan.hashes, scan.thumbs, scan.digests)
     order = np.argsort(-near.correlation, kind="stable")
@@ -72,7 +72,7 @@ def find_pairs(scan: Scan) -> Pairs:
 
 
 def relations(store: Store, pairs: Pairs) -> dict[str, np.ndarray]:
-    """For each pair, whether it joins different groups, folds, sites or labels: (P,) bool each."""
+    """Say which pairs join different groups, folds, sites or labels: (P,) bool each."""
     one, other = pairs.first, pairs.second
     labels = indicators(store)
     known = (store.folds[one] != "") & (store.folds[other] != "")
@@ -85,7 +85,7 @@ def relations(store: Store, pairs: Pairs) -> dict[str, np.ndarray]:
 
 
 def count_pairs(pairs: Pairs, relation: dict[str, np.ndarray], chosen: np.ndarray) -> PairCounts:
-    """Counts over the ``chosen`` (P,) pairs."""
+    """Count the ``chosen`` (P,) pairs."""
     images = np.unique(np.concatenate([pairs.first[chosen], pairs.second[chosen]]))
     counts = {name: int((flag & chosen).sum()) for name, flag in relation.items()}
     total = int(chosen.sum())
@@ -93,7 +93,7 @@ def count_pairs(pairs: Pairs, relation: dict[str, np.ndarray], chosen: np.ndarra
 
 
 def copied_from_training(store: Store, pairs: Pairs) -> dict[str, int]:
-    """How many images of each official fold but ``train`` have a look-alike in ``train``."""
+    """Count the images of each other official fold that have a look-alike in ``train``."""
     found = {}
     ends = ((pairs.first, pairs.second), (pairs.second, pairs.first))
     for fold in FOLDS[1:]:
@@ -106,7 +106,7 @@ def copied_from_training(store: Store, pairs: Pairs) -> dict[str, int]:
 
 
 def _equal(digests: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Pairs of equal rows; false if a large set was paired with its first image only."""
+    """Pair equal rows; false if a large set was paired with its first image only."""
     order = np.lexsort((np.arange(len(digests)), digests[:, 1], digests[:, 0]))
     ordered = digests[order]
     starts = np.flatnonzero(np.r_[True, (ordered[1:] != ordered[:-1]).any(axis=1)])

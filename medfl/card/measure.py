@@ -1,4 +1,4 @@
-"""What a store's table says, counted: classes, sites, folds, groups, labels that go together."""
+"""Count what a store's table says: classes, sites, folds, groups, labels that go together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from medfl.store import FOLDS, Store
 
 @dataclass(frozen=True)
 class Cross:
-    """Counts of images by two things; multi-label images count once for each of their labels."""
+    """How many images there are by two things; an image counts once for each of its labels."""
 
     rows: list[str]
     columns: list[str]
@@ -35,16 +35,16 @@ class Part:
 
 @dataclass(frozen=True)
 class GroupCounts:
-    """Patients or lesions.
+    """How images share patients or lesions.
 
     Attributes:
-        groups: how many.
-        several: those with two images or more.
-        largest: images of the largest.
-        sizes: images a group → how many groups have so many.
-        across_folds: groups with images in two official folds or more: a leak.
-        across_sites: groups with images of two sites or more.
-        mixed_labels: groups whose images do not all carry the same labels.
+        groups: how many there are.
+        several: how many have two images or more.
+        largest: how many images the largest has.
+        sizes: number of images → how many groups have so many.
+        across_folds: how many have images in two official folds or more, which is a leak.
+        across_sites: how many have images of two sites or more.
+        mixed_labels: how many have images that do not all carry the same labels.
     """
 
     groups: int
@@ -58,12 +58,12 @@ class GroupCounts:
 
 @dataclass(frozen=True)
 class LabelSets:
-    """Multi-label sets only: how many labels an image has, and which go together.
+    """How many labels an image of a multi-label set has, and which go together.
 
     Attributes:
-        empty: images without any label.
-        per_image: labels an image → images.
-        together: (K, K) images that carry both; the diagonal is the class itself.
+        empty: how many images have no label.
+        per_image: number of labels → how many images have so many.
+        together: (K, K) how many images carry both; the diagonal is the class itself.
     """
 
     empty: int
@@ -77,7 +77,7 @@ class Guess:
 
     Attributes:
         overall: share of images that always guessing the most frequent class gets right.
-        by_site: the same, guessing the most frequent class of each image's site.
+        by_site: share that guessing the most frequent class of each image's site gets right.
     """
 
     overall: float
@@ -85,14 +85,14 @@ class Guess:
 
 
 def indicators(store: Store) -> np.ndarray:
-    """(N, K) uint8: which classes an image has."""
+    """Say which classes each image has: (N, K) uint8."""
     if store.labels.ndim == 2:
         return store.labels
     return np.eye(len(store.info.classes), dtype=np.uint8)[store.labels]
 
 
 def classes(store: Store) -> list[Part]:
-    """Images of each class, in the dataset's order; those without any are there too."""
+    """Count the images of each class, in the dataset's order, also of those without any."""
     counts = indicators(store).sum(axis=0, dtype=np.int64)
     return [
         Part(name, int(count), int(count) / len(store))
@@ -101,14 +101,14 @@ def classes(store: Store) -> list[Part]:
 
 
 def parts(values: np.ndarray) -> list[Part]:
-    """Images by value of a column, the most frequent first (then by name)."""
+    """Count images by value of a column, the most frequent first, then by name."""
     names, counts = np.unique(values, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     return [Part(str(names[k]), int(counts[k]), int(counts[k]) / len(values)) for k in order]
 
 
 def cross(store: Store, values: np.ndarray, columns: list[str]) -> Cross:
-    """Images by class and by the value of a column, in the order of ``columns``."""
+    """Count images by class and by the value of a column, in the order of ``columns``."""
     place = {name: k for k, name in enumerate(columns)}
     distinct, code = np.unique(values, return_inverse=True)
     of_class = indicators(store).astype(np.int64)
@@ -121,18 +121,18 @@ def cross(store: Store, values: np.ndarray, columns: list[str]) -> Cross:
 
 
 def by_site(store: Store) -> Cross:
-    """Class × site, the largest site first."""
+    """Count images by class and site, the largest site first."""
     return cross(store, store.sites, [part.name for part in parts(store.sites)])
 
 
 def by_fold(store: Store) -> Cross:
-    """Class × official fold, in the order train, val, test, unknown; only those there are."""
+    """Count images by class and official fold: train, val, test, unknown, if there are any."""
     present = set(store.folds.tolist())
     return cross(store, store.folds, [fold for fold in (*FOLDS, "") if fold in present])
 
 
 def groups(store: Store) -> GroupCounts:
-    """How images share patients or lesions."""
+    """Count how images share patients or lesions."""
     _, code, sizes = np.unique(store.groups, return_inverse=True, return_counts=True)
     known = store.folds != ""
     label_sets = np.unique(indicators(store), axis=0, return_inverse=True)[1].reshape(-1)
@@ -148,7 +148,7 @@ def groups(store: Store) -> GroupCounts:
 
 
 def label_sets(store: Store) -> LabelSets | None:
-    """Labels an image and labels that go together; None where each image has one class."""
+    """Count labels per image and labels that go together; None where each image has one class."""
     if store.info.task != "multilabel":
         return None
     labels = store.labels.astype(np.int64)
@@ -162,14 +162,14 @@ def label_sets(store: Store) -> LabelSets | None:
 
 
 def guess(table: Cross) -> Guess:
-    """How often a guess from the site alone is right; for one class an image."""
+    """Say how often a guess from the site alone is right, where each image has one class."""
     counts = table.array
     total = counts.sum()
     return Guess(float(counts.sum(axis=1).max() / total), float(counts.max(axis=0).sum() / total))
 
 
 def _mixed(code: np.ndarray, values: np.ndarray) -> int:
-    """How many groups have two different values or more."""
+    """Count the groups that have two different values or more."""
     value_code = np.unique(values, return_inverse=True)[1].reshape(-1)
     pairs = np.unique(np.stack([code, value_code]), axis=1)
     return int((np.bincount(pairs[0]) > 1).sum()) if pairs.size else 0

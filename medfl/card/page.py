@@ -1,4 +1,4 @@
-"""The page of a card: self-contained HTML, filled from what ``card.json`` holds."""
+"""Write the page of a card: self-contained HTML, filled from what ``card.json`` holds."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from medfl.files import write_text
 from medfl.pages.html import environment, png_uri
 
 TEMPLATES = Path(__file__).parent / "templates"
-PAIRS = 24  # pairs of look-alikes with their pictures
-ROWS = 30  # rows and columns of a table; the rest stands in card.json
+PAIRS = 24  # so many pairs of look-alikes are shown with their pictures
+ROWS = 30  # so many rows and columns of a table are shown; the rest stands in card.json
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def write_page(
 
     Args:
         card: what ``card.json`` holds.
-        pictures: by name.
-        pairs: (h, w, 3) uint8 for the first of the card's pairs.
+        pictures: the figures by name.
+        pairs: pictures (h, w, 3) uint8 of the first of the card's pairs.
         path: where the page goes.
     """
     made = environment(TEMPLATES)
@@ -59,7 +59,7 @@ def write_page(
 
 
 def picture_uri(pixels: np.ndarray) -> str:
-    """An (h, w, 3) uint8 picture as a data URI."""
+    """Make a data URI of a picture (h, w, 3) uint8."""
     from PIL import Image
 
     file = io.BytesIO()

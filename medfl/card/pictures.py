@@ -1,4 +1,4 @@
-"""How the images of a store are shown: 8 bits, colour or grey, volumes as three middle slices."""
+"""Show the images of a store: 8 bits, colour or grey, volumes as three middle slices."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 
 from medfl.store import Store
 
-MAX_CHANNELS = 6  # shown side by side; more would be too small to see
+MAX_CHANNELS = 6  # so many are shown side by side; more would be too small to see
 RANGE_IMAGES = 256  # images from which the range of a 16-bit store is taken
 RANGE_PIXELS = 1 << 12  # pixels taken of each of them
-GREY_WEIGHTS = np.array([19595, 38470, 7471], dtype=np.uint32)  # ITU-R BT.601, over 2**16
+GREY_WEIGHTS = np.array([19595, 38470, 7471], dtype=np.uint32)  # ITU-R BT.601, times 2**16
 
 
 def display_range(store: Store) -> np.ndarray:
-    """What is shown black and white for each channel: (C, 2) float64.
+    """Choose what is shown black and white in each channel: (C, 2) float64.
 
-    The full range of 8 bits; of 16 bits the 0.5 and 99.5 percentiles of evenly chosen images.
+    8 bits show their full range, 16 bits the 0.5 to 99.5 percentiles of evenly chosen images.
     """
     channels = store.images.shape[1]
     if store.images.dtype == np.uint8:
@@ -29,7 +29,7 @@ def display_range(store: Store) -> np.ndarray:
 
 
 def to_bytes(images: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Images (n, C, …) of a store to uint8 of the same shape, through ``display_range``."""
+    """Bring images (n, C, …) of a store to uint8 of the same shape, by ``display_range``."""
     if images.dtype == np.uint8:
         return images
     shape = (1, -1) + (1,) * (images.ndim - 2)
@@ -39,12 +39,12 @@ def to_bytes(images: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 def is_colour(store: Store) -> bool:
-    """Three channels without names are red, green and blue; named ones are windows, sequences."""
+    """Whether channels are red, green and blue: three without names; windows have names."""
     return store.images.ndim == 4 and store.images.shape[1] == 3 and not store.info.channels
 
 
 def pictures(pixels: np.ndarray, colour: bool) -> np.ndarray:
-    """uint8 (n, C, H, W) or (n, C, D, H, W) as pictures: (n, h, w), in colour (n, h, w, 3).
+    """Make pictures (n, h, w), in colour (n, h, w, 3), of (n, C, H, W) or (n, C, D, H, W) uint8.
 
     Channels stand side by side; so do the middle slices of a volume, across depth (axial in the
     common layout), height and width. Depth rises to the head, so the last two are shown with
@@ -61,14 +61,14 @@ def pictures(pixels: np.ndarray, colour: bool) -> np.ndarray:
 
 
 def grey(shown: np.ndarray) -> np.ndarray:
-    """Pictures as grey (n, h, w) uint8, with Pillow's weights of red, green and blue."""
+    """Make pictures grey, (n, h, w) uint8, with Pillow's weights of red, green and blue."""
     if shown.ndim == 3:
         return shown
     return ((shown @ GREY_WEIGHTS + (1 << 15)) >> 16).astype(np.uint8)
 
 
 def pictures_of(store: Store, rows: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The pictures of some samples, in the order of ``rows``."""
+    """Make the pictures of some samples, in the order of ``rows``."""
     pixels = np.stack([store.images[row] for row in rows])
     return pictures(to_bytes(pixels, ends), is_colour(store))
 

@@ -1,4 +1,4 @@
-"""The pictures of a card; each shows numbers that stand in ``card.json`` too, or samples."""
+"""Draw the figures of a card; each shows samples, or numbers that stand in ``card.json`` too."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from medfl.card.sheet import Sheet
 from medfl.report.plots.confusion import shorten
 from medfl.report.plots.style import GREY, LINES, PALETTE, panels, styled
 
-MAX_ROWS = 30  # classes or sites in one picture, the largest ones
-MAX_LINES = 8  # histograms in one panel
-MAX_PANELS = 9  # attributes
-ANNOTATED = 12  # columns up to which a heat map has numbers
+MAX_ROWS = 30  # so many classes or sites are in one figure, the largest ones
+MAX_LINES = 8  # so many histograms are in one panel
+MAX_PANELS = 9  # so many attributes are drawn
+ANNOTATED = 12  # a heat map of up to so many columns has numbers
 
 
 @styled
 def draw_sheet(sheet: Sheet, title: str) -> Figure:
-    """Rows of samples with the row's name and count at the left."""
+    """Draw rows of samples with the row's name and count at the left."""
     height, width = sheet.pixels.shape[:2]
     rows = len(sheet.names)
-    scale = min(9.0 / width, 1.1 * rows / height)  # inches a pixel: a row has 1.1 at most
+    scale = min(9.0 / width, 1.1 * rows / height)  # inches per pixel: a row has 1.1 at most
     size = (max(4.0, width * scale + 2), height * scale + 0.7)
     figure = Figure(figsize=size, layout="constrained")
     axis = figure.subplots()
@@ -53,7 +53,7 @@ def show_sheet(axis: Axes, sheet: Sheet, rows: int, size: float = 8.5) -> None:
 
 @styled
 def draw_counts(card: dict[str, Any]) -> Figure:
-    """Bars of the classes, beside class × site (or × official fold) as a heat map."""
+    """Draw the classes as bars, beside class × site (or × official fold) as a heat map."""
     names = largest(card["classes"])
     table = heat_table(card)
     columns = 0 if table is None else len(table[0])
@@ -70,7 +70,7 @@ def draw_counts(card: dict[str, Any]) -> Figure:
 
 
 def heat_table(card: dict[str, Any]) -> tuple[list[str], np.ndarray, str] | None:
-    """Columns, counts and title: by site, else by official fold, else None."""
+    """Give columns, counts and title: by site, else by official fold, else None."""
     for key, title in (("class_by_site", "site"), ("class_by_fold", "official fold")):
         cross = card[key]
         if len(cross["columns"]) > 1:
@@ -81,14 +81,14 @@ def heat_table(card: dict[str, Any]) -> tuple[list[str], np.ndarray, str] | None
 
 
 def largest(parts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The first classes in their order; of very many, the largest."""
+    """Give all classes in their order, or the largest ones where there are very many."""
     if len(parts) <= MAX_ROWS:
         return list(parts)
     return sorted(parts, key=lambda part: -part["count"])[:MAX_ROWS]
 
 
 def draw_bars(axis: Axes, counts: dict[str, int], label: str) -> None:
-    """Level bars with their numbers, the first at the top."""
+    """Draw level bars with their numbers, the first at the top."""
     words = [shorten(name or "unknown", 24) for name in counts]
     bars = axis.barh(range(len(counts)), list(counts.values()), color=PALETTE[0])
     axis.bar_label(bars, [f"{count:,}" for count in counts.values()], padding=3, fontsize=8)
@@ -102,7 +102,7 @@ def draw_bars(axis: Axes, counts: dict[str, int], label: str) -> None:
 def draw_heat(
     axis: Axes, rows: Sequence[str], columns: Sequence[str], counts: np.ndarray, title: str
 ) -> None:
-    """Share of each column by class as colour, counts as numbers."""
+    """Draw each column's shares by class as colours, the counts as numbers."""
     total = np.maximum(counts.sum(axis=0, keepdims=True), 1)
     share = 100 * counts / total
     axis.imshow(share, cmap=mpl.colormaps["Blues"], vmin=0, vmax=100, aspect="auto")
@@ -121,7 +121,7 @@ def draw_heat(
 
 @styled
 def draw_intensities(card: dict[str, Any], scan: Scan) -> Figure:
-    """Histograms of stored values by site and by class, the mean over channels."""
+    """Draw histograms of stored values by site and by class, all channels together."""
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     draw_histograms(axes[0], *site_histograms(card, scan), "site")
@@ -134,7 +134,7 @@ def draw_intensities(card: dict[str, Any], scan: Scan) -> Figure:
 
 
 def site_histograms(card: dict[str, Any], scan: Scan) -> tuple[list[str], np.ndarray, Scan]:
-    """The largest sites and their histograms."""
+    """Give the largest sites and their histograms."""
     order = sorted(part["name"] for part in card["sites"])
     chosen = [part["name"] for part in card["sites"][:MAX_LINES]]
     return chosen, scan.by_site[[order.index(name) for name in chosen]], scan
@@ -143,7 +143,7 @@ def site_histograms(card: dict[str, Any], scan: Scan) -> tuple[list[str], np.nda
 def draw_histograms(
     axis: Axes, names: Sequence[str], counts: np.ndarray, scan: Scan, by: str
 ) -> None:
-    """A line a name: 64 bins over the shown range."""
+    """Draw a line for each name: 64 bins over the shown range."""
     centres = scan.levels.mean(axis=0).reshape(64, -1).mean(axis=1)
     for k, (name, one) in enumerate(zip(names, counts, strict=True)):
         bins = one.reshape(len(one), 64, -1).sum(axis=(0, 2))
@@ -161,7 +161,7 @@ def draw_histograms(
 
 @styled
 def draw_attributes(card: dict[str, Any]) -> Figure | None:
-    """Images a group, and each attribute as a histogram or bars; None if there is nothing."""
+    """Draw images per group, and each attribute as a histogram or bars."""
     shown = [one for one in card["attributes"] if one["kind"] != "text" and one["present"]]
     shown = shown[: MAX_PANELS - 1]
     rows, columns = panels(len(shown) + 1, 3)
@@ -187,7 +187,7 @@ def draw_attributes(card: dict[str, Any]) -> Figure | None:
 
 @styled
 def draw_together(card: dict[str, Any]) -> Figure | None:
-    """Which labels go together; None where an image has one class."""
+    """Draw which labels go together; None where an image has one class."""
     if card["labels"] is None:
         return None
     names, counts = card["labels"]["together"]["rows"], card["labels"]["together"]["counts"]
@@ -212,7 +212,7 @@ def draw_together(card: dict[str, Any]) -> Figure | None:
 
 @styled
 def draw_card(card: dict[str, Any], scan: Scan, sheet: Sheet) -> Figure:
-    """One page to glance at: findings, samples, counts, pixel values."""
+    """Draw one page to glance at: findings, samples, counts, pixel values."""
     figure = Figure(figsize=(11, 12.5), layout="constrained")
     words, samples, counts, values = figure.subplots(
         4, 1, height_ratios=[2.6, 4.2, 2.6, 2.2], squeeze=True

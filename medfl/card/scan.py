@@ -1,4 +1,4 @@
-"""One pass over a store's pixels: histograms, brightness, and what finds duplicates."""
+"""Read a store's pixels once: histograms, and what finds duplicates."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from medfl.imaging.lookalikes import HASH_SIDE, hash_thumbnail, perceptual_hash
 from medfl.store import Store
 
 CHUNK_BYTES = 1 << 22
-HISTOGRAM_PIXELS = 1 << 14  # of one channel of one image: a regular grid of its pixels
+HISTOGRAM_PIXELS = 1 << 14  # so many pixels of a channel of an image are counted, on a regular grid
 LEVELS = 256
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over N images gives; about 1 KB an image.
+    """What one pass over N images gives, about 1 KB per image.
 
     Attributes:
         ends: (C, 2), the stored values that are level 0 and level 255.
-        step: every how many pixels along each axis the histograms take.
+        step: of so many pixels along each axis, the histograms take one.
         by_site: (S, C, 256) pixel counts by level, sites in the order of ``np.unique``.
-        by_class: (K, C, 256) the same; an image of several labels counts for each.
+        by_class: (K, C, 256) pixel counts by level; an image of several labels counts for each.
         thumbs: (N, 32, 32) uint8, grey.
         hashes: (N,) uint64, the perceptual hash (pHash) of the thumbnail.
         digests: (N, 2) uint64, BLAKE2b of the image's bytes: equal for equal pixels only.
@@ -86,7 +86,7 @@ def scan(store: Store) -> Scan:
 
 
 def _histograms(pixels: np.ndarray, step: int) -> np.ndarray:
-    """Pixel counts by level of each image and channel: (n, C * 256) float64."""
+    """Count pixels by level for each image and channel: (n, C * 256) float64."""
     grid = (slice(None), slice(None), *[slice(None, None, step)] * (pixels.ndim - 2))
     values = pixels[grid].reshape(pixels.shape[0] * pixels.shape[1], -1)
     shifted = values + LEVELS * np.arange(len(values))[:, None]

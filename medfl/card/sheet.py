@@ -1,4 +1,4 @@
-"""Sheets of samples: a row a class or site, pictures drawn at random with a seed."""
+"""Lay out samples: a row for each class or site, its pictures chosen at random by a seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from medfl.card.measure import indicators
 from medfl.card.pictures import pictures_of
 from medfl.store import Store
 
-MAX_ROWS = 24  # the largest classes or sites of very many
+MAX_ROWS = 24  # of more classes or sites than this, the largest are shown
 SMALL_SIDE, LARGE_SIDE = 84, 160  # pixels to which pictures are enlarged, or reduced
 GAP = 3
 
@@ -22,10 +22,10 @@ class Sheet:
 
     Attributes:
         pixels: (h, w, 3) uint8, the rows one under another.
-        names: of the rows.
-        counts: images of which each row shows some.
-        rows: the samples shown, a list a row.
-        left_out: classes or sites for which there was no room.
+        names: the rows' names.
+        counts: how many images there are of which a row shows some.
+        rows: the samples shown, a list for each row.
+        left_out: how many classes or sites found no room.
     """
 
     pixels: np.ndarray
@@ -36,7 +36,7 @@ class Sheet:
 
 
 def class_sheet(store: Store, ends: np.ndarray, across: int, seed: int) -> Sheet:
-    """Samples of each class that has any, in the dataset's order."""
+    """Lay out samples of each class that has any, in the dataset's order."""
     of_class = indicators(store)
     members = [(name, np.flatnonzero(of_class[:, k])) for k, name in enumerate(store.info.classes)]
     if store.labels.ndim == 2:
@@ -45,7 +45,7 @@ def class_sheet(store: Store, ends: np.ndarray, across: int, seed: int) -> Sheet
 
 
 def site_sheet(store: Store, ends: np.ndarray, across: int, seed: int) -> Sheet | None:
-    """Samples of each site, in the order of names; None where there are not two."""
+    """Lay out samples of each site, in the order of names; None where there are not two."""
     names = np.unique(store.sites)
     if len(names) < 2:
         return None
@@ -54,7 +54,7 @@ def site_sheet(store: Store, ends: np.ndarray, across: int, seed: int) -> Sheet 
 
 
 def side_by_side(store: Store, ends: np.ndarray, rows: Sequence[int]) -> np.ndarray:
-    """A few samples beside each other: (h, w, 3) uint8."""
+    """Put a few samples beside each other: (h, w, 3) uint8."""
     return _strip(store, ends, np.array(rows), len(rows))
 
 

@@ -1,4 +1,4 @@
-"""How large the images were in their own files, over all and by site."""
+"""Measure how large the images were in their own files, over all and by site."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from medfl.store import Store
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of some images.
+    """How large some images were.
 
     Attributes:
         images: how many state their size.
-        distinct: different sizes.
-        most: the most frequent one, as height x width (of volumes: slices x height x width).
+        distinct: how many different sizes there are.
+        most: the most frequent size, height x width (for volumes slices x height x width).
         share: the part of the images that have it.
-        smallest: of the shorter side in the image's plane, pixels.
-        median: the same.
-        largest: of the longer side, pixels.
+        smallest: smallest value of the shorter side in the image's plane, pixels.
+        median: median of that side.
+        largest: largest value of the longer side, pixels.
     """
 
     images: int
@@ -35,7 +35,7 @@ class Sizes:
 
 
 def source_sizes(store: Store) -> dict[str, Sizes]:
-    """Sizes of all images (key ``""``), then of each site; empty where the store knows none."""
+    """Measure all images (key ``""``), then each site; empty where the store knows no size."""
     cells = store.attributes.get(COLUMN)
     if cells is None:
         return {}

@@ -1,4 +1,4 @@
-"""Self-contained pages: templates that escape what is put in, one style, pictures inside."""
+"""Make self-contained pages: templates escape what is put in; style and pictures are inside."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SHARED = Path(__file__).parent / "templates"
 
 
 def environment(templates: Path) -> Environment:
-    """The templates in a folder and the shared ones (``style.css``).
+    """Open the templates in a folder and the shared ones (``style.css``).
 
     Values are escaped, and a missing one is an error.
     """
@@ -27,10 +27,10 @@ def environment(templates: Path) -> Environment:
 
 
 def data_uri(path: Path) -> str:
-    """A PNG file as a data URI."""
+    """Make a data URI of a PNG file."""
     return png_uri(path.read_bytes())
 
 
 def png_uri(content: bytes) -> str:
-    """The bytes of a PNG file as a data URI."""
+    """Make a data URI of the bytes of a PNG file."""
     return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
