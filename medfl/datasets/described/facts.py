@@ -11,7 +11,8 @@ from medfl.datasets.described.files import Found
 from medfl.datasets.described.join import Item
 from medfl.datasets.described.labels import LabelRules
 from medfl.datasets.described.people import folder_name, found_in, refuse_personal
-from medfl.datasets.described.schema import Description, Origin
+from medfl.datasets.described.schema import Description
+from medfl.datasets.described.sections import Origin
 from medfl.datasets.described.table import keywords_of
 from medfl.datasets.tables import Table
 from medfl.errors import MedflError

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from medfl.config import did_you_mean
-from medfl.datasets.described.schema import Labels
+from medfl.datasets.described.sections import Labels
 from medfl.errors import MedflError
 from medfl.files.exclusions import LeftOut
 

@@ -38,4 +38,5 @@ def read_lut(item: Dataset, little_endian: bool, signed: bool) -> tuple[int, np.
 def look_up(values: np.ndarray, first: int, levels: np.ndarray) -> np.ndarray:
     """Map values through a table, in their shape; those beyond its ends get its end entries."""
     index = np.clip(np.rint(values).astype(np.int64) - first, 0, len(levels) - 1)
-    return levels[index]
+    mapped: np.ndarray = levels[index]
+    return mapped
