@@ -1,0 +1,88 @@
+"""Forty small pictures whose store is made, also by a process that is killed meanwhile."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+
+from medfl.imaging.images import read_image
+from medfl.store import DatasetInfo, Sample, build, decoding
+from medfl.store.build import build_store
+from medfl.store.raw import RawData
+
+N = 40
+
+
+INFO = DatasetInfo(
+    name="toy",
+    title="Toy",
+    classes=("a", "b"),
+    task="multiclass",
+    modality="XC",
+    synthetic=True,
+    citation="",
+    licence="",
+)
+
+
+def picture(k: int) -> np.ndarray:
+    """The k-th grey image, (6, 6) uint8."""
+    return np.random.default_rng(k).integers(0, 256, (6, 6), dtype=np.uint8)
+
+
+def decode(path: Path) -> np.ndarray:
+    return read_image(path, 6, channels=1)
+
+
+def raw_of(folder: Path, decoder=decode, n: int = N) -> RawData:
+    sources = [folder / f"{k:03d}.png" for k in range(n)]
+    samples = [Sample(f"s{k:03d}", ("ab"[k % 2],), f"p{k // 2}") for k in range(n)]
+    return RawData(samples, sources, decoder, fingerprint="tables")
+
+
+def dying_decoder(row: int):
+    def decoder(path: Path) -> np.ndarray:
+        if path.name == f"{row:03d}.png":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return decode(path)
+
+    return decoder
+
+
+def build_and_die(folder: str, moment: str) -> None:
+    """In a process of its own: prepare the store, and be killed at this moment."""
+    decoding.SYNC_EVERY = 8
+    word, number = moment.split()
+
+    def die_at(module, name, before):
+        function, left = getattr(module, name), [int(number)]
+
+        def wrapped(*arguments, **options):
+            left[0] -= 1
+            if before and not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = function(*arguments, **options)
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        setattr(module, name, wrapped)
+
+    decoder = dying_decoder(int(number)) if word == "decode" else decode
+    if word == "fsync":
+        die_at(os, "fsync", before=False)
+    elif word == "describe":
+        die_at(build, "describe_store", before=True)
+    elif word == "moved":
+        die_at(build.os, "replace", before=False)
+    build_store(Path(folder, "toy"), INFO, raw_of(Path(folder, "raw"), decoder), "key")
+
+
+def content(store: Path) -> dict[str, str]:
+    """Hashes of all that must not depend on what happened meanwhile."""
+    names = ("images.npy", "samples.csv", "dataset.yaml")
+    return {name: hashlib.sha256((store / name).read_bytes()).hexdigest() for name in names}
