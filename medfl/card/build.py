@@ -17,7 +17,7 @@ from medfl.card.sheet import class_sheet, side_by_side, site_sheet
 from medfl.datasets.prepare import PathLike, prepare, store_path
 from medfl.errors import MedflError
 from medfl.files import write_json
-from medfl.report.plots.style import save
+from medfl.pages.figures import save
 from medfl.store import DATASET, Store
 
 MAX_SAMPLE = 50

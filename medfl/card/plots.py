@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 
 from medfl.card.scan import Scan
 from medfl.card.sheet import Sheet
-from medfl.report.plots.confusion import shorten
-from medfl.report.plots.style import GREY, LINES, PALETTE, panels, styled
+from medfl.pages.figures import GREY, LINES, PALETTE, panels, shorten, styled
 
 MAX_ROWS = 30  # so many classes or sites are in one figure, the largest ones
 MAX_LINES = 8  # so many histograms are in one panel

@@ -1,1 +1,1 @@
-"""What every page that we write has in common: it is self-contained, and looks the same."""
+"""What all pages that we write share: they are self-contained, and their figures look alike."""

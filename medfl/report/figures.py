@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medfl.errors import MedflError
+from medfl.pages.figures import save
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.registry import FIGURES
-from medfl.report.plots.style import arm_styles, save
+from medfl.report.plots.style import arm_styles
 from medfl.report.results import Results
 from medfl.results.collect import PERSONAL, REFERENCE
 

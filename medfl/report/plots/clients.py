@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from medfl.pages.figures import panels, styled
 from medfl.report import names
 from medfl.report.plots.base import GridFigure, Subject
-from medfl.report.plots.style import panels, say_if_empty, styled
+from medfl.report.plots.style import say_if_empty
 from medfl.report.results import Results
 from medfl.results.collect import Run
 

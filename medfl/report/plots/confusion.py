@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from medfl.pages.figures import panels, shorten, styled
 from medfl.report.plots.base import GridFigure, Subject
-from medfl.report.plots.style import panels, styled
 from medfl.report.results import Results
 
 ANNOTATE_UP_TO = 8
@@ -119,8 +119,3 @@ def _draw_matrix(axis: Axes, matrix: np.ndarray) -> mpl.image.AxesImage:
                 text = f"{100 * share:.0f}"
                 axis.text(column, row, text, ha="center", va="center", color=ink, fontsize=6.5)
     return image
-
-
-def shorten(name: str, limit: int = 18) -> str:
-    """A class name that fits beside a matrix."""
-    return name if len(name) <= limit else f"{name[: limit - 1]}…"

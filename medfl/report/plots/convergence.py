@@ -14,9 +14,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from medfl.config import did_you_mean
 from medfl.errors import MedflError
+from medfl.pages.figures import styled
 from medfl.report.curves import mean_curve, measured
 from medfl.report.plots.base import GridFigure, Subject
-from medfl.report.plots.style import ArmStyle, arm_styles, legend, styled
+from medfl.report.plots.style import ArmStyle, arm_styles, legend
 from medfl.results import paths
 from medfl.results.columns import ROUNDS, columns_in
 from medfl.results.frames import read_rounds

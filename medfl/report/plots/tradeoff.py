@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
+from medfl.pages.figures import panels, styled
 from medfl.report import names
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.convergence import log_ticks
-from medfl.report.plots.style import ArmStyle, legend, panels, say_if_empty, styled
+from medfl.report.plots.style import ArmStyle, legend, say_if_empty
 from medfl.report.results import Results
 from medfl.report.statistics import Summary
 from medfl.results.columns import ACCURACY, MEGABYTES
