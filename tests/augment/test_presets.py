@@ -11,7 +11,7 @@ import torch
 from medfl.augment import PRESETS, Recipe, chosen_preset, make_augmenter, recipe_for
 from medfl.augment.presets import OF_DATASET, SWITCHES
 from medfl.config import Augmentation, FederatedConfig, validate
-from medfl.datasets.registry import parse_dataset, published
+from medfl.datasets.registry import DATASETS, parse_dataset
 from medfl.errors import MedflError
 from medfl.federated.fingerprint import fingerprint
 from medfl.imaging.codes import CODES
@@ -201,7 +201,7 @@ def test_a_photograph_is_augmented_as_one_and_a_dermatoscopic_image_as_one():
 def test_every_preset_has_a_modality():
     assert {meaning.augmentation for meaning in CODES.values()} == set(PRESETS)
     assert set(OF_DATASET.values()) <= set(PRESETS)
-    assert set(OF_DATASET) <= published().keys()
+    assert set(OF_DATASET) <= set(DATASETS)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from medfl.datasets.registry import published
+from medfl.datasets.registry import DATASETS
 from medfl.imaging.codes import CODES, OTHER, code_of, meaning_of
 from medfl.imaging.modality import PRESETS
 
@@ -24,9 +24,10 @@ def test_what_no_code_names_is_other():
 
 
 def test_the_codes_of_the_catalog_are_known():
-    unknown = {name for name, entry in published().items() if meaning_of(entry.modality) is None}
+    entries = {name: DATASETS.load(name) for name in DATASETS}
+    unknown = {name for name, entry in entries.items() if meaning_of(entry.modality) is None}
     assert unknown == {"synapsemnist3d"}  # electron microscopy, for which DICOM has no code
-    assert published()["synapsemnist3d"].modality == OTHER
+    assert entries["synapsemnist3d"].modality == OTHER
 
 
 @pytest.mark.parametrize(
