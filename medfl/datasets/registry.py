@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from medfl.config import did_you_mean
 from medfl.datasets.base import Dataset
+from medfl.datasets.described.custom import load_custom
+from medfl.datasets.described.custom_entry import custom_entry
 from medfl.datasets.described.find import descriptions, find, is_path, read_description
 from medfl.datasets.raw_folder import plain
 from medfl.errors import MedflError
@@ -78,9 +80,6 @@ def get(name: str) -> Dataset:
 
 def _read_by(word: str) -> Dataset:
     """What a class of a person's own reads."""
-    from medfl.datasets.described.custom import load_custom
-    from medfl.datasets.described.custom_entry import custom_entry
-
     entry = custom_entry(load_custom(word))
     if entry.name in names():
         raise MedflError(
