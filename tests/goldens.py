@@ -22,7 +22,7 @@ from torch import nn
 from medfl.chain import LINKS, RULES
 from medfl.config import FederatedConfig
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
-from medfl.federated.record import run_metrics
+from medfl.federated.outcome import run_metrics
 from medfl.models import MODELS
 from medfl.partition import client_transform, make_split, parse_partition
 from medfl.partition.registry import PARTITIONS

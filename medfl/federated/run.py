@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,17 +19,17 @@ from medfl.federated.code import run_code
 from medfl.federated.data import FederatedData
 from medfl.federated.disk import DiskImages
 from medfl.federated.fingerprint import differences, fingerprint, validated
-from medfl.federated.record import progress_line, provenance, write_record
+from medfl.federated.log import log, log_to, progress_line
+from medfl.federated.outcome import write_record
+from medfl.federated.provenance import provenance
 from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
-from medfl.files import cannot_write, read_yaml, sha256_file, write_yaml
+from medfl.files import read_yaml, sha256_file, write_yaml
 from medfl.partition import Split, parse_partition
 from medfl.results import paths
 from medfl.results.record import DamagedRecordError, as_dict, read_record
 from medfl.store import Store
 from medfl.versions import Code
-
-log = logging.getLogger("medfl")
 
 
 def execute(
@@ -95,7 +92,7 @@ def execute(
     _clear(folder, everything if other else (paths.RECORD, paths.PREDICTIONS))
     # An unwritable or full disk is noticed before the hours of training, not after.
     write_yaml(folder / paths.CONFIG, config.model_dump(mode="json"))
-    with _log_to(folder / paths.LOG):
+    with log_to(folder / paths.LOG):
         log.info(
             "%s on %s, %s, seed %d: %d clients, %d rounds, %s with %d parameters, on %s",
             config.arm,
@@ -216,40 +213,3 @@ def _heterogeneity(split_path: Path) -> dict[str, Any]:
         return json.loads(sidecar.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-class _RunLog(logging.FileHandler):
-    """A log whose disk is full ends the run: nothing more could be kept of it."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        error = sys.exc_info()[1]
-        explained = (
-            cannot_write(Path(self.baseFilename), error) if isinstance(error, OSError) else None
-        )
-        if explained is None:
-            return super().handleError(record)
-        raise explained from error
-
-
-@contextmanager
-def _log_to(path: Path) -> Iterator[None]:
-    """Send medfl's log to ``path`` and to standard error while the block runs."""
-    handlers: list[logging.Handler] = [
-        _RunLog(path, encoding="utf-8"),
-        logging.StreamHandler(sys.stderr),
-    ]
-    level, propagate = log.level, log.propagate
-    log.propagate = False
-    for handler in handlers:
-        handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
-        log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        for handler in handlers:
-            log.removeHandler(handler)
-            with suppress(OSError):  # a full disk has been told of already
-                handler.close()
-        log.setLevel(level)
-        log.propagate = propagate

@@ -10,7 +10,7 @@ from softmax import Softmax, close
 
 from medfl.chain import STATISTICS
 from medfl.errors import MedflError
-from medfl.federated.record import run_metrics
+from medfl.federated.outcome import run_metrics
 
 
 def build(name, **settings):

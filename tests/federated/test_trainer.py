@@ -14,7 +14,7 @@ from softmax import Softmax, close
 from medfl.errors import MedflError
 from medfl.federated import FederatedClient, FederatedTrainer
 from medfl.federated.fingerprint import fingerprint
-from medfl.federated.record import run_metrics, write_record
+from medfl.federated.outcome import run_metrics, write_record
 from medfl.results.columns import CLIENTS, ROUNDS, names_in
 
 

@@ -46,7 +46,7 @@ def test_evaluating_twice_gives_the_same():
 
 
 def test_the_saved_model_does_not_depend_on_evaluations(tmp_path):
-    from medfl.federated.record import write_model
+    from medfl.federated.outcome import write_model
 
     for every in (1, 4):
         write_model(tmp_path / f"{every}.safetensors", final("finetune", Normed, every))
@@ -57,7 +57,7 @@ def test_the_saved_model_does_not_depend_on_evaluations(tmp_path):
 def test_the_saved_model_is_the_servers(tmp_path):
     from safetensors.torch import load_file
 
-    from medfl.federated.record import write_model
+    from medfl.federated.outcome import write_model
 
     trainer = final("finetune", Normed, 4)  # the last to use the network tuned it
     write_model(tmp_path / "model.safetensors", trainer)

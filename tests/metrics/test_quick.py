@@ -116,12 +116,12 @@ SCRIPT = """
 import sys
 sys.path.insert(0, {tests!r})
 from federations import federation
-import medfl.federated.run, medfl.federated.record
+import medfl.federated.run, medfl.federated.outcome
 trainer = federation(rounds=2, evaluate_every=1)
 trainer.train()
 heavy = {{"sklearn", "scipy", "pandas", "matplotlib"}} & set(sys.modules)
 assert not heavy, heavy
-medfl.federated.record.run_metrics(trainer)
+medfl.federated.outcome.run_metrics(trainer)
 assert "sklearn" in sys.modules
 """
 

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score
 
 import medfl.results
 from medfl.errors import MedflError
-from medfl.federated.record import write_record
+from medfl.federated.outcome import write_record
 from medfl.grid import Cell
 from medfl.results import paths
 from medfl.results.columns import CLIENTS, ROUNDS, SUMMARY, names_in

@@ -12,7 +12,7 @@ from sklearn import metrics as sk
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.fingerprint import fingerprint
-from medfl.federated.record import write_record
+from medfl.federated.outcome import write_record
 from medfl.results.predictions import (
     ARRAYS,
     EVERYONE,

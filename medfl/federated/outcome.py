@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
-import subprocess
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from medfl.config import FederatedConfig
 from medfl.federated.evaluation import Evaluation
-from medfl.federated.fingerprint import fingerprint
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import atomic_path, write_csv, write_json
 from medfl.metrics import federated
@@ -23,7 +13,6 @@ from medfl.results import columns, paths
 from medfl.results.predictions import write_predictions
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
-from medfl.versions import Code
 
 
 def write_record(
@@ -147,64 +136,3 @@ def _clients(trainer: FederatedTrainer, tests: dict[int, dict[str, Any]]) -> dic
         }
         for client in trainer.data.clients
     }
-
-
-def provenance(
-    config: FederatedConfig, device: torch.device, code: Code, inputs: Mapping[str, str]
-) -> dict[str, Any]:
-    """Where a result comes from: code, versions, machine, hashes of its inputs."""
-    return {
-        "git_commit": git_commit(),
-        "medfl": _version("medfl"),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "torchvision": _version("torchvision"),
-        "platform": platform.platform(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "cuda_available": torch.cuda.is_available(),
-        "threads": config.training.threads,
-        "config_sha256": fingerprint(config),
-        "results_versions": code.versions,
-        "code_sha": code.sha,
-        **inputs,
-    }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-@cache
-def git_commit() -> str | None:
-    """The commit of the medfl sources, with ``-dirty`` where they were edited; None outside git."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
-
-
-def progress_line(row: dict[str, Any], rounds: int) -> str:
-    """One line of a run's log for one round."""
-    parts: Sequence[str] = [f"round {row['round']:>4}/{rounds}"]
-    if "train_loss" in row:
-        parts = [*parts, f"loss {row['train_loss']:.4f}"]
-    if row.get("test_accuracy") is not None:
-        parts = [
-            *parts,
-            f"val balanced acc {row['val_balanced_accuracy']:.3f}",
-            f"test acc {row['test_accuracy']:.3f}",
-        ]
-    return "  ".join([*parts, f"{row.get('seconds', 0):.1f} s"])

@@ -1,0 +1,65 @@
+"""The log of a run: on standard error, and in the run's folder."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from medfl.files import cannot_write
+
+log = logging.getLogger("medfl")
+
+
+class _RunLog(logging.FileHandler):
+    """A log whose disk is full ends the run: nothing more could be kept of it."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        explained = (
+            cannot_write(Path(self.baseFilename), error) if isinstance(error, OSError) else None
+        )
+        if explained is None:
+            return super().handleError(record)
+        raise explained from error
+
+
+@contextmanager
+def log_to(path: Path) -> Iterator[None]:
+    """Send medfl's log to ``path`` and to standard error while the block runs."""
+    handlers: list[logging.Handler] = [
+        _RunLog(path, encoding="utf-8"),
+        logging.StreamHandler(sys.stderr),
+    ]
+    level, propagate = log.level, log.propagate
+    log.propagate = False
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+        log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            log.removeHandler(handler)
+            with suppress(OSError):  # a full disk has been told of already
+                handler.close()
+        log.setLevel(level)
+        log.propagate = propagate
+
+
+def progress_line(row: dict[str, Any], rounds: int) -> str:
+    """One line of a run's log for one round."""
+    parts: Sequence[str] = [f"round {row['round']:>4}/{rounds}"]
+    if "train_loss" in row:
+        parts = [*parts, f"loss {row['train_loss']:.4f}"]
+    if row.get("test_accuracy") is not None:
+        parts = [
+            *parts,
+            f"val balanced acc {row['val_balanced_accuracy']:.3f}",
+            f"test acc {row['test_accuracy']:.3f}",
+        ]
+    return "  ".join([*parts, f"{row.get('seconds', 0):.1f} s"])
