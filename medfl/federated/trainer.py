@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from medfl.federated import checkpoint
 from medfl.federated.client import DivergedError, FederatedClient
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.server import FederatedServer
+from medfl.federated.tally import Tally
 from medfl.metrics.inputs import BRIEF
 from medfl.results import columns
 
@@ -29,39 +29,6 @@ MEASURED = [
     for column in columns.columns_in(columns.ROUNDS)
     if column.source.startswith(("val.", "test."))
 ]
-
-
-@dataclass
-class Tally:
-    """What is counted of a round's messages as they are combined."""
-
-    answered: list[int] = field(default_factory=list)
-    steps: int = 0
-    gradients: int = 0
-    size: int = 0
-    notes: list[dict[str, float]] = field(default_factory=list)
-    weight: float = 0.0
-    losses: float | None = 0.0
-
-    def add(self, message: Message) -> None:
-        """Count one message."""
-        self.answered.append(message.client)
-        self.steps += message.steps
-        self.gradients += message.gradients
-        self.size += message.size
-        self.notes.append(message.notes)
-        self.weight += message.weight
-        if message.loss is None or self.losses is None:
-            self.losses = None
-        else:
-            self.losses += message.loss * message.weight
-
-    @property
-    def loss(self) -> float | None:
-        """The weighted mean of the training losses; None where the server did not see them."""
-        if self.losses is None or not self.answered:
-            return None
-        return self.losses / self.weight
 
 
 class FederatedTrainer:

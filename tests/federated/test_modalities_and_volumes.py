@@ -14,9 +14,9 @@ from medfl.federated import (
     FederatedData,
     FederatedServer,
     FederatedTrainer,
-    evaluation,
+    prediction,
 )
-from medfl.federated.evaluation import images_at_once
+from medfl.federated.prediction import images_at_once
 from medfl.models.fusion import LateFusion
 
 
@@ -103,9 +103,9 @@ def test_how_many_are_evaluated_together_changes_no_prediction(monkeypatch):
 
     def probabilities():
         model = trainer.server.model
-        return evaluation.predict(model, trainer.evaluator.data, rows, trainer.server)
+        return prediction.predict(model, trainer.evaluator.data, rows, trainer.server)
 
     together = probabilities()
-    monkeypatch.setattr(evaluation, "MOST_INPUT", 3 * 8 * 10 * 9)
+    monkeypatch.setattr(prediction, "MOST_INPUT", 3 * 8 * 10 * 9)
     assert images_at_once((8, 10, 9), 8) == 3
     np.testing.assert_allclose(probabilities(), together, atol=1e-6)
