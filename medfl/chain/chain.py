@@ -85,7 +85,7 @@ class Chain:
     def gradient(self, client: FederatedClient, model: FlatModel, backward: Backward) -> Backward:
         """How a client computes a step's gradient: the first link is the innermost."""
         for link in self._at("gradient"):
-            backward = partial(_gradient, link, client, model, backward)
+            backward = partial(link.gradient, client, model, backward=backward)
         return backward
 
     def message(self, client: FederatedClient, message: Message) -> Message | None:
@@ -124,17 +124,6 @@ class Chain:
         return [
             link for link in self.links if getattr(type(link), place) is not getattr(Link, place)
         ]
-
-
-def _gradient(
-    link: Link,
-    client: FederatedClient,
-    model: FlatModel,
-    backward: Backward,
-    images: Tensor,
-    labels: Tensor,
-) -> Tensor:
-    return link.gradient(client, model, images, labels, backward)
 
 
 def build_chain(config: FederatedConfig, algorithm: type[FederatedAlgorithm]) -> Chain:

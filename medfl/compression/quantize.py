@@ -5,7 +5,6 @@ with levels that are symmetric about zero.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -21,12 +20,6 @@ if TYPE_CHECKING:
     from medfl.federated.client import FederatedClient
 
 SCALE_BITS = 32  # each part travels with the size of its step, a single-precision number
-
-
-@dataclass(frozen=True)
-class _Quantized:
-    update: Tensor
-    bits: int
 
 
 class StochasticQuantization(Link):
@@ -62,8 +55,9 @@ class StochasticQuantization(Link):
             update = part.update
             generator = self.stream(client.server.round, client.id, name)
             sent = _quantize(update, self.params.bits, generator)
-            parts[name] = part.with_update(sent.update, sent.bits)
-            error += float((sent.update - update).double().square().sum())
+            size = sent.numel() * self.params.bits + SCALE_BITS
+            parts[name] = part.with_update(sent, size)
+            error += float((sent - update).double().square().sum())
             length += float(update.double().square().sum())
         message.parts = parts
         if length > 0:
@@ -71,18 +65,18 @@ class StochasticQuantization(Link):
         return message
 
 
-def _quantize(update: Tensor, bits: int, generator: torch.Generator) -> _Quantized:
-    """``update`` (k,) on its levels, and its size on the wire."""
+def _quantize(update: Tensor, bits: int, generator: torch.Generator) -> Tensor:
+    """``update`` (k,), each entry moved to one of its two nearest levels."""
     import torch
 
-    size = update.numel() * bits + SCALE_BITS
     largest = float(update.abs().max()) if update.numel() else 0.0
     if largest == 0.0:
-        return _Quantized(update, size)
+        return update
     # In double precision: single precision has too few digits for more than 24 bits.
     step = largest / (2 ** (bits - 1) - 1)
     drawn = torch.rand(update.shape, generator=generator, dtype=torch.float64)
     levels = (update.double() / step).add_(drawn.to(update.device)).floor_()
     # Rounding may carry the largest entry one level too far.
     levels.clamp_(-(2 ** (bits - 1) - 1), 2 ** (bits - 1) - 1)
-    return _Quantized(levels.mul_(step).to(update.dtype), size)
+    quantized: Tensor = levels.mul_(step).to(update.dtype)
+    return quantized
