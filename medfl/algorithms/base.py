@@ -39,6 +39,16 @@ class Work:
     gradients: int
     extras: dict[str, Tensor] = field(default_factory=dict)
 
+    def __add__(self, other: Work) -> Work:
+        """Two descents of the model that the client sends, one after the other.
+
+        Steps and gradients add up; the loss is the mean over all steps.
+        """
+        steps = self.steps + other.steps
+        loss = (self.loss * self.steps + other.loss * other.steps) / steps
+        gradients = self.gradients + other.gradients
+        return Work(loss, steps, gradients, {**self.extras, **other.extras})
+
 
 _OLD_HOOKS = {
     "aggregate": "step(total)",
@@ -103,7 +113,8 @@ class FederatedAlgorithm:
 
         Clients may train side by side, each in a model of its own: what is kept while a client
         trains stands in local variables, in ``Work.extras`` or in ``client.state``, never on
-        ``self``.
+        ``self``. Where the model descends twice (first its head, then the rest), the hook returns
+        the sum of both descents' ``Work``.
         """
         return client.descend(
             model, "train", correct_gradient=self.correct_gradient, loss=self.loss
@@ -125,7 +136,7 @@ class FederatedAlgorithm:
 
     def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
         """What the client sends after its local training: by default its trained model."""
-        return client.update(model)
+        return client.model_parts(model)
 
     def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
         """After the links have acted: what the client keeps of ``message``, as it was sent."""
@@ -144,6 +155,17 @@ class FederatedAlgorithm:
         By default the server's model, with the entries that stay local as the client has them.
         """
         client.receive(model)
+
+
+def add_proximal_term(
+    gradient: Gradient, model: FlatModel, client: FederatedClient, strength: float
+) -> None:
+    """Add ``strength`` · (y − x), the gradient of ``strength``/2 · ‖y − x‖², in place.
+
+    y is ``model``; x is what this client's round began with.
+    """
+    gradient.add_(model.vector, alpha=strength)
+    gradient.add_(client.start, alpha=-strength)
 
 
 def effective_steps(steps: int, momentum: float = 0.0, shrink: float = 0.0) -> float:

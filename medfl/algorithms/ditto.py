@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from medfl.algorithms.base import HyperParams, Work
+from medfl.algorithms.base import HyperParams, Work, add_proximal_term
 from medfl.algorithms.fedavg import FedAvg
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ class Ditto(FedAvg):
         self.personal_model(client, model)
 
         def pull(gradient: Gradient, personal: FlatModel, client: FederatedClient) -> None:
-            gradient.add_(personal.vector, alpha=self.params.lam)
-            gradient.add_(client.start, alpha=-self.params.lam)
+            add_proximal_term(gradient, personal, client, self.params.lam)
 
         own = client.descend(model, "personal", correct_gradient=pull)
         client.keep(personal=model.vector.clone(), personal_buffers=model.buffers.clone())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from medfl.algorithms.base import FederatedAlgorithm, HyperParams, Work
+from medfl.algorithms.base import FederatedAlgorithm, HyperParams, Work, add_proximal_term
 from medfl.chain.message import PARAMETERS
 
 if TYPE_CHECKING:
@@ -41,14 +41,13 @@ class FedDyn(FederatedAlgorithm):
         self, gradient: Gradient, model: FlatModel, client: FederatedClient
     ) -> None:
         """Add −g_i + α(y − x)."""
-        gradient.add_(model.vector, alpha=self.params.alpha)
-        gradient.add_(client.start, alpha=-self.params.alpha)
+        add_proximal_term(gradient, model, client, self.params.alpha)
         if "g" in client.state:
             gradient.add_(client.spread(client.state["g"]), alpha=-1.0)
 
     def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
         """The trained model, every client's with the same weight."""
-        return client.update(model, weight=1.0)
+        return client.model_parts(model, weight=1.0)
 
     def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
         """g_i ← g_i − α(y_i − x)."""

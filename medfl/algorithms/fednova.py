@@ -49,7 +49,7 @@ class FedNova(FedProx):
         """The trained model with weight n_i/‖a_i‖₁, and ‖a_i‖₁, which follows from the steps."""
         shrink = client.learning_rate * self.params.mu
         norm = effective_steps(work.steps, client.training.momentum, shrink)
-        parts = client.update(model)
+        parts = client.model_parts(model)
         parts[PARAMETERS] = replace(parts[PARAMETERS], weight=client.weight / norm)
         parts["a"] = Part(model.vector.new_tensor([norm]), client.weight, private=False)
         return parts

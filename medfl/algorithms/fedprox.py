@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from medfl.algorithms.base import HyperParams
+from medfl.algorithms.base import HyperParams, add_proximal_term
 from medfl.algorithms.fedavg import FedAvg
 
 if TYPE_CHECKING:
@@ -26,5 +26,4 @@ class FedProx(FedAvg):
         self, gradient: Gradient, model: FlatModel, client: FederatedClient
     ) -> None:
         """Add µ(y − x)."""
-        gradient.add_(model.vector, alpha=self.params.mu)
-        gradient.add_(client.start, alpha=-self.params.mu)
+        add_proximal_term(gradient, model, client, self.params.mu)

@@ -75,7 +75,7 @@ class Scaffold(FederatedAlgorithm):
 
     def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
         """Renew c_i (line 12) and send its change Δc_i (line 13) beside the model."""
-        old, parts = client.state.get("c"), client.update(model)
+        old, parts = client.state.get("c"), client.model_parts(model)
         if self.params.option == 1:
             new = work.extras["gradient_at_x"]
         else:

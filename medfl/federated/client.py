@@ -119,7 +119,7 @@ class FederatedClient:
         self._kept = {}
         self.steps += work.steps
 
-    def update(self, model: FlatModel, weight: float | None = None) -> dict[str, Part]:
+    def model_parts(self, model: FlatModel, weight: float | None = None) -> dict[str, Part]:
         """The shared entries of ``model`` as parts of a message, with this client's weight."""
         parameters, buffers = self.server.shared.take(model)
         weight = self.weight if weight is None else weight

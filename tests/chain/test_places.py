@@ -174,21 +174,6 @@ def test_nothing_of_a_client_is_kept_on_the_algorithm(algorithm):
         )
 
 
-def test_work_beside_the_model_that_is_sent_is_counted():
-    """2 + 4 + 3 batches a round; Ditto descends twice, and option I passes over the data once."""
-    found = {}
-    for name in ("fedavg", "ditto", "scaffold", "scaffold-1"):
-        trainer = federation(name.split("-")[0], ALGORITHMS[name], rounds=1)
-        trainer.train()
-        found[name] = (trainer.history[1]["steps"], trainer.history[1]["gradients"])
-    assert found == {
-        "fedavg": (9, 9),
-        "ditto": (9, 18),
-        "scaffold": (9, 9),
-        "scaffold-1": (9, 18),
-    }
-
-
 def test_a_client_reads_what_was_sent():
     """What the server holds besides may change while clients train: they do not see it."""
     trainer = federation("scaffold", rounds=1)
