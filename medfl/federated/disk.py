@@ -16,7 +16,7 @@ from torch import Tensor
 from medfl.errors import MedflError
 from medfl.store import IMAGES, Store
 
-DEPTH = 2  # batches that are read while one is computed with
+READ_AHEAD = 2  # batches that are read while one is computed with
 
 
 class DiskImages:
@@ -74,7 +74,7 @@ class DiskImages:
         rest, waiting = iter(parts), deque[Tensor]()
         try:
             while True:
-                while len(waiting) <= DEPTH and (rows := next(rest, None)) is not None:
+                while len(waiting) <= READ_AHEAD and (rows := next(rest, None)) is not None:
                     # `waiting` keeps the rows alive, so that no other tensor has their identity.
                     waiting.append(rows)
                     self._coming[id(rows)] = self._pool.submit(self._read, rows)

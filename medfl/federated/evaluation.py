@@ -25,7 +25,7 @@ from medfl.metrics import medical, quick
 from medfl.results.predictions import EVERYONE, Block
 
 Measure = Callable[..., dict[str, Any]]
-FOLDS = ("val", "test")
+JUDGED_FOLDS = ("val", "test")
 
 
 @dataclass
@@ -55,7 +55,8 @@ class Evaluator:
     ) -> None:
         self.server, self.clients, self.data = server, clients, data
         self.rows_of = {
-            client: {fold: data.indices(client, fold) for fold in FOLDS} for client in data.clients
+            client: {fold: data.indices(client, fold) for fold in JUDGED_FOLDS}
+            for client in data.clients
         }
         self.labels = data.labels.cpu().numpy()
         if data.info.task == "multilabel":
@@ -96,7 +97,7 @@ class Evaluator:
                 self._pool(self._by_client(said, list(self.rows_of)), measure)
                 for said in predictions.values()
             ]
-            result.pooled = {fold: _mean([e[fold] for e in everyone]) for fold in FOLDS}
+            result.pooled = {fold: _mean([e[fold] for e in everyone]) for fold in JUDGED_FOLDS}
             result.personal = self._pool(self._own(predictions), measure)["test"]
         else:
             result.pooled = self._pool(self._own(predictions), measure)
@@ -133,13 +134,13 @@ class Evaluator:
         return torch.from_numpy(predict(model, self.data, rows, self.server))
 
     def _rows(self, clients: Sequence[int]) -> list[Tensor]:
-        return [self.rows_of[client][fold] for client in clients for fold in FOLDS]
+        return [self.rows_of[client][fold] for client in clients for fold in JUDGED_FOLDS]
 
     def _by_client(self, said: Tensor, clients: Sequence[int]) -> dict[int, dict[str, Any]]:
         """One model's predictions as client → fold → (n, K)."""
         lengths = [len(part) for part in self._rows(clients)]
         pairs = iter(np.split(said.cpu().numpy(), np.cumsum(lengths)[:-1]))
-        return {client: {fold: next(pairs) for fold in FOLDS} for client in clients}
+        return {client: {fold: next(pairs) for fold in JUDGED_FOLDS} for client in clients}
 
     def samples(self) -> dict[str, Any]:
         """The samples that are judged, each once, sorted by client and fold."""
@@ -147,7 +148,7 @@ class Evaluator:
         chosen = torch.cat(rows).cpu().numpy()
         lengths = [len(part) for part in rows]
         return {
-            "fold": np.repeat([fold for _ in self.rows_of for fold in FOLDS], lengths),
+            "fold": np.repeat([fold for _ in self.rows_of for fold in JUDGED_FOLDS], lengths),
             "sample": self.data.split.samples[chosen],
             "group": self.data.groups[chosen],
             "client": self.data.split.clients[chosen],
@@ -172,7 +173,7 @@ class Evaluator:
             fold: self._metrics(
                 np.concatenate([folds[fold] for folds in own.values()]), list(own), fold, measure
             )
-            for fold in FOLDS
+            for fold in JUDGED_FOLDS
         }
 
     def _metrics(
@@ -205,7 +206,7 @@ def _mean(many: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 def check_folds(data: FederatedData) -> None:
     """Refuse a split that leaves nothing to evaluate, or a client without training data."""
-    for fold in FOLDS:
+    for fold in JUDGED_FOLDS:
         if len(data.pooled(fold)) == 0:
             raise MedflError(f"the split has no {fold} samples: raise {fold}_fraction.")
     empty = [client for client in data.clients if len(data.indices(client, "train")) == 0]

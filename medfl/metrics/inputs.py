@@ -50,6 +50,6 @@ def mean_of_defined(values: Array) -> float | None:
     return float(defined.mean()) if len(defined) else None
 
 
-def plain(value: Any) -> float | None:
+def number_or_none(value: Any) -> float | None:
     """A JSON number, or null for undefined."""
     return None if value is None or np.isnan(value) else float(value)

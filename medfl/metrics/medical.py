@@ -24,7 +24,7 @@ from medfl.metrics.inputs import (
     Task,
     checked,
     mean_of_defined,
-    plain,
+    number_or_none,
 )
 
 PER_CLASS = ("auc", "sensitivity", "specificity", "precision", "f1")
@@ -72,16 +72,16 @@ def evaluate(
         overall = (_multiclass if multiclass else _multilabel)(p, truth, chosen, brief)
     overall["auc_macro"] = mean_of_defined(columns["auc"])
     if brief:
-        return {"n": len(p)} | {name: plain(overall[name]) for name in BRIEF}
+        return {"n": len(p)} | {name: number_or_none(overall[name]) for name in BRIEF}
 
     overall |= {f"{metric}_macro": mean_of_defined(columns[metric]) for metric in PER_CLASS}
     names = ["accuracy"] + ["subset_accuracy"] * (not multiclass) + list(OVERALL[1:])
-    result: dict[str, Any] = {"n": len(p)} | {name: plain(overall[name]) for name in names}
+    result: dict[str, Any] = {"n": len(p)} | {name: number_or_none(overall[name]) for name in names}
     result["averaged_over"] = {
         f"{metric}_macro": int(np.isfinite(columns[metric]).sum()) for metric in PER_CLASS
     }
     result["per_class"] = {
-        name: {"n": int(truth[:, k].sum())} | {m: plain(columns[m][k]) for m in PER_CLASS}
+        name: {"n": int(truth[:, k].sum())} | {m: number_or_none(columns[m][k]) for m in PER_CLASS}
         for k, name in enumerate(classes)
     }
     result["undefined"] = _undefined(classes, truth, chosen)

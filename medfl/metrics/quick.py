@@ -20,7 +20,7 @@ from medfl.metrics.inputs import (
     Task,
     checked,
     mean_of_defined,
-    plain,
+    number_or_none,
 )
 
 
@@ -55,7 +55,7 @@ def evaluate(
     found["auc_macro"] = mean_of_defined(
         np.array([roc_auc(p[:, j], truth[:, j]) for j in range(k)])
     )
-    return {"n": n} | {name: plain(found[name]) for name in BRIEF}
+    return {"n": n} | {name: number_or_none(found[name]) for name in BRIEF}
 
 
 def _sensitivity(truth: Array, chosen: Array) -> Array:

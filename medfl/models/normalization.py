@@ -11,9 +11,9 @@ from torch import nn
 
 from medfl.errors import MedflError
 
-BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
-NORMALIZATION = (
-    *BATCH_NORM,
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+NORMALIZATIONS = (
+    *BATCH_NORMS,
     nn.InstanceNorm1d,
     nn.InstanceNorm2d,
     nn.InstanceNorm3d,
@@ -28,7 +28,7 @@ MIN_CHANNELS_PER_GROUP = 4
 
 def normalization_modules(model: nn.Module) -> dict[str, nn.Module]:
     """All normalisation layers of ``model``, by their module name."""
-    return {name: m for name, m in model.named_modules() if isinstance(m, NORMALIZATION)}
+    return {name: m for name, m in model.named_modules() if isinstance(m, NORMALIZATIONS)}
 
 
 def batch_norm_parameter_names(model: nn.Module) -> set[str]:
@@ -39,7 +39,7 @@ def batch_norm_parameter_names(model: nn.Module) -> set[str]:
     """
     names = set()
     for prefix, module in model.named_modules():
-        if isinstance(module, BATCH_NORM):
+        if isinstance(module, BATCH_NORMS):
             tensors = dict(module.named_parameters()) | {
                 name: b for name, b in module.named_buffers() if b.is_floating_point()
             }
@@ -66,12 +66,12 @@ def batch_to_group_norm(model: nn.Module) -> nn.Module:
     Raises:
         MedflError: a 1-D batch norm of fewer than 4 channels, where too little is left to train.
     """
-    if isinstance(model, BATCH_NORM):
+    if isinstance(model, BATCH_NORMS):
         return _group_norm(model, "the model")
     replaced: dict[nn.Module, nn.Module] = {}  # a layer used twice stays one layer
     for parent_name, parent in list(model.named_modules()):
         for name, child in list(parent._modules.items()):
-            if isinstance(child, BATCH_NORM):
+            if isinstance(child, BATCH_NORMS):
                 if child not in replaced:
                     replaced[child] = _group_norm(child, f"{parent_name}.{name}".lstrip("."))
                 parent.register_module(name, replaced[child])
@@ -79,7 +79,7 @@ def batch_to_group_norm(model: nn.Module) -> nn.Module:
 
 
 def _group_norm(norm: nn.Module, where: str) -> nn.GroupNorm:
-    assert isinstance(norm, BATCH_NORM)
+    assert isinstance(norm, BATCH_NORMS)
     channels = norm.num_features
     if isinstance(norm, nn.BatchNorm1d) and channels < MIN_CHANNELS_PER_GROUP:
         raise MedflError(

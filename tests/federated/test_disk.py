@@ -179,9 +179,9 @@ def test_a_number_of_batches_is_read_ahead_and_no_more(tmp_path):
 
     batches = data.ahead(parts())
     next(batches)
-    assert len(taken) == 1 + disk_module.DEPTH
+    assert len(taken) == 1 + disk_module.READ_AHEAD
     next(batches)
-    assert len(taken) == 2 + disk_module.DEPTH
+    assert len(taken) == 2 + disk_module.READ_AHEAD
     batches.close()
     assert not data.images._coming
 
