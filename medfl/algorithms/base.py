@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Work:
-    """What a client's local training came to.
+    """What one client's local training came to.
 
     Attributes:
         loss: mean training loss of the model that it sends.
@@ -62,12 +62,12 @@ class FederatedAlgorithm:
 
     Class attributes:
         Params: the hyper-parameters, a frozen pydantic model.
-        evaluated: which model the results speak of: the server's (``global``), each client's own
+        evaluated: which model the results are about: the server's (``global``), each client's own
             on its own data (``personal``), or each client's own on everyone's data (``local``).
         statistics: what happens to batch-norm statistics, in words, for the record.
         participation: ``sampled``, or ``all`` where every client trains every round.
-        pooled: the clients' data is put together first (the centralised baseline).
-        communicates: whether anything travels.
+        pooled: whether all data is first given to one client (the centralised baseline).
+        communicates: whether anything travels between clients and server.
     """
 
     class Params(HyperParams):
@@ -101,20 +101,21 @@ class FederatedAlgorithm:
         """Create the server's state, in ``self.state``, before the first round."""
 
     def local_names(self, model: FlatModel) -> set[str]:
-        """Parameters and buffers that never leave their client, by name. None by default."""
+        """Names of the parameters and buffers that never leave their client; by default none."""
         return set()
 
     def broadcast(self) -> dict[str, Tensor]:
-        """What the server sends besides its model; counted as communication."""
+        """What the server sends beside its model, by name; its bytes are counted."""
         return {}
 
     def train(self, client: FederatedClient, model: FlatModel) -> Work:
-        """A client's local training, ``model`` holding what the server sent.
+        """Train one client in ``model``, which holds what the server sent.
 
-        Clients may train side by side, each in a model of its own: what is kept while a client
-        trains stands in local variables, in ``Work.extras`` or in ``client.state``, never on
-        ``self``. Where the model descends twice (first its head, then the rest), the hook returns
-        the sum of both descents' ``Work``.
+        Clients may train side by side, each in a model of its own. So what belongs to one client
+        stands in local variables or in ``Work.extras``, or is kept with ``client.keep``, and never
+        stands on ``self``.
+        Where the model descends twice (first its head, then the rest), the hook returns the sum of
+        both descents' ``Work``.
         """
         return client.descend(
             model, "train", correct_gradient=self.correct_gradient, loss=self.loss
@@ -135,24 +136,25 @@ class FederatedAlgorithm:
         """Add this algorithm's correction to a step's gradient, (d,), in place."""
 
     def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
-        """What the client sends after its local training: by default its trained model."""
+        """What the client sends after its local training; by default its trained model."""
         return client.model_parts(model)
 
     def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
-        """After the links have acted: what the client keeps of ``message``, as it was sent."""
+        """Let the client keep what it needs of ``message``, after the links have acted on it."""
 
     def step(self, total: dict[str, Total]) -> None:
-        """What the server makes of a round: x ← Σ w_i y_i / Σ w_i.
+        """Move the server's model after a round: x ← Σ w_i y_i / Σ w_i.
 
-        ``total`` has the sum of each part of the messages. The batch-norm statistics in it are
-        averaged by the server itself.
+        ``total`` has what each part of the messages adds up to. The server itself has already
+        averaged the batch-norm statistics.
         """
         self.server.vector.copy_(total[PARAMETERS].mean)
 
     def personal_model(self, client: FederatedClient, model: FlatModel) -> None:
         """Load into ``model`` what this client would use on its own patients.
 
-        By default the server's model, with the entries that stay local as the client has them.
+        By default this is the server's model, with the client's own values of all entries that
+        stay local.
         """
         client.receive(model)
 
@@ -169,11 +171,11 @@ def add_proximal_term(
 
 
 def effective_steps(steps: int, momentum: float = 0.0, shrink: float = 0.0) -> float:
-    """‖a‖₁: how many times η a constant gradient moves the model in ``steps`` local steps.
+    """‖a‖₁: a constant gradient g moves the model by η‖a‖₁ g in ``steps`` local steps.
 
-    Wang et al., NeurIPS 2020, section 3: plain SGD gives τ; momentum ρ the summed recursion
-    a ← ρa + 1; a proximal term the recursion a ← a(1 − ηµ) + 1, with ``shrink`` = ηµ. The
-    recursion below is all three at once: m ← ρm + 1 − ηµ·u, u ← u + m.
+    Wang et al., NeurIPS 2020, section 3. For plain SGD this is τ. Under momentum ρ it is the sum
+    over the recursion a ← ρa + 1; under a proximal term it follows a ← a(1 − ηµ) + 1, where
+    ``shrink`` is ηµ. The recursion below is all three at once: m ← ρm + 1 − ηµ·u, u ← u + m.
     """
     moved = velocity = 0.0
     for _ in range(steps):

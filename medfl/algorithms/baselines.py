@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Centralized(FederatedAlgorithm):
-    """All training data pooled, with as many epochs as every federated client takes."""
+    """One model trains on all clients' data, for as many epochs as each client would."""
 
     statistics = "of the one pooled model"
     pooled = True
@@ -21,8 +21,8 @@ class Centralized(FederatedAlgorithm):
 class Local(FederatedAlgorithm):
     """Every client trains alone, and nothing is exchanged.
 
-    Each client's model is evaluated on the pooled test set (mean over clients), and on the
-    client's own.
+    Each client's model is evaluated on all clients' test samples, of which the results give the
+    mean over clients, and on the client's own.
     """
 
     evaluated = "local"
@@ -31,6 +31,6 @@ class Local(FederatedAlgorithm):
     communicates = False
 
     def local_names(self, model: FlatModel) -> set[str]:
-        """Everything stays where it is."""
+        """Name every parameter and buffer: all of them stay with their client."""
         names = {name for name, _ in model.module.named_parameters()}
         return names | {name for name, _ in model.module.named_buffers()}

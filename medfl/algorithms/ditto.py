@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 class Ditto(FedAvg):
     """FedAvg for the global model; beside it each client trains its own, drawn towards it.
 
-    The personal objective is F_i(v) + λ/2 ‖v − x‖², with as many local steps as the global one:
-    a client computes twice the gradients of FedAvg.
+    The personal objective is F_i(v) + λ/2 ‖v − x‖². It gets as many local steps as the global one,
+    so each client computes twice the gradients of FedAvg.
     """
 
     evaluated = "personal"
     statistics = "global model: averaged; personal models: each client's own"
 
     class Params(HyperParams):
-        """lam: λ, the pull of the global model."""
+        """lam: λ, how strongly the global model pulls."""
 
         lam: float = Field(0.1, ge=0)
 
@@ -47,7 +47,7 @@ class Ditto(FedAvg):
         return replace(work, gradients=work.gradients + own.gradients)
 
     def personal_model(self, client: FederatedClient, model: FlatModel) -> None:
-        """The client's own model; before its first round the server's."""
+        """Load the client's own model, or before its first round the server's."""
         if "personal" in client.state:
             model.load(client.state["personal"], client.state["personal_buffers"])
         else:

@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 class FedBN(FedAvg):
     """Every batch-norm layer, parameters and statistics, stays with its client.
 
-    The server has no complete model, so each client's own is evaluated on its own data.
+    The server has no complete model, so each client's own model is evaluated on its own data.
     """
 
     evaluated = "personal"
     statistics = "local to each client, with the batch-norm parameters"
 
     def local_names(self, model: FlatModel) -> set[str]:
-        """All that belongs to batch-norm modules, by module type."""
-        # Here, for it imports torch: a grid is checked without.
+        """Name all that belongs to batch-norm layers, which are found by their type."""
+        # Imported here because it imports torch, without which a grid is checked.
         from medfl.models.normalization import batch_norm_parameter_names
 
         return batch_norm_parameter_names(model.module)

@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 
 class FedDyn(FederatedAlgorithm):
-    """Each client's objective gains −⟨g_i, y⟩ + α/2 ‖y − x‖², with g_i its gradient state.
+    """Adds −⟨g_i, y⟩ + α/2 ‖y − x‖² to each client's objective.
 
-    The state g_i ← g_i − α(y_i − x), so that local optima agree with a stationary point of the
-    global objective. The participants' models are averaged with equal weights, as in the paper,
-    and their statistics too.
+    Each client keeps its g_i, which begins at 0, and renews it after each of its rounds:
+    g_i ← g_i − α(y_i − x). Thereby the clients' optima come to agree with a stationary point of
+    the global objective. The participants' models and their statistics are averaged with equal
+    weights, as in the paper.
     """
 
     statistics = "averaged with equal weights"
 
     class Params(HyperParams):
-        """alpha: strength of the dynamic regulariser."""
+        """alpha: α, the strength of the dynamic regulariser."""
 
         alpha: float = Field(0.01, gt=0)
 
@@ -46,7 +47,7 @@ class FedDyn(FederatedAlgorithm):
             gradient.add_(client.spread(client.state["g"]), alpha=-1.0)
 
     def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
-        """The trained model, every client's with the same weight."""
+        """Send the trained model; every client's has the same weight."""
         return client.model_parts(model, weight=1.0)
 
     def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
@@ -56,7 +57,7 @@ class FedDyn(FederatedAlgorithm):
         client.keep(g=change if state is None else state + change)
 
     def step(self, total: dict[str, Total]) -> None:
-        """H ← h − (α/N) Σ (y_i − x);  x ← mean(y_i) − h/α."""
+        """h ← h − (α/N) Σ (y_i − x);  x ← mean(y_i) − h/α."""
         alpha, models = self.params.alpha, total[PARAMETERS]
         self.state["h"].sub_(models.update, alpha=alpha / self.server.num_clients)
         self.server.vector.copy_(models.mean.sub_(self.state["h"], alpha=1 / alpha))

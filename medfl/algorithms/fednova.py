@@ -28,17 +28,17 @@ class FedNova(FedProx):
     more steps moves further; FedAvg would let it pull the average towards its own optimum.
 
     The deltas' weights τ_eff p_i/‖a_i‖₁ add up to 1 where clients take equal steps and to more
-    where they do not: the server then moves further than any average. Local momentum makes it
-    more still, since ‖a_i‖₁ first grows with τ_i²: prefer plain SGD for unequal clients.
+    where they do not: the server then moves further than any average. With local momentum it
+    moves further still, because ‖a_i‖₁ first grows with τ_i²: prefer plain SGD for unequal clients.
     """
 
     class Params(HyperParams):
-        """mu: of an optional proximal term, which the normalisation takes into account."""
+        """mu: µ, the strength of a proximal term as in FedProx, which ‖a_i‖₁ takes into account."""
 
         mu: float = Field(0.0, ge=0)
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
-        """The normaliser is known for SGD, with and without momentum."""
+        """Refuse all but SGD, with or without momentum: ‖a_i‖₁ is known for nothing else."""
         if config.training.optimizer != "sgd" or config.training.clip_norm is not None:
             raise MedflError(
                 "fednova normalises by the steps of SGD: set training.optimizer to sgd and leave "
@@ -46,7 +46,10 @@ class FedNova(FedProx):
             )
 
     def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
-        """The trained model with weight n_i/‖a_i‖₁, and ‖a_i‖₁, which follows from the steps."""
+        """Send the trained model with weight n_i/‖a_i‖₁, and ‖a_i‖₁ itself as the part ``a``.
+
+        ``a`` is public: it follows from the number of steps alone.
+        """
         shrink = client.learning_rate * self.params.mu
         norm = effective_steps(work.steps, client.training.momentum, shrink)
         parts = client.model_parts(model)
@@ -55,6 +58,6 @@ class FedNova(FedProx):
         return parts
 
     def step(self, total: dict[str, Total]) -> None:
-        """X ← x + τ_eff Σ p_i (y_i − x)/‖a_i‖₁."""
+        """x ← x + τ_eff Σ p_i (y_i − x)/‖a_i‖₁."""
         normalised, norms = total[PARAMETERS].update, total["a"]
         self.server.vector.add_(normalised, alpha=float(norms.mean) / norms.weight)

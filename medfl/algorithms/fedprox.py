@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class FedProx(FedAvg):
-    """A proximal term µ/2 ‖y − x‖² in every local objective, against client drift (eq. 2)."""
+    """Adds µ/2 ‖y − x‖² to every local objective, against client drift (eq. 2)."""
 
     class Params(HyperParams):
-        """mu: strength of the proximal term."""
+        """mu: µ, the strength of the proximal term."""
 
         mu: float = Field(0.01, ge=0)
 

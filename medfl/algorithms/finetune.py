@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FineTune(FedAvg):
-    """FedAvg, whose model each client tunes on its own training data before using it.
+    """FedAvg; each client tunes its model on its own training data before it uses it.
 
     The tuning happens at evaluation and never flows back into the federation.
     """
@@ -31,6 +31,9 @@ class FineTune(FedAvg):
         epochs: int = Field(1, ge=1)
 
     def personal_model(self, client: FederatedClient, model: FlatModel) -> None:
-        """The server's model after tuning, which no training stream notices."""
+        """Load the server's model, and tune it.
+
+        The tuning draws from a random stream of its own, so evaluating changes no training.
+        """
         client.receive(model)
         client.descend(model, "finetune", epochs=self.params.epochs)

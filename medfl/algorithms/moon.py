@@ -23,19 +23,19 @@ class Moon(FederatedAlgorithm):
 
     ℓ = ℓ_sup + µ ℓ_con, ℓ_con = −log(e^{sim(z, z_glob)/T} / (e^{sim(z, z_glob)/T} +
     e^{sim(z, z_prev)/T})) with cosine similarity (eq. 3), on the features before the classifier.
-    The two frozen models run in evaluation mode; before a client's first round its previous
-    model is the server's. The paper's extra projection head is left out: every arm trains the
-    same network.
+    The two models that it is compared with are frozen and run in evaluation mode; before a
+    client's first round its previous model is the server's. The paper's extra projection head is
+    left out, so that every arm trains the same network.
     """
 
     class Params(HyperParams):
-        """mu: weight of the contrastive loss. temperature: T."""
+        """mu: µ, the weight of the contrastive loss. temperature: T."""
 
         mu: float = Field(1.0, ge=0)
         temperature: float = Field(0.5, gt=0)
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
-        """A network without named features has nothing to contrast."""
+        """Refuse a network whose features cannot be read."""
         if not (hasattr(model.module, "forward_features") and hasattr(model.module, "head")):
             raise MedflError(
                 "moon contrasts features: the model needs `forward_features(images)` and a `head`, "
@@ -43,7 +43,7 @@ class Moon(FederatedAlgorithm):
             )
 
     def train(self, client: FederatedClient, model: FlatModel) -> Work:
-        """Local steps on ℓ, beside frozen copies of the model sent and of the client's last one."""
+        """Take local steps on ℓ, with frozen copies of the server's and the client's last model."""
         near, far = model.twin("global"), model.twin("previous")
         near.load(client.start, client.start_buffers)
         far.load(

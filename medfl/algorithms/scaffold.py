@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 class Scaffold(FederatedAlgorithm):
-    """Control variates c and c_i, which start at zero, correct the drift of local steps.
+    """Control variates c and c_i, which begin at zero, correct the drift of local steps.
 
-    Local steps then follow c, the gradient of the mean of the c_i. The paper's objective is the
-    equal mean over clients, and so is its c; where averages are weighted by samples, c is the
-    gradient of what they minimise only with ``control_weights: federation``.
+    c_i estimates the gradient of client i, and c is the mean of all c_i. The paper minimises the
+    equal mean over clients, so its c is an equal mean too. Where averages are weighted by samples,
+    c is the gradient of what they minimise only with ``control_weights: federation``.
     """
 
     class Params(HyperParams):
-        """option: I or II of c_i⁺ (line 12). server_learning_rate: η_g.
+        """option: by which of the paper's two options c_i is renewed (line 12).
 
-        control_weights: of the c_i in c: ``equal`` as in the paper, or each client's weight in
-        the whole federation.
+        control_weights: how much each c_i counts in c: ``equal`` as in the paper, or by each
+        client's weight in the whole ``federation``. server_learning_rate: η_g.
         """
 
         option: Literal[1, 2] = 2
@@ -43,7 +43,7 @@ class Scaffold(FederatedAlgorithm):
         server_learning_rate: float = Field(1.0, gt=0)
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
-        """Option II recovers the mean gradient from the path of SGD alone."""
+        """Refuse all but unclipped SGD: option II reads the mean gradient off its path."""
         if config.training.optimizer != "sgd" or config.training.clip_norm is not None:
             raise MedflError(
                 "scaffold reads the mean gradient off the local steps, which needs SGD without "
@@ -55,11 +55,11 @@ class Scaffold(FederatedAlgorithm):
         self.state["c"] = server.vector.new_zeros(server.vector.shape)
 
     def broadcast(self) -> dict[str, Tensor]:
-        """Clients need c."""
+        """Send c, which corrects every client's steps."""
         return {"c": self.state["c"]}
 
     def train(self, client: FederatedClient, model: FlatModel) -> Work:
-        """Local steps along the gradient plus c − c_i (line 10)."""
+        """Take local steps along the gradient plus c − c_i (line 10)."""
         c, own = client.received["c"], client.state.get("c")
         correction = client.spread(c if own is None else c - own)
 
@@ -79,7 +79,7 @@ class Scaffold(FederatedAlgorithm):
         if self.params.option == 1:
             new = work.extras["gradient_at_x"]
         else:
-            # With momentum a gradient acts ‖a‖₁/K times as far: divide by the true step sum.
+            # With momentum a gradient moves the model η‖a_i‖₁ far in all, and not η τ_i.
             reach = client.learning_rate * effective_steps(work.steps, client.training.momentum)
             new = (-parts[PARAMETERS].update).div_(reach).sub_(client.received["c"])
             if old is not None:
@@ -91,14 +91,14 @@ class Scaffold(FederatedAlgorithm):
         return parts
 
     def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
-        """Where links changed Δc_i, c_i moves by what the server heard: c stays their mean."""
+        """Where links changed Δc_i, move c_i by what the server heard: c stays the mean of all."""
         heard, meant = message.parts["delta_c"].value, work.extras["delta_c"]
         if heard is not meant:
             old = client.state.get("c")
             client.keep(c=heard if old is None else old + heard)
 
     def step(self, total: dict[str, Total]) -> None:
-        """X ← x + η_g Σ p_i (y_i − x);  c ← c + (1/N) Σ Δc_i over all N clients (line 17)."""
+        """x ← x + η_g Σ p_i (y_i − x);  c ← c + (1/N) Σ Δc_i over all N clients (line 17)."""
         equal = self.params.control_weights == "equal"
         everyone = self.server.num_clients if equal else self.server.total_weight
         self.server.move_to(total[PARAMETERS].mean, self.params.server_learning_rate)

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 class ServerOptimizer(FederatedAlgorithm):
-    """Treats Δ = Σ p_i (y_i − x) as a gradient. Acts on parameters; statistics are averaged.
+    """Treats Δ = Σ p_i (y_i − x) as a gradient of the parameters.
 
-    A server optimiser on running variances could make them negative.
+    The batch-norm statistics are averaged: an optimiser could make running variances negative.
     """
 
     def setup(self, server: FederatedServer) -> None:
@@ -31,34 +31,37 @@ class ServerOptimizer(FederatedAlgorithm):
         self.state["m"] = server.vector.new_zeros(server.vector.shape)
 
     def step(self, total: dict[str, Total]) -> None:
-        """X ← x + the optimiser's step along Δ."""
+        """x ← x + the optimiser's step along Δ."""
         self.move(total[PARAMETERS].mean - self.server.vector)
 
     @abstractmethod
     def move(self, delta: Tensor) -> None:
-        """Move the server's parameters given Δ, (d,)."""
+        """Move the server's parameters by means of Δ, (d,)."""
 
 
 class FedAvgM(ServerOptimizer):
-    """Server momentum: m ← βm + Δ, x ← x + ηm."""
+    """Server momentum: m ← βm + Δ;  x ← x + η_g m."""
 
     class Params(HyperParams):
-        """Server learning rate η and momentum β."""
+        """Server learning rate η_g and momentum β."""
 
         server_learning_rate: float = Field(1.0, gt=0)
         server_momentum: float = Field(0.9, ge=0, lt=1)
 
     def move(self, delta: Tensor) -> None:
-        """Momentum step."""
+        """Renew m, and take the step along it."""
         self.state["m"].mul_(self.params.server_momentum).add_(delta)
         self.server.vector.add_(self.state["m"], alpha=self.params.server_learning_rate)
 
 
 class AdaptiveServer(ServerOptimizer):
-    """m ← β₁m + (1 − β₁)Δ;  v by subclass, from τ²;  x ← x + η m/(√v + τ). No bias correction."""
+    """m ← β₁m + (1 − β₁)Δ;  x ← x + η_g m/(√v + τ), without a correction of the bias.
+
+    v begins at τ²; each subclass says how Δ² renews it.
+    """
 
     class Params(HyperParams):
-        """Server learning rate η, β₁, β₂ and the degree of adaptivity τ."""
+        """Server learning rate η_g, β₁, β₂ and the degree of adaptivity τ."""
 
         server_learning_rate: float = Field(0.03, gt=0)
         beta1: float = Field(0.9, ge=0, lt=1)
@@ -71,7 +74,7 @@ class AdaptiveServer(ServerOptimizer):
         self.state["v"] = server.vector.new_full(server.vector.shape, self.params.tau**2)
 
     def move(self, delta: Tensor) -> None:
-        """Adaptive step."""
+        """Renew m and v, and take the step."""
         momentum, variance = self.state["m"], self.state["v"]
         momentum.mul_(self.params.beta1).add_(delta, alpha=1 - self.params.beta1)
         self.adapt(variance, delta.square())
@@ -88,12 +91,12 @@ class FedAdagrad(AdaptiveServer):
     """v ← v + Δ². The paper runs it with β₁ = 0."""
 
     class Params(AdaptiveServer.Params):
-        """As the adaptive server, without momentum by default."""
+        """As in every adaptive server, but without momentum by default."""
 
         beta1: float = Field(0.0, ge=0, lt=1)
 
     def adapt(self, variance: Tensor, square: Tensor) -> None:
-        """Accumulate."""
+        """Add the square."""
         variance.add_(square)
 
 
@@ -101,7 +104,7 @@ class FedAdam(AdaptiveServer):
     """v ← β₂v + (1 − β₂)Δ²."""
 
     def adapt(self, variance: Tensor, square: Tensor) -> None:
-        """Exponential average."""
+        """Take the exponential average of the squares."""
         variance.mul_(self.params.beta2).add_(square, alpha=1 - self.params.beta2)
 
 
@@ -109,6 +112,6 @@ class FedYogi(AdaptiveServer):
     """v ← v − (1 − β₂)Δ² sign(v − Δ²)."""
 
     def adapt(self, variance: Tensor, square: Tensor) -> None:
-        """Additive change, bounded by Δ²."""
+        """Move v towards Δ² by (1 − β₂)Δ², however far it is."""
         sign = (variance - square).sign_()
         variance.addcmul_(square, sign, value=-(1 - self.params.beta2))

@@ -25,7 +25,7 @@ class Optimizer(Protocol):
 
 
 def make_optimizer(training: Training, model: FlatModel, learning_rate: float) -> Optimizer:
-    """A fresh local optimiser: clients start every round without momentum."""
+    """A new local optimiser: every client starts every round without momentum."""
     parameters = [p for p in model.module.parameters() if p.requires_grad]
     if training.optimizer == "sgd":
         return SGD(parameters, learning_rate, training.momentum, training.weight_decay)
@@ -46,12 +46,12 @@ class SGD:
         self.parameters = list(parameters)
         self.learning_rate, self.momentum = learning_rate, momentum
         self.weight_decay = weight_decay
-        # A parameter's velocity starts as its first gradient.
+        # Parameter → its velocity, which is its gradient after the first step.
         self._velocity: dict[Tensor, Tensor] = {}
 
     @torch.no_grad()
     def step(self) -> None:
-        """X ← x − η·v with v ← ρv + g + λx."""
+        """v ← ρv + g + λx;  x ← x − ηv."""
         used = [p for p in self.parameters if p.grad is not None]
         change = [p.grad for p in used if p.grad is not None]
         if not used:
