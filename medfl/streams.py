@@ -1,7 +1,7 @@
 """Randomness: one independent stream for each (seed, round, client, purpose).
 
-Nothing drawn for one purpose moves another: not the order of clients, not how often a run is
-evaluated, not how many processes there are.
+What is drawn for one purpose changes nothing that is drawn for another. So results depend neither
+on the order of clients, nor on how often a run is evaluated, nor on the number of processes.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ def stream_seed(seed: int, *key: int | str) -> int:
 
 
 def stream(seed: int, *key: int | str) -> torch.Generator:
-    """A CPU generator for this key alone."""
+    """A generator on the CPU that serves this key alone."""
     return torch.Generator().manual_seed(stream_seed(seed, *key))
 
 
 def seed_layers(seed: int, device: torch.device) -> None:
     """Seed the generators that dropout and the like draw from on this device.
 
-    ``torch.manual_seed`` does the same for devices that are never used, and keeps a stack trace of
-    every call for the day they are: a millisecond a client, and memory that grows with the rounds.
+    ``torch.manual_seed`` also seeds devices that are never used: it keeps every such call, with a
+    stack trace, until they are. That costs a millisecond per client, and memory that grows with
+    the rounds.
     """
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""The chain of a run: its links in their order, and the rule that combines."""
+"""The chain of a run: its links in their order, and the rule that combines messages."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Chain:
-    """Everything between the clients and the server's step.
+    """Everything that acts between the clients and the server's step.
 
     Attributes:
         links: in the order of their stages; those of strength zero are left out.
         rule: how a round's messages are combined.
-        columns: what the links add to ``rounds.csv``.
+        columns: the columns that the links add to ``rounds.csv``.
     """
 
     def __init__(self, links: Sequence[Link], rule: Rule) -> None:
@@ -54,7 +54,7 @@ class Chain:
             link.state = states[link.name]
 
     def open(self, number: int, clients: list[int]) -> list[int]:
-        """The ids of those who take part in a round."""
+        """Which of ``clients`` take part in round ``number``, by id."""
         for link in self._at("open"):
             clients = link.open(number, clients)
         return clients
@@ -62,7 +62,7 @@ class Chain:
     def batches(
         self, client: FederatedClient, rows: Iterator[Tensor], purpose: str
     ) -> Iterator[Tensor]:
-        """Store rows of each local step of a client."""
+        """The store rows of each local step of a client, as the links draw them."""
         for link in self._at("batches"):
             rows = link.batches(client, rows, purpose)
         return rows
@@ -70,7 +70,7 @@ class Chain:
     def samples(
         self, client: FederatedClient
     ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
-        """What is done to a client's batches of raw images and labels; None for nothing."""
+        """A function that changes each batch of a client; None where no link changes any."""
         links = self._at("samples")
         if not links:
             return None
@@ -83,13 +83,13 @@ class Chain:
         return change
 
     def gradient(self, client: FederatedClient, model: FlatModel, backward: Backward) -> Backward:
-        """How a client computes a step's gradient: the first link is the innermost."""
+        """How a client computes a step's gradient; the first link is the innermost call."""
         for link in self._at("gradient"):
             backward = partial(link.gradient, client, model, backward=backward)
         return backward
 
     def message(self, client: FederatedClient, message: Message) -> Message | None:
-        """What a client sends; None where it drops out."""
+        """The message that a client sends; None where the client drops out."""
         for link in self._at("message"):
             changed = link.message(client, message)
             if changed is None:
@@ -98,7 +98,7 @@ class Chain:
         return message
 
     def together(self, number: int, messages: Iterable[Message]) -> Iterable[Message]:
-        """A round's messages before they are combined: a stream where no link needs them all."""
+        """A round's messages before they are combined; one by one where no link needs them all."""
         links = self._at("together")
         if not links:
             return messages
@@ -110,7 +110,7 @@ class Chain:
     def close(
         self, number: int, total: dict[str, Total], answered: Sequence[int]
     ) -> dict[str, Total]:
-        """What the server gets for a round's total."""
+        """The total of round ``number`` as the server gets it."""
         for link in self._at("close"):
             total = link.close(number, total, answered)
         return total
@@ -120,17 +120,17 @@ class Chain:
         return {key: value for link in self.links for key, value in link.row(notes).items()}
 
     def _at(self, place: str) -> list[Link]:
-        """The links that act at a place."""
+        """The links that override the method of this place."""
         return [
             link for link in self.links if getattr(type(link), place) is not getattr(Link, place)
         ]
 
 
 def build_chain(config: FederatedConfig, algorithm: type[FederatedAlgorithm]) -> Chain:
-    """The chain that a configuration describes, once all of it is found to compose.
+    """Build the chain that a configuration describes, and check that all of it composes.
 
     Raises:
-        MedflError: an unknown link or rule, a wrong parameter, or what does not compose.
+        MedflError: a link or rule is unknown, a parameter is wrong, or two parts do not compose.
     """
     links = []
     for name, params in config.chain.links.items():

@@ -1,4 +1,4 @@
-"""How the messages of a round become one: the weighted sum, which streams."""
+"""Rules: how the messages of a round become one total. The weighted sum is written here."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Rule:
-    """How a round's messages are combined. A new one is made for every round.
+    """How a round's messages are combined. Each round starts a new ``Combination``.
 
     Class attributes:
         Params: its parameters, a frozen pydantic model.
@@ -32,27 +32,27 @@ class Rule:
         """Refuse settings under which the rule is not what it says (``MedflError``)."""
 
     def start(self) -> Combination:
-        """An empty combination, at a round's opening."""
+        """Open a round with an empty combination."""
         raise NotImplementedError
 
 
 class Combination:
-    """The messages of one round, as they come in, in the order of the clients' ids."""
+    """Takes in the messages of one round, which come in the order of the clients' ids."""
 
     def add(self, message: Message) -> None:
         """Take in one message; its vectors may be overwritten afterwards."""
         raise NotImplementedError
 
     def total(self) -> dict[str, Total]:
-        """What they add up to, by part; empty where no message came."""
+        """What the messages add up to, part by part; empty where no message came."""
         raise NotImplementedError
 
 
 class Sum(Rule):
-    """The weighted sum, Σ w_i v_i, in the memory of one vector a part."""
+    """The weighted sum, Σ w_i v_i. It keeps one vector per part, however many clients answer."""
 
     def start(self) -> Combination:
-        """Nothing summed up yet."""
+        """Open a round with an empty sum."""
         return WeightedSum()
 
 
@@ -65,7 +65,7 @@ class _Running:
 
 
 class WeightedSum(Combination):
-    """Σ w_i v_i and Σ w_i of each part; divided after the sum is made."""
+    """Σ w_i v_i and Σ w_i of each part; it divides after the sum is made."""
 
     def __init__(self) -> None:
         self._parts: dict[str, _Running] = {}
@@ -84,7 +84,7 @@ class WeightedSum(Combination):
             running.messages += 1
 
     def total(self) -> dict[str, Total]:
-        """The means; the vector of a single message is its own mean to the bit."""
+        """The mean of each part; where one client answered, its own vector to the bit."""
         for running in self._parts.values():
             if running.messages > 1:
                 running.sum.div_(running.weight)

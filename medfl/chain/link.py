@@ -1,4 +1,4 @@
-"""A link: what protects, attacks, compresses or watches between a client and the sum.
+"""A link protects, attacks, compresses or watches what a client sends before it is combined.
 
 A link acts at one or more of five places, by overriding the method of that place:
 
@@ -9,7 +9,7 @@ A link acts at one or more of five places, by overriding the method of that plac
 5. the opening and the close of a round: ``open``, ``close``. Between the two a client may drop
    out: ``message`` then gives None for it.
 
-Clients of a round may train side by side: a link keeps nothing of a client on itself.
+The clients of a round may train side by side, so a link keeps nothing of one client on itself.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from medfl.federated.server import FederatedServer
     from medfl.federated.vector import FlatModel
 
-# What a link is for decides when its turn comes, not the order in which a person wrote the links.
+# When a link's turn comes follows from what it is for, not from where a person wrote it.
 STAGES = ("data", "gradient", "clip", "noise", "attack", "compress", "mask", "round")
 Backward = Callable[["Tensor", "Tensor"], "Tensor"]
-"""Images and labels of a batch to its loss; the gradient then lies in the model."""
+"""Takes a batch's images and labels, puts the gradient into the model and gives the loss."""
 
 
 class Link:
@@ -42,12 +42,12 @@ class Link:
 
     Class attributes:
         Params: its parameters, a frozen pydantic model.
-        stage: one of ``STAGES``: when its turn comes.
-        columns: what it adds to ``rounds.csv``.
+        stage: one of ``STAGES``, which says when its turn comes.
+        columns: the columns that it adds to ``rounds.csv``.
 
     Attributes:
         name: its name in the configuration.
-        seed: of the run.
+        seed: the run's seed.
         state: tensors that it keeps from round to round; they are in the checkpoint.
     """
 
@@ -74,7 +74,7 @@ class Link:
         algorithm: type[FederatedAlgorithm],
         links: Sequence[Link],
     ) -> None:
-        """Refuse what it does not compose with (``MedflError``, with the reason)."""
+        """Refuse what it does not compose with: a ``MedflError`` that says why."""
 
     def setup(self, server: FederatedServer) -> None:
         """Create its state, in ``self.state``, before the first round."""
@@ -86,19 +86,25 @@ class Link:
         return stream(self.seed, "link", self.name, *key)
 
     def open(self, number: int, clients: list[int]) -> list[int]:
-        """At the opening of round ``number``: the ids of those of ``clients`` who take part."""
+        """Open round ``number``: give the ids of those of ``clients`` who take part."""
         return clients
 
     def batches(
         self, client: FederatedClient, rows: Iterator[Tensor], purpose: str
     ) -> Iterator[Tensor]:
-        """Store rows of each local step, in place of ``rows``; ``purpose`` names the descent."""
+        """Give the store rows of each local step in place of ``rows``.
+
+        ``purpose`` names the descent, such as ``train``.
+        """
         return rows
 
     def samples(
         self, client: FederatedClient, images: Tensor, labels: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """A batch's images (B, C, …) as the store holds them, and labels, before augmentation."""
+        """Give other images and labels in place of a batch's own, before augmentation.
+
+        ``images`` (B, C, …) hold pixel values as the store does.
+        """
         return images, labels
 
     def gradient(
@@ -111,35 +117,36 @@ class Link:
     ) -> Tensor:
         """Compute a step's gradient into ``model`` and give the loss.
 
-        ``backward`` does so for the whole batch, or for a part of it. The algorithm's correction
-        is added afterwards.
+        ``backward`` does so for the images that it is called with: the whole batch, or a part of
+        it. The algorithm's correction is added afterwards.
         """
         return backward(images, labels)
 
     def message(self, client: FederatedClient, message: Message) -> Message | None:
-        """What the client sends in place of ``message``; None where it drops out.
+        """Give what the client sends in place of ``message``, or None where it drops out.
 
-        Vectors of ``message`` must not be changed in place.
+        The vectors of ``message`` must not be changed in place.
         """
         return message
 
     def together(self, number: int, messages: list[Message]) -> list[Message]:
-        """All messages of round ``number``, in the order of the clients' ids."""
+        """Give messages in place of those of round ``number``, which are ordered by client id."""
         return messages
 
     def close(
         self, number: int, total: dict[str, Total], answered: Sequence[int]
     ) -> dict[str, Total]:
-        """At the close of round ``number``: what the server gets for ``total``.
+        """Close round ``number``: give what the server gets in place of ``total``.
 
-        ``total`` is empty where nobody answered.
+        ``answered`` are the ids of the clients whose messages were combined; where nobody
+        answered, ``total`` is empty.
         """
         return total
 
     def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:
-        """Its columns in the round's row, from the notes of the messages that were combined.
+        """Fill its columns in the round's row, from the notes of the messages that were combined.
 
-        By default the mean of the notes of each column's name.
+        By default each column is the mean of the notes of its name.
         """
         names = [column.name for column in self.columns]
         found = {name: [n[name] for n in notes if name in n] for name in names}

@@ -1,4 +1,4 @@
-"""What travels: parts, the messages that hold them, and what a round's messages add up to."""
+"""What travels: messages, the parts that they hold, and what a round's messages add up to."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ PARAMETERS, STATISTICS = "parameters", "statistics"
 
 @dataclass(frozen=True)
 class Part:
-    """One vector of a message. Only entries that leave the client stand in it.
+    """One vector of a message. It holds only entries that leave the client.
 
     Attributes:
         value: (k,), for example a client's parameters y_i, its statistics or its Δc_i.
         weight: its weight in the round's sum, not normalised: n_i, 1, n_i/‖a_i‖ …
-        base: (k,), what the value started from, x; links act on value − base. None for 0.
-        private: whether links clip, noise, quantise and mask it. False is a decision that the
-            algorithm takes and its docstring names.
-        bits: its size on the wire; None for the size of ``value`` in memory.
+        base: (k,), what the value started from, such as x: links act on value − base. None
+            stands for zeros.
+        private: whether links clip, noise, quantise and mask it. An algorithm that sends a public
+            part says so, and why, in its docstring.
+        bits: its size on the wire; None where that is the size of ``value`` in memory.
     """
 
     value: Tensor
@@ -43,7 +44,7 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes on the wire, the last one filled up."""
+        """Bytes on the wire; a last byte that is not full counts whole."""
         if self.bits is not None:
             return math.ceil(self.bits / 8)
         return self.value.numel() * self.value.element_size()
@@ -55,13 +56,13 @@ class Message:
 
     Attributes:
         client: the client's id.
-        parts: name → part. The vectors of a client that trained in a shared model are overwritten
-            when the next client trains in it.
-        weight: n_i, or 1 under equal weights; of the mean training loss.
+        parts: name → part. Their vectors may be those of the model that the client trained in;
+            they are overwritten when the next client trains in it.
+        weight: n_i, or 1 under equal weights: the weight of ``loss`` in the round's mean.
         loss: the client's mean training loss; None where a link keeps it from the server.
-        steps: optimiser steps τ_i of the model that it sends.
-        gradients: batches of which it computed a gradient, for whichever model.
-        notes: what links remember of this message for their columns; not sent.
+        steps: optimiser steps τ_i of the model that the client sends.
+        gradients: batches of which the client computed a gradient, for whichever model.
+        notes: numbers that links note for their columns; they are not sent.
     """
 
     client: int
@@ -78,7 +79,7 @@ class Message:
         return sum(part.size for part in self.parts.values())
 
     def copy(self) -> Message:
-        """A message whose vectors stand when the next client trains."""
+        """A copy whose vectors stay as they are when the next client trains."""
         parts = {name: replace(part, value=part.value.clone()) for name, part in self.parts.items()}
         return replace(self, parts=parts, notes=dict(self.notes))
 
@@ -88,9 +89,10 @@ class Total:
     """What the messages of a round add up to in one of their parts.
 
     Attributes:
-        mean: Σ w_i v_i / Σ w_i, (k,), over those who answered; or what a rule has in its place.
+        mean: Σ w_i v_i / Σ w_i, (k,), over those who answered, or what another rule than the sum
+            puts in its place.
         weight: Σ w_i over those who answered.
-        base: the parts' common base x, (k,); None for 0.
+        base: the parts' common base x, (k,); None stands for zeros.
     """
 
     mean: Tensor

@@ -19,25 +19,27 @@ if TYPE_CHECKING:
 
     from medfl.federated.client import FederatedClient
 
-SCALE_BITS = 32  # each part travels with the size of its step, a single-precision number
+SCALE_BITS = 32  # s travels with each part, as a single-precision number
 
 
 class StochasticQuantization(Link):
-    """Each entry of an update becomes one of 2^b − 1 levels, without bias.
+    """Moves each entry of an update to one of 2^b − 1 levels, without bias.
 
     The levels are s·{−(2^(b−1) − 1), …, 2^(b−1) − 1} with s = max |Δ| / (2^(b−1) − 1) for each
     private part of a message. An entry between two levels goes up with the probability that makes
-    its mean right. A part takes b bits an entry and 32 for s.
+    its mean right. A part takes b bits per entry and 32 for s.
     """
 
     class Params(HyperParams):
-        """bits: b, of an entry; null sends updates as they are."""
+        """bits: b, how many bits one entry takes; null switches the link off."""
 
         bits: int | None = Field(8, ge=2, le=52)
 
     stage = "compress"
     columns: ClassVar[tuple[Column, ...]] = (
-        Column("quantization_error", "Error of quantisation by the update", direction="lower"),
+        Column(
+            "quantization_error", "Quantisation error relative to the update", direction="lower"
+        ),
     )
 
     @property
@@ -46,7 +48,7 @@ class StochasticQuantization(Link):
         return self.params.bits is None
 
     def message(self, client: FederatedClient, message: Message) -> Message:
-        """Quantise the private parts; note the error, as a part of the update's 2-norm."""
+        """Quantise the private parts; note the error's 2-norm over that of the update."""
         error = length = 0.0
         parts = dict(message.parts)
         for name, part in message.parts.items():

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 class NormClipping(Link):
     """Scales a message's updates to 2-norm C where they are longer: Δ ← Δ · min(1, C/‖Δ‖).
 
-    One norm over all private parts of the message: parameters, batch-norm statistics and what
-    else the algorithm sends, such as SCAFFOLD's Δc. Parts that are public by decision stay.
+    The norm is one over all private parts of the message: parameters, batch-norm statistics and
+    what else the algorithm sends, such as SCAFFOLD's Δc. Public parts stay as they are.
     """
 
     class Params(HyperParams):
-        """norm: C, the longest 2-norm of a client's update; null leaves all as they are."""
+        """norm: C, which no client's update exceeds in 2-norm; null switches the link off."""
 
         norm: float | None = Field(1.0, gt=0)
 
@@ -40,7 +40,7 @@ class NormClipping(Link):
         return self.params.norm is None
 
     def message(self, client: FederatedClient, message: Message) -> Message:
-        """Scale the private parts together; note whether that was needed."""
+        """Scale the private parts by one factor; note whether that was needed."""
         parts = {name: part for name, part in message.parts.items() if part.private}
         squares = [float(part.update.double().square().sum()) for part in parts.values()]
         norm = math.sqrt(math.fsum(squares))

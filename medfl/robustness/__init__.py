@@ -1,1 +1,1 @@
-"""Rules of combination that withstand bad updates."""
+"""Rules that combine a round's messages and withstand bad updates among them."""

@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 class CoordinateMedian(Rule):
     """The median of the clients' updates, entry by entry.
 
-    Every client counts once, whatever its weight. What the server gets is (Σ w_i) times the
-    median update, so that weights that do not add up to 1 (FedNova's, SCAFFOLD's) keep their
-    meaning. It keeps all messages of a round: n vectors of d entries.
+    Every client counts once, whatever its weight. The server gets (Σ w_i) times the median
+    update, so that weights that do not add up to 1 (FedNova's, SCAFFOLD's) keep their meaning.
+    The rule keeps all messages of a round in memory: n vectors of d entries.
     """
 
     def start(self) -> Combination:
-        """No message yet."""
+        """Open a round without a message."""
         return _Kept()
 
 
 class _Kept(Combination):
-    """All messages of a round, part by part."""
+    """Keeps all messages of a round, part by part."""
 
     def __init__(self) -> None:
         self._parts: dict[str, list[Part]] = {}
@@ -40,7 +40,7 @@ class _Kept(Combination):
             self._parts.setdefault(name, []).append(kept)
 
     def total(self) -> dict[str, Total]:
-        """Base + median(v_i − base) in place of the mean, by part."""
+        """base + median(v_i − base) in place of the mean, part by part."""
         return {name: _combine(parts) for name, parts in self._parts.items()}
 
 
