@@ -1,7 +1,7 @@
 """The engine: server, clients, trainer, and the flat vector they share.
 
-The public names are imported when they are first used: whether a run is there already is found out
-without PyTorch.
+The public names are imported when they are first used, so that a command that only looks whether a
+run is there already does not wait for PyTorch.
 """
 
 from __future__ import annotations

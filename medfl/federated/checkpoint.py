@@ -1,4 +1,4 @@
-"""A run's state on disk, so that a killed run goes on to the same bits."""
+"""A run's state on disk, from which a killed run goes on and ends with the same bits."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ NAME = "checkpoint.pt"
 
 def save(folder: Path, state: dict[str, Any]) -> None:
     """Write the checkpoint of a run folder, atomically."""
-    # Through Python's own file, so that a full disk is the OSError that atomic_path explains.
+    # torch.save gets Python's own file: a full disk then is the OSError that atomic_path explains.
     with atomic_path(folder / NAME) as temporary, temporary.open("wb") as file:
         torch.save(state, file)
 
 
 def load(folder: Path, fingerprint: str, device: torch.device) -> dict[str, Any] | None:
-    """The checkpoint of a run folder, or None where there is none for this very run.
+    """Read the checkpoint of a run folder; None where it holds none of this very run.
 
     A checkpoint of another configuration, code or data is not resumed, and neither is one that
     cannot be read.
@@ -32,10 +32,12 @@ def load(folder: Path, fingerprint: str, device: torch.device) -> dict[str, Any]
         state = torch.load(path, map_location=device, weights_only=True)
         if state["fingerprint"] == fingerprint:
             return state
-        log.warning("%s is of other settings, code or data: starting from the first round", path)
+        log.warning(
+            "%s was made with other settings, code or data: starting from the first round", path
+        )
     except FileNotFoundError:
         pass
-    except Exception:  # torch and pickle report damage by any exception
+    except Exception:  # torch and pickle raise any exception on a damaged file
         log.warning("%s cannot be read: starting from the first round", path)
     return None
 

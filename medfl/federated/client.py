@@ -27,21 +27,21 @@ Loss = Callable[[FlatModel, Tensor, Tensor, "FederatedClient"], Any]
 
 
 class DivergedError(Exception):
-    """A loss or a model stopped being finite."""
+    """A loss, a model or its predictions are no longer finite."""
 
 
 class FederatedClient:
-    """One hospital: what it holds, and what it does in a round.
+    """One hospital: the data that it holds, and what it does in a round.
 
     Attributes:
         id: its number in the split.
         rows: store rows of its training data.
         state: tensors that the algorithm keeps for this client alone (control variates,
             personal layers); empty until needed. Hooks read it, and write with ``keep``.
-        steps: optimiser steps taken so far, in rounds in which the client answered.
-        received: name → tensor: what the server sent this round.
-        start: (d,) all parameters with which this round's training began.
-        start_buffers: (b,) the statistics with which it began.
+        steps: optimiser steps so far, counted over the rounds in which the client answered.
+        received: name → tensor, as the server sent them this round.
+        start: (d,), the parameters with which this round's training began, local ones included.
+        start_buffers: (b,), the statistics with which it began.
     """
 
     def __init__(self, client: int, data: FederatedData) -> None:
@@ -63,39 +63,42 @@ class FederatedClient:
 
     @property
     def weight(self) -> float:
-        """This client's weight in averages, not normalised: n_i, or 1 under equal weights."""
+        """Its weight in averages, not normalised: n_i, or 1 under equal weights."""
         return self.server.weights[self.id]
 
     @property
     def learning_rate(self) -> float:
-        """The round's η, whether or not this client was sampled; before training round 1's."""
+        """The local learning rate η of the round under way; before training, that of round 1."""
         return self.server.learning_rate(max(1, self.server.round))
 
     def receive(self, model: FlatModel) -> None:
-        """Load what the server sends into ``model``, and over it what stays with this client."""
+        """Load what the server sends into ``model``, then what stays with this client."""
         self.received = {name: part.value for name, part in self.server.download().items()}
         self.server.load(model, self.received[PARAMETERS], self.received[STATISTICS])
         if "local" in self.state:
             self.server.shared.put_local(model, self.state["local"], self.state["local_buffers"])
-        # Where all is shared, what was sent is the start: no copy is needed.
+        # Where all entries are shared, training begins at what was sent: no copy is needed.
         if self.server.shared.all:
             self.start, self.start_buffers = self.received[PARAMETERS], self.received[STATISTICS]
         else:
             self.start, self.start_buffers = model.vector.clone(), model.buffers.clone()
 
     def keep(self, **tensors: Tensor) -> None:
-        """Put tensors into ``state`` once the server has heard of this round's message.
+        """Put tensors into ``state`` once the server has this round's message.
 
-        A client that drops out of a round is as it was before it.
+        So a client that drops out of a round is left as it was before that round.
         """
         self._kept |= tensors
 
     def train(self, model: FlatModel) -> tuple[Message, Work]:
-        """One round of local training in ``model``.
+        """Train for one round in ``model``.
 
         Returns:
-            The message, before any link has acted: its vectors live in ``model`` until another
-            client trains in it. And the work that was done.
+            The message before any link has acted, and the work that was done. The vectors of the
+            message may be the model's own: training another client in it overwrites them.
+
+        Raises:
+            DivergedError: the loss or a part of the message is not finite.
         """
         algorithm, shared = self.server.algorithm, self.server.shared
         self._kept = {}
@@ -114,13 +117,16 @@ class FederatedClient:
         return message, work
 
     def answered(self, work: Work) -> None:
-        """The server has this round's message: what was to be kept is kept."""
+        """Keep what hooks gave to ``keep``, and count the steps: the server has the message."""
         self.state |= self._kept
         self._kept = {}
         self.steps += work.steps
 
     def model_parts(self, model: FlatModel, weight: float | None = None) -> dict[str, Part]:
-        """The shared entries of ``model`` as parts of a message, with this client's weight."""
+        """The shared entries of ``model`` as parts of a message.
+
+        ``weight`` is this client's weight in averages by default.
+        """
         parameters, buffers = self.server.shared.take(model)
         weight = self.weight if weight is None else weight
         return {
@@ -129,7 +135,7 @@ class FederatedClient:
         }
 
     def spread(self, shared: Tensor) -> Tensor:
-        """Shared entries, such as a control variate's, in their places among all, (d,)."""
+        """Shared entries (k,), such as a control variate, put in their places among all, (d,)."""
         return self.server.shared.spread(shared)
 
     def descend(
@@ -141,21 +147,21 @@ class FederatedClient:
         loss: Loss | None = None,
         epochs: int | None = None,
     ) -> Work:
-        """Optimise ``model`` on the training data, in place.
+        """Train ``model`` on this client's training data, in place.
 
         Args:
             model: the model to train.
             purpose: names the random stream of this descent.
             correct_gradient: added to every step's gradient.
-            loss: the objective; the plain criterion by default.
-            epochs: passes over the data; as the configuration says by default.
+            loss: the loss of a batch; by default the criterion on the model's logits.
+            epochs: passes over the data; by default what the configuration says.
         """
         learning, training = self.server.config.federated_learning, self.training
         steps = learning.local_steps if epochs is None else None
         epochs = epochs or (None if steps else learning.local_epochs or learning.default_epochs)
         key = (self.server.round, self.id, purpose)
         generator = stream(self.server.config.seed, *key)
-        # Dropout and the like draw from PyTorch's own generators.
+        # Dropout and other layers draw from PyTorch's own generators.
         seed_layers(stream_seed(self.server.config.seed, *key, "layers"), self.data.device)
         optimizer = make_optimizer(training, model, self.learning_rate)
         gradient, chain = Gradient(model), self.server.chain
@@ -176,10 +182,10 @@ class FederatedClient:
         return Work(float(total) / taken, taken, taken)
 
     def full_gradient(self, model: FlatModel) -> tuple[Tensor, int]:
-        """∇F_i at ``model``: the mean over the training data. Leaves the model as it was.
+        """∇F_i at ``model``, the mean over the training data; the model stays as it was.
 
-        Batch norm uses each batch's statistics, as in training, and images are augmented as in
-        training: it is the gradient of what the local steps minimise, each image drawn once.
+        It is the gradient of what the local steps minimise, in one pass over the images: batch
+        norm uses each batch's statistics and images are augmented, both as in training.
 
         Returns:
             The gradient of the shared parameters, and the number of batches that it took.
@@ -199,14 +205,14 @@ class FederatedClient:
         return gradient if mask is None else gradient[mask], len(parts)
 
     def _batches(self, parts: Iterator[Tensor], purpose: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of each batch of rows, cut, augmented and as links change them."""
+        """Images and labels of each batch of rows: cut, changed by links, and augmented."""
         crop, augment = self.crop(purpose), self.augmenter(purpose)
         samples = self.server.chain.samples(self)
         for rows in self.data.ahead(parts):
             yield self.data.batch(rows, augment, crop, samples)
 
     def _backward(self, model: FlatModel, loss: Loss | None) -> Backward:
-        """Loss and gradient of a batch, as PyTorch computes them."""
+        """A function that computes a batch's loss and gradient as PyTorch does."""
         autocast = self.autocast()
 
         def backward(images: Tensor, labels: Tensor) -> Tensor:
@@ -221,7 +227,7 @@ class FederatedClient:
         return backward
 
     def crop(self, purpose: str) -> Crop | None:
-        """What takes a random patch of each image, on a stream of its own; None for whole ones."""
+        """What cuts random patches, on a stream of its own; None where images stay whole."""
         patch = self.server.patch
         if patch is None:
             return None
@@ -229,7 +235,7 @@ class FederatedClient:
         return lambda images: random_patch(images, patch, generator)
 
     def augmenter(self, purpose: str) -> Augmenter | None:
-        """What changes this round's training images, on a stream of its own; None for nothing."""
+        """What changes training images, on a stream of its own; None where nothing does."""
         recipe = self.server.augmentation
         if recipe is None:
             return None
@@ -238,12 +244,12 @@ class FederatedClient:
         return Augmenter(recipe, len(self.data.info.classes), generator)
 
     def autocast(self) -> torch.autocast:
-        """The precision of forward passes on this device."""
+        """The precision of forward passes on this client's device."""
         return autocast(self.training, self.data.device)
 
 
 def autocast(training: Training, device: torch.device) -> torch.autocast:
-    """bfloat16 where the configuration wants it and, for ``auto``, where a GPU has it."""
+    """The precision of forward passes: bfloat16 if configured, or if ``auto`` and a GPU has it."""
     wanted = training.mixed_precision == "on" or (
         training.mixed_precision == "auto"
         and device.type == "cuda"

@@ -11,16 +11,16 @@ from medfl.partition.scheme import split_word
 from medfl.versions import Code, code_of
 
 ENGINE = 3
-"""The results version of all that trains and measures and has no name in the configuration."""
+"""The results version of all code that trains and measures and is in no registry."""
 
 ROOTS = ("medfl.federated",)
 
 
 def run_code(config: FederatedConfig) -> Code:
-    """The engine's code, and that of what the run names.
+    """The code of a run: the engine's, and that of all that the configuration names.
 
     The partition takes part because it may change the images that a client sees. The weighted sum
-    is a part of the engine.
+    does not, because it belongs to the engine.
     """
     partition, _ = split_word(config.partition)
     named = (

@@ -1,4 +1,4 @@
-"""The samples of a run: on the device, once, or on the disk; batches are gathered by index."""
+"""The samples of a run: loaded onto the device once, or read from the disk batch by batch."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from medfl.partition.base import Transform
 from medfl.store import DatasetInfo, Store
 
 Crop = Callable[[Tensor], Tensor]
-"""A part of each image of a batch: (B, C, …) to (B, C, …)."""
+"""Cuts a part out of each image of a batch: (B, C, …) to (B, C, …)."""
 Samples = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
-"""Other images and labels in place of a batch's own."""
+"""Gives other images and labels in place of a batch's own."""
 
 
 class FederatedData:
@@ -29,13 +29,13 @@ class FederatedData:
 
     Attributes:
         images: (n, C, H, W) or (n, C, D, H, W), uint8 or int16, in the store's order: a tensor on
-            the device, or what reads them from the disk.
+            the device, or ``DiskImages``, which reads them from the disk.
         labels: (n,) int64, or (n, K) float for multi-label data.
         groups: (n,) str, the patient or lesion, as the store names it.
         info: the dataset's description.
         clients: ids of the clients, ascending.
-        holders: client of the split → the client that holds its samples here, itself unless they
-            were merged.
+        holders: client of the split → the client that holds its samples here. That is itself,
+            unless the clients were merged.
     """
 
     def __init__(
@@ -46,14 +46,18 @@ class FederatedData:
         images: str = "auto",
         memory_limit: float | None = None,
     ) -> None:
-        """Take up a store and its split.
+        """Load a store's samples, or open them on the disk, for the clients of its split.
 
         Args:
             store: the dataset.
             split: who holds what.
             device: where the model is.
-            images: ``memory`` (the device's), ``disk``, or ``auto``: in memory where there is room.
-            memory_limit: GiB that count as room; None for half of what is free.
+            images: where they are: ``memory`` (the device's), ``disk``, or ``auto``, which is
+                memory where there is room.
+            memory_limit: GiB that count as room; None stands for half of what is free.
+
+        Raises:
+            MedflError: the split is another store's, or the images do not fit into memory.
         """
         if len(split.samples) != len(store):
             raise MedflError(
@@ -84,7 +88,7 @@ class FederatedData:
             self.labels = self.labels.float()
         self.groups = store.groups
         self.store_fingerprint = store.fingerprint()
-        # Pixels to normalised values in one multiplication and one addition.
+        # With these two, pixels become normalised values by one multiplication and one addition.
         mean, std = torch.tensor(self.info.mean), torch.tensor(self.info.std)
         std[std == 0] = 1  # a channel that is the same everywhere
         shape = (1, -1, *[1] * (store.images.ndim - 2))
@@ -93,7 +97,7 @@ class FederatedData:
         self._shift = (-mean / std).view(shape).to(self.device)
 
     def _load(self, store: Store, transforms: dict[int, Transform]) -> Tensor:
-        """All images, as their clients see them, on the device."""
+        """Load all images onto the device, each as its client sees it."""
         try:
             images = np.array(store.images)
             for client, transform in transforms.items():
@@ -107,30 +111,30 @@ class FederatedData:
             ) from error
 
     def indices(self, client: int, fold: str) -> Tensor:
-        """Store rows of a client's fold, ascending, on the device that gathers the images."""
+        """Store rows of one client's fold, ascending, on the device that gathers the images."""
         return self._rows(self.split.indices(client, fold))
 
     def pooled(self, fold: str) -> Tensor:
-        """Store rows of all clients' folds, ascending, on the device that gathers the images."""
+        """Store rows of a fold of all clients, ascending, on the device that gathers the images."""
         return self._rows(self.split.pooled(fold))
 
     def merged(self) -> FederatedData:
-        """The same images, as each client sees its own, in the hands of one client, 0."""
+        """The same data in the hands of one client, 0; its images are as the clients saw them."""
         whole = copy.copy(self)
         whole.split, whole.clients = self.split.merged(), [0]
         whole.holders = dict.fromkeys(self.clients, 0)
         return whole
 
     def _rows(self, rows: np.ndarray) -> Tensor:
-        # A GPU would have to finish its work before it told the reader where to read.
+        # Rows on a GPU would make the thread that reads wait until the GPU has done its work.
         on_disk = isinstance(self.images, DiskImages)
         return torch.from_numpy(rows).to("cpu" if on_disk else self.device)
 
     def ahead(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
-        """Batches of rows as they come; those on the disk are read ahead of their turn.
+        """Give batches of rows one by one; images on the disk are read ahead of their turn.
 
-        A few parts are taken from ``parts`` early: what draws random numbers between two batches
-        must not draw from the stream that shuffles the rows.
+        For that a few batches are taken from ``parts`` early. So whoever draws random numbers
+        between two batches must not draw from the stream that shuffles the rows.
         """
         return self.images.ahead(parts) if isinstance(self.images, DiskImages) else iter(parts)
 
@@ -141,17 +145,21 @@ class FederatedData:
         crop: Crop | None = None,
         samples: Samples | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Normalised images (B, C, …) and labels of these rows; cut and changed if asked."""
+        """Normalised images (B, C, …) and labels of these rows.
+
+        Where they are given, ``crop``, ``samples`` and ``augment`` act in this order.
+        """
         images, labels = self.images[rows], self.labels[rows]
         if crop is not None:
-            images = crop(images)  # while a pixel is a byte
+            images = crop(images)  # at once, while pixels are small integers
         if samples is not None:
             images, labels = samples(images, labels)
         images = self._to_float(images)
         if augment is None:
             return self._normalise(images), labels
         draws = augment.draw(len(rows))
-        # To [0, 1] and back: the normalisation stays one multiply-add.
+        # Augmentation works on values in [0, 1]; then they are pixel values again, which one
+        # multiplication and one addition normalise as ever.
         units = to_unit(images, self.images.dtype)
         images = self._normalise(from_unit(augment.images(images, draws), units))
         return augment.mix(images, labels, draws)
@@ -162,14 +170,14 @@ class FederatedData:
 
     def _to_float(self, images: Tensor) -> Tensor:
         """Pixel values (B, C, …) in the default floating type."""
-        # As the model's weights lie: convolutions need not turn either of them.
+        # Images lie in memory as the model's weights do, so that no convolution copies either.
         return images.to(self._scale.dtype, memory_format=channels_last(images.ndim))
 
     def _normalise(self, images: Tensor) -> Tensor:
         return images.mul_(self._scale).add_(self._shift)
 
     def double(self) -> FederatedData:
-        """Give double-precision inputs from now on (for tests of identities)."""
+        """Give inputs in double precision from now on, as tests of identities need them."""
         self._scale, self._shift = self._scale.double(), self._shift.double()
         if self.info.task == "multilabel":
             self.labels = self.labels.double()
@@ -184,9 +192,9 @@ def channels_last(ndim: int) -> torch.memory_format:
 def batches(
     rows: Tensor, batch_size: int, generator: torch.Generator, epochs: int | None, steps: int | None
 ) -> Iterator[Tensor]:
-    """Rows of each local step: shuffled passes over the data, without replacement.
+    """Give the rows of each local step, from shuffled passes over the data.
 
-    Either whole ``epochs``, or exactly ``steps`` batches over as many passes as that takes.
+    There are either whole ``epochs``, or exactly ``steps`` batches in as many passes as they need.
     """
     done = passes = 0
     while passes < epochs if epochs is not None else done < (steps or 0):
@@ -200,7 +208,7 @@ def batches(
 
 
 def split_batches(rows: Tensor, batch_size: int) -> list[Tensor]:
-    """Consecutive batches of ``rows``.
+    """Cut ``rows`` into consecutive batches.
 
     A last batch of one sample joins the batch before it: batch norm cannot normalise a single one.
     """

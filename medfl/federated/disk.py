@@ -1,4 +1,4 @@
-"""Images that stay on the disk: a store may be larger than memory."""
+"""Images that stay on the disk, because a store may be larger than memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from torch import Tensor
 from medfl.errors import MedflError
 from medfl.store import IMAGES, Store
 
-READ_AHEAD = 2  # batches that are read while one is computed with
+READ_AHEAD = 2  # how many batches are read while another one is in use
 
 
 class DiskImages:
-    """A store's images, read a batch at a time; indexed as the tensor of all of them would be.
+    """A store's images, read batch by batch, and indexed as a tensor of all of them would be.
 
-    They are read into buffers, not through a memory map: the process keeps only a few batches, a
-    damaged disk is an error instead of a killed process, and the thread that reads does not hold
-    the interpreter's lock. What the system caches of the file is its own affair: it gives that
-    memory away when others need it.
+    They are read into buffers and not through a memory map. So the process keeps only a few
+    batches, a damaged disk is an error instead of a killed process, and the thread that reads does
+    not hold the interpreter's lock. The system may cache the file besides; it gives that memory
+    back when programs need it.
 
     Attributes:
         shape: (n, C, H, W) or (n, C, D, H, W).
@@ -45,8 +45,8 @@ class DiskImages:
         Args:
             store: the dataset.
             owners: (n,) client of each image.
-            transforms: client → its scanner, a pure function of each image; others see the
-                images as they are.
+            transforms: client → what its scanner does to each image, a pure function. Clients
+                that are not in it see their images as they are.
             device: where batches go.
         """
         self.shape, self.ndim = store.images.shape, store.images.ndim
@@ -58,24 +58,24 @@ class DiskImages:
         self._file = os.open(self.path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="medfl-images")
-        self._coming: dict[int, Future[Tensor]] = {}  # by the identity of their rows
+        self._coming: dict[int, Future[Tensor]] = {}  # by the id() of their rows
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, rows: Tensor) -> Tensor:
-        """Images (B, C, …) of these rows on the device; at once where ``ahead`` has read them."""
+        """Images (B, C, …) of these rows on the device, at once if ``ahead`` has read them."""
         coming = self._coming.pop(id(rows), None)
         batch = self._read(rows) if coming is None else coming.result()
         return batch.to(self._device, non_blocking=True)
 
     def ahead(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
-        """The same rows, batch by batch; a thread reads the next batches meanwhile."""
+        """Give the same batches of rows; a thread reads the images of the next ones meanwhile."""
         rest, waiting = iter(parts), deque[Tensor]()
         try:
             while True:
                 while len(waiting) <= READ_AHEAD and (rows := next(rest, None)) is not None:
-                    # `waiting` keeps the rows alive, so that no other tensor has their identity.
+                    # `waiting` keeps the rows alive, so that no other tensor gets their id().
                     waiting.append(rows)
                     self._coming[id(rows)] = self._pool.submit(self._read, rows)
                 if not waiting:
@@ -88,8 +88,8 @@ class DiskImages:
                     coming.cancel()
 
     def _read(self, rows: Tensor) -> Tensor:
-        """Images of these rows in their order, as their clients see them, in main memory."""
-        # From pinned memory a GPU fetches the batch while the processor goes on.
+        """Read the images of these rows into main memory, each as its client sees it."""
+        # A GPU fetches a batch from pinned memory while the processor goes on.
         pinned = self._device.type == "cuda"
         batch = torch.empty((len(rows), *self.shape[1:]), dtype=self.dtype, pin_memory=pinned)
         images, numbers = batch.numpy(), rows.cpu().numpy()
@@ -97,7 +97,7 @@ class DiskImages:
             return batch
         places = np.argsort(numbers, kind="stable")  # the disk is read in one direction
         numbers = numbers[places]
-        # Neighbours in the file that are neighbours in the batch, too, are read in one piece.
+        # Rows that are neighbours both in the file and in the batch are read in one piece.
         cuts = np.flatnonzero((np.diff(numbers) != 1) | (np.diff(places) != 1)) + 1
         bounds = [0, *cuts.tolist(), len(numbers)]
         for first, last in pairwise(bounds):

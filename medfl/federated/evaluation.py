@@ -1,6 +1,6 @@
 """Evaluation: the model that an algorithm stands for, on validation and test, for every client.
 
-Draws nothing from any training stream, so that evaluating more often changes no weight.
+It draws no random number from a training stream, so that evaluating more often changes no weight.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ JUDGED_FOLDS = ("val", "test")
 
 @dataclass
 class Evaluation:
-    """Metrics of one moment.
+    """The metrics of a federation after some round.
 
     Attributes:
-        pooled: fold → metrics over all clients' samples (for ``local``: the mean over clients
-            of each one's model).
+        pooled: fold → metrics over all clients' samples. Where each client has a model of its own
+            for everyone's samples (``local``), these are the means over those models.
         clients: client → fold → metrics on its own samples, with the model that it would use.
-        personal: metrics of those same predictions, all clients' test samples together.
+        personal: test metrics of those same predictions, taken over all clients together.
         predictions: whose model (``EVERYONE``, or a client) → (n, K) float64 probabilities of the
             samples that it was judged on, sorted by client and fold.
     """
@@ -48,7 +48,7 @@ class Evaluation:
 
 
 class Evaluator:
-    """Knows which rows are whose, and evaluates what the algorithm says is to be evaluated."""
+    """Evaluates the models that the algorithm stands for, on the samples of every client."""
 
     def __init__(
         self, server: FederatedServer, clients: Sequence[FederatedClient], data: FederatedData
@@ -65,7 +65,7 @@ class Evaluator:
     def evaluate(self) -> Evaluation:
         """Evaluate now, with the few metrics that a run looks at while it trains.
 
-        The model that clients train in is overwritten; the server's vectors are not.
+        This overwrites the model that clients train in, but not the server's vectors.
         """
         result = self._measure(self._predict(), quick.evaluate)
         result.clients = {
@@ -78,11 +78,11 @@ class Evaluator:
         return result
 
     def in_full(self, evaluation: Evaluation) -> Evaluation:
-        """An evaluation with all metrics but each client's, from the predictions made then."""
+        """Compute all metrics but each client's from the predictions of an ``evaluation``."""
         return self._measure(evaluation.predictions, medical.evaluate)
 
     def clients_in_full(self, evaluation: Evaluation) -> dict[int, dict[str, Any]]:
-        """Client → the main metrics on its test samples, from the predictions made then."""
+        """Client → the main metrics of its test samples, from an ``evaluation``'s predictions."""
         brief = partial(medical.evaluate, brief=True)
         return {
             client: self._metrics(folds["test"], [client], "test", brief)
@@ -90,7 +90,7 @@ class Evaluator:
         }
 
     def _measure(self, predictions: dict[int, Tensor], measure: Measure) -> Evaluation:
-        """Judge all clients' samples together."""
+        """Apply ``measure`` to the predictions on all clients' samples together."""
         result = Evaluation(predictions=predictions)
         if self.server.algorithm.evaluated == "local":
             everyone = [
@@ -105,7 +105,7 @@ class Evaluator:
         return result
 
     def _own(self, predictions: dict[int, Tensor]) -> dict[int, dict[str, Any]]:
-        """Client → fold → what the model that it would use says about its own samples."""
+        """Client → fold → predictions on its own samples by the model that it would use."""
         own: dict[int, dict[str, Any]] = {}
         for owner, said in predictions.items():
             by_client = self._by_client(said, self.judged_on(owner))
@@ -118,7 +118,7 @@ class Evaluator:
         return [owner] if personal else list(self.rows_of)
 
     def _predict(self) -> dict[int, Tensor]:
-        """What every model says that is to be judged, each in one pass over its samples."""
+        """Predict with every model that is to be judged, each in one pass over its samples."""
         server, model = self.server, self.server.model
         if server.algorithm.evaluated == "global":
             server.load(model, server.vector, server.buffers)
@@ -143,7 +143,7 @@ class Evaluator:
         return {client: {fold: next(pairs) for fold in JUDGED_FOLDS} for client in clients}
 
     def samples(self) -> dict[str, Any]:
-        """The samples that are judged, each once, sorted by client and fold."""
+        """Describe the judged samples, each once, sorted by client and fold: column → (n,)."""
         rows = self._rows(list(self.rows_of))
         chosen = torch.cat(rows).cpu().numpy()
         lengths = [len(part) for part in rows]
@@ -156,7 +156,12 @@ class Evaluator:
         }
 
     def blocks(self, moments: Mapping[str, Evaluation], holders: NDArray[np.int64]) -> list[Block]:
-        """What was said at some moments; ``holders`` are the clients of ``samples``."""
+        """The predictions of each moment, as a predictions file holds them.
+
+        Args:
+            moments: name (``last``, ``best``) → the evaluation of that moment.
+            holders: (n,) the client of each of ``samples``.
+        """
         return [
             Block(
                 owner,
@@ -185,7 +190,7 @@ class Evaluator:
 
 
 def _mean(many: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The mean of equal-shaped metrics, entry by entry, over those where it is defined."""
+    """The mean of each entry of metrics of one shape, over those in which it is defined."""
     mean: dict[str, Any] = {}
     for key, first in many[0].items():
         values = [metrics[key] for metrics in many]

@@ -1,4 +1,4 @@
-"""Which settings make two runs one: all that decides the result, as it is meant, in one hash."""
+"""Whether two configurations are the same run: one hash of all settings that decide the result."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from medfl.config import FederatedConfig, deciding
 
 
 def fingerprint(config: FederatedConfig) -> str:
-    """SHA-256 of all settings that decide the result: what of equal value is a resumable run.
+    """SHA-256 of all settings that decide the result; a run is resumed where it is equal.
 
     Where a run is computed (device, threads, where the images lie) does not count, and neither
-    does how a person wrote a number: hyper-parameters count as their algorithm reads them, those
-    that are left out at their defaults.
+    does how a person wrote a number. Hyper-parameters count as the algorithm reads them; one that
+    is left out counts as its default.
 
     Raises:
-        MedflError: the algorithm or one of its hyper-parameters is none.
+        MedflError: an algorithm, link or rule is unknown, or one of its parameters is wrong.
     """
     return hashlib.sha256(json.dumps(_decided(config), sort_keys=True).encode()).hexdigest()
 
 
 def validated(config: FederatedConfig) -> FederatedConfig:
-    """The same run with all hyper-parameters, as its algorithm reads them.
+    """The same run with all hyper-parameters filled in, as the algorithm reads them.
 
-    A text such as ``1e-3``, which YAML takes for a word, has become a number in it.
+    A value such as ``1e-3``, which YAML takes for a word, has become a number in it.
 
     Raises:
-        MedflError: the algorithm or one of its hyper-parameters is none.
+        MedflError: an algorithm, link or rule is unknown, or one of its parameters is wrong.
     """
     read = _params(config, lambda params: params.model_dump(mode="json"))
     sections = {name: getattr(config, name).model_copy(update=keys) for name, keys in read.items()}
@@ -55,7 +55,7 @@ def _decided(config: FederatedConfig) -> dict[str, Any]:
 
 
 def _params(config: FederatedConfig, dump: Callable[[BaseModel], Any]) -> dict[str, dict[str, Any]]:
-    """Section → key → hyper-parameters, as what they belong to reads them."""
+    """Section → key → parameters, as the algorithm, links and rule read them."""
     learning, chain = config.federated_learning, config.chain
     where = "federated_learning.algorithm_params"
     algorithm = ALGORITHMS.check_params(learning.algorithm, learning.algorithm_params, where)

@@ -15,7 +15,7 @@ log = logging.getLogger("medfl")
 
 
 class _RunLog(logging.FileHandler):
-    """A log whose disk is full ends the run: nothing more could be kept of it."""
+    """A log file that ends the run when its disk is full: nothing more of the run could be kept."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         error = sys.exc_info()[1]
@@ -45,7 +45,7 @@ def log_to(path: Path) -> Iterator[None]:
     finally:
         for handler in handlers:
             log.removeHandler(handler)
-            with suppress(OSError):  # a full disk has been told of already
+            with suppress(OSError):  # that the disk is full has been reported already
                 handler.close()
         log.setLevel(level)
         log.propagate = propagate

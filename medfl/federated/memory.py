@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-SHARE = 0.5  # of what is free: the model, its activations and other runs need some as well
+SHARE = 0.5  # of the free memory: the model, its activations and other runs need the rest
 
 
 def room_for_images(device: torch.device, limit: float | None) -> float:
@@ -24,10 +24,11 @@ def room_for_images(device: torch.device, limit: float | None) -> float:
 
 
 def free_memory() -> float:
-    """Bytes of main memory that this process can still take; infinity where nothing tells.
+    """Bytes of main memory that this process can still take; infinity where the system is silent.
 
-    The machine's, or less where a control group (a container, a SLURM job) or a limit of the
-    process (``ulimit -v``, ``-d``) says so. Pages that only cache files count as free.
+    That is what the machine has free, or less where a control group (a container, a SLURM job) or
+    a limit of the process (``ulimit -v``, ``-d``) allows less. Pages that only cache files count
+    as free.
     """
     rooms = [float("inf")]
     if available := _fields("/proc/meminfo").get("MemAvailable"):
@@ -43,7 +44,7 @@ def free_memory() -> float:
 def _room_in_groups(
     membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
 ) -> list[float]:
-    """Bytes left in each control group (version 2 or 1) above this process that has a limit."""
+    """Bytes left in each control group (version 2 or 1) that limits this process."""
     rooms = []
     try:
         lines = membership.read_text(encoding="ascii").splitlines()
@@ -72,7 +73,7 @@ def _room_in_groups(
                     cached += stat.get(f"{prefix}active_file", 0)
                     now = int((group / used).read_text(encoding="ascii"))
                     rooms.append(float(int(most) - now + cached))
-            except (OSError, ValueError):  # not mounted here, or not ours to see
+            except (OSError, ValueError):  # not mounted here, or this process may not read it
                 pass
             if group == top:
                 break
@@ -80,7 +81,7 @@ def _room_in_groups(
 
 
 def _fields(path: str | Path) -> dict[str, int]:
-    """The numbers of a file of lines ``name value`` or ``name: value kB``."""
+    """Read the numbers of a file whose lines are ``name value`` or ``name: value kB``."""
     fields = {}
     try:
         for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():

@@ -21,7 +21,7 @@ def write_record(
     heterogeneity: dict[str, Any],
     provenance: dict[str, Any],
 ) -> dict[str, Any]:
-    """Write a finished run's files into ``folder``; metrics.json, which says it is done, last.
+    """Write a finished run's files into ``folder``; metrics.json, which marks it as done, last.
 
     Returns:
         The content of metrics.json.
@@ -40,7 +40,7 @@ def write_record(
 
 
 def write_model(path: Path, trainer: FederatedTrainer) -> None:
-    """Save the server's model under its parameters' names."""
+    """Save the server's model: each parameter and buffer under its name in the module."""
     from safetensors.torch import save
 
     server = trainer.server
@@ -51,7 +51,11 @@ def write_model(path: Path, trainer: FederatedTrainer) -> None:
 
 
 def keep_predictions(path: Path, trainer: FederatedTrainer) -> dict[str, int] | None:
-    """Write what the models of the last and the best round said; None where that is not kept."""
+    """Write the predictions of the last and the best round, if they are to be kept.
+
+    Returns:
+        The number of ``rows`` and the ``size`` in bytes of the file; None if there is none.
+    """
     if not trainer.config.keep.predictions:
         return None
     evaluator, info = trainer.evaluator, trainer.data.info

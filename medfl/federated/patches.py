@@ -1,4 +1,4 @@
-"""Patches, where a volume is too large: random ones to train on, a sliding window to evaluate.
+"""Patches of volumes that are too large: random ones to train on, a sliding window to evaluate.
 
 A patch inherits its volume's label, so it should be large enough to hold what decides the class.
 """
@@ -17,7 +17,7 @@ from medfl.federated.data import channels_last
 
 
 def patch_sides(patch: int | Sequence[int], sides: Sequence[int]) -> tuple[int, ...]:
-    """The patch's sides for images of ``sides``; ``MedflError`` if it does not fit into them."""
+    """The patch's sides for images of these ``sides``; ``MedflError`` if it does not fit."""
     size = (patch,) * len(sides) if isinstance(patch, int) else tuple(patch)
     if len(size) != len(sides):
         raise MedflError(
@@ -31,9 +31,9 @@ def patch_sides(patch: int | Sequence[int], sides: Sequence[int]) -> tuple[int, 
 
 
 def random_patch(images: Tensor, size: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """One patch (B, C, *size) of each of the images (B, C, …), every place equally likely.
+    """Cut one patch (B, C, *size) out of each image (B, C, …); every place is equally likely.
 
-    ``generator`` is the CPU's, whatever device the images are on.
+    ``generator`` is on the CPU, whatever device the images are on.
     """
     starts = [
         torch.randint(side - part + 1, (len(images),), generator=generator).tolist()
@@ -49,9 +49,9 @@ def random_patch(images: Tensor, size: tuple[int, ...], generator: torch.Generat
 def patch_grid(
     sides: Sequence[int], size: Sequence[int], overlap: float = 0.5
 ) -> list[tuple[int, ...]]:
-    """First indices of the patches that cover an image, spread evenly from edge to edge.
+    """Where the patches begin that cover an image, spread evenly from edge to edge.
 
-    Neighbours share at least ``overlap`` of their side, as far as whole voxels allow.
+    Two neighbours share at least the part ``overlap`` of a side, as far as whole voxels allow.
     """
     axes = []
     for side, part in zip(sides, size, strict=True):

@@ -1,4 +1,4 @@
-"""What a model says about samples: class probabilities, a few images at a time."""
+"""Class probabilities of samples, computed for a few images at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from medfl.federated.patches import sliding_window
 from medfl.federated.server import FederatedServer
 from medfl.federated.vector import FlatModel
 
-MOST_IMAGES = 256  # of one forward pass
+MOST_IMAGES = 256  # in one forward pass
 MOST_PIXELS = 2**20  # that a network sees at once: 64 channels of them are 256 MiB
 MOST_INPUT = 2**25  # pixels of whole images that patches are cut from: 128 MiB
 
@@ -26,9 +26,8 @@ def images_at_once(
 ) -> int:
     """How many images of these sides go through the network together.
 
-    Decided by the run alone, not by the memory that happens to be free, so that a run gives the
-    same bits each time. A training batch is never too many for the network: its backward pass
-    needs more memory.
+    The run alone decides it, not the memory that happens to be free, so that a run gives the same
+    bits each time. As many as in a training batch always fit, because training needs more memory.
     """
     pixels = math.prod(sides)
     network = max(batch_size, MOST_PIXELS // math.prod(patch or sides))

@@ -66,7 +66,7 @@ def execute(
     complete = _complete(folder, config, code, inputs, overwrite)
     if complete:
         return complete
-    # All that can be wrong is found before anything is written, or an older run is removed.
+    # All mistakes are found before anything is written and before an older run is removed.
     started = datetime.now(UTC).isoformat(timespec="seconds")
     device = choose_device(config.training.device)
     split = Split.read(split_path, store)
@@ -74,7 +74,8 @@ def execute(
     training = config.training
     data = FederatedData(store, split, device, training.images, training.memory_limit)
     origin = provenance(config, device, code, inputs) | {"started": started}
-    # The hash of all sources: with one and the same results version, state may lie differently.
+    # A checkpoint is resumed by the very same sources only: other ones may have the same results
+    # version, and yet keep their state in another form.
     key = json.dumps([fingerprint(config), code.sha, inputs], sort_keys=True)
     server = FederatedServer(config, data)
     rounds = config.federated_learning.rounds
@@ -86,7 +87,8 @@ def execute(
         fingerprint=hashlib.sha256(key.encode()).hexdigest(),
         on_round=lambda row: log.info(progress_line(row, rounds)),
     )
-    # Without config.yaml no other run lies here: a checkpoint is ours or is not resumed.
+    # Where config.yaml is missing, no other run lies here. A checkpoint without it is this run's,
+    # or its fingerprint keeps it from being resumed.
     other = not ours and (folder / paths.CONFIG).exists()
     everything = (*paths.run_files(predictions=True), paths.LOG, checkpoint.NAME)
     _clear(folder, everything if other else (paths.RECORD, paths.PREDICTIONS))
@@ -131,11 +133,11 @@ def check_folder(folder: Path, config: FederatedConfig, overwrite: bool = False)
         overwrite: whether a run of another configuration in it may be replaced.
 
     Returns:
-        Whether a run of this configuration lies there, finished or not.
+        Whether a run of this configuration lies in the folder, finished or not.
     """
     description = folder / paths.CONFIG
     if not description.exists():
-        # Weights and log alone are what Snakemake leaves of a run that is to be made again.
+        # Snakemake leaves weights and log alone of a run that is to be made again.
         if any(folder.glob("*.csv")) or (folder / paths.RECORD).exists():
             raise MedflError(f"{folder} holds files that are not a run's: choose another folder.")
         return False
@@ -156,12 +158,12 @@ def check_folder(folder: Path, config: FederatedConfig, overwrite: bool = False)
 def _complete(
     folder: Path, config: FederatedConfig, code: Code, inputs: dict[str, str], overwrite: bool
 ) -> dict[str, Any] | None:
-    """The metrics of this very run where all of it is there."""
+    """The record of this very run if it is finished and all its files are there, else None."""
     try:
         record = read_record(folder / paths.RECORD)
     except DamagedRecordError:
         return None
-    except MedflError:  # a newer medfl's, which is kept unless it is to be replaced
+    except MedflError:  # a newer medfl wrote it: it is kept, unless it may be replaced
         if overwrite:
             return None
         raise

@@ -20,7 +20,11 @@ from medfl.streams import stream, stream_seed
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto``: a GPU where there is one; a device that is not there is a ``MedflError``."""
+    """The device of this name; ``auto`` is a GPU where there is one.
+
+    Raises:
+        MedflError: there is no such device.
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -46,15 +50,16 @@ class FederatedServer:
     """Holds x, samples participants, and lets the algorithm make its step.
 
     Attributes:
-        data: the samples that clients train on: pooled first where the algorithm says so.
+        data: the samples that clients train on; one client holds them all where the algorithm
+            says so.
         vector: the shared global parameters x: (d,), or fewer where some stay local.
         buffers: the shared global batch-norm statistics: (b,), or fewer.
         model: a network to train and evaluate in.
-        shared: which entries of a model travel.
+        shared: which entries of the model travel.
         algorithm: the federated algorithm, bound to this server.
         chain: what lies between the clients and the algorithm's step.
-        patch: sides of the patches to train on, or None for whole images.
-        augmentation: what may happen to training images; None for nothing.
+        patch: sides of the patches to train on; None where training takes whole images.
+        augmentation: how training images are changed at random; None where they are not.
         num_clients: N, all clients of the federation.
         weights: client → its weight in averages, n_i or 1, not normalised.
         total_weight: Σ of all N clients' weights.
@@ -102,14 +107,14 @@ class FederatedServer:
                     branches=_branches(config, data),
                     params=config.model.params,
                 )
-        # Channels last on every device, so that a checkpoint can go on on another one.
+        # Channels last on every device, so that a run can go on on another device.
         layout = channels_last(data.images.ndim)
         model = model.to(data.device, memory_format=layout)  # type: ignore[call-overload]
         self.model = FlatModel(model)
         self.shared = Shared(self.model, self.algorithm.local_names(self.model))
         vector, buffers = self.shared.take(self.model)
         self.vector, self.buffers = vector.clone(), buffers.clone()
-        # What stays local begins as the model does, at the server and at every client.
+        # Entries that stay local begin with the same values at the server and at every client.
         self._local = [part.clone() for part in self.shared.take_local(self.model)]
         self.round = 0
         self.algorithm.check(config, self.model)
@@ -143,12 +148,12 @@ class FederatedServer:
         return rate
 
     def download(self) -> dict[str, Part]:
-        """What the server sends to every client of a round: its model and the algorithm's own."""
+        """What the server sends to each client: its model, and what the algorithm adds."""
         parts = {PARAMETERS: self.vector, STATISTICS: self.buffers, **self.algorithm.broadcast()}
         return {name: Part(value, weight=1.0) for name, value in parts.items()}
 
     def load(self, model: FlatModel, parameters: Tensor, buffers: Tensor) -> None:
-        """Load shared entries into ``model``, and what stays local as it began."""
+        """Load shared entries into ``model``; those that stay local get their first values."""
         self.shared.put(model, parameters, buffers)
         self.shared.put_local(model, *self._local)
 
@@ -158,7 +163,7 @@ class FederatedServer:
         self.algorithm.step(total)
 
     def move_to(self, mean: Tensor, rate: float) -> None:
-        """X ← x + rate · (mean − x); exactly ``mean`` where the rate is 1."""
+        """x ← x + rate · (mean − x); exactly ``mean`` where the rate is 1."""
         if rate == 1.0:
             self.vector.copy_(mean)
         else:
@@ -166,7 +171,7 @@ class FederatedServer:
 
 
 def _branches(config: FederatedConfig, data: FederatedData) -> tuple[int, ...]:
-    """Channels of each modality for late fusion; empty for early."""
+    """How many channels each modality has, for late fusion; empty for early fusion."""
     if config.model.fusion == "early":
         return ()
     branches = tuple(data.info.branches)

@@ -1,4 +1,4 @@
-"""What is counted of a round: steps, bytes, losses."""
+"""What a round's messages come to: their steps, bytes and losses."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from medfl.chain import Message
 
 @dataclass
 class Tally:
-    """What is counted of a round's messages as they are combined."""
+    """Sums over a round's messages, which are added as they are combined."""
 
     answered: list[int] = field(default_factory=list)
     steps: int = 0

@@ -35,12 +35,13 @@ class FederatedTrainer:
     """Runs a federation to its end.
 
     Attributes:
-        columns: those of ``rounds.csv``: every run's, then those of the links.
+        columns: the columns of ``rounds.csv``: every run's, then those that links add.
         history: one row per round, as in ``rounds.csv``.
         client_history: one row per client, fold and evaluated round, as in ``clients.csv``.
         status: ``running``, ``completed`` or ``diverged``.
-        best: the evaluation at the round of the best validation balanced accuracy.
-        last: the evaluation after the last round.
+        reason: why the run diverged, in words; empty if it did not.
+        best: the round of the best balanced accuracy on validation samples, and its evaluation.
+        last: the last evaluated round, and its evaluation.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class FederatedTrainer:
             raise MedflError(
                 f"{len(clients)} clients were given, but the split has {len(self.data.clients)}."
             )
-        if server.data.clients != self.data.clients:  # the samples were put together first
+        if server.data.clients != self.data.clients:  # one client holds all samples
             clients = [FederatedClient(client, server.data) for client in server.data.clients]
         # Clients are kept in the order of their ids: the order given changes no bit.
         self.clients = sorted(clients, key=lambda client: client.id)
@@ -81,12 +82,14 @@ class FederatedTrainer:
         self._best_score = -1.0
 
     def train(self) -> list[dict[str, Any]]:
-        """Train all rounds, going on from a checkpoint where there is one; the history."""
+        """Train all rounds, from this run's checkpoint on if there is one.
+
+        Returns:
+            The history.
+        """
         torch.set_num_threads(self.config.training.threads)
-        rounds, every = (
-            self.config.federated_learning.rounds,
-            self.config.federated_learning.evaluate_every,
-        )
+        learning = self.config.federated_learning
+        rounds, every = learning.rounds, learning.evaluate_every
         first = self._resume()
         saved = started = time.monotonic()
         before = self.seconds
@@ -119,12 +122,12 @@ class FederatedTrainer:
         return self.evaluator.in_full(self.evaluator.evaluate()).pooled["test"]
 
     def steps_by_client(self) -> dict[int, int]:
-        """Client of the split → optimiser steps of whoever trained on its samples."""
+        """Client of the split → the optimiser steps that were taken on its samples."""
         steps = {client.id: client.steps for client in self.clients}
         return {client: steps[holder] for client, holder in self.server.data.holders.items()}
 
     def _round(self, number: int) -> dict[str, Any]:
-        """One round: the server sends, clients train and answer, the server makes its step."""
+        """Run one round: the server sends, clients train and answer, the server takes its step."""
         server, chain = self.server, self.server.chain
         server.round = number
         by_id = {client.id: client for client in self.clients}
@@ -136,7 +139,7 @@ class FederatedTrainer:
             tally.add(message)
         old = server.vector.clone()
         total = chain.close(number, combination.total(), tally.answered)
-        if total:  # else nobody answered
+        if total:  # it is empty where nobody answered
             server.step(total)
         norm = float(torch.linalg.vector_norm(server.shared.spread(server.vector - old)))
         if not norm < float("inf"):
@@ -158,7 +161,7 @@ class FederatedTrainer:
         }
 
     def _answers(self, chosen: Sequence[FederatedClient]) -> Iterator[Message]:
-        """The messages of those clients who answer, after the links have acted, in order."""
+        """Train the clients in turn; give the messages of those who answer, as links leave them."""
         server = self.server
         for client in chosen:
             message, work = client.train(server.model)
@@ -206,7 +209,7 @@ class FederatedTrainer:
         return row
 
     def _save(self, number: int) -> None:
-        """Write all that the next round reads. Streams need no state: their keys are enough."""
+        """Write all that the next round reads. Random streams follow from their keys alone."""
         assert self.folder is not None
         checkpoint.save(
             self.folder,
@@ -229,7 +232,7 @@ class FederatedTrainer:
         log.info("checkpoint after round %d", number)
 
     def _resume(self) -> int:
-        """Load the checkpoint of this very run; the first round that is still to be done."""
+        """Load this very run's checkpoint; give the first round that is still to be done."""
         state = self.folder and checkpoint.load(self.folder, self.fingerprint, self.data.device)
         if not state:
             return 0

@@ -16,8 +16,8 @@ class FlatModel:
         module: the network; its parameters are views into ``vector``, its floating buffers
             (batch-norm statistics) views into ``buffers``.
         vector: all parameters, (d,).
-        buffers: all floating buffers, (b,). Integer buffers (batch counters, which no momentum
-            average reads) stay where they are and are never communicated.
+        buffers: all floating buffers, (b,). Integer buffers stay in the module and never travel:
+            they count batches, which a running average with a momentum does not read.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -26,7 +26,7 @@ class FlatModel:
         self._parameters = list(module.parameters())
         if not self._parameters:
             raise ValueError("a model without parameters cannot be trained")
-        # Each parameter's stretch keeps the order of its own memory, channels last or not.
+        # Each parameter keeps its memory layout (channels last or not) within its stretch.
         self._layout: list[tuple[torch.Size, tuple[int, ...], int]] = []
         offset = 0
         for parameter in self._parameters:
@@ -50,7 +50,7 @@ class FlatModel:
             offset += buffer.numel()
 
     def views(self, vector: Tensor) -> list[Tensor]:
-        """``vector`` (d,) as one view a parameter, in the parameters' shapes and layouts."""
+        """``vector`` (d,) as one view per parameter, in the parameters' shapes and layouts."""
         first = vector.storage_offset()
         return [
             vector.as_strided(shape, stride, first + offset)
@@ -80,7 +80,7 @@ class FlatModel:
         return self._twins[name]
 
     def mask(self, names: Collection[str]) -> tuple[Tensor, Tensor]:
-        """Where the named parameters and buffers lie: boolean (d,) and (b,)."""
+        """Where the named parameters and buffers lie, as booleans (d,) and (b,)."""
         parameters = [
             torch.full((p.numel(),), name in names) for name, p in self.module.named_parameters()
         ]
@@ -95,18 +95,19 @@ class FlatModel:
     def named_vector(self) -> dict[str, Tensor]:
         """Parameters and buffers by their names in the module, as they are saved.
 
-        Batch counters as they were at first: this network has served all clients in turn.
+        Batch counters have their first values: this network has served all clients in turn, so
+        what it counted says nothing.
         """
         state = {**self.module.state_dict(), **self._counters}
         return {key: value.contiguous() for key, value in state.items()}
 
 
 class Shared:
-    """Which entries of a model travel between server and clients; the others stay local.
+    """Knows which entries of a model travel between server and clients; the others stay local.
 
     Attributes:
-        parameters: boolean (d,), where a parameter is shared; None for all.
-        buffers: boolean (b,), where a statistic is shared; None for all.
+        parameters: boolean (d,), which parameters are shared; None where all are.
+        buffers: boolean (b,), which statistics are shared; None where all parameters are.
     """
 
     def __init__(self, model: FlatModel, local: Collection[str]) -> None:
@@ -130,7 +131,7 @@ class Shared:
         return model.vector[self.parameters], model.buffers[self.buffers]
 
     def take_local(self, model: FlatModel) -> tuple[Tensor, Tensor]:
-        """The parameters and statistics that stay."""
+        """The parameters and statistics that stay local."""
         if self.parameters is None or self.buffers is None:
             return model.vector[:0], model.buffers[:0]
         return model.vector[~self.parameters], model.buffers[~self.buffers]
@@ -143,13 +144,13 @@ class Shared:
             model.vector[self.parameters], model.buffers[self.buffers] = parameters, buffers
 
     def put_local(self, model: FlatModel, parameters: Tensor, buffers: Tensor) -> None:
-        """Overwrite the entries of ``model`` that stay."""
+        """Overwrite the entries of ``model`` that stay local."""
         if self.parameters is not None and self.buffers is not None:
             model.vector[~self.parameters] = parameters
             model.buffers[~self.buffers] = buffers
 
     def spread(self, parameters: Tensor) -> Tensor:
-        """Shared entries (k,) in their places among all, (d,), with zeros where others are."""
+        """Put shared entries (k,) in their places among all, (d,); local entries are zero."""
         if self.parameters is None:
             return parameters
         whole = parameters.new_zeros(self.parameters.shape)
@@ -160,8 +161,8 @@ class Shared:
 class Gradient:
     """The gradients of one step, handled as if they were one flat vector (d,).
 
-    PyTorch hands each parameter's gradient over without a copy; keeping them there saves the
-    zeroing and the accumulation that a flat gradient would cost at every step.
+    PyTorch hands each parameter's gradient over without a copy. The gradients stay there, because a
+    flat gradient would have to be set to zero and added to at every step.
     """
 
     def __init__(self, model: FlatModel) -> None:
