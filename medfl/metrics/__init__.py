@@ -1,4 +1,4 @@
-"""What a model is worth: medical metrics, calibration, and what only federations have."""
+"""What a model is worth: medical metrics, calibration, and metrics of whole federations."""
 
 from medfl.metrics.calibration import expected_calibration_error
 from medfl.metrics.federated import fairness, to_target

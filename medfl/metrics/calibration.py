@@ -11,12 +11,12 @@ def expected_calibration_error(
 ) -> float:
     """Gap between confidence and accuracy, averaged over the samples (from 0 to 1).
 
-    Equal-width bins (i/15, (i+1)/15]; Guo et al., "On Calibration of Modern Neural Networks",
-    ICML 2017, eq. 3.
+    The gap is measured in bins of equal width, (i/15, (i+1)/15]; Guo et al., "On Calibration of
+    Modern Neural Networks", ICML 2017, eq. 3.
 
     Args:
-        confidence: (n,) probabilities given to what was predicted, n ≥ 1.
-        correct: (n,) whether that came true.
+        confidence: (n,) probabilities of the predicted classes, n ≥ 1.
+        correct: (n,) whether the prediction is right.
         bins: how many bins.
     """
     index = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
@@ -25,7 +25,7 @@ def expected_calibration_error(
 
 
 def log_loss(probability: NDArray[np.float64]) -> float:
-    """Mean negative logarithm (nats) of the probabilities given to what came true, n ≥ 1.
+    """Mean negative logarithm (nats) of the probabilities (n,) of the true classes, n ≥ 1.
 
     A probability of 0 counts as 2⁻⁵², as in scikit-learn.
     """

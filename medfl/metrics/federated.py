@@ -1,4 +1,4 @@
-"""What only a federation has: spread over clients, and the price of a target."""
+"""Metrics that only a federation has: the spread over clients, and the cost of a target."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from medfl.errors import MedflError
 
 
 def fairness(per_client: Mapping[str, float | None]) -> dict[str, Any]:
-    """Spread of a metric (the higher, the better) over clients.
+    """How a metric, of which more is better, is spread over the clients.
 
     Args:
         per_client: the metric by client; None where it is undefined.
@@ -20,9 +20,9 @@ def fairness(per_client: Mapping[str, float | None]) -> dict[str, Any]:
     Returns:
         ``mean``, ``std`` (of the population), ``worst``, ``worst_client`` (the first of equals),
         ``best`` and ``jain`` over the ``n`` clients that have a value, and the list ``undefined``
-        of those that have not. All None if no client has one. Jain's index (Jain, Chiu & Hawe,
-        DEC-TR-301, 1984) is (Σx)² / (n Σx²): 1 if all are equal, also at 0, down to 1/n; it is
-        None if a value is negative.
+        of those that have none. If no client has a value, all six are None. Jain's index (Jain,
+        Chiu & Hawe, DEC-TR-301, 1984) is (Σx)² / (n Σx²): 1 if all are equal, also at 0, down to
+        1/n; it is None if a value is negative.
 
     Raises:
         MedflError: a value is NaN or infinite.
@@ -66,7 +66,7 @@ def to_target(
     Args:
         history: rows of ``rounds.csv`` in order; a round without evaluation has an empty cell
             (or None, or NaN).
-        target: the value to reach; None for no target.
+        target: the value to reach; None where there is no target.
         column: the metric.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What every metric of a classifier takes in: probabilities and labels that agree."""
+"""The input of every metric of a classifier: probabilities and labels that agree."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from medfl.errors import MedflError
 Array = NDArray[Any]
 Task = Literal["multiclass", "multilabel"]
 BRIEF = ("accuracy", "balanced_accuracy", "auc_macro", "log_loss")
-THRESHOLD = 0.5  # from which a label counts as predicted, where a sample may have several
+THRESHOLD = 0.5  # multi-label: a label of at least this probability counts as predicted
 
 
 def checked(probabilities: ArrayLike, labels: ArrayLike, k: int, task: str) -> tuple[Array, Array]:
@@ -51,5 +51,5 @@ def mean_of_defined(values: Array) -> float | None:
 
 
 def number_or_none(value: Any) -> float | None:
-    """A JSON number, or null for undefined."""
+    """A Python number, or None where the metric is undefined."""
     return None if value is None or np.isnan(value) else float(value)

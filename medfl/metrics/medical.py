@@ -1,10 +1,10 @@
-"""Metrics of a classifier on one set of samples: those of a run's record.
+"""Metrics of a classifier on one set of samples, as they stand in a run's record.
 
-scikit-learn computes all that it defines. What it lacks is computed here: the calibration error,
-and what to say where a set tells nothing. That is None, never 0 or NaN: for all metrics of a class
-without a sample, and for what needs a negative where there is none. Macro means run over the
-classes where the metric is defined; ``averaged_over`` says how many those are and ``undefined``
-says why others are not.
+scikit-learn computes all metrics that it defines; the calibration error is computed here. A metric
+that the set of samples leaves undefined is None, never 0 or NaN. So are all metrics of a class
+without a sample, and those that need samples of other classes where there are none. Macro means
+run over the classes where the metric is defined; ``averaged_over`` says how many those are, and
+``undefined`` says why the others are left out.
 """
 
 from __future__ import annotations
@@ -42,21 +42,21 @@ def evaluate(
 
     Multiclass: the most probable class is predicted; balanced accuracy is the mean sensitivity of
     the classes present; the calibration error is that of the predicted class. Multilabel: a label
-    is predicted from 0.5; accuracy is the mean over labels (``subset_accuracy``: all labels of a
+    is predicted from 0.5 on; accuracy is the mean over labels (``subset_accuracy``: all labels of a
     sample right), balanced accuracy, kappa and calibration error are means over labels too.
     A class that is present but never predicted has precision 0, as in scikit-learn; leaving it
     out would reward a model that only knows the majority. It is listed in ``undefined`` as well.
 
     Args:
-        probabilities: (N, K), of each class; rows sum to 1 if multiclass.
+        probabilities: (N, K), one column per class; rows sum to 1 if multiclass.
         labels: (N,) class indices if multiclass, else (N, K) of 0 and 1.
         classes: the K names.
-        task: which of the two.
-        brief: only ``n``, accuracy, balanced accuracy, macro AUC and log loss.
+        task: which of the two kinds of labels.
+        brief: compute only ``n``, accuracy, balanced accuracy, macro AUC and log loss.
 
     Raises:
-        MedflError: NaN or other values that are no probabilities, labels that are none of the
-            classes, or shapes that do not agree.
+        MedflError: values are NaN or no probabilities, labels are none of the classes, or shapes
+            do not agree.
     """
     p, y = checked(probabilities, labels, len(classes), task)
     if len(p) == 0:
@@ -66,7 +66,7 @@ def evaluate(
     truth = y[:, None] == numbers if multiclass else y.astype(bool)
     chosen = p.argmax(axis=1)[:, None] == numbers if multiclass else p >= THRESHOLD
     with warnings.catch_warnings():
-        # scikit-learn warns of what a set cannot tell; `undefined` says it.
+        # scikit-learn warns where a metric is undefined; `undefined` says it instead.
         warnings.simplefilter("ignore")
         columns = _per_class(p, truth, chosen, PER_CLASS[:1] if brief else PER_CLASS)
         overall = (_multiclass if multiclass else _multilabel)(p, truth, chosen, brief)
@@ -93,7 +93,7 @@ def evaluate(
 
 
 def _per_class(p: Array, truth: Array, chosen: Array, metrics: Sequence[str]) -> dict[str, Array]:
-    """Each metric (K,) of every class against the rest; NaN where undefined."""
+    """Metric → its values (K,), each class against the rest; NaN where it is undefined."""
     from sklearn import metrics as sk
 
     columns = {metric: np.full(truth.shape[1], np.nan) for metric in metrics}
@@ -119,7 +119,7 @@ def _multiclass(p: Array, truth: Array, chosen: Array, brief: bool) -> dict[str,
     overall: dict[str, Any] = {
         "accuracy": sk.accuracy_score(y, guess),
         "balanced_accuracy": sk.balanced_accuracy_score(y, guess),
-        # scikit-learn has no log loss of a single class, which is always certain.
+        # scikit-learn refuses the log loss of a single class, which is always certain.
         "log_loss": sk.log_loss(y, p, labels=range(k)) if k > 1 else 0.0,
     }
     if not brief:
@@ -156,7 +156,7 @@ def _mean(values: Iterable[float]) -> float | None:
 
 
 def _undefined(classes: Sequence[str], truth: Array, chosen: Array) -> list[str]:
-    """What the set cannot tell of each class, in words."""
+    """Say in words which metrics of which classes the set of samples leaves undefined."""
     reasons = []
     for k, name in enumerate(classes):
         if not truth[:, k].any():

@@ -1,7 +1,7 @@
-"""The metrics that a run looks at while it trains, after every few rounds.
+"""The metrics that a run looks at after every few rounds, while it trains.
 
 They are written out here because importing scikit-learn takes longer than many a run trains. They
-are what ``medical.evaluate(…, brief=True)`` gives, but for the last digit; a test compares the two.
+give what ``medical.evaluate(…, brief=True)`` gives, up to the last digit; a test compares the two.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def evaluate(
 
 
 def _sensitivity(truth: Array, chosen: Array) -> Array:
-    """Share (K,) of each class's samples that were found; NaN for a class without a sample."""
+    """Which share of each class's samples was found, (K,); NaN for a class without a sample."""
     positives = truth.sum(axis=0)
     shares: Array = np.full(len(positives), np.nan)
     np.divide((truth & chosen).sum(axis=0), positives, out=shares, where=positives > 0)
@@ -69,8 +69,8 @@ def _sensitivity(truth: Array, chosen: Array) -> Array:
 def roc_auc(scores: Array, positive: Array) -> float:
     """Area under the ROC curve: P(positive's score > negative's) + P(equal) / 2.
 
-    The Mann-Whitney form (Hanley & McNeil, Radiology 143, 1982). NaN if ``positive`` (n,) of bool
-    is all true or all false.
+    The Mann-Whitney form (Hanley & McNeil, Radiology 143, 1982). It is NaN if the booleans
+    ``positive`` (n,) are all true or all false.
     """
     above, below = scores[positive], np.sort(scores[~positive])
     if len(above) == 0 or len(below) == 0:

@@ -1,4 +1,4 @@
-"""Networks: by name, their heads, and what batch norm becomes."""
+"""The networks by name, their two parts, and group norm in place of batch norm."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: a grid's networks are checked without PyTorch."""
+    """Import a public name when it is first used: checking a grid needs no PyTorch."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

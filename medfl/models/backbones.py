@@ -1,4 +1,4 @@
-"""Torchvision's networks with our input channels, small-image stem and detachable head."""
+"""Torchvision's networks, for any number of channels, small images, and volumes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,20 @@ from medfl.models.classifier import Classifier
 from medfl.models.torchvision_cpu import import_torchvision
 from medfl.models.volumes import DenseFeatures, draw_again, inflate, inflate_convolution
 
-SMALL_IMAGE = 64  # pixels; below, the stem keeps the resolution
+SMALL_IMAGE = 64  # pixels a side; for images below it the stem keeps the resolution
 
 
 @dataclass(frozen=True)
 class Backbone:
     """Where a torchvision network keeps the parts that change.
 
-    ``fan`` is the mode of Kaiming's initialisation that torchvision gives this network's
-    convolutions; ``pool`` the max-pool of the stem, if any; ``small_kernel`` the stem's kernel
-    on small images.
+    Attributes:
+        weights: torchvision's enumeration of its pretrained weights.
+        stem: the first convolution, by its name in the network.
+        pool: the max-pool of the stem, by name; None where there is none.
+        small_kernel: the stem's kernel size on small images.
+        head: what follows the features, by name.
+        fan: the mode of Kaiming's initialisation that torchvision gives the convolutions.
     """
 
     weights: str
@@ -86,9 +90,9 @@ def _build(
     CVPR 2016, section 4.2, for 32-pixel images): the usual stem would leave 28×28 images a map of
     7×7 before the first block. EfficientNet's 3×3 stem only changes its stride.
 
-    Pretrained weights with other than 3 channels: the stem's kernels are averaged over RGB,
+    Where pretrained weights meet other than 3 channels, the stem's kernels are averaged over RGB,
     repeated, and scaled by 3 / in_channels, so that a grey image gives what it gave as RGB.
-    ResNet's and DenseNet's small-image stem has another kernel size and starts untrained.
+    ResNet's and DenseNet's stem for small images has another kernel size and starts untrained.
 
     On volumes every layer gets a depth (``volumes.inflate``), with weights drawn anew unless they
     are pretrained. The stem looks at each axis by itself: 7 voxels, stride 2 and max-pool along
@@ -181,7 +185,7 @@ def _replace_stem(
 
 
 def adapt_channels(kernel: torch.Tensor, in_channels: int) -> torch.Tensor:
-    """RGB kernels (O, 3, …) for ``in_channels``: (O, C, …), the same response to grey."""
+    """Turn RGB kernels (O, 3, …) into (O, C, …) that respond to grey images as before."""
     if in_channels == kernel.shape[1]:
         return kernel
     mean = kernel.mean(dim=1, keepdim=True) * (kernel.shape[1] / in_channels)

@@ -33,9 +33,9 @@ def build_model(
 
     A person's own network is a class or a function that is called as ``Net(num_classes=…,
     in_channels=…, image_size=(height, width), **params)``, for volumes with ``image_size=(depth,
-    height, width)``, and gives an ``nn.Module`` from images (N, C, …) to logits (N, K). One with
-    ``pretrained`` among its arguments is given that too. MOON needs a ``forward_features(images)``
-    and a ``head``, late fusion a ``medfl.models.Classifier``.
+    height, width)``, and gives an ``nn.Module`` from images (N, C, …) to logits (N, K). If it takes
+    ``pretrained``, it gets that too. MOON needs a ``forward_features(images)`` and a
+    ``head``, late fusion a ``medfl.models.Classifier``.
 
     Args:
         name: one of ``MODELS``, or ``my_package.module:MyNet``.
@@ -45,18 +45,18 @@ def build_model(
             volumes; below 64 the stem of torchvision's networks keeps its resolution.
         normalization: ``group`` puts group norm in batch norm's place (needed under DP-SGD).
         pretrained: start from torchvision's ImageNet weights; the last layer is always new.
-        branches: late fusion: how many channels each modality has, in the order of the channels;
-            each gets a backbone of its own, and one head sees all their features. Empty: one
-            backbone sees all channels (early fusion).
+        branches: for late fusion, how many channels each modality has, in the order of the
+            channels: each gets a backbone of its own, and one head sees all their features. If it
+            is empty, one backbone sees all channels (early fusion).
         params: further arguments of a person's own network.
 
     Returns:
-        The network; a built-in one is a ``Classifier``: ``model(x) ==
-        model.head(model.forward_features(x))``.
+        The network. A built-in one is a ``Classifier``, whose ``model(x)`` is
+        ``model.head(model.forward_features(x))``.
 
     Raises:
-        MedflError: an unknown name, an impossible shape, weights that cannot be had, or a person's
-            own network that cannot be called so or gives other logits.
+        MedflError: the name is unknown, a shape is impossible, weights cannot be had, or a
+            person's own network cannot be called so or gives other logits.
     """
     if normalization not in ("batch", "group"):
         raise MedflError(f"normalization is `{normalization}`; it must be batch or group")
@@ -101,7 +101,7 @@ def _with_weights() -> list[str]:
 
 
 def _own(name: str, build: Callable[..., nn.Module], given: Mapping[str, Any]) -> nn.Module:
-    """A person's own network, called and tried on two black images."""
+    """Build a person's own network, and try it on two black images."""
     with told(f"the model `{name}` cannot be built"):
         model = build(**given)
     if not isinstance(model, nn.Module):

@@ -1,4 +1,4 @@
-"""A classifier in two parts, so that its features are to be had without a hook."""
+"""A classifier in two parts: a backbone, and a head on its features."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class Classifier(nn.Module):
-    """Logits as ``head(backbone(x))``: features are to be had without a hook.
+    """Logits are ``head(backbone(x))``, so that the features in between can be read without a hook.
 
     Args:
         backbone: maps images (N, C, H, W) or volumes (N, C, D, H, W) to features (N, F).
@@ -20,7 +20,7 @@ class Classifier(nn.Module):
         self.head = head
 
     def forward_features(self, x: torch.Tensor) -> torch.Tensor:
-        """Features (N, F) of images ``x`` (N, C, …): what the head sees."""
+        """The features (N, F) of images ``x`` (N, C, …), which the head gets."""
         features: torch.Tensor = self.backbone(x)
         return features
 

@@ -11,7 +11,7 @@ from medfl.models.classifier import Classifier
 
 
 class LateFusion(nn.Module):
-    """Backbones side by side, each on its own channels; their features follow one another.
+    """Backbones side by side, each on its own channels; their features are concatenated.
 
     Args:
         backbones: map (N, C_i, …) to features (N, F_i).
@@ -30,10 +30,10 @@ class LateFusion(nn.Module):
 
 
 def fuse(models: Sequence[Classifier], channels: tuple[int, ...], num_classes: int) -> Classifier:
-    """One classifier of several: their backbones under a new head.
+    """Make one classifier out of several: their backbones under one head.
 
-    What a head does before its last layer (EfficientNet's dropout) stays; that layer becomes one
-    ``nn.Linear`` over all features.
+    The head is that of the first one, with what it does before its last layer (EfficientNet's
+    dropout). A new ``nn.Linear`` over all features takes the place of the last layer.
     """
     head = models[0].head
     layers = list(head) if isinstance(head, nn.Sequential) else [head]

@@ -1,7 +1,7 @@
-"""Normalisation layers, found by type, and group norm in batch norm's place.
+"""Finds normalisation layers, and puts group norm in the place of batch norm.
 
-By type and never by name: in torchvision a ResNet's ``downsample.1`` and half of DenseNet are
-batch norms whose names do not say so.
+Layers are found by their type and never by their name: in torchvision a ResNet's ``downsample.1``
+and half of DenseNet's layers are batch norms whose names do not say so.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def batch_norm_parameter_names(model: nn.Module) -> set[str]:
 
 
 def group_count(channels: int) -> int:
-    """Groups for a layer of ``channels``: the most, up to 32, that divide it with ≥ 4 in each.
+    """The most groups, up to 32, into which ``channels`` divide with at least 4 in each.
 
     32 groups are the default of Wu & He, "Group Normalization", ECCV 2018. A group must hold
     several channels: on input without spatial extent (C groups of one value) every output is 0.
@@ -60,11 +60,11 @@ def group_count(channels: int) -> int:
 def batch_to_group_norm(model: nn.Module) -> nn.Module:
     """Replace every batch norm in ``model`` by group norm, in place; return the model.
 
-    Scale and shift are taken over (so pretrained ones stay), running statistics have no
-    counterpart and go. Uses no random numbers.
+    Scale and shift are taken over, so that pretrained ones stay. Running statistics are dropped,
+    because group norm has none. No random number is drawn.
 
     Raises:
-        MedflError: a 1-D batch norm of fewer than 4 channels, where too little is left to train.
+        MedflError: a 1-D batch norm has fewer than 4 channels: hardly anything would be left.
     """
     if isinstance(model, BATCH_NORMS):
         return _group_norm(model, "the model")

@@ -12,8 +12,8 @@ from medfl.registry import Registry
 if TYPE_CHECKING:
     from torch import nn
 
-# A network is a class or a function that gives an ``nn.Module``; ``build_model`` says what it is
-# called with.
+# A network is a class or a function that gives an ``nn.Module``; ``build_model`` says which
+# arguments it gets.
 MODELS: Registry[Callable[..., nn.Module]] = Registry(
     "model",
     package="medfl.models",
@@ -28,15 +28,16 @@ MODELS: Registry[Callable[..., nn.Module]] = Registry(
     },
 )
 
-# What every network is told, by name: how many logits, and what images it will see.
+# Every network gets these arguments by name: how many logits it gives, and what images it sees.
 ARGUMENTS = ("num_classes", "in_channels", "image_size")
 
 
 def check_model(name: str, params: Mapping[str, Any], where: str) -> None:
     """Check a network's name and its further arguments without building it.
 
-    No module is imported for a built-in network, which has no further arguments; a person's own
-    is, and must be callable as ``Net(num_classes=…, in_channels=…, image_size=…, **params)``.
+    A built-in network has no further arguments, and its module is not imported. A person's own
+    network is imported, and must be callable as
+    ``Net(num_classes=…, in_channels=…, image_size=…, **params)``.
 
     Raises:
         MedflError: the name is unknown, or the network does not take these arguments.

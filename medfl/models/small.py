@@ -17,10 +17,10 @@ AVERAGE = {2: nn.AdaptiveAvgPool2d, 3: nn.AdaptiveAvgPool3d}
 def cnn(num_classes: int, in_channels: int, image_size: tuple[int, ...]) -> Classifier:
     """Small convolutional network: three layers up to 32 pixels, one more at each doubling.
 
-    Two layers of stride 2 (a step costs half of what it does with pooling there), then 3×3 layers
-    with pooling down to 8 pixels a side or fewer, where it is worth its price (macro AUC on
-    PneumoniaMNIST). Pooling comes before batch norm and ReLU, which then have a quarter to do.
-    Volumes get the same layers with a depth; the shortest side counts.
+    The first two layers have stride 2: with pooling in its place a step costs twice as much. Then
+    3×3 layers with pooling follow until fewer than 8 pixels a side are left; there pooling is
+    worth its cost (macro AUC on PneumoniaMNIST). It comes before batch norm and ReLU, which then
+    have a quarter of the pixels. Volumes get the same layers with a depth, by their shortest side.
     """
     dims = len(image_size)
     sequence: list[nn.Module] = [

@@ -21,7 +21,7 @@ _library: torch.library.Library | None = None
 
 
 def import_torchvision() -> ModuleType:
-    """Return torchvision; its compiled operators are only named, not there, if they cannot load.
+    """Return torchvision. If its compiled operators cannot load, only their names are defined.
 
     Calling such an operator raises PyTorch's ``NotImplementedError``.
     """
@@ -40,8 +40,8 @@ def import_torchvision() -> ModuleType:
 def _compiler_later() -> Iterator[None]:
     """Keep torchvision's import from importing PyTorch's compiler, which takes seconds.
 
-    One operator (RoI align) asks the compiler a question when it is called, and imports it for
-    that up front. It gets a stand-in, which asks the real one when it comes to that.
+    One operator (RoI align) asks the compiler a question when it is called, and its module imports
+    the compiler for that. It gets a stand-in, which imports the real one when it is asked.
     """
     name = "torch._dynamo"
     if name in sys.modules:

@@ -1,8 +1,8 @@
-"""Two-dimensional networks for volumes: every layer gets a depth.
+"""Makes two-dimensional networks fit for volumes: every layer gets a depth.
 
-Inflation after Carreira & Zisserman, "Quo Vadis, Action Recognition?", CVPR 2017, section 2.4
-(I3D): a k×k kernel becomes k×k×k, repeated along depth and divided by k, so that a volume of
-equal slices gives what the slice gave.
+The inflation is that of Carreira & Zisserman, "Quo Vadis, Action Recognition?", CVPR 2017,
+section 2.4 (I3D): a k×k kernel becomes k×k×k, repeated along depth and divided by k, so that a
+volume of equal slices gives what the slice gave.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-# Layers without weights: their options, and the layer that takes them in three dimensions.
+# Layer without weights → the same layer for volumes, and the options that both take.
 _PLAIN: dict[type[nn.Module], tuple[type[nn.Module], tuple[str, ...]]] = {
     nn.MaxPool2d: (
         nn.MaxPool3d,
@@ -30,8 +30,8 @@ def inflate(net: nn.Module) -> nn.Module:
     """Turn the 2-D layers in ``net`` into 3-D ones, in place; return the network.
 
     Convolutions are inflated, batch norms keep weights and statistics, pools get the depth that
-    they have in height. What a network pools by a function and not by a layer is its owner's to
-    change (torchvision's DenseNet: see ``DenseFeatures``).
+    they have in height. Where a network pools by a function and not by a layer, the caller must
+    change that (for torchvision's DenseNet see ``DenseFeatures``).
     """
     for parent in list(net.modules()):
         for name, child in list(parent._modules.items()):
@@ -60,12 +60,12 @@ def _inflated(layer: nn.Module) -> nn.Module:
 
 
 def inflate_convolution(layer: nn.Conv2d, depth: int | None = None) -> nn.Conv3d:
-    """The convolution of volumes that sees equal slices as ``layer`` sees one.
+    """The convolution of volumes that gives on equal slices what ``layer`` gives on one.
 
     Args:
-        layer: kernel (O, I, h, w).
-        depth: kernel size along depth, odd; with it, depth is neither strided nor shrunk. Without
-            it, depth has the kernel, stride and padding of height.
+        layer: a convolution of images, with a kernel (O, I, h, w).
+        depth: the kernel's size along depth, odd; the output then is as deep as the input. If it
+            is None, depth gets the kernel size, stride and padding of height.
     """
     kernel = layer.kernel_size[0] if depth is None else depth
     assert not isinstance(layer.padding, str)
@@ -109,9 +109,9 @@ class DenseFeatures(nn.Module):
 
 
 def draw_again(net: nn.Module, mode: str) -> None:
-    """Give all convolutions new Kaiming weights of ``mode`` (fan_in or fan_out); biases 0.
+    """Give all convolutions new Kaiming weights of ``mode`` (fan_in or fan_out), and biases of 0.
 
-    Inflated random kernels would be alike in every slice.
+    Without this, random kernels that were inflated would be alike in every slice.
     """
     for layer in net.modules():
         if isinstance(layer, nn.Conv3d):
