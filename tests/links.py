@@ -59,7 +59,7 @@ class Poisson(Link):
     """Place 1, how batches are drawn: every sample with probability q, as many steps as before."""
 
     class Params(HyperParams):
-        """q: probability of a sample."""
+        """q: the probability with which each sample is drawn."""
 
         q: float = 0.5
 
@@ -75,10 +75,10 @@ class Poisson(Link):
 
 
 class Noise(Link):
-    """Place 2, a step's gradient: noise of a deviation is added to it, from the link's stream."""
+    """Place 2, a step's gradient: normal noise from the link's own stream is added to it."""
 
     class Params(HyperParams):
-        """deviation: of each entry."""
+        """deviation: the standard deviation of each entry's noise."""
 
         deviation: float = 1.0
 

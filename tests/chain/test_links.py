@@ -24,7 +24,7 @@ LINKS = {
 
 
 def test_every_link_and_rule_is_in_this_suite():
-    """All but the sum, which is what every other federation of the tests uses."""
+    """The sum is left out, because every other federation of the tests uses it."""
     links = {word for chain in LINKS.values() for word in chain.get("links", {})}
     rules = {chain["rule"] for chain in LINKS.values() if "rule" in chain}
     assert links == set(registry.LINKS)
@@ -44,7 +44,7 @@ def runs_alike(one, other, atol=0.0):
 @pytest.mark.parametrize("chain", sorted(LINKS))
 @pytest.mark.parametrize("name", sorted(ALGORITHMS))
 def test_every_algorithm_composes_or_says_why_not(name, chain):
-    """FedNova's ‖a‖, which the server needs as it is, is public; all else is acted on."""
+    """A composed link changes the run, but neither its steps nor its first training loss."""
     settings = {"model": Normed, "sizes": (5, 16, 11, 8), "clients_per_round": 3}
     if name in ("local", "centralized"):
         with pytest.raises(MedflError, match=rf"{name} exchanges nothing, so `{chain}`"):
@@ -83,7 +83,7 @@ def test_at_strength_zero_a_link_steps_aside(name, chain):
 
 @pytest.mark.parametrize("name", FEDERATED)
 def test_a_bound_at_the_norm_itself_changes_nothing_through_the_whole_path(name, monkeypatch):
-    """Every update is scaled, by one to within rounding."""
+    """The bound lies just below each norm, so every update is scaled by 1 − 1e-14."""
     original, scaled = NormClipping.message, []
 
     def at_the_norm(self, client, message):
@@ -187,7 +187,7 @@ def test_no_bias():
 
 
 def test_bits_on_the_wire():
-    """243 parameters and 8 statistics at 8 bits, 4 bytes each for the two steps."""
+    """243 parameters and 8 statistics take a byte each; both parts send their step in 4 bytes."""
     plain, small = (build("fedavg", c, model=Normed) for c in ({}, LINKS["quantize"]))
     plain.train(), small.train()
     assert plain.history[1]["bytes_up"] == 3 * (243 + 8) * 8
@@ -209,7 +209,7 @@ def test_what_is_not_private_is_not_touched():
 @pytest.mark.parametrize("option", [1, 2])
 @pytest.mark.parametrize("chain", ["clip", "quantize"])
 def test_the_server_variate_stays_the_mean_of_all_clients(chain, option):
-    """A client's variate moves by what the server heard, not by what was meant."""
+    """A client's variate moves by the Δc_i that the server got, not by the one before the links."""
     trainer = federation(
         "scaffold",
         {"option": option},
@@ -230,7 +230,7 @@ def test_the_server_variate_stays_the_mean_of_all_clients(chain, option):
 
 
 def test_feddyn_keeps_what_the_server_heard():
-    """h = −mean of all g_i, whatever was clipped."""
+    """g_i and h both move by what was sent, so h stays the mean of all g_i under clipping."""
     trainer = build("feddyn", LINKS["clip"], clients_per_round=2, rounds=4)
     trainer.train()
     zeros = torch.zeros_like(trainer.server.vector)
@@ -250,7 +250,7 @@ def test_medians_by_hand():
 
 
 def test_weights_that_do_not_sum_to_one_keep_their_meaning():
-    """Of updates 1, 2 and 9 with weights 3, 1 and 2 the server gets 6 · 2, on base 10 · 6."""
+    """The median of 1, 2 and 9 is 2; with weights 3 + 1 + 2 and base 10 the sum is 6 · (10 + 2)."""
     combination = CoordinateMedian().start()
     base = torch.tensor([10.0])
     for value, weight in ((11.0, 3.0), (12.0, 1.0), (19.0, 2.0)):
@@ -299,7 +299,7 @@ def test_rounds_with_the_median(name):
 
 
 def test_the_order_is_that_of_the_meaning():
-    """Clipped first, then quantised, however it was written: the levels lie within the bound."""
+    """Updates are clipped before they are quantised, in whichever order links are written."""
     links = {"quantize": {"bits": 4}, "clip": {"norm": 0.1}}
     one = build("fedavg", {"links": links})
     other = build("fedavg", {"links": dict(reversed(links.items()))})

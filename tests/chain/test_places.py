@@ -62,7 +62,7 @@ def test_how_batches_are_drawn():
 
 @pytest.mark.parametrize("algorithm", FEDERATED)
 def test_a_gradient_sample_by_sample_is_the_batches(algorithm):
-    """Without batch norm the mean of the samples' gradients is the batch's."""
+    """Without batch norm the mean of the samples' gradients is the gradient of the batch."""
     if algorithm == "moon":
         pytest.skip("moon needs a network with features, which here has batch norm")
     name, params = algorithm.split("-")[0], ALGORITHMS[algorithm]
@@ -89,7 +89,7 @@ def test_a_step_with_noise():
 
 
 def test_all_messages_together():
-    """The last client sends what the first one has, with its own weight."""
+    """The last client sends the values of the first one, with its own weight."""
     trainer = build(links={"links:Mimic": {}}, rounds=2)
     problem = Softmax(trainer)
     x = problem.start
@@ -102,7 +102,7 @@ def test_all_messages_together():
 
 @pytest.mark.parametrize("algorithm", FEDERATED)
 def test_a_client_that_drops_out(algorithm):
-    """Others' averages are right, and it is itself as it was before the round."""
+    """The others are averaged as if it had not been chosen; it stays as it was before."""
     name, params = algorithm.split("-")[0], ALGORITHMS[algorithm]
     settings = {"params": params, "model": Normed, "rounds": 1, "evaluate_every": 1}
     dropped = build(name, {"links:DropOut": {"client": 1}}, **settings)
@@ -175,7 +175,7 @@ def test_nothing_of_a_client_is_kept_on_the_algorithm(algorithm):
 
 
 def test_a_client_reads_what_was_sent():
-    """What the server holds besides may change while clients train: they do not see it."""
+    """Clients train with the c that was sent, also when the server's own c changes meanwhile."""
     trainer = federation("scaffold", rounds=1)
     server, client = trainer.server, trainer.clients[0]
     server.algorithm.state["c"].fill_(0.25)

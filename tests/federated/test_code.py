@@ -1,4 +1,4 @@
-"""Which code a run counts as coming from."""
+"""Which code counts as a run's, so that an edit makes the run stale."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_same_weights_and_metrics(tmp_path, partition, algorithm, model, shape):
 
 
 def test_several_epochs_and_a_number_of_steps(tmp_path):
-    """A pass is shuffled while the one before it is still trained on."""
+    """The next pass is shuffled while the one before it is still trained on."""
     images = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
     store = store_on_disk(tmp_path / "store", images)
     for work in ({"local_epochs": 3}, {"local_steps": 7}):
@@ -109,7 +109,7 @@ def test_several_epochs_and_a_number_of_steps(tmp_path):
 
 @pytest.mark.parametrize("kind", [np.uint8, np.int16])
 def test_augmented_and_cut_volumes(tmp_path, kind):
-    """What is read ahead moves no random number of augmentation or of patches."""
+    """Reading ahead changes no random number of augmentation or of patches."""
     images = np.random.default_rng(0).integers(0, 256, (60, 1, 12, 12, 12)).astype(kind)
     store = store_on_disk(tmp_path / "store", images)
     own = {"augmentation": {"preset": "ct"}, "patch": 8}

@@ -116,7 +116,7 @@ class Old(Section):
 
 
 class New(Old):
-    """The same, some months later."""
+    """The same configuration, some months later."""
 
     noise: Noise = Noise()
     dropout: float | None = Field(None, json_schema_extra=neutral(None))
@@ -163,7 +163,7 @@ def test_a_hyper_parameter_that_is_none_has_no_fingerprint():
 
 
 def test_a_chain_counts_as_its_links_read_it():
-    """No chain is the run without the section; `1` and `1.0`, left out and given, are one."""
+    """An empty chain is as no section; `1` is `1.0`; a default given is a default left out."""
 
     def of(**chain):
         return fingerprint(FederatedConfig(chain=chain))

@@ -13,7 +13,7 @@ from medfl.streams import stream
 
 
 def plain_loop(trainer, rounds, epochs, **sgd):
-    """PyTorch as anyone writes it: a module, an optimiser a round, epochs of shuffled batches."""
+    """PyTorch as anyone writes it: a module, an optimiser per round, epochs of shuffled batches."""
     data, client = trainer.data, trainer.clients[0]
     module = copy.deepcopy(trainer.server.model.module)
     size = trainer.config.training.batch_size

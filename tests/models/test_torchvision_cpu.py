@@ -1,4 +1,4 @@
-"""In a process of its own: what is imported, and how, is decided once."""
+"""Runs in a process of its own, because torchvision is imported once per process."""
 
 import os
 import subprocess

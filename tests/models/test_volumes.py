@@ -40,7 +40,7 @@ def test_images_that_are_no_squares_reach_mlp_and_logistic():
 
 
 def test_resnet18_on_volumes_is_torchvisions_r3d_18():
-    """Shape by shape; and with its weights, and without our max-pool, answer by answer."""
+    """All shapes agree; with the same weights and without our max-pool all outputs agree."""
     reference = import_torchvision().models.video.r3d_18(weights=None, num_classes=400).eval()
     model = build_model("resnet18", 400, 3, (16, 64, 64)).eval()
     ours, theirs = list(model.parameters()), list(reference.parameters())
@@ -94,7 +94,7 @@ def test_initial_weights_have_the_scale_of_a_3d_kernel_and_differ_along_depth(na
     ("kernel", "stride", "groups"), [(3, 1, 1), (3, 2, 2), (1, 2, 1), (5, 1, 4)]
 )
 def test_equal_slices_give_what_one_slice_gave(kernel, stride, groups):
-    """Inside, where no padding is in reach, and exactly, in double precision."""
+    """The middle slice, which no padding reaches, is compared in double precision."""
     torch.manual_seed(0)
     flat = nn.Conv2d(4, 8, kernel, stride, kernel // 2, groups=groups).double()
     norm = nn.BatchNorm2d(8).double()
@@ -123,7 +123,7 @@ def test_an_inflated_kernel_by_hand():
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "densenet121", "efficientnet_b0"])
 def test_an_inflated_network_answers_as_the_flat_one(name):
-    """Whole networks, in evaluation, with circular padding so that depth has no border."""
+    """Whole networks are compared in evaluation mode; circular padding gives depth no border."""
     torch.manual_seed(0)
     net = getattr(import_torchvision().models, name)(weights=None, num_classes=5).double().eval()
     for module in net.modules():
