@@ -18,6 +18,7 @@ from medfl.config import Training
 from medfl.federated.data import Crop, FederatedData, batches, split_batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.patches import random_patch
+from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
 from medfl.federated.vector import FlatModel, Gradient
 from medfl.streams import seed_layers, stream, stream_seed
@@ -152,7 +153,7 @@ class FederatedClient:
         Args:
             model: the model to train.
             purpose: names the random stream of this descent.
-            correct_gradient: added to every step's gradient.
+            correct_gradient: adds the algorithm's correction to every step's gradient.
             loss: the loss of a batch; by default the criterion on the model's logits.
             epochs: passes over the data; by default what the configuration says.
         """
@@ -213,10 +214,10 @@ class FederatedClient:
 
     def _backward(self, model: FlatModel, loss: Loss | None) -> Backward:
         """A function that computes a batch's loss and gradient as PyTorch does."""
-        autocast = self.autocast()
+        precision = autocast(self.training, self.data.device)
 
         def backward(images: Tensor, labels: Tensor) -> Tensor:
-            with autocast:
+            with precision:
                 if loss is None:
                     value = self.criterion(model.module(images), labels)
                 else:
@@ -242,17 +243,3 @@ class FederatedClient:
         key = (self.server.round, self.id, purpose, "augment")
         generator = stream(self.server.config.seed, *key)
         return Augmenter(recipe, len(self.data.info.classes), generator)
-
-    def autocast(self) -> torch.autocast:
-        """The precision of forward passes on this client's device."""
-        return autocast(self.training, self.data.device)
-
-
-def autocast(training: Training, device: torch.device) -> torch.autocast:
-    """The precision of forward passes: bfloat16 if configured, or if ``auto`` and a GPU has it."""
-    wanted = training.mixed_precision == "on" or (
-        training.mixed_precision == "auto"
-        and device.type == "cuda"
-        and torch.cuda.is_bf16_supported()
-    )
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted)
