@@ -8,7 +8,7 @@ from typing import Any
 from medfl.federated.evaluation import Evaluation
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import atomic_path, write_csv, write_json
-from medfl.metrics import federated
+from medfl.metrics.federation import fairness, to_target
 from medfl.results import columns, paths
 from medfl.results.predictions import write_predictions
 from medfl.results.record import as_dict
@@ -78,7 +78,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
     trained = [row for row in trainer.history if row["round"] > 0]
     up = sum(row["bytes_up"] for row in trained)
     down = sum(row["bytes_down"] for row in trained)
-    rounds_to, bytes_to = federated.to_target(trainer.history, learning.target_accuracy)
+    rounds_to, bytes_to = to_target(trainer.history, learning.target_accuracy)
     accuracies = {str(client): test["accuracy"] for client, test in tests.items()}
     return {
         "schema": SCHEMA,
@@ -102,7 +102,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "last": last,
         "best": best,
         "clients": _clients(trainer, tests),
-        "fairness": federated.fairness(accuracies),
+        "fairness": fairness(accuracies),
         "communication": {
             "bytes_up": up,
             "bytes_down": down,

@@ -1,7 +1,7 @@
 """What a model is worth: medical metrics, calibration, and metrics of whole federations."""
 
 from medfl.metrics.calibration import expected_calibration_error
-from medfl.metrics.federated import fairness, to_target
+from medfl.metrics.federation import fairness, to_target
 from medfl.metrics.medical import evaluate
 
 __all__ = ["evaluate", "expected_calibration_error", "fairness", "to_target"]

@@ -66,7 +66,7 @@ class Client(_Part):
 
 
 class Fairness(_Part):
-    """How test accuracy spreads over the clients (``medfl.metrics.federated.fairness``)."""
+    """How test accuracy spreads over the clients (``medfl.metrics.federation.fairness``)."""
 
     mean: float | None = None
     std: float | None = None
