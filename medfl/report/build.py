@@ -8,9 +8,9 @@ from typing import Any
 
 from medfl.report.dvc import write_convergence, write_metrics_json
 from medfl.report.findings import findings, overall, write_findings
+from medfl.report.grid_results import GridResults
 from medfl.report.markup import write_tables
 from medfl.report.names import partition_title, plural
-from medfl.report.results import Results
 from medfl.results import paths
 from medfl.results.collect import MISSING, collect
 from medfl.results.columns import ACCURACY, SUMMARY, names_in
@@ -25,7 +25,7 @@ def aggregate(
     *,
     partial: bool = False,
     settings: Mapping[Any, str] | None = None,
-) -> Results:
+) -> GridResults:
     """Read the runs of the grid and write ``summary.csv``, ``metrics.json``, tables and curves.
 
     Args:
@@ -38,7 +38,7 @@ def aggregate(
         MedflError: for missing runs (unless ``partial``) and for records that cannot be read.
     """
     folder = Path(results_dir)
-    results = Results(collect(cells, folder, partial=partial, settings=settings))
+    results = GridResults(collect(cells, folder, partial=partial, settings=settings))
     write_frame(folder / paths.SUMMARY, results.frame[list(names_in(SUMMARY))])
     write_metrics_json(results, folder / paths.METRICS)
     write_convergence(results, folder / paths.CONVERGENCE)
@@ -56,7 +56,7 @@ def build_report(
     configuration: Mapping[str, Any] | None = None,
     settings: Mapping[Any, str] | None = None,
     figures: Sequence[str] | None = None,
-) -> Results:
+) -> GridResults:
     """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
 
     Args:
@@ -75,7 +75,7 @@ def build_report(
     from medfl.report.html import write_report
 
     folder = Path(results_dir)
-    results = Results(collect(cells, folder, partial=True, settings=settings))
+    results = GridResults(collect(cells, folder, partial=True, settings=settings))
     pictures = draw_figures(results, folder / paths.FIGURES, figures)
     write_report(
         results,
@@ -88,7 +88,7 @@ def build_report(
     return results
 
 
-def headline(results: Results, results_dir: str | Path) -> str:
+def headline(results: GridResults, results_dir: str | Path) -> str:
     """What a person wants to know when the work is done: where things lie, and what was best."""
     folder = Path(results_dir)
     lines = []

@@ -7,7 +7,7 @@ from typing import Any
 
 from medfl.files import write_csv, write_json
 from medfl.report.curves import mean_curve
-from medfl.report.results import Results
+from medfl.report.grid_results import GridResults
 from medfl.results import columns
 from medfl.results.columns import names_in
 from medfl.results.frames import read_rounds
@@ -21,7 +21,7 @@ CONVERGENCE_COLUMNS = (
 )
 
 
-def write_metrics_json(results: Results, path: str | Path) -> None:
+def write_metrics_json(results: GridResults, path: str | Path) -> None:
     """Write dataset → partition → arm → mean and sd of the main metrics, to four decimals."""
     tree: dict[str, Any] = {}
     for dataset in results.datasets:
@@ -41,7 +41,7 @@ def write_metrics_json(results: Results, path: str | Path) -> None:
     write_json(path, tree)
 
 
-def write_convergence(results: Results, path: str | Path) -> None:
+def write_convergence(results: GridResults, path: str | Path) -> None:
     """Write the curves in long form: one row per dataset, partition, arm and round.
 
     Values are means over the finished seeds, for the rounds that every one of them evaluated.

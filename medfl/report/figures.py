@@ -8,10 +8,10 @@ from pathlib import Path
 
 from medfl.errors import MedflError
 from medfl.pages.figures import save
+from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.registry import FIGURES
 from medfl.report.plots.style import arm_styles
-from medfl.report.results import Results
 from medfl.results.collect import PERSONAL, REFERENCE
 
 
@@ -36,7 +36,7 @@ class Picture:
 
 
 def draw_figures(
-    results: Results, folder: Path, chosen: Sequence[str] | None = None
+    results: GridResults, folder: Path, chosen: Sequence[str] | None = None
 ) -> list[Picture]:
     """Draw every picture as PNG and SVG into ``folder``; give the PNGs.
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from medfl.files import write_csv, write_text
 from medfl.report import names
+from medfl.report.grid_results import GridResults
 from medfl.report.markup import escape_markdown
-from medfl.report.results import Results
 from medfl.report.statistics import MIN_SEEDS, PairedTest, Ranking, Summary
 from medfl.results.collect import GLOBAL, PERSONAL
 from medfl.results.columns import ACCURACY
@@ -87,7 +87,7 @@ def describe(summary: Summary) -> str:
     return f"{mean_and_sd(summary)} % ({summary.n} seeds, 95 % interval {interval(summary)})"
 
 
-def findings(results: Results, dataset: str) -> list[Finding]:
+def findings(results: GridResults, dataset: str) -> list[Finding]:
     """The best arm of each group in each partition of a dataset, where anything can be ranked."""
     found = []
     for partition in results.partitions:
@@ -98,7 +98,7 @@ def findings(results: Results, dataset: str) -> list[Finding]:
     return found
 
 
-def overall(results: Results, dataset: str) -> Finding | None:
+def overall(results: GridResults, dataset: str) -> Finding | None:
     """The best global model by its mean accuracy over the partitions, else the best personal."""
     for role in RANKED:
         ranking = results.ranking(dataset, None, role)
@@ -107,7 +107,7 @@ def overall(results: Results, dataset: str) -> Finding | None:
     return None
 
 
-def write_findings(results: Results, folder: str | Path) -> list[Path]:
+def write_findings(results: GridResults, folder: str | Path) -> list[Path]:
     """Write the ranks and the paired tests: ``ranking.{csv,md}`` and ``paired.csv``."""
     folder = Path(folder)
     columns, ranks = rank_rows(results)
@@ -123,7 +123,7 @@ PAIRED_COLUMNS = (
 )
 
 
-def paired_rows(results: Results) -> list[dict[str, Any]]:
+def paired_rows(results: GridResults) -> list[dict[str, Any]]:
     """Best arm against each other arm of its group, in test accuracy, seed by seed."""
     rows = []
     for dataset in results.datasets:
@@ -152,7 +152,7 @@ def _verdict(test: PairedTest) -> str:
     return "yes" if test.separated else "no"
 
 
-def rank_rows(results: Results) -> tuple[list[str], list[dict[str, Any]]]:
+def rank_rows(results: GridResults) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows: an arm's place in its group by accuracy, and its mean place."""
     places: dict[tuple[str, str], dict[str, int]] = {}
     for dataset in results.datasets:

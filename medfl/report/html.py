@@ -22,9 +22,9 @@ from medfl.report.findings import (
     paired_rows,
     rank_rows,
 )
+from medfl.report.grid_results import GridResults
 from medfl.report.origin import arm_rows, code_origin, input_hashes, of_edited_sources
 from medfl.report.plots.base import GridFigure
-from medfl.report.results import Results
 from medfl.report.tables import main_table, metric_table, metrics_with_values
 from medfl.results.collect import MISSING, PERSONAL, Run
 from medfl.results.schema import DIVERGED
@@ -34,7 +34,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_report(
-    results: Results,
+    results: GridResults,
     path: Path,
     *,
     figures: Sequence[Picture],
@@ -85,7 +85,7 @@ def write_report(
 
 
 def _dataset(
-    results: Results,
+    results: GridResults,
     dataset: str,
     figures: Sequence[Picture],
     splits: Mapping[tuple[str, str, int], Path],
@@ -150,7 +150,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _split_pictures(
-    results: Results, dataset: str, splits: Mapping[tuple[str, str, int], Path]
+    results: GridResults, dataset: str, splits: Mapping[tuple[str, str, int], Path]
 ) -> list[dict[str, Any]]:
     """The picture of the first seed of each partition, where the splits lie at hand."""
     pictures = []
@@ -178,7 +178,7 @@ def _split_pictures(
     return pictures
 
 
-def _ranking(results: Results) -> dict[str, Any]:
+def _ranking(results: GridResults) -> dict[str, Any]:
     columns, rows = rank_rows(results)
     titles = [
         column
@@ -189,7 +189,7 @@ def _ranking(results: Results) -> dict[str, Any]:
     return {"columns": columns, "titles": titles, "rows": rows}
 
 
-def _paired(results: Results) -> list[dict[str, Any]]:
+def _paired(results: GridResults) -> list[dict[str, Any]]:
     rows = []
     for row in paired_rows(results):
         rows.append(

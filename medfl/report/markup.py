@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medfl.files import write_csv, write_text
-from medfl.report.results import Results
+from medfl.report.grid_results import GridResults
 from medfl.report.tables import (
     Entry,
     Table,
@@ -104,7 +104,7 @@ def _latex_entry(entry: Entry) -> str:
     return f"\\textbf{{{text}}}" if entry.best else text
 
 
-def write_tables(results: Results, folder: str | Path) -> list[Path]:
+def write_tables(results: GridResults, folder: str | Path) -> list[Path]:
     """Write ``comparison`` and one table per metric as CSV, Markdown and LaTeX; give the paths."""
     folder = Path(folder)
     written = []

@@ -7,7 +7,7 @@ from typing import Any
 
 from medfl.errors import MedflError
 from medfl.files import read_yaml
-from medfl.report.results import Results
+from medfl.report.grid_results import GridResults
 from medfl.results import paths
 from medfl.results.collect import Run
 
@@ -16,7 +16,7 @@ _INPUT_HASHES = ("store_fingerprint", "split_sha256")
 _PER_RUN = (*_INPUT_HASHES, "config_sha256", "started")
 
 
-def arm_rows(results: Results) -> list[dict[str, Any]]:
+def arm_rows(results: GridResults) -> list[dict[str, Any]]:
     """What each arm is, from the first of its records, and how much work it did."""
     rows = []
     for arm in results.arms:
@@ -57,7 +57,7 @@ def _settings(run: Run) -> str:
         ) from error
 
 
-def code_origin(results: Results) -> list[tuple[str, list[tuple[str, int]]]]:
+def code_origin(results: GridResults) -> list[tuple[str, list[tuple[str, int]]]]:
     """Key → its values with the number of runs that have each, for all that is about the code."""
     counts: dict[str, Counter[str]] = {}
     for run in results.runs:
@@ -67,13 +67,13 @@ def code_origin(results: Results) -> list[tuple[str, list[tuple[str, int]]]]:
     return [(key.replace("_", " "), count.most_common()) for key, count in counts.items()]
 
 
-def of_edited_sources(results: Results) -> int:
+def of_edited_sources(results: GridResults) -> int:
     """How many runs come from sources that are not as the golden test knows them."""
     records = [run.record for run in results.runs if run.record]
     return sum(not record.provenance.get("results_versions") for record in records)
 
 
-def input_hashes(results: Results) -> list[dict[str, Any]]:
+def input_hashes(results: GridResults) -> list[dict[str, Any]]:
     """The data and split of each dataset × partition × seed; two values would be two inputs."""
     rows = []
     for dataset in results.datasets:

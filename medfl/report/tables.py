@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from medfl.report import names
-from medfl.report.results import Results
+from medfl.report.grid_results import GridResults
 from medfl.results.collect import GLOBAL, PERSONAL, REFERENCE
 from medfl.results.columns import ACCURACY, MAIN, TABLES, Column, columns_in
 
@@ -53,7 +53,9 @@ class Table:
 Place = tuple[str | None, Column]  # partition (None: mean over all partitions), metric
 
 
-def _table(results: Results, dataset: str, title: str, columns: Sequence[Place | None]) -> Table:
+def _table(
+    results: GridResults, dataset: str, title: str, columns: Sequence[Place | None]
+) -> Table:
     """``None`` among the columns stands for the number of rounds."""
     best = {
         (column, role): _best(results, dataset, column, role)
@@ -90,7 +92,7 @@ def _header(column: Place | None, main: bool) -> str:
     return f"{metric.short} (mean)" if main else "Mean"
 
 
-def _best(results: Results, dataset: str, column: Place, role: str) -> list[str]:
+def _best(results: GridResults, dataset: str, column: Place, role: str) -> list[str]:
     """The arms with the best mean of a group of at least two; ties share it, unless all tie."""
     partition, metric = column
     if not metric.direction:
@@ -103,7 +105,7 @@ def _best(results: Results, dataset: str, column: Place, role: str) -> list[str]
     return best if len(best) < len(ranking.order) else []
 
 
-def _rounds(results: Results, dataset: str, arm: str) -> Entry:
+def _rounds(results: GridResults, dataset: str, arm: str) -> Entry:
     rounds = sorted(
         {run.record.rounds or 0 for run in results.of(dataset, arm) if run.record and run.completed}
     )
@@ -113,7 +115,7 @@ def _rounds(results: Results, dataset: str, arm: str) -> Entry:
     return Entry(text, value=rounds[-1])
 
 
-def _notes(results: Results, dataset: str, columns: Sequence[Place | None]) -> tuple[str, ...]:
+def _notes(results: GridResults, dataset: str, columns: Sequence[Place | None]) -> tuple[str, ...]:
     count = names.plural(len(results.seeds), "seed")
     spread = "mean ± sample standard deviation over" if len(results.seeds) > 1 else "from"
     notes = [
@@ -139,14 +141,14 @@ def _notes(results: Results, dataset: str, columns: Sequence[Place | None]) -> t
     return tuple(notes)
 
 
-def main_table(results: Results, dataset: str) -> Table:
+def main_table(results: GridResults, dataset: str) -> Table:
     """Accuracy in each partition, rounds, and the other metrics as means over the partitions."""
     columns: list[Place | None] = [(partition, ACCURACY) for partition in results.partitions]
     columns += [None, *((None, metric) for metric in columns_in(MAIN))]
     return _table(results, dataset, ACCURACY.title, columns)
 
 
-def metric_table(results: Results, dataset: str, metric: Column) -> Table:
+def metric_table(results: GridResults, dataset: str, metric: Column) -> Table:
     """One metric in each partition, and its mean over them."""
     columns: list[Place | None] = [(partition, metric) for partition in results.partitions]
     if len(results.partitions) > 1:
@@ -154,7 +156,7 @@ def metric_table(results: Results, dataset: str, metric: Column) -> Table:
     return _table(results, dataset, metric.title, columns)
 
 
-def metrics_with_values(results: Results) -> list[Column]:
+def metrics_with_values(results: GridResults) -> list[Column]:
     """The metrics for which any finished run has a number, accuracy left out (the main table)."""
     main, tables = columns_in(MAIN), columns_in(TABLES)
     return [
@@ -164,7 +166,9 @@ def metrics_with_values(results: Results) -> list[Column]:
     ]
 
 
-def numbers(results: Results, metrics: Sequence[Column]) -> tuple[list[str], list[dict[str, Any]]]:
+def numbers(
+    results: GridResults, metrics: Sequence[Column]
+) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows of a CSV: one row per dataset and arm; mean, sd and n per partition."""
     columns = ["dataset", "arm", "algorithm", "group", "rounds"]
     for partition in results.partitions:
@@ -189,7 +193,7 @@ def numbers(results: Results, metrics: Sequence[Column]) -> tuple[list[str], lis
 
 
 def _numbers(
-    results: Results, dataset: str, partition: str, arm: str, metrics: Sequence[Column]
+    results: GridResults, dataset: str, partition: str, arm: str, metrics: Sequence[Column]
 ) -> dict[str, Any]:
     state = results.state(dataset, partition, arm, ACCURACY)
     row: dict[str, Any] = {

@@ -8,8 +8,8 @@ import pytest
 
 from medfl.errors import MedflError
 from medfl.report.build import aggregate
+from medfl.report.grid_results import GridResults
 from medfl.report.origin import arm_rows
-from medfl.report.results import Results
 from medfl.results.collect import collect
 from medfl.results.columns import SUMMARY, columns_in, names_in
 
@@ -131,7 +131,7 @@ def test_a_runs_configuration_that_is_none_is_named(cells, results_dir):
     path = results_dir / "runs/toy/iid/fedavg/seed0/config.yaml"
     path.write_text("federated_learning: 5\n")
     with pytest.raises(MedflError, match=r"iid/fedavg/seed0/config\.yaml does not describe a run"):
-        arm_rows(Results(collect(cells, results_dir)))
+        arm_rows(GridResults(collect(cells, results_dir)))
 
 
 @pytest.mark.parametrize(("key", "value"), [("seed", 7), ("partition", "site"), ("schema", 99)])

@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from medfl.report.build import build_report, headline
+from medfl.report.grid_results import GridResults
 from medfl.report.html import write_report
-from medfl.report.results import Results
 from medfl.results.collect import collect
 
 VOID = {"meta", "img", "br"}
@@ -117,7 +117,7 @@ def test_runs_on_different_data_are_pointed_out(cells, results_dir):
     path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
     path.write_text(path.read_text().replace("1" * 64, "9" * 64))
     page = results_dir / "report.html"
-    results = Results(collect(cells, results_dir))
+    results = GridResults(collect(cells, results_dir))
     write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
     assert "(runs of different inputs)" in Page(page.read_text()).text
 
@@ -126,7 +126,7 @@ def test_runs_of_edited_sources_are_pointed_out(cells, results_dir):
     page = results_dir / "report.html"
 
     def text():
-        results = Results(collect(cells, results_dir))
+        results = GridResults(collect(cells, results_dir))
         write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
         return Page(page.read_text()).text
 

@@ -7,16 +7,16 @@ import shutil
 import pytest
 
 from medfl.report.build import aggregate, headline
+from medfl.report.grid_results import GridResults
 from medfl.report.markup import escape_latex, escape_markdown
 from medfl.report.names import partition_title
-from medfl.report.results import Results
 from medfl.report.tables import main_table
 from medfl.results.collect import collect
 from medfl.results.columns import format_megabytes
 
 
 def table(cells, results_dir, partial=False):
-    return main_table(Results(collect(cells, results_dir, partial=partial)), "toy")
+    return main_table(GridResults(collect(cells, results_dir, partial=partial)), "toy")
 
 
 def texts(made, arm):

@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Literal
 from matplotlib.figure import Figure
 
 from medfl.partition import partition_title
+from medfl.report.grid_results import GridResults
 from medfl.report.plots.style import ArmStyle
-from medfl.report.results import Results
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Subject:
         labels: what each arm is called there.
     """
 
-    results: Results
+    results: GridResults
     dataset: str
     partition: str | None = None
     styles: dict[str, ArmStyle] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class GridFigure(ABC):
     def draw(self, subject: Subject) -> Figure | None:
         """The picture; None where the runs do not have what it needs."""
 
-    def subjects(self, results: Results, dataset: str, **look: Any) -> list[Subject]:
+    def subjects(self, results: GridResults, dataset: str, **look: Any) -> list[Subject]:
         """All of a dataset that there is a picture of."""
         parts: list[str | None] = [None]
         if self.per == "partition":

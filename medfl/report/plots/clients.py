@@ -11,9 +11,9 @@ from matplotlib.lines import Line2D
 
 from medfl.pages.figures import panels, styled
 from medfl.report import names
+from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import say_if_empty
-from medfl.report.results import Results
 from medfl.results.collect import Run
 
 DOT, WORST, MEAN = "#56B4E9", "#D55E00", "#000000"
@@ -46,7 +46,7 @@ class Clients(GridFigure):
 
 
 @styled
-def draw_clients(results: Results, dataset: str, labels: dict[str, str]) -> Figure:
+def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> Figure:
     """Draw one panel per partition, one line per arm, one dot per client and seed."""
     rows, columns = panels(len(results.partitions), 2)
     height = 0.27 * len(results.arms) + 0.9

@@ -11,13 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from medfl.pages.figures import panels, shorten, styled
+from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
-from medfl.report.results import Results
 
 ANNOTATE_UP_TO = 8
 
 
-def mean_confusion(results: Results, dataset: str, partition: str, arm: str) -> np.ndarray | None:
+def mean_confusion(
+    results: GridResults, dataset: str, partition: str, arm: str
+) -> np.ndarray | None:
     """Rows normalised run by run, then the mean over finished seeds: (K, K), true × predicted.
 
     A class without test samples is a row of NaN; None where no run has a matrix (multi-label).
@@ -62,7 +64,7 @@ class Confusion(GridFigure):
         )
 
 
-def class_names(results: Results, dataset: str) -> list[str]:
+def class_names(results: GridResults, dataset: str) -> list[str]:
     """The classes of a dataset, in the order of its records' per-class metrics."""
     for run in results.runs:
         if run.dataset == dataset and run.test.per_class:
@@ -72,7 +74,11 @@ def class_names(results: Results, dataset: str) -> list[str]:
 
 @styled
 def draw_confusions(
-    results: Results, dataset: str, partition: str, classes: Sequence[str], labels: dict[str, str]
+    results: GridResults,
+    dataset: str,
+    partition: str,
+    classes: Sequence[str],
+    labels: dict[str, str],
 ) -> Figure | None:
     """Draw one panel per arm; None where there is no matrix at all."""
     found = {arm: mean_confusion(results, dataset, partition, arm) for arm in results.arms}

@@ -12,10 +12,10 @@ from matplotlib.transforms import ScaledTranslation
 
 from medfl.pages.figures import panels, styled
 from medfl.report import names
+from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.convergence import log_ticks
 from medfl.report.plots.style import ArmStyle, legend, say_if_empty
-from medfl.report.results import Results
 from medfl.report.statistics import Summary
 from medfl.results.columns import ACCURACY, MEGABYTES
 
@@ -60,7 +60,7 @@ class Heterogeneity(GridFigure):
 
 @styled
 def draw_traffic(
-    results: Results, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
+    results: GridResults, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
 ) -> Figure:
     """Draw accuracy over the bytes of a whole run, one panel per partition; mean ± sd."""
     rows, columns = panels(len(results.partitions), 2)
@@ -85,7 +85,7 @@ def draw_traffic(
 def _draw_traffic_panel(
     figure: Figure,
     axis: Axes,
-    results: Results,
+    results: GridResults,
     dataset: str,
     partition: str,
     styles: dict[str, ArmStyle],
@@ -126,7 +126,7 @@ def _point(axis: Axes, x: float, accuracy: Summary, style: ArmStyle, **where: An
 
 @styled
 def draw_heterogeneity(
-    results: Results, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
+    results: GridResults, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
 ) -> Figure | None:
     """Accuracy over the label distance between clients; None below two partitions that have it."""
     distances = {part: results.label_distance(dataset, part) for part in results.partitions}

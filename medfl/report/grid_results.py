@@ -1,4 +1,4 @@
-"""The runs of a grid, seen as dataset × partition × arm with the seeds gathered."""
+"""The results of a grid: its runs by dataset, partition and arm, with the seeds gathered."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class CellState:
         return " ".join(parts)
 
 
-class Results:
+class GridResults:
     """Runs by dataset, partition and arm, each list in the grid's order."""
 
     def __init__(self, runs: Sequence[Run]):
