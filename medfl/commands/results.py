@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 def aggregate(options: argparse.Namespace) -> None:
     """Gather a grid's runs into tables."""
     from medfl.grid import read_grid
-    from medfl.report import build
+    from medfl.report import steps
 
     grid = read_grid(options.grid)
     results = options.results or grid.output_dir
-    build.aggregate(grid.cells(), results, partial=options.partial, settings=_settings(grid))
+    steps.aggregate(grid.cells(), results, partial=options.partial, settings=_settings(grid))
     print(f"{results}: summary.csv, metrics.json, tables/")
 
 
@@ -30,7 +30,7 @@ def aggregate_options(parser: argparse.ArgumentParser) -> None:
 def report(options: argparse.Namespace) -> None:
     """Draw a grid's figures and write report.html."""
     from medfl.grid import read_grid
-    from medfl.report.build import build_report, headline
+    from medfl.report.steps import build_report, headline
 
     grid = read_grid(options.grid)
     folder = options.results or grid.output_dir

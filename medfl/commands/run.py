@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> None:
     if options.device is not None:
         config = config.with_device(options.device)
 
-    # Before PyTorch is imported: which GPU is free.
+    # PyTorch sees the GPUs that are there when it is imported, so the slot is taken before that.
     from medfl.gpu import take_slot
 
     take_slot(config.training.device)
@@ -116,9 +116,10 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
     from medfl.config import did_you_mean
     from medfl.grid import Cell, read_grid
     from medfl.partition import parse_partition
+    from medfl.results.paths import KEYS
 
     grid = read_grid(options.grid)
-    for key in ("dataset", "partition", "arm", "seed"):
+    for key in KEYS:
         if getattr(options, key) is None:
             raise MedflError(f"--grid needs --{key} too: which run of the grid?")
     partition = parse_partition(options.partition).word
@@ -137,8 +138,9 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
     from medfl.datasets.registry import parse_dataset
     from medfl.models.registry import check_model
     from medfl.partition import parse_partition
+    from medfl.results.paths import KEYS
 
-    for name in ("dataset", "partition", "arm", "seed"):
+    for name in KEYS:
         if getattr(options, name) is not None:
             raise MedflError(f"--{name} names a run of --grid; {options.config} says its own.")
     config = FederatedConfig.read(options.config)

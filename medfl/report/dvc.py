@@ -8,15 +8,14 @@ from typing import Any
 from medfl.files import write_csv, write_json
 from medfl.report.curves import mean_curve
 from medfl.report.grid_results import GridResults
-from medfl.results import columns
-from medfl.results.columns import names_in
+from medfl.results.columns import COLUMNS, CURVES, names_in
 from medfl.results.frames import read_rounds
 
-METRICS = [column for column in columns.COLUMNS if column.dvc]
-CURVES = names_in(columns.CURVES)
+_METRICS = [column for column in COLUMNS if column.dvc]
+_CURVES = names_in(CURVES)
 CONVERGENCE_COLUMNS = (
     *("dataset", "partition", "arm", "round", "seeds", "bytes_total"),
-    *CURVES,
+    *_CURVES,
     "test_accuracy_sd",
 )
 
@@ -28,7 +27,7 @@ def write_metrics_json(results: GridResults, path: str | Path) -> None:
         for partition in results.partitions:
             for arm in results.arms:
                 entry: dict[str, float | int] = {}
-                for metric in METRICS:
+                for metric in _METRICS:
                     key = metric.dvc
                     summary = results.state(dataset, partition, arm, metric).summary
                     if summary:
@@ -61,7 +60,7 @@ def write_convergence(results: GridResults, path: str | Path) -> None:
 def _mean_curve(folders: list[Path]) -> list[dict[str, Any]]:
     histories = [read_rounds(folder) for folder in folders]
     rows: dict[int, dict[str, Any]] = {}
-    for key in CURVES:
+    for key in _CURVES:
         for point in mean_curve(histories, key):
             row = rows.setdefault(
                 point.round,

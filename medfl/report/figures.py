@@ -9,10 +9,11 @@ from pathlib import Path
 from medfl.errors import MedflError
 from medfl.pages.figures import save
 from medfl.report.grid_results import GridResults
+from medfl.report.names import arm_label
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.registry import FIGURES
 from medfl.report.plots.style import arm_styles
-from medfl.results.collect import PERSONAL, REFERENCE
+from medfl.results.runs import REFERENCE
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,7 @@ def draw_figures(
     kinds = _chosen(FIGURES if chosen is None else chosen)
     pictures = []
     for dataset in results.datasets:
-        labels = {
-            arm: f"{arm} †" if results.role(dataset, arm) == PERSONAL else arm
-            for arm in results.arms
-        }
+        labels = {arm: arm_label(arm, results.role(dataset, arm)) for arm in results.arms}
         for name, figure in kinds.items():
             for subject in figure.subjects(results, dataset, styles=styles, labels=labels):
                 drawn = figure.draw(subject)

@@ -13,8 +13,8 @@ from medfl.report import names
 from medfl.report.grid_results import GridResults
 from medfl.report.markup import escape_markdown
 from medfl.report.statistics import MIN_SEEDS, PairedTest, Ranking, Summary
-from medfl.results.collect import GLOBAL, PERSONAL
 from medfl.results.columns import ACCURACY
+from medfl.results.runs import GLOBAL, PERSONAL
 
 RANKED = (GLOBAL, PERSONAL)
 
@@ -35,7 +35,7 @@ class Finding:
 
     def mark(self, arm: str) -> str:
         """An arm's name with † if it is evaluated with personal models."""
-        return f"{arm} †" if self.role == PERSONAL else arm
+        return names.arm_label(arm, self.role)
 
     @property
     def score(self) -> str:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from medfl.report.statistics import Ranking, Summary, rank, summarise
-from medfl.results.collect import MISSING, Run, role_of
 from medfl.results.columns import ACCURACY, Column
-from medfl.results.frames import KEYS, Frames
+from medfl.results.frames import Frames
+from medfl.results.paths import KEYS
+from medfl.results.runs import MISSING, Run, role_of
 from medfl.results.schema import COMPLETED, DIVERGED
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
 from medfl.pages.html import data_uri, environment
+from medfl.partition import partition_title
 from medfl.report import names
 from medfl.report.figures import Picture
 from medfl.report.findings import (
@@ -24,12 +25,12 @@ from medfl.report.findings import (
 )
 from medfl.report.grid_results import GridResults
 from medfl.report.origin import arm_rows, code_origin, input_hashes, of_edited_sources
-from medfl.report.plots.base import GridFigure
+from medfl.report.plots.base import GridFigure, Shown
 from medfl.report.tables import main_table, metric_table, metrics_with_values
-from medfl.results.collect import MISSING, PERSONAL, Run
+from medfl.results.runs import MISSING, PERSONAL, Run
 from medfl.results.schema import DIVERGED
 
-SHOWN = ("open", "folded")
+SHOWN = get_args(Shown)
 TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -137,7 +138,7 @@ def _card(prepared_dir: Path | None, dataset: str) -> dict[str, Any]:
 def _finding(finding: Finding) -> dict[str, Any]:
     summary = finding.ranking.summaries[finding.ranking.best]
     return {
-        "partition": names.partition_title(finding.partition)
+        "partition": partition_title(finding.partition)
         if finding.partition
         else "Mean over partitions",
         "group": names.ROLE_TITLES[finding.role],
@@ -159,7 +160,7 @@ def _split_pictures(
             split = splits.get((dataset, partition, seed))
             path = split.with_suffix(".png") if split else None
             if path and path.exists():
-                title = names.partition_title(partition)
+                title = partition_title(partition)
                 distance = results.label_distance(dataset, partition)
                 pictures.append(
                     {
@@ -183,7 +184,7 @@ def _ranking(results: GridResults) -> dict[str, Any]:
     titles = [
         column
         if " / " not in column
-        else f"{column.split(' / ')[0]}, {names.partition_title(column.split(' / ')[1])}"
+        else f"{column.split(' / ')[0]}, {partition_title(column.split(' / ')[1])}"
         for column in columns
     ]
     return {"columns": columns, "titles": titles, "rows": rows}
@@ -195,7 +196,7 @@ def _paired(results: GridResults) -> list[dict[str, Any]]:
         rows.append(
             row
             | {
-                "partition": names.partition_title(row["partition"]),
+                "partition": partition_title(row["partition"]),
                 "difference": f"{100 * row['difference']:+.1f}",
                 "p": "–" if row["p"] is None else f"{row['p']:.3f}",
                 "p_holm": "–" if row["p_holm"] is None else f"{row['p_holm']:.3f}",
@@ -207,7 +208,7 @@ def _paired(results: GridResults) -> list[dict[str, Any]]:
 def _place(run: Run) -> dict[str, Any]:
     return {
         "dataset": run.dataset,
-        "partition": names.partition_title(run.partition),
+        "partition": partition_title(run.partition),
         "arm": run.arm,
         "seed": run.seed,
         "rounds": run.record.rounds if run.record else "",

@@ -1,15 +1,19 @@
-"""What tables and plots call things: partitions, groups of arms, counts."""
+"""What tables and plots call things: groups of arms, arms, counts."""
 
 from __future__ import annotations
 
-from medfl.partition import partition_title as partition_title
-from medfl.results.collect import GLOBAL, PERSONAL, REFERENCE
+from medfl.results.runs import GLOBAL, PERSONAL, REFERENCE
 
 ROLE_TITLES = {
     GLOBAL: "One global model",
     PERSONAL: "Personal models †",
     REFERENCE: "References, not ranked",
 }
+
+
+def arm_label(arm: str, role: str) -> str:
+    """An arm's name, with † where each client is judged by a model of its own."""
+    return f"{arm} †" if role == PERSONAL else arm
 
 
 def plural(count: int, word: str) -> str:

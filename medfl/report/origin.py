@@ -9,7 +9,8 @@ from medfl.errors import MedflError
 from medfl.files import read_yaml
 from medfl.report.grid_results import GridResults
 from medfl.results import paths
-from medfl.results.collect import Run
+from medfl.results.record import AGAIN
+from medfl.results.runs import Run
 
 # Which hash of a run belongs to its data and split; the rest of the provenance is about the code.
 _INPUT_HASHES = ("store_fingerprint", "split_sha256")
@@ -52,9 +53,7 @@ def _settings(run: Run) -> str:
         given = (read_yaml(path).get("federated_learning") or {}).get("algorithm_params") or {}
         return ", ".join(f"{key} = {value}" for key, value in given.items())
     except AttributeError as error:
-        raise MedflError(
-            f"{path} does not describe a run: delete this run's folder and train it again."
-        ) from error
+        raise MedflError(f"{path} does not describe a run: {AGAIN}") from error
 
 
 def code_origin(results: GridResults) -> list[tuple[str, list[tuple[str, int]]]]:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from medfl.partition import partition_title
 from medfl.report import names
 from medfl.report.grid_results import GridResults
-from medfl.results.collect import GLOBAL, PERSONAL, REFERENCE
 from medfl.results.columns import ACCURACY, MAIN, TABLES, Column, columns_in
+from medfl.results.runs import GLOBAL, PERSONAL, REFERENCE
 
 ROLES = (GLOBAL, PERSONAL, REFERENCE)
 
@@ -56,7 +57,7 @@ Place = tuple[str | None, Column]  # partition (None: mean over all partitions),
 def _table(
     results: GridResults, dataset: str, title: str, columns: Sequence[Place | None]
 ) -> Table:
-    """``None`` among the columns stands for the number of rounds."""
+    """A table of some columns; ``None`` among them stands for the number of rounds."""
     best = {
         (column, role): _best(results, dataset, column, role)
         for column in columns
@@ -77,8 +78,7 @@ def _table(
             entries.append(
                 Entry(state.describe(metric), arm in best.get((column, role), ()), value)
             )
-        label = f"{arm} †" if role == PERSONAL else arm
-        rows.append(Row(label, role, tuple(entries)))
+        rows.append(Row(names.arm_label(arm, role), role, tuple(entries)))
     header = ("Arm", *(_header(column, title == ACCURACY.title) for column in columns))
     return Table(title, header, tuple(rows), _notes(results, dataset, columns))
 
@@ -88,7 +88,7 @@ def _header(column: Place | None, main: bool) -> str:
         return "Rounds"
     partition, metric = column
     if partition is not None:
-        return names.partition_title(partition)
+        return partition_title(partition)
     return f"{metric.short} (mean)" if main else "Mean"
 
 

@@ -22,7 +22,7 @@ def load(results: str | os.PathLike[str] = "results") -> Frames:
         MedflError: where there is none, or a record cannot be read.
     """
     # pandas takes longer to import than a command may take to start.
-    from medfl.results.collect import find
     from medfl.results.frames import Frames
+    from medfl.results.runs import read_all_runs
 
-    return Frames(find(results))
+    return Frames(read_all_runs(results))

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medfl.errors import MedflError
+from medfl.results import paths
 
-ROUNDS = "rounds"  # rounds.csv
-CLIENTS = "clients"  # clients.csv
-SUMMARY = "summary"  # summary.csv
-TABLES = "tables"  # a table of its own, in tables/ and in the report
-MAIN = "main"  # the main table, beside the accuracy in each partition
-CURVES = "curves"  # convergence.csv: the mean over seeds, round by round
+# Where a column may stand.
+ROUNDS, CLIENTS, SUMMARY = paths.ROUNDS, paths.CLIENTS, paths.SUMMARY
+TABLES = paths.TABLES  # a table of its own, in tables/ and in the report
+MAIN = paths.COMPARISON  # the main table, beside the accuracy in each partition
+CURVES = paths.CONVERGENCE  # the mean over seeds, round by round
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ WORST = Column(
     dvc="worst_client",
 )
 MEGABYTES = Column(
-    *("megabytes", "Traffic, up and down (MB a run)", "MB", ""),
+    *("megabytes", "Traffic, up and down (MB per run)", "MB", ""),
     files=(TABLES, MAIN),
     source="communication.megabytes",
     short="MB",

@@ -15,11 +15,10 @@ import pandas as pd
 from medfl.errors import MedflError
 from medfl.files import write_text
 from medfl.results import paths
-from medfl.results.collect import Run
 from medfl.results.columns import CLIENTS, ROUNDS, SUMMARY, TABLES, Column, columns_in
-from medfl.results.predictions import SAMPLE_COLUMNS, read_predictions
-
-KEYS = ("dataset", "partition", "arm", "seed")
+from medfl.results.paths import KEYS
+from medfl.results.predictions import ARRAYS, read_predictions
+from medfl.results.runs import Run
 
 
 class Frames:
@@ -144,9 +143,7 @@ def _dtype(column: Column) -> Any:
 def _read_predictions(folder: Path) -> pd.DataFrame:
     arrays = read_predictions(folder / paths.PREDICTIONS)
     classes = arrays["classes"]
-    content: dict[str, Any] = {
-        name: arrays[name] for name in ("view", "owner", "moment", *SAMPLE_COLUMNS)
-    }
+    content: dict[str, Any] = {name: arrays[name] for name in ARRAYS if name != "probabilities"}
     if arrays["label"].ndim == 2:
         rows = arrays["label"].astype(bool)
         content["label"] = ["|".join(classes[row]) for row in rows]

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Protocol
 
+KEYS = ("dataset", "partition", "arm", "seed")  # what names one run of a grid
 RUNS = "runs"
 RUN = "{dataset}/{partition}/{arm}/seed{seed}"
 """A run's folder under ``runs/``: a format string, and a pattern of Snakemake's."""

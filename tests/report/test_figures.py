@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 
 from medfl.errors import MedflError
 from medfl.grid import load_grid
-from medfl.report.build import build_report
 from medfl.report.figures import Picture, draw_figures
 from medfl.report.grid_results import GridResults
 from medfl.report.html import write_report
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.registry import FIGURES
 from medfl.report.plots.style import arm_styles
-from medfl.results.collect import collect
+from medfl.report.steps import build_report
+from medfl.results.runs import read_grid_runs
 
 OWN = """
 from matplotlib.figure import Figure
@@ -54,7 +54,7 @@ def test_a_figure_has_words_and_draws_what_it_needs(name, results_dir, cells):
     assert figure.title
     assert figure.needs
     assert figure.__doc__
-    results = GridResults(collect(cells, results_dir))
+    results = GridResults(read_grid_runs(cells, results_dir))
     subjects = figure.subjects(results, "toy", styles=arm_styles(results.arms), labels={})
     assert [one.partition for one in subjects] == {
         "partition": ["iid", "dirichlet-0.5"],
@@ -73,7 +73,7 @@ def test_without_a_run_a_figure_is_left_out_or_says_that_it_is_empty(name, tmp_p
     cell = fake.Cell("toy", "iid", "fedavg", 0)
     other = fake.Cell("toy", "dirichlet-0.5", "fedavg", 0)
     fake.write_run(tmp_path, cell, [0.3, 0.5])
-    results = GridResults(collect([cell, other], tmp_path, partial=True))
+    results = GridResults(read_grid_runs([cell, other], tmp_path, partial=True))
     figure = FIGURES.load(name)()
     subject = subject_of(figure, results)
     if figure.per == "partition":
@@ -108,7 +108,7 @@ class Odd(GridFigure):
 
 
 def test_the_page_refuses_a_figure_that_it_has_no_place_for(results_dir, cells):
-    results = GridResults(collect(cells, results_dir))
+    results = GridResults(read_grid_runs(cells, results_dir))
     drawn = draw_figures(results, results_dir / "figures", ["clients"])
     odd = Odd()
     page = results_dir / "report.html"
@@ -137,9 +137,11 @@ def test_a_persons_own_figure(results_dir, cells, tmp_path, monkeypatch):
     assert "<h3>How many seeds</h3>" in page
     assert "<h3>Convergence</h3>" not in page
     with pytest.raises(MedflError, match="two figures are called Seeds"):
-        draw_figures(GridResults(collect(cells, results_dir)), tmp_path, ["my_plots:Seeds"] * 2)
+        draw_figures(
+            GridResults(read_grid_runs(cells, results_dir)), tmp_path, ["my_plots:Seeds"] * 2
+        )
     with pytest.raises(MedflError, match="the figure `my_plots:Sed` cannot be loaded"):
-        draw_figures(GridResults(collect(cells, results_dir)), tmp_path, ["my_plots:Sed"])
+        draw_figures(GridResults(read_grid_runs(cells, results_dir)), tmp_path, ["my_plots:Sed"])
     sys.modules.pop("my_plots")
 
 

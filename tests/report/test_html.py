@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from medfl.report.build import build_report, headline
 from medfl.report.grid_results import GridResults
 from medfl.report.html import write_report
-from medfl.results.collect import collect
+from medfl.report.steps import build_report, headline
+from medfl.results.runs import read_grid_runs
 
 VOID = {"meta", "img", "br"}
 
@@ -117,7 +117,7 @@ def test_runs_on_different_data_are_pointed_out(cells, results_dir):
     path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
     path.write_text(path.read_text().replace("1" * 64, "9" * 64))
     page = results_dir / "report.html"
-    results = GridResults(collect(cells, results_dir))
+    results = GridResults(read_grid_runs(cells, results_dir))
     write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
     assert "(runs of different inputs)" in Page(page.read_text()).text
 
@@ -126,7 +126,7 @@ def test_runs_of_edited_sources_are_pointed_out(cells, results_dir):
     page = results_dir / "report.html"
 
     def text():
-        results = GridResults(collect(cells, results_dir))
+        results = GridResults(read_grid_runs(cells, results_dir))
         write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
         return Page(page.read_text()).text
 

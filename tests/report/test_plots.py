@@ -16,7 +16,7 @@ from medfl.report.plots.confusion import draw_confusions, mean_confusion
 from medfl.report.plots.convergence import plot_convergence
 from medfl.report.plots.style import arm_styles
 from medfl.report.plots.tradeoff import draw_heterogeneity, draw_traffic
-from medfl.results.collect import collect
+from medfl.results.runs import read_grid_runs
 
 
 def lines(axis, length):
@@ -153,7 +153,7 @@ def test_styles_tell_fourteen_arms_apart_and_leave_references_grey():
 
 
 def test_confusion_rows_are_normalised_then_averaged(cells, results_dir):
-    results = GridResults(collect(cells, results_dir))
+    results = GridResults(read_grid_runs(cells, results_dir))
     matrix = mean_confusion(results, "toy", "iid", "fedavg")
     # every seed has rows 8 1 1 / 2 16 2 / 0 0 0
     np.testing.assert_allclose(matrix[:2], [[0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
@@ -163,12 +163,12 @@ def test_confusion_rows_are_normalised_then_averaged(cells, results_dir):
 def test_no_confusion_matrix_no_picture(tmp_path, fake):
     cells = fake.grid(["toy"], ["iid"], ["fedavg"], [0])
     fake.write_run(tmp_path, cells[0], [0.5, 0.6], last={"round": 1, "test": {"accuracy": 0.6}})
-    results = GridResults(collect(cells, tmp_path))
+    results = GridResults(read_grid_runs(cells, tmp_path))
     assert draw_confusions(results, "toy", "iid", [], {}) is None
 
 
 def test_clients_panel_shows_each_client_and_marks_the_worst(cells, results_dir):
-    results = GridResults(collect(cells, results_dir))
+    results = GridResults(read_grid_runs(cells, results_dir))
     run = results.at("toy", "iid", "fedavg")[0]
     assert client_accuracies(run) == pytest.approx([0.70, 0.80, 0.85])
     figure = draw_clients(results, "toy", {"fedbn": "fedbn †"})
@@ -180,7 +180,7 @@ def test_clients_panel_shows_each_client_and_marks_the_worst(cells, results_dir)
 
 def test_a_panel_without_a_finished_run_says_so(cells, results_dir):
     shutil.rmtree(results_dir / "runs/toy/iid")
-    results = GridResults(collect(cells, results_dir, partial=True))
+    results = GridResults(read_grid_runs(cells, results_dir, partial=True))
     styles = arm_styles(results.arms)
     for figure in (draw_clients(results, "toy", {}), draw_traffic(results, "toy", styles, {})):
         said = {
@@ -192,7 +192,7 @@ def test_a_panel_without_a_finished_run_says_so(cells, results_dir):
 
 
 def test_heterogeneity_needs_two_partitions(cells, results_dir):
-    results = GridResults(collect(cells, results_dir))
+    results = GridResults(read_grid_runs(cells, results_dir))
     assert results.label_distance("toy", "iid") == pytest.approx(0.05)
     figure = draw_heterogeneity(results, "toy", arm_styles(results.arms), {})
     assert figure is not None
@@ -213,7 +213,7 @@ def test_words_do_not_overlap_with_many_arms_and_partitions(tmp_path, fake):
         ]
         traffic = 0 if cell.arm == "centralized" else 2_000_000 * (1 + place % 2)
         fake.write_run(tmp_path, cell, [0.3, 0.6], js=js, bytes_per_round=traffic)
-    results = GridResults(collect(cells, tmp_path))
+    results = GridResults(read_grid_runs(cells, tmp_path))
     styles = arm_styles(arms)
     folders = [run.folder for run in results.runs if run.partition == "iid"]
     for figure in (
@@ -234,7 +234,7 @@ def test_all_pictures_are_drawn_as_png_and_svg_and_the_same_each_time(tmp_path, 
     written = fake.write_results(tmp_path, ("iid",))
     cells = [cell for cell in written if cell.arm in ("centralized", "fedprox")]
     shutil.rmtree(tmp_path / "runs/toy/iid/fedprox/seed1")
-    results = GridResults(collect(cells, tmp_path, partial=True))
+    results = GridResults(read_grid_runs(cells, tmp_path, partial=True))
     one, two = tmp_path / "one", tmp_path / "two"
     pictures = draw_figures(results, one)
     assert [picture.path.stem for picture in pictures] == [

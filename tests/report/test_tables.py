@@ -6,17 +6,17 @@ import shutil
 
 import pytest
 
-from medfl.report.build import aggregate, headline
+from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.markup import escape_latex, escape_markdown
-from medfl.report.names import partition_title
+from medfl.report.steps import aggregate, headline
 from medfl.report.tables import main_table
-from medfl.results.collect import collect
 from medfl.results.columns import format_megabytes
+from medfl.results.runs import read_grid_runs
 
 
 def table(cells, results_dir, partial=False):
-    return main_table(GridResults(collect(cells, results_dir, partial=partial)), "toy")
+    return main_table(GridResults(read_grid_runs(cells, results_dir, partial=partial)), "toy")
 
 
 def texts(made, arm):

@@ -12,15 +12,17 @@ from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.style import ArmStyle
 
+Shown = Literal["open", "folded"]
+
 
 @dataclass(frozen=True)
 class Subject:
-    """Which runs a picture is of, and how their arms look.
+    """Which runs a picture shows, and how their arms look.
 
     Attributes:
-        results: the runs of a grid.
-        dataset: the one that the picture is of.
-        partition: likewise; None for a picture of all partitions.
+        results: the results of a grid.
+        dataset: the dataset that the picture shows.
+        partition: the partition that it shows; None for a picture of all partitions.
         styles: how each arm is drawn, in every picture alike.
         labels: what each arm is called there.
     """
@@ -33,12 +35,12 @@ class Subject:
 
     @property
     def title(self) -> str:
-        """What it is of, within its dataset."""
+        """What the picture shows, within its dataset."""
         return partition_title(self.partition) if self.partition else self.dataset
 
     @property
     def place(self) -> str:
-        """What it is of, in full."""
+        """What the picture shows, with its dataset."""
         return f"{self.dataset}, {self.title}" if self.partition else self.dataset
 
 
@@ -56,7 +58,7 @@ class GridFigure(ABC):
     title: ClassVar[str]
     per: ClassVar[Literal["partition", "dataset"]] = "dataset"
     needs: ClassVar[str]
-    shown: ClassVar[Literal["open", "folded"]] = "open"
+    shown: ClassVar[Shown] = "open"
 
     @abstractmethod
     def caption(self, subject: Subject) -> str:
@@ -67,7 +69,7 @@ class GridFigure(ABC):
         """The picture; None where the runs do not have what it needs."""
 
     def subjects(self, results: GridResults, dataset: str, **look: Any) -> list[Subject]:
-        """All of a dataset that there is a picture of."""
+        """What the pictures of a dataset show: one partition each, or the whole dataset."""
         parts: list[str | None] = [None]
         if self.per == "partition":
             parts = [*results.partitions]

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from medfl.pages.figures import panels, styled
-from medfl.report import names
+from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import say_if_empty
-from medfl.results.collect import Run
+from medfl.results.runs import Run
 
 DOT, WORST, MEAN = "#56B4E9", "#D55E00", "#000000"
 
@@ -57,7 +57,7 @@ def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> 
             by_seed = [client_accuracies(run) for run in results.at(dataset, partition, arm)]
             _draw_arm(axis, place, [found for found in by_seed if found])
         say_if_empty(axis)
-        axis.set_title(names.partition_title(partition))
+        axis.set_title(partition_title(partition))
         axis.set_yticks(range(len(results.arms)), [labels.get(arm, arm) for arm in results.arms])
     axes.flat[0].invert_yaxis()
     axes.flat[0].set_ylim(len(results.arms) - 0.4, -0.6)

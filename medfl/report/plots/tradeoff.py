@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
 from medfl.pages.figures import panels, styled
-from medfl.report import names
+from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.convergence import log_ticks
@@ -70,7 +70,7 @@ def draw_traffic(
     for axis, partition in zip(axes.flat, results.partitions, strict=False):
         _draw_traffic_panel(figure, axis, results, dataset, partition, styles)
         say_if_empty(axis)
-        axis.set_title(names.partition_title(partition))
+        axis.set_title(partition_title(partition))
         axis.set_ylabel("Test accuracy (%)")
         axis.set_xlabel("Traffic of a run (MB); equal traffic side by side")
         axis.tick_params(labelbottom=True)
@@ -165,7 +165,7 @@ def _name_partitions(axis: Axes, known: list[tuple[float, str]]) -> None:
     for (distance, partition), spot in zip(known, spots, strict=True):
         axis.axvline(distance, color="#bbbbbb", linewidth=0.8, zorder=0)
         axis.annotate(
-            names.partition_title(partition),
+            partition_title(partition),
             xy=(distance, 1.0),
             xytext=(spot - overshoot, 1.03),
             xycoords=axis.get_xaxis_transform(),

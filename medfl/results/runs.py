@@ -11,7 +11,7 @@ from typing import Any
 from medfl.errors import MedflError
 from medfl.results import paths
 from medfl.results.columns import Column
-from medfl.results.paths import CellLike
+from medfl.results.paths import KEYS, CellLike
 from medfl.results.record import AGAIN, read_record, row_of
 from medfl.results.schema import COMPLETED, Metrics, Record
 
@@ -62,13 +62,13 @@ class Run:
 
     def row(self, columns: Iterable[Column]) -> dict[str, Any]:
         """What the run says in some columns; what is not known is left out."""
-        place = {key: getattr(self, key) for key in ("dataset", "partition", "arm", "seed")}
+        place = {key: getattr(self, key) for key in KEYS}
         return (
             place | {"status": self.status} | (row_of(self.record, columns) if self.record else {})
         )
 
 
-def collect(
+def read_grid_runs(
     cells: Iterable[CellLike],
     results_dir: str | Path,
     *,
@@ -104,7 +104,7 @@ def collect(
     return runs
 
 
-def find(results_dir: str | os.PathLike[str]) -> list[Run]:
+def read_all_runs(results_dir: str | os.PathLike[str]) -> list[Run]:
     """Read every finished run under a folder of results, in the order of their paths.
 
     Raises:
@@ -141,7 +141,7 @@ def _read(cell: CellLike, results_dir: str | Path, settings: str | None) -> Run:
 
 
 def _check(record: Record, cell: CellLike, path: Path) -> None:
-    for key in ("dataset", "partition", "arm", "seed"):
+    for key in KEYS:
         if getattr(record, key) != getattr(cell, key):
             raise MedflError(
                 f"{path} says {key} {getattr(record, key)!r} but lies in the folder of "

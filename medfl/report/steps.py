@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medfl.partition import partition_title
 from medfl.report.dvc import write_convergence, write_metrics_json
 from medfl.report.findings import findings, overall, write_findings
 from medfl.report.grid_results import GridResults
 from medfl.report.markup import write_tables
-from medfl.report.names import partition_title, plural
+from medfl.report.names import plural
 from medfl.results import paths
-from medfl.results.collect import MISSING, collect
 from medfl.results.columns import ACCURACY, SUMMARY, names_in
 from medfl.results.frames import write_frame
 from medfl.results.paths import CellLike
+from medfl.results.runs import MISSING, read_grid_runs
 from medfl.results.schema import DIVERGED
 
 
@@ -38,7 +39,7 @@ def aggregate(
         MedflError: for missing runs (unless ``partial``) and for records that cannot be read.
     """
     folder = Path(results_dir)
-    results = GridResults(collect(cells, folder, partial=partial, settings=settings))
+    results = GridResults(read_grid_runs(cells, folder, partial=partial, settings=settings))
     write_frame(folder / paths.SUMMARY, results.frame[list(names_in(SUMMARY))])
     write_metrics_json(results, folder / paths.METRICS)
     write_convergence(results, folder / paths.CONVERGENCE)
@@ -75,7 +76,7 @@ def build_report(
     from medfl.report.html import write_report
 
     folder = Path(results_dir)
-    results = GridResults(collect(cells, folder, partial=True, settings=settings))
+    results = GridResults(read_grid_runs(cells, folder, partial=True, settings=settings))
     pictures = draw_figures(results, folder / paths.FIGURES, figures)
     write_report(
         results,

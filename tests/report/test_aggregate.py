@@ -7,11 +7,11 @@ import shutil
 import pytest
 
 from medfl.errors import MedflError
-from medfl.report.build import aggregate
 from medfl.report.grid_results import GridResults
 from medfl.report.origin import arm_rows
-from medfl.results.collect import collect
+from medfl.report.steps import aggregate
 from medfl.results.columns import SUMMARY, columns_in, names_in
+from medfl.results.runs import read_grid_runs
 
 
 def summary(results_dir):
@@ -38,7 +38,7 @@ def test_summary_has_a_row_a_cell_with_the_records_numbers(cells, results_dir):
 
 
 def test_personal_arm_shows_its_personal_models_not_the_servers(cells, results_dir):
-    runs = collect(cells, results_dir)
+    runs = read_grid_runs(cells, results_dir)
     fedbn = next(run for run in runs if run.arm == "fedbn" and run.partition == "iid")
     assert fedbn.role == "personal"
     row = fedbn.row(columns_in(SUMMARY))
@@ -72,11 +72,11 @@ def test_partial_summary_shows_missing_cells_empty(cells, results_dir):
 
 def test_a_run_under_other_settings_is_missing(cells, results_dir):
     settings = dict.fromkeys(cells, "c" * 64) | {cells[4]: "now others"}
-    runs = collect(cells, results_dir, partial=True, settings=settings)
+    runs = read_grid_runs(cells, results_dir, partial=True, settings=settings)
     assert [run.status for run in runs].index("missing") == 4
     assert sum(run.completed for run in runs) == len(cells) - 1
     with pytest.raises(MedflError, match="1 of 30 runs are missing"):
-        collect(cells, results_dir, settings=settings)
+        read_grid_runs(cells, results_dir, settings=settings)
 
 
 def test_no_run_at_all_is_an_error_even_for_a_partial_table(cells, tmp_path):
@@ -87,7 +87,7 @@ def test_no_run_at_all_is_an_error_even_for_a_partial_table(cells, tmp_path):
 def test_runs_outside_the_grid_are_not_read(cells, results_dir):
     (results_dir / "runs/toy/iid/old-arm/seed0").mkdir(parents=True)
     (results_dir / "runs/toy/iid/old-arm/seed0/metrics.json").write_text("broken")
-    assert len(collect(cells, results_dir)) == 30
+    assert len(read_grid_runs(cells, results_dir)) == 30
 
 
 @pytest.mark.parametrize("content", ["{half a rec", "[]", '{"schema": 1, "status": "running"}'])
@@ -95,7 +95,7 @@ def test_unreadable_record_is_named(cells, results_dir, content):
     path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
     path.write_text(content)
     with pytest.raises(MedflError, match=r"iid/fedavg/seed1/metrics\.json"):
-        collect(cells, results_dir, partial=True)
+        read_grid_runs(cells, results_dir, partial=True)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_runs_configuration_that_is_none_is_named(cells, results_dir):
     path = results_dir / "runs/toy/iid/fedavg/seed0/config.yaml"
     path.write_text("federated_learning: 5\n")
     with pytest.raises(MedflError, match=r"iid/fedavg/seed0/config\.yaml does not describe a run"):
-        arm_rows(GridResults(collect(cells, results_dir)))
+        arm_rows(GridResults(read_grid_runs(cells, results_dir)))
 
 
 @pytest.mark.parametrize(("key", "value"), [("seed", 7), ("partition", "site"), ("schema", 99)])
@@ -139,4 +139,4 @@ def test_record_of_another_configuration_is_refused(cells, results_dir, key, val
     path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     with pytest.raises(MedflError, match=r"iid/fedavg/seed1/metrics\.json"):
-        collect(cells, results_dir)
+        read_grid_runs(cells, results_dir)
