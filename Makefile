@@ -1,6 +1,8 @@
 # make demo     environment, synthetic data, the default grid, tables, figures, report
 # make test     the quick tests;  make coverage: the same, and which lines they leave out
-# make lint     style and types;  make bench: speed and memory;  make docs: a site in site/
+# make lint     style and types;  make bench: speed and memory;  make docs: the pages as a site
+# make install  the environment alone;  make clean: away with it, and with all that is made again
+# make notebook the notebook's outputs anew;  make lock: new pins
 # make stamp    after an edit of what gives numbers: results stay valid, if the golden test passes
 # make golden   after a change of numbers that is meant: see CONTRIBUTING.md
 PYTHON ?= python3.11
@@ -20,8 +22,8 @@ demo: $(READY)
 
 install: $(READY)
 
-# torch comes first, on its own: a build for this machine's device that is there already then
-# satisfies all that need it.
+# torch is installed first and alone: where a build for this machine's GPU is there already, pip
+# keeps it, and the other packages take it.
 $(READY): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
@@ -52,17 +54,17 @@ bench: $(READY)
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
-# After a change of what the notebook shows: new outputs in the committed file.
+# Writes new outputs into the committed notebook, after a change of what it shows.
 notebook: $(READY)
 	$(BIN)/jupyter execute --inplace --NotebookClient.record_timing=False docs/notebooks/*.ipynb
 
-# The environment, and everything that is made again; data/raw stays.
+# Deletes the environment and everything that is made again; raw data stay.
 clean:
 	test ! -d results || find results -mindepth 1 ! -path results/README.md -delete
 	rm -rf $(VENV) site data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage
 
-# After a change of the requirements in pyproject.toml: new pins from the environment as it is.
-# No CUDA packages and no local builds: torch brings those that its build needs.
+# Pins the environment as it is, after a change of the requirements in pyproject.toml. CUDA packages
+# and local builds are left out: torch brings those that its build needs.
 lock:
 	( sed -n '/^#/p' requirements.lock; $(BIN)/python -m pip freeze --exclude-editable \
 		| grep -v -i -E '^(nvidia|cuda|triton|pip|setuptools|wheel)\b|@' | sed 's/+cpu$$//' ) > requirements.new

@@ -4,8 +4,8 @@
 #   snakemake --cores all --configfile params/ham10000.yaml    another grid
 #   snakemake --cores all partial                              tables of the runs that are there
 #
-# Every step is one `medfl` command, so it also runs by hand. Names, defaults and checks of the
-# grid live in medfl/grid.py, what the rules ask of it in medfl/workflow.py.
+# Every step is one `medfl` command, so it also runs by hand. medfl/grid.py has the keys of a grid
+# and checks them; medfl/workflow.py answers what the rules ask of it.
 
 import os
 
@@ -47,7 +47,7 @@ pathvars:
     run=f"<results>/{paths.RUNS}/{paths.RUN}",
 
 
-# A name or a number each; nothing that a path could be mistaken for.
+# Each wildcard is one name or number, so no part of a path fits two of them.
 wildcard_constraints:
     dataset=r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
     partition=r"[A-Za-z_][A-Za-z0-9_.]*(-[A-Za-z0-9.+-]+)*",

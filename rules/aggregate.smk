@@ -6,18 +6,18 @@ rule aggregate:
         FLOW.runs,
     output:
         summary=report(
-            "<results>/summary.csv",
+            f"<results>/{paths.SUMMARY}",
             category="Tables",
             caption="../workflow/report/summary.rst",
         ),
-        metrics="<results>/metrics.json",
+        metrics=f"<results>/{paths.METRICS}",
         comparison=report(
-            "<results>/tables/comparison.csv",
+            f"<results>/{paths.COMPARISON}.csv",
             category="Tables",
             caption="../workflow/report/comparison.rst",
         ),
-        text=multiext("<results>/tables/comparison", ".md", ".tex"),
-        convergence="<results>/tables/convergence.csv",
+        text=multiext(f"<results>/{paths.COMPARISON}", ".md", ".tex"),
+        convergence=f"<results>/{paths.CONVERGENCE}",
     log:
         "<logs>/aggregate.log",
     benchmark:
@@ -32,9 +32,10 @@ rule aggregate:
         'medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} > {log:q} 2>&1'
 
 
-# For a grid that is not finished, or in which jobs failed: asks for no run, shows what is missing.
-# Without metrics.json, which only whole grids have, the next start makes the tables whole again;
-# and without a benchmark file, which Snakemake would take for its output, it runs every time.
+# Makes the tables and the report of a grid that is not finished, or in which jobs failed: it asks
+# for no run and shows which are missing. It deletes metrics.json, which only whole grids have, so
+# the next start makes the tables whole again. It has no benchmark file: Snakemake would take that
+# for its output and run it once only.
 rule partial:
     log:
         "<logs>/partial.log",
@@ -42,7 +43,8 @@ rule partial:
         "../workflow/envs/medfl.yaml"
     params:
         folder=GRID.output_dir,
+        metrics=f"{GRID.output_dir}/{paths.METRICS}",
     shell:
         '( medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} --partial > /dev/null'
         ' && medfl report --grid "$MEDFL_GRID" --results {params.folder:q}'
-        " && rm -f {params.folder:q}/metrics.json ) 2>&1 | tee {log:q}"
+        " && rm -f {params.metrics:q} ) 2>&1 | tee {log:q}"

@@ -7,12 +7,12 @@ rule report:
         FLOW.splits(),
     output:
         html=report(
-            "<results>/report.html",
+            f"<results>/{paths.REPORT}",
             category="Report",
             caption="../workflow/report/report.rst",
         ),
         figures=report(
-            directory("<results>/figures"),
+            directory(f"<results>/{paths.FIGURES}"),
             patterns=["{figure}.png"],
             category="Figures",
             caption="../workflow/report/figures.rst",

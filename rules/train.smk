@@ -8,7 +8,8 @@ if FLOW.gpu_slots:
 
 rule train:
     input:
-        # `ancient`: the split is remade whenever the store changes, so here it need only be there.
+        # `ancient`: a store that has changed makes its split anew, and by that its runs; its own
+        # date says nothing here.
         store=ancient("<store>/dataset.yaml"),
         split=FLOW.split_file,
     output:
@@ -28,7 +29,7 @@ rule train:
         gpu=int(FLOW.gpu_slots > 0),
     params:
         folder=subpath(output.metrics, parent=True),
-        # Code that gives other numbers, and other settings of this arm, redo the runs they touch.
+        # A run is made again where its code gives other numbers, or where its settings are others.
         code=FLOW.run_code,
         settings=FLOW.run_settings,
     shell:
