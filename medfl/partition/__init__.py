@@ -1,4 +1,4 @@
-"""Who holds what: partitions of a dataset between clients, and how heterogeneous they come out."""
+"""Divides a dataset between clients, and measures how heterogeneous they come out."""
 
 from medfl.partition.base import Block, Partition, Request, Value
 from medfl.partition.heterogeneity import heterogeneity

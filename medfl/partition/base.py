@@ -39,14 +39,14 @@ class Value:
     positive: bool = False
 
 
-# Below 1e-6 a Dirichlet draw is one client a class, above 1e6 it is even; numpy's own draws lose
-# their exchangeability near the smallest floating-point numbers.
+# Below 1e-6 a Dirichlet draw gives each class to one client, above 1e6 it gives all the same. Near
+# the smallest floating-point numbers numpy's draws favour some clients.
 ALPHA = Value("alpha", "0.5", low=1e-6, high=1e6, positive=True)
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be dealt to whom.
+    """What is to be dealt, and to how many clients.
 
     Attributes:
         word: the partition's word, for errors.
@@ -94,17 +94,17 @@ class Block:
 
 
 class Partition:
-    """One way to divide a dataset between clients; subclasses say in what they are not ``iid``.
+    """One way to divide a dataset between clients; subclasses say how they differ from ``iid``.
 
-    Folds are made before, by the seed alone. Then whole groups (patients) are dealt, so that each
-    client comes as near as it can to its shares, and to the least number of samples.
+    The folds are made first, by the seed alone. Then whole groups (patients) are dealt, so that
+    each client comes as near as possible to its shares and holds the least number of samples.
 
     Class attributes:
         value: the number behind the name; None where there is none.
         title: what tables call it; ``{}`` stands for the value.
         natural: whether the data, or a person's own code, decide the number of clients.
-        even: whether those who hold a label hold equal shares of it, as near as groups allow;
-            else the parts are rounded by a draw.
+        even: whether the clients that hold a label hold equal shares of it, as nearly as groups
+            allow; otherwise the parts are rounded by a draw.
         strict: whether a client may hold only labels of which it has a share.
 
     Attributes:
@@ -125,11 +125,11 @@ class Partition:
         self.number = number
 
     def shares(self, request: Request) -> np.ndarray:
-        """(M, K): each client's share of each label, columns adding up to 1. Equal by default."""
+        """(M, K) each client's share of each label; each column adds up to 1. Equal by default."""
         return same_mixture(np.full(request.clients, 1 / request.clients), request.groups)
 
     def blocks(self, request: Request) -> list[Block]:
-        """Who shares what: by default all clients share all groups, by their ``shares``."""
+        """Which clients share which groups: by default all share all, by their ``shares``."""
         return [Block(np.ones(len(request.groups), bool), self.shares(request))]
 
     def transform(self, client: int, num_clients: int, seed: int) -> Transform | None:

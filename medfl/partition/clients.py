@@ -1,4 +1,4 @@
-"""From a scheme to clients: its proportions deal the training, validation and test groups alike."""
+"""Deals a store's groups to clients, in each fold by the same shares of the partition."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def assign_clients(
     """
     request = Request(partition.word, store, groups, fold, num_clients, seed)
     strict = partition.strict
-    # `k classes a client` needs one class a group: its key, where its samples have several.
+    # Where a client holds k classes, a group can count for one class only: for its key.
     table = np.eye(len(groups.columns), dtype=np.int64)[groups.keys] * groups.sizes[:, None]
     table = table if strict else groups.counts
     owner = np.full(len(groups), -1, np.int64)

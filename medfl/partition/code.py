@@ -1,4 +1,4 @@
-"""Which code a split comes from."""
+"""The code that a split comes from."""
 
 from __future__ import annotations
 

@@ -30,11 +30,11 @@ class Custom(Partition):
 
 
 class SplitsItself(Protocol):
-    """A dataset that may have a split of its own."""
+    """A dataset that may make its own split."""
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The dataset's name."""
 
     def create_federated_splits(
         self, store: Store, num_clients: int | None, partition: str, seed: int

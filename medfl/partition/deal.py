@@ -1,9 +1,9 @@
-"""Dealing groups to clients (or folds) in given proportions, and mending clients with too little.
+"""Deals groups to clients (or folds) in given proportions, and helps clients that got too few.
 
 ``deal`` is iterative stratification (Sechidis, Tsoumakas, Vlahavas, "On the stratification of
 multi-label data", ECML PKDD 2011, algorithm 1) over groups and with any target per receiver and
-label: rare labels first, each group to the receiver that still lacks most of that label. For
-single-label samples without groups it comes to rounding each target to a neighbouring whole number.
+label: rare labels are dealt first, and each group goes to the receiver that still lacks most of
+that label. For samples with one label and no groups each target is rounded up or down.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def deal(counts: np.ndarray, desired: np.ndarray, rng: np.random.Generator) -> n
     Args:
         counts: (G, K) samples of each group by label; every group has at least one.
         desired: (M, K) samples that each receiver should have; each column adds up to the samples
-            of that label. A receiver without any wish for a label gets no group dealt by it.
+            of that label. A receiver that should have none of a label gets no group dealt by it.
         rng: breaks ties and orders groups.
 
     Returns:
@@ -56,7 +56,7 @@ def whole(desired: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
     Args:
         desired: (M, K) wishes; each column adds up to a whole number.
-        rng: orders receivers, and draws one offset a column.
+        rng: orders receivers, and draws one offset per column.
 
     Returns:
         (M, K) whole numbers, each the floor or the ceiling of its wish.
@@ -85,11 +85,11 @@ def fill(
     rng: np.random.Generator,
     keep_classes: bool = False,
 ) -> tuple[np.ndarray, int]:
-    """Move as few groups as it takes for every receiver to hold ``minimum`` samples.
+    """Move as few groups as possible, so that every receiver holds ``minimum`` samples.
 
     A poor receiver takes groups of the label that it wishes most, from the receiver that holds
-    most samples, and no one falls below the minimum by giving. Unlike drawing again until all have
-    enough, this always ends, and changes nothing for receivers that are not concerned.
+    most samples, and no receiver falls below the minimum by giving. Drawing again until all have
+    enough might never end, and would change the parts of all receivers.
 
     Args:
         owner: (G,) receiver of each group.

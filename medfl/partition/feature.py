@@ -1,7 +1,7 @@
 """Feature skew: each client sees its images through a scanner of its own.
 
 A transform is a pure function of each image: the same image gives the same result in whatever batch
-or fold it comes. Labels and folds of these schemes are dealt as ``iid``.
+or fold it comes. Groups are dealt as by ``iid``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _BATCH_PIXELS = 1 << 24
 
 
 class NoiseSkew(Partition):
-    """Dealt as ``iid``; the last client's images have most noise (``Noise``)."""
+    """Noise that grows from the first client to the last (``Noise``); dealt as ``iid``."""
 
     value = Value("the level", "0.1", high=1)
     title = "Noise {}"
@@ -30,7 +30,7 @@ class NoiseSkew(Partition):
 
 
 class ScannerSkew(Partition):
-    """Dealt as ``iid``; every client has a scanner of its own (``Scanner``)."""
+    """A scanner of its own for every client (``Scanner``); dealt as ``iid``."""
 
     value = Value("the strength", "0.5", high=4)
     title = "Scanner strength {}"
@@ -52,7 +52,7 @@ class Noise:
     Attributes:
         deviation: standard deviation, in units of the pixel range [0, 1].
         seed: the split's seed.
-        client: gives each client noise of its own.
+        client: the client, since each has noise of its own.
     """
 
     deviation: float
@@ -60,7 +60,7 @@ class Noise:
     client: int
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Add noise to images (n, C, …); its stream comes from each image's content."""
+        """Add noise to images (n, C, …); the content of an image decides what is drawn for it."""
         if self.deviation == 0:
             return images.copy()
         result = np.empty_like(images)
@@ -76,12 +76,12 @@ class Noise:
 
 @dataclass(frozen=True)
 class Scanner:
-    """One device's response: blur, loss of resolution, bias field, gain and contrast curve.
+    """What one device makes of an image: blur, lost resolution, bias field, gain, contrast curve.
 
-    With strength s, drawn for each client on its own: blur of a Gaussian whose standard deviation
-    is up to 0.03 s image heights; details averaged over up to 1 + s pixels; a smooth sensitivity
-    field exp(b), |b| ≤ 0.4 s; gain exp(g), g from -0.3 s to 0.3 s; and contrast curve x^gamma,
-    gamma = exp(c), c from -0.5 s to 0.5 s. Strength 0 changes nothing.
+    For each client they are drawn with strength s: the blur is a Gaussian whose standard deviation
+    is up to 0.03 s image heights; a pixel averages up to 1 + s pixels of the original; the bias
+    field is smooth, exp(b) with |b| ≤ 0.4 s; the gain is exp(g), g from -0.3 s to 0.3 s; and the
+    contrast curve is x^gamma, gamma = exp(c), c from -0.5 s to 0.5 s. Strength 0 changes nothing.
 
     Attributes:
         blur: standard deviation, in image heights or widths.
@@ -113,7 +113,7 @@ class Scanner:
         )
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """See images (n, C, …) through this scanner; a volume's slices one by one."""
+        """Images (n, C, …) as this scanner shows them; it sees a volume slice by slice."""
         rows, columns = self._optics(images.shape[-2]), self._optics(images.shape[-1]).T
         field = self.gain * self._field(images.shape[-2], images.shape[-1])
         result = np.empty_like(images)

@@ -28,8 +28,8 @@ def assign_folds(
 ) -> np.ndarray:
     """The fold of each group: 0 train, 1 val, 2 test.
 
-    Depends on the data and the seed only, so all partitions of one seed share the same test set.
-    Official folds are kept if so asked; without ``val`` they get one, of groups of their ``train``.
+    Only the data and the seed decide it, so all partitions of one seed share the same test set.
+    Official folds are kept if so asked; where they lack ``val``, it is taken from their ``train``.
 
     Args:
         store: the prepared dataset.
@@ -97,7 +97,8 @@ def _stratified(groups: Groups, members: np.ndarray, shares: np.ndarray, seed: i
     of_site = (groups.sites[members][:, None] == sites) * groups.sizes[members][:, None]
     counts = np.hstack([labels, of_site])
     fold = deal(counts, shares[:, None] * counts.sum(0), stream(seed, "folds"))
-    # Rare labels that follow rarer ones may all have gone to other folds: train needs one of each.
+    # All groups of a rare label may have gone to other folds, with labels that are rarer still.
+    # The training fold needs one of each label.
     rng = stream(seed, "folds", "every label in train")
     for label in range(labels.shape[1]):
         carriers = np.flatnonzero(labels[:, label] > 0)

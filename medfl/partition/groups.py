@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Groups:
     """The groups of a store, in the order of their names.
 
-    Columns are in the order of the class *names*, so that the order in which a dataset lists its
-    classes changes no split. A multi-label store has one column more, for samples without a label.
+    The columns are sorted by the *names* of the classes, so that the order in which a dataset lists
+    them changes no split. A multi-label store has one more column, for samples without a label.
 
     Attributes:
         names: (G,) group names.

@@ -25,7 +25,7 @@ def heterogeneity(split: Split, store: Store) -> dict[str, Any]:
       distributions. Multi-label: the same between the two Bernoulli distributions of each label,
       averaged over labels.
     - Intensity distance: 1-Wasserstein distance between the distributions of pixels (0 to 1, all
-      channels), after the clients' scanners; on at most 128 images a client, evenly spaced.
+      channels), as the clients' scanners show them; on at most 128 evenly spaced images per client.
     - Effective number of classes: exp of the entropy of a client's label counts.
     - Sizes: minimum, median, maximum, coefficient of variation, Gini coefficient.
 
@@ -183,5 +183,5 @@ def _levels(pixels: np.ndarray, store: Store) -> np.ndarray:
 
 
 def _round(value: float) -> float:
-    """Six digits: enough to compare, and the same on every machine."""
+    """Six digits are enough to compare, and the same on every machine."""
     return round(float(value), 6)

@@ -23,7 +23,7 @@ class Dirichlet(Partition):
     title = "Dirichlet α = {}"
 
     def shares(self, request: Request) -> np.ndarray:
-        """(M, K) shares, a draw for each label."""
+        """(M, K) shares, one draw for each label."""
         columns = request.groups.columns
         return dirichlet_shares(columns, request.clients, self.number, request.seed)
 
@@ -32,7 +32,7 @@ class Pathological(Partition):
     """Every client holds the same small number of classes (``pathological_holders``)."""
 
     value = Value("the number of classes", "2", low=1, whole=True)
-    title = "{} classes a client"
+    title = "{} classes per client"
     even = True
     strict = True
 
@@ -45,7 +45,7 @@ class Pathological(Partition):
         holders = pathological_holders(
             number, groups.columns, clients, int(self.number), request.seed
         )
-        # A class without training groups is held by no one: its other groups go to anyone.
+        # No client holds a class without training groups: its other groups may go to any client.
         holders[:, ~holders.any(0)] = True
         return holders / holders.sum(0)
 
@@ -57,8 +57,9 @@ def dirichlet_shares(
 
     Yurochkin et al., "Bayesian nonparametric federated learning of neural networks", ICML 2019,
     section 4: p_k ~ Dir_M(alpha). A share has mean 1/M and variance (1/M)(1 - 1/M)/(M alpha + 1).
-    Every label has its own stream, so the order of the classes changes nothing. Multi-label data
-    draw for every finding and for "no label"; groups are then dealt by their rarest label.
+    Every label has its own stream, so the order of the classes changes nothing. For multi-label
+    data there is a draw for every finding and one for "no label"; groups are then dealt by their
+    rarest label.
 
     Returns:
         (M, K) shares; each column adds up to 1.
@@ -71,7 +72,7 @@ def dirichlet_shares(
 def pathological_holders(
     groups_per_class: np.ndarray, columns: tuple[str, ...], num_clients: int, k: int, seed: int
 ) -> np.ndarray:
-    """Which client holds which class: exactly ``k`` classes a client, every class held.
+    """Which client holds which class: each client exactly ``k``, and each class some client.
 
     McMahan et al., AISTATS 2017, section 3 (clients with few classes), in the form of Li et al.,
     "Federated learning on non-IID data silos", ICDE 2022 (#C = k): classes have as equal numbers of
@@ -81,7 +82,7 @@ def pathological_holders(
         groups_per_class: (K,) training groups of each class, which limits its holders.
         columns: (K,) class names.
         num_clients: M.
-        k: classes a client.
+        k: classes per client.
         seed: the split's seed.
 
     Returns:
@@ -93,7 +94,7 @@ def pathological_holders(
     present = np.flatnonzero(groups_per_class > 0)
     if k > len(present):
         raise MedflError(
-            f"pathological-{k} asks for {k} classes a client, but the training fold has "
+            f"pathological-{k} asks for {k} classes per client, but the training fold has "
             f"{len(present)}: use pathological-{len(present)} or less."
         )
     if num_clients * k < len(present):
@@ -113,11 +114,12 @@ def pathological_holders(
                 f"pathological-{k} with {num_clients} clients: the training fold has too few "
                 f"groups (patients), for example {groups_per_class[scarce]} of class "
                 f"`{columns[scarce]}`, to give each client {k} classes: use fewer clients or "
-                "fewer classes a client."
+                "fewer classes per client."
             )
         fewest = room[places[room] == places[room].min()]
         places[rng.choice(fewest)] += 1
-    # The classes with most places left go first: by Gale and Ryser's theorem this never gets stuck.
+    # Each client takes the classes with most places left: by Gale and Ryser's theorem this never
+    # gets stuck.
     holders = np.zeros((num_clients, len(groups_per_class)), bool)
     for client in rng.permutation(num_clients):
         luck = rng.permutation(len(present))

@@ -1,4 +1,4 @@
-"""The picture of a split: clients × classes as bubbles, and the clients' sizes above them."""
+"""Draws a split: its clients and classes as bubbles, and the clients' sizes above them."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from medfl.partition.folds import FOLDS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe & Ito (2008), told apart by the colour-blind too; without black and the pale yellow.
+# Okabe & Ito (2008): colours that the colour-blind tell apart, too; without black and pale yellow.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-# Shades, so that no fold looks like a class.
+# Folds are grey, so that none looks like a class.
 FOLD_COLOURS = ("0.35", "0.6", "0.82")
-KEYS = 1.5  # inches to the right, for the keys
-_SMALLEST = 3.0  # points², so that a single sample is still seen
+_KEY_WIDTH = 1.5  # inches to the right of the bubbles
+_SMALLEST = 3.0  # points²: a single sample can still be seen
 
 
 def draw_split(record: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Draw a split from its heterogeneity record as a PNG.
 
-    A bubble's area is the number of a client's training samples of that class, all bubbles to one
-    scale; what is absent has no bubble. Bars above show the size of each client's folds.
+    The area of a bubble shows how many training samples of that class a client has, on one scale
+    for all; where it has none, there is no bubble. Bars above show the sizes of its folds.
 
     Args:
         record: what ``heterogeneity`` returns.
         path: where to write.
     """
-    # The object interface: no global state, no display, no figure left open.
+    # Figure itself, and not pyplot, which keeps figures in a global list and looks for a display.
     from matplotlib.figure import Figure
 
     clients = record["clients"]
     classes = [_short(name) for name in clients[0]["classes"]]
     counts = np.array([list(client["classes"].values()) for client in clients])
     names = _client_labels(clients)
-    # All lengths in inches: cells keep their size, the figure grows with clients and classes.
+    # All lengths are in inches: cells keep their size, and the figure grows with their number.
     left = max(map(len, classes)) * 0.085 + 0.65
     across = max(float(np.clip(11 / len(clients), 0.22, 0.55)) * len(clients), 3.8)
     upright = bool(record["client_names"]) and max(map(len, names)) * 0.09 > across / len(names)
     foot = 0.25 + 0.09 * max(map(len, names)) if upright else 0.6
     down, bars, gap, head = 0.42 * len(classes), 1.25, 0.15, 0.62
     below = max(foot, 1.7 - down)
-    width, height = left + across + KEYS, below + down + gap + bars + head
+    width, height = left + across + _KEY_WIDTH, below + down + gap + bars + head
     figure = Figure(figsize=(width, height), dpi=120, facecolor="white")
 
     def axes(x: float, y: float, wide: float, high: float, **other: Any) -> Axes:
@@ -53,7 +53,7 @@ def draw_split(record: dict[str, Any], path: str | os.PathLike[str]) -> None:
 
     bubbles = axes(left, below, across, down)
     sizes = axes(left, below + down + gap, across, bars, sharex=bubbles)
-    keys = axes(left + across, 0, KEYS, below + down)
+    keys = axes(left + across, 0, _KEY_WIDTH, below + down)
     diameter = min(across / len(clients), 0.42) * 72 * 0.94
     scale = diameter**2 / max(counts.max(), 1)
     _draw_bubbles(bubbles, counts, scale)
@@ -62,7 +62,7 @@ def draw_split(record: dict[str, Any], path: str | os.PathLike[str]) -> None:
     if not record["client_names"]:
         bubbles.set_xlabel("client", fontsize=9)
     _draw_sizes(sizes, clients)
-    _draw_key(keys, (KEYS, below + down), int(counts.max()), scale)
+    _draw_key(keys, (_KEY_WIDTH, below + down), int(counts.max()), scale)
     figure.text(
         0.12 / width, 1 - 0.26 / height, _title(record), fontsize=11, fontweight="bold", va="center"
     )

@@ -1,4 +1,4 @@
-"""Where the file of a split lies: all that decides the split stands in its path.
+"""Where the file of a split lies. All that decides the split stands in its path.
 
 ``<splits>/<dataset>/<partition>/<dealing>/seed<k>.csv``, where the dealing is ``clients10``, or
 ``natural`` where the data's own sites are the clients, and names the fold settings that are not
@@ -14,7 +14,7 @@ from pathlib import Path
 from medfl.config import SplitConfig
 
 NATURAL = "natural"
-# A word for each fold setting; a switch has one where it is off.
+# The word for each fold setting that is not the default; for a switch, the word for off.
 WORDS = {
     "min_samples": "min",
     "val_fraction": "val",
@@ -37,7 +37,7 @@ def split_path(
         root: the folder of all splits.
         dataset: the dataset's word.
         partition: the scheme's word.
-        seed: what the split is drawn with.
+        seed: the split's seed.
         clients: the number of clients; None where the data decide it.
         folds: the settings of its folds.
     """

@@ -1,4 +1,4 @@
-"""Quantity skew: clients of different size with the same mixture of classes."""
+"""Quantity skew: clients differ in size and have the same mixture of classes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One random stream for each (seed, purpose): no draw depends on what was drawn before it."""
+"""A random stream for each (seed, purpose), so that no draw depends on what was drawn before."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def stream(seed: int, *purpose: str | int) -> np.random.Generator:
-    """A generator of its own for ``purpose``, for example ``stream(0, "dirichlet", "melanoma")``.
+    """The generator for one purpose alone, for example ``stream(0, "dirichlet", "melanoma")``.
 
     Args:
         seed: the split's seed, 0 or more.

@@ -10,7 +10,7 @@ from medfl.errors import MedflError
 from medfl.partition.base import Partition, Transform, Value
 from medfl.partition.registry import PARTITIONS
 
-# A person's own class, and perhaps a value. In folders' names a dot stands for the colon.
+# A person's own class, which a value may follow. In names of folders a dot stands for the colon.
 _OWN = re.compile(r"([A-Za-z_][\w.]*)[:.]([A-Za-z_]\w*)(?:-(.*))?")
 
 
@@ -50,7 +50,7 @@ def split_word(word: str) -> tuple[str, str | None]:
             return name, word[len(name) + 1 :]
     if own := _OWN.fullmatch(word):
         return f"{own[1]}:{own[2]}", own[3]
-    # Only the name can be wrong here: compare it without its value, and suggest whole words.
+    # The name is wrong here, so it is compared without its value; whole words are suggested.
     stem = re.split(r"-(?=[-+.\d])", word, maxsplit=1)[0]
     examples = {name: _example(name) for name in PARTITIONS}
     hint = did_you_mean(stem, examples)
@@ -107,7 +107,7 @@ def _number(word: str, text: str, value: Value, example: str) -> float:
         ) from error
     if not math.isfinite(number):
         raise MedflError(f"partition `{word}`: {value.name} must be finite; {example}.")
-    if not re.fullmatch(r"[-+.0-9eE]+", text):  # what float() takes besides, such as 1_0
+    if not re.fullmatch(r"[-+.0-9eE]+", text):  # float() also takes 1_0
         raise MedflError(f"partition `{word}`: `{text}` is not a plain number; {example}.")
     if value.positive and number <= 0:
         raise MedflError(f"partition `{word}`: {value.name} must be more than 0; {example}.")

@@ -1,4 +1,4 @@
-"""Natural federations: a client is a site (hospital, source), or a part of one."""
+"""Natural federations: each client is a site (hospital, source), or a part of one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Sites(Partition):
         sites = site_names(store, groups)
         if request.num_clients not in (None, len(sites)):
             raise MedflError(
-                f"partition `site` has one client a site, and {store.path} has {len(sites)} "
+                f"partition `site` has one client per site, and {store.path} has {len(sites)} "
                 f"({', '.join(sites)}), not {request.num_clients}: leave num_clients out."
             )
         if len(sites) == 1:
@@ -63,7 +63,7 @@ class DividedSites(Partition):
 
 
 def site_names(store: Store, groups: Groups) -> np.ndarray:
-    """The sites in the order of the alphabet: client i of partition ``site`` is site i.
+    """The sites in alphabetical order: client i of partition ``site`` is site i.
 
     Raises:
         MedflError: where the dataset knows no sites, or not every sample's.
@@ -82,12 +82,12 @@ def site_names(store: Store, groups: Groups) -> np.ndarray:
 def clients_of_sites(groups_of_site: np.ndarray, num_clients: int | None) -> np.ndarray:
     """How many clients each site becomes under ``site-dirichlet``.
 
-    One each; the rest go one by one to the site with most groups per client (D'Hondt's rule), so
-    that clients come out about equally large. Without ``num_clients``: two a site.
+    Each becomes one client first. The others go one by one to the site with most groups per client
+    (D'Hondt's rule), so that clients come out about equally large.
 
     Args:
         groups_of_site: (S,) training groups of each site.
-        num_clients: in all.
+        num_clients: the number of clients in all; None for two per site.
 
     Returns:
         (S,) clients of each site.

@@ -38,7 +38,7 @@ class Split:
         clients: (N,) int64 client of each sample, 0 to num_clients - 1.
         folds: (N,) ``train``, ``val`` or ``test``.
         partition: the scheme's word.
-        seed: what it was drawn with.
+        seed: the seed that it was drawn with.
         num_clients: M.
         moved: samples moved after dealing, so that every client has its minimum.
         client_names: (M,) sites behind the clients; empty where clients have no names.
@@ -82,7 +82,7 @@ class Split:
         return rows
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write ``sample,client,fold``, a row a sample, atomically."""
+        """Write ``sample,client,fold``, one row per sample, atomically."""
         rows = zip(self.samples.tolist(), self.clients.tolist(), self.folds.tolist(), strict=True)
         write_csv(path, COLUMNS, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
@@ -131,15 +131,15 @@ def make_split(
     Args:
         store: the prepared dataset.
         partition: the scheme's word, for example ``dirichlet-0.5``.
-        num_clients: how many; None (or their number) for ``site``, None for two clients a site
-            under ``site-dirichlet``.
+        num_clients: how many; for ``site`` None, or the number of sites; for ``site-dirichlet``
+            None means two clients per site.
         seed: 0 or more.
         min_samples: training samples that every client must have.
         val_fraction: share of validation samples where no official folds are kept.
         test_fraction: share of test samples where no official folds are kept.
         official_folds: keep the folds that the dataset brings; else the seed decides them, so
             that several seeds test on different groups.
-        dataset: asked first, since a person's own class may split as it likes.
+        dataset: the dataset, which is asked first: a person's own class may make the split.
 
     Raises:
         MedflError: where the request cannot be met, with the reason.

@@ -1,4 +1,4 @@
-"""A split on disk: the table, its heterogeneity record and its picture, all or none."""
+"""Writes a split: its table, its heterogeneity record and its picture, all three or none."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def write_split(
         num_clients: as in ``make_split``.
         seed: as in ``make_split``.
         output: the table, for example ``…/dirichlet-0.5/seed0.csv``.
-        **options: those of ``make_split``.
+        **options: further arguments of ``make_split``.
 
     Returns:
         The split.
@@ -47,8 +47,8 @@ def write_split(
         raise MedflError(f"`{output}` must name the split's table, a file that ends in .csv.")
     split = make_split(store, partition, num_clients, seed, **options)
     record = heterogeneity(split, store)
-    # The contexts close from the right: all three are complete before the first is renamed, and
-    # the table, by which the others are known to be there, comes last.
+    # The contexts close from the last to the first: all three files are complete before any is
+    # renamed, and the table comes last, so that whoever finds it finds the others too.
     with (
         atomic_path(output) as table,
         atomic_path(sidecar(output)) as measured,

@@ -200,7 +200,7 @@ def test_headline_owns_up_to_few_seeds_and_missing_runs(cells, results_dir):
     [
         ("iid", "IID"),
         ("dirichlet-0.1", "Dirichlet α = 0.1"),
-        ("pathological-2", "2 classes a client"),
+        ("pathological-2", "2 classes per client"),
         ("site", "Natural sites"),
         ("site-dirichlet-0.5", "Sites, Dirichlet α = 0.5"),
         ("something-else", "something-else"),
