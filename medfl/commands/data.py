@@ -1,4 +1,4 @@
-"""`datasets`, `prepare`, `inspect`, `original` and `split`: from raw files to who holds what."""
+"""The commands about data: `datasets`, `prepare`, `inspect`, `original` and `split`."""
 
 from __future__ import annotations
 
@@ -133,8 +133,8 @@ def split_options(parser: argparse.ArgumentParser) -> None:
         "--partition", required=True, help="iid, dirichlet-0.5, pathological-2, site …"
     )
     options.setting(parser, "seed", help="same seed, same split")
-    # No default: only a person knows how many hospitals there shall be, or that sites decide.
-    parser.add_argument("--num-clients", type=int, help="left out for `site`: one client a site")
+    # It has no default: only the user knows how many hospitals there are, or that sites decide.
+    parser.add_argument("--num-clients", type=int, help="left out for `site`: one client per site")
     for field in SplitConfig.model_fields:
         options.setting(parser, f"split.{field}")
     parser.add_argument("--output", required=True, help="the CSV file to write")

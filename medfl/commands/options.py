@@ -1,4 +1,4 @@
-"""Options of the command line: those that several commands have, and those of the configuration."""
+"""Options that several commands share, and those that are made from fields of the configuration."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from medfl.config import DEFAULTS, FederatedConfig
 
 
 def places(parser: argparse.ArgumentParser) -> None:
-    """Where data are read, and where what is made of them goes."""
+    """Add where raw data lie and where prepared stores go."""
     parser.add_argument("--data-root", help="raw data; else MEDFL_DATA, else data")
     work_root(parser, "prepared stores go to its prepared/")
 
 
 def work_root(parser: argparse.ArgumentParser, words: str = "holds prepared/") -> None:
-    """The folder of the prepared stores."""
+    """Add the folder that holds the prepared stores."""
     parser.add_argument("--work-root", default="data", help=words)
 
 
 def partial(parser: argparse.ArgumentParser) -> None:
-    """Whether an incomplete dataset will do."""
+    """Add whether an incomplete dataset is accepted."""
     parser.add_argument(
         "--allow-partial",
         action="store_true",
@@ -34,15 +34,15 @@ def partial(parser: argparse.ArgumentParser) -> None:
 def setting(parser: argparse.ArgumentParser, path: str, option: str = "", **changes: Any) -> None:
     """Add the option of a setting, such as ``--batch-size`` of ``training.batch_size``.
 
-    Type, default and words are those of the configuration's field.
+    Its type, default and help are those of the configuration's field.
 
     Args:
-        parser: the command's.
+        parser: the parser of the command.
         path: the field of ``FederatedConfig``, with its section.
-        option: what the option is called, if not as the field is.
-        **changes: what the command says in another way.
+        option: the option's name, where it is not that of the field.
+        **changes: arguments of ``add_argument`` that replace what the field says.
     """
-    field, default = find(path)
+    field, default = field_at(path)
     option = option or f"--{path.rsplit('.', 1)[-1].replace('_', '-')}"
     given: dict[str, Any] = {"default": default, "help": field.description, **changes}
     kinds = _kinds(field.annotation)
@@ -53,8 +53,8 @@ def setting(parser: argparse.ArgumentParser, path: str, option: str = "", **chan
     parser.add_argument(option, **given)
 
 
-def find(path: str) -> tuple[FieldInfo, Any]:
-    """A field of ``FederatedConfig`` by its path, and the value it has where nothing is said."""
+def field_at(path: str) -> tuple[FieldInfo, Any]:
+    """A field of ``FederatedConfig`` by its path, and its default."""
     *sections, name = path.split(".")
     kind: type[BaseModel] = FederatedConfig
     value: Any = DEFAULTS
@@ -65,12 +65,12 @@ def find(path: str) -> tuple[FieldInfo, Any]:
 
 
 def words(text: str) -> list[str]:
-    """Comma-separated words."""
+    """The words between the commas of a text."""
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
 def numbers(text: str) -> list[int]:
-    """Comma-separated whole numbers."""
+    """The whole numbers between the commas of a text."""
     try:
         return [int(word) for word in words(text)]
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""`aggregate` and `report`: from run folders to tables and pictures."""
+"""`aggregate` and `report` make tables, figures and the page from a grid's runs."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def report(options: argparse.Namespace) -> None:
 
 
 def grid_options(parser: argparse.ArgumentParser) -> None:
-    """Options of `medfl report`, and of all that reads a grid's results."""
+    """Options of `medfl report`, which `medfl aggregate` has too."""
     parser.add_argument("--grid", default="params/default.yaml", help="the params file")
     parser.add_argument("--results", help="holds runs/; else the grid's output_dir")
 

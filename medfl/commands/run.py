@@ -1,4 +1,4 @@
-"""`run`: one federation, of a run file or of a grid; `benchmark`: a grid built from words."""
+"""`run` trains one federation of a run file or a grid; `benchmark` runs a grid made of options."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
 
 
 def _single_run(options: argparse.Namespace) -> FederatedConfig:
-    """A run file, with every name in it checked before anything is prepared."""
+    """Read a run file, and check every name in it before anything is prepared."""
     from medfl.algorithms.registry import ALGORITHMS
     from medfl.chain import check_chain
     from medfl.config import FederatedConfig
@@ -156,7 +156,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
 
 
 def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namespace) -> Path:
-    """Prepare the data and the split of a single run, where they are not there yet."""
+    """Prepare the data of a single run where they are missing, and make its split."""
     from medfl.datasets.prepare import entry_of, prepare
     from medfl.partition import parse_partition
     from medfl.partition.write import write_split

@@ -1,4 +1,4 @@
-"""`schema`: what editors need to complete and check the YAML files that a person writes."""
+"""`schema` writes the JSON schemas by which editors complete and check a person's YAML files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What a run may say, section by section, and what is taken where it says nothing.
+"""The settings of a run, section by section, with their defaults and checks.
 
 ``FederatedConfig`` has the sections of a run file (``federated_learning``, ``model``,
-``training``, ``augmentation``, ``privacy``, ``keep``) and what the run is about (``dataset``,
-``partition``, ``seed``).
+``training``, ``augmentation``, ``privacy``, ``chain``, ``keep``, ``split``) and says which run it
+is (``dataset``, ``partition``, ``arm``, ``seed``).
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import os
 from pathlib import Path
 
 from medfl.config.augmentation import Augmentation
+from medfl.config.base import FolderWord, Section, Whole, did_you_mean, validate
 from medfl.config.chain import ChainSettings
 from medfl.config.deciding import PLACE, deciding, neutral
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
-from medfl.config.section import FolderWord, Section, Whole, did_you_mean, validate
 from medfl.config.sections import (
     NAME,
     NUM_CLIENTS,

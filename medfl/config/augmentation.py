@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from medfl.config.section import Section
+from medfl.config.base import Section
 
 
 def _not_a_switch(value: Any) -> Any:
@@ -22,8 +22,8 @@ Limit = Annotated[float, BeforeValidator(_not_a_switch)]
 class Augmentation(Section):
     """Random changes of the training images; docs/augmentation.md says what each one does.
 
-    What is left out is as the preset has it. A number given here is meant as it stands: the
-    strength scales the preset's own magnitudes only.
+    A key that is left out has the preset's value. The strength scales only the preset's own
+    magnitudes; a number that is given here is taken as it is.
     """
 
     preset: Literal[
@@ -80,6 +80,6 @@ class Augmentation(Section):
         return self
 
     def overrides(self) -> dict[str, Any]:
-        """What was given in place of the preset's own numbers."""
+        """The settings that take the place of the preset's own."""
         shared = {"preset", "strength", "mixup", "cutmix"}
         return self.model_dump(exclude=shared, exclude_none=True)

@@ -1,4 +1,4 @@
-"""The section `chain`; what its links and rules do stands in ``medfl/chain``."""
+"""The section `chain`: its links and rules are written in ``medfl/chain``."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
+from medfl.config.base import Section
 from medfl.config.deciding import neutral
-from medfl.config.section import Section
 
 
 class ChainSettings(Section):
-    """What lies between a client's training and the server's step."""
+    """What happens to updates between a client's training and the server's step."""
 
     links: dict[str, dict[str, Any]] = Field(
         default_factory=dict,

@@ -1,4 +1,4 @@
-"""Which keys of a configuration decide a result, and so belong to a run's fingerprint."""
+"""Which keys of a configuration decide a result, so that a run's fingerprint counts them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ KEPT: dict[str, Any] = {"decides": False}  # a key that says what a run keeps be
 
 
 def neutral(value: Any) -> dict[str, Any]:
-    """Mark a key that is new: at ``value`` a run is what it was before there was such a key."""
+    """Mark a new key: at ``value`` a run is the same as before the key existed."""
     return {"neutral": value}
 
 
 def deciding(values: BaseModel) -> dict[str, Any]:
-    """What of a configuration decides a result, as plain values that JSON knows.
+    """The keys of a configuration that decide a result, with plain values that JSON knows.
 
     Keys marked as ``PLACE`` or ``KEPT`` are left out. So are keys at their ``neutral`` value, and
-    sections in which nothing is left: results from before there was such a key stay valid.
+    sections in which nothing is left: so results from before such a key existed stay valid.
     """
     return _deciding(type(values), values.model_dump(mode="json"))
 
@@ -38,7 +38,7 @@ def _deciding(kind: type[BaseModel], content: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-@cache  # reading `model_fields` for every run of a grid takes longer than checking the run
+@cache  # to read `model_fields` for every run of a grid takes longer than to check the run
 def _special(kind: type[BaseModel]) -> list[tuple[str, type[BaseModel] | None, dict[str, Any]]]:
     """Name, class of the section, and marks of each key that is a section or has marks."""
     found = []

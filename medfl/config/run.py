@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field, model_validator
 
 from medfl.config.augmentation import Augmentation
+from medfl.config.base import FolderWord, Section, Whole, validate
 from medfl.config.chain import ChainSettings
-from medfl.config.section import FolderWord, Section, Whole, validate
 from medfl.config.sections import FederatedLearning, Keep, Model, Privacy, SplitConfig, Training
 from medfl.errors import MedflError
 from medfl.files import read_yaml
@@ -23,7 +23,7 @@ SECTIONS: dict[str, type[Section]] = {
     "chain": ChainSettings,
     "keep": Keep,
 }
-# Once: reading `model_fields` for every run of a grid takes longer than checking the run.
+# Made once: to read `model_fields` for every run of a grid takes longer than to check the run.
 _SECTION_KEYS = {section: frozenset(kind.model_fields) for section, kind in SECTIONS.items()}
 
 
@@ -58,7 +58,7 @@ class FederatedConfig(Section):
     def _gather_flat_keys(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        kept = ("seed", "num_clients")  # whose null says something
+        kept = ("seed", "num_clients")  # null means something here, so it stays
         values = {key: value for key, value in values.items() if value is not None or key in kept}
         if isinstance(values.get("model"), str):
             values["model"] = {"name": values["model"]}
@@ -92,4 +92,4 @@ def _as_dict(section: Any) -> dict[str, Any]:
     return section.model_dump() if isinstance(section, BaseModel) else dict(section)
 
 
-DEFAULTS = FederatedConfig()  # a run of which nothing is said
+DEFAULTS = FederatedConfig()  # the run of an empty file

@@ -1,4 +1,4 @@
-"""The sections of a run but augmentation: learning, network, training, privacy, folds."""
+"""The smaller sections of a run: learning, network, training, privacy, what is kept, folds."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from medfl.config.base import Section, Whole, not_a_truth
 from medfl.config.deciding import KEPT, PLACE, neutral
-from medfl.config.section import Section, Whole, not_a_truth
 
 OWN = r"[A-Za-z_][\w.]*:\w+"  # a person's own class: my_package.module:MyClass
 NAME = rf"\w+|{OWN}"  # a registered name, or a person's own class
@@ -20,7 +20,7 @@ def _name_or_class(word: str, example: str) -> str:
     return word
 
 
-NUM_CLIENTS = 10  # also a grid's, where null has no meaning
+NUM_CLIENTS = 10  # a run's default and a grid's, though a grid's may not be null
 
 
 class FederatedLearning(Section):
@@ -33,7 +33,7 @@ class FederatedLearning(Section):
         default_factory=dict, description="the algorithm's hyper-parameters"
     )
     num_clients: Whole | None = Field(
-        NUM_CLIENTS, ge=1, description="clients; null for partition `site` (one a site)"
+        NUM_CLIENTS, ge=1, description="clients; null for partition `site` (one per site)"
     )
     clients_per_round: Whole | None = Field(
         None, ge=1, description="clients sampled each round; null for all"
@@ -45,7 +45,7 @@ class FederatedLearning(Section):
         description="passes over a client's data in a round (1 unless local_steps is set)",
     )
     local_steps: Whole | None = Field(
-        None, ge=1, description="optimiser steps a client a round, instead of local_epochs"
+        None, ge=1, description="optimiser steps per client and round, instead of local_epochs"
     )
     weighting: Literal["samples", "uniform"] = Field(
         "samples", description="weight of a client in averages: its training samples, or equal"
@@ -104,7 +104,7 @@ class Model(Section):
 class Training(Section):
     """The local optimiser and where it runs."""
 
-    batch_size: Whole = Field(32, ge=1, description="images in a step of a client")
+    batch_size: Whole = Field(32, ge=1, description="images per step of a client")
     patch: Annotated[int, BeforeValidator(not_a_truth), Field(ge=8)] | list[Whole] | None = Field(
         None,
         description="train on random patches of this side (or these sides) and evaluate by a "
@@ -138,7 +138,7 @@ class Training(Section):
         return values
 
     warmup_rounds: Whole = Field(0, ge=0, description="rounds of linear warm-up")
-    clip_norm: float | None = Field(None, gt=0, description="limit of the gradient's 2-norm a step")
+    clip_norm: float | None = Field(None, gt=0, description="limit of the 2-norm of each gradient")
     mixed_precision: Literal["auto", "on", "off"] = Field(
         "auto", description="bfloat16 arithmetic; auto: on a GPU that has it"
     )
@@ -176,13 +176,13 @@ class Training(Section):
 
 
 class Privacy(Section):
-    """Protection of the updates."""
+    """How the updates are protected."""
 
     mechanism: Literal["none"] = Field("none", description="none so far")
 
 
 class Keep(Section):
-    """What a run keeps in its folder beside its numbers. It changes none of them."""
+    """What a run keeps in its folder beside its numbers; no number changes by it."""
 
     predictions: bool = Field(
         True,

@@ -1,4 +1,4 @@
-"""What every section of a configuration is made of, and how one that is wrong is explained."""
+"""The base of every section of a configuration, and the errors that say what is wrong in one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    short_keys: ClassVar[frozenset[str]] = frozenset()  # keys beside the fields', for hints
+    short_keys: ClassVar[frozenset[str]] = frozenset()  # further keys that hints may name
 
 
 def not_a_truth(value: Any) -> Any:
@@ -27,12 +27,13 @@ def not_a_truth(value: Any) -> Any:
     return value
 
 
-# Not true or false, which Python takes for 1 and 0, and YAML reads in yes, no, on and off. Digits
-# in quotes will do: Snakemake hands `--config seeds=[0,1]` on as words.
+# A whole number. true and false are refused: Python takes them for 1 and 0, and YAML also reads
+# yes, no, on and off as such. Digits in quotes are taken: so Snakemake hands `--config seeds=[0,1]`
+# on.
 Whole = Annotated[int, BeforeValidator(not_a_truth)]
 
-# A person's own partition or dataset has a colon in its word. Words name folders, where a colon is
-# trouble (in PATH, on Windows, for DVC): a dot stands for it.
+# A word that names a folder. The word of a person's own partition or dataset has a colon, which is
+# trouble in a folder's name (in PATH, on Windows, for DVC): a dot takes its place.
 FolderWord = Annotated[str, AfterValidator(lambda word: word.replace(":", "."))]
 
 
@@ -40,7 +41,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def validate(kind: type[T], content: Any, where: str) -> T:
-    """Build ``kind`` from ``content``; what is wrong is one ``MedflError`` naming ``where``."""
+    """Build ``kind`` from ``content``; one ``MedflError`` says all that is wrong, and ``where``."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:
@@ -53,7 +54,8 @@ _TRIED = re.compile(r"(list|dict|tuple|function-(before|after|wrap|plain))\[")
 def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> list[str]:
     lines = []
     for problem in error.errors():
-        # Of a choice of types pydantic also names the one it tried, such as `list[str]`: no key.
+        # Where several types are allowed, pydantic also gives the type that it tried, such as
+        # `list[str]`, which is no key.
         location = [str(part) for part in problem["loc"] if not _TRIED.match(str(part))]
         path = ".".join(location) or "the configuration"
         if problem["type"] == "extra_forbidden":
@@ -73,7 +75,7 @@ def _keys_at(kind: type[BaseModel], location: list[str]) -> list[str]:
         field = kind.model_fields.get(part)
         if field is None:
             continue
-        # Of `dict[str, Modality]` and `Modality | None` too, the section is meant.
+        # The section also stands inside `dict[str, Modality]` and `Modality | None`.
         for inner in (field.annotation, *get_args(field.annotation)):
             if isinstance(inner, type) and issubclass(inner, BaseModel):
                 kind = inner
@@ -82,7 +84,7 @@ def _keys_at(kind: type[BaseModel], location: list[str]) -> list[str]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of an error about an unknown name: the nearest known one, or all of them."""
+    """The end of an error about an unknown name; it offers the nearest known one, or all."""
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
