@@ -1,6 +1,6 @@
 """medfl: a reproducible benchmark of federated learning on medical images.
 
-The public names are imported when they are first used: PyTorch is not loaded for a table.
+A public name is imported when it is first used, so that what needs no PyTorch does not load it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The `medfl` command. Each step of the pipeline is one subcommand, so it also runs by hand."""
+"""The `medfl` command. Each step of the pipeline is a subcommand, so it also runs by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from medfl.errors import MedflError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status. Errors of use are one line on standard error."""
+    """Run one command and return its exit status. An error of the user's is printed on one line."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     signal.signal(signal.SIGTERM, _terminate)
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MedflError as error:
         print(f"medfl: error: {error}", file=sys.stderr)
         return 2
-    except OSError as error:  # a file that is a folder, is forbidden, or vanished under our hands
+    except OSError as error:  # a file turns out to be a folder, is forbidden, or has vanished
         where = f"{error.filename}: " if error.filename else ""
         print(f"medfl: error: {where}{error.strerror or error}.", file=sys.stderr)
         return 2
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class _Terminated(KeyboardInterrupt):
-    """The polite kill of a cluster or a workflow: what is half done is cleared away first."""
+    """A cluster or a workflow ends this process: what is half done is cleared away first."""
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
@@ -46,10 +46,9 @@ Fill = Callable[[argparse.ArgumentParser], None]
 
 
 class _Command(argparse.ArgumentParser):
-    """A command's parser, which gets its options when the command is called, or asks for help.
+    """The parser of a command, which gets its options only when that command is called.
 
-    Their defaults and words come from the configuration, whose import `medfl --help` need not
-    wait for.
+    Their defaults and help come from the configuration. So `medfl --help` need not import it.
     """
 
     fill: Fill | None = None

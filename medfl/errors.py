@@ -16,7 +16,7 @@ class MedflError(Exception):
 
 @contextmanager
 def naming(where: str) -> Iterator[None]:
-    """Say of every ``MedflError`` of the block where its cause stands, such as a file."""
+    """Put ``where`` its cause stands, such as a file, before every ``MedflError`` of the block."""
     try:
         yield
     except MedflError as error:

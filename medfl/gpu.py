@@ -1,4 +1,4 @@
-"""GPU slots: which device a job may use, settled before torch is imported.
+"""GPU slots: each job takes a device of its own before it imports torch.
 
 A workflow manager counts GPUs but does not say which one a job got. Each job therefore takes a
 lock file (``flock``) that stands for one slot on one device; the kernel frees it when the process
@@ -21,7 +21,7 @@ _held: list[int] = []  # open lock files: a slot is kept until the process ends
 
 
 def visible_gpus() -> list[str]:
-    """The devices this process may use: CUDA_VISIBLE_DEVICES if it is set, else all there are."""
+    """The devices that this process may use: CUDA_VISIBLE_DEVICES if it is set, else all."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is not None:
         return [word for word in chosen.replace(" ", "").split(",") if word not in ("", "-1")]
@@ -43,17 +43,17 @@ def take_slot(device: str = "auto", poll: float = 0.2) -> str | None:
     Devices fill up evenly: every GPU gets a first job before one gets a second.
 
     Args:
-        device: the run's ``training.device``; only ``auto`` and ``cuda`` leave a choice. With
-            ``cpu`` nothing is taken, and with ``cuda:<index>`` the user has chosen.
+        device: the run's ``training.device``. Only ``auto`` and ``cuda`` leave a choice: with
+            ``cpu`` no slot is needed, and with ``cuda:<index>`` the user has chosen.
         poll: seconds between two attempts.
 
     Returns:
-        The value CUDA_VISIBLE_DEVICES was set to, or None where no slot was taken.
+        The value that CUDA_VISIBLE_DEVICES was set to, or None where no slot was taken.
     """
     gpus = visible_gpus() if device in ("auto", "cuda") else []
     if not gpus:
         return None
-    # Each job of a cluster numbers its own devices, which the cluster has reserved for it.
+    # A cluster reserves devices for each job and numbers them anew, so each job has its own locks.
     job = os.environ.get("SLURM_JOB_ID", "local")
     folder = Path(os.environ.get("MEDFL_GPU_LOCKS") or _lock_folder(), job)
     folder.mkdir(parents=True, exist_ok=True)

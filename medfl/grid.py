@@ -51,7 +51,7 @@ class Cell:
         return paths.run_folder(output_dir, self)
 
 
-# What a grid decides about every run, so that it cannot stand in the settings of runs.
+# What the grid decides for every run; the settings of runs may not say it too.
 DECIDED = {
     "algorithm": "is decided by the arm: write `algorithm` beside its hyper-parameters",
     "algorithm_params": "is decided by the arm: write hyper-parameters beside its `algorithm`",
@@ -79,13 +79,13 @@ class Sections(Section):
 
 
 class DatasetSettings(Sections):
-    """What differs for one dataset."""
+    """The settings of one dataset that differ from the grid's."""
 
     num_clients: Whole | None = Field(None, ge=1)
 
 
 class GridConfig(SplitConfig):
-    """A params file: what is crossed with what, and the settings of every split and run."""
+    """A params file: the lists that are crossed, and the settings of every split and run."""
 
     data_root: str | None = None
     work_root: str = Field(
@@ -135,7 +135,7 @@ class GridConfig(SplitConfig):
         return values
 
     def cells(self) -> list[Cell]:
-        """Every run, datasets outermost, seeds innermost."""
+        """Every run: datasets change slowest, seeds fastest."""
         return [
             Cell(dataset, partition, arm, seed)
             for dataset in self.datasets
@@ -145,7 +145,7 @@ class GridConfig(SplitConfig):
         ]
 
     def split_path(self, cell: Cell) -> Path:
-        """The split file of a run, which all its arms share, and all grids that deal alike."""
+        """The split file of a run. All arms share it, and so do other grids that deal alike."""
         clients = self.clients(cell.dataset, cell.partition)
         where = (cell.dataset, cell.partition, cell.seed)
         return split_path(self.splits_dir, *where, clients, self.split_config())
@@ -203,7 +203,7 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
     with naming(where):
         for dataset in grid.datasets:
             spec = parse_dataset(dataset)
-            if spec.word != dataset:  # it names folders, and Snakemake's rules know no paths
+            if spec.word != dataset:  # a path cannot name the folders of the grid
                 raise MedflError(
                     f"write `{spec.word}` for {dataset}, and put that file into params/datasets, "
                     "or its folder into MEDFL_DATASETS."
@@ -250,7 +250,7 @@ def read_arms(path: str | Path) -> dict[str, dict[str, Any]]:
 
 
 def _check_arm(name: str, arm: Mapping[str, Any]) -> None:
-    # It names a folder, and Snakemake's rules know no others.
+    # The name is that of a folder too, and Snakemake's rules accept no other characters.
     if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*", name):
         raise MedflError(f"the arm `{name}` must be named by letters, digits, `_`, `.`, `+`, `-`.")
     if "algorithm" not in arm:

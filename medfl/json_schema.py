@@ -1,8 +1,8 @@
 """JSON schemas of the files that a person writes, so that an editor completes and checks them.
 
-They are made from the models with which medfl itself reads these files. What a model leaves open,
-the registries fill in: algorithms with their hyper-parameters, networks, partitions. `medfl schema`
-writes them to ``schemas/``; a file names its own in its first line
+They are made from the models with which medfl itself reads these files. The registries fill in
+what a model leaves open: algorithms with their hyper-parameters, networks, partitions. `medfl
+schema` writes them to ``schemas/``. A file names its schema in its first line
 (``# yaml-language-server: $schema=../schemas/grid.json``).
 """
 
@@ -36,7 +36,7 @@ _LIMITS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "ex
 
 
 def write_schemas(folder: str | Path) -> list[Path]:
-    """Write ``grid.json``, ``arms.json``, ``run.json`` and ``dataset.json``; give their paths."""
+    """Write ``grid.json``, ``arms.json``, ``run.json``, ``dataset.json``; return their paths."""
     made = {"grid": grid(), "arms": arms(), "run": run(), "dataset": dataset()}
     paths = [Path(folder, f"{name}.json") for name in made]
     for path, schema in zip(paths, made.values(), strict=True):
@@ -76,7 +76,7 @@ def grid() -> Schema:
 
 
 def arms() -> Schema:
-    """The named arms, as ``params/algorithms.yaml``."""
+    """A file of arms, such as ``params/algorithms.yaml``."""
     definitions: Schema = {}
     arm = _arm(_sections(definitions))
     return _file(
@@ -86,7 +86,7 @@ def arms() -> Schema:
 
 
 def dataset() -> Schema:
-    """A description of one's own data, ``params/datasets/<name>.yaml``."""
+    """A description of a person's own data, ``params/datasets/<name>.yaml``."""
     return _file("A description of a dataset", _of(Description))
 
 
@@ -102,7 +102,7 @@ def _of(kind: type[BaseModel]) -> Schema:
 
 
 def _fill_chain(chain: Schema) -> None:
-    """The links with their parameters, and the rules with theirs."""
+    """Add the links and the rules, each with its parameters."""
     properties = chain["properties"]
     links = {name: {"anyOf": [_params(LINKS, name), {"type": "null"}]} for name in LINKS}
     properties["links"] |= {
@@ -118,9 +118,9 @@ def _fill_chain(chain: Schema) -> None:
 
 
 def _tidy(node: Any) -> None:
-    """Leave out what says nothing to an editor, and give limits the names that schemas have.
+    """Remove what says nothing to an editor, and give limits the names that schemas have.
 
-    That is titles, which repeat the keys, and our own marks of keys (``medfl.config.deciding``).
+    Titles are removed, which repeat the keys, and our own marks (``medfl.config.deciding``).
     """
     if isinstance(node, list):
         for item in node:
@@ -144,7 +144,7 @@ def _file(title: str, schema: Schema) -> Schema:
 
 
 def _sections(definitions: Schema) -> Schema:
-    """A reference to each section of a run, put into ``definitions``, without what grids decide."""
+    """Put each section of a run, without what grids decide, into ``definitions``; refer to it."""
     found = _of(FederatedConfig)["$defs"]
     references = {}
     for key, kind in SECTIONS.items():
@@ -186,7 +186,7 @@ def _params(registry: Registry[Any], name: str) -> Schema:
 
 
 def _where(key: str, name: str, then: Schema, default: str) -> Schema:
-    """``then`` for the properties, where ``key`` names this; it need not be said by default."""
+    """Ask for ``then`` where ``key`` is ``name``, or is left out and ``name`` is the default."""
     condition: Schema = {"properties": {key: {"const": name}}}
     if name != default:
         condition["required"] = [key]
@@ -198,7 +198,7 @@ def _name(registry: Registry[Any]) -> Schema:
 
 
 def _dataset_word() -> Schema:
-    """The catalog's names are offered; a description beside it may have any name."""
+    """Offer the names of the catalog; a person's own description may have any name."""
     return {
         "type": "string",
         "anyOf": [{"enum": DATASETS.available()}, {"pattern": "^[A-Za-z0-9_.:/-]+$"}],

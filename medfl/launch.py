@@ -1,4 +1,4 @@
-"""`medfl benchmark`: from words on the command line to a grid file, run through Snakemake."""
+"""`medfl benchmark` makes a params file from options and runs its grid through Snakemake."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def launch(options: argparse.Namespace) -> int:
-    """Write ``<output-dir>/benchmark.yaml`` and run it; Snakemake's exit status.
+    """Write ``<output-dir>/benchmark.yaml``, run it, and return Snakemake's exit status.
 
-    The same command again runs only what is new. The grid file is an ordinary params file.
+    It is an ordinary params file. The same command again runs only what is new.
     """
     if not (ROOT / "Snakefile").exists():
         raise MedflError(
@@ -40,16 +40,16 @@ def launch(options: argparse.Namespace) -> int:
     command += ["--use-conda"] if options.use_conda else []
     command += ["--dry-run"] if options.dry_run else []
     command += ["--profile", options.profile] if options.profile else []
-    # Progress, failures and their logs; `snakemake` itself tells everything.
+    # Only progress, failures and their logs are shown; `snakemake` by hand shows everything.
     command += ["--keep-going", "--rerun-incomplete", "--quiet", "rules", "reason", "host"]
-    # The Snakefile imports medfl, also when this is started from another folder.
+    # The Snakefile must find medfl, also where this command is started in another folder.
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), VARIABLE: described}
     process = subprocess.Popen(command, env=environment)
     try:
         status = process.wait()
     except KeyboardInterrupt:
-        # Snakemake ends or finishes its jobs and unlocks the folder; killed at once it would not.
+        # Snakemake ends its jobs and unlocks the folder, if it is given the time.
         process.terminate()
         process.wait()
         raise
@@ -59,7 +59,11 @@ def launch(options: argparse.Namespace) -> int:
 
 
 def _name_described(options: argparse.Namespace) -> str:
-    """Put names for the paths of descriptions (``hospital.yaml``); those paths, for the jobs."""
+    """Replace paths of descriptions (``hospital.yaml``) by their names.
+
+    Returns:
+        The paths of all descriptions, for the environment of the jobs, which look names up there.
+    """
     paths = [str(Path(word).resolve()) for word in options.dataset if is_path(word)]
     known = os.environ.get(VARIABLE, "")
     os.environ[VARIABLE] = os.pathsep.join(filter(None, [known, *paths]))
@@ -68,7 +72,7 @@ def _name_described(options: argparse.Namespace) -> str:
 
 
 def build_grid(options: argparse.Namespace) -> dict[str, Any]:
-    """The params file of a benchmark, complete in itself."""
+    """The content of a params file, with the arms in it, from the options of a benchmark."""
     partitions = [*options.partition, *(f"dirichlet-{alpha}" for alpha in options.alpha)]
     return {
         "data_root": options.data_root,
@@ -99,7 +103,7 @@ def build_grid(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def arm_name(word: str) -> str:
-    """The name of an arm in tables and folders: the class of a user's own algorithm."""
+    """The name of an arm in tables and folders; a user's own algorithm goes by its class."""
     return word.rsplit(":", 1)[-1]
 
 

@@ -1,4 +1,4 @@
-"""``MedicalDataLoader``: from a dataset's name to its store and its splits, for use from Python."""
+"""``MedicalDataLoader`` gives a dataset's store and splits by its name, for use from Python."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class MedicalDataLoader:
-    """A dataset by name, or read by a class of one's own, for use from Python.
+    """A dataset that is known by its name or read by a person's own class.
 
     Example:
         >>> loader = MedicalDataLoader("phantom")
@@ -37,7 +37,7 @@ class MedicalDataLoader:
         self.work_root = Path(work_root)
 
     def prepare(self, force: bool = False, allow_partial: bool = False) -> Store:
-        """Open the store, made first if it is missing (or in any case, with ``force``)."""
+        """Open the store; it is made first if it is missing, with ``force`` in any case."""
         return Store.open(
             prepare(
                 self.dataset,
@@ -60,12 +60,12 @@ class MedicalDataLoader:
         seed: int = DEFAULTS.seed,
         **options: Any,
     ) -> Split:
-        """Divide the dataset between clients; prepared first if need be.
+        """Divide the dataset between clients; it is prepared first if need be.
 
         Args:
             num_clients: how many; None for ``site``, where the data decide.
-            partition: the scheme's word, for example ``iid`` or ``dirichlet-0.5``; ``custom``
-                where a class of one's own makes the split.
+            partition: the partition's word, for example ``iid`` or ``dirichlet-0.5``; ``custom``
+                where the dataset's own class makes the split.
             seed: the same seed gives the same split.
             **options: ``min_samples``, ``val_fraction``, ``test_fraction``, ``official_folds`` of
                 ``make_split``.

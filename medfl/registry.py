@@ -1,7 +1,7 @@
-"""What a configuration names by a word: built in, or a person's own ``my_package.module:MyClass``.
+"""Finds the classes that a configuration names: built in, or a person's own ``my_module:MyClass``.
 
-Algorithms, networks, partitions, links and rules are each one ``Registry``. Importing a registry
-imports none of the modules that it names, so a grid is checked without PyTorch.
+Algorithms, networks, partitions, datasets, links, rules and figures have a ``Registry`` each. To
+import it imports none of the modules that it names, so a grid is checked without PyTorch.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from medfl.errors import MedflError
 
 T = TypeVar("T")
 
-# Their versions stand in a run's record; what they hold is no source of ours or of a user's.
+# A class of theirs is no source of ours or of a user's; a run's record has their versions.
 LIBRARIES = frozenset({"torch", "torchvision", "pydantic"})
 PACKAGE = Path(__file__).resolve().parent
 
 
 class HyperParams(BaseModel):
-    """Base of the parameters of a class that a registry knows: an unknown key is an error."""
+    """Base of the parameters of algorithms, links and rules: an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -52,13 +52,13 @@ class Registry(Generic[T]):
     """Classes (or functions that build something) of one kind, by name.
 
     Args:
-        what: the kind in words, for errors, such as ``algorithm``.
-        package: the package that the built-in ones lie in, such as ``medfl.algorithms``.
+        what: the kind, for errors, such as ``algorithm``.
+        package: the package of the built-in classes, such as ``medfl.algorithms``.
         names: for each built-in name its ``module:attribute`` below ``package``.
-        base: what a person's own class must be a subclass of, as ``package:Class``, imported only
-            then; None where anything that can be called will do.
-        results_versions: of those whose numbers have changed since they came (see
-            ``medfl/versions.py``); the others are at 1.
+        base: the class, as ``package:Class``, from which a person's own class must be derived; it
+            is imported only to check this. None where anything that can be called is accepted.
+        results_versions: the results versions (``medfl/versions.py``) of the built-in names whose
+            numbers have ever changed; the others are at 1.
     """
 
     def __init__(
@@ -86,14 +86,14 @@ class Registry(Generic[T]):
         return list(self._names)
 
     def load(self, name: str, folders: Iterable[str | os.PathLike[str]] = ()) -> T:
-        """What a built-in name stands for, or a person's own ``my_package.module:MyClass``.
+        """Import the class of a built-in name, or a person's own ``my_package.module:MyClass``.
 
         Args:
             name: the word of the configuration.
             folders: where a person's own module is looked for, before the current folder.
 
         Raises:
-            MedflError: the name is unknown, the module cannot be imported, or its class is none
+            MedflError: the name is unknown, the module cannot be imported, or its class is not
                 of this kind.
         """
         if name in self._names:
@@ -117,15 +117,15 @@ class Registry(Generic[T]):
         """Check parameters against the class's ``Params`` without building anything.
 
         Returns:
-            The parameters as the class reads them, those that are left out at their defaults.
+            The parameters as the class reads them; those that are left out have their defaults.
 
         Raises:
-            MedflError: a typo or a value out of range, with ``where`` it stands.
+            MedflError: for an unknown parameter or a value out of range; it begins with ``where``.
         """
         return validate(_params(self.load(name)), dict(params), where)
 
     def create(self, name: str, params: Mapping[str, Any]) -> Any:
-        """Build an object of the class ``name`` with its parameters, checked."""
+        """Check the parameters and build an object of the class ``name`` with them."""
         kind: Any = self.load(name)
         try:
             return kind(**params)
@@ -134,10 +134,10 @@ class Registry(Generic[T]):
             raise
 
     def sources(self, name: str) -> Sources:
-        """Where ``name`` is written: what a result depends on.
+        """Where the class ``name`` is written: a result that uses it depends on these files.
 
-        A person's own class is imported, since its base classes' files count too. A built-in one
-        is not: the imports of its module lead to its base classes.
+        A person's own class is imported, because the files of its base classes count too. A
+        built-in class is not: the imports of its module lead to its base classes.
         """
         if name in self._names:
             return Sources((f"{self.package}.{self._names[name].split(':')[0]}",), ())

@@ -1,8 +1,9 @@
-"""Which medfl sources something comes from, and their hash: so that an edit redoes what it touches.
+"""Finds and hashes the sources that something depends on, so that an edit redoes what it touches.
 
-Sources are found by following import statements (also those inside functions) through the package,
-without importing it. What hashes what stands beside what is hashed: ``medfl/federated/code.py``
-for runs, ``medfl/partition/code.py`` for splits, ``medfl/datasets/code.py`` for stores.
+They are found by following import statements (also those inside functions) through the package,
+without importing it. Each room says itself which sources its results depend on:
+``medfl/federated/code.py`` for runs, ``medfl/partition/code.py`` for splits,
+``medfl/datasets/code.py`` for stores.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from medfl.files import sha256_file
 
 PACKAGE = Path(__file__).resolve().parent
 
-# What these hold cannot change a number by itself: settings are hashed where they are used.
+# These modules cannot change a number by themselves: a run's settings are hashed on their own.
 NO_RESULT = frozenset(
     f"medfl.{name}" for name in ("config", "errors", "registry", "sources", "gpu", "grid")
 )
@@ -25,13 +26,13 @@ NO_RESULT = frozenset(
 
 @cache
 def source_sha(*modules: str) -> str:
-    """Hash of ``modules`` (a package stands for all its files) and of all they import in medfl."""
+    """Hash of ``modules`` (all files of a package) and of all that they import in medfl."""
     folders = [folder for name in modules if (folder := _folder(name)).is_dir()]
     data = [path for folder in folders for path in sorted(folder.rglob("*.*"))]
     return sha(modules, [path for path in data if path.suffix not in (".py", ".pyc")])
 
 
-def sources(modules: Iterable[str], skip: Collection[str] = NO_RESULT) -> list[str]:
+def with_imports(modules: Iterable[str], skip: Collection[str] = NO_RESULT) -> list[str]:
     """The names of ``modules`` and of every medfl module that they import, directly or not."""
     waiting: list[str] = []
     for name in modules:
@@ -40,7 +41,7 @@ def sources(modules: Iterable[str], skip: Collection[str] = NO_RESULT) -> list[s
     found: set[str] = set()
     while waiting:
         name = waiting.pop()
-        inside = {name, ".".join(name.split(".")[:2])}  # a package's modules with the package
+        inside = {name, ".".join(name.split(".")[:2])}  # a module is skipped with its package
         if name not in found and inside.isdisjoint(skip) and file_of(name).is_file():
             found.add(name)
             waiting += imported(file_of(name))
@@ -53,20 +54,20 @@ def sha(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
 
 
 def hashes(modules: Iterable[str]) -> dict[str, str]:
-    """Module → SHA-256 of its file, of ``modules`` and of all they import in medfl, by name."""
+    """Module → SHA-256 of its file, for ``modules`` and all that they import in medfl."""
     found: dict[str, str] = {}
     for module in modules:
         found |= _hashes(module)
     return dict(sorted(found.items()))
 
 
-@cache  # a grid asks for the same rooms again and again
+@cache  # every run of a grid asks for the same packages
 def _hashes(module: str) -> dict[str, str]:
-    return {name: sha256_file(file_of(name)) for name in sources([module])}
+    return {name: sha256_file(file_of(name)) for name in with_imports([module])}
 
 
 def forget() -> None:
-    """Read all files anew when they are asked for next: they were edited while this runs."""
+    """Read all files anew when they are asked for next, because they were edited meanwhile."""
     for cached in (source_sha, _hashes, _import_statements):
         cached.cache_clear()
 
@@ -104,7 +105,7 @@ def file_of(module: str) -> Path:
 
 @cache
 def _import_statements(path: Path) -> list[tuple[str, str, str]]:
-    """(name bound, module, attribute) of each medfl import in a file; attribute may be ''."""
+    """(bound name, module, attribute) of each medfl import in a file; attribute may be empty."""
     found = []
     for node in _statements(ast.parse(path.read_bytes()).body):
         if isinstance(node, ast.Import):
@@ -115,7 +116,7 @@ def _import_statements(path: Path) -> list[tuple[str, str, str]]:
 
 
 def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """All statements, also inner ones; expressions, which import nothing, are most of a tree."""
+    """All statements, also inner ones. Expressions import nothing and are left out, to save time."""
     for node in nodes:
         yield node
         for part in ("body", "orelse", "finalbody", "handlers", "cases"):
@@ -123,7 +124,7 @@ def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 
 def _resolve(source: str, attribute: str) -> list[str]:
-    """The module that really holds ``attribute``: a package's re-exports are looked through."""
+    """The module in which ``attribute`` is defined, also where a package only hands it on."""
     if attribute and file_of(f"{source}.{attribute}").is_file():
         return [f"{source}.{attribute}"]
     if file_of(source).name != "__init__.py":

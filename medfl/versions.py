@@ -1,11 +1,11 @@
-"""What stands for the code of a result: its results versions, where golden files vouch for them.
+"""The code that a result comes from, by its results versions or by the hash of its sources.
 
 Everything that takes part in a result has a results version: a whole number that is raised exactly
 when its golden files change (tests/goldens.py). `stamp.json` holds the hashes of the sources that
 the golden test has passed on (`make stamp`). While the sources of a result are those, its results
 versions say which numbers it has: neither a new feature nor an edited comment makes it stale. Where
-one of its sources differs from the stamp, the hash of all of them stands in their place, so nobody
-who edits an algorithm gets numbers from before.
+one of its sources differs from the stamp, the hash of all of them counts instead, so nobody who
+edits an algorithm gets numbers from before.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from medfl.files import sha256_file
 from medfl.registry import Registry
-from medfl.sources import digest, hashes, imported, sources
+from medfl.sources import digest, hashes, imported, with_imports
 
 STAMP = Path(__file__).with_name("stamp.json")
 
@@ -38,11 +38,11 @@ class Code:
 
     @property
     def identity(self) -> str:
-        """What a result is stale by: where it differs, the result is made again."""
+        """What a result is compared by: where it differs, the result is made again."""
         return self.versions or self.sha
 
     def same_numbers(self, other: Code) -> bool:
-        """Whether both give the same numbers: by their results versions, or as one and the same."""
+        """Whether both give the same numbers: they have the same sources or results versions."""
         return self.sha == other.sha or (
             self.versions is not None and self.versions == other.versions
         )
@@ -56,8 +56,8 @@ def code_of(
 
     Args:
         roots: modules and packages of medfl that take part in it, with all that they import.
-        shared: what is in no registry, and its results version, such as ``("engine", 1)``.
-        named: what takes part because the configuration names it: registry and name.
+        shared: the part that is in no registry, with its results version: ``("engine", 1)``.
+        named: the registry and the name of each class that the configuration names.
 
     Raises:
         MedflError: a name is unknown, or a person's own class cannot be loaded.
@@ -72,7 +72,7 @@ def code_of(
     stamp = read_stamp()
     if any(stamp.get(module) != one for module, one in modules.items()):
         return Code(sha, None)
-    versions, used = dict([shared]), sources(below)
+    versions, used = dict([shared]), with_imports(below)
     for registry, name in named:
         versions |= registry.versions([name] if name in registry else registry.written_in(used))
     own = [f"{path.name} {sha256_file(path)[:16]}" for path in files]

@@ -1,7 +1,7 @@
-"""What the Snakefile asks: the validated grid as file names, parameters of rules and options.
+"""Answers the Snakefile: the checked grid as file names, and the parameters of each rule.
 
-Snakemake decides what runs; this says what there is to run. A rule's parameters hold all that makes
-its outputs stale: the code, by its hash or its results versions, and the settings. So Snakemake
+Snakemake decides what runs; this says what there is to run. The parameters of a rule hold all that
+makes its outputs stale: the code, by its hash or its results versions, and the settings. So Snakemake
 makes again what an edit touches and nothing else.
 """
 
@@ -41,7 +41,7 @@ SCRATCH = Path(".snakemake")
 
 
 class Wildcards(Protocol):
-    """The parts of a path that Snakemake found; a rule has those that its outputs name."""
+    """The parts of a path that Snakemake found; a rule has only those that its outputs name."""
 
     dataset: str
     partition: str
@@ -56,9 +56,9 @@ class Workflow:
 
     Attributes:
         grid: the grid, checked as a whole.
-        file: the params file to name to the commands.
+        file: the params file that the commands read.
         places: where raw data may lie.
-        described: for each described dataset a file that is newer than its store where the
+        described: a file for each described dataset; it is newer than the dataset's store if the
             description was edited since.
         gpu_slots: how many runs may hold a GPU at one time; 0 where there is none, or the grid
             wants none.
@@ -78,10 +78,10 @@ class Workflow:
         """Check the grid that Snakemake has read.
 
         Args:
-            files: the params files that were named; one.
-            config: what Snakemake made of them and of ``--config``.
-            changed: whether ``--config`` changed something. The commands then read the result from
-                a file of its own.
+            files: the params files that were named; more than one is an error.
+            config: what Snakemake has read from the file and from ``--config``.
+            changed: whether ``--config`` changed something. ``config`` is then written to a file,
+                which the commands read.
 
         Raises:
             MedflError: several files, a key that stands twice, anything wrong with the grid or a
@@ -106,9 +106,9 @@ class Workflow:
     def environment(self, checkout: str | Path) -> dict[str, str]:
         """Variables for the commands' shells.
 
-        The grid's file stands here and in no rule's parameters: in which file a run's settings
-        stand changes nothing. Where no environment is activated, the commands beside this
-        interpreter are still found, last.
+        The grid's file stands here and not in the parameters of rules, because a run stays the same
+        when its settings move to another file. The folder of this interpreter comes last in PATH,
+        so that `medfl` is found where no environment is activated.
 
         Args:
             checkout: where the Snakefile lies; conda environments install medfl from there.
@@ -129,7 +129,7 @@ class Workflow:
 
     @cached_property
     def stores(self) -> list[str]:
-        """The file of each prepared dataset that is written last."""
+        """The file of each store that is written last."""
         grid = self.grid
         return [str(store_path(word, grid.work_root) / DATASET) for word in grid.datasets]
 
@@ -140,7 +140,7 @@ class Workflow:
 
     @cached_property
     def keeps_predictions(self) -> bool:
-        """Whether every run keeps its predictions: what only some make cannot be promised."""
+        """Whether every run keeps its predictions: only then is the file an output of the rule."""
         first = [cell for cell in self.cells if cell.seed == self.grid.seeds[0]]
         return all(self.grid.run_config(cell).keep.predictions for cell in first)
 
@@ -158,7 +158,7 @@ class Workflow:
     # --- Inputs and parameters of the rules.
 
     def description(self, wildcards: Wildcards) -> list[str]:
-        """What a store is made by besides raw data: of one's own data, their description."""
+        """The description of a person's own data, from which their store is made."""
         found = self.described.get(wildcards.dataset)
         return [] if found is None else [str(found)]
 
@@ -205,7 +205,7 @@ class Workflow:
         return str(self.grid.split_path(self._cell(wildcards)))
 
     def run_code(self, wildcards: Wildcards) -> str:
-        """The code of a run: what its algorithm, network and partition are written in, and more."""
+        """The code of a run, a person's own algorithm, network and partition included."""
         return run_code(self._config(wildcards)).identity
 
     def run_settings(self, wildcards: Wildcards) -> str:
@@ -229,7 +229,7 @@ class Workflow:
         return Cell(wildcards.dataset, wildcards.partition, wildcards.arm, int(wildcards.seed))
 
     def _config(self, wildcards: Wildcards) -> FederatedConfig:
-        """A run's configuration; Snakemake asks several times for each, and checking one costs."""
+        """A run's configuration. It is checked once, though Snakemake asks for it several times."""
         cell = self._cell(wildcards)
         if cell not in self._configs:
             self._configs[cell] = self.grid.run_config(cell)

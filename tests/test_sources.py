@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from medfl import sources as followed
 from medfl.datasets.code import dataset_sha
-from medfl.sources import source_sha, sources
+from medfl.sources import source_sha, with_imports
 
 
 def names(*roots: str) -> set[str]:
-    return {name.removeprefix("medfl.") for name in sources(roots)}
+    return {name.removeprefix("medfl.") for name in with_imports(roots)}
 
 
 def test_a_run_counts_its_engine_and_what_that_imports_and_no_more():
@@ -48,7 +48,7 @@ def test_an_edit_changes_the_hash_of_what_uses_it(tmp_path, monkeypatch):
         return source_sha(module)
 
     try:
-        assert sources(["medfl.c"]) == ["medfl.b", "medfl.c", "medfl.room.a"]
+        assert with_imports(["medfl.c"]) == ["medfl.b", "medfl.c", "medfl.room.a"]
         before = sha("medfl.c"), sha("medfl.b")
         (package / "b.py").write_text("x = 2\n")
         after = sha("medfl.c"), sha("medfl.b")
