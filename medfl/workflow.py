@@ -1,8 +1,8 @@
 """Answers the Snakefile: the checked grid as file names, and the parameters of each rule.
 
 Snakemake decides what runs; this says what there is to run. The parameters of a rule hold all that
-makes its outputs stale: the code, by its hash or its results versions, and the settings. So Snakemake
-makes again what an edit touches and nothing else.
+makes its outputs stale: the code, by its hash or its results versions, and the settings. So
+Snakemake makes again what an edit touches and nothing else.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from medfl.federated.prediction import predict
 from medfl.federated.server import FederatedServer
 from medfl.federated.vector import FlatModel
 from medfl.metrics import medical, quick
-from medfl.results.predictions import EVERYONE, Block
+from medfl.results.predictions import EVERYONE, ModelPredictions
 
 Measure = Callable[..., dict[str, Any]]
 JUDGED_FOLDS = ("val", "test")
@@ -155,7 +155,9 @@ class Evaluator:
             "label": self.labels[chosen],
         }
 
-    def blocks(self, moments: Mapping[str, Evaluation], holders: NDArray[np.int64]) -> list[Block]:
+    def blocks(
+        self, moments: Mapping[str, Evaluation], holders: NDArray[np.int64]
+    ) -> list[ModelPredictions]:
         """The predictions of each moment, as a predictions file holds them.
 
         Args:
@@ -163,7 +165,7 @@ class Evaluator:
             holders: (n,) the client of each of ``samples``.
         """
         return [
-            Block(
+            ModelPredictions(
                 owner,
                 moment,
                 np.flatnonzero(np.isin(holders, self.judged_on(owner))),

@@ -1,7 +1,7 @@
-"""What a run and a grid leave behind: the files, their columns, the record.
+"""The files of runs and grids: where they lie, their columns, and the record of a run.
 
-The engine writes results with this room, and the report reads them with it. It knows neither.
-``medfl.results.load("results")`` gives them as pandas tables.
+The engine writes results by this room, and the report reads them by it. The room imports neither.
+``medfl.results.load("results")`` gives results as pandas tables.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ def load(results: str | os.PathLike[str] = "results") -> Frames:
     """The finished runs under a folder of results, as tables: runs, rounds, clients, predictions.
 
     Raises:
-        MedflError: where there is none, or a record cannot be read.
+        MedflError: where there is no finished run, or a record cannot be read.
     """
-    # pandas takes longer to import than a command may take to start.
+    # Only here: to import pandas takes longer than a command may take to start.
     from medfl.results.frames import Frames
     from medfl.results.runs import read_all_runs
 

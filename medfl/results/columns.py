@@ -1,7 +1,7 @@
 """The registry of columns: every number and word that a run or a grid writes into a table.
 
-A new column is one more line here, at the place where it is to stand. One quantity is one column,
-whichever files it stands in; what a round moved and what a whole run moved are two quantities.
+A new column is one more entry here, at its place in the tables. One quantity is one column, in
+whichever files it stands. The bytes of a round and those of a whole run are two quantities.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ class Column:
     """One column.
 
     Attributes:
-        name: what stands at the top of the CSV.
+        name: the column's name in the CSV file.
         title: what a reader sees above a table or beside an axis.
         unit: the number's unit. ``%`` is a fraction that readers see in per cent.
         direction: which values are better; empty where neither is.
-        files: the files in which it stands.
+        files: the files and tables in which it stands.
         kind: ``int`` for counts, ``float`` for measurements, ``str`` for words.
-        source: where a record has it, as names joined by points; empty for what no record has.
+        source: where a record has it, as names joined by points; empty where no record has it.
         short: a shorter title, for the head of a table with many columns.
-        digits: how many digits a reader sees after the point; per cent always have one.
+        digits: how many digits a reader sees after the point; percentages always have one.
         dvc: its key in ``results/metrics.json``; empty where it does not stand there.
     """
 
@@ -69,8 +69,8 @@ def format_megabytes(value: float) -> str:
     return f"{value:.{min(digits, 4)}f}"
 
 
-def _said(name: str, kind: type = str) -> Column:
-    """A column of the summary that the record has under the same name."""
+def _named_alike(name: str, kind: type = str) -> Column:
+    """A column of the summary that a record has under the same name."""
     return Column(name, files=(SUMMARY,), kind=kind, source=name)
 
 
@@ -111,16 +111,16 @@ MEGABYTES = Column(
 
 _ROUND, _CLIENT, _SUMMARY, _TABLE = (ROUNDS,), (CLIENTS,), (SUMMARY,), (SUMMARY, TABLES)
 COLUMNS: tuple[Column, ...] = (
-    # Which run it is, and what became of it.
-    _said("dataset"),
-    _said("partition"),
-    _said("arm"),
-    _said("algorithm"),
-    _said("seed", int),
-    _said("status"),
-    _said("evaluated"),
-    _said("rounds", int),
-    # A round, and what it cost.
+    # These say which run it is, and what became of it.
+    _named_alike("dataset"),
+    _named_alike("partition"),
+    _named_alike("arm"),
+    _named_alike("algorithm"),
+    _named_alike("seed", int),
+    _named_alike("status"),
+    _named_alike("evaluated"),
+    _named_alike("rounds", int),
+    # These say what a round did, and what it cost.
     Column("round", "Round", files=(ROUNDS, CLIENTS), kind=int),
     Column("learning_rate", "Learning rate", files=_ROUND),
     Column("participants", "Clients that trained", files=_ROUND, kind=int),
@@ -133,7 +133,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("bytes_total", "Sent up to this round", "bytes", files=_ROUND, kind=int),
     Column("seconds", "Seconds up to this round", "s", files=_ROUND),
     Column("evaluated", "Whether it was evaluated", files=_ROUND, kind=int),
-    # A client's fold, in a round that was evaluated.
+    # These are of one client's fold in a round that was evaluated.
     Column("client", "Client", files=_CLIENT, kind=int),
     Column("fold", "Fold", files=_CLIENT, kind=str),
     Column("n", "Samples", files=_CLIENT, kind=int),
@@ -143,7 +143,7 @@ COLUMNS: tuple[Column, ...] = (
     Column("log_loss", "Log loss", "", "lower", _CLIENT),
     Column("train_samples", "Training samples", files=_CLIENT, kind=int),
     Column("steps", "Steps up to this round", files=_CLIENT, kind=int),
-    # What the model is worth.
+    # These say how good the model is.
     Column(
         *("val_accuracy", "Validation accuracy (%)", "%", "higher", _ROUND), source="val.accuracy"
     ),
@@ -204,7 +204,7 @@ COLUMNS: tuple[Column, ...] = (
         source="last.personal.accuracy",
         short="Personal accuracy",
     ),
-    # What the run cost.
+    # These say what the run cost.
     MEGABYTES,
     Column(
         *("bytes_up", "Sent by clients in the run", "bytes", "", _SUMMARY, int),
@@ -236,12 +236,12 @@ def columns_in(*files: str) -> tuple[Column, ...]:
 
 
 def names_in(file: str) -> tuple[str, ...]:
-    """The first line of a file."""
+    """The names of the columns of a file, which are its first line."""
     return tuple(column.name for column in columns_in(file))
 
 
 def rounds_columns(extra: Iterable[Column] = ()) -> tuple[Column, ...]:
-    """The columns of ``rounds.csv``; those of the links of the update chain stand last.
+    """The columns of ``rounds.csv``; ``extra`` are those of links, which stand last.
 
     Raises:
         MedflError: for an extra column whose name is taken.

@@ -1,4 +1,4 @@
-"""Results as pandas tables: for the report, and for a person who goes on in a notebook."""
+"""Results as pandas tables, for the report and for a person who goes on in a notebook."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Frames:
     """Tidy tables of some runs; each is read when it is first asked for.
 
     Every table begins with ``dataset``, ``partition``, ``arm`` and ``seed``, so that any two can be
-    merged. What is not known is missing: no 0 and no empty word stands for it.
+    merged. Where a number is not known, it is missing: neither 0 nor an empty word stands for it.
     """
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        """Take up runs; missing ones have a row in ``runs`` and nothing elsewhere."""
+        """Take runs; a missing one has a row in ``runs`` and none in the other tables."""
         self._runs = list(runs)
 
     @cached_property
@@ -59,7 +59,7 @@ class Frames:
         """One row per prediction of the runs that kept theirs (``medfl.results.predictions``).
 
         ``label`` is the class's name (several are joined by ``|``); ``p_<class>`` is the
-        probability that the model gave to a class. Runs whose file is not here are left out.
+        probability that the model gave to a class. Runs without the file are left out.
 
         Raises:
             MedflError: where no run has its predictions here.
@@ -83,7 +83,7 @@ class Frames:
                 parts.append(part.assign(**{key: getattr(run, key) for key in KEYS}))
         if not parts:
             return pd.DataFrame(columns=list(KEYS))
-        # A column that some file lacks stands where the first file that has it put it.
+        # A column that some files lack keeps the place that it has in the first file with it.
         names = dict.fromkeys(name for part in parts for name in part.columns)
         order = [*KEYS, *(name for name in names if name not in KEYS)]
         return pd.concat(parts, ignore_index=True)[order]
@@ -111,10 +111,11 @@ def _read_csv(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
     try:
         text = path.read_text(encoding="utf-8")
         lines = text.splitlines()
-        # pandas fills a line that was cut off with missing values.
+        # A line that was cut off is refused here: pandas would fill it with missing values.
         if len(lines) < 2 or lines[-1].count(",") != lines[0].count(","):
             raise ValueError("it is empty or cut off")
-        # Words become numbers here: pandas' own reader loses the last bit in some versions.
+        # Numbers are read as words and converted below: some versions of pandas' reader lose the
+        # last bit.
         frame = pd.read_csv(io.StringIO(text), dtype=str)
         if "round" not in frame:
             raise ValueError("it has no column `round`")
@@ -136,7 +137,7 @@ def write_frame(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:
 
 
 def _dtype(column: Column) -> Any:
-    """The pandas type of a column; whole numbers stay whole beside missing ones."""
+    """The pandas type of a column, in which whole numbers stay whole beside missing ones."""
     return {int: "Int64", float: "float64", str: "str"}[column.kind]
 
 

@@ -1,4 +1,4 @@
-"""From the records of earlier medfls to today's, one step per schema number."""
+"""Brings records of earlier versions of medfl to today's schema, one step per schema number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def _predictions(record: dict[str, Any]) -> dict[str, Any]:
-    """1 → 2: runs keep their predictions, and older ones have none."""
+    """Schema 1 → 2: runs keep their predictions since then, and older runs have none."""
     return {**record, "schema": 2, "predictions": None}
 
 
@@ -16,7 +16,7 @@ STEPS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: _predictions}
 
 
 def migrate(record: dict[str, Any], schema: int) -> dict[str, Any]:
-    """A record of an older schema as one of ``schema``; ``KeyError`` where no step leads there."""
+    """Bring a record of an older schema to ``schema``; ``KeyError`` where a step is missing."""
     while record["schema"] != schema:
         record = STEPS[record["schema"]](record)
     return record

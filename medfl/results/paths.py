@@ -1,7 +1,7 @@
-"""What the files of runs and of results are called, and where they lie.
+"""The names of the files of runs and grids, and where they lie.
 
-A run's files lie in ``<results>/runs/<dataset>/<partition>/<arm>/seed<k>/``; what all runs say
-together lies in ``<results>/`` itself.
+A run's files lie in ``<results>/runs/<dataset>/<partition>/<arm>/seed<k>/``; the files of the whole
+grid lie in ``<results>/`` itself.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ RUNS = "runs"
 RUN = "{dataset}/{partition}/{arm}/seed{seed}"
 """A run's folder under ``runs/``: a format string, and a pattern of Snakemake's."""
 
-# In the folder of a run.
+# These lie in the folder of a run.
 CONFIG = "config.yaml"  # the resolved configuration
 ROUNDS = "rounds.csv"  # one row per round
 CLIENTS = "clients.csv"  # one row per client, fold and evaluated round
 RECORD = "metrics.json"  # all results; it is written last, so a run that has it is finished
-PREDICTIONS = "predictions.npz"  # of the evaluated models, where the run keeps them
+PREDICTIONS = "predictions.npz"  # what the evaluated models said, where the run keeps it
 MODEL = "model.safetensors"  # the server's weights after the last round
 LOG = "run.log"
 
-# In the folder of the results.
+# These lie in the folder of the results.
 SUMMARY = "summary.csv"  # one row per run of the grid
 METRICS = "metrics.json"  # the main numbers, for `dvc metrics show`
 TABLES = "tables"
@@ -32,7 +32,7 @@ COMPARISON = f"{TABLES}/comparison"  # .csv, .md and .tex
 CONVERGENCE = f"{TABLES}/convergence.csv"  # the mean curves, for `dvc plots show`
 FIGURES = "figures"
 REPORT = "report.html"
-LOGS, BENCHMARKS = "logs", "benchmarks"  # of Snakemake's jobs
+LOGS, BENCHMARKS = "logs", "benchmarks"  # what Snakemake's jobs said, and what they cost
 
 
 class CellLike(Protocol):
@@ -61,6 +61,6 @@ def finished_runs(results: str | os.PathLike[str]) -> list[Path]:
 
 
 def run_files(predictions: bool) -> tuple[str, ...]:
-    """The files of a finished run but its log; ``predictions``: whether the run keeps them."""
+    """The files of a finished run without its log; ``predictions``: whether it keeps them."""
     kept = (PREDICTIONS,) if predictions else ()
     return (CONFIG, ROUNDS, CLIENTS, RECORD, MODEL, *kept)

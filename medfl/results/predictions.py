@@ -1,4 +1,4 @@
-"""``predictions.npz``: what a run's models said about every validation and test sample.
+"""``predictions.npz``: the probabilities of a run's models for every validation and test sample.
 
 From it any metric, interval or bootstrap can be made later, without training. The arrays have one
 row per prediction:
@@ -40,14 +40,14 @@ ARRAYS = ("view", "owner", "moment", *SAMPLE_COLUMNS, "probabilities")
 
 
 @dataclass(frozen=True)
-class Block:
-    """What one model said at one moment.
+class ModelPredictions:
+    """The predictions of one model at one moment.
 
     Attributes:
         owner: the client whose model it is, or ``EVERYONE``.
         moment: ``last`` or ``best``.
-        rows: (n,) which of the evaluated samples.
-        probabilities: (n, K).
+        rows: (n,) which of the evaluated samples it judged.
+        probabilities: (n, K) its probabilities for them.
     """
 
     owner: int
@@ -64,46 +64,49 @@ class Block:
 def write_predictions(
     path: str | os.PathLike[str],
     samples: Mapping[str, NDArray[Any]],
-    blocks: Sequence[Block],
+    predicted: Sequence[ModelPredictions],
     classes: Sequence[str],
     task: str,
 ) -> int:
     """Write the file, atomically; equal predictions give equal bytes.
 
     Args:
-        path: where to.
+        path: the file to write.
         samples: the evaluated samples, each once: ``SAMPLE_COLUMNS``, each of (S, …).
-        blocks: what each model said about which of them.
+        predicted: the predictions of each model.
         classes: the names of the K classes.
         task: ``multiclass`` or ``multilabel``.
 
     Returns:
         The number of rows.
     """
-    # Array by array: the names of samples take many times the place of the probabilities.
+    # The arrays are made one by one: names of samples take many times the space of probabilities.
     with (
         atomic_path(path) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
     ):
-        for name, array in _arrays(samples, blocks, classes, task):
+        for name, array in _arrays(samples, predicted, classes, task):
             with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
-    return sum(len(block.rows) for block in blocks)
+    return sum(len(one.rows) for one in predicted)
 
 
 def _arrays(
-    samples: Mapping[str, NDArray[Any]], blocks: Sequence[Block], classes: Sequence[str], task: str
+    samples: Mapping[str, NDArray[Any]],
+    predicted: Sequence[ModelPredictions],
+    classes: Sequence[str],
+    task: str,
 ) -> Iterator[tuple[str, NDArray[Any]]]:
-    lengths = [len(block.rows) for block in blocks]
-    rows = np.concatenate([np.zeros(0, np.int64), *(block.rows for block in blocks)])
-    yield "view", np.repeat(np.array([block.view for block in blocks], "U6"), lengths)
-    yield "owner", np.repeat(np.array([block.owner for block in blocks], np.int32), lengths)
-    yield "moment", np.repeat(np.array([block.moment for block in blocks], "U4"), lengths)
+    lengths = [len(one.rows) for one in predicted]
+    rows = np.concatenate([np.zeros(0, np.int64), *(one.rows for one in predicted)])
+    yield "view", np.repeat(np.array([one.view for one in predicted], "U6"), lengths)
+    yield "owner", np.repeat(np.array([one.owner for one in predicted], np.int32), lengths)
+    yield "moment", np.repeat(np.array([one.moment for one in predicted], "U4"), lengths)
     for name in SAMPLE_COLUMNS:
         values = samples[name][rows]
         yield name, values.astype(np.int32) if name in ("client", "label") else values
     nothing = np.zeros((0, len(classes)), np.float32)
-    parts = (block.probabilities.astype(np.float32) for block in blocks)
+    parts = (one.probabilities.astype(np.float32) for one in predicted)
     yield "probabilities", np.concatenate([nothing, *parts])
     yield "classes", np.array(classes, np.str_)
     yield "task", np.array(task)

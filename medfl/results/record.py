@@ -1,4 +1,4 @@
-"""Reading the record of a run, and taking single numbers from it."""
+"""Reads the record of a run, and takes single numbers from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AGAIN = "delete this run's folder and train it again."
 
 
 class DamagedRecordError(MedflError):
-    """A record that no medfl can use: its run has to be made again."""
+    """The record cannot be used: its run must be made again."""
 
 
 def read_record(path: str | os.PathLike[str]) -> Record:
@@ -68,7 +68,7 @@ def _current(content: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def as_dict(record: Record) -> dict[str, Any]:
-    """The record as it stands in the file: what was never said is left out."""
+    """The record as it stands in the file; fields that were never set are left out."""
     return record.model_dump(by_alias=True, exclude_unset=True)
 
 

@@ -1,4 +1,4 @@
-"""The runs of a grid: which it asks for, and which are there."""
+"""Reads runs: those that a grid asks for, or all that lie in a folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REFERENCE_ALGORITHMS = ("centralized", "local")
 
 
 def role_of(algorithm: str | None, evaluated: str | None) -> str:
-    """Which arms compete with which: global models, personal models, or references."""
+    """The group in which an arm competes: global models, personal models, or references."""
     if algorithm in REFERENCE_ALGORITHMS or evaluated == "local":
         return REFERENCE
     return PERSONAL if evaluated == "personal" else GLOBAL
@@ -61,7 +61,7 @@ class Run:
         return self.record.test if self.record else Metrics()
 
     def row(self, columns: Iterable[Column]) -> dict[str, Any]:
-        """What the run says in some columns; what is not known is left out."""
+        """The run's values in some columns; those that are not known are left out."""
         place = {key: getattr(self, key) for key in KEYS}
         return (
             place | {"status": self.status} | (row_of(self.record, columns) if self.record else {})
@@ -77,8 +77,8 @@ def read_grid_runs(
 ) -> list[Run]:
     """Read the runs of the grid, in the grid's order, and no others.
 
-    ``settings`` has the fingerprint of each cell's configuration: a run that was made under others
-    is not of this grid, so it counts as missing.
+    ``settings`` has the fingerprint of each cell's configuration. A run that was made with other
+    settings is not of this grid, so it counts as missing.
 
     Raises:
         MedflError: for a record that cannot be read or belongs to another cell; for missing runs

@@ -1,7 +1,7 @@
-"""The record of a run: what stands in ``metrics.json``, both when it is written and when read.
+"""The record of a run, ``metrics.json``: the engine writes it and the report reads it by this.
 
-Unknown keys are kept, so that a record may say more than this medfl knows. A change after which
-older records no longer fit raises ``SCHEMA`` and gets a step in ``migrate.py``.
+Unknown keys are kept, because a newer medfl may have written more. Whoever changes the schema so
+that older records no longer fit raises ``SCHEMA`` and adds a step to ``migrate.py``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class _Part(BaseModel):
 
 
 class Metrics(_Part):
-    """Metrics of one set of samples, as ``medfl.metrics.medical`` gives them; None: undefined."""
+    """Metrics of one set of samples, by ``medfl.metrics.medical``; None where undefined."""
 
     n: int | None = None
     accuracy: float | None = None
@@ -40,10 +40,10 @@ class Metrics(_Part):
 
 
 class Moment(_Part):
-    """The model after one round.
+    """How good the model was after one round.
 
     Attributes:
-        round: which one.
+        round: the round's number.
         val: metrics on all clients' validation samples.
         test: metrics on all clients' test samples.
         personal: metrics on the same test samples, each predicted by the model that its client
@@ -57,7 +57,7 @@ class Moment(_Part):
 
 
 class Client(_Part):
-    """What one client holds, did, and got. ``test``: of the model that it would use."""
+    """One client's size, steps and test metrics, with the model that it would use."""
 
     n_train: int | None = None
     n_test: int | None = None
@@ -66,7 +66,7 @@ class Client(_Part):
 
 
 class Fairness(_Part):
-    """How test accuracy spreads over the clients (``medfl.metrics.federation.fairness``)."""
+    """How test accuracy differs between the clients (``medfl.metrics.federation.fairness``)."""
 
     mean: float | None = None
     std: float | None = None
@@ -79,7 +79,7 @@ class Fairness(_Part):
 
 
 class Communication(_Part):
-    """What travelled, in bytes, over all rounds and clients."""
+    """The bytes that were sent, in all rounds and by all clients."""
 
     bytes_up: int | None = None
     bytes_down: int | None = None
@@ -123,7 +123,7 @@ class Record(_Part):
         schema_number: the form of this record, ``schema`` in the file.
         evaluated: which models were judged: one for everyone (``global``), each client's own on
             its own samples (``personal``), or each client's own on everyone's (``local``).
-        statistics: what became of the batch-norm statistics, in words.
+        statistics: what happened to the batch-norm statistics, in words.
         last: the model after the last round; None where a run diverged before any evaluation.
         best: the model after the round with the best balanced accuracy on validation.
         clients: by the client's number.

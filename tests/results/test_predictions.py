@@ -16,7 +16,7 @@ from medfl.federated.outcome import write_record
 from medfl.results.predictions import (
     ARRAYS,
     EVERYONE,
-    Block,
+    ModelPredictions,
     read_predictions,
     write_predictions,
 )
@@ -170,7 +170,9 @@ def test_equal_predictions_are_equal_bytes(tmp_path):
         "client": np.array([0, 1]),
         "label": np.array([1, 0]),
     }
-    block = Block(EVERYONE, "last", np.array([1, 0]), np.array([[0.25, 0.75], [0.5, 0.5]]))
+    block = ModelPredictions(
+        EVERYONE, "last", np.array([1, 0]), np.array([[0.25, 0.75], [0.5, 0.5]])
+    )
     digests = set()
     for name in ("one", "two"):
         assert write_predictions(tmp_path / name, samples, [block], ("x", "y"), "multiclass") == 2
