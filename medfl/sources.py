@@ -116,7 +116,7 @@ def _import_statements(path: Path) -> list[tuple[str, str, str]]:
 
 
 def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """All statements, also inner ones. Expressions are skipped: they are many and import nothing."""
+    """All statements, also inner ones. Expressions are skipped: many, and none imports."""
     for node in nodes:
         yield node
         for part in ("body", "orelse", "finalbody", "handlers", "cases"):

@@ -1,4 +1,4 @@
-"""Learning curves: the rounds of runs, and their mean over seeds."""
+"""Learning curves: the mean over the seeds of runs, round by round."""
 
 from __future__ import annotations
 

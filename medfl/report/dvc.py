@@ -43,7 +43,7 @@ def write_metrics_json(results: GridResults, path: str | Path) -> None:
 def write_convergence(results: GridResults, path: str | Path) -> None:
     """Write the curves in long form: one row per dataset, partition, arm and round.
 
-    Values are means over the finished seeds, for the rounds that every one of them evaluated.
+    Values are means over the finished seeds, for the rounds in which all of them were evaluated.
     """
     rows = []
     for dataset in results.datasets:

@@ -1,4 +1,4 @@
-"""All pictures of a grid, each under a name that says what it shows."""
+"""Draws all pictures of a grid, each under a name that says what it shows."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from medfl.results.runs import REFERENCE
 
 @dataclass(frozen=True)
 class Picture:
-    """A file with what it shows.
+    """A drawn picture.
 
     Attributes:
         path: the PNG file; the SVG file lies beside it.
-        figure: the kind of figure, for its title and its place on the page.
-        subject: what it is of.
+        figure: the figure that drew it; it has the title and the place on the page.
+        subject: the runs that it shows.
     """
 
     path: Path
@@ -39,13 +39,13 @@ class Picture:
 def draw_figures(
     results: GridResults, folder: Path, chosen: Sequence[str] | None = None
 ) -> list[Picture]:
-    """Draw every picture as PNG and SVG into ``folder``; give the PNGs.
+    """Draw every picture as PNG and SVG into ``folder``.
 
     Args:
         results: the runs.
         folder: where the pictures go, ``<figure>_<dataset>_<partition>.png``.
-        chosen: names of ``FIGURES``, or a person's own ``my_package.module:MyFigure``; all that
-            are built in where it is None.
+        chosen: names of ``FIGURES``, or a person's own ``my_package.module:MyFigure``; None for
+            all that are built in.
     """
     references = [
         arm
@@ -68,7 +68,7 @@ def draw_figures(
 
 
 def _chosen(words: Iterable[str]) -> dict[str, GridFigure]:
-    """Figures by the first part of their files' names; a person's own goes by its class."""
+    """Figures by the first part of their files' names; a person's own is named by its class."""
     found: dict[str, GridFigure] = {}
     for word in words:
         name = word.rsplit(":", 1)[-1]

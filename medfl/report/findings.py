@@ -1,4 +1,4 @@
-"""What the numbers allow one to say about the best algorithm, and no more."""
+"""Says which algorithm is best, as far as the numbers allow it and no further."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RANKED = (GLOBAL, PERSONAL)
 
 @dataclass(frozen=True)
 class Finding:
-    """The best arm of one group on one dataset × partition (None: mean over the partitions)."""
+    """The best arm of one group on a dataset, in one partition or (None) in the mean over all."""
 
     dataset: str
     partition: str | None
@@ -30,11 +30,11 @@ class Finding:
 
     @property
     def best(self) -> str:
-        """The arm, marked where its models are personal."""
+        """The best arm's name, with † if its models are personal."""
         return self.mark(self.ranking.best)
 
     def mark(self, arm: str) -> str:
-        """An arm's name with † if it is evaluated with personal models."""
+        """The name of an arm of this group, with † if its models are personal."""
         return names.arm_label(arm, self.role)
 
     @property
@@ -44,7 +44,7 @@ class Finding:
 
     @property
     def certainty(self) -> str:
-        """How far the best stands out, in honest words."""
+        """How sure it is that the best arm is better than the others, in words."""
         ranking = self.ranking
         if not ranking.tests:
             return "the only arm of its group"
@@ -88,7 +88,7 @@ def describe(summary: Summary) -> str:
 
 
 def findings(results: GridResults, dataset: str) -> list[Finding]:
-    """The best arm of each group in each partition of a dataset, where anything can be ranked."""
+    """The best arm of each group in each partition of a dataset, where there is one."""
     found = []
     for partition in results.partitions:
         for role in RANKED:
@@ -99,7 +99,7 @@ def findings(results: GridResults, dataset: str) -> list[Finding]:
 
 
 def overall(results: GridResults, dataset: str) -> Finding | None:
-    """The best global model by its mean accuracy over the partitions, else the best personal."""
+    """The best arm by mean accuracy over the partitions: a global model, else a personal one."""
     for role in RANKED:
         ranking = results.ranking(dataset, None, role)
         if ranking:
@@ -124,7 +124,7 @@ PAIRED_COLUMNS = (
 
 
 def paired_rows(results: GridResults) -> list[dict[str, Any]]:
-    """Best arm against each other arm of its group, in test accuracy, seed by seed."""
+    """Compare the best arm with each other arm of its group by test accuracy, seed by seed."""
     rows = []
     for dataset in results.datasets:
         for finding in findings(results, dataset):
@@ -153,7 +153,7 @@ def _verdict(test: PairedTest) -> str:
 
 
 def rank_rows(results: GridResults) -> tuple[list[str], list[dict[str, Any]]]:
-    """Columns and rows: an arm's place in its group by accuracy, and its mean place."""
+    """Columns and rows of the table of places: an arm's place in its group, and its mean place."""
     places: dict[tuple[str, str], dict[str, int]] = {}
     for dataset in results.datasets:
         for finding in findings(results, dataset):
@@ -167,7 +167,7 @@ def rank_rows(results: GridResults) -> tuple[list[str], list[dict[str, Any]]]:
     ]
     rows: list[dict[str, Any]] = []
     for (role, arm), by_column in places.items():
-        # A mean place over fewer columns than others have would compare unlike things.
+        # An arm that lacks a place somewhere gets no mean place: it would not compare with others.
         whole = len(by_column) == len(columns)
         mean = math.fsum(by_column.values()) / len(columns) if whole else None
         rows.append({"arm": arm, "group": role, **by_column, "mean place": mean})

@@ -18,7 +18,7 @@ from medfl.results.schema import COMPLETED, DIVERGED
 
 @dataclass(frozen=True)
 class CellState:
-    """What became of the seeds of one dataset × partition × arm, for one metric."""
+    """The seeds of one dataset × partition × arm: their mean of a metric, and what went wrong."""
 
     summary: Summary | None
     seeds: int
@@ -30,7 +30,7 @@ class CellState:
         parts = []
         if self.summary:
             parts.append(metric.format(self.summary.mean))
-            # Traffic is counted, not sampled: it has a spread only where seeds differ in it.
+            # Traffic is counted, not sampled, so a spread of 0 says nothing.
             if self.summary.sd is not None and (self.summary.sd or metric.unit != "MB"):
                 parts.append(f"± {metric.format(self.summary.sd)}")
             if self.summary.n != self.seeds:
@@ -43,7 +43,7 @@ class CellState:
 
 
 class GridResults:
-    """Runs by dataset, partition and arm, each list in the grid's order."""
+    """The runs of a grid by dataset, partition and arm; each list has the grid's order."""
 
     def __init__(self, runs: Sequence[Run]):
         self.runs = list(runs)
@@ -67,12 +67,12 @@ class GridResults:
         ]
 
     def role(self, dataset: str, arm: str) -> str:
-        """The arm's group; an arm without any record goes by its name."""
+        """The group in which an arm competes; without any record its name decides."""
         runs = self.of(dataset, arm) or [run for run in self.runs if run.arm == arm and run.record]
         return runs[0].role if runs else role_of(arm, "")
 
     def title(self, dataset: str) -> str:
-        """The dataset's title by its runs' records, which says what part of it was there."""
+        """The dataset's title in the records of its runs; it says if only a part was there."""
         titles = [
             run.record.dataset_title or ""
             for run in self.runs
@@ -81,7 +81,7 @@ class GridResults:
         return next(filter(None, titles), dataset)
 
     def known(self, metric: Column) -> bool:
-        """Whether any finished run has a number."""
+        """Whether any finished run has a value of the metric."""
         return bool(self._by_seed(metric))
 
     def values(self, dataset: str, partition: str, arm: str, metric: Column) -> dict[int, float]:
@@ -102,7 +102,7 @@ class GridResults:
         }
 
     def mean_values(self, dataset: str, arm: str, metric: Column) -> dict[int, float]:
-        """Seed → mean over the partitions, for the seeds that have a value in every partition."""
+        """Seed → mean over the partitions, for seeds that have a value in every partition."""
         by_partition = [self.values(dataset, part, arm, metric) for part in self.partitions]
         common = [seed for seed in by_partition[0] if all(seed in found for found in by_partition)]
         return {
@@ -111,7 +111,7 @@ class GridResults:
         }
 
     def state(self, dataset: str, partition: str | None, arm: str, metric: Column) -> CellState:
-        """What a table's cell says; ``partition`` None for the mean over all partitions."""
+        """The content of a table's cell; ``partition`` None means the mean over all partitions."""
         if partition is None:
             found = self.mean_values(dataset, arm, metric)
             runs = [run for part in self.partitions for run in self.at(dataset, part, arm)]
@@ -134,7 +134,7 @@ class GridResults:
     def ranking(
         self, dataset: str, partition: str | None, role: str, metric: Column = ACCURACY
     ) -> Ranking | None:
-        """The arms of one group in order; an arm that diverged with any seed does not compete."""
+        """The arms of one group from best to worst, without those that diverged with any seed."""
         values = {}
         for arm in self.arms:
             if self.role(dataset, arm) != role or self._diverged(dataset, partition, arm):

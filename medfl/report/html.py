@@ -1,4 +1,4 @@
-"""One self-contained ``report.html``: it opens offline, prints, and asks nothing of the network."""
+"""Writes ``report.html``, one page that holds all it shows: it opens offline and prints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from medfl.report.findings import (
     rank_rows,
 )
 from medfl.report.grid_results import GridResults
-from medfl.report.origin import arm_rows, code_origin, input_hashes, of_edited_sources
+from medfl.report.origin import arm_rows, code_origin, count_edited_sources, input_hashes
 from medfl.report.plots.base import GridFigure, Shown
 from medfl.report.tables import main_table, metric_table, metrics_with_values
 from medfl.results.runs import MISSING, PERSONAL, Run
@@ -50,7 +50,8 @@ def write_report(
         path: where the page goes.
         figures: the pictures to embed.
         splits: the split file of each (dataset, partition, seed), whose picture lies beside it.
-        prepared_dir: folder of ``<dataset>/dataset.yaml``; None leaves out what the data are.
+        prepared_dir: the folder of ``<dataset>/dataset.yaml``; where it is None, the page says
+            nothing about the data.
         configuration: the grid as it was given.
     """
     datasets = [
@@ -68,7 +69,7 @@ def write_report(
             diverged=[_place(run) for run in results.having(DIVERGED)],
             missing=[_place(run) for run in results.having(MISSING)],
             provenance=code_origin(results),
-            of_edited_sources=of_edited_sources(results),
+            edited_sources=count_edited_sources(results),
             hashes=input_hashes(results),
             configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
             has_configuration=bool(configuration),
@@ -125,7 +126,7 @@ def _figures(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
 
 
 def _card(prepared_dir: Path | None, dataset: str) -> dict[str, Any]:
-    """What the data are, from the store; {} where the store is not there."""
+    """The content of ``dataset.yaml``, which describes the data; {} where the store is missing."""
     path = prepared_dir / dataset / "dataset.yaml" if prepared_dir else None
     if path is None or not path.exists():
         return {}
@@ -153,7 +154,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 def _split_pictures(
     results: GridResults, dataset: str, splits: Mapping[tuple[str, str, int], Path]
 ) -> list[dict[str, Any]]:
-    """The picture of the first seed of each partition, where the splits lie at hand."""
+    """The picture of each partition's first seed whose split lies here."""
     pictures = []
     for partition in results.partitions:
         for seed in results.seeds:

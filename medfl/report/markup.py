@@ -1,4 +1,4 @@
-"""Tables as files: CSV (numbers), Markdown and LaTeX (mean ± standard deviation)."""
+"""Writes tables as CSV (numbers), Markdown and LaTeX (mean ± standard deviation)."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _latex_entry(entry: Entry) -> str:
 
 
 def write_tables(results: GridResults, folder: str | Path) -> list[Path]:
-    """Write ``comparison`` and one table per metric as CSV, Markdown and LaTeX; give the paths."""
+    """Write ``comparison`` and one table per metric as CSV, Markdown and LaTeX; return paths."""
     folder = Path(folder)
     written = []
     jobs: list[tuple[str, Sequence[Column], list[Table]]] = [

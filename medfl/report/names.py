@@ -1,4 +1,4 @@
-"""What tables and plots call things: groups of arms, arms, counts."""
+"""How tables and plots name groups of arms, arms and counts."""
 
 from __future__ import annotations
 

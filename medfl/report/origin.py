@@ -12,13 +12,13 @@ from medfl.results import paths
 from medfl.results.record import AGAIN
 from medfl.results.runs import Run
 
-# Which hash of a run belongs to its data and split; the rest of the provenance is about the code.
+# The hashes of a run's data and split; the rest of its provenance is about the code.
 _INPUT_HASHES = ("store_fingerprint", "split_sha256")
 _PER_RUN = (*_INPUT_HASHES, "config_sha256", "started")
 
 
 def arm_rows(results: GridResults) -> list[dict[str, Any]]:
-    """What each arm is, from the first of its records, and how much work it did."""
+    """What each arm is, by the first of its records."""
     rows = []
     for arm in results.arms:
         runs = [run for run in results.runs if run.arm == arm and run.record]
@@ -57,7 +57,7 @@ def _settings(run: Run) -> str:
 
 
 def code_origin(results: GridResults) -> list[tuple[str, list[tuple[str, int]]]]:
-    """Key → its values with the number of runs that have each, for all that is about the code."""
+    """Each key of the provenance about the code → its values, with the number of runs of each."""
     counts: dict[str, Counter[str]] = {}
     for run in results.runs:
         for key, value in (run.record.provenance if run.record else {}).items():
@@ -66,14 +66,17 @@ def code_origin(results: GridResults) -> list[tuple[str, list[tuple[str, int]]]]
     return [(key.replace("_", " "), count.most_common()) for key, count in counts.items()]
 
 
-def of_edited_sources(results: GridResults) -> int:
-    """How many runs come from sources that are not as the golden test knows them."""
+def count_edited_sources(results: GridResults) -> int:
+    """How many runs come from sources on which the golden test was not passed."""
     records = [run.record for run in results.runs if run.record]
     return sum(not record.provenance.get("results_versions") for record in records)
 
 
 def input_hashes(results: GridResults) -> list[dict[str, Any]]:
-    """The data and split of each dataset × partition × seed; two values would be two inputs."""
+    """The hashes of the data and split of each dataset, partition and seed.
+
+    A seed with two hashes has runs that were made from different inputs.
+    """
     rows = []
     for dataset in results.datasets:
         for partition in results.partitions:

@@ -16,7 +16,7 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Summary:
-    """Mean over seeds; ``sd`` and the interval are None for a single seed."""
+    """The mean over ``n`` seeds, its deviation and interval, which are None for a single seed."""
 
     n: int
     mean: float
@@ -27,7 +27,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Best arm minus another over their ``n`` common seeds; ``p`` is two-sided."""
+    """The best arm minus another, over their ``n`` common seeds; ``p`` is two-sided."""
 
     arm: str
     n: int
@@ -43,7 +43,7 @@ class PairedTest:
 
 @dataclass(frozen=True)
 class Ranking:
-    """One dataset × partition: arms from best to worst, and what sets the first apart."""
+    """Arms from best to worst, and the tests of the best against each of the others."""
 
     order: tuple[str, ...]
     summaries: Mapping[str, Summary]
@@ -56,7 +56,7 @@ class Ranking:
 
     @property
     def testable(self) -> bool:
-        """Whether there were enough common seeds for every comparison."""
+        """Whether every comparison could be tested."""
         return all(test.p is not None for test in self.tests)
 
     @property
@@ -96,7 +96,7 @@ def paired_p(differences: Sequence[float]) -> float | None:
 
     summary = summarise(differences)
     sd = summary.sd or 0.0
-    # Rounding leaves a spread of the order of 1e-17 where all differences are the same number.
+    # Where all differences are the same number, rounding leaves a spread of about 1e-17.
     if sd <= 1e-12 * max(1.0, abs(summary.mean)):
         return 1.0 if abs(summary.mean) <= 1e-12 else None
     t = summary.mean / (sd / math.sqrt(summary.n))
@@ -119,7 +119,7 @@ def rank(
     """Order arms by their mean and compare the best with each other one.
 
     Args:
-        values: arm → seed → value, finished runs only. Only arms with the largest number of
+        values: arm → seed → value, of finished runs. Only arms with the largest number of
             finished seeds compete, so that no mean over fewer seeds wins by luck.
         higher_is_better: the direction of the metric.
 

@@ -1,4 +1,4 @@
-"""The two steps after training: ``aggregate`` (numbers) and ``build_report`` (pictures, page)."""
+"""The two steps after training: ``aggregate`` makes the tables, ``build_report`` the page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def aggregate(
         cells: the expected runs, in the order in which tables show them.
         results_dir: the folder that holds ``runs/``; the results are written beside it.
         partial: accept missing runs and show them as missing.
-        settings: each cell's configuration fingerprint; a run under other settings is missing.
+        settings: the fingerprint of each cell's configuration; a run with others counts as missing.
 
     Raises:
         MedflError: for missing runs (unless ``partial``) and for records that cannot be read.
@@ -64,10 +64,10 @@ def build_report(
         cells: the expected runs.
         results_dir: the folder that holds ``runs/``.
         splits: the split file of each (dataset, partition, seed), whose picture lies beside it.
-        prepared_dir: where ``<dataset>/dataset.yaml`` lie, for what the data are.
-        configuration: the grid, to be shown as it is.
-        settings: each cell's configuration fingerprint; a run under other settings is missing.
-        figures: which to draw, by name; all that are built in where it is None.
+        prepared_dir: the folder of ``<dataset>/dataset.yaml``, from which data are described.
+        configuration: the grid, which the page shows as it is.
+        settings: the fingerprint of each cell's configuration; a run with others counts as missing.
+        figures: the names of the figures to draw; None for all that are built in.
 
     Raises:
         MedflError: if not one run is there, or a record cannot be read.
@@ -90,7 +90,7 @@ def build_report(
 
 
 def headline(results: GridResults, results_dir: str | Path) -> str:
-    """What a person wants to know when the work is done: where things lie, and what was best."""
+    """The last words of a finished grid: which arms were best, and where the results lie."""
     folder = Path(results_dir)
     lines = []
     for dataset in results.datasets:

@@ -1,4 +1,4 @@
-"""Tables of the comparison: what stands in each cell, as words and as numbers."""
+"""Makes the tables of the comparison, as words for readers and as numbers for CSV files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROLES = (GLOBAL, PERSONAL, REFERENCE)
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell: its words, whether it is the best of its group, and a number to sort by."""
+    """A cell: its text, whether it is the best of its group, and a number to sort by."""
 
     text: str
     best: bool = False
@@ -26,7 +26,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Row:
-    """An arm."""
+    """The row of one arm."""
 
     label: str
     role: str
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table for a reader: one dataset, one row per arm, one group of arms after the other."""
+    """A table of one dataset for readers, with one row per arm, sorted by groups of arms."""
 
     title: str
     header: tuple[str, ...]
@@ -93,7 +93,7 @@ def _header(column: Place | None, main: bool) -> str:
 
 
 def _best(results: GridResults, dataset: str, column: Place, role: str) -> list[str]:
-    """The arms with the best mean of a group of at least two; ties share it, unless all tie."""
+    """The arms with the best mean in a group of two arms or more; none where all have the same."""
     partition, metric = column
     if not metric.direction:
         return []
@@ -157,7 +157,7 @@ def metric_table(results: GridResults, dataset: str, metric: Column) -> Table:
 
 
 def metrics_with_values(results: GridResults) -> list[Column]:
-    """The metrics for which any finished run has a number, accuracy left out (the main table)."""
+    """The metrics that any finished run has, but accuracy, whose table is the main one."""
     main, tables = columns_in(MAIN), columns_in(TABLES)
     return [
         metric

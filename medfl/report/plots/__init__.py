@@ -1,1 +1,1 @@
-"""Pictures of the results, in colours that the colour-blind can tell apart."""
+"""Draws the results of a grid, in colours that the colour-blind can tell apart."""

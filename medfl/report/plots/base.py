@@ -1,4 +1,4 @@
-"""What a figure of the report is: a title, a caption, what it needs, and how it is drawn."""
+"""The base of the report's figures: a title, a caption, what it needs, and how it is drawn."""
 
 from __future__ import annotations
 

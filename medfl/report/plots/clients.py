@@ -1,4 +1,4 @@
-"""How fair an arm is: every client's accuracy, with the worst one marked."""
+"""Shows how fair an arm is: every client's accuracy, with the worst one marked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which class is taken for which: one confusion matrix per arm."""
+"""Shows which class is taken for which, in one confusion matrix per arm."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Confusion(GridFigure):
 
     title = "Confusion matrices"
     per = "partition"
-    needs = "finished runs of a dataset with one label an image"
+    needs = "finished runs of a dataset with one label per image"
     shown = "folded"
 
     def caption(self, subject: Subject) -> str:

@@ -1,4 +1,4 @@
-"""Learning curves over rounds and over bytes: mean over seeds, band of one standard deviation."""
+"""Draws learning curves over rounds and over bytes: the mean over seeds, in a band of one sd."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def _draw_curve(
     scale = DRAWN[metric].scale
     points = mean_curve(curve.finished, metric)
     if points and view == "bytes" and points[-1].bytes_total == 0:
-        # Nothing travels, so there is no place on the axis: the final value, all the way across.
+        # Nothing travels, so the axis has no place for it: a level line shows the final value.
         axis.axhline(scale * points[-1].mean, **look)
         points = []
     if view == "bytes":
@@ -178,7 +178,7 @@ def _draw_curve(
         at = [point.round if view == "rounds" else point.bytes_total / 1e6 for point in points]
         mean = [scale * point.mean for point in points]
         sd = [scale * (point.sd or 0.0) for point in points]
-        # About seven markers a line, at different places so that they do not hide one another.
+        # A line has about seven markers; lines begin them at different places, so none hides another.
         step = max(1, len(points) // 7)
         axis.plot(
             at, mean, marker=style.marker, markersize=4.5, markevery=(place % step, step), **look

@@ -1,4 +1,4 @@
-"""How pictures look: one colour, line and marker an arm, the same in every picture."""
+"""Gives each arm one colour, line and marker, the same in every picture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What accuracy costs: against traffic, and against how different the clients are."""
+"""Draws accuracy against traffic, and against how different the clients are."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _point(axis: Axes, x: float, accuracy: Summary, style: ArmStyle, **where: An
 def draw_heterogeneity(
     results: GridResults, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
 ) -> Figure | None:
-    """Accuracy over the label distance between clients; None below two partitions that have it."""
+    """Draw accuracy over the clients' label distance; None if fewer than two partitions have it."""
     distances = {part: results.label_distance(dataset, part) for part in results.partitions}
     known = sorted((value, part) for part, value in distances.items() if value is not None)
     if len(known) < 2:
