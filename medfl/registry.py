@@ -11,23 +11,19 @@ import inspect
 import os
 import re
 import sys
-import sysconfig
-import traceback
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medfl.config import OWN, did_you_mean, validate
-from medfl.errors import MedflError
+from medfl.errors import MedflError, own_code
 
 T = TypeVar("T")
 
 # A class of theirs is no source of ours or of a user's; a run's record has their versions.
 LIBRARIES = frozenset({"torch", "torchvision", "pydantic"})
-PACKAGE = Path(__file__).resolve().parent
 
 
 class HyperParams(BaseModel):
@@ -180,36 +176,13 @@ def sources(kind: object) -> Sources:
     return Sources(tuple(modules), tuple(files))
 
 
-@contextmanager
-def told(where: str) -> Iterator[None]:
-    """Turn whatever a person's own code raises into a ``MedflError`` that says where and why."""
-    try:
-        yield
-    except MedflError:
-        raise
-    except Exception as error:
-        cause = " ".join(str(error).split()).rstrip(".")
-        raise MedflError(f"{where}: {type(error).__name__}: {cause}{_line(error)}.") from error
-
-
-def _line(error: Exception) -> str:
-    """The line of the person's own code that failed; a syntax error names its line by itself."""
-    frames = traceback.extract_tb(error.__traceback__)
-    installed = {PACKAGE, *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib"))}
-    own = [f for f in frames if installed.isdisjoint(Path(f.filename).parents)]
-    own = [f for f in own if not f.filename.startswith("<")]  # the interpreter's own, frozen
-    if not own or isinstance(error, SyntaxError):
-        return ""
-    return f" (line {own[-1].lineno} of {Path(own[-1].filename).name})"
-
-
 def _import(name: str, where: str, folders: Iterable[str | os.PathLike[str]]) -> Any:
     module, attribute = name.split(":")
     for folder in (os.getcwd(), *reversed([os.path.abspath(folder) for folder in folders])):
         if folder not in sys.path:
             sys.path.insert(0, folder)
     try:
-        with told(where):
+        with own_code(where):
             return getattr(importlib.import_module(module), attribute)
     except MedflError as error:
         raise MedflError(

@@ -9,12 +9,11 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, own_code
 from medfl.models.classifier import Classifier
 from medfl.models.fusion import fuse
 from medfl.models.normalization import batch_to_group_norm
 from medfl.models.registry import MODELS, check_model
-from medfl.registry import told
 
 MIN_IMAGE_SIZE = 8
 
@@ -102,13 +101,13 @@ def _with_weights() -> list[str]:
 
 def _own(name: str, build: Callable[..., nn.Module], given: Mapping[str, Any]) -> nn.Module:
     """Build a person's own network, and try it on two black images."""
-    with told(f"the model `{name}` cannot be built"):
+    with own_code(f"the model `{name}` cannot be built"):
         model = build(**given)
     if not isinstance(model, nn.Module):
         raise MedflError(f"the model `{name}` gave {type(model).__name__}, not a torch.nn.Module.")
     shape = (2, given["in_channels"], *given["image_size"])
     training = model.training
-    with told(f"the model `{name}` fails on images of shape {shape}"), torch.no_grad():
+    with own_code(f"the model `{name}` fails on images of shape {shape}"), torch.no_grad():
         logits = model.eval()(torch.zeros(shape))
     model.train(training)
     wanted = (2, given["num_classes"])

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, own_code
 from medfl.partition.base import Block, Partition, Request, check_enough_groups
 from medfl.partition.deal import deal, fill, whole
 from medfl.partition.folds import FOLDS
 from medfl.partition.groups import Groups
 from medfl.partition.random import stream
-from medfl.registry import told
 
 if TYPE_CHECKING:
     from medfl.store import Store
@@ -108,7 +107,7 @@ def assign_clients(
 def _blocks(partition: Partition, request: Request) -> list[Block]:
     """The partition's blocks, checked: a person's own class may have made them."""
     where = f"partition `{partition.word}`"
-    with told(where):
+    with own_code(where):
         blocks = list(partition.blocks(request))
         shares = [np.asarray(block.shares, float) for block in blocks]
         members = np.array([block.members for block in blocks])

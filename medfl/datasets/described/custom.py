@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from medfl.config import OWN, did_you_mean
-from medfl.errors import MedflError, naming
+from medfl.errors import MedflError, naming, own_code
 from medfl.files import sha256_file
-from medfl.registry import Registry, sources, told
+from medfl.registry import Registry, sources
 
 if TYPE_CHECKING:
     from medfl.store import Store
@@ -155,13 +155,13 @@ def load_samples(dataset: CustomMedicalDataset) -> list[CustomSample]:
 
 def _running(dataset: CustomMedicalDataset) -> Iterator[Any]:
     name = type(dataset).__name__
-    with told(f"{name}.load_data failed"):
+    with own_code(f"{name}.load_data failed"):
         found = dataset.load_data()
         if found is None:
             raise TypeError("it returned nothing: return or yield samples")
         samples = iter(found)
     while True:
-        with told(f"{name}.load_data failed"):
+        with own_code(f"{name}.load_data failed"):
             try:
                 sample = next(samples)
             except StopIteration:
@@ -193,5 +193,5 @@ def load_custom(
         raise MedflError(f"{here}`class: {word}`: write my_package.module:MyClass.")
     with naming(where) if where else nullcontext():
         kind = CUSTOM.load(word, [Path(where).resolve().parent] if where else [])
-    with told(f"{here}making `{word.split(':')[1]}` failed"):
+    with own_code(f"{here}making `{word.split(':')[1]}` failed"):
         return kind(**(options or {}))

@@ -25,11 +25,10 @@ from medfl.datasets.described.decode import Reader, channel_names
 from medfl.datasets.described.labels import classes_of
 from medfl.datasets.described.people import check_attributes, groups_of, numbered
 from medfl.datasets.described.schema import Description, check_name
-from medfl.errors import MedflError
+from medfl.errors import MedflError, own_code
 from medfl.identity import Pseudonyms, load_key
 from medfl.imaging.codes import code_of
 from medfl.imaging.modality import preprocess_for
-from medfl.registry import told
 from medfl.store import Sample
 from medfl.store.raw import RawData
 
@@ -110,7 +109,7 @@ class CustomEntry(Dataset):
         self, store: Any, num_clients: int | None, partition: str, seed: int
     ) -> Any:
         """Let the class split in its own way; None where it has none."""
-        with told(f"{type(self.custom).__name__}.create_federated_splits failed"):
+        with own_code(f"{type(self.custom).__name__}.create_federated_splits failed"):
             return self.custom.create_federated_splits(store, num_clients, partition, seed)
 
     def _source(self, one: CustomSample, modalities: tuple[str, ...], number: int) -> Any:

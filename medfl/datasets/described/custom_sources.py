@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from medfl.datasets.described.decode import Reader
-from medfl.errors import MedflError
-from medfl.registry import told
+from medfl.errors import MedflError, own_code
 
 
 @dataclass(frozen=True)
@@ -63,6 +62,6 @@ def _open(part: Any) -> Any:
     if isinstance(part, ArraySource):
         return part.values
     if isinstance(part, CallSource):
-        with told(f"{part.name} failed"):
+        with own_code(f"{part.name} failed"):
             return np.asarray(part.function())
     return part

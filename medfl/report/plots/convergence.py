@@ -178,7 +178,7 @@ def _draw_curve(
         at = [point.round if view == "rounds" else point.bytes_total / 1e6 for point in points]
         mean = [scale * point.mean for point in points]
         sd = [scale * (point.sd or 0.0) for point in points]
-        # A line has about seven markers; lines begin them at different places, so none hides another.
+        # A line has about seven markers, at places of its own, so that none hides another.
         step = max(1, len(points) // 7)
         axis.plot(
             at, mean, marker=style.marker, markersize=4.5, markevery=(place % step, step), **look
