@@ -1,0 +1,52 @@
+"""CONTRIBUTING's map has every room of the package, and imports run the way that it says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+ROOMS = {path.name for path in (ROOT / "medfl").iterdir() if (path / "__init__.py").exists()}
+
+
+def floors() -> list[set[str]]:
+    """The rooms of each floor, from the top, as the page has them."""
+    drawn = re.search(r"Imports run one way.*?```\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert drawn
+    return [set(re.findall(r"\w+", line)) for line in drawn[1].splitlines()]
+
+
+def imports(nodes: Iterable[ast.stmt]) -> Iterator[str]:
+    """The modules of medfl that statements import, those in functions too.
+
+    What only type checkers read (``if TYPE_CHECKING``) may point upwards and is left out.
+    """
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)):
+            for part in ("body", "orelse", "finalbody", "handlers"):
+                yield from imports(getattr(node, part, ()))
+
+
+def test_the_map_has_every_room():
+    assert {name for floor in floors() for name in floor} >= ROOMS
+    drawn = PAGE.split("## The rooms")[1].split("```")[1]
+    assert {name for name in ROOMS if f"{name}/" not in drawn} == set()
+
+
+def test_imports_run_from_the_upper_floors_to_the_lower_ones():
+    level = {name: number for number, floor in enumerate(floors()) for name in floor}
+    upwards = set()
+    for room in ROOMS:
+        for path in (ROOT / "medfl" / room).rglob("*.py"):
+            for module in imports(ast.parse(path.read_text(encoding="utf-8")).body):
+                other = module.split(".")[1] if module.startswith("medfl.") else room
+                if other != room and other in ROOMS and level[other] <= level[room]:
+                    upwards.add(f"{path.relative_to(ROOT)} imports {module}")
+    assert upwards == set()
