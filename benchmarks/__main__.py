@@ -8,7 +8,7 @@ import platform
 import sys
 import time
 
-# Before torch is imported by any part.
+# torch reads this when a part imports it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks import augment, gpu, grid, large, memory, rounds, startup
@@ -30,7 +30,7 @@ def main() -> int:
     """Run the chosen parts; 1 where a target was missed and ``--strict`` was given."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", default=",".join(PARTS), help="parts, comma-separated")
-    parser.add_argument("--pairs", type=int, help="pairs a measurement; each part's own by default")
+    parser.add_argument("--pairs", type=int, help="pairs per measurement; each part has a default")
     parser.add_argument("--output", default="results/benchmarks.json", help="the file to write")
     parser.add_argument("--strict", action="store_true", help="fail where a target is missed")
     options = parser.parse_args()

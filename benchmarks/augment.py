@@ -1,4 +1,4 @@
-"""Augmenting a batch against the training step that it is made for."""
+"""Compares augmenting a batch with the training step for which it is made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from medfl.models.torchvision_cpu import import_torchvision
 from medfl.store import DatasetInfo
 
 TARGET = 0.15  # of a step
-REPEATS = 10  # what happens to a batch is drawn: ten of them are an ordinary lot
+REPEATS = 10  # batches are augmented at random: the mean of ten varies less
 PLANES, VOLUMES = (32, 3, 64, 64), (8, 1, 32, 32, 32)
 VOLUME_PRESETS = ("ct", "mri")
 
@@ -25,8 +25,8 @@ VOLUME_PRESETS = ("ct", "mri")
 def network(shape: tuple[int, ...]) -> nn.Module:
     """ResNet-18; for volumes torchvision's of three dimensions (Tran et al., CVPR 2018).
 
-    Its stem keeps a video's frames; the plane network's stem, made three-dimensional, takes a
-    tenth of the time and is the harder case.
+    The stem of that network keeps all frames of a video. It is replaced by the stem of ResNet-18 in
+    three dimensions: a step takes a tenth of the time, so augmentation weighs more.
     """
     if len(shape) == 4:
         return build_model("resnet18", len(CLASSES), shape[1], shape[-1])
@@ -53,7 +53,7 @@ def training_step(shape: tuple[int, ...]) -> Callable[[], None]:
 
 
 def augmenting(preset: str, shape: tuple[int, ...], **settings: float) -> Callable[[], Cost]:
-    """The cost of one batch, a mean of ``REPEATS``; the copy that is overwritten is counted."""
+    """The cost of one batch, as a mean of ``REPEATS``; it includes the copy that is overwritten."""
     info = DatasetInfo(
         "random", "random pixels", CLASSES, "multiclass", "none", True, citation="", licence=""
     )
@@ -76,7 +76,7 @@ def augmenting(preset: str, shape: tuple[int, ...], **settings: float) -> Callab
 
 
 def run(pairs: int) -> Iterator[Result]:
-    """Every preset at medium strength on planes; volumes; the mixtures, which add little."""
+    """Compare every preset at medium strength on images, two on volumes, and the mixtures."""
     torch.set_num_threads(1)
     step = training_step(PLANES)
     cases: list[tuple[str, dict[str, float]]] = [(preset, {}) for preset in PRESETS]

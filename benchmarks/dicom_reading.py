@@ -1,9 +1,9 @@
-"""Files a second for header scan and decoding of DICOM, by threads and by processes.
+"""Measures how many DICOM files are scanned and decoded per second, by threads and by processes.
 
     python benchmarks/dicom_reading.py [--files 2000] [--workers 2] [--folder real/dicom/files]
 
-Synthetic files are 256² of 16 bits (a smooth image with noise), a third each uncompressed, RLE and
-JPEG 2000 lossless.
+Synthetic files have 256² pixels of 16 bits (a smooth image with noise). A third is uncompressed, a
+third RLE, a third JPEG 2000 lossless.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ KINDS = {"uncompressed": None, "rle": "RLELossless", "jpeg2000": "JPEG2000Lossle
 
 
 def make(folder: Path, files: int) -> None:
-    """Write ``files`` files, a subfolder a transfer syntax."""
+    """Write ``files`` files, with one subfolder per transfer syntax."""
     from pydicom import uid
     from pydicom.dataset import FileDataset, FileMetaDataset
 
@@ -57,7 +57,7 @@ def make(folder: Path, files: int) -> None:
 
 
 def rate(function, paths: list[Path], workers: int, processes: bool) -> float:
-    """Files a second, the start of the workers included."""
+    """Files per second, the start of the workers included."""
     start = time.perf_counter()
     if processes:
         # Not "fork": the threads of PyTorch do not survive it.
@@ -84,7 +84,7 @@ def main() -> None:
             make(root, options.files)
         sets = {kind: sorted((root / kind).iterdir()) for kind in KINDS if not options.folder}
         sets = sets or {"real": sorted(root.rglob("*.dcm"))}
-        print(f"{options.workers} workers; files a second by one thread, threads, processes")
+        print(f"{options.workers} workers; files per second by one thread, threads, processes")
         for kind, paths in sets.items():
             for what, function in (("headers", scan_file), ("decode", DicomPreprocessor(64))):
                 ways = ((1, False), (options.workers, False), (options.workers, True))

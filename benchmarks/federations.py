@@ -1,4 +1,4 @@
-"""Federations over random pixels: speed does not depend on what the images show."""
+"""Makes federations over random pixels: speed does not depend on what images show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from medfl.config import FederatedConfig
-from medfl.partition import Split, make_split
+from medfl.partition import Split
 from medfl.store import DatasetInfo, Sample, Store, write_store
 
 CLASSES = tuple(f"class-{k}" for k in range(7))
@@ -52,6 +52,3 @@ def trainer(store: Store, split: Split, device: str = "cpu", **settings: Any) ->
     data = FederatedData(store, split, device, training.images, training.memory_limit)
     server = FederatedServer(config, data)
     return FederatedTrainer(config, server, [FederatedClient(k, data) for k in data.clients])
-
-
-__all__ = ["equal_split", "make_split", "random_store", "trainer"]

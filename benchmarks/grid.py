@@ -1,4 +1,4 @@
-"""Building a grid of 3,000 runs: all of `snakemake -n`, and how much of it is medfl's."""
+"""Times `snakemake -n` of a grid of 3,000 runs, and medfl's part of it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ARMS = ("centralized", "local", "fedavg", "fedprox", "fednova", "scaffold", "fed
 SEEDS = range(50)
 RUNS = len(PARTITIONS) * len(ARMS) * len(SEEDS)
 LIMIT = 1.0  # seconds
-# What Snakemake has loaded by itself, or medfl needs however small the grid is.
+# Snakemake loads these by itself, or medfl needs them for the smallest grid: they are not counted.
 IMPORTS = "import numpy, pydantic, yaml, pydantic.root_model"
 
 
 def write_grid(folder: Path) -> Path:
-    """5 partitions × 12 arms × 50 seeds."""
+    """Write a grid of 5 partitions × 12 arms × 50 seeds."""
     path = folder / "grid.yaml"
     content = {
         "output_dir": str(folder / "results"),
@@ -38,7 +38,7 @@ def write_grid(folder: Path) -> Path:
 
 
 def ours(path: Path) -> None:
-    """What the workflow asks of medfl while it builds the grid, imports included."""
+    """Do what the workflow asks of medfl while it builds the grid, imports included."""
     from medfl.datasets.code import dataset_sha
     from medfl.federated.code import run_code
     from medfl.federated.fingerprint import fingerprint
@@ -60,7 +60,7 @@ def ours(path: Path) -> None:
 
 
 def run(pairs: int) -> Iterator[Result]:
-    """Seconds of ours against its limit; seconds of the whole for information."""
+    """Measure medfl's seconds against the limit; the seconds of the whole are for information."""
     with tempfile.TemporaryDirectory() as name:
         path = write_grid(Path(name))
         start, all_of_it = [], []

@@ -1,4 +1,4 @@
-"""A set of the size of ChestX-ray14 (112,120 images): made ready, opened, dealt, trained from disk.
+"""Takes a set of the size of ChestX-ray14 (112,120 images) through all steps, and times them.
 
 ``python -m benchmarks.large --folder PLACE`` writes that many PNG files (some GB, some minutes) and
 measures on them; the part of ``python -m benchmarks`` called ``large`` only compares training from
@@ -43,7 +43,7 @@ CLIENTS, BATCH, STEPS = 4, 32, 8
 
 
 def write_files(folder: Path, count: int, side: int) -> None:
-    """A table and ``count`` PNG files, each really written, each with pixels of its own."""
+    """Write a table and ``count`` PNG files, each with pixels of its own."""
     from PIL import Image
 
     (folder / "images").mkdir(parents=True)
@@ -68,7 +68,7 @@ def write_files(folder: Path, count: int, side: int) -> None:
 
 @dataclass(frozen=True)
 class Radiographs(Dataset):
-    """Reads that folder, as an entry of the catalog does."""
+    """Reads that folder as an entry of the catalog does."""
 
     count: int = FILES
 
@@ -136,7 +136,7 @@ def open_store(store: Path) -> dict[str, Any]:
 
 
 def divide(store: Path, split_path: Path) -> dict[str, Any]:
-    """What ``medfl split`` and the start of a run do."""
+    """Do what ``medfl split`` and the start of a run do, and time each part."""
     from medfl.partition import Split, make_split
     from medfl.partition.write import write_split
 
@@ -161,7 +161,7 @@ def divide(store: Path, split_path: Path) -> dict[str, Any]:
 
 
 def noise_store(store: Path, count: int, side: int) -> None:
-    """A store of random grey images that never lie in memory together."""
+    """Write a store of random grey images, which are never in memory together."""
     random = np.random.default_rng(0)
     info = dataset(count).info(RawData([], [], len, ""))
     samples = [Sample(f"s{k:06d}", (CLASSES[k % len(CLASSES)],), f"g{k:06d}") for k in range(count)]
@@ -174,7 +174,7 @@ def noise_store(store: Path, count: int, side: int) -> None:
 
 
 def train_limited(store: Path, images: str, limit_mib: int) -> dict[str, Any]:
-    """Two rounds where the process may have ``limit_mib`` MiB of its own (0: as it likes).
+    """Train two rounds in a process that may have ``limit_mib`` MiB of its own (0: no limit).
 
     RLIMIT_DATA counts the heap and private maps, not the code of libraries (PyTorch's is 0.4 GB).
     """
@@ -229,7 +229,7 @@ def drop_cache(store: Path) -> None:
 
 
 def run(pairs: int) -> Iterator[Result]:
-    """Rounds with images on the disk ÷ the same rounds with images in memory, wall time."""
+    """Compare rounds with images on the disk and the same rounds in memory, by wall time."""
     import torch
 
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Peak memory with 1,000 clients against 10 clients that hold the same data."""
+"""Compares peak memory with 1,000 clients and with 10 clients that hold the same data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PICTURE = 28
 
 
 def run(pairs: int) -> Iterator[Result]:
-    """FedAvg against the target; SCAFFOLD, which keeps a vector a client, for information."""
+    """Compare FedAvg with the target; SCAFFOLD keeps a vector per client and is for information."""
     with tempfile.TemporaryDirectory() as name:
         store = Path(name, "random")
         random_store(store, TRAIN + 2 * MANY, PICTURE)
@@ -38,7 +38,7 @@ def run(pairs: int) -> Iterator[Result]:
 
 
 def train(store: Path, clients: int, algorithm: str) -> None:
-    """Two rounds of one step a client, evaluated."""
+    """Train two evaluated rounds with one step per client."""
     opened = Store.open(store)
     split = equal_split(opened, clients, TRAIN // clients)
     federation = trainer(
@@ -48,7 +48,7 @@ def train(store: Path, clients: int, algorithm: str) -> None:
 
 
 def peak_memory() -> int:
-    """Bytes that this process held at most. (``ru_maxrss`` would count its parent's, too.)"""
+    """The most bytes that this process held. (``ru_maxrss`` would count its parent's, too.)"""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 

@@ -1,4 +1,4 @@
-"""A federated round against a plain PyTorch loop that takes the same steps."""
+"""Compares a federated round with a plain PyTorch loop that takes the same steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from medfl.algorithms import ALGORITHMS
 from medfl.models import build_model
 
 CLIENTS, BATCH, LEARNING_RATE = 10, 32, 0.01
-# Steps a client and round. The fewer, the more the work between them weighs: these are hard cases.
+# Steps per client and round. With few of them the engine's work between steps weighs most.
 STEPS = {"cnn": 8, "resnet18": 1}
 
 
@@ -80,7 +80,7 @@ def pair(
 
 
 def run(pairs: int) -> Iterator[Result]:
-    """FedAvg with both models, against the target; every algorithm, for information."""
+    """Compare FedAvg with both models with the target; the other algorithms are for information."""
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         samples = CLIENTS * max(STEPS.values()) * BATCH + 40

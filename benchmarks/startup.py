@@ -1,4 +1,4 @@
-"""A whole job of one step, from the command line to its record, against ``import torch``."""
+"""Compares the start of a job, and a whole job of one step, with ``import torch``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from benchmarks.federations import make_split, random_store
+from benchmarks.federations import random_store
 from benchmarks.timing import Cost, Result, child, compare, interleave
 from medfl.config import SplitConfig
 from medfl.files import write_yaml
+from medfl.partition import make_split
 from medfl.partition.place import split_path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,7 +21,7 @@ SAMPLES, CLIENTS = 200, 10
 
 
 def write_grid(folder: Path) -> Path:
-    """A grid with one dataset and split, ready to run: one step of one client a round."""
+    """Write a grid with one dataset and one split. A run of it takes one step of one client."""
     store = random_store(folder / "prepared" / "phantom", SAMPLES)
     split = make_split(store, "iid", CLIENTS, 0)
     split.write(split_path(folder / "splits", "phantom", "iid", 0, CLIENTS, SplitConfig()))
@@ -46,12 +47,12 @@ def write_grid(folder: Path) -> Path:
 
 
 def environment() -> dict[str, str]:
-    """One thread, and this checkout's medfl."""
+    """The environment of a job: one thread, and this checkout's medfl."""
     return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
 def run(pairs: int) -> Iterator[Result]:
-    """Start-up of a job with each model; the job's one step and two evaluations are counted in."""
+    """Compare the start of a job with each model, and a whole job with its one step."""
     with tempfile.TemporaryDirectory() as name:
         folder, numbers = Path(name), count()
         grid = write_grid(folder)
@@ -72,7 +73,7 @@ def run(pairs: int) -> Iterator[Result]:
                 *output,
             )
 
-        # Stop a job where its first computation would begin: the evaluation of the initial model.
+        # The job is stopped before its first computation, the evaluation of the initial model.
         stop = "import os, medfl.federated.evaluation as e; e.predict = lambda *a: os._exit(0)"
 
         def plain() -> Cost:

@@ -1,4 +1,4 @@
-"""Ratios that hold on a busy machine: interleaved pairs, processor time beside wall time."""
+"""Measures ratios that hold on a busy machine, by interleaved pairs and processor time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Result:
 
     Attributes:
         name: what was compared.
-        ratios: one ratio a pair.
+        ratios: one ratio per pair.
         target: the most that the median may be; None for information.
         unit: what ``ratios`` are, where they are not ratios.
         note: the numbers behind them.
@@ -66,7 +66,7 @@ def cost(function: Callable[[], object]) -> Cost:
 def interleave(
     ours: Callable[[], Cost], plain: Callable[[], Cost], pairs: int, warm_up: int = 1
 ) -> list[tuple[Cost, Cost]]:
-    """Costs of ``pairs`` alternating calls: neighbours in time see the same machine."""
+    """Costs of ``pairs`` alternating calls: calls that follow each other see the same machine."""
     for _ in range(warm_up):
         plain()
         ours()
@@ -82,7 +82,7 @@ def interleave(
 
 
 def compare(name: str, costs: Sequence[tuple[Cost, Cost]], target: float | None) -> Result:
-    """The ratio of processor times; the ratio of wall times beside it, in words."""
+    """The ratios of processor times; the note has the median ratio of wall times."""
     wall = statistics.median(ours.wall / plain.wall for ours, plain in costs)
     ours = statistics.median(ours.cpu for ours, _ in costs)
     plain = statistics.median(plain.cpu for _, plain in costs)
@@ -95,7 +95,7 @@ def compare(name: str, costs: Sequence[tuple[Cost, Cost]], target: float | None)
 
 
 def child(command: Sequence[str], **options: Any) -> tuple[Cost, str]:
-    """Run a process to its end; its cost (descendants included) and what it printed.
+    """Run a process to its end; return its cost (with descendants) and what it printed.
 
     Raises:
         RuntimeError: if it fails; with the end of what it printed.
