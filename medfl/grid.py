@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from medfl.algorithms.registry import ALGORITHMS
+from medfl.arms import DECIDED, check_arm, read_arms
 from medfl.chain import check_chain
 from medfl.config import (
-    NAME,
     NUM_CLIENTS,
     SECTIONS,
     FederatedConfig,
@@ -49,14 +48,6 @@ class Cell:
     def folder(self, output_dir: str | Path) -> Path:
         """Where the run lies under ``output_dir``."""
         return paths.run_folder(output_dir, self)
-
-
-# What the grid decides for every run; the settings of runs may not say it too.
-DECIDED = {
-    "algorithm": "is decided by the arm: write `algorithm` beside its hyper-parameters",
-    "algorithm_params": "is decided by the arm: write hyper-parameters beside its `algorithm`",
-    "num_clients": "is decided by num_clients of the grid, or of a dataset in dataset_settings",
-}
 
 
 class Sections(Section):
@@ -219,7 +210,7 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
             raise MedflError(f"{where}: unknown arm `{name}`{did_you_mean(name, arms)}")
         own = name in grid.arm_settings or not grid.arms_file
         with naming(where if own else str(grid.arms_file)):
-            _check_arm(name, arms[name])
+            check_arm(name, arms[name])
     for name in grid.dataset_settings:
         if name not in grid.datasets:
             raise MedflError(
@@ -236,34 +227,3 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
                 algorithm = ALGORITHMS.load(config.federated_learning.algorithm)
                 check_chain(config, algorithm, f"the run {cell}")
     return grid
-
-
-def read_arms(path: str | Path) -> dict[str, dict[str, Any]]:
-    """Read the named arms: name → ``{algorithm: …, hyper-parameters, sections}``."""
-    arms = read_yaml(path)
-    if not isinstance(arms, dict) or not arms:
-        raise MedflError(f"{path} must map each arm's name to its settings.")
-    for name, arm in arms.items():
-        if not isinstance(name, str) or not isinstance(arm, dict):
-            raise MedflError(f"{path} must map each arm's name to its settings; see `{name}`.")
-    return arms
-
-
-def _check_arm(name: str, arm: Mapping[str, Any]) -> None:
-    # The name is that of a folder too, and Snakemake's rules accept no other characters.
-    if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*", name):
-        raise MedflError(f"the arm `{name}` must be named by letters, digits, `_`, `.`, `+`, `-`.")
-    if "algorithm" not in arm:
-        raise MedflError(f"the arm `{name}` does not say its `algorithm`.")
-    if not re.fullmatch(NAME, str(arm["algorithm"])):
-        raise MedflError(
-            f"arm `{name}`: `{arm['algorithm']}` is no algorithm: write a registered name, or "
-            "my_package.module:MyClass."
-        )
-    for section in SECTIONS:
-        if not isinstance(arm.get(section) or {}, dict):
-            raise MedflError(f"arm `{name}`: `{section}` must hold settings by name.")
-    for key in DECIDED.keys() & (arm.get("federated_learning") or {}):
-        raise MedflError(f"arm `{name}`: federated_learning.{key} {DECIDED[key]}.")
-    params = {key: value for key, value in arm.items() if key not in (*SECTIONS, "algorithm")}
-    ALGORITHMS.check_params(str(arm["algorithm"]), params, f"arm `{name}`")

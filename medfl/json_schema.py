@@ -16,12 +16,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from medfl.algorithms.registry import ALGORITHMS
+from medfl.arms import DECIDED
 from medfl.chain.registry import LINKS, RULES
 from medfl.config import OWN, SECTIONS, FederatedConfig
 from medfl.datasets.described.schema import Description
 from medfl.datasets.registry import DATASETS
 from medfl.files import write_json
-from medfl.grid import DECIDED, GridConfig
+from medfl.grid import GridConfig
 from medfl.models.registry import MODELS
 from medfl.partition.registry import PARTITIONS
 from medfl.registry import Registry

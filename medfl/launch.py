@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from medfl.algorithms.registry import ALGORITHMS
+from medfl.arms import read_arms
 from medfl.config import did_you_mean
 from medfl.datasets.described.find import VARIABLE, is_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.files import write_yaml
-from medfl.grid import load_grid, read_arms
+from medfl.grid import load_grid
 
 ROOT = Path(__file__).resolve().parent.parent
 

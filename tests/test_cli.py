@@ -303,7 +303,7 @@ def test_a_default_follows_the_configuration(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         cli._parser().parse_args(["benchmark", "--help"])
     help_text = " ".join(capsys.readouterr().out.split())
-    assert "images in a step of a client (default: 7)" in help_text
+    assert "images per step of a client (default: 7)" in help_text
 
 
 def test_help_waits_for_no_heavy_import():

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from medfl.algorithms.registry import ALGORITHMS
+from medfl.arms import read_arms
 from medfl.config import SplitConfig
 from medfl.files import read_yaml
-from medfl.grid import read_arms, read_grid
+from medfl.grid import read_grid
 
 ROOT = Path(__file__).resolve().parents[2]
 GRIDS = sorted(path.name for path in (ROOT / "params").glob("*.yaml") if "algo" not in path.name)
