@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+TOPS = (ROOT, ROOT / "medfl")
 ROOMS = {path.name for path in (ROOT / "medfl").iterdir() if (path / "__init__.py").exists()}
 
 
@@ -50,3 +51,9 @@ def test_imports_run_from_the_upper_floors_to_the_lower_ones():
                 if other != room and other in ROOMS and level[other] <= level[room]:
                     upwards.add(f"{path.relative_to(ROOT)} imports {module}")
     assert upwards == set()
+
+
+def test_every_file_that_the_page_names_with_its_folder_is_there():
+    named = set(re.findall(r"`([\w/]+/\w+\.py)`", PAGE))
+    assert {"tests/federations.py", "datasets/tables.py"} <= named
+    assert [name for name in named if not any((top / name).exists() for top in TOPS)] == []

@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> None:
     if options.device is not None:
         config = config.with_device(options.device)
 
-    # PyTorch sees the GPUs that are there when it is imported, so the slot is taken before that.
+    # It sets CUDA_VISIBLE_DEVICES, so it comes before PyTorch is imported.
     from medfl.gpu import take_slot
 
     take_slot(config.training.device)

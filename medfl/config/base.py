@@ -27,9 +27,8 @@ def not_a_truth(value: Any) -> Any:
     return value
 
 
-# A whole number. true and false are refused: Python takes them for 1 and 0, and YAML also reads
-# yes, no, on and off as such. Digits in quotes are taken: so Snakemake hands `--config seeds=[0,1]`
-# on.
+# A whole number. true and false (in YAML also yes, no, on and off) are refused, because Python
+# takes them for 1 and 0. Digits in quotes are accepted, because `--config seeds=[0,1]` gives them.
 Whole = Annotated[int, BeforeValidator(not_a_truth)]
 
 # A word that names a folder. The word of a person's own partition or dataset has a colon, which is

@@ -39,8 +39,8 @@ class Value:
     positive: bool = False
 
 
-# Below 1e-6 a Dirichlet draw gives each class to one client, above 1e6 it gives all the same. Near
-# the smallest floating-point numbers numpy's draws favour some clients.
+# Below 1e-6 a Dirichlet draw gives each class to one client, above 1e6 it gives every client the
+# same share. Near the smallest floating-point numbers numpy's draws favour some clients.
 ALPHA = Value("alpha", "0.5", low=1e-6, high=1e6, positive=True)
 
 
