@@ -6,10 +6,9 @@ from federated averaging.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from medfl.chain.message import PARAMETERS
+from medfl.chain.message import PARAMETERS, Work
 from medfl.errors import MedflError
 from medfl.registry import HyperParams
 
@@ -17,37 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medfl.chain import Message, Part, Total
+    from medfl.chain.roles import Client, Server
     from medfl.config import FederatedConfig
-    from medfl.federated.client import FederatedClient
-    from medfl.federated.server import FederatedServer
-    from medfl.federated.vector import FlatModel, Gradient
-
-
-@dataclass
-class Work:
-    """What one client's local training came to.
-
-    Attributes:
-        loss: mean training loss of the model that it sends.
-        steps: optimiser steps τ_i of that model.
-        gradients: batches of which a gradient was computed, for whichever model.
-        extras: what ``train`` hands to ``message``.
-    """
-
-    loss: float
-    steps: int
-    gradients: int
-    extras: dict[str, Tensor] = field(default_factory=dict)
-
-    def __add__(self, other: Work) -> Work:
-        """Two descents of the model that the client sends, one after the other.
-
-        Steps and gradients add up; the loss is the mean over all steps.
-        """
-        steps = self.steps + other.steps
-        loss = (self.loss * self.steps + other.loss * other.steps) / steps
-        gradients = self.gradients + other.gradients
-        return Work(loss, steps, gradients, {**self.extras, **other.extras})
+    from medfl.models.flat import FlatModel, Gradient
 
 
 _OLD_HOOKS = {
@@ -91,13 +62,13 @@ class FederatedAlgorithm:
 
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)
-        self.server: FederatedServer
+        self.server: Server
         self.state: dict[str, Tensor] = {}
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Refuse settings under which the algorithm is not what it says (``MedflError``)."""
 
-    def setup(self, server: FederatedServer) -> None:
+    def setup(self, server: Server) -> None:
         """Create the server's state, in ``self.state``, before the first round."""
 
     def local_names(self, model: FlatModel) -> set[str]:
@@ -108,7 +79,7 @@ class FederatedAlgorithm:
         """What the server sends beside its model, by name; its bytes are counted."""
         return {}
 
-    def train(self, client: FederatedClient, model: FlatModel) -> Work:
+    def train(self, client: Client, model: FlatModel) -> Work:
         """Train one client in ``model``, which holds what the server sent.
 
         Clients may train side by side, each in a model of its own. So what belongs to one client
@@ -121,25 +92,21 @@ class FederatedAlgorithm:
             model, "train", correct_gradient=self.correct_gradient, loss=self.loss
         )
 
-    def loss(
-        self, model: FlatModel, images: Tensor, labels: Tensor, client: FederatedClient
-    ) -> Any:
+    def loss(self, model: FlatModel, images: Tensor, labels: Tensor, client: Client) -> Any:
         """The loss of a batch: a scalar to be minimised.
 
         ``labels`` are (B,) class indices, or (B, K) for multi-label data and for soft labels.
         """
         return client.criterion(model.module(images), labels)
 
-    def correct_gradient(
-        self, gradient: Gradient, model: FlatModel, client: FederatedClient
-    ) -> None:
+    def correct_gradient(self, gradient: Gradient, model: FlatModel, client: Client) -> None:
         """Add this algorithm's correction to a step's gradient, (d,), in place."""
 
-    def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
+    def message(self, client: Client, model: FlatModel, work: Work) -> dict[str, Part]:
         """What the client sends after its local training; by default its trained model."""
         return client.model_parts(model)
 
-    def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
+    def sent(self, client: Client, message: Message, work: Work) -> None:
         """Let the client keep what it needs of ``message``, after the links have acted on it."""
 
     def step(self, total: dict[str, Total]) -> None:
@@ -150,7 +117,7 @@ class FederatedAlgorithm:
         """
         self.server.vector.copy_(total[PARAMETERS].mean)
 
-    def personal_model(self, client: FederatedClient, model: FlatModel) -> None:
+    def personal_model(self, client: Client, model: FlatModel) -> None:
         """Load into ``model`` what this client would use on its own patients.
 
         By default this is the server's model, with the client's own values of all entries that
@@ -160,7 +127,7 @@ class FederatedAlgorithm:
 
 
 def add_proximal_term(
-    gradient: Gradient, model: FlatModel, client: FederatedClient, strength: float
+    gradient: Gradient, model: FlatModel, client: Client, strength: float
 ) -> None:
     """Add ``strength`` · (y − x), the gradient of ``strength``/2 · ‖y − x‖², in place.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from medfl.algorithms.base import FederatedAlgorithm
 
 if TYPE_CHECKING:
-    from medfl.federated.vector import FlatModel
+    from medfl.models.flat import FlatModel
 
 
 class Centralized(FederatedAlgorithm):

@@ -13,8 +13,8 @@ from medfl.algorithms.base import HyperParams, Work, add_proximal_term
 from medfl.algorithms.fedavg import FedAvg
 
 if TYPE_CHECKING:
-    from medfl.federated.client import FederatedClient
-    from medfl.federated.vector import FlatModel, Gradient
+    from medfl.chain.roles import Client
+    from medfl.models.flat import FlatModel, Gradient
 
 
 class Ditto(FedAvg):
@@ -32,13 +32,13 @@ class Ditto(FedAvg):
 
         lam: float = Field(0.1, ge=0)
 
-    def train(self, client: FederatedClient, model: FlatModel) -> Work:
+    def train(self, client: Client, model: FlatModel) -> Work:
         """Train the global model, then the personal one against the model that the server sent."""
         work = super().train(client, model)
         trained, buffers = model.vector.clone(), model.buffers.clone()
         self.personal_model(client, model)
 
-        def pull(gradient: Gradient, personal: FlatModel, client: FederatedClient) -> None:
+        def pull(gradient: Gradient, personal: FlatModel, client: Client) -> None:
             add_proximal_term(gradient, personal, client, self.params.lam)
 
         own = client.descend(model, "personal", correct_gradient=pull)
@@ -46,7 +46,7 @@ class Ditto(FedAvg):
         model.load(trained, buffers)
         return replace(work, gradients=work.gradients + own.gradients)
 
-    def personal_model(self, client: FederatedClient, model: FlatModel) -> None:
+    def personal_model(self, client: Client, model: FlatModel) -> None:
         """Load the client's own model, or before its first round the server's."""
         if "personal" in client.state:
             model.load(client.state["personal"], client.state["personal_buffers"])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from medfl.algorithms.fedavg import FedAvg
 
 if TYPE_CHECKING:
-    from medfl.federated.vector import FlatModel
+    from medfl.models.flat import FlatModel
 
 
 class FedBN(FedAvg):

@@ -13,9 +13,8 @@ from medfl.chain.message import PARAMETERS
 
 if TYPE_CHECKING:
     from medfl.chain import Message, Part, Total
-    from medfl.federated.client import FederatedClient
-    from medfl.federated.server import FederatedServer
-    from medfl.federated.vector import FlatModel, Gradient
+    from medfl.chain.roles import Client, Server
+    from medfl.models.flat import FlatModel, Gradient
 
 
 class FedDyn(FederatedAlgorithm):
@@ -34,23 +33,21 @@ class FedDyn(FederatedAlgorithm):
 
         alpha: float = Field(0.01, gt=0)
 
-    def setup(self, server: FederatedServer) -> None:
+    def setup(self, server: Server) -> None:
         """Start with h = 0."""
         self.state["h"] = server.vector.new_zeros(server.vector.shape)
 
-    def correct_gradient(
-        self, gradient: Gradient, model: FlatModel, client: FederatedClient
-    ) -> None:
+    def correct_gradient(self, gradient: Gradient, model: FlatModel, client: Client) -> None:
         """Add −g_i + α(y − x)."""
         add_proximal_term(gradient, model, client, self.params.alpha)
         if "g" in client.state:
             gradient.add_(client.spread(client.state["g"]), alpha=-1.0)
 
-    def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
+    def message(self, client: Client, model: FlatModel, work: Work) -> dict[str, Part]:
         """Send the trained model; every client's has the same weight."""
         return client.model_parts(model, weight=1.0)
 
-    def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
+    def sent(self, client: Client, message: Message, work: Work) -> None:
         """g_i ← g_i − α(y_i − x)."""
         change = message.parts[PARAMETERS].update.mul_(-self.params.alpha)
         state = client.state.get("g")

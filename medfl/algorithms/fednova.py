@@ -16,9 +16,9 @@ from medfl.errors import MedflError
 
 if TYPE_CHECKING:
     from medfl.chain import Total
+    from medfl.chain.roles import Client
     from medfl.config import FederatedConfig
-    from medfl.federated.client import FederatedClient
-    from medfl.federated.vector import FlatModel
+    from medfl.models.flat import FlatModel
 
 
 class FedNova(FedProx):
@@ -45,7 +45,7 @@ class FedNova(FedProx):
                 "clip_norm out for this arm, or choose another algorithm."
             )
 
-    def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
+    def message(self, client: Client, model: FlatModel, work: Work) -> dict[str, Part]:
         """Send the trained model with weight n_i/‖a_i‖₁, and ‖a_i‖₁ itself as the part ``a``.
 
         ``a`` is public: it follows from the number of steps alone.

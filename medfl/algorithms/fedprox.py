@@ -10,8 +10,8 @@ from medfl.algorithms.base import HyperParams, add_proximal_term
 from medfl.algorithms.fedavg import FedAvg
 
 if TYPE_CHECKING:
-    from medfl.federated.client import FederatedClient
-    from medfl.federated.vector import FlatModel, Gradient
+    from medfl.chain.roles import Client
+    from medfl.models.flat import FlatModel, Gradient
 
 
 class FedProx(FedAvg):
@@ -22,8 +22,6 @@ class FedProx(FedAvg):
 
         mu: float = Field(0.01, ge=0)
 
-    def correct_gradient(
-        self, gradient: Gradient, model: FlatModel, client: FederatedClient
-    ) -> None:
+    def correct_gradient(self, gradient: Gradient, model: FlatModel, client: Client) -> None:
         """Add µ(y − x)."""
         add_proximal_term(gradient, model, client, self.params.mu)

@@ -12,8 +12,8 @@ from medfl.algorithms.base import HyperParams
 from medfl.algorithms.fedavg import FedAvg
 
 if TYPE_CHECKING:
-    from medfl.federated.client import FederatedClient
-    from medfl.federated.vector import FlatModel
+    from medfl.chain.roles import Client
+    from medfl.models.flat import FlatModel
 
 
 class FineTune(FedAvg):
@@ -30,7 +30,7 @@ class FineTune(FedAvg):
 
         epochs: int = Field(1, ge=1)
 
-    def personal_model(self, client: FederatedClient, model: FlatModel) -> None:
+    def personal_model(self, client: Client, model: FlatModel) -> None:
         """Load the server's model, and tune it.
 
         The tuning draws from a random stream of its own, so evaluating changes no training.

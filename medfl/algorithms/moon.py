@@ -13,9 +13,9 @@ from medfl.errors import MedflError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from medfl.chain.roles import Client
     from medfl.config import FederatedConfig
-    from medfl.federated.client import FederatedClient
-    from medfl.federated.vector import FlatModel
+    from medfl.models.flat import FlatModel
 
 
 class Moon(FederatedAlgorithm):
@@ -42,7 +42,7 @@ class Moon(FederatedAlgorithm):
                 "as all built-in models have."
             )
 
-    def train(self, client: FederatedClient, model: FlatModel) -> Work:
+    def train(self, client: Client, model: FlatModel) -> Work:
         """Take local steps on ℓ, with frozen copies of the server's and the client's last model."""
         near, far = model.twin("global"), model.twin("previous")
         near.load(client.start, client.start_buffers)
@@ -61,7 +61,7 @@ class Moon(FederatedAlgorithm):
         model: FlatModel,
         images: Tensor,
         labels: Tensor,
-        client: FederatedClient,
+        client: Client,
     ) -> Any:
         """ℓ_sup + µ ℓ_con of a batch."""
         import torch

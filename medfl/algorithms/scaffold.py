@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medfl.chain import Message, Total
+    from medfl.chain.roles import Client, Server
     from medfl.config import FederatedConfig
-    from medfl.federated.client import FederatedClient
-    from medfl.federated.server import FederatedServer
-    from medfl.federated.vector import FlatModel, Gradient
+    from medfl.models.flat import FlatModel, Gradient
 
 
 class Scaffold(FederatedAlgorithm):
@@ -50,7 +49,7 @@ class Scaffold(FederatedAlgorithm):
                 "clipping: set training.optimizer to sgd and leave clip_norm out for this arm."
             )
 
-    def setup(self, server: FederatedServer) -> None:
+    def setup(self, server: Server) -> None:
         """Start with c = 0."""
         self.state["c"] = server.vector.new_zeros(server.vector.shape)
 
@@ -58,7 +57,7 @@ class Scaffold(FederatedAlgorithm):
         """Send c, which corrects every client's steps."""
         return {"c": self.state["c"]}
 
-    def train(self, client: FederatedClient, model: FlatModel) -> Work:
+    def train(self, client: Client, model: FlatModel) -> Work:
         """Take local steps along the gradient plus c − c_i (line 10)."""
         c, own = client.received["c"], client.state.get("c")
         correction = client.spread(c if own is None else c - own)
@@ -73,7 +72,7 @@ class Scaffold(FederatedAlgorithm):
         work.extras["gradient_at_x"] = gradient_at_x
         return replace(work, gradients=work.gradients + batches)
 
-    def message(self, client: FederatedClient, model: FlatModel, work: Work) -> dict[str, Part]:
+    def message(self, client: Client, model: FlatModel, work: Work) -> dict[str, Part]:
         """Renew c_i (line 12) and send its change Δc_i (line 13) beside the model."""
         old, parts = client.state.get("c"), client.model_parts(model)
         if self.params.option == 1:
@@ -90,7 +89,7 @@ class Scaffold(FederatedAlgorithm):
         parts["delta_c"] = Part(delta, weight)
         return parts
 
-    def sent(self, client: FederatedClient, message: Message, work: Work) -> None:
+    def sent(self, client: Client, message: Message, work: Work) -> None:
         """Where links changed Δc_i, move c_i by what the server heard: c stays the mean of all."""
         heard, meant = message.parts["delta_c"].value, work.extras["delta_c"]
         if heard is not meant:

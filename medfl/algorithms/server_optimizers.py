@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medfl.chain import Total
-    from medfl.federated.server import FederatedServer
+    from medfl.chain.roles import Server
 
 
 class ServerOptimizer(FederatedAlgorithm):
@@ -26,7 +26,7 @@ class ServerOptimizer(FederatedAlgorithm):
     The batch-norm statistics are averaged: an optimiser could make running variances negative.
     """
 
-    def setup(self, server: FederatedServer) -> None:
+    def setup(self, server: Server) -> None:
         """Start without momentum."""
         self.state["m"] = server.vector.new_zeros(server.vector.shape)
 
@@ -68,7 +68,7 @@ class AdaptiveServer(ServerOptimizer):
         beta2: float = Field(0.99, ge=0, lt=1)
         tau: float = Field(1e-3, gt=0)
 
-    def setup(self, server: FederatedServer) -> None:
+    def setup(self, server: Server) -> None:
         """Start with m = 0 and v = τ²."""
         super().setup(server)
         self.state["v"] = server.vector.new_full(server.vector.shape, self.params.tau**2)

@@ -3,7 +3,7 @@
 from medfl.chain.chain import Chain, build_chain, check_chain
 from medfl.chain.combine import Combination, Rule, WeightedSum
 from medfl.chain.link import Link
-from medfl.chain.message import PARAMETERS, STATISTICS, Message, Part, Total
+from medfl.chain.message import PARAMETERS, STATISTICS, Message, Part, Total, Work
 from medfl.chain.registry import LINKS, RULES
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Rule",
     "Total",
     "WeightedSum",
+    "Work",
     "build_chain",
     "check_chain",
 ]

@@ -15,11 +15,9 @@ from medfl.errors import MedflError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medfl.algorithms.base import FederatedAlgorithm
+    from medfl.chain.roles import Algorithm, Client, Server
     from medfl.config import FederatedConfig
-    from medfl.federated.client import FederatedClient
-    from medfl.federated.server import FederatedServer
-    from medfl.federated.vector import FlatModel
+    from medfl.models.flat import FlatModel
 
 
 class Chain:
@@ -37,7 +35,7 @@ class Chain:
         self.rule = rule
         self.columns = tuple(column for link in self.links for column in link.columns)
 
-    def setup(self, server: FederatedServer) -> None:
+    def setup(self, server: Server) -> None:
         """Let every link create its state."""
         for link in self.links:
             link.seed = server.config.seed
@@ -59,17 +57,13 @@ class Chain:
             clients = link.open(number, clients)
         return clients
 
-    def batches(
-        self, client: FederatedClient, rows: Iterator[Tensor], purpose: str
-    ) -> Iterator[Tensor]:
+    def batches(self, client: Client, rows: Iterator[Tensor], purpose: str) -> Iterator[Tensor]:
         """The store rows of each local step of a client, as the links draw them."""
         for link in self._at("batches"):
             rows = link.batches(client, rows, purpose)
         return rows
 
-    def samples(
-        self, client: FederatedClient
-    ) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
+    def samples(self, client: Client) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
         """A function that changes each batch of a client; None where no link changes any."""
         links = self._at("samples")
         if not links:
@@ -82,13 +76,13 @@ class Chain:
 
         return change
 
-    def gradient(self, client: FederatedClient, model: FlatModel, backward: Backward) -> Backward:
+    def gradient(self, client: Client, model: FlatModel, backward: Backward) -> Backward:
         """How a client computes a step's gradient; the first link is the innermost call."""
         for link in self._at("gradient"):
             backward = partial(link.gradient, client, model, backward=backward)
         return backward
 
-    def message(self, client: FederatedClient, message: Message) -> Message | None:
+    def message(self, client: Client, message: Message) -> Message | None:
         """The message that a client sends; None where the client drops out."""
         for link in self._at("message"):
             changed = link.message(client, message)
@@ -126,7 +120,7 @@ class Chain:
         ]
 
 
-def build_chain(config: FederatedConfig, algorithm: type[FederatedAlgorithm]) -> Chain:
+def build_chain(config: FederatedConfig, algorithm: type[Algorithm]) -> Chain:
     """Build the chain that a configuration describes, and check that all of it composes.
 
     Raises:
@@ -151,7 +145,7 @@ def build_chain(config: FederatedConfig, algorithm: type[FederatedAlgorithm]) ->
     return chain
 
 
-def check_chain(config: FederatedConfig, algorithm: type[FederatedAlgorithm], where: str) -> None:
+def check_chain(config: FederatedConfig, algorithm: type[Algorithm], where: str) -> None:
     """Check a configuration's chain without PyTorch (``MedflError`` that says ``where``)."""
     for registry, named in (
         (LINKS, config.chain.links),

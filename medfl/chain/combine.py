@@ -11,7 +11,7 @@ from medfl.registry import HyperParams
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medfl.algorithms.base import FederatedAlgorithm
+    from medfl.chain.roles import Algorithm
     from medfl.config import FederatedConfig
 
 
@@ -28,7 +28,7 @@ class Rule:
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)
 
-    def check(self, config: FederatedConfig, algorithm: type[FederatedAlgorithm]) -> None:
+    def check(self, config: FederatedConfig, algorithm: type[Algorithm]) -> None:
         """Refuse settings under which the rule is not what it says (``MedflError``)."""
 
     def start(self) -> Combination:

@@ -25,11 +25,9 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from medfl.algorithms.base import FederatedAlgorithm
+    from medfl.chain.roles import Algorithm, Client, Server
     from medfl.config import FederatedConfig
-    from medfl.federated.client import FederatedClient
-    from medfl.federated.server import FederatedServer
-    from medfl.federated.vector import FlatModel
+    from medfl.models.flat import FlatModel
 
 # When a link's turn comes follows from what it is for, not from where a person wrote it.
 STAGES = ("data", "gradient", "clip", "noise", "attack", "compress", "mask", "round")
@@ -71,12 +69,12 @@ class Link:
     def check(
         self,
         config: FederatedConfig,
-        algorithm: type[FederatedAlgorithm],
+        algorithm: type[Algorithm],
         links: Sequence[Link],
     ) -> None:
         """Refuse what it does not compose with: a ``MedflError`` that says why."""
 
-    def setup(self, server: FederatedServer) -> None:
+    def setup(self, server: Server) -> None:
         """Create its state, in ``self.state``, before the first round."""
 
     def stream(self, *key: int | str) -> torch.Generator:
@@ -89,18 +87,14 @@ class Link:
         """Open round ``number``: give the ids of those of ``clients`` who take part."""
         return clients
 
-    def batches(
-        self, client: FederatedClient, rows: Iterator[Tensor], purpose: str
-    ) -> Iterator[Tensor]:
+    def batches(self, client: Client, rows: Iterator[Tensor], purpose: str) -> Iterator[Tensor]:
         """Give the store rows of each local step in place of ``rows``.
 
         ``purpose`` names the descent, such as ``train``.
         """
         return rows
 
-    def samples(
-        self, client: FederatedClient, images: Tensor, labels: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def samples(self, client: Client, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Give other images and labels in place of a batch's own, before augmentation.
 
         ``images`` (B, C, …) hold pixel values as the store does.
@@ -109,7 +103,7 @@ class Link:
 
     def gradient(
         self,
-        client: FederatedClient,
+        client: Client,
         model: FlatModel,
         images: Tensor,
         labels: Tensor,
@@ -122,7 +116,7 @@ class Link:
         """
         return backward(images, labels)
 
-    def message(self, client: FederatedClient, message: Message) -> Message | None:
+    def message(self, client: Client, message: Message) -> Message | None:
         """Give what the client sends in place of ``message``, or None where it drops out.
 
         The vectors of ``message`` must not be changed in place.

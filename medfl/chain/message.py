@@ -51,6 +51,33 @@ class Part:
 
 
 @dataclass
+class Work:
+    """What one client's local training came to.
+
+    Attributes:
+        loss: mean training loss of the model that it sends.
+        steps: optimiser steps τ_i of that model.
+        gradients: batches of which a gradient was computed, for whichever model.
+        extras: what ``train`` hands to ``message``.
+    """
+
+    loss: float
+    steps: int
+    gradients: int
+    extras: dict[str, Tensor] = field(default_factory=dict)
+
+    def __add__(self, other: Work) -> Work:
+        """Two descents of the model that the client sends, one after the other.
+
+        Steps and gradients add up; the loss is the mean over all steps.
+        """
+        steps = self.steps + other.steps
+        loss = (self.loss * self.steps + other.loss * other.steps) / steps
+        gradients = self.gradients + other.gradients
+        return Work(loss, steps, gradients, {**self.extras, **other.extras})
+
+
+@dataclass
 class Message:
     """What one client sends to the server in a round.
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from medfl.federated.client import FederatedClient
+    from medfl.chain.roles import Client
+
 
 SCALE_BITS = 32  # s travels with each part, as a single-precision number
 
@@ -47,7 +48,7 @@ class StochasticQuantization(Link):
         """Without a number of bits nothing is quantised."""
         return self.params.bits is None
 
-    def message(self, client: FederatedClient, message: Message) -> Message:
+    def message(self, client: Client, message: Message) -> Message:
         """Quantise the private parts; note the error's 2-norm over that of the update."""
         error = length = 0.0
         parts = dict(message.parts)

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from medfl.algorithms import Work
 from medfl.augment import Augmenter
-from medfl.chain import PARAMETERS, STATISTICS, Message, Part
+from medfl.chain import PARAMETERS, STATISTICS, Message, Part, Work
 from medfl.chain.link import Backward
+from medfl.chain.roles import Correction, Loss
 from medfl.config import Training
 from medfl.federated.data import Crop, FederatedData, batches, split_batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.patches import random_patch
 from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
-from medfl.federated.vector import FlatModel, Gradient
+from medfl.models.flat import FlatModel, Gradient
 from medfl.streams import seed_layers, stream, stream_seed
-
-Correction = Callable[[Gradient, FlatModel, "FederatedClient"], None]
-Loss = Callable[[FlatModel, Tensor, Tensor, "FederatedClient"], Any]
 
 
 class DivergedError(Exception):

@@ -20,8 +20,8 @@ from medfl.federated.client import FederatedClient
 from medfl.federated.data import FederatedData
 from medfl.federated.prediction import predict
 from medfl.federated.server import FederatedServer
-from medfl.federated.vector import FlatModel
 from medfl.metrics import medical, quick
+from medfl.models.flat import FlatModel
 from medfl.results.predictions import EVERYONE, ModelPredictions
 
 Measure = Callable[..., dict[str, Any]]

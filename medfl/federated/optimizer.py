@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.optim.adam import adam
 
 from medfl.config import Training
-from medfl.federated.vector import FlatModel
+from medfl.models.flat import FlatModel
 
 
 class Optimizer(Protocol):

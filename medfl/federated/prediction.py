@@ -15,7 +15,7 @@ from medfl.federated.data import FederatedData
 from medfl.federated.patches import sliding_window
 from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
-from medfl.federated.vector import FlatModel
+from medfl.models.flat import FlatModel
 
 MOST_IMAGES = 256  # in one forward pass
 MOST_PIXELS = 2**20  # that a network sees at once: 64 channels of them are 256 MiB

@@ -14,8 +14,8 @@ from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.data import FederatedData, channels_last
 from medfl.federated.patches import patch_sides
-from medfl.federated.vector import FlatModel, Shared
 from medfl.models import build_model
+from medfl.models.flat import FlatModel, Shared
 from medfl.streams import stream, stream_seed
 
 

@@ -14,7 +14,7 @@ from medfl.registry import HyperParams
 from medfl.results.columns import Column
 
 if TYPE_CHECKING:
-    from medfl.federated.client import FederatedClient
+    from medfl.chain.roles import Client
 
 
 class NormClipping(Link):
@@ -39,7 +39,7 @@ class NormClipping(Link):
         """Without a bound nothing is clipped."""
         return self.params.norm is None
 
-    def message(self, client: FederatedClient, message: Message) -> Message:
+    def message(self, client: Client, message: Message) -> Message:
         """Scale the private parts by one factor; note whether that was needed."""
         parts = {name: part for name, part in message.parts.items() if part.private}
         squares = [float(part.update.double().square().sum()) for part in parts.values()]

@@ -9,7 +9,7 @@ import torch
 from federations import Normed
 from torch import nn
 
-from medfl.federated.vector import FlatModel, Gradient
+from medfl.models.flat import FlatModel, Gradient
 
 
 def test_vector_and_parameters_are_the_same_memory():

@@ -1,0 +1,105 @@
+"""What links and algorithms may ask of a client, of the server and of each other.
+
+The engine's own classes (``medfl/federated``) stand above the rooms that speak of them here, so
+those rooms know them by these protocols alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from medfl.chain.message import Part, Work
+    from medfl.config import FederatedConfig, Training
+    from medfl.models.flat import FlatModel, Gradient
+
+Correction = Callable[["Gradient", "FlatModel", "Client"], None]
+"""What an algorithm adds to a step's gradient, in place."""
+Loss = Callable[["FlatModel", "Tensor", "Tensor", "Client"], Any]
+"""The loss of a batch of images and labels: a scalar to be minimised."""
+
+
+class Algorithm(Protocol):
+    """What a link or a rule may know of the algorithm that it goes with: its class says it."""
+
+    communicates: ClassVar[bool]
+
+
+class Server(Protocol):
+    """The server, as algorithms and links see it (``medfl.federated.FederatedServer``)."""
+
+    round: int
+    vector: Tensor
+    buffers: Tensor
+
+    @property
+    def config(self) -> FederatedConfig:
+        """The configuration of the run."""
+
+    @property
+    def num_clients(self) -> int:
+        """N, all clients of the federation."""
+
+    @property
+    def total_weight(self) -> float:
+        """The sum of all N clients' weights."""
+
+    def move_to(self, mean: Tensor, rate: float) -> None:
+        """x ← x + rate · (mean − x)."""
+
+
+class Client(Protocol):
+    """A client, as algorithms and links see it (``medfl.federated.FederatedClient``)."""
+
+    id: int
+    rows: Tensor
+    state: dict[str, Tensor]
+    received: dict[str, Tensor]
+    start: Tensor
+    start_buffers: Tensor
+    criterion: Callable[..., Any]
+
+    @property
+    def server(self) -> Server:
+        """The server of its federation."""
+
+    @property
+    def training(self) -> Training:
+        """The local optimiser's settings."""
+
+    @property
+    def weight(self) -> float:
+        """Its weight in averages, not normalised: n_i, or 1 under equal weights."""
+
+    @property
+    def learning_rate(self) -> float:
+        """η of the round."""
+
+    def receive(self, model: FlatModel) -> None:
+        """Load what the server sends into ``model``, and over it what stays with this client."""
+
+    def keep(self, **tensors: Tensor) -> None:
+        """Put tensors into ``state`` once the server has heard of this round's message."""
+
+    def model_parts(self, model: FlatModel, weight: float | None = None) -> dict[str, Part]:
+        """The shared entries of ``model`` as parts of a message."""
+
+    def spread(self, shared: Tensor) -> Tensor:
+        """Shared entries in their places among all, (d,)."""
+
+    def descend(
+        self,
+        model: FlatModel,
+        purpose: str,
+        *,
+        correct_gradient: Correction | None = None,
+        loss: Loss | None = None,
+        epochs: int | None = None,
+    ) -> Work:
+        """Optimise ``model`` on the training data, in place."""
+
+    def full_gradient(self, model: FlatModel) -> tuple[Tensor, int]:
+        """∇F_i at ``model``, and the number of batches that it took."""
