@@ -14,6 +14,7 @@ LINKS = Registry[type[Link]](
         "clip": "privacy.clip:NormClipping",
         "quantize": "compression.quantize:StochasticQuantization",
     },
+    results_versions={"quantize": 2},
 )
 RULES = Registry[type[Rule]](
     "rule",

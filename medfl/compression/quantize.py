@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from medfl.chain import Link, Message
+from medfl.chain import STATISTICS, Link, Message
 from medfl.registry import HyperParams
 from medfl.results.columns import Column
 
@@ -28,7 +28,8 @@ class StochasticQuantization(Link):
 
     The levels are s·{−(2^(b−1) − 1), …, 2^(b−1) − 1} with s = max |Δ| / (2^(b−1) − 1) for each
     private part of a message. An entry between two levels goes up with the probability that makes
-    its mean right. A part takes b bits per entry and 32 for s.
+    its mean right. A part takes b bits per entry and 32 for s. Batch-norm statistics travel as
+    they are.
     """
 
     class Params(HyperParams):
@@ -53,7 +54,8 @@ class StochasticQuantization(Link):
         error = length = 0.0
         parts = dict(message.parts)
         for name, part in message.parts.items():
-            if not part.private:
+            # A variance rounded below zero would be none; and the few statistics cost little.
+            if not part.private or name == STATISTICS or not part.value.numel():
                 continue
             update = part.update
             generator = self.stream(client.server.round, client.id, name)
@@ -72,7 +74,7 @@ def _quantize(update: Tensor, bits: int, generator: torch.Generator) -> Tensor:
     """``update`` (k,), each entry moved to one of its two nearest levels."""
     import torch
 
-    largest = float(update.abs().max()) if update.numel() else 0.0
+    largest = float(update.abs().max())
     if largest == 0.0:
         return update
     # In double precision: single precision has too few digits for more than 24 bits.
