@@ -54,7 +54,8 @@ class FederatedAlgorithm:
         """Refuse a class with hooks of medfl 0.1, which nobody would call."""
         super().__init_subclass__(**options)
         for old, new in _OLD_HOOKS.items():
-            if old in cls.__dict__:
+            # The hook may stand in any class that this one is made of.
+            if any(old in base.__dict__ for base in cls.__mro__):
                 raise MedflError(
                     f"{cls.__name__}.{old} is a hook of medfl 0.1, which is not called any more: "
                     f"write it as `{new}` (docs/algorithms.md)."

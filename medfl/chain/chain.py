@@ -107,11 +107,25 @@ class Chain:
         """The total of round ``number`` as the server gets it."""
         for link in self._at("close"):
             total = link.close(number, total, answered)
+            if not isinstance(total, dict):
+                raise MedflError(
+                    f"the link `{link.name}`: `close` must return the total that the server gets, "
+                    f"not {type(total).__name__}."
+                )
         return total
 
     def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:
         """The links' columns of a round's row."""
-        return {key: value for link in self.links for key, value in link.row(notes).items()}
+        row: dict[str, float | None] = {}
+        for link in self.links:
+            found, declared = link.row(notes), {column.name for column in link.columns}
+            if found.keys() != declared:
+                raise MedflError(
+                    f"the link `{link.name}`: `row` gives {sorted(found)}, but its `columns` are "
+                    f"{sorted(declared)}: they must be the same."
+                )
+            row |= found
+        return row
 
     def _at(self, place: str) -> list[Link]:
         """The links that override the method of this place."""

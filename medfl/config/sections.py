@@ -95,6 +95,17 @@ class Model(Section):
         "modality and one head",
     )
 
+    @field_validator("params")
+    @classmethod
+    def _reads_numbers(cls, params: dict[str, Any]) -> dict[str, Any]:
+        """Take `1e-3` for the number that it is: YAML reads it as a text without a point."""
+        return {
+            key: float(value)
+            if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value)
+            else value
+            for key, value in params.items()
+        }
+
     @field_validator("name")
     @classmethod
     def _names_a_network(cls, word: str) -> str:

@@ -105,13 +105,17 @@ class FederatedClient:
             local, buffers = shared.take_local(model)
             self.keep(local=local, local_buffers=buffers)
         parts = algorithm.message(self, model, work)
-        finite = all(bool(torch.isfinite(part.value.sum())) for part in parts.values())
-        if not finite or not math.isfinite(work.loss):
+        message = Message(self.id, parts, self.weight, work.loss, work.steps, work.gradients)
+        self.check_finite(message)
+        return message, work
+
+    def check_finite(self, message: Message) -> None:
+        """Refuse a message that is not finite (``DivergedError``): no sum or rule mends it."""
+        finite = all(bool(torch.isfinite(part.value.sum())) for part in message.parts.values())
+        if not finite or not math.isfinite(message.loss or 0.0):
             raise DivergedError(
                 f"round {self.server.round}, client {self.id}: the loss is not finite"
             )
-        message = Message(self.id, parts, self.weight, work.loss, work.steps, work.gradients)
-        return message, work
 
     def answered(self, work: Work) -> None:
         """Keep what hooks gave to ``keep``, and count the steps: the server has the message."""

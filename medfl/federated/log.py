@@ -54,7 +54,7 @@ def log_to(path: Path) -> Iterator[None]:
 def progress_line(row: dict[str, Any], rounds: int) -> str:
     """One line of a run's log for one round."""
     parts: Sequence[str] = [f"round {row['round']:>4}/{rounds}"]
-    if "train_loss" in row:
+    if row.get("train_loss") is not None:
         parts = [*parts, f"loss {row['train_loss']:.4f}"]
     if row.get("test_accuracy") is not None:
         parts = [

@@ -167,6 +167,8 @@ class FederatedTrainer:
             message, work = client.train(server.model)
             sent = server.chain.message(client, message)
             if sent is not None:
+                if server.chain.links:  # which may have made it so
+                    client.check_finite(sent)
                 server.algorithm.sent(client, sent, work)
                 client.answered(work)
                 yield sent

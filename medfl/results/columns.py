@@ -244,7 +244,7 @@ def rounds_columns(extra: Iterable[Column] = ()) -> tuple[Column, ...]:
     """The columns of ``rounds.csv``; ``extra`` are those of links, which stand last.
 
     Raises:
-        MedflError: for an extra column whose name is taken.
+        MedflError: for an extra column whose name is taken, or which holds words.
     """
     columns = list(columns_in(ROUNDS))
     for column in extra:
@@ -252,6 +252,11 @@ def rounds_columns(extra: Iterable[Column] = ()) -> tuple[Column, ...]:
             raise MedflError(
                 f"rounds.csv has a column `{column.name}` already: give the link's column another "
                 "name."
+            )
+        if column.kind is str:
+            raise MedflError(
+                f"the link's column `{column.name}` has kind str: rounds.csv holds numbers, so "
+                "leave `kind` out."
             )
         columns.append(column)
     return tuple(columns)

@@ -1,0 +1,120 @@
+"""What a link may do wrong, and what a round may lack, is said or comes out right."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from federations import Normed, federation
+from links import watch
+
+from medfl.algorithms import FederatedAlgorithm
+from medfl.algorithms.fedavg import FedAvg
+from medfl.chain import STATISTICS, Link
+from medfl.config import FederatedConfig
+from medfl.errors import MedflError
+from medfl.federated.log import progress_line
+from medfl.results.columns import Column, rounds_columns
+
+
+def with_link(link: Link, **settings):
+    link.name = "mine"
+    trainer = federation(**{"rounds": 1, **settings})
+    trainer.server.chain.links.append(link)
+    return trainer
+
+
+class HideLoss(Link):
+    stage = "mask"
+
+    def message(self, client, message):
+        message.loss = None
+        return message
+
+
+def test_a_round_whose_loss_nobody_saw_is_logged_without_it():
+    trainer = with_link(HideLoss())
+    lines = []
+    trainer.on_round = lambda row: lines.append(progress_line(row, 1))
+    trainer.train()
+    assert trainer.history[1]["train_loss"] is None
+    assert lines[1].startswith("round    1/1  ")
+    assert "loss" not in lines[1]
+
+
+class Forgetful(Link):
+    stage = "round"
+
+    def close(self, number, total, answered):
+        pass
+
+
+def test_a_close_that_returns_nothing_is_no_round_without_answers():
+    with pytest.raises(MedflError, match="link `mine`: `close` must return the total"):
+        with_link(Forgetful()).train()
+
+
+class Claims(Link):
+    stage = "round"
+    columns = (Column("mine", "Mine"),)
+
+    def row(self, notes):
+        return {"bytes_up": 0.0}
+
+
+def test_a_row_holds_what_was_declared():
+    with pytest.raises(MedflError, match=r"`row` gives \['bytes_up'\], but its `columns` are"):
+        with_link(Claims()).train()
+
+
+def test_a_column_of_words_is_refused():
+    with pytest.raises(MedflError, match="`word` has kind str"):
+        rounds_columns([Column("word", kind=str)])
+
+
+class NotFinite(Link):
+    stage = "attack"
+
+    def message(self, client, message):
+        for name, part in message.parts.items():
+            message.parts[name] = part.with_update(part.update * math.nan)
+        return message
+
+
+@pytest.mark.parametrize("rule", ["sum", "median"])
+def test_what_a_link_makes_infinite_is_refused_before_it_is_combined(rule):
+    trainer = with_link(NotFinite(), chain={"rule": rule})
+    start = trainer.server.vector.clone()
+    trainer.train()
+    assert trainer.status == "diverged"
+    assert "round 1, client 0" in trainer.reason
+    assert torch.equal(trainer.server.vector, start)
+
+
+def test_an_old_hook_is_refused_wherever_it_stands():
+    class Mixin:
+        def client_update(self, client, model, update):
+            pass
+
+    with pytest.raises(MedflError, match=r"Mixed\.client_update is a hook of medfl 0\.1"):
+        type("Mixed", (Mixin, FedAvg), {})
+    assert issubclass(type("Plain", (FedAvg,), {}), FederatedAlgorithm)
+
+
+def test_statistics_are_not_quantised():
+    """Rounded to few levels beside large means, variances became negative."""
+    trainer = federation(model=Normed, chain={"links": {"quantize": {"bits": 2}}}, rounds=3)
+    sent, plain = watch(trainer), watch(federation(model=Normed, rounds=3))
+    trainer.train()
+    del plain
+    for messages in sent.values():
+        for message in messages.values():
+            assert float(message.parts[STATISTICS].value[4:].min()) > 0
+    assert trainer.status == "completed"
+
+
+def test_a_number_for_an_own_network_is_one():
+    model = {"name": "my_nets:Net", "params": {"p": "1e-3", "name": "one", "width": 16}}
+    params = FederatedConfig(model=model).model.params
+    assert params == {"p": 0.001, "name": "one", "width": 16}
