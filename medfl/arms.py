@@ -9,7 +9,7 @@ from typing import Any
 
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.config import NAME, SECTIONS
-from medfl.errors import MedflError
+from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
 
 # What the grid decides for every run; the settings of runs may not say it too.
@@ -53,4 +53,7 @@ def check_arm(name: str, arm: Mapping[str, Any]) -> None:
     for key in DECIDED.keys() & (arm.get("federated_learning") or {}):
         raise MedflError(f"arm `{name}`: federated_learning.{key} {DECIDED[key]}.")
     params = {key: value for key, value in arm.items() if key not in (*SECTIONS, "algorithm")}
-    ALGORITHMS.check_params(str(arm["algorithm"]), params, f"arm `{name}`")
+    algorithm = str(arm["algorithm"])
+    ALGORITHMS.check_params(algorithm, params, f"arm `{name}`")
+    with naming(f"arm `{name}`"):
+        ALGORITHMS.create(algorithm, params)  # a person's own __init__ may fail

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 
 class MedflError(Exception):
@@ -35,18 +36,31 @@ def own_code(where: str) -> Iterator[None]:
         raise
     except Exception as error:
         cause = " ".join(str(error).split()).rstrip(".")
-        raise MedflError(f"{where}: {type(error).__name__}: {cause}{_line(error)}.") from error
+        reason = f"{type(error).__name__}: {cause}".rstrip(": ")
+        raise MedflError(f"{where}: {reason}{_line(error)}.") from error
 
 
 def _line(error: Exception) -> str:
     """The line of the person's own code that failed; a syntax error names its line by itself."""
-    frames = traceback.extract_tb(error.__traceback__)
+    own = own_frame(error)
+    if own is None or isinstance(error, SyntaxError):
+        return ""
+    frame, line = own
+    name = frame.f_code.co_qualname.replace(".<locals>", "")  # such as MyClass.step
+    inside = "" if name.startswith("<") else f"in {name}, "
+    return f" ({inside}line {line} of {Path(frame.f_code.co_filename).name})"
+
+
+def own_frame(error: BaseException) -> tuple[FrameType, int] | None:
+    """The innermost frame of a person's own code in a traceback, with its line; None without."""
     installed = {
         Path(__file__).resolve().parent,
-        *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib")),
+        *(Path(sysconfig.get_path(kind)) for kind in ("stdlib", "purelib", "platlib")),
     }
-    own = [f for f in frames if installed.isdisjoint(Path(f.filename).parents)]
-    own = [f for f in own if not f.filename.startswith("<")]  # the interpreter's own, frozen
-    if not own or isinstance(error, SyntaxError):
-        return ""
-    return f" (line {own[-1].lineno} of {Path(own[-1].filename).name})"
+    own = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = frame.f_code.co_filename
+        frozen = file.startswith("<")  # the interpreter's own
+        if not frozen and installed.isdisjoint(Path(file).parents):
+            own = frame, line
+    return own

@@ -203,6 +203,8 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
             parse_partition(partition)
         for figure in grid.figures or ():
             FIGURES.check_name(figure)
+            if figure not in FIGURES:  # a built-in one needs no check, and would import matplotlib
+                FIGURES.load(figure)
         shared = read_arms(grid.arms_file) if grid.arms_file else {}
     arms = {**shared, **grid.arm_settings}
     for name in grid.arms:

@@ -12,6 +12,7 @@ import os
 import re
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -19,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from medfl.config import OWN, did_you_mean, validate
 from medfl.errors import MedflError, own_code
+from medfl.own_class import check_own_class
 
 T = TypeVar("T")
 
@@ -118,16 +120,30 @@ class Registry(Generic[T]):
         Raises:
             MedflError: for an unknown parameter or a value out of range; it begins with ``where``.
         """
-        return validate(_params(self.load(name)), dict(params), where)
+        with self.guarded(name, where):
+            return validate(_params(self.load(name)), dict(params), where)
 
     def create(self, name: str, params: Mapping[str, Any]) -> Any:
         """Check the parameters and build an object of the class ``name`` with them."""
         kind: Any = self.load(name)
-        try:
-            return kind(**params)
-        except ValidationError:
-            self.check_params(name, params, f"the {self.what} `{name}`")
-            raise
+        with self.guarded(name, f"the {self.what} `{name}` cannot be built"):
+            try:
+                made = kind(**params)
+            except ValidationError:
+                self.check_params(name, params, f"the {self.what} `{name}`")
+                raise
+        if hasattr(kind, "Params") and not hasattr(made, "params"):
+            raise MedflError(
+                f"the {self.what} `{name}` must call super().__init__(**params) in its __init__."
+            )
+        return made
+
+    def guarded(self, name: str, where: str) -> AbstractContextManager[None]:
+        """A block in which what a person's own class raises becomes a ``MedflError``.
+
+        What a built-in class raises stays as it is, with its traceback: it is our mistake.
+        """
+        return nullcontext() if name in self._names else own_code(where)
 
     def sources(self, name: str) -> Sources:
         """Where the class ``name`` is written: a result that uses it depends on these files.
@@ -157,6 +173,7 @@ class Registry(Generic[T]):
         base = getattr(importlib.import_module(module), attribute)
         if not (isinstance(found, type) and issubclass(found, base)):
             raise MedflError(f"`{name}` is not a subclass of {module}.{attribute}.")
+        check_own_class(self.what, name, found, base)
 
 
 def sources(kind: object) -> Sources:

@@ -20,7 +20,8 @@ PACKAGE = Path(__file__).resolve().parent
 
 # These modules cannot change a number by themselves: a run's settings are hashed on their own.
 NO_RESULT = frozenset(
-    f"medfl.{name}" for name in ("config", "errors", "registry", "sources", "gpu", "grid")
+    f"medfl.{name}"
+    for name in ("config", "errors", "registry", "own_class", "sources", "gpu", "grid")
 )
 
 

@@ -25,6 +25,18 @@ class Mine(Base):
     def __init__(self, **params):
         self.params = self.Params(**params)
 
+class Fails(Base):
+    def __init__(self, **params):
+        raise KeyError("lost")
+
+class Takes(Base):
+    def copy(self, deep):
+        return self
+
+class Forgets(Base):
+    class Params(HyperParams):
+        pass
+
 class Bad(OrderedDict):
     Params = 5
 
@@ -81,6 +93,14 @@ def test_an_own_class_and_its_parameters():
         CODECS.check_params("own_module:Mine", {"strenth": 1}, "here")
     with pytest.raises(MedflError, match=r"the codec `own_module:Mine`: `strength`: .*equal to 0"):
         CODECS.create("own_module:Mine", {"strength": -1})
+    with pytest.raises(
+        MedflError, match=r"cannot be built: KeyError: 'lost' \(in Fails.__init__, l"
+    ):
+        CODECS.create("own_module:Fails", {})
+    with pytest.raises(MedflError, match=r"`own_module:Forgets` must call super\(\).__init__"):
+        CODECS.create("own_module:Forgets", {})
+    with pytest.raises(MedflError, match=r"`copy` does not take .*write `def copy\(self\)`"):
+        CODECS.load("own_module:Takes")
     assert ANYTHING.load("own_module:build")(4) == 4
     with pytest.raises(MedflError, match=r"here: unknown key `number`; none is known here"):
         ANYTHING.check_params("own_module:build", {"number": 1}, "here")

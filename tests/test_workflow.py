@@ -166,7 +166,11 @@ def test_stores_splits_and_reports_are_stale_by_their_code():
 
 
 def test_a_persons_own_figure_counts_for_the_report(folder):
-    own = "from medfl.report.plots.base import GridFigure\nclass Mine(GridFigure):\n    pass\n"
+    own = (
+        "from medfl.report.plots.base import GridFigure\nclass Mine(GridFigure):\n"
+        "    title = needs = ''\n    def caption(self, subject): ...\n"
+        "    def draw(self, subject): ...\n"
+    )
     (folder / "my_figures.py").write_text(own)
     found = flow(figures=["clients", "my_figures:Mine"])
     before = found.report_code

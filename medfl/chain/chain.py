@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from medfl.chain.combine import Rule
 from medfl.chain.link import STAGES, Backward, Link
 from medfl.chain.message import Message, Total
 from medfl.chain.registry import LINKS, RULES
-from medfl.errors import MedflError
+from medfl.errors import MedflError, own_code
+from medfl.own_class import check_type
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +79,7 @@ class Chain:
     def gradient(self, client: Client, model: FlatModel, backward: Backward) -> Backward:
         """How a client computes a step's gradient; the first link is the innermost call."""
         for link in self._at("gradient"):
-            backward = partial(link.gradient, client, model, backward=backward)
+            backward = _inside(link, client, model, backward)
         return backward
 
     def message(self, client: Client, message: Message) -> Message | None:
@@ -88,6 +88,8 @@ class Chain:
             changed = link.message(client, message)
             if changed is None:
                 return None
+            where = f"`message` of the link `{link.name}`"
+            check_type(changed, Message, where, "a Message, or None where the client drops out")
             message = changed
         return message
 
@@ -134,6 +136,15 @@ class Chain:
         ]
 
 
+def _inside(link: Link, client: Client, model: FlatModel, backward: Backward) -> Backward:
+    """A link's ``gradient`` around a step; a person's own may name its arguments as it likes."""
+
+    def around(images: Tensor, labels: Tensor) -> Tensor:
+        return link.gradient(client, model, images, labels, backward)
+
+    return around
+
+
 def build_chain(config: FederatedConfig, algorithm: type[Algorithm]) -> Chain:
     """Build the chain that a configuration describes, and check that all of it composes.
 
@@ -146,7 +157,8 @@ def build_chain(config: FederatedConfig, algorithm: type[Algorithm]) -> Chain:
         link.name = name
         links.append(link)
     rule = RULES.create(config.chain.rule, config.chain.rule_params)
-    chain = Chain(links, rule)
+    with own_code("the chain cannot be built"):
+        chain = Chain(links, rule)
     if not algorithm.communicates and (chain.links or config.chain.rule != "sum"):
         what = chain.links[0].name if chain.links else config.chain.rule
         raise MedflError(
@@ -154,8 +166,10 @@ def build_chain(config: FederatedConfig, algorithm: type[Algorithm]) -> Chain:
             "`chain` out for it."
         )
     for link in chain.links:
-        link.check(config, algorithm, chain.links)
-    rule.check(config, algorithm)
+        with LINKS.guarded(link.name, f"the link `{link.name}`"):
+            link.check(config, algorithm, chain.links)
+    with RULES.guarded(config.chain.rule, f"the rule `{config.chain.rule}`"):
+        rule.check(config, algorithm)
     return chain
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from medfl.config import FederatedConfig
 
 
-class Rule:
+class Rule(ABC):
     """How a round's messages are combined. Each round starts a new ``Combination``.
 
     Class attributes:
@@ -28,24 +29,26 @@ class Rule:
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)
 
-    def check(self, config: FederatedConfig, algorithm: type[Algorithm]) -> None:
+    def check(  # noqa: B027 - a rule need not refuse anything
+        self, config: FederatedConfig, algorithm: type[Algorithm]
+    ) -> None:
         """Refuse settings under which the rule is not what it says (``MedflError``)."""
 
+    @abstractmethod
     def start(self) -> Combination:
         """Open a round with an empty combination."""
-        raise NotImplementedError
 
 
-class Combination:
+class Combination(ABC):
     """Takes in the messages of one round, which come in the order of the clients' ids."""
 
+    @abstractmethod
     def add(self, message: Message) -> None:
         """Take in one message; its vectors may be overwritten afterwards."""
-        raise NotImplementedError
 
+    @abstractmethod
     def total(self) -> dict[str, Total]:
         """What the messages add up to, part by part; empty where no message came."""
-        raise NotImplementedError
 
 
 class Sum(Rule):

@@ -15,7 +15,7 @@ The clients of a round may train side by side, so a link keeps nothing of one cl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 from medfl.chain.message import Message, Total
 from medfl.registry import HyperParams
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from medfl.models.flat import FlatModel
 
 # When a link's turn comes follows from what it is for, not from where a person wrote it.
-STAGES = ("data", "gradient", "clip", "noise", "attack", "compress", "mask", "round")
+Stage = Literal["data", "gradient", "clip", "noise", "attack", "compress", "mask", "round"]
+STAGES = get_args(Stage)
 Backward = Callable[["Tensor", "Tensor"], "Tensor"]
 """Takes a batch's images and labels, puts the gradient into the model and gives the loss."""
 
@@ -52,7 +53,7 @@ class Link:
     class Params(HyperParams):
         """No parameters."""
 
-    stage: ClassVar[str]
+    stage: ClassVar[Stage]
     columns: ClassVar[tuple[Column, ...]] = ()
 
     def __init__(self, **params: Any) -> None:

@@ -113,7 +113,7 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]:
-    from medfl.config import did_you_mean
+    from medfl.config import did_you_mean, folder_word
     from medfl.grid import Cell, read_grid
     from medfl.partition import parse_partition
     from medfl.results.paths import KEYS
@@ -123,7 +123,7 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
         if getattr(options, key) is None:
             raise MedflError(f"--grid needs --{key} too: which run of the grid?")
     partition = parse_partition(options.partition).word
-    cell = Cell(options.dataset, partition, options.arm, options.seed)
+    cell = Cell(folder_word(options.dataset), partition, options.arm, options.seed)
     if cell not in grid.cells():
         hint = did_you_mean(str(cell), map(str, grid.cells()))
         raise MedflError(f"{options.grid} has no run {cell}{hint}")
@@ -150,6 +150,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
         parse_partition(config.partition)
         params = learning.algorithm_params
         ALGORITHMS.check_params(learning.algorithm, params, "algorithm_params")
+        ALGORITHMS.create(learning.algorithm, params)
         check_model(config.model.name, config.model.params, "model.params")
         check_chain(config, ALGORITHMS.load(learning.algorithm), "chain")
     return config

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from medfl.config.augmentation import Augmentation
-from medfl.config.base import FolderWord, Section, Whole, did_you_mean, validate
+from medfl.config.base import FolderWord, Section, Whole, did_you_mean, folder_word, validate
 from medfl.config.chain import ChainSettings
 from medfl.config.deciding import PLACE, deciding, neutral
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
@@ -49,6 +49,7 @@ __all__ = [
     "data_root",
     "deciding",
     "did_you_mean",
+    "folder_word",
     "neutral",
     "validate",
 ]

@@ -31,9 +31,17 @@ def not_a_truth(value: Any) -> Any:
 # takes them for 1 and 0. Digits in quotes are accepted, because `--config seeds=[0,1]` gives them.
 Whole = Annotated[int, BeforeValidator(not_a_truth)]
 
-# A word that names a folder. The word of a person's own partition or dataset has a colon, which is
-# trouble in a folder's name (in PATH, on Windows, for DVC): a dot takes its place.
-FolderWord = Annotated[str, AfterValidator(lambda word: word.replace(":", "."))]
+
+def folder_word(word: str) -> str:
+    """A word as it names a folder.
+
+    The word of a person's own partition or dataset has a colon, which is trouble in a folder's name
+    (in PATH, on Windows, for DVC): a dot takes its place.
+    """
+    return word.replace(":", ".")
+
+
+FolderWord = Annotated[str, AfterValidator(folder_word)]
 
 
 T = TypeVar("T", bound=BaseModel)

@@ -20,6 +20,7 @@ from medfl.federated.patches import random_patch
 from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
 from medfl.models.flat import FlatModel, Gradient
+from medfl.own_class import check_type
 from medfl.streams import seed_layers, stream, stream_seed
 
 
@@ -96,15 +97,21 @@ class FederatedClient:
 
         Raises:
             DivergedError: the loss or a part of the message is not finite.
+            MedflError: a person's own algorithm gave something else than work and parts.
         """
         algorithm, shared = self.server.algorithm, self.server.shared
+        where = type(algorithm).__name__
         self._kept = {}
         self.receive(model)
         work = algorithm.train(self, model)
+        check_type(work, Work, f"{where}.train", "a Work, as client.descend gives it")
         if not shared.all:
             local, buffers = shared.take_local(model)
             self.keep(local=local, local_buffers=buffers)
         parts = algorithm.message(self, model, work)
+        check_type(parts, dict, f"{where}.message", "a dictionary of name → Part")
+        for name, part in parts.items():
+            check_type(part, Part, f"{where}.message[{name!r}]", "a Part")
         message = Message(self.id, parts, self.weight, work.loss, work.steps, work.gradients)
         self.check_finite(message)
         return message, work

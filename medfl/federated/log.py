@@ -30,16 +30,15 @@ class _RunLog(logging.FileHandler):
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
     """Send medfl's log to ``path`` and to standard error while the block runs."""
-    handlers: list[logging.Handler] = [
-        _RunLog(path, encoding="utf-8"),
-        logging.StreamHandler(sys.stderr),
-    ]
+    screen = logging.StreamHandler(sys.stderr)
+    screen.setLevel(logging.INFO)  # the file also gets the traceback of a person's own code
+    handlers: list[logging.Handler] = [_RunLog(path, encoding="utf-8"), screen]
     level, propagate = log.level, log.propagate
     log.propagate = False
     for handler in handlers:
         handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
         log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG)
     try:
         yield
     finally:

@@ -21,6 +21,7 @@ from medfl.federated.disk import DiskImages
 from medfl.federated.fingerprint import differences, fingerprint, validated
 from medfl.federated.log import log, log_to, progress_line
 from medfl.federated.outcome import write_record
+from medfl.federated.own_parts import guard
 from medfl.federated.provenance import provenance
 from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
@@ -72,21 +73,22 @@ def execute(
     split = Split.read(split_path, store)
     _check_split(split, config, split_path)
     training = config.training
-    data = FederatedData(store, split, device, training.images, training.memory_limit)
     origin = provenance(config, device, code, inputs) | {"started": started}
     # A checkpoint is resumed by the very same sources only: other ones may have the same results
     # version, and yet keep their state in another form.
     key = json.dumps([fingerprint(config), code.sha, inputs], sort_keys=True)
-    server = FederatedServer(config, data)
     rounds = config.federated_learning.rounds
-    trainer = FederatedTrainer(
-        config,
-        server,
-        [FederatedClient(client, data) for client in data.clients],
-        checkpoint_dir=folder,
-        fingerprint=hashlib.sha256(key.encode()).hexdigest(),
-        on_round=lambda row: log.info(progress_line(row, rounds)),
-    )
+    with guard(config):
+        data = FederatedData(store, split, device, training.images, training.memory_limit)
+        server = FederatedServer(config, data)
+        trainer = FederatedTrainer(
+            config,
+            server,
+            [FederatedClient(client, data) for client in data.clients],
+            checkpoint_dir=folder,
+            fingerprint=hashlib.sha256(key.encode()).hexdigest(),
+            on_round=lambda row: log.info(progress_line(row, rounds)),
+        )
     # Where config.yaml is missing, no other run lies here. A checkpoint without it is this run's,
     # or its fingerprint keeps it from being resumed.
     other = not ours and (folder / paths.CONFIG).exists()
@@ -94,7 +96,7 @@ def execute(
     _clear(folder, everything if other else (paths.RECORD, paths.PREDICTIONS))
     # An unwritable or full disk is noticed before the hours of training, not after.
     write_yaml(folder / paths.CONFIG, config.model_dump(mode="json"))
-    with log_to(folder / paths.LOG):
+    with log_to(folder / paths.LOG), guard(config, folder / paths.LOG):
         log.info(
             "%s on %s, %s, seed %d: %d clients, %d rounds, %s with %d parameters, on %s",
             config.arm,

@@ -122,6 +122,12 @@ def _blocks(partition: Partition, request: Request) -> list[Block]:
             raise MedflError(f"{where}: every column of its shares must be 0 or more and sum to 1.")
     if members.shape != (len(blocks), len(request.groups)) or not (members.sum(0) == 1).all():
         raise MedflError(f"{where}: every group (patient) must be a member of one of its blocks.")
+    made, wanted = sum(map(len, shares)), request.num_clients
+    if not partition.natural and wanted is not None and made != wanted:
+        raise MedflError(
+            f"{where} gives shares of {made} clients, but num_clients is {wanted}: give a row for "
+            "each of request.clients, or set natural = True if the partition decides the number."
+        )
     return blocks
 
 

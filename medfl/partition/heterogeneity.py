@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medfl.errors import MedflError
 from medfl.partition.folds import FOLDS
 from medfl.partition.groups import label_indicator
-from medfl.partition.scheme import client_transform
+from medfl.partition.registry import PARTITIONS
+from medfl.partition.scheme import client_transform, split_word
 
 if TYPE_CHECKING:
     from medfl.partition.split import Split
@@ -163,11 +165,19 @@ def _intensities(split: Split, store: Store, rows: list[np.ndarray]) -> np.ndarr
     """(M, 256) distribution of pixels for each client, as its scanner shows them."""
     limit = min(_IMAGES_PER_CLIENT, max(4, _IMAGES_IN_ALL // split.num_clients))
     histograms = np.zeros((split.num_clients, 256))
+    name, _ = split_word(split.partition)
     for client, own in enumerate(rows):
         some = own[np.unique(np.linspace(0, len(own) - 1, min(limit, len(own))).astype(np.int64))]
         images = np.asarray(store.images[some])
         see = client_transform(split.partition, client, split.num_clients, split.seed)
-        pixels = images if see is None else see(images)
+        with PARTITIONS.guarded(name, f"partition `{split.partition}`"):
+            pixels = images if see is None else see(images)
+            if pixels.shape != images.shape or pixels.dtype != images.dtype:
+                raise MedflError(
+                    f"partition `{split.partition}`: its transform gives {pixels.dtype} images of "
+                    f"shape {pixels.shape} for {images.dtype} images of shape {images.shape}: it "
+                    "must keep both."
+                )
         histograms[client] = np.bincount(_levels(pixels, store), minlength=256) / pixels.size
     return histograms
 

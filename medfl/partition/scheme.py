@@ -34,11 +34,22 @@ def parse_partition(word: str) -> Partition:
     if value is None:
         if text is not None:
             raise MedflError(f"partition `{word}`: `{shown}` takes no value; write `{shown}`.")
-        return kind(word, name)
+        return _build(kind, word, name)
     example = f"write it like `{shown}-{value.example}`"
     if not text:
         raise MedflError(f"partition `{word}` lacks {value.name}: {example}.")
-    return kind(word, name, _number(word, text, value, example))
+    return _build(kind, word, name, _number(word, text, value, example))
+
+
+def _build(kind: type[Partition], word: str, name: str, *number: float) -> Partition:
+    with PARTITIONS.guarded(name, f"partition `{word}` cannot be built"):
+        found = kind(word, name, *number)
+    if not vars(found).keys() >= {"word", "name", "number"}:
+        raise MedflError(
+            f"partition `{word}`: `{kind.__name__}.__init__` must take (self, word, name, number) "
+            "and hand them to super().__init__(word, name, number)."
+        )
+    return found
 
 
 def split_word(word: str) -> tuple[str, str | None]:
@@ -81,7 +92,8 @@ def client_transform(partition: str, client: int, num_clients: int, seed: int) -
     chosen = parse_partition(partition)
     if not 0 <= client < num_clients:
         raise MedflError(f"client {client} is not one of 0 to {num_clients - 1}.")
-    return chosen.transform(client, num_clients, seed)
+    with PARTITIONS.guarded(chosen.name, f"partition `{chosen.word}`"):
+        return chosen.transform(client, num_clients, seed)
 
 
 def partition_title(word: str) -> str:

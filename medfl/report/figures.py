@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from medfl.errors import MedflError
+from medfl.own_class import check_type
 from medfl.pages.figures import save
 from medfl.report.grid_results import GridResults
 from medfl.report.names import arm_label
@@ -57,9 +60,11 @@ def draw_figures(
     pictures = []
     for dataset in results.datasets:
         labels = {arm: arm_label(arm, results.role(dataset, arm)) for arm in results.arms}
-        for name, figure in kinds.items():
-            for subject in figure.subjects(results, dataset, styles=styles, labels=labels):
-                drawn = figure.draw(subject)
+        for name, (word, figure) in kinds.items():
+            with FIGURES.guarded(word, f"the figure `{word}`"):
+                subjects = list(figure.subjects(results, dataset, styles=styles, labels=labels))
+            for subject in subjects:
+                drawn = _draw(word, figure, subject)
                 if drawn is not None:
                     words = (name, dataset, subject.partition)
                     stem = folder / "_".join(word for word in words if word)
@@ -67,12 +72,23 @@ def draw_figures(
     return pictures
 
 
-def _chosen(words: Iterable[str]) -> dict[str, GridFigure]:
-    """Figures by the first part of their files' names; a person's own is named by its class."""
-    found: dict[str, GridFigure] = {}
+def _draw(word: str, figure: GridFigure, subject: Subject) -> Figure | None:
+    """The picture, of which the page can use the words too; None where it is left out."""
+    where = f"the figure `{word}`"
+    with FIGURES.guarded(word, where):
+        drawn = figure.draw(subject)
+        if drawn is not None:
+            check_type(drawn, Figure, f"{where}: draw", "a matplotlib Figure, or None")
+            check_type(figure.caption(subject), str, f"{where}: caption", "a text")
+    return drawn
+
+
+def _chosen(words: Iterable[str]) -> dict[str, tuple[str, GridFigure]]:
+    """Words and figures by the first part of files' names; a person's own is named by its class."""
+    found: dict[str, tuple[str, GridFigure]] = {}
     for word in words:
         name = word.rsplit(":", 1)[-1]
         if name in found:
             raise MedflError(f"two figures are called {name}: give one of their classes another.")
-        found[name] = FIGURES.load(word)()
+        found[name] = word, FIGURES.create(word, {})
     return found

@@ -15,6 +15,7 @@ from medfl.federated.code import run_code
 from medfl.grid import load_grid
 from medfl.partition import Split, client_transform, make_split, parse_partition, partition_title
 from medfl.partition.code import split_code
+from medfl.partition.heterogeneity import heterogeneity
 from medfl.versions import code_of
 
 OWN = '''
@@ -58,6 +59,37 @@ class Lost(TwoClients):
 class Fails(Partition):
     def shares(self, request):
         return request.nothing
+
+class NoArguments(Partition):
+    def __init__(self):
+        pass
+
+class Forgets(Partition):
+    def __init__(self, *given):
+        pass
+
+class Looks(Partition):
+    def transform(self, client):
+        return None
+
+class Number(Partition):
+    value = 0.5
+
+class Breaks(Partition):
+    def transform(self, client, num_clients, seed):
+        return [][client]
+
+class Blinds(Partition):
+    def transform(self, client, num_clients, seed):
+        return lambda images: images / images.nothing
+
+class Floats(Partition):
+    def transform(self, client, num_clients, seed):
+        return lambda images: images / 2
+
+class Few(Partition):
+    def shares(self, request):
+        return np.full((2, len(request.groups.columns)), 0.5)
 
 class Other:
     pass
@@ -105,6 +137,8 @@ def test_it_may_change_what_a_client_sees_and_say_its_title():
     images = np.full((1, 1, 2, 2), 5, np.uint8)
     assert (client_transform("my_parts:Lead-0.7", 0, 3, 0)(images) == 250).all()
     assert client_transform("my_parts:Lead-0.7", 1, 3, 0) is None
+    with pytest.raises(MedflError, match=r"`my_parts.Breaks`: IndexError: .*in Breaks.transform, "):
+        client_transform("my_parts:Breaks", 0, 3, 0)
     assert partition_title("my_parts.Lead-0.7") == "First client has 0.7"
     assert partition_title("my_parts.TwoClients") == "my_parts.TwoClients"
     assert partition_title("gone.TwoClients") == "gone.TwoClients"
@@ -130,6 +164,14 @@ def test_it_may_say_who_shares_what(make_store):
         ("my_parts:Narrow", r"shares of shape \(1, 1\); .* 2 columns.*class00, class01"),
         ("my_parts:Lost", r"every group \(patient\) must be a member of one of its blocks"),
         ("my_parts:Fails", r"partition `my_parts.Fails`: AttributeError: .*my_parts.py\)"),
+        (
+            "my_parts:NoArguments",
+            "partition `my_parts.NoArguments` cannot be built: TypeError: NoArguments.__init__.. t",
+        ),
+        ("my_parts:Forgets", r"must take \(self, word, name, number\) and hand them to super"),
+        ("my_parts:Looks", r"write `def transform\(self, client, num_clients, seed\)`"),
+        ("my_parts:Number", "its class attribute `value` is 0.5: it must be a Value"),
+        ("my_parts:Few", "gives shares of 2 clients, but num_clients is 3: give a row for each of"),
         ("nowhere:Lead-1", "No module named 'nowhere'"),
     ],
 )
@@ -137,6 +179,22 @@ def test_one_that_does_not_fit_is_one_sentence(make_store, word, message):
     with pytest.raises(MedflError, match=message) as error:
         make_split(make_store(np.arange(80) % 2), word, 3, 0)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        (
+            "my_parts:Blinds",
+            r"`my_parts.Blinds`: AttributeError: .* \(in Blinds.transform.<lambda>, l",
+        ),
+        ("my_parts:Floats", "its transform gives float64 images of .* it must keep both"),
+    ],
+)
+def test_a_transform_that_fails_is_one_sentence(make_store, word, message):
+    store = make_store(np.arange(80) % 2)
+    with pytest.raises(MedflError, match=message):
+        heterogeneity(make_split(store, word, 3, 0), store)
 
 
 def test_a_grid_names_it():

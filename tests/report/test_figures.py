@@ -36,6 +36,14 @@ class Seeds(GridFigure):
         figure.subplots().plot([0], [len(subject.results.runs)], "o")
         return figure
 """
+GRID = {
+    "arms_file": None,
+    "arm_settings": {"fedavg": {"algorithm": "fedavg"}},
+    "datasets": ["phantom"],
+    "partitions": ["iid"],
+    "arms": ["fedavg"],
+    "seeds": [0],
+}
 # What each figure shows of the made-up grid, counted by hand: axes in use, without colour bars.
 PANELS = {"convergence": 2, "clients": 2, "traffic": 2, "heterogeneity": 1, "confusion": 5}
 
@@ -145,16 +153,53 @@ def test_a_persons_own_figure(results_dir, cells, tmp_path, monkeypatch):
     sys.modules.pop("my_plots")
 
 
-def test_a_grid_chooses_its_figures():
-    content = {
-        "arms_file": None,
-        "arm_settings": {"fedavg": {"algorithm": "fedavg"}},
-        "datasets": ["phantom"],
-        "partitions": ["iid"],
-        "arms": ["fedavg"],
-        "seeds": [0],
-    }
-    assert load_grid(content).figures is None
-    assert load_grid({**content, "figures": ["clients", "my:Own"]}).figures == ["clients", "my:Own"]
+@pytest.fixture
+def own_plots(tmp_path, monkeypatch):
+    """Writes a person's own module ``my_plots``, which the current folder then has."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield lambda code: (tmp_path / "my_plots.py").write_text(code)
+    sys.modules.pop("my_plots", None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("    title = ", "    titel = ", "lacks the class attribute `title`: it must be a text"),
+        (
+            '"runs"',
+            '"runs"\n    shown = "x"',
+            "its class attribute `shown` is 'x': it must be 'open' or 'folded'",
+        ),
+        ("def caption", "def captoin", r"lacks `caption`, .* write `def caption\(self, subject\)`"),
+        ("draw(self, subject)", "draw(self)", r"`draw` does not take .*write `def draw\(self, sub"),
+    ],
+)
+def test_a_figure_that_the_report_cannot_use_is_refused_with_the_grid(own_plots, old, new, message):
+    assert old in OWN
+    own_plots(OWN.replace(old, new))
+    with pytest.raises(MedflError, match=f"^the grid: the figure `my_plots:Seeds`:? ?{message}"):
+        load_grid({**GRID, "figures": ["my_plots:Seeds"]})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("figure = Figure()", "1 / 0", r"ZeroDivisionError: .*in Seeds.draw, line 13 of my_plots"),
+        ("return figure", "return 'x'", "draw gave str, but needed is a matplotlib Figure, or No"),
+        ('return f"', 'return 1 or f"', "caption gave int, but needed is a text"),
+    ],
+)
+def test_a_figure_that_fails_is_one_sentence(results_dir, cells, own_plots, old, new, message):
+    own_plots(OWN.replace(old, new))
+    with pytest.raises(MedflError, match=f"^the figure `my_plots:Seeds`: {message}"):
+        build_report(cells, results_dir, figures=["my_plots:Seeds"])
+
+
+def test_a_grid_chooses_its_figures(own_plots):
+    assert load_grid(GRID).figures is None
+    own_plots(OWN)
+    chosen = ["clients", "my_plots:Seeds"]
+    assert load_grid({**GRID, "figures": chosen}).figures == chosen
     with pytest.raises(MedflError, match="unknown figure `client`; did you mean `clients`"):
-        load_grid({**content, "figures": ["client"]})
+        load_grid({**GRID, "figures": ["client"]})

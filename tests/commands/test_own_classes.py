@@ -1,0 +1,288 @@
+"""A person's own algorithm, link or rule that does not fit or fails: one sentence says where."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import sys
+
+import numpy as np
+import pytest
+import yaml
+
+from medfl.algorithms.registry import ALGORITHMS
+from medfl.chain.registry import LINKS, RULES
+from medfl.cli import main
+from medfl.datasets.registry import get
+from medfl.own_class import check_own_class
+from medfl.partition.registry import PARTITIONS
+from medfl.report.plots.registry import FIGURES
+from medfl.store import Sample, write_store
+from medfl.store.raw import RawData
+
+OWN = """
+from medfl import FederatedAlgorithm
+from medfl.chain import Combination, Link, Rule
+
+class Algorithm(FederatedAlgorithm):
+    pass
+
+class Line(Link):
+    stage = "clip"
+
+class Add(Rule):
+    def start(self):
+        from medfl.chain.combine import WeightedSum
+        return WeightedSum()
+"""
+CELL = ("--dataset", "phantom", "--partition", "iid", "--arm", "mine", "--seed", "0")
+GRID = {
+    "arms_file": None,
+    "arm_settings": {"mine": {"algorithm": "my_parts:Algorithm"}},
+    "datasets": ["phantom"],
+    "partitions": ["iid"],
+    "arms": ["mine"],
+    "seeds": [0],
+    "num_clients": 2,
+    "run": {
+        "federated_learning": {"rounds": 2, "local_steps": 1},
+        "model": {"name": "logistic"},
+        "training": {"device": "cpu"},
+        "chain": {"links": {"my_parts:Line": {}}, "rule": "my_parts:Add"},
+    },
+}
+ALGORITHM = "class Algorithm(FederatedAlgorithm):\n    pass\n"
+LINE = '    stage = "clip"\n'
+ADD = "    def start(self):\n        from medfl.chain.combine import WeightedSum\n"
+ADD += "        return WeightedSum()\n"
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder with a small store under the phantom's name, its split, and a grid."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    info = get("phantom").info(RawData([], [], 60, ""))
+    samples = [Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i}") for i in range(60)]
+    images = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
+    write_store(tmp_path / "data" / "prepared" / "phantom", info, samples, images)
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(GRID))
+    split = "data/splits/phantom/iid/clients2/seed0.csv"
+    options = ["--partition", "iid", "--seed", "0", "--num-clients", "2"]
+    assert main(["split", "phantom", *options, "--output", split]) == 0
+    yield tmp_path
+    sys.modules.pop("my_parts", None)
+
+
+def run(place, code=OWN, cell=CELL):
+    (place / "my_parts.py").write_text(code)
+    return main(["run", "--grid", "grid.yaml", *cell, "--output-dir", "one"])
+
+
+def changed(old, new):
+    assert OWN.count(old) == 1
+    return OWN.replace(old, new)
+
+
+def hook(line):
+    """An algorithm with one hook."""
+    return changed(ALGORITHM, f"class Algorithm(FederatedAlgorithm):\n    {line}\n")
+
+
+def link(line):
+    """A link with one further line."""
+    return changed(LINE, f"{LINE}    {line}\n")
+
+
+REFUSED = {
+    "no stage": (
+        changed(LINE, "    pass\n"),
+        "the link `my_parts:Line` lacks the class attribute `stage`: it must be 'data', 'grad",
+    ),
+    "unknown stage": (
+        changed('"clip"', '"late"'),
+        "`stage` is 'late': it must be 'data', 'gradient', 'clip'",
+    ),
+    "link's __init__": (
+        link("def __init__(self, **params): 1 / 0"),
+        "the link `my_parts:Line` cannot be built: ZeroDivisionError: division by zero (in Line._",
+    ),
+    "forgets super": (
+        link("def __init__(self): pass"),
+        "the link `my_parts:Line` must call super().__init__(**params) in its __init__",
+    ),
+    "columns": (link('columns = ("x",)'), "its class attribute `columns` is ('x',): it must be"),
+    "idle": (
+        link("def idle(self): return False"),
+        "the link `my_parts:Line`: write @property above `def idle(self)`.",
+    ),
+    "link's message": (
+        link("def message(self, message): return message"),
+        "`message` does not take what it is called with (too many",
+    ),
+    "link's check": (
+        link("def check(self, config, algorithm, links): links[9]"),
+        "IndexError: list index out of range (in Line.check, line 10 of my_parts.py).",
+    ),
+    "rule without start": (
+        changed(ADD, "    pass\n"),
+        "lacks `start`, which every rule must have: write `def start(self)`.",
+    ),
+    "rule's check": (
+        changed(ADD, f"{ADD}    def check(self): pass\n"),
+        "write `def check(self, config, algorithm)`.",
+    ),
+    "algorithm's __init__": (
+        hook("def __init__(self): raise ValueError('no')"),
+        "cannot be built: ValueError: no (in Algorithm.__init__, line 6 of my_parts.py).",
+    ),
+    "step": (
+        hook("def step(self): pass"),
+        "(too many positional arguments): write `def step(self, total)`.",
+    ),
+    "no method": (hook("step = 3"), "`step` must be a method: write `def step(self, total)`."),
+    "evaluated": (
+        hook("evaluated = 'both'"),
+        "`evaluated` is 'both': it must be 'global', 'personal' or 'local'.",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_class_that_does_not_fit_is_refused_before_anything_is_written(place, capsys, name):
+    code, message = REFUSED[name]
+    capsys.readouterr()
+    assert run(place, code) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not (place / "one").exists()
+
+
+FAILING = {
+    "step": (
+        hook("def step(self, total): total['gone']"),
+        "run.log has the traceback): KeyError: 'gone' (in Algorithm.step, line 6 of my_parts.py).",
+    ),
+    "link": (
+        link("def message(self, client, message): return message.nothing"),
+        "(in Line.message, line 10 of my_parts.py).",
+    ),
+    "combination": (
+        changed(ADD, "    def start(self): return Combination()\n"),
+        "Combination with abstract methods add, total (in Add.start, line 12 of my_parts.py).",
+    ),
+    "link gives a text": (
+        link("def message(self, client, message): return 'text'"),
+        "`message` of the link `my_parts:Line` gave str, but needed is a Message, or None where",
+    ),
+    "algorithm gives a text": (
+        hook("def message(self, client, model, work): return 'text'"),
+        "Algorithm.message gave str, but needed is a dictionary of name → Part.",
+    ),
+    "algorithm gives no part": (
+        hook("def message(self, client, model, work): return {'x': 1}"),
+        "Algorithm.message['x'] gave int, but needed is a Part.",
+    ),
+    "no work": (
+        hook("def train(self, client, model): pass"),
+        "Algorithm.train gave NoneType, but needed is a Work",
+    ),
+    "nobody": (
+        link("def open(self, number, clients): pass"),
+        "or rule `my_parts:Add` gave (one/run.log has the traceback): TypeErr",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_class_that_fails_while_a_run_trains_is_one_sentence(place, capsys, name):
+    code, message = FAILING[name]
+    assert run(place, code) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert error.count("medfl: error:") == 1
+    log = (place / "one" / "run.log").read_text()
+    # What medfl itself refuses needs no traceback; what a class raised has its own in the log.
+    assert ("Traceback" in log) == ("gave" not in message or "has the traceback" in message)
+    assert not (place / "one" / "metrics.json").exists()
+
+
+def test_a_class_that_fails_before_the_first_round_is_one_sentence_too(place, capsys):
+    assert run(place, hook("def setup(self, server): server.nothing")) == 2
+    error = capsys.readouterr().err
+    assert "(in Algorithm.setup, line 6 of my_parts.py)." in error
+    assert "Traceback" not in error
+
+
+def test_a_failure_of_medfl_itself_keeps_its_traceback(place, monkeypatch):
+    (place / "grid.yaml").write_text(
+        yaml.safe_dump(
+            {
+                **GRID,
+                "arm_settings": {"mine": {"algorithm": "fedavg"}},
+                "run": {**GRID["run"], "chain": {}},
+            }
+        )
+    )
+    monkeypatch.setattr(ALGORITHMS.load("fedavg"), "step", lambda self, total: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        run(place)
+
+
+def test_a_class_may_name_its_arguments_as_it_likes(place):
+    code = link("def gradient(self, c, m, x, y, f): return f(x, y)")
+    code = code.replace(ALGORITHM, ALGORITHM.replace("pass", "def step(self, t): super().step(t)"))
+    assert run(place, code) == 0
+    record = json.loads((place / "one" / "metrics.json").read_text())
+    assert (record["status"], record["rounds"]) == ("completed", 2)
+
+
+@pytest.mark.parametrize(
+    "registry", [ALGORITHMS, LINKS, RULES, PARTITIONS, FIGURES], ids=lambda one: one.what
+)
+def test_every_built_in_class_would_pass_as_ones_own(registry):
+    module, attribute = registry.base.split(":")
+    __import__(module)
+    base = getattr(sys.modules[module], attribute)
+    for name in registry:
+        kind = registry.load(name)
+        assert not inspect.isabstract(kind)
+        check_own_class(registry.what, name, kind, base)
+
+
+PARTITION = """
+from medfl.partition import Partition, Value
+
+class Lead(Partition):
+    value = Value("part", "0.5")
+"""
+
+
+DATA = """
+from medfl import CustomMedicalDataset
+
+class Lungs(CustomMedicalDataset):
+    def load_data(self):
+        return []
+"""
+
+
+@pytest.mark.parametrize("point", [":", "."])
+def test_a_run_is_named_with_a_colon_or_a_dot(place, capsys, point):
+    """The folders have a dot; the grid is written with a colon."""
+    (place / "my_lead.py").write_text(PARTITION)
+    grid = {**GRID, "datasets": ["my_data:Lungs"], "partitions": ["my_lead:Lead-0.5"]}
+    (place / "grid.yaml").write_text(yaml.safe_dump(grid))
+    (place / "my_data.py").write_text(DATA)
+    words = ("--dataset", f"my_data{point}Lungs", "--partition", f"my_lead{point}Lead-0.5")
+    try:
+        assert run(place, cell=(*words, *CELL[4:])) == 2
+    finally:
+        for module in ("my_lead", "my_data"):
+            sys.modules.pop(module, None)
+    # The run is known; only its store is not prepared yet.
+    error = capsys.readouterr().err
+    assert "has no run" not in error
+    assert "data/prepared/my_data.Lungs" in error
