@@ -1,0 +1,53 @@
+"""What cards and reports share: templates that escape, pictures inside the page, and panels."""
+
+from __future__ import annotations
+
+import jinja2
+import matplotlib as mpl
+import pytest
+from matplotlib.figure import Figure
+
+from medfl.pages.figures import RC, panels, save, shorten, styled
+from medfl.pages.html import data_uri, environment
+
+
+def test_a_template_escapes_what_is_put_in_and_refuses_what_is_missing(tmp_path):
+    (tmp_path / "page.html.j2").write_text("<p>{{ word }}</p>{% include 'style.css' %}")
+    page = environment(tmp_path).get_template("page.html.j2")
+    assert page.render(word="<b>").startswith("<p>&lt;b&gt;</p>")
+    with pytest.raises(jinja2.UndefinedError):
+        page.render()
+
+
+def test_a_picture_becomes_text_in_the_page(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"\x00\x01\x02")
+    assert data_uri(tmp_path / "a.png") == "data:image/png;base64,AAEC"
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "grid"), [(1, 3, (1, 1)), (3, 3, (1, 3)), (4, 3, (2, 2)), (7, 3, (3, 3))]
+)
+def test_rows_and_columns_of_panels(count, most, grid):
+    assert panels(count, most) == grid
+
+
+def test_long_names_are_cut_to_the_limit():
+    assert shorten("a" * 18) == "a" * 18
+    assert shorten("a" * 19) == "a" * 17 + "…"
+
+
+def test_a_users_own_settings_stay_as_they_are(tmp_path):
+    before = mpl.rcParams["font.size"]
+
+    @styled
+    def size():
+        return mpl.rcParams["font.size"]
+
+    assert size() == RC["font.size"] != before
+    assert mpl.rcParams["font.size"] == before
+    figure = Figure()
+    figure.subplots().plot([0, 1])
+    assert save(figure, tmp_path / "a") == tmp_path / "a.png"
+    one = (tmp_path / "a.svg").read_bytes()
+    save(figure, tmp_path / "a")
+    assert (tmp_path / "a.svg").read_bytes() == one
