@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -41,11 +42,16 @@ def current() -> dict[str, int]:
 
 def home(item: str) -> str:
     """Where a results version is raised, in words."""
-    kinds = {registry.what: registry for registry in REGISTRIES}
     if item in SHARED:
         return SHARED[item]
-    package = kinds[item.split(" ")[0]].package.replace(".", "/")
-    return f"results_versions in {package}/registry.py"
+    registry = next(one for one in REGISTRIES if one.what == item.split(" ")[0])
+    # A registry need not lie in the package of its classes: links come from several rooms.
+    module = next(
+        name
+        for name, module in sys.modules.items()
+        if name.endswith(".registry") and any(one is registry for one in vars(module).values())
+    )
+    return f"results_versions in {module.replace('.', '/')}.py"
 
 
 def read() -> History:

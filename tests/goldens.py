@@ -95,7 +95,7 @@ def _varied(images: tuple[int, ...] = (1, 32, 32), labels: Any = None, **info: A
     return store
 
 
-# Parameters under which each link is felt.
+# Parameters under which a link or rule is felt, where it is not felt under its defaults.
 LINK: dict[str, dict[str, Any]] = {"clip": {"norm": 0.2}, "quantize": {"bits": 4}}
 # Settings of the engine under which built-in networks train: the store, and keys of the run.
 BUILT_IN: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -176,9 +176,10 @@ def run(name: str) -> dict[str, Any]:
     elif kind == "engine":
         trainer = federation(**(SETTINGS | ENGINE[word]))
     elif kind == "link":
-        trainer = federation("scaffold", chain={"links": {word: LINK[word]}}, **SETTINGS)
+        trainer = federation("scaffold", chain={"links": {word: LINK.get(word, {})}}, **SETTINGS)
     elif kind == "rule":
-        trainer = federation("scaffold", chain={"rule": word}, **SETTINGS)
+        chain = {"rule": word, "rule_params": LINK.get(word, {})}
+        trainer = federation("scaffold", chain=chain, **SETTINGS)
     else:
         trainer = federation(word.split("-")[0], ALGORITHMS[word], **SETTINGS)
     torch.set_num_threads(1)

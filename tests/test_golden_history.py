@@ -182,3 +182,28 @@ def test_every_registry_that_decides_numbers_is_known():
     # A dataset's reader decides its store, whose content every run's record names by itself.
     names = {one.what for one in found} - {"dataset"}
     assert names == {one.what for one in golden_history.REGISTRIES}
+
+
+@pytest.mark.parametrize(
+    ("item", "file"),
+    [
+        ("link clip", "medfl/chain/registry.py"),
+        ("rule median", "medfl/chain/registry.py"),
+        ("algorithm fedavg", "medfl/algorithms/registry.py"),
+        ("model cnn", "medfl/models/registry.py"),
+        ("partition iid", "medfl/partition/registry.py"),
+        ("engine", "medfl/federated/code.py"),
+        ("split", "medfl/partition/code.py"),
+    ],
+)
+def test_the_file_in_which_a_version_is_raised(item, file):
+    assert golden_history.home(item).split(" in ")[1] == file
+    assert (Path(medfl.__file__).parents[1] / file).exists()
+
+
+def test_a_new_link_or_rule_needs_no_parameters_of_its_own(monkeypatch):
+    """It then runs under its defaults: eight bits lose less than the four of the golden file."""
+    monkeypatch.setattr(goldens, "LINK", {})
+    lost = goldens.run("link-quantize")["rounds"][1]["quantization_error"]
+    assert 0 < lost < goldens.read("link-quantize")["rounds"][1]["quantization_error"]
+    assert goldens.run("rule-median")["rounds"]
