@@ -22,7 +22,19 @@ def test_logits_are_the_head_of_the_features(name, normalization):
         assert last.in_features == features.shape[1]
     kinds = {type(m) for m in normalization_modules(model).values()}
     expected = {"batch": nn.BatchNorm2d, "group": nn.GroupNorm}[normalization]
-    assert kinds == (set() if name in ("mlp", "logistic") else {expected})
+    # A network should have layers that normalise as soon as it convolves.
+    convolves = any(isinstance(m, nn.Conv2d) for m in model.modules())
+    assert kinds == ({expected} if convolves else set())
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"), [("mlp", 0), ("logistic", 0), ("resnet18", 20), ("densenet121", 121)]
+)
+def test_how_many_layers_normalise(name, layers):
+    """ResNet-18 has one behind each of its 17 convolutions and its 3 shortcuts, DenseNet-121 has
+    2 for each of its 58 dense layers, one in each of its 3 transitions, the first and the last.
+    """
+    assert len(normalization_modules(build_model(name, 3, 1, 16))) == layers
 
 
 @pytest.mark.parametrize("name", MODELS.available())
