@@ -8,9 +8,11 @@ import pytest
 from federations import federation
 
 from medfl.errors import MedflError
+from medfl.federated.outcome import run_metrics
 from medfl.privacy.clip import NormClipping
 from medfl.results import columns
 from medfl.results.columns import COLUMNS, Column, columns_in, names_in, rounds_columns
+from medfl.results.record import row_of
 from medfl.results.schema import Record
 
 FILES = (columns.ROUNDS, columns.CLIENTS, columns.SUMMARY, columns.TABLES, columns.CURVES)
@@ -21,8 +23,13 @@ def test_no_file_has_a_name_twice(file):
     assert not [name for name, count in Counter(names_in(file)).items() if count > 1]
 
 
-def test_the_files_begin_as_they_always_did():
-    assert names_in(columns.ROUNDS) == (
+def known(file, *names):
+    """The columns of a file in their order, without those that are newer than these names."""
+    return tuple(name for name in names_in(file) if name in names)
+
+
+def test_the_files_have_the_columns_that_they_always_had_in_their_order():
+    rounds = (
         *("round", "learning_rate", "participants", "steps", "gradients"),
         *("train_loss", "update_norm"),
         *("bytes_up", "bytes_down", "bytes_total", "seconds", "evaluated"),
@@ -30,11 +37,13 @@ def test_the_files_begin_as_they_always_did():
         *("test_accuracy", "test_balanced_accuracy", "test_auc_macro", "test_loss"),
         "worst_client_accuracy",
     )
-    assert names_in(columns.CLIENTS) == (
+    assert known(columns.ROUNDS, *rounds) == rounds
+    clients = (
         *("round", "client", "fold", "n", "accuracy", "balanced_accuracy", "auc_macro"),
         *("log_loss", "train_samples", "steps"),
     )
-    assert names_in(columns.SUMMARY) == (
+    assert known(columns.CLIENTS, *clients) == clients
+    summary = (
         *("dataset", "partition", "arm", "algorithm", "seed", "status", "evaluated", "rounds"),
         *("test_accuracy", "test_balanced_accuracy", "test_auc_macro", "test_f1_macro"),
         *("test_kappa", "test_ece", "test_log_loss", "best_round", "best_test_accuracy"),
@@ -42,6 +51,7 @@ def test_the_files_begin_as_they_always_did():
         *("bytes_up", "bytes_down", "rounds_to_target", "bytes_to_target"),
         *("epsilon", "steps", "seconds"),
     )
+    assert known(columns.SUMMARY, *summary) == summary
 
 
 def test_every_column_of_a_record_leads_to_a_field_of_it():
@@ -65,6 +75,34 @@ def inner(kind: type, name: str) -> type:
         hints = {name: typing.get_type_hints(vars(kind)[name].fget)["return"]}
     choices = [part for part in typing.get_args(hints[name]) if part is not type(None)]
     return choices[0] if choices else hints[name]
+
+
+# What the record of a plain run does not say, and why.
+UNSAID = {
+    "rounds_to_target": "the run has no target accuracy",
+    "bytes_to_target": "the run has no target accuracy",
+    "epsilon": "no link protects the updates",
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, set()),
+        ({"target_accuracy": 0.01}, {"rounds_to_target", "bytes_to_target"}),
+    ],
+)
+def test_a_run_fills_every_column(settings, said):
+    """A column and its field in the schema are of no use where nothing computes the number."""
+    trainer = federation(rounds=1, **settings)
+    trainer.train()
+    wanted = columns_in(columns.SUMMARY, columns.TABLES)
+    row = row_of(Record.model_validate(run_metrics(trainer)), wanted)
+    assert {column.name for column in wanted} - set(row) == set(UNSAID) - said
+    evaluated = trainer.history[-1]
+    assert [name for name in names_in(columns.ROUNDS) if evaluated.get(name) is None] == []
+    client = trainer.client_history[-1]
+    assert [name for name in names_in(columns.CLIENTS) if client.get(name) is None] == []
 
 
 def test_what_readers_see_has_a_title_and_a_direction():
