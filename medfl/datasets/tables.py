@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medfl.config import did_you_mean
-from medfl.datasets.xlsx import sheet_as_csv
+from medfl.datasets.xlsx import sheet_rows
 from medfl.errors import MedflError
 
 DELIMITERS = ",;\t|"
@@ -72,7 +72,8 @@ def read_table(path: Path, required: Iterable[str] = (), optional: Iterable[str]
 
     Args:
         path: the file, in UTF-8 with or without a byte order mark, in UTF-16 with one, or in
-            Windows-1252. If it is an Excel workbook (.xlsx), its first sheet is read.
+            Windows-1252. If it is an Excel workbook (.xlsx), its first visible sheet is read, and
+            lines are Excel's rows.
         required: columns that must be there; letters' case and surrounding spaces do not matter,
             and rows name them as they are spelt here.
         optional: columns that need not be there; rows name them so, too.
@@ -81,15 +82,9 @@ def read_table(path: Path, required: Iterable[str] = (), optional: Iterable[str]
         MedflError: the file is not there or no text, a column is missing or stands there twice, or
             a line has more cells than the header.
     """
-    lines = _text(path)
-    first = next((line for line in lines.splitlines() if line.strip()), "")
-    delimiter = max(DELIMITERS, key=lambda mark: (first.count(mark), -DELIMITERS.index(mark)))
-    reader = csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter)
-    try:
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-    except csv.Error as error:
-        raise MedflError(f"{path}, line {reader.line_num}: not a table ({error}).") from error
-    rows = [(line, row) for line, row in rows if any(row)]
+    workbook = path.suffix.casefold() == ".xlsx"
+    delimiter, read_rows = ("", _sheet(path)) if workbook else _lines(path)
+    rows = [(line, row) for line, row in read_rows if any(row)]
     if not rows:
         raise MedflError(f"{path} is empty: expected a header and rows.")
     columns = _columns(path, rows.pop(0)[1], [*required, *optional], set(required))
@@ -98,14 +93,39 @@ def read_table(path: Path, required: Iterable[str] = (), optional: Iterable[str]
     read = []
     for line, row in rows:
         if any(row[len(columns) :]):
+            hint = (
+                f"Put quotes around cells that hold a `{delimiter}`."
+                if delimiter
+                else "Empty the cells to the right of the header, or name their columns."
+            )
             raise MedflError(
-                f"{path}, line {line}: {len(row)} cells under {len(columns)} columns. Put quotes "
-                f"around cells that hold a `{delimiter}`."
+                f"{path}, line {line}: {len(row)} cells under {len(columns)} columns. {hint}"
             )
         row += [""] * (len(columns) - len(row))
         named = zip(columns, row, strict=False)
         read.append(Row(line, {column: cell for column, cell in named if column}))
     return Table(path, tuple(column for column in columns if column), read)
+
+
+def _sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a workbook, with the numbers that Excel shows beside them."""
+    for number, row in enumerate(sheet_rows(path), start=1):
+        while row and not row[-1].strip():  # cells that are only formatted
+            row.pop()
+        yield number, [cell.strip() for cell in row]
+
+
+def _lines(path: Path) -> tuple[str, list[tuple[int, list[str]]]]:
+    """The delimiter of a text table, and its rows with the numbers of their lines."""
+    lines = _text(path)
+    first = next((line for line in lines.splitlines() if line.strip()), "")
+    delimiter = max(DELIMITERS, key=lambda mark: (first.count(mark), -DELIMITERS.index(mark)))
+    reader = csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter)
+    try:
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except csv.Error as error:
+        raise MedflError(f"{path}, line {reader.line_num}: not a table ({error}).") from error
+    return delimiter, rows
 
 
 def _columns(path: Path, header: list[str], wanted: list[str], required: set[str]) -> list[str]:
@@ -123,8 +143,6 @@ def _columns(path: Path, header: list[str], wanted: list[str], required: set[str
 
 
 def _text(path: Path) -> str:
-    if path.suffix.casefold() == ".xlsx":
-        return sheet_as_csv(path)
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:

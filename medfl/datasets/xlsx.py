@@ -1,9 +1,7 @@
-"""The first sheet of an Excel workbook as CSV: some publishers ship their tables so."""
+"""The first sheet of an Excel workbook: some publishers ship their tables so."""
 
 from __future__ import annotations
 
-import csv
-import io
 import warnings
 from collections.abc import Iterator
 from datetime import date, datetime, time
@@ -18,21 +16,19 @@ MAX_ROWS = 1 << 20  # that a sheet of Excel can have
 MAX_CELLS = 1 << 25  # empty ones too: one cell far to the right makes a row long
 
 
-def sheet_as_csv(path: Path) -> str:
-    """The first sheet as comma-separated text; ``MedflError`` where it cannot be read.
+def sheet_rows(path: Path) -> Iterator[list[str]]:
+    """Give the rows of the first visible sheet as text; ``MedflError`` where it cannot be read.
 
     Numbers stand as Python writes them, whole ones without a point (``7``, not ``7.0``), dates as
     ``2021-03-14``, with the time of day where it is not midnight. Of a formula the value counts
-    that Excel saved.
+    that Excel saved. Row number n is the n-th, because empty rows are given, too.
     """
     if not path.is_file():
         raise MedflError(f"the table {path} does not exist.")
     check_members(path, MAX_BYTES)
-    output = io.StringIO()
-    writer = csv.writer(output)
     try:
         for row in _rows(path):
-            writer.writerow(map(_text, row))
+            yield [_text(cell) for cell in row]
     except (MedflError, MemoryError):
         raise
     # openpyxl lets through whatever a damaged part of the file runs into.
@@ -44,11 +40,10 @@ def sheet_as_csv(path: Path) -> str:
         raise MedflError(
             f"{path} is not an Excel workbook that can be read ({cause}): save it as CSV (UTF-8)."
         ) from error
-    return output.getvalue()
 
 
 def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
-    """The rows of the first sheet; rows that are left out in the file come as empty ones."""
+    """The rows of the sheet; rows that are left out in the file come as empty ones."""
     from openpyxl import load_workbook
 
     cells = 0
@@ -57,7 +52,9 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
         book = load_workbook(file, read_only=True, data_only=True)
         if not book.worksheets:
             raise ValueError("no sheet")
-        sheet = book.worksheets[0]
+        # Excel shows no hidden sheet, so a person does not know of one that stands first.
+        visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        sheet = (visible or book.worksheets)[0]
         sheet.reset_dimensions()  # the file's own word on its size, which need not be true
         for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
             cells += len(row)
