@@ -9,18 +9,29 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from medfl.datasets.base import Dataset, Places
+from medfl.datasets.described.custom_entry import CustomEntry
+from medfl.datasets.described.dataset import DescribedDataset
 from medfl.datasets.registry import get, names
 from medfl.errors import MedflError
+from medfl.files import read_yaml
 from medfl.store import DATASET, IMAGES, PREPARATION
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """One store of a dataset: its folder, its size on disk in bytes, and how many images it has."""
+    """One store of a dataset.
+
+    Attributes:
+        path: its folder.
+        bytes: its size on disk.
+        images: how many images it has; None where that is not known, as for ``classes``.
+        classes: how many classes it has.
+    """
 
     path: str
     bytes: int
     images: int | None
+    classes: int | None
 
 
 @dataclass(frozen=True)
@@ -28,15 +39,17 @@ class DatasetLine:
     """A line of the overview.
 
     Attributes:
-        raw: ``absent``, ``partial``, ``complete``, ``generated`` (made when it is prepared), or
-            ``unreadable`` for the reason in ``problem``.
+        classes: how many; None where the data decide it and none are prepared.
+        raw: ``absent``, ``partial``, ``complete``, ``generated`` (made when it is prepared),
+            ``found`` (a person's own, of which nobody says how many there should be), ``unknown``
+            (a person's own class looks for them), or ``unreadable`` for the reason in ``problem``.
         raw_images: images counted in the raw folder; an MedMNIST file counts as all it must hold.
     """
 
     name: str
     title: str
     task: str
-    classes: int
+    classes: int | None
     images: int | None
     sites: tuple[str, ...]
     licence: str
@@ -65,16 +78,22 @@ def _entry(dataset: Dataset, places: Places, stores: Sequence[Path]) -> DatasetL
         raw = "unreadable"
     elif dataset.synthetic:
         raw = "generated"
+    elif isinstance(dataset, CustomEntry):
+        raw = "unknown"
     elif path is None:
         raw = "absent"
+    elif isinstance(dataset, DescribedDataset):
+        raw = "found"
     else:
         raw = "partial" if expected and count < expected else "complete"
     word = re.compile(re.escape(dataset.name) + r"(-[0-9]+)?")
+    prepared = tuple(_prepared(store) for store in stores if word.fullmatch(store.name))
+    told = [len(dataset.classes), *(store.classes for store in prepared)]
     return DatasetLine(
         name=dataset.name,
         title=dataset.title,
         task=dataset.task,
-        classes=len(dataset.classes),
+        classes=next(filter(None, told), None),
         images=expected,
         sites=dataset.sites,
         licence=dataset.licence,
@@ -82,7 +101,7 @@ def _entry(dataset: Dataset, places: Places, stores: Sequence[Path]) -> DatasetL
         raw=raw,
         raw_path=str(path) if path else None,
         raw_images=count,
-        prepared=tuple(_prepared(store) for store in stores if word.fullmatch(store.name)),
+        prepared=prepared,
         problem=problem,
     )
 
@@ -100,7 +119,11 @@ def _prepared(path: Path) -> Prepared:
         kept = json.loads((path / PREPARATION).read_text(encoding="utf-8")).get("kept")
     except (OSError, ValueError, AttributeError):
         kept = None
-    return Prepared(str(path), size, kept)
+    try:
+        classes = len(read_yaml(path / DATASET)["classes"])
+    except (MedflError, OSError, LookupError, TypeError):  # whoever opens the store says it
+        classes = None
+    return Prepared(str(path), size, kept, classes)
 
 
 def as_json(entries: Sequence[DatasetLine]) -> str:
@@ -129,7 +152,7 @@ def _line(entry: DatasetLine) -> tuple[str, ...]:
         entry.name,
         entry.title,
         entry.task,
-        str(entry.classes),
+        str(entry.classes or "-"),
         f"{entry.images:,}" if entry.images else "-",
         str(len(entry.sites)) if entry.sites else "-",
         _state(entry),
@@ -141,6 +164,8 @@ def _state(entry: DatasetLine) -> str:
     raw = entry.raw
     if raw == "partial":
         raw = f"partial, {entry.raw_images:,} of {entry.images or 0:,}"
+    if raw == "found":
+        raw = f"{entry.raw_images:,} files"
     stores = [f"{Path(store.path).name} {_size(store.bytes)}" for store in entry.prepared]
     return f"{raw}; prepared: {', '.join(stores)}" if stores else raw
 

@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from medfl.cli import main
 from medfl.datasets.base import Places
@@ -82,6 +83,39 @@ def test_prepared_stores_by_size(root):
     prepared = entries(root)["braintumor"].prepared
     assert [store.path.rsplit("/", 1)[1] for store in prepared] == ["braintumor", "braintumor-8"]
     assert [store.bytes for store in prepared] == [128 + 4 * 256, 128 + 4 * 64]  # npy header
+
+
+def test_a_described_dataset(tmp_path, monkeypatch, capsys):
+    """Two classes of three images each lie in data/x; a note beside them is none of them."""
+    monkeypatch.chdir(tmp_path)
+    described = tmp_path / "params/datasets/mine.yaml"
+    described.parent.mkdir(parents=True)
+    described.write_text("folder: x\nmodality: DX\nsize: 8\n")
+    root = tmp_path / "data"
+    before = entries(root)["mine"]
+    assert (before.raw, before.raw_images, before.classes, before.problem) == (
+        "absent",
+        0,
+        None,
+        "",
+    )
+    random = np.random.default_rng(0)
+    for label in ("ill", "well"):
+        (root / "x" / label).mkdir(parents=True)
+        for k in range(3):
+            pixels = random.integers(0, 256, (9, 9), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / "x" / label / f"{k}.png")
+    touch(root / "x" / "notes.txt")
+    found = entries(root)["mine"]
+    assert (found.raw, found.raw_images, found.classes) == ("found", 6, None)
+    assert found.raw_path == str(root / "x")
+    assert main(["prepare", "mine"]) == 0
+    found = entries(root)["mine"]
+    assert (found.classes, found.prepared[0].images) == (2, 6)
+    capsys.readouterr()
+    assert main(["datasets"]) == 0
+    (line,) = [one for one in capsys.readouterr().out.splitlines() if one.startswith("mine ")]
+    assert line.split("  6 files; prepared: mine ")[0].split()[-3:] == ["2", "-", "-"]
 
 
 def test_the_command(root, capsys):

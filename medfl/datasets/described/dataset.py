@@ -12,7 +12,7 @@ from typing import Any
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.decode import Reader, channel_names
 from medfl.datasets.described.facts import FactReader, Facts, wanted_of_headers
-from medfl.datasets.described.files import RELABELLED, Found, list_files
+from medfl.datasets.described.files import RELABELLED, Found, count_files, list_files
 from medfl.datasets.described.join import Item, copies_of, gather
 from medfl.datasets.described.names import file_names
 from medfl.datasets.described.people import check_attributes, groups_of, numbered
@@ -105,6 +105,13 @@ class DescribedDataset(Dataset):
             table = None
         return sha256_file(self.path) + (sha256_file(table) if table is not None else "")
 
+    def count(self, places: Places) -> tuple[Path | None, int]:
+        """Say where the files lie and count them; a folder that is not there is no mistake yet."""
+        if self.data.folder and not any(place.is_dir() for place in self._folders(places)):
+            return None, 0
+        folder = self.folder(places)
+        return folder, count_files(folder, self.data.files, self.data.format)
+
     def folder(self, places: Places) -> Path:
         """Where the images lie."""
         return self._places(places)[0]
@@ -113,9 +120,7 @@ class DescribedDataset(Dataset):
         """The images' folder and the table's file."""
         folder = self.path.parent
         if self.data.folder:
-            wish = Path(self.data.folder).expanduser()
-            looked = [self._beside(wish), *places.candidates(str(wish))]
-            looked = list(dict.fromkeys(looked))
+            looked = self._folders(places)
             there = [place for place in looked if place.is_dir()]
             if not there:
                 raise MedflError(
@@ -133,6 +138,10 @@ class DescribedDataset(Dataset):
                 f"{', '.join(map(str, looked))}."
             )
         return folder if self.data.folder else table.parent, table
+
+    def _folders(self, places: Places) -> list[Path]:
+        wish = Path(self.data.folder or "").expanduser()
+        return list(dict.fromkeys([self._beside(wish), *places.candidates(str(wish))]))
 
     def _table_places(self, folder: Path) -> list[Path]:
         wish = Path(self.data.table).expanduser()

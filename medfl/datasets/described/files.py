@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from medfl.datasets.described.schema import Format
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion
+from medfl.files.walk import walk
 from medfl.identity import Identifiers
 from medfl.imaging.dicom import scan_tree
 from medfl.imaging.kinds import kind_by_ending
@@ -128,6 +129,26 @@ def list_files(
         warnings=tree.warnings,
         scan=scan,
     )
+
+
+def count_files(folder: Path, pattern: str = "", form: Format = "auto") -> int:
+    """Count what ``list_files`` would look at, by the names alone: no file is opened.
+
+    A name without an ending counts as DICOM, whose files often have none.
+    """
+    wanted = form.removesuffix("-series") if form != "auto" else None
+    chosen = _pattern(pattern) if pattern else None
+    kinds = [
+        kind_by_ending(path.name) or ("dicom" if _has_no_ending(path) else None)
+        for path in walk(folder).files
+        if chosen is None or chosen.fullmatch(path.relative_to(folder).as_posix())
+    ]
+    return sum(kind is not None and wanted in (None, kind) for kind in kinds)
+
+
+def _has_no_ending(path: Path) -> bool:
+    """Whether what stands behind the last point, if there is one, is the end of a DICOM UID."""
+    return not path.suffix or path.suffix[1:].isdigit()
 
 
 def _pattern(glob: str) -> re.Pattern[str]:
