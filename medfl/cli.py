@@ -42,6 +42,15 @@ def _terminate(number: int, frame: FrameType | None) -> None:
     raise _Terminated
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Says the default of an option, where it has one that says something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default == "":
+            return action.help
+        return super()._get_help_string(action)
+
+
 Fill = Callable[[argparse.ArgumentParser], None]
 
 
@@ -79,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
             name,
             help=summary,
             description=summary,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_Help,
         )
         sub.fill = fill
         sub.set_defaults(command=function)

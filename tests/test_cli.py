@@ -290,6 +290,24 @@ def test_defaults_are_those_of_the_configuration():
     assert (benchmark.dataset, benchmark.seeds) == (["phantom"], [0])
 
 
+@pytest.mark.usefixtures("place")
+def test_a_split_takes_the_configurations_number_of_clients(capsys):
+    assert main(["split", "phantom", "--partition", "iid", "--output", "s.csv"]) == 0
+    assert capsys.readouterr().out == "s.csv: 200 samples, 10 clients\n"
+    # Sites decide by themselves: a number would be refused before the lack of sites is seen.
+    assert "names no sites" in refused(capsys, "split phantom --partition site --output s.csv")
+
+
+def test_a_split_by_divided_sites_has_two_clients_per_site(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    info = get("phantom").info(RawData([], [], len, ""))
+    samples = [Sample(f"s{i}", (info.classes[i % 5],), f"p{i}", f"h{i % 3}") for i in range(150)]
+    write_store(tmp_path / "data/prepared/phantom", info, samples, np.zeros((150, 1, 8, 8), "u1"))
+    for partition, clients in (("site", 3), ("site-dirichlet-5", 6), ("quantity-1", 10)):
+        assert main(["split", "phantom", "--partition", partition, "--output", "s.csv"]) == 0
+        assert capsys.readouterr().out == f"s.csv: 150 samples, {clients} clients\n"
+
+
 def test_a_default_follows_the_configuration(monkeypatch, capsys):
     """Changed in the configuration, it is changed on the command line and in its help."""
     changed = DEFAULTS.model_copy(
@@ -304,6 +322,21 @@ def test_a_default_follows_the_configuration(monkeypatch, capsys):
         cli._parser().parse_args(["benchmark", "--help"])
     help_text = " ".join(capsys.readouterr().out.split())
     assert "images per step of a client (default: 7)" in help_text
+
+
+COMMANDS = sorted(cli._parser()._subparsers._group_actions[0].choices)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_leaves_out_a_default_that_says_nothing(command, capsys):
+    with pytest.raises(SystemExit):
+        cli.main([command, "--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    assert "default: None" not in words
+    assert "default: )" not in words
+    if command == "split":
+        assert "(default: 0)" in words
+        assert "--num-clients NUM_CLIENTS 10 where left out; of `site` one per site" in words
 
 
 def test_help_waits_for_no_heavy_import():

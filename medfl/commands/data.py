@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+NUM_CLIENTS = "federated_learning.num_clients"
+
 
 def datasets(options: argparse.Namespace) -> None:
     """List the datasets, and what of them is on this disk."""
@@ -106,15 +108,22 @@ def original_options(parser: argparse.ArgumentParser) -> None:
 
 def split(options: argparse.Namespace) -> None:
     """Deal a store's samples to clients and folds."""
+    from medfl.commands.options import field_at
     from medfl.config import SplitConfig
     from medfl.datasets.prepare import entry_of, store_path
+    from medfl.partition import parse_partition
+    from medfl.partition.site import DividedSites
     from medfl.partition.write import write_split
     from medfl.store import Store
 
+    clients = options.num_clients
+    chosen = parse_partition(options.partition)
+    if clients is None and not (chosen.natural or isinstance(chosen, DividedSites)):
+        clients = field_at(NUM_CLIENTS)[1]
     split = write_split(
         Store.open(store_path(options.dataset, options.work_root)),
         options.partition,
-        options.num_clients,
+        clients,
         options.seed,
         options.output,
         **{field: getattr(options, field) for field in SplitConfig.model_fields},
@@ -133,8 +142,13 @@ def split_options(parser: argparse.ArgumentParser) -> None:
         "--partition", required=True, help="iid, dirichlet-0.5, pathological-2, site …"
     )
     options.setting(parser, "seed", help="same seed, same split")
-    # It has no default: only the user knows how many hospitals there are, or that sites decide.
-    parser.add_argument("--num-clients", type=int, help="left out for `site`: one client per site")
+    # The default depends on the partition, so `split` takes it, not the parser.
+    usual = options.field_at(NUM_CLIENTS)[1]
+    parser.add_argument(
+        "--num-clients",
+        type=int,
+        help=f"{usual} where left out; of `site` one per site, of `site-dirichlet-…` two per site",
+    )
     for field in SplitConfig.model_fields:
         options.setting(parser, f"split.{field}")
     parser.add_argument("--output", required=True, help="the CSV file to write")
