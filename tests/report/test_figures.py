@@ -171,7 +171,7 @@ def own_plots(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("    title = ", "    titel = ", "lacks the class attribute `title`: it must be a text"),
+        ("    title = ", "    heading = ", "lacks the class attribute `title`: it must be a text"),
         (
             '"runs"',
             '"runs"\n    shown = "x"',
