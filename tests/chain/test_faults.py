@@ -6,12 +6,11 @@ import math
 
 import pytest
 import torch
-from federations import Normed, federation
-from links import watch
+from federations import federation
 
 from medfl.algorithms import FederatedAlgorithm
 from medfl.algorithms.fedavg import FedAvg
-from medfl.chain import STATISTICS, Link
+from medfl.chain import Link
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.log import progress_line
@@ -100,18 +99,6 @@ def test_an_old_hook_is_refused_wherever_it_stands():
     with pytest.raises(MedflError, match=r"Mixed\.client_update is a hook of medfl 0\.1"):
         type("Mixed", (Mixin, FedAvg), {})
     assert issubclass(type("Plain", (FedAvg,), {}), FederatedAlgorithm)
-
-
-def test_statistics_are_not_quantised():
-    """Rounded to few levels beside large means, variances became negative."""
-    trainer = federation(model=Normed, chain={"links": {"quantize": {"bits": 2}}}, rounds=3)
-    sent, plain = watch(trainer), watch(federation(model=Normed, rounds=3))
-    trainer.train()
-    del plain
-    for messages in sent.values():
-        for message in messages.values():
-            assert float(message.parts[STATISTICS].value[4:].min()) > 0
-    assert trainer.status == "completed"
 
 
 def test_a_number_for_an_own_network_is_one():

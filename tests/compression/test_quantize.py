@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from chains import FEDERATED, LINKS, build, runs_alike
-from federations import Normed
+from federations import Normed, federation
 from links import watch
 
-from medfl.chain import Message, Part
+from medfl.chain import STATISTICS, Message, Part
 from medfl.compression.quantize import StochasticQuantization
 
 
@@ -63,3 +63,16 @@ def test_what_is_not_private_is_not_touched():
 def test_very_many_levels_change_nothing_through_the_whole_path(name):
     fine = build(name, {"links": {"quantize": {"bits": 52}}}, model=Normed)
     runs_alike(build(name, model=Normed), fine, atol=1e-12)
+
+
+def test_statistics_are_not_quantised():
+    """Rounded to few levels beside large means, variances became negative."""
+    trainer = federation(model=Normed, chain={"links": {"quantize": {"bits": 2}}}, rounds=3)
+    sent = watch(trainer)
+    trainer.train()
+    assert trainer.status == "completed"
+    assert [len(messages) for messages in sent.values()] == [3, 3, 3]
+    for messages in sent.values():
+        for message in messages.values():
+            assert message.parts[STATISTICS].bits is None
+            assert float(message.parts[STATISTICS].value[4:].min()) > 0
