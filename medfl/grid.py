@@ -19,11 +19,11 @@ from medfl.config import (
     FolderWord,
     Section,
     SplitConfig,
-    Whole,
     did_you_mean,
     validate,
 )
 from medfl.datasets.registry import parse_dataset
+from medfl.doubles import canonical_partitions, check_arms, check_datasets
 from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
 from medfl.models.registry import check_model
@@ -72,7 +72,7 @@ class Sections(Section):
 class DatasetSettings(Sections):
     """The settings of one dataset that differ from the grid's."""
 
-    num_clients: Whole | None = Field(None, ge=1)
+    num_clients: int | None = Field(None, ge=1)
 
 
 class GridConfig(SplitConfig):
@@ -93,8 +93,8 @@ class GridConfig(SplitConfig):
     datasets: list[FolderWord] = Field(min_length=1)
     partitions: list[FolderWord] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)
-    seeds: list[Whole] = Field(min_length=1)
-    num_clients: Whole = Field(
+    seeds: list[int] = Field(min_length=1)
+    num_clients: int = Field(
         NUM_CLIENTS,
         ge=1,
         description="clients of partitions that do not bring their own",
@@ -199,8 +199,8 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
                     f"write `{spec.word}` for {dataset}, and put that file into params/datasets, "
                     "or its folder into MEDFL_DATASETS."
                 )
-        for partition in grid.partitions:
-            parse_partition(partition)
+        check_datasets(grid.datasets)
+        partitions = canonical_partitions(grid.partitions)
         for figure in grid.figures or ():
             FIGURES.check_name(figure)
             if figure not in FIGURES:  # a built-in one needs no check, and would import matplotlib
@@ -220,7 +220,7 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
                 + did_you_mean(name, grid.datasets)
             )
     chosen = {name: arms[name] for name in grid.arms}
-    grid = grid.model_copy(update={"arm_settings": chosen})
+    grid = grid.model_copy(update={"arm_settings": chosen, "partitions": partitions})
     with naming(where):
         for cell in grid.cells():
             if cell.seed == grid.seeds[0]:
@@ -228,4 +228,5 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
                 check_model(config.model.name, config.model.params, f"the run {cell}")
                 algorithm = ALGORITHMS.load(config.federated_learning.algorithm)
                 check_chain(config, algorithm, f"the run {cell}")
+        check_arms(grid)
     return grid

@@ -18,7 +18,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from medfl.config import OWN, did_you_mean, validate
+from medfl.config import OWN, Numbers, did_you_mean, validate
 from medfl.errors import MedflError, own_code
 from medfl.own_class import check_own_class
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 LIBRARIES = frozenset({"torch", "torchvision", "pydantic"})
 
 
-class HyperParams(BaseModel):
+class HyperParams(Numbers):
     """Base of the parameters of algorithms, links and rules: an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

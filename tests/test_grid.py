@@ -170,7 +170,7 @@ def test_one_arm_does_not_change_another():
         ({"partitions": ["iid", "iid"]}, ["iid stands there twice"]),
         ({"partitions": ["dirichlet-0"]}, ["grid.yaml: partition `dirichlet-0`: alpha must be"]),
         ({"datasets": ["phantom-9999"]}, ["grid.yaml: phantom-9999: the size must be"]),
-        ({"seeds": [True]}, ["`seeds.0`", "integer (got True)"]),
+        ({"seeds": [True]}, ["`seeds`: at 0, True: a number is meant, not true or false"]),
         ({"num_clients": 0}, ["`num_clients`"]),
         ({"num_clients": 2.5}, ["`num_clients`"]),
         ({"output_dir": ""}, ["`output_dir`"]),

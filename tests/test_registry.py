@@ -147,5 +147,5 @@ def test_sources_are_the_modules_of_medfl_and_a_persons_own_files(folder):
     )
     assert ANYTHING.sources("own_module:build").files == (folder / "own_module.py",)
     assert CODECS.sources("decoder") == (("json.decoder",), ())
-    assert sources(HyperParams) == (("medfl.registry",), ())
+    assert sources(HyperParams) == (("medfl.registry", "medfl.config.numbers"), ())
     assert sources(Field) == ((), ())

@@ -147,13 +147,13 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
     learning = config.federated_learning
     with naming(options.config):
         parse_dataset(config.dataset)
-        parse_partition(config.partition)
+        partition = parse_partition(config.partition).word
         params = learning.algorithm_params
         ALGORITHMS.check_params(learning.algorithm, params, "algorithm_params")
         ALGORITHMS.create(learning.algorithm, params)
         check_model(config.model.name, config.model.params, "model.params")
         check_chain(config, ALGORITHMS.load(learning.algorithm), "chain")
-    return config
+    return config.model_copy(update={"partition": partition})
 
 
 def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namespace) -> Path:

@@ -11,9 +11,10 @@ import os
 from pathlib import Path
 
 from medfl.config.augmentation import Augmentation
-from medfl.config.base import FolderWord, Section, Whole, did_you_mean, folder_word, validate
+from medfl.config.base import FolderWord, Section, did_you_mean, folder_word, validate
 from medfl.config.chain import ChainSettings
 from medfl.config.deciding import PLACE, deciding, neutral
+from medfl.config.numbers import NUMBER, Numbers
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
 from medfl.config.sections import (
     NAME,
@@ -30,6 +31,7 @@ from medfl.config.sections import (
 __all__ = [
     "DEFAULTS",
     "NAME",
+    "NUMBER",
     "NUM_CLIENTS",
     "OWN",
     "PLACE",
@@ -41,11 +43,11 @@ __all__ = [
     "FolderWord",
     "Keep",
     "Model",
+    "Numbers",
     "Privacy",
     "Section",
     "SplitConfig",
     "Training",
-    "Whole",
     "data_root",
     "deciding",
     "did_you_mean",

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from medfl.config.base import Section
 
-
-def _not_a_switch(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("write a number; 0 switches it off")
-    return value
-
-
-Chance = Annotated[float, BeforeValidator(_not_a_switch), Field(ge=0, le=1)]
-Limit = Annotated[float, BeforeValidator(_not_a_switch)]
+Chance = Annotated[float, Field(ge=0, le=1)]
+Limit = float
 
 
 class Augmentation(Section):

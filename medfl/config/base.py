@@ -7,29 +7,18 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from medfl.config.numbers import Numbers
 from medfl.errors import MedflError
 
 
-class Section(BaseModel):
+class Section(Numbers):
     """A part of a configuration: unknown keys are errors, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     short_keys: ClassVar[frozenset[str]] = frozenset()  # further keys that hints may name
-
-
-def not_a_truth(value: Any) -> Any:
-    """Refuse true and false where a number is meant."""
-    if isinstance(value, bool):
-        raise ValueError("Input should be a valid integer")
-    return value
-
-
-# A whole number. true and false (in YAML also yes, no, on and off) are refused, because Python
-# takes them for 1 and 0. Digits in quotes are accepted, because `--config seeds=[0,1]` gives them.
-Whole = Annotated[int, BeforeValidator(not_a_truth)]
 
 
 def folder_word(word: str) -> str:
@@ -55,7 +44,9 @@ def validate(kind: type[T], content: Any, where: str) -> T:
         raise MedflError("; ".join(_explain(kind, error, where))) from error
 
 
-_TRIED = re.compile(r"(list|dict|tuple|function-(before|after|wrap|plain))\[")
+_TRIED = re.compile(
+    r"(list|dict|tuple|function-(before|after|wrap|plain))\[|(constrained-)?(int|float|str)$"
+)
 
 
 def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, Field, model_validator
 
 from medfl.config.augmentation import Augmentation
-from medfl.config.base import FolderWord, Section, Whole, validate
+from medfl.config.base import FolderWord, Section, validate
 from medfl.config.chain import ChainSettings
 from medfl.config.sections import FederatedLearning, Keep, Model, Privacy, SplitConfig, Training
 from medfl.errors import MedflError
@@ -43,7 +43,7 @@ class FederatedConfig(Section):
         "dirichlet-0.5", description="a built-in word, or my_package.module:MyPartition"
     )
     arm: str = Field("", description="the run's name in tables; the algorithm unless given")
-    seed: Whole = Field(0, ge=0, description="the same seed gives the same split and the same run")
+    seed: int = Field(0, ge=0, description="the same seed gives the same split and the same run")
     split: SplitConfig = SplitConfig()
     federated_learning: FederatedLearning = FederatedLearning()
     model: Model = Model()

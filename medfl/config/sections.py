@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from medfl.config.base import Section, Whole, not_a_truth
+from medfl.config.base import Section
 from medfl.config.deciding import KEPT, PLACE, neutral
 
 OWN = r"[A-Za-z_][\w.]*:\w+"  # a person's own class: my_package.module:MyClass
@@ -32,25 +32,25 @@ class FederatedLearning(Section):
     algorithm_params: dict[str, Any] = Field(
         default_factory=dict, description="the algorithm's hyper-parameters"
     )
-    num_clients: Whole | None = Field(
+    num_clients: int | None = Field(
         NUM_CLIENTS, ge=1, description="clients; null for partition `site` (one per site)"
     )
-    clients_per_round: Whole | None = Field(
+    clients_per_round: int | None = Field(
         None, ge=1, description="clients sampled each round; null for all"
     )
-    rounds: Whole = Field(20, ge=1, description="communication rounds")
-    local_epochs: Whole | None = Field(
+    rounds: int = Field(20, ge=1, description="communication rounds")
+    local_epochs: int | None = Field(
         None,
         ge=1,
         description="passes over a client's data in a round (1 unless local_steps is set)",
     )
-    local_steps: Whole | None = Field(
+    local_steps: int | None = Field(
         None, ge=1, description="optimiser steps per client and round, instead of local_epochs"
     )
     weighting: Literal["samples", "uniform"] = Field(
         "samples", description="weight of a client in averages: its training samples, or equal"
     )
-    evaluate_every: Whole = Field(1, ge=1, description="rounds between evaluations")
+    evaluate_every: int = Field(1, ge=1, description="rounds between evaluations")
     target_accuracy: float | None = Field(
         None, gt=0, le=1, description="test accuracy for rounds-to-target and bytes-to-target"
     )
@@ -115,8 +115,8 @@ class Model(Section):
 class Training(Section):
     """The local optimiser and where it runs."""
 
-    batch_size: Whole = Field(32, ge=1, description="images per step of a client")
-    patch: Annotated[int, BeforeValidator(not_a_truth), Field(ge=8)] | list[Whole] | None = Field(
+    batch_size: int = Field(32, ge=1, description="images per step of a client")
+    patch: Annotated[int, Field(ge=8)] | list[int] | None = Field(
         None,
         description="train on random patches of this side (or these sides) and evaluate by a "
         "sliding window; null for whole images",
@@ -148,7 +148,7 @@ class Training(Section):
             raise ValueError("milestones are fractions of all rounds, such as [0.5, 0.75]")
         return values
 
-    warmup_rounds: Whole = Field(0, ge=0, description="rounds of linear warm-up")
+    warmup_rounds: int = Field(0, ge=0, description="rounds of linear warm-up")
     clip_norm: float | None = Field(None, gt=0, description="limit of the 2-norm of each gradient")
     mixed_precision: Literal["auto", "on", "off"] = Field(
         "auto", description="bfloat16 arithmetic; auto: on a GPU that has it"
@@ -156,7 +156,7 @@ class Training(Section):
     device: str = Field(
         "auto", description="auto, cpu, cuda or cuda:<index>", json_schema_extra=PLACE
     )
-    threads: Whole = Field(
+    threads: int = Field(
         1, ge=1, le=1024, description="CPU threads of one run", json_schema_extra=PLACE
     )
     images: Literal["auto", "memory", "disk"] = Field(
@@ -205,7 +205,7 @@ class Keep(Section):
 class SplitConfig(Section):
     """How a dataset is divided into folds."""
 
-    min_samples: Whole = Field(2, ge=1, description="training samples that every client must have")
+    min_samples: int = Field(2, ge=1, description="training samples that every client must have")
     val_fraction: float = Field(
         0.15, gt=0, lt=1, description="part of all groups (patients) for validation"
     )

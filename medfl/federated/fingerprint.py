@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain.registry import LINKS, RULES
 from medfl.config import FederatedConfig, deciding
+from medfl.partition import parse_partition
 
 
 def fingerprint(config: FederatedConfig) -> str:
@@ -30,14 +31,15 @@ def fingerprint(config: FederatedConfig) -> str:
 def validated(config: FederatedConfig) -> FederatedConfig:
     """The same run with all hyper-parameters filled in, as the algorithm reads them.
 
-    A value such as ``1e-3``, which YAML takes for a word, has become a number in it.
+    A value such as ``1e-3``, which YAML takes for a word, has become a number in it, and
+    ``dirichlet-0.10`` has become ``dirichlet-0.1``.
 
     Raises:
         MedflError: an algorithm, link or rule is unknown, or one of its parameters is wrong.
     """
     read = _params(config, lambda params: params.model_dump(mode="json"))
     sections = {name: getattr(config, name).model_copy(update=keys) for name, keys in read.items()}
-    return config.model_copy(update=sections)
+    return config.model_copy(update={**sections, "partition": _partition(config)})
 
 
 def differences(old: FederatedConfig, new: FederatedConfig) -> list[str]:
@@ -47,11 +49,27 @@ def differences(old: FederatedConfig, new: FederatedConfig) -> list[str]:
 
 def _decided(config: FederatedConfig) -> dict[str, Any]:
     content = deciding(config)
+    content["partition"] = _partition(config)
+    if "params" in content.get("model", {}):
+        content["model"]["params"] = _plain(content["model"]["params"])
     for section, keys in _params(config, deciding).items():
         for key, params in keys.items():
             if key in content.get(section, {}):
                 content[section][key] = params
     return content
+
+
+def _partition(config: FederatedConfig) -> str:
+    return parse_partition(config.partition).word
+
+
+def _plain(value: Any) -> Any:
+    """Parameters of a person's own network, whose types nobody states: 1.0 counts as 1."""
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _params(config: FederatedConfig, dump: Callable[[BaseModel], Any]) -> dict[str, dict[str, Any]]:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
 from medfl.errors import MedflError
+
+_TURNED = [f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp")]
+_WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
+_DECIMAL = re.compile(
+    r"([-+]?(0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+)
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:
@@ -22,12 +29,22 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
         raise MedflError(f"{path} does not exist.") from error
     except OSError as error:
         raise MedflError(f"{path} cannot be read ({error.strerror}): name a YAML file.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError) as error:  # also `!!int abc`, and what is no UTF-8
         raise MedflError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice in a mapping, where YAML would forget the first."""
+    """YAML whose values are what a person wrote.
+
+    A key that stands twice in a mapping is refused, where YAML would forget the first. What YAML
+    1.1 makes a number or a day of stays the text that it is: `010` (8), `1_000`, `0x10`, `12:30`
+    (750), `2024-01-30`. Where a number is meant, `medfl.config` refuses it.
+    """
+
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {
+        first: [(tag, pattern) for tag, pattern in pairs if tag not in _TURNED]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
@@ -38,6 +55,10 @@ class _Loader(yaml.SafeLoader):
                     raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(_TURNED[1], _DECIMAL, list("-+.0123456789"))
+_Loader.add_implicit_resolver(_TURNED[0], _WHOLE, list("-+0123456789"))
 
 
 def sha256_file(path: str | os.PathLike[str]) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
-from medfl.config import did_you_mean
+from medfl.config import NUMBER, did_you_mean, folder_word
 from medfl.errors import MedflError
 from medfl.partition.base import Partition, Transform, Value
 from medfl.partition.registry import PARTITIONS
@@ -24,13 +25,17 @@ def parse_partition(word: str) -> Partition:
     Raises:
         MedflError: for an unknown name, a class that cannot be loaded, or a value that is missing,
             no number or out of range.
+
+    Returns:
+        The partition. Its ``word`` is the same for every spelling of its number: ``dirichlet-0.10``
+        and ``dirichlet-1e-1`` are ``dirichlet-0.1``.
     """
     word = str(word)
     name, text = split_word(word)
-    word = word.replace(":", ".")
+    word = folder_word(word)
     kind = PARTITIONS.load(name)
     value = kind.value
-    shown = name.replace(":", ".")
+    shown = folder_word(name)
     if value is None:
         if text is not None:
             raise MedflError(f"partition `{word}`: `{shown}` takes no value; write `{shown}`.")
@@ -38,7 +43,15 @@ def parse_partition(word: str) -> Partition:
     example = f"write it like `{shown}-{value.example}`"
     if not text:
         raise MedflError(f"partition `{word}` lacks {value.name}: {example}.")
-    return _build(kind, word, name, _number(word, text, value, example))
+    number = _number(word, text, value, example)
+    return _build(kind, f"{shown}-{plain_number(number)}", name, number)
+
+
+def plain_number(number: float) -> str:
+    """The shortest way to write a number, without an exponent where it is of a usual size."""
+    if number == int(number) and abs(number) < 1e15:
+        return str(int(number))
+    return format(Decimal(repr(number)), "f") if 1e-6 <= abs(number) < 1e15 else repr(number)
 
 
 def _build(kind: type[Partition], word: str, name: str, *number: float) -> Partition:
@@ -119,7 +132,7 @@ def _number(word: str, text: str, value: Value, example: str) -> float:
         ) from error
     if not math.isfinite(number):
         raise MedflError(f"partition `{word}`: {value.name} must be finite; {example}.")
-    if not re.fullmatch(r"[-+.0-9eE]+", text):  # float() also takes 1_0
+    if not NUMBER.fullmatch(text):  # float() also takes 1_0
         raise MedflError(f"partition `{word}`: `{text}` is not a plain number; {example}.")
     if value.positive and number <= 0:
         raise MedflError(f"partition `{word}`: {value.name} must be more than 0; {example}.")

@@ -101,12 +101,11 @@ class Split:
         clients, folds = _read_rows(path, store)
         _check_groups(path, store, folds)
         partition, seed, moved, names = _describe(path)
-        parse_partition(partition)
         return cls(
             samples=np.asarray(store.ids),
             clients=clients,
             folds=folds,
-            partition=partition,
+            partition=parse_partition(partition).word,
             seed=seed,
             num_clients=int(clients.max()) + 1,
             moved=moved,

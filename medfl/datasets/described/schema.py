@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from medfl.config import Whole
 from medfl.datasets.described.sections import (
     Columns,
     Described,
@@ -57,7 +56,7 @@ class Description(Described):
         "the DICOM header, else none"
     )  # fmt: skip
     preprocess: dict[str, Any] = Field(default_factory=dict, description="changes to the preset")
-    size: Whole = Field(64, ge=8, le=2048, description="pixels (voxels) of a side, by default")
+    size: int = Field(64, ge=8, le=2048, description="pixels (voxels) of a side, by default")
     modalities: dict[str, Modality] = Field(
         default_factory=dict, description="the images of a multi-modal sample by name"
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
-from medfl.config import Section, Whole
+from medfl.config import Section
 from medfl.imaging.modality import preset_name
 from medfl.store.table import COLUMNS
 
@@ -95,7 +95,7 @@ class Labels(Described):
     source: Literal["auto", "table", "folder", "dicom"] = Field(
         "auto", alias="from", description="auto: the table if there is one, else the folders"
     )
-    level: Whole = Field(1, ge=1, description="of `folder`: which folder below `folder`, from 1")
+    level: int = Field(1, ge=1, description="of `folder`: which folder below `folder`, from 1")
     attribute: str = Field("", description="of `dicom`: a keyword, such as StudyDescription")
     separator: str = Field("", description="parts the labels of one cell: multilabel")
     classes: list[str] = Field(
@@ -153,7 +153,7 @@ class Origin(Described):
         description="auto: the table's column, else (DICOM) the header, else none; name: the path "
         "below `folder` by `pattern`; none: patients one an image, sites unknown",
     )
-    level: Whole = Field(1, ge=1, description="of `folder`: which folder below `folder`, from 1")
+    level: int = Field(1, ge=1, description="of `folder`: which folder below `folder`, from 1")
     pattern: str = Field("", description="of `name`: a regular expression with one (group)")
     attribute: str = Field("", description="of `dicom`: a keyword, such as InstitutionName")
 

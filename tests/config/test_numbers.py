@@ -1,0 +1,122 @@
+"""What counts as a number in a configuration."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+from pydantic import Field, ValidationError
+
+from medfl.config import FederatedConfig, Numbers
+from medfl.errors import MedflError
+from medfl.files import read_yaml
+from medfl.registry import HyperParams
+
+
+class Every(Numbers):
+    whole: int = 0
+    decimal: float | None = None
+    several: list[int] | int | None = None
+    named: dict[str, float] = Field(default_factory=dict)
+    limited: float = Field(0.5, ge=0, le=1)
+    word: str = ""
+    switch: bool = False
+    either: Literal["first"] | int = 0
+    choice: Literal[1, 2] = 1
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-3", 0.001),
+        ("0.10", 0.1),
+        (".5", 0.5),
+        ("-2", -2),
+        ("+1.5E+2", 150),
+        ("0", 0),
+        ("7.", 7),
+    ],
+)
+def test_numbers_that_a_person_writes(text, value):
+    assert Every(decimal=text).decimal == value
+    assert Every(named={"a": text}).named == {"a": value}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["010", "1_000", "12:30", "0x10", "0b1", "2024-01-30", "yes", " 1", "٣", "1e", "", "nan"],
+)
+@pytest.mark.parametrize("field", ["whole", "decimal", "several", "limited", "named"])
+def test_texts_that_are_none(text, field):
+    value = {"named": {"a": text}}.get(field, text)
+    with pytest.raises(ValidationError, match="write a number in plain digits"):
+        Every(**{field: value})
+
+
+@pytest.mark.parametrize(
+    "field", ["whole", "decimal", "several", "limited", "named", "either", "choice"]
+)
+def test_true_and_false_are_none(field):
+    for value in (True, False):
+        with pytest.raises(ValidationError, match="a number is meant, not true or false"):
+            Every(**{field: {"named": {"a": value}}.get(field, value)})
+
+
+def test_one_of_a_list_is_named():
+    with pytest.raises(ValidationError, match="at 1, '010': write a number"):
+        Every(several=[1, "010"])
+
+
+def test_words_and_switches_are_left_alone():
+    every = Every(word="010", switch=True, either="first")
+    assert (every.word, every.switch, every.either) == ("010", True, "first")
+
+
+def test_what_yaml_turns_stays_the_text_that_it_is(tmp_path):
+    path = tmp_path / "all.yaml"
+    words = ["010", "1_000", "0x1F", "0b11", "12:30", "1:30.5", "2024-01-30", "2024-02-30", "0o7"]
+    path.write_text("\n".join(f"- {word}" for word in words))
+    assert read_yaml(path) == words
+    path.write_text("[0, 7, -3, +4, 0.10, 1.5e+3, .5, -2., .inf, true, null, 1e-3]")
+    assert read_yaml(path) == [0, 7, -3, 4, 0.1, 1500, 0.5, -2, float("inf"), True, None, "1e-3"]
+    assert type(read_yaml(path)[0]) is int
+
+
+def test_a_value_that_cannot_be_built_is_one_sentence(tmp_path):
+    path = tmp_path / "odd.yaml"
+    path.write_text("seeds: [!!int abc]\n")
+    with pytest.raises(MedflError, match=r"odd.yaml is not valid YAML: .*abc"):
+        read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "seed: 010",
+            "`seed`: write a number in plain digits, such as 10, 0.5 or 1e-3 (got '010')",
+        ),
+        ("training: {learning_rate: yes}", "`training.learning_rate`: a number is meant"),
+        ("training: {batch_size: 1_0}", "`training.batch_size`: write a number"),
+        ("training: {patch: [16, on]}", "`training.patch`: at 1, True: a number is meant"),
+        ("federated_learning: {rounds: 12:30}", "`federated_learning.rounds`: write a number"),
+        ("split: {val_fraction: 2024-01-01}", "`split.val_fraction`: write a number"),
+        ("augmentation: {rotation: on}", "`augmentation.rotation`: a number is meant"),
+    ],
+)
+def test_a_run_file_takes_no_other_number_than_it_shows(tmp_path, line, said):
+    path = tmp_path / "run.yaml"
+    path.write_text(line)
+    with pytest.raises(MedflError) as error:
+        FederatedConfig.read(path)
+    assert said in str(error.value)
+
+
+def test_hyper_parameters_are_held_to_it_too():
+    class Params(HyperParams):
+        strength: float = 0.1
+
+    assert Params(strength="1e-1").strength == 0.1
+    for wrong in (True, "010"):
+        with pytest.raises(ValidationError, match="number"):
+            Params(strength=wrong)
