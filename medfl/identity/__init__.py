@@ -2,10 +2,9 @@
 
 from medfl.identity.burnt_in import burnt_in_summary, burnt_in_warning
 from medfl.identity.file_names import FileNames
-from medfl.identity.identifiers import Identifiers, identifiers_in, of_patients, safe_path, scrub
+from medfl.identity.identifiers import Identifiers, identifiers_in, of_patients, safe_path
 from medfl.identity.lookup import find_original, show_originals
 from medfl.identity.pseudonyms import Pseudonyms, load_key
-from medfl.identity.words import error_words
 
 __all__ = [
     "FileNames",
@@ -13,12 +12,10 @@ __all__ = [
     "Pseudonyms",
     "burnt_in_summary",
     "burnt_in_warning",
-    "error_words",
     "find_original",
     "identifiers_in",
     "load_key",
     "of_patients",
     "safe_path",
-    "scrub",
     "show_originals",
 ]

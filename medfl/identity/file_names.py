@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection
 from functools import cache
 from typing import Literal
 
-from medfl.identity.identifiers import Identifiers, printable, safe_path
+from medfl.identity.identifiers import UID, Identifiers, printable, safe_path
 from medfl.identity.pseudonyms import Pseudonyms
 
 Rule = Literal["compare", "hide", "show"]
 
+_KNOWN_ENDING = (
+    r"(?:\.(?:7z|avi|bak|bmp|bz2|csv|dat|db|dcm|dicom|docx?|gif|gz|hdr|html?|ima?|img|ini|inf|jp2"
+    r"|jpe?g|json|log|md|mh[ad]|mov|mp4|nii|nrrd|np[yz]|odt|pbm|pdf|pgm|png|pnm|ppm|raw|rtf|svg"
+    r"|tar|tiff?|tmp|tsv|txt|webp|xlsx?|xml|ya?ml|zip))"
+)
 COUNTED = re.compile(
-    r"(im|img|image|slice|frame|scan|file|series|se|i)[-_ ]?0*\d{1,5}(\.nii\.gz|\.[a-z]{2,5})?"
+    rf"(im|img|image|slice|frame|scan|file|series|se|i)[-_ ]?0*\d{{1,5}}{_KNOWN_ENDING}{{0,2}}"
     r"|images?|scans?|dicom|data|raw|train|val|test",
     re.I,
 )
@@ -21,11 +27,13 @@ COUNTED = re.compile(
 
 HIDDEN_NAME = re.compile(r"(?<![\w-])f-[0-9a-f]{16}(?![\w-])")
 
-_ENDING = re.compile(r"(\.nii)?\.[A-Za-z]{1,8}$")
-_LETTERS = re.compile(r"[^\W\d_]{3,}")
+_ENDING = re.compile(_KNOWN_ENDING + "+$", re.I)
+_WORD = re.compile(r"[^\W\d_]+")
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ])")
-_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
-_JOINED = re.compile(r"[^\W\d_]{3,}[_,^.]+ *[^\W\d_]{3,}")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_MONTH = re.compile(r"(?<!\d)(?:(?:19|20)\d\d[-._]\d\d?|\d\d?[-._](?:19|20)\d\d)(?!\d)")
+_NUMBERED = {"accession", "case", "cases", "exam", "examination", "patient", "patients", "study",
+             "studies", "subject", "subjects", "visit"}  # fmt: skip
 
 
 class FileNames:
@@ -35,7 +43,7 @@ class FileNames:
         pseudonyms: of the dataset; ``medfl original`` finds the file again.
         identifiers: of all people that headers and tables know.
         rule: ``compare`` shows a part that neither holds an identifier, a date or a long number
-            nor is built like a name; ``hide`` shows only what scanners count, for data whose
+            nor a word that may be a name; ``hide`` shows only what scanners count, for data whose
             people nothing states; ``show`` shows all.
         known: words that are written out anyway: labels and sites.
         people: the patients, as the data call them.
@@ -62,41 +70,47 @@ class FileNames:
     def _hides(self, part: str) -> bool:
         if part in self.known:
             return False
-        if self.identifiers.in_text(part) or self._is_a_patient(part):
+        counted = COUNTED.fullmatch(part) is not None
+        if self.identifiers.in_text(part) or self._is_a_patient(part, counted):
             return True
         if self.rule == "hide":
-            return COUNTED.fullmatch(part) is None
-        return looks_like_name(part)
+            return not counted
+        return not counted and not is_plain(part)
 
-    def _is_a_patient(self, part: str) -> bool:
+    def _is_a_patient(self, part: str, counted: bool) -> bool:
         low = part.casefold()
         number = re.sub(r"\D", "", part.split(".")[0])
         tokens = {low, *re.split(r"[\W_]+", low)}
-        if self.rule == "hide":  # since nothing else is known, 0007 may be patient 7
+        # 0007 may be patient 7; but IM0007 is so only where nothing else is known of people.
+        if self.rule == "hide" or not counted:
             tokens |= {number, number.lstrip("0")}
         return not (tokens - {""}).isdisjoint(self.people)
 
 
-def looks_like_name(part: str) -> bool:
-    """Whether a part has two words that no vocabulary knows (``DOE_JANE``), or one and a year.
+def is_plain(part: str) -> bool:
+    """Whether a part of a path is made of words that all files are called by, so names nobody.
 
-    A lone unknown word may be anything: ``broken``. Unknown words in small letters count only where
-    they are joined as names are: ``doe_jane``.
+    A word that no vocabulary knows may be a name, however short it is: ``WU_YU``, ``Dr. Huber``. A
+    number of four digits and more that is no year may be one of a study or a patient, as may any
+    that stands beside such a word: ``study 12``.
     """
-    stem = _ENDING.sub("", part)
-    if "^" in stem:
-        return True
-    unknown = [word for word in _LETTERS.findall(_CAMEL.sub(" ", stem)) if not _is_known(word)]
-    if unknown and _YEAR.search(stem):
-        return True
-    if len(unknown) < 2:
+    stem = _ENDING.sub("", unicodedata.normalize("NFC", part))
+    if "^" in stem or UID.search(stem) or _MONTH.search(stem):
         return False
-    return sum(word[0].isupper() for word in unknown) >= 2 or bool(_JOINED.search(stem))
+    if any(unicodedata.category(character).startswith("M") for character in stem):
+        return False  # a script that writes its vowels so
+    words = [word.casefold() for word in _WORD.findall(_CAMEL.sub(" ", stem))]
+    numbers = [number for number in re.findall(r"\d+", stem) if not _YEAR.fullmatch(number)]
+    if not all(map(_is_known, words)) or any(len(number) > 3 for number in numbers):
+        return False
+    initials = len(words) > 1 and all(len(word) == 1 for word in words) and stem.isupper()
+    return not initials and not (numbers and not _NUMBERED.isdisjoint(words))
 
 
 def _is_known(word: str) -> bool:
-    low = word.casefold()
-    return not {low, low.removesuffix("s"), low.removesuffix("es")}.isdisjoint(_vocabulary())
+    if len(word) == 1:
+        return word < "\u0250"  # Latin: elsewhere a letter may be a whole name
+    return not {word, word.removesuffix("s"), word.removesuffix("es")}.isdisjoint(_vocabulary())
 
 
 @cache
@@ -105,24 +119,34 @@ def _vocabulary() -> frozenset[str]:
     from pydicom.datadict import DicomDictionary
 
     names = " ".join(entry[2] for entry in DicomDictionary.values())
-    words = {word.casefold() for word in _LETTERS.findall(names)} - _PEOPLES
+    words = {word.casefold() for word in _WORD.findall(names) if len(word) > 2}
+    words -= set(_PEOPLES.split())
     return frozenset(words | set(_WORDS.split()))
 
 
-# These words of DICOM's dictionary are people's names, too.
-_PEOPLES = {"bolus", "cook", "day", "gray", "grey", "hall", "may", "page", "parks", "rose", "ward",
-            "winter", "young", "mark", "bell", "frank", "hill", "berg", "stern", "marks", "green",
-            "white", "long", "short", "field", "power"}  # fmt: skip
+# These words of DICOM's dictionary are names of people, too.
+_PEOPLES = """
+art bell berg bin blue bond booth bridge can chamber christian close cook cross day dean elder fan
+field finger fish frank gamma gate gates gene grace grant gray green grey hall hill home hope hunter
+ion iris jaw judge key king lamb law leaf lee lens light long love low mac major mark marker marks
+mason max may mean miller min moon noble north page pan park parks pass perry pierce pipe pope port
+post power price prior pulse pupil rank ray read red rest rice rich ring road rod roll root rose sad
+sands self sharp short shot sky small snow song star steady steel stern stock stone street strong
+sun swift tan temple thin tile trim true van vivo wall ward water wave way white wide wild wilder
+wind winter wise wolf wood world worth yellow young zoom zz zzz
+"""
 
 _WORDS = """
-abdomen ankle ap arm axial backup baseline bad bone brain breast broken carotid cardiac cervical
-chest class clean clinic coronal copy cohort control corrupt cut damaged dataset dcm deleted derived
-dermoscopy double duplicate echo elbow empty export exported faulty femur files fixed flair folder
-followup foot good hand head healthy heart hip hospital incomplete ignore import index info kidney
-knee label labels lateral left leg letter list liver lung lumbar mammo meta misc missing neck new
-normal notes old orig original other outer pacs packed part patient pelvis pixels preview private
-public radiographs readme reject rejected removed renamed report right sagittal scout shoulder sick
-site skull spine study subject suffix temp thorax tmp todo train trauma truncated unknown
-unsorted untitled upload valid well wrist wrong xray ultrasound dxa nii nifti converted
-version center centre north south east west
+abdomen again ankle ap arm axial backup bad baseline black bone brain breast broken cardiac carotid
+center centre cervical chest class clean clinic cm cohort control converted copy coronal corrupt cr
+ct cut damaged dataset dcm deleted derived dermoscopy desktop dicomdir double ds duplicate dx dxa
+echo elbow empty exam export exported faulty femur files fixed flair folder followup foot good
+half hand head healthy heart hidden hip hospital hz ignore import incomplete index info kidney knee
+kv label labels lateral left leg letter level list liver lock lumbar lung mammo mask masks meta mg
+misc missing mm mr neck new nifti nii nm no noise normal notes number of old one orig original other
+outer overview pa packed pacs part patient pelvis pixels preview private pt public radiographs
+readme reject rejected removed renamed report result results right rt sagittal sample scout shoulder
+sick single site skull spine store study subject suffix table temp test text thorax three thumbs tmp
+todo train trauma truncated twin two ultrasound unknown unsorted untitled upload upper us val valid
+version view volume volumes well whole wrist wrong xa xray
 """

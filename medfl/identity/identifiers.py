@@ -15,7 +15,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from medfl.identity.pseudonyms import Pseudonyms
-from medfl.identity.words import HIDDEN, has_pattern, hide_patterns
+from medfl.identity.words import has_pattern
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -88,20 +88,25 @@ class Identifiers:
         if has_pattern(UID.sub(" ", text)):
             return True
         for folded in _foldings(text):
-            tokens = set(_SPLIT.findall(folded)) | set(re.findall(r"[^\W_]+", folded))
+            # The T of T1w is no initial: a lone letter must stand by itself.
+            tokens = {one for one in _SPLIT.findall(folded) if len(one) > 1}
+            tokens.update(re.findall(r"[^\W_]+", folded))
             if not tokens.isdisjoint(self.words) or not tokens.isdisjoint(self.numbers):
                 return True
             compact = _compact(folded)
             # Every substring is looked up, which is as fast with a million identifiers as with one.
             for start in range(len(compact)):
-                for end in range(start + 2, min(len(compact), start + self._longest) + 1):
+                for end in range(start + 1, min(len(compact), start + self._longest) + 1):
                     if compact[start:end] in self._long:
                         return True
         return False
 
 
-def identifiers_in(header: Dataset) -> Identifiers:
-    """Collect the identifiers in one file's attributes, also those inside sequences."""
+def identifiers_in(header: Dataset, others: Iterable[str] = ()) -> Identifiers:
+    """Collect the identifiers in one file's attributes, also those inside sequences.
+
+    ``others`` are texts of which nobody knows what in them names a person.
+    """
     words: set[str] = set()
     numbers: set[str] = set()
     uids: set[str] = set()
@@ -119,6 +124,9 @@ def identifiers_in(header: Dataset) -> Identifiers:
                     visit(item)
             elif kind == "words":
                 for text in _texts(value):
+                    words.update(_long_words(text))
+            elif kind == "names":
+                for text in _texts(value):
                     words.update(_name_words(text))
             elif kind == "numbers":
                 for text in _texts(value):
@@ -127,12 +135,16 @@ def identifiers_in(header: Dataset) -> Identifiers:
                 uids.update(_texts(value))
 
     visit(header)
+    for text in others:
+        for word in text.split():
+            words.update(_name_words(word) if "^" in word else _long_words(word))
+            numbers.update(_number_forms(word))
     return Identifiers(frozenset(words), frozenset(numbers), frozenset(uids))
 
 
 @cache
 def _dictionary(tag: int) -> str:
-    """Say what an attribute's value is to us: words, numbers, uids, SQ, or nothing."""
+    """Say what an attribute's value is to us: names, words, numbers, uids, SQ, or nothing."""
     from pydicom.datadict import dictionary_keyword, dictionary_VR
 
     try:
@@ -141,7 +153,9 @@ def _dictionary(tag: int) -> str:
         return ""
     if vr == "SQ":
         return "" if keyword in _IMAGE_SEQUENCES else "SQ"
-    if vr == "PN" or keyword in _WORDS:
+    if vr == "PN":
+        return "names"
+    if keyword in _WORDS:
         return "words"
     if keyword in _NUMBERS:
         return "numbers"
@@ -186,14 +200,10 @@ def of_patients(patients: Iterable[str]) -> Identifiers:
     numbers: set[str] = set()
     for patient in patients:
         numbers.update(_number_forms(patient))
-        words.update(_name_words(patient))
+        # The letters before a number are the same for all: P01, US-0012.
+        numbered = any(character.isdigit() for character in patient)
+        words.update(_long_words(patient) if numbered else _name_words(patient))
     return Identifiers(frozenset(words), frozenset(numbers - words))
-
-
-def scrub(text: str, identifiers: Identifiers) -> str:
-    """Put ``…`` in the place of dates, long numbers and words that hold an identifier."""
-    words = (HIDDEN if identifiers.in_text(word) else word for word in text.split())
-    return hide_patterns(" ".join(words))
 
 
 def printable(name: str) -> str:
@@ -206,12 +216,25 @@ def _texts(value: object) -> list[str]:
     return [str(one) for one in value] if several else [str(value)]  # type: ignore[attr-defined]
 
 
+def _long_words(text: str) -> set[str]:
+    words = {word for folded in _foldings(text) for word in _SPLIT.findall(folded)}
+    return {word for word in words if len(word) >= SHORTEST or _is_ideographic(word)}
+
+
 def _name_words(text: str) -> set[str]:
-    found = set()
-    for folded in _foldings(text):
-        for word in _SPLIT.findall(folded):
-            if len(word) >= SHORTEST or (len(word) == 2 and _is_ideographic(word)):
-                found.add(word)
+    """The words of a name, in DICOM's form or not: those of two letters, too, and both joined.
+
+    A lone letter counts where it is all of a family or given name, not where it is an initial.
+    """
+    found = _long_words(text)
+    for spelling in text.split("="):
+        parts = spelling.split("^") if "^" in spelling else re.split(r"[\s,_]+", spelling.strip())
+        for folded in map(_foldings, parts[:3]):
+            found |= {word for one in folded for word in _SPLIT.findall(one) if len(word) == 2}
+        own = [{_compact(one) for one in _foldings(part)} - {""} for part in parts[:2]]
+        found.update(*own)
+        if len(own) == 2:
+            found |= {a + b for one, other in (own, own[::-1]) for a in one for b in other}
     return found
 
 

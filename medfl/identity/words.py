@@ -1,12 +1,9 @@
-"""Messages of other libraries, without the values that they quote."""
+"""Dates and long numbers, which are found in any text by their form alone."""
 
 from __future__ import annotations
 
 import re
 
-HIDDEN = "…"
-
-_QUOTED = re.compile(r"""b?'[^']*'|b?"[^"]*\"""")
 _LONG_NUMBER = re.compile(r"\d{6,}")
 _DAY, _MONTH, _GAP = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:0?[1-9]|1[0-2])", r"[-./_ ]"
 _NAMED = (  # months in English, German, French, Spanish, Italian, Dutch
@@ -24,34 +21,8 @@ _DATE = re.compile(
     rf"|(?<![^\W\d_]){_NAMED}{_GAP}{{0,2}}{_DAY}[-./_ ,]{{1,2}}(?:19|20)\d\d(?!\d)",
     re.IGNORECASE,
 )
-_CLASSES = {"Dataset", "FileDataset", "DataElement", "RawDataElement"}
-
-
-def error_words(error: BaseException) -> str:
-    """Repeat what an exception says, on one line, without the values of a file that it quotes.
-
-    pydicom's messages can hold a patient's name (``could not convert string to float: 'Doe'``):
-    quoted text is kept only where it is a DICOM keyword, and long numbers and dates are hidden.
-    """
-    text = " ".join(str(error).split())
-    text = _QUOTED.sub(_keyword_or_hidden, text)
-    text = hide_patterns(text)
-    return text.rstrip(".") or type(error).__name__
-
-
-def hide_patterns(text: str) -> str:
-    """Put ``…`` in the place of dates, and of numbers of six digits and more."""
-    return _LONG_NUMBER.sub(HIDDEN, _DATE.sub(HIDDEN, text))
 
 
 def has_pattern(text: str) -> bool:
     """Whether a text holds a date, or a number of six digits and more."""
     return bool(_DATE.search(text) or _LONG_NUMBER.search(text))
-
-
-def _keyword_or_hidden(match: re.Match[str]) -> str:
-    from pydicom.datadict import tag_for_keyword
-
-    word = match.group().strip("b'\"")
-    kept = word in _CLASSES or tag_for_keyword(word) is not None
-    return f"'{word}'" if kept else f"'{HIDDEN}'"
