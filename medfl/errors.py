@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import sysconfig
 import traceback
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +19,71 @@ class MedflError(Exception):
     The message says what is wrong, where, and how to mend it; the command line prints it on one
     line, without a traceback, and exits with status 2.
     """
+
+
+class FileError(MedflError):
+    """A file that cannot be used.
+
+    Attributes:
+        path: the file, whose name may name a person.
+        reason: what is wrong with it, in words that follow the file's name and that quote no
+            value of the file, so that they may be written into an output.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        super().__init__(f"{path} {reason}.")
+        self.path = Path(path)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[FileError], tuple[Path, str]]:
+        """Pickle by path and reason, so that an error crosses processes."""
+        return type(self), (self.path, self.reason)
+
+
+class Reason(ValueError):  # noqa: N818 - it is the words
+    """Why a file cannot be read, in words of medfl's own, which quote nothing of the file."""
+
+
+# Words by which libraries tell what kind of damage they met, and what it is called here.
+_DAMAGE = {
+    "truncat": "it is truncated",
+    "unexpected end": "it is truncated",
+    "end of file": "it is truncated",
+    "end-of-stream": "it is truncated",
+    "crc": "its checksum (CRC) is wrong",
+    "checksum": "its checksum (CRC) is wrong",
+}
+_KINDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((EOFError, struct.error), "it is truncated"),
+    ((zlib.error,), "its compressed data are damaged"),
+    ((UnicodeError,), "a text in it is not in its encoding"),
+    ((MemoryError, OverflowError), "it claims to be larger than can be"),
+    ((NotImplementedError,), "it is of a kind that cannot be read"),
+    ((LookupError,), "a part of it is missing"),
+    ((ValueError, TypeError, ArithmeticError), "a value in it is not what it must be"),
+)
+
+
+def failure(error: BaseException) -> str:
+    """Say what kind of failure an exception is, in words of medfl's own.
+
+    What a library says of a damaged file may quote its bytes, and with them a patient's name.
+    """
+    if isinstance(error, Reason):
+        return str(error).rstrip(".")
+    if isinstance(error, AttributeError) and (error.name or "").isidentifier():
+        return f"it lacks {error.name}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error).casefold()
+    for words, meaning in _DAMAGE.items():
+        if words in text:
+            return meaning
+    kind = type(error)
+    for kinds, meaning in _KINDS:
+        if isinstance(error, kinds):
+            return meaning if kind.__module__ == "builtins" else f"{meaning} ({kind.__name__})"
+    return f"its reader failed with {kind.__name__}"
 
 
 @contextmanager

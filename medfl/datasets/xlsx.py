@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, Reason, failure
 from medfl.files.archives import check_members
 
 MAX_BYTES = 1 << 28  # of XML
@@ -36,10 +36,10 @@ def sheet_rows(path: Path) -> Iterator[list[str]]:
         root: BaseException = error
         while root.__cause__ is not None:  # it wraps some in long words
             root = root.__cause__
-        cause = " ".join(str(root).split()) or type(root).__name__
         raise MedflError(
-            f"{path} is not an Excel workbook that can be read ({cause}): save it as CSV (UTF-8)."
-        ) from error
+            f"{path} is not an Excel workbook that can be read ({failure(root)}): save it as CSV "
+            "(UTF-8)."
+        ) from None
 
 
 def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
@@ -51,7 +51,7 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
         warnings.simplefilter("ignore")  # of styles, filters and the like, which no table needs
         book = load_workbook(file, read_only=True, data_only=True)
         if not book.worksheets:
-            raise ValueError("no sheet")
+            raise Reason("it has no sheet")
         # Excel shows no hidden sheet, so a person does not know of one that stands first.
         visible = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
         sheet = (visible or book.worksheets)[0]

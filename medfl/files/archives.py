@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, failure
 from medfl.files import atomic_path, sha256_file, write_text
 
 MAX_BYTES = 64 << 30  # that all members together may unpack to
@@ -61,7 +61,7 @@ def check_members(archive: Path, max_bytes: int = MAX_BYTES) -> list[zipfile.Zip
             everything = file.infolist()
     except (*_DAMAGE, ValueError) as error:
         raise MedflError(
-            f"{archive} is not a sound zip file ({error}): get this file again."
+            f"{archive} is not a sound zip file ({failure(error)}): get this file again."
         ) from error
     if len(everything) > MAX_MEMBERS:
         raise MedflError(f"{archive} lists {len(everything):,} files: more than is sane.")
@@ -115,12 +115,14 @@ def _copy(archive: Path, file: zipfile.ZipFile, member: zipfile.ZipInfo, output:
     try:
         source = file.open(member)
     except (*_DAMAGE, RuntimeError) as error:
-        raise MedflError(f"{archive}: {member.filename} cannot be unpacked ({error}).") from error
+        raise MedflError(
+            f"{archive}: {member.filename} cannot be unpacked ({failure(error)})."
+        ) from error
     with source:
         try:
             shutil.copyfileobj(source, output, 1 << 20)
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError) as error:
             raise MedflError(
                 f"{archive}: {member.filename} is damaged, or not what the archive says of it "
-                f"({error}): get this file again."
+                f"({failure(error)}): get this file again."
             ) from error

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from medfl.errors import MedflError
+from medfl.errors import FileError, MedflError, Reason, failure
 from medfl.imaging.pixels import Pixels
+from medfl.imaging.quiet import be_quiet
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -96,6 +97,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Open a file at its first page; what goes wrong while it is read is a ``MedflError``."""
     from PIL import Image, UnidentifiedImageError
 
+    be_quiet()
     path = Path(path)
     try:
         with Image.open(path) as image:
@@ -104,27 +106,28 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     except MedflError:
         raise
     except FileNotFoundError as error:
-        raise MedflError(f"the image {path} does not exist.") from error
+        raise FileError(path, "does not exist") from error
     except IsADirectoryError as error:
-        raise MedflError(f"{path} is a folder, not an image.") from error
+        raise FileError(path, "is a folder, not an image") from error
     except PermissionError as error:
-        raise MedflError(f"{path} cannot be read: you lack the permission to.") from error
-    except UnidentifiedImageError as error:
+        raise FileError(path, "cannot be read: you lack the permission to") from error
+    except UnidentifiedImageError:
         if path.stat().st_size == 0:
-            raise MedflError(
-                f"{path} is not an image (it is empty, 0 bytes): get this file again."
-            ) from error
-        raise MedflError(
-            f"{path} is not an image that Pillow can read, or is corrupt: get this file again."
-        ) from error
+            empty = "is not an image (it is empty, 0 bytes): get this file again"
+            raise FileError(path, empty) from None
+        raise FileError(
+            path, "is not an image that Pillow can read, or is corrupt: get this file again"
+        ) from None
     except Image.DecompressionBombError as error:
-        raise MedflError(
-            f"{path} unpacks to more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, "
-            "which no single image here should need: make it smaller, or cut it into tiles."
+        raise FileError(
+            path,
+            f"unpacks to more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, which no single "
+            "image here should need: make it smaller, or cut it into tiles",
         ) from error
     except Exception as error:  # Pillow's decoders report damage by any exception
-        reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-        raise MedflError(f"{path} is a corrupt image: {reason}. Get this file again.") from error
+        raise FileError(
+            path, f"is a corrupt image: {failure(error)}. Get this file again"
+        ) from None
 
 
 def _refuse_pages(image: Image.Image, path: Path) -> None:
@@ -137,9 +140,10 @@ def _refuse_pages(image: Image.Image, path: Path) -> None:
     alike = image.size == size
     image.seek(0)
     if alike:
-        raise MedflError(
-            f"{path} holds {pages} pages; one image a file was expected: save each page that you "
-            "want as a file of its own."
+        raise FileError(
+            path,
+            f"holds {pages} pages; one image a file was expected: save each page that you want as "
+            "a file of its own",
         )
 
 
@@ -166,7 +170,7 @@ def _flatten(image: Image.Image, channels: int) -> Image.Image:
 def _to_8_bits(values: np.ndarray) -> np.ndarray:
     """Scale the range to 255, where Pillow's own conversion would cut it off there."""
     if not np.isfinite(values).all():
-        raise ValueError("it holds values that are not finite numbers")
+        raise Reason("it holds values that are not finite numbers")
     low, high = stored_range(values) or (float(values.min()), float(values.max()))
     scale = 255 / (high - low) if high > low else 0.0
     return np.rint((values.astype(np.float32) - low) * np.float32(scale)).astype(np.uint8)

@@ -7,6 +7,7 @@ from typing import Any
 
 from medfl.imaging.dicom.header import read_header
 from medfl.imaging.kinds import kind_of
+from medfl.imaging.quiet import be_quiet
 
 SEPARATOR = "x"
 COLUMN = "source_size"
@@ -32,6 +33,7 @@ def source_size(source: Any) -> str:
 
 
 def _sides(path: Path) -> tuple[int, ...]:
+    be_quiet()
     kind = kind_of(path)
     if kind == "image":
         from PIL import Image

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from medfl.errors import MedflError
+from medfl.errors import FileError, MedflError
 from medfl.files import sha256_file, write_json
 from medfl.files.exclusions import Exclusion
 from medfl.files.parallel import map_ordered
@@ -151,7 +151,7 @@ class Decoding:
         try:
             for file in files_of(source):
                 if not stat.S_ISREG(file.stat().st_mode):  # to read a pipe would be to wait forever
-                    raise MedflError(f"{file} is no ordinary file: put the image itself there.")
+                    raise FileError(file, "is no ordinary file: put the image itself there")
                 digest += sha256_file(file)  # reads from the disk; decoding then from the cache
             with collecting() as remarks:
                 image = self.raw.decode(source)
@@ -161,21 +161,22 @@ class Decoding:
         except MedflError as error:
             return Done(digest, stamp), None, error
         except OSError as error:
-            what = error.strerror or str(error) or type(error).__name__
+            what = error.strerror or type(error).__name__
             name = error.filename or self.raw.name(row)
             mend = "get this file again"
             if isinstance(error, PermissionError):
                 mend = "give yourself the right to read it (chmod u+r)"
-            problem = MedflError(f"{name} cannot be read ({what}): {mend}.")
+            problem = FileError(name, f"cannot be read ({what}): {mend}")
             return Done(digest, stamp), None, problem
 
     def _reason(self, row: int, error: MedflError | None) -> str:
         """Why there is no image, without names of folders and files, which can name people."""
+        files = list(files_of(self.raw.sources[row]))
+        if isinstance(error, FileError):
+            return f"{'the file' if len(files) < 2 else 'one of its files'} {error.reason}"
         reason = str(error)
-        for file in files_of(self.raw.sources[row]):
+        for file in files:
             reason = reason.replace(str(file), "the file")
-            if file.parent != Path():
-                reason = reason.replace(str(file.parent), "its folder")
         return reason.rstrip(".")
 
     def _note(self, done: IO[str], pixels: IO[bytes], array: ArrayFile, lines: list[str]) -> None:

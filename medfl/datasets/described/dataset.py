@@ -55,7 +55,7 @@ class DescribedDataset(Dataset):
             folder,
             self.data.files,
             self.data.format,
-            wanted_of_headers(self.data, table),
+            wanted_of_headers(self.data, str(self.path), table),
             slices_or_reason if series else None,
         )
         ours = [os.path.realpath(path) for path in (table_path, self.path) if path is not None]

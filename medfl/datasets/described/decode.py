@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfl.errors import MedflError
+from medfl.errors import FileError, MedflError, failure
 from medfl.imaging.dicom import DicomPreprocessor
 from medfl.imaging.images import read_pixels, stored_range
 from medfl.imaging.kinds import kind_of
@@ -91,19 +91,20 @@ def read_array(path: Path) -> Pixels:
             names = loaded.files
             name = "image" if "image" in names else names[0]
             if name != "image" and len(names) != 1:
-                raise MedflError(
-                    f"{path} holds {len(names)} arrays, none of them called `image`: one image a "
-                    "file was expected."
+                raise FileError(
+                    path,
+                    f"holds {len(names)} arrays, none of them called `image`: one image a file was "
+                    "expected",
                 )
             values = loaded[name]
     except FileNotFoundError as error:
-        raise MedflError(f"{path} does not exist.") from error
+        raise FileError(path, "does not exist") from error
     except MedflError:
         raise
     except Exception as error:  # numpy and zipfile report damage by many
-        raise MedflError(
-            f"{path} is a damaged array file, or holds Python objects ({type(error).__name__})."
-        ) from error
+        raise FileError(
+            path, f"is a damaged array file, or holds Python objects ({failure(error)})"
+        ) from None
     return array_pixels(values, str(path))
 
 

@@ -59,8 +59,6 @@ class FactReader:
         if source == "table" and not self.label_columns:
             raise MedflError(f"{where}: the labels are in no table: name it by `table:`.")
         self.label_source = source
-        if source == "dicom":
-            refuse_personal(data.labels.attribute, f"{where}: labels")
         for key in ("patient", "site"):
             origin: Origin = getattr(data, key)
             if origin.source == "table" and not self._column(key):
@@ -68,10 +66,6 @@ class FactReader:
                     f"{where}: `{key}` is to come from the table, which has no such column: name "
                     f"it by `columns: {{{key}: …}}`."
                 )
-        if data.site.attribute:
-            refuse_personal(data.site.attribute, f"{where}: site")
-        for name in keywords_of(data, table):
-            refuse_personal(name, f"{where}: columns.attributes")
 
     def classes(self, labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         """Give the classes in order; it is a ``MedflError`` if they look like patients."""
@@ -230,8 +224,14 @@ def _names_patient(text: str, header: FileHeader) -> bool:
     return identifiers_in(person).in_text(text)
 
 
-def wanted_of_headers(data: Description, table: Table | None) -> list[str]:
-    """The DICOM attributes that the facts are made of."""
+def wanted_of_headers(data: Description, where: str, table: Table | None) -> list[str]:
+    """The DICOM attributes that the facts are made of; none that is written may name a person."""
+    if data.labels.attribute:
+        refuse_personal(data.labels.attribute, f"{where}: labels")
+    if data.site.attribute:
+        refuse_personal(data.site.attribute, f"{where}: site")
+    for name in keywords_of(data, table):
+        refuse_personal(name, f"{where}: columns.attributes")
     stated = [data.labels.attribute, data.patient.attribute, data.site.attribute]
     stated += [data.columns.key[0]] if data.columns.key else []
     return list(dict.fromkeys([*ALWAYS, *filter(None, stated), *keywords_of(data, table)]))

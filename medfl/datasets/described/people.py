@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, naming
 from medfl.identity import Pseudonyms
+from medfl.identity.attributes import can_identify
 from medfl.identity.words import has_pattern
+from medfl.imaging.dicom import attribute_tag
 
 MANY = 20
 """Patients from which on a column with as many values as patients is suspect."""
@@ -16,10 +18,7 @@ NO_PATIENTS = (
     "NO PATIENTS: nothing says which images are of one patient, so each counts as a patient of its "
     "own. Where some share one, test results come out too good: say who is whose by `patient`"
 )
-PERSONAL = re.compile(
-    r"Patient(?!Position|Orientation|Sex$|Age$|Size$|Weight$)|PersonName|BirthDate|Physician|"
-    r"Accession|OtherPatient|Operator|Telephone|Address|UID$|Date$|Time$"
-)
+_NESTED = re.compile(r"[.>/\[\]]|\)\s*\(")  # RequestAttributesSequence[0].PatientName
 
 
 def numbered(names: Sequence[str], pseudonym: Callable[[str], str]) -> list[str]:
@@ -55,13 +54,26 @@ def groups_of(
     return numbered(named, pseudonyms.patient)
 
 
-def refuse_personal(keyword: str, where: str) -> None:
-    """Refuse an attribute that names a person where it would be written out as it is."""
-    if PERSONAL.search(keyword):
-        raise MedflError(
-            f"{where}: `{keyword}` can identify a person, and would be written into the store: "
-            "choose another attribute."
-        )
+def refuse_personal(name: str, where: str) -> None:
+    """Refuse an attribute that can identify a person where it would be written out as it is.
+
+    Args:
+        name: its keyword or tag, in any spelling; one within a sequence is refused, too.
+        where: what asks for it, for errors.
+
+    Raises:
+        MedflError: it can, or is no attribute.
+    """
+    parts = [
+        part for part in _NESTED.split(name) if part.strip() and not re.fullmatch(r"\d{1,3}", part)
+    ]
+    with naming(where):
+        if len(parts) < 2 and not can_identify(attribute_tag(name)):
+            return
+    raise MedflError(
+        f"{where}: `{name}` can identify a person, and would be written into the store: "
+        "choose another attribute."
+    )
 
 
 def check_attributes(

@@ -11,6 +11,7 @@ import numpy as np
 from medfl.datasets.described.files import Found
 from medfl.imaging.kinds import kind_by_ending
 from medfl.imaging.modality import Preprocess
+from medfl.imaging.quiet import be_quiet
 from medfl.imaging.volume.canonical import voxel_sizes
 from medfl.imaging.volume.nifti import MM
 
@@ -72,6 +73,7 @@ def _of_stack(stack: Stack) -> Extent:
 def _of_nifti(path: Path) -> Extent:
     import nibabel
 
+    be_quiet()
     try:
         image: Any = nibabel.load(path)
         factor = MM[image.header.get_xyzt_units()[0]]

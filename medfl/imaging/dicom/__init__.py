@@ -2,10 +2,11 @@
 
 from medfl.imaging.dicom.decode import frame_pixels
 from medfl.imaging.dicom.frames import frame_count, frame_header, pixel_spacing
-from medfl.imaging.dicom.header import DicomError, attribute, read_header
+from medfl.imaging.dicom.header import DicomError, read_header
 from medfl.imaging.dicom.preprocess import DicomImage, DicomPreprocessor
 from medfl.imaging.dicom.scan import FileHeader
 from medfl.imaging.dicom.tree import DicomTree, scan_tree
+from medfl.imaging.dicom.values import attribute, attribute_tag
 
 __all__ = [
     "DicomError",
@@ -14,6 +15,7 @@ __all__ = [
     "DicomTree",
     "FileHeader",
     "attribute",
+    "attribute_tag",
     "frame_count",
     "frame_header",
     "frame_pixels",

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfl.identity.words import error_words
+from medfl.errors import Reason, failure
 from medfl.imaging.dicom.frames import frame_count, frame_header, pixel_spacing
-from medfl.imaging.dicom.header import PIXELS, DicomError, kind
+from medfl.imaging.dicom.header import PIXELS, DicomError
 from medfl.imaging.dicom.lut import look_up, read_lut
 from medfl.imaging.dicom.regions import tissue_regions
+from medfl.imaging.dicom.values import kind
 from medfl.imaging.pixels import Pixels
+from medfl.imaging.quiet import hush_gdcm
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -43,10 +45,10 @@ def frame_pixels(header: Dataset, path: str | os.PathLike[str], frame: int = 0) 
         if 0 <= frame < frames:
             own = frame_header(header, frame)
             return _colour(header, own, frame) if _is_colour(header) else _grey(header, own, frame)
+    except RuntimeError:  # by which pydicom says that no decoder took them
+        raise DicomError(path, "has pixels that cannot be decoded: no decoder takes them") from None
     except Exception as error:  # pydicom and its decoders report damage by any exception
-        raise DicomError(
-            path, f"has pixels that cannot be decoded: {error_words(error)}"
-        ) from error
+        raise DicomError(path, f"has pixels that cannot be decoded: {failure(error)}") from None
     raise DicomError(path, f"holds {frames} frames: there is no frame {frame} (the first is 0)")
 
 
@@ -57,7 +59,7 @@ def _is_colour(header: Dataset) -> bool:
     if int(header.get("SamplesPerPixel") or 1) == 1:
         return False
     if space not in COLOURS:
-        raise ValueError("its colour space is not one of " + ", ".join(COLOURS))
+        raise Reason("its colour space is not one of " + ", ".join(COLOURS))
     return True
 
 
@@ -98,7 +100,7 @@ def _stored(header: Dataset, frame: int, **options: Any) -> np.ndarray:
     decoder, preferred = _decoder(header.file_meta.TransferSyntaxUID)
     if decoder is not None and not decoder.is_available:
         needs = "; ".join(decoder.missing_dependencies)
-        raise ValueError(f"no decoder of {decoder.UID.name} is installed ({needs})")
+        raise Reason(f"no decoder of {decoder.UID.name} is installed ({needs})")
     if preferred:
         try:
             return pixel_array(header, decoding_plugin=preferred, **options)
@@ -118,7 +120,9 @@ def _decoder(syntax: str) -> tuple[Decoder | None, str]:
     except NotImplementedError as error:
         name = getattr(uid.UID(syntax), "name", "")
         known = name if uid.UID(syntax) in uid.AllTransferSyntaxes else "not one of the standard"
-        raise ValueError(f"no decoder takes its transfer syntax ({known})") from error
+        raise Reason(f"no decoder takes its transfer syntax ({known})") from error
+    if uid.UID(syntax).is_compressed:
+        hush_gdcm()
     if syntax == uid.JPEGExtended12Bit and "gdcm12" not in decoder.available_plugins:
         decoder.add_plugin("gdcm12", ("medfl.imaging.dicom.jpeg12", "decode_frame"))
     fast = {
@@ -144,7 +148,7 @@ def _modality(
         for name, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
     )
     if not slope or not np.isfinite([slope, intercept]).all():
-        raise ValueError("its rescale slope is zero, or no number")
+        raise Reason("its rescale slope is zero, or no number")
     # Python's numbers keep the precision of the array: float32 holds 16 bits exactly.
     exact: Any = np.float64 if stored.dtype.itemsize > 2 else np.float32
     values: np.ndarray = stored.astype(exact)

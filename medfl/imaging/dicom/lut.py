@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from medfl.errors import Reason
+
 if TYPE_CHECKING:
     from pydicom import Dataset
 
@@ -31,7 +33,7 @@ def read_lut(item: Dataset, little_endian: bool, signed: bool) -> tuple[int, np.
     else:
         levels = np.atleast_1d(np.asarray(data))
     if not len(levels[:entries]) > 0:
-        raise ValueError("a lookup table is empty")
+        raise Reason("a lookup table is empty")
     return first, levels[:entries].astype(np.float32), bits
 
 

@@ -16,7 +16,8 @@ import numpy as np
 from medfl.errors import MedflError
 from medfl.imaging.dicom.decode import frame_pixels
 from medfl.imaging.dicom.frames import frame_count, frame_header
-from medfl.imaging.dicom.header import PIXELS, DicomError, kind, read_header
+from medfl.imaging.dicom.header import PIXELS, DicomError, read_header
+from medfl.imaging.dicom.values import kind
 from medfl.imaging.images import Fit
 from medfl.imaging.modality import Preprocess, render, to_store
 from medfl.imaging.pixels import Pixels

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from medfl.errors import failure
 from medfl.identity.burnt_in import burnt_in_warning
 from medfl.identity.identifiers import Identifiers, identifiers_in
-from medfl.identity.words import error_words
 from medfl.imaging.dicom.frames import frame_count
-from medfl.imaging.dicom.header import PIXELS, DicomError, attribute, kind, parse_header
+from medfl.imaging.dicom.header import PIXELS, DicomError, parse_header
+from medfl.imaging.dicom.values import attribute, kind, swallowed
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -82,7 +83,11 @@ def scan_file(path: Path, attributes: Sequence[str] = (), also: Also | None = No
             return Scanned(None, "is no ordinary file")
         with path.open("rb") as file:
             header = parse_header(file, path)
-            identifiers = identifiers_in(header)
+            taken = swallowed(header)
+            identifiers = identifiers_in(header, taken.values())
+            if taken:
+                reason = f"the length of its {next(iter(taken))} is wrong, and takes in others"
+                return Scanned(None, f"is a damaged DICOM file: {reason}", identifiers)
             return _judged(header, file, path, identifiers, attributes, also)
     except DicomError as error:
         return Scanned(None, error.reason, identifiers)
@@ -91,7 +96,7 @@ def scan_file(path: Path, attributes: Sequence[str] = (), also: Also | None = No
     except OSError as error:
         return Scanned(None, f"cannot be read ({error.strerror or 'I/O error'})", identifiers)
     except Exception as error:  # such as an attribute whose value is no number
-        reason = f"is a damaged DICOM file: {error_words(error)}"
+        reason = f"is a damaged DICOM file: {failure(error)}"
         return Scanned(None, reason, identifiers)
 
 
@@ -133,10 +138,10 @@ def _judged(
         bits=int(header.get("BitsStored") or 0),
         syntax=syntax.name if not syntax.is_private and syntax.name != str(syntax) else "unknown",
         burnt_in=burnt_in_warning(header),
-        uid=attribute(header, "SOPInstanceUID"),
-        series=attribute(header, "SeriesInstanceUID"),
-        study=attribute(header, "StudyInstanceUID"),
-        patient=attribute(header, "PatientID"),
+        uid=_stated(header, "SOPInstanceUID"),
+        series=_stated(header, "SeriesInstanceUID"),
+        study=_stated(header, "StudyInstanceUID"),
+        patient=_stated(header, "PatientID"),
         attributes={name: attribute(header, name) for name in attributes},
         also=also(header, path) if also else None,
     )
@@ -176,6 +181,11 @@ def _measure(file: BinaryIO, size: int, header: Dataset, path: Path) -> bool:
             raise DicomError(path, "is truncated: its compressed pixel data are cut off")
         items += 1
         file.seek(length, os.SEEK_CUR)
+
+
+def _stated(header: Dataset, keyword: str) -> str:
+    """An identifier as it is: nobody sees it, and many files have unique ones of other forms."""
+    return str(header.get(keyword) or "").strip(" \0")
 
 
 def _code(value: Any) -> str:

@@ -14,10 +14,10 @@ from medfl.files.exclusions import Exclusion
 from medfl.files.parallel import map_ordered
 from medfl.files.walk import walk
 from medfl.identity.burnt_in import burnt_in_summary
-from medfl.identity.identifiers import Identifiers, scrub
-from medfl.imaging.dicom.header import attribute_tag
+from medfl.identity.identifiers import Identifiers
 from medfl.imaging.dicom.scan import Also, FileHeader, Scanned, scan_file
 from medfl.imaging.dicom.twins import find_twins
+from medfl.imaging.dicom.values import attribute_tag
 from medfl.imaging.kinds import kind_by_ending, looks_like_dicom
 
 
@@ -85,14 +85,12 @@ def scan_tree(
     identifiers = Identifiers.union(one.identifiers for one in scanned.values())
     headers = {path: one.header for path, one in scanned.items() if one.header is not None}
     left_out += [
-        Exclusion(str(path), scrub(one.reason, identifiers))
-        for path, one in scanned.items()
-        if one.header is None
+        Exclusion(str(path), one.reason) for path, one in scanned.items() if one.header is None
     ]
     twins = find_twins({path: header.uid for path, header in headers.items()}, workers)
     for path, reason in twins.damaged.items():
         del headers[path]
-        left_out.append(Exclusion(str(path), scrub(reason, identifiers)))
+        left_out.append(Exclusion(str(path), reason))
     warnings = burnt_in_summary(
         header.burnt_in for path, header in headers.items() if path not in twins.copies
     )

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfl.errors import MedflError
+from medfl.errors import FileError, failure
 from medfl.imaging.pixels import Pixels
+from medfl.imaging.quiet import be_quiet
 from medfl.imaging.volume.canonical import Spacing, Volume, finish, voxel_sizes
 
 if TYPE_CHECKING:
@@ -38,33 +39,34 @@ def read_nifti(
     from nibabel.filebasedimages import ImageFileError
     from nibabel.nifti1 import Nifti1Pair
 
+    be_quiet()
     path = Path(path)
     if not path.is_file():
-        raise MedflError(f"the NIfTI file {path} does not exist.")
+        raise FileError(path, "does not exist, though a NIfTI file is looked for there")
     try:
         image: Any = nibabel.load(path)
     except (ImageFileError, OSError, EOFError, ValueError) as error:
-        raise MedflError(f"{path} is damaged, or no NIfTI file: {_words(error)}.") from error
+        raise FileError(path, f"is damaged, or no NIfTI file: {failure(error)}") from None
     if not isinstance(image, Nifti1Pair):
-        raise MedflError(f"{path} is no NIfTI file, but {type(image).__name__}.")
+        raise FileError(path, f"is no NIfTI file, but {type(image).__name__}")
     notes: list[str] = []
     shape = image.shape
     if image.get_data_dtype().fields or image.get_data_dtype().kind == "c":
-        raise MedflError(f"{path} holds colours or complex numbers; volumes are grey.")
+        raise FileError(path, "holds colours or complex numbers; volumes are grey")
     if len(shape) < 3 or (len(shape) > 4 and max(shape[4:]) > 1) or min(shape[:3]) < 2:
-        raise MedflError(f"{path} is no volume: its shape is {'×'.join(map(str, shape))}.")
+        raise FileError(path, f"is no volume: its shape is {'×'.join(map(str, shape))}")
     count = int(np.prod(shape[3:]))
     if count > 1:
         notes.append(f"the first of {count} volumes in the file")
     try:  # only the first volume of 4-D data is read from the disk
         stored = image.dataobj[(..., *[0] * (len(shape) - 3))]
     except Exception as error:  # gzip, zlib, mmap and numpy each report truncation in their way
-        raise MedflError(f"{path} is damaged: {_words(error)}.") from error
+        raise FileError(path, f"is damaged: {failure(error)}") from None
     values = np.asarray(stored, dtype=np.float32)
     finite = np.isfinite(values)
     if not finite.all():
         if not finite.any():
-            raise MedflError(f"{path} holds no number: all its voxels are NaN or infinite.")
+            raise FileError(path, "holds no number: all its voxels are NaN or infinite")
         notes.append(f"{int((~finite).sum())} voxels are not numbers: taken for padding")
         values = np.where(finite, values, values[finite].min())
     affine = _affine(image.header, image.affine, path, notes)
@@ -76,7 +78,7 @@ def _affine(header: Nifti1Header, affine: np.ndarray, path: Path, notes: list[st
     """The affine in mm that the file asks for (sform before qform), and what is odd about it."""
     affine = np.array(affine, dtype=float)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-        raise MedflError(f"{path}: its affine is singular, so its voxels have no size.")
+        raise FileError(path, "has a singular affine, so its voxels have no size")
     qform, sform = header.get_qform(coded=True)[0], header.get_sform(coded=True)[0]
     if qform is None and sform is None:
         notes.append(
@@ -93,7 +95,3 @@ def _affine(header: Nifti1Header, affine: np.ndarray, path: Path, notes: list[st
     if not np.allclose(columns.T @ columns, np.eye(3), atol=0.01):
         notes.append("the axes are not at right angles (a sheared affine): left as they are")
     return affine
-
-
-def _words(error: Exception) -> str:
-    return (" ".join(str(error).split()) or type(error).__name__).rstrip(".")

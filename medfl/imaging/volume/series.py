@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from medfl.errors import MedflError
+from medfl.errors import FileError, MedflError
 from medfl.files.exclusions import Exclusion
 from medfl.files.walk import walk
-from medfl.imaging.dicom import DicomError
 from medfl.imaging.volume.canonical import Spacing, Volume
 from medfl.imaging.volume.slices import REPEATS, Slice, read_slices
 from medfl.imaging.volume.stack import SAME_PLACE, Stack, read_stack
@@ -193,7 +192,7 @@ def _without(item: Slice, reason: str, twin: Slice | None = None) -> Exclusion:
 
 
 def reason_of(error: MedflError, path: Path) -> str:
-    """Repeat what an error says about ``path``, without naming it again."""
-    if isinstance(error, DicomError) and error.path == path:
-        return error.reason
+    """Repeat what an error says about ``path`` or another file of its series, without names."""
+    if isinstance(error, FileError):
+        return error.reason if error.path == path else f"has a fellow that {error.reason}"
     return str(error).removeprefix(str(path)).lstrip(": ").rstrip(".")

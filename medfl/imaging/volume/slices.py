@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfl.errors import MedflError
+from medfl.errors import FileError, MedflError
 from medfl.imaging.dicom import frame_count, read_header
 
 if TYPE_CHECKING:
@@ -85,18 +85,19 @@ def read_slices(path: Path) -> list[Slice]:
 def slices_in(header: Dataset, path: Path) -> list[Slice]:
     """Do what ``read_slices`` does with a header that was read already; ``path`` is its file."""
     if "Rows" not in header or "Columns" not in header:
-        raise MedflError(f"{path} holds no image.")
+        raise FileError(path, "holds no image")
     if int(header.get("SamplesPerPixel") or 1) != 1 or "PALETTE" in str(
         header.get("PhotometricInterpretation")
     ):
-        raise MedflError(f"{path} is in colour; volumes are made of grey slices.")
+        raise FileError(path, "is in colour; volumes are made of grey slices")
     if is_mosaic(header):
         return _tiles(header, path)
     frames = frame_count(header)
     if frames > 1 and len(header.get("PerFrameFunctionalGroupsSequence") or []) != frames:
-        raise MedflError(
-            f"{path}: its {frames} frames do not state where they lie (a cine loop, or an object "
-            "without functional groups), so they have no place in a volume."
+        raise FileError(
+            path,
+            f"has {frames} frames that do not state where they lie (a cine loop, or an object "
+            "without functional groups), so they have no place in a volume",
         )
     return [_slice(_all_of(header, k), path, k) for k in range(frames)]
 
@@ -136,14 +137,14 @@ def _slice(header: Dataset, path: Path, index: int) -> Slice:
         ("pixel spacing", spacing),
     ):
         if value is None:
-            raise MedflError(f"{path} states no {name}, so it has no place in a volume.")
+            raise FileError(path, f"states no {name}, so it has no place in a volume")
     assert position is not None
     assert orientation is not None
     assert spacing is not None
     along = orientation.reshape(2, 3)
     lengths = np.linalg.norm(along, axis=1)
     if (abs(lengths - 1) > 0.01).any() or abs(along[0] @ along[1]) > 0.01 or (spacing <= 0).any():
-        raise MedflError(f"{path}: its orientation or pixel spacing is impossible.")
+        raise FileError(path, "has an orientation or pixel spacing that is impossible")
     echo = header.get("EchoTime", header.get("EffectiveEchoTime"))
     words = [str(word) for word in header.get("FrameType") or header.get("ImageType") or []]
     return Slice(
@@ -180,11 +181,12 @@ def _tiles(header: Dataset, path: Path) -> list[Slice]:
         single = _slice(header, path, 0)
     except MedflError:
         raise
-    except Exception as error:  # nibabel's errors are of many kinds, some of them bare
-        raise MedflError(
-            f"{path} is a Siemens mosaic whose private header, which says how to take it apart, "
-            "is missing or damaged (anonymisers often remove it)."
-        ) from error
+    except Exception:  # nibabel's errors are of many kinds, some of them bare
+        raise FileError(
+            path,
+            "is a Siemens mosaic whose private header, which says how to take it apart, is missing "
+            "or damaged (anonymisers often remove it)",
+        ) from None
     return [
         Slice(
             path=path,

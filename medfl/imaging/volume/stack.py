@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medfl.errors import MedflError
+from medfl.errors import FileError
 from medfl.imaging.dicom import frame_pixels, read_header
 from medfl.imaging.pixels import Pixels
 from medfl.imaging.volume.canonical import Spacing, Volume, finish, voxel_sizes
@@ -97,9 +97,10 @@ def _grid(places: np.ndarray, notes: list[str], where: str) -> tuple[float, np.n
     holes = np.rint(gaps / usual).astype(int) - 1
     whole = np.abs(gaps / usual - 1 - holes) <= UNEVEN
     if count - len(places) > MAX_MADE_UP * count:
-        raise MedflError(
-            f"{where} and its series: {count - len(places)} of {count} slices are missing, too "
-            "many to fill in."
+        raise FileError(
+            where,
+            f"belongs to a series of which {count - len(places)} of {count} slices are missing, "
+            "too many to fill in",
         )
     for k in np.flatnonzero(whole & (holes > 0)):
         notes.append(
@@ -131,7 +132,7 @@ def _decode(stack: Stack) -> tuple[np.ndarray, np.ndarray, Pixels, bool]:
             index = slices[k].index
             pixels = frame_pixels(header, path, index) if whole is None else _tile(whole, slices[k])
             if pixels.values.shape != shape[1:]:
-                raise MedflError(f"{path} is not of the size that its header states.")
+                raise FileError(path, "is not of the size that its header states")
             values[k] = pixels.values
             if pixels.valid is not None:
                 valid[k] = pixels.valid

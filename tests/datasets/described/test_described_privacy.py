@@ -219,6 +219,25 @@ def test_a_patient_may_be_called_like_a_class_that_others_have_too(place):
     [
         ("labels: {from: folder}", "patients or texts rather than classes"),
         ("labels: {attribute: PatientID}", "can identify a person"),
+        ('labels: {attribute: "00100010"}', "can identify a person"),
+        ("labels: {attribute: patientid}", "can identify a person"),
+        (
+            "labels: {attribute: StudyDescription}\nsite: {attribute: '(0010,0030)'}",
+            "can identify a person",
+        ),
+        (
+            "labels: {attribute: StudyDescription}\n"
+            "site: {attribute: 'RequestAttributesSequence[0].PatientName'}",
+            "can identify a person",
+        ),
+        (
+            "labels: {attribute: StudyDescription}\nsite: {attribute: '00400275/00100010'}",
+            "can identify a person",
+        ),
+        (
+            "labels: {attribute: StudyDescription}\ncolumns: {attributes: ['0x00291010']}",
+            "can identify a person",
+        ),
         (
             "labels: {attribute: StudyDescription}\nsite: {attribute: AccessionNumber}",
             "can identify a person",

@@ -176,7 +176,7 @@ def broken(tmp_path, kind):
         ("vectors", "is no volume: its shape is 5×6×7×1×3"),
         ("no numbers", "holds no number: all its voxels are NaN"),
         ("colour", "holds colours"),
-        ("singular", "affine is singular"),
+        ("singular", "has a singular affine"),
     ],
 )
 def test_what_is_no_volume_is_one_clear_error(tmp_path, kind, words):
