@@ -78,6 +78,8 @@ ENGINE: dict[str, dict[str, Any]] = {
         "algorithm": "scaffold",
         "params": {"control_weights": "federation", "server_learning_rate": 0.5},
     },
+    "equal-scaffold": {"algorithm": "scaffold", "params": {"control_weights": "equal"}},
+    "falling-finetune": {"algorithm": "finetune", "lr_schedule": "cosine"},
     "augmented": {"augmentation": {"preset": "xray", "mixup": 0.4}},
     "patches": {"store": small_store(40 + 32, size=12), "patch": 8, "model": Pooled},
 }
