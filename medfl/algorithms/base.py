@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from medfl.algorithms.objective import averaged
 from medfl.chain.message import PARAMETERS, Work
 from medfl.errors import MedflError
 from medfl.registry import HyperParams
@@ -71,6 +72,13 @@ class FederatedAlgorithm:
 
     def setup(self, server: Server) -> None:
         """Create the server's state, in ``self.state``, before the first round."""
+
+    def objective(self) -> str:
+        """What the run's settings make of the objective, in words, for the record and the report.
+
+        A class that overrides a hook says it anew; else its records have "not stated".
+        """
+        return averaged(self.server)
 
     def local_names(self, model: FlatModel) -> set[str]:
         """Names of the parameters and buffers that never leave their client; by default none."""

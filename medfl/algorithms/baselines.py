@@ -17,6 +17,12 @@ class Centralized(FederatedAlgorithm):
     pooled = True
     communicates = False
 
+    def objective(self) -> str:
+        """Every sample counts alike, as with weights by samples."""
+        uniform = self.server.config.federated_learning.weighting == "uniform"
+        whatever = ", whatever `weighting` says" if uniform else ""
+        return f"the mean loss of all training samples{whatever}"
+
 
 class Local(FederatedAlgorithm):
     """Every client trains alone, and nothing is exchanged.
@@ -29,6 +35,10 @@ class Local(FederatedAlgorithm):
     statistics = "each client's own"
     participation = "all"
     communicates = False
+
+    def objective(self) -> str:
+        """As many objectives as clients."""
+        return "F_i: each client's own mean loss, by a model of its own"
 
     def local_names(self, model: FlatModel) -> set[str]:
         """Name every parameter and buffer: all of them stay with their client."""

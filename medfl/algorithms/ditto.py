@@ -32,6 +32,10 @@ class Ditto(FedAvg):
 
         lam: float = Field(0.1, ge=0)
 
+    def objective(self) -> str:
+        """As FedAvg; beside it one objective for each client's own model."""
+        return f"x: {super().objective()}; v_i: F_i(v) + {self.params.lam:g}/2 ‖v − x‖²"
+
     def train(self, client: Client, model: FlatModel) -> Work:
         """Train the global model, then the personal one against the model that the server sent."""
         work = super().train(client, model)

@@ -21,6 +21,10 @@ class FedBN(FedAvg):
     evaluated = "personal"
     statistics = "local to each client, with the batch-norm parameters"
 
+    def objective(self) -> str:
+        """As FedAvg, for what is shared."""
+        return f"{super().objective()}; batch norm, which stays local: F_i of its client"
+
     def local_names(self, model: FlatModel) -> set[str]:
         """Name all that belongs to batch-norm layers, which are found by their type."""
         # Imported here because it imports torch, without which a grid is checked.

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from medfl.algorithms.base import FederatedAlgorithm, HyperParams, Work, add_proximal_term
+from medfl.algorithms.objective import share_of_all
 from medfl.chain.message import PARAMETERS
 
 if TYPE_CHECKING:
-    from medfl.chain import Message, Part, Total
+    from medfl.chain import Message, Total
     from medfl.chain.roles import Client, Server
     from medfl.models.flat import FlatModel, Gradient
 
@@ -22,16 +23,22 @@ class FedDyn(FederatedAlgorithm):
 
     Each client keeps its g_i, which begins at 0, and renews it after each of its rounds:
     g_i ← g_i − α(y_i − x). Thereby the clients' optima come to agree with a stationary point of
-    the global objective. The participants' models and their statistics are averaged with equal
-    weights, as in the paper.
+    the global objective. The server's h is the mean of all g_i, with the weights of the federation.
+    The paper's are equal, because it minimises the equal mean over clients. With other weights its
+    proof still holds, for h is then the gradient of the weighted mean.
     """
-
-    statistics = "averaged with equal weights"
 
     class Params(HyperParams):
         """alpha: α, the strength of the dynamic regulariser."""
 
         alpha: float = Field(0.01, gt=0)
+
+    def objective(self) -> str:
+        """The mean of which h is the gradient, at any and at unequal local steps."""
+        training = self.server.config.training
+        decays = training.optimizer == "adamw" and training.weight_decay
+        pull = ", up to adamw's weight decay, which is no loss" if decays else ""
+        return f"Σ p_i F_i{pull}; p_i: {share_of_all(self.server)}"
 
     def setup(self, server: Server) -> None:
         """Start with h = 0."""
@@ -43,10 +50,6 @@ class FedDyn(FederatedAlgorithm):
         if "g" in client.state:
             gradient.add_(client.spread(client.state["g"]), alpha=-1.0)
 
-    def message(self, client: Client, model: FlatModel, work: Work) -> dict[str, Part]:
-        """Send the trained model; every client's has the same weight."""
-        return client.model_parts(model, weight=1.0)
-
     def sent(self, client: Client, message: Message, work: Work) -> None:
         """g_i ← g_i − α(y_i − x)."""
         change = message.parts[PARAMETERS].update.mul_(-self.params.alpha)
@@ -54,7 +57,7 @@ class FedDyn(FederatedAlgorithm):
         client.keep(g=change if state is None else state + change)
 
     def step(self, total: dict[str, Total]) -> None:
-        """h ← h − (α/N) Σ (y_i − x);  x ← mean(y_i) − h/α."""
+        """h ← h − α Σ p_i (y_i − x), p_i among all N clients;  x ← mean(y_i) − h/α."""
         alpha, models = self.params.alpha, total[PARAMETERS]
-        self.state["h"].sub_(models.update, alpha=alpha / self.server.num_clients)
+        self.state["h"].sub_(models.update, alpha=alpha / self.server.total_weight)
         self.server.vector.copy_(models.mean.sub_(self.state["h"], alpha=1 / alpha))

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from medfl.algorithms.base import HyperParams, Work, effective_steps
 from medfl.algorithms.fedprox import FedProx
+from medfl.algorithms.objective import drift, share
 from medfl.chain.message import PARAMETERS, Part
 from medfl.errors import MedflError
 
@@ -44,6 +45,11 @@ class FedNova(FedProx):
                 "fednova normalises by the steps of SGD: set training.optimizer to sgd and leave "
                 "clip_norm out for this arm, or choose another algorithm."
             )
+
+    def objective(self) -> str:
+        """Σ p_i F_i, however many steps each client takes."""
+        server = self.server
+        return f"Σ p_i F_i{drift(server)}; p_i: {share(server, by_steps=True)}"
 
     def message(self, client: Client, model: FlatModel, work: Work) -> dict[str, Part]:
         """Send the trained model with weight n_i/‖a_i‖₁, and ‖a_i‖₁ itself as the part ``a``.

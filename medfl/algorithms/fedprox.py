@@ -8,6 +8,7 @@ from pydantic import Field
 
 from medfl.algorithms.base import HyperParams, add_proximal_term
 from medfl.algorithms.fedavg import FedAvg
+from medfl.algorithms.objective import averaged
 
 if TYPE_CHECKING:
     from medfl.chain.roles import Client
@@ -21,6 +22,10 @@ class FedProx(FedAvg):
         """mu: µ, the strength of the proximal term."""
 
         mu: float = Field(0.01, ge=0)
+
+    def objective(self) -> str:
+        """As FedAvg; but the more steps a client takes, the less far a further one reaches."""
+        return averaged(self.server, proximal=self.params.mu > 0)
 
     def correct_gradient(self, gradient: Gradient, model: FlatModel, client: Client) -> None:
         """Add µ(y − x)."""

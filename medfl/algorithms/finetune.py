@@ -10,6 +10,7 @@ from pydantic import Field
 
 from medfl.algorithms.base import HyperParams
 from medfl.algorithms.fedavg import FedAvg
+from medfl.config import neutral
 
 if TYPE_CHECKING:
     from medfl.chain.roles import Client
@@ -19,16 +20,33 @@ if TYPE_CHECKING:
 class FineTune(FedAvg):
     """FedAvg; each client tunes its model on its own training data before it uses it.
 
-    The tuning happens at evaluation and never flows back into the federation.
+    The tuning happens at evaluation and never flows back into the federation. Its rate does not
+    follow the schedule of the rounds, under which it would end at nearly nothing.
     """
 
     evaluated = "personal"
     statistics = "averaged; then each client's own while it tunes"
 
     class Params(HyperParams):
-        """epochs: passes over the client's training data."""
+        """epochs: passes over the client's training data.
+
+        tuning_rate: η while it tunes; by default ``training.learning_rate``, whatever the schedule
+        has made of it.
+        """
 
         epochs: int = Field(1, ge=1)
+        tuning_rate: float | None = Field(None, gt=0, json_schema_extra=neutral(None))
+
+    @property
+    def tuning_rate(self) -> float:
+        """The rate η at which each client tunes its model."""
+        rate: float = self.params.tuning_rate or self.server.config.training.learning_rate
+        return rate
+
+    def objective(self) -> str:
+        """As FedAvg; then each client's own loss, from there."""
+        tuned = f"tuned with epochs = {self.params.epochs}, η = {self.tuning_rate:g}"
+        return f"x: {super().objective()}; then F_i from x, {tuned}"
 
     def personal_model(self, client: Client, model: FlatModel) -> None:
         """Load the server's model, and tune it.
@@ -36,4 +54,4 @@ class FineTune(FedAvg):
         The tuning draws from a random stream of its own, so evaluating changes no training.
         """
         client.receive(model)
-        client.descend(model, "finetune", epochs=self.params.epochs)
+        client.descend(model, "finetune", epochs=self.params.epochs, learning_rate=self.tuning_rate)

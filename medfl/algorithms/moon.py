@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from medfl.algorithms.base import FederatedAlgorithm, HyperParams, Work
+from medfl.algorithms.objective import averaged
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ class Moon(FederatedAlgorithm):
                 "moon contrasts features: the model needs `forward_features(images)` and a `head`, "
                 "as all built-in models have."
             )
+
+    def objective(self) -> str:
+        """As FedAvg, with the contrast in each client's loss."""
+        if not self.params.mu:
+            return averaged(self.server)
+        loss = f"(F_i + {self.params.mu:g} C_i)"
+        return f"{averaged(self.server, loss)}; C_i: the contrast, which is another each round"
 
     def train(self, client: Client, model: FlatModel) -> Work:
         """Take local steps on ℓ, with frozen copies of the server's and the client's last model."""

@@ -26,4 +26,5 @@ ALGORITHMS: Registry[type[FederatedAlgorithm]] = Registry(
         "centralized": "baselines:Centralized",
         "local": "baselines:Local",
     },
+    results_versions={"scaffold": 2, "feddyn": 2, "finetune": 2},
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from medfl.algorithms.base import FederatedAlgorithm, HyperParams, Work, effective_steps
+from medfl.algorithms.objective import share_of_all
 from medfl.chain.message import PARAMETERS, Part
 from medfl.errors import MedflError
 
@@ -25,20 +26,20 @@ if TYPE_CHECKING:
 class Scaffold(FederatedAlgorithm):
     """Control variates c and c_i, which begin at zero, correct the drift of local steps.
 
-    c_i estimates the gradient of client i, and c is the mean of all c_i. The paper minimises the
-    equal mean over clients, so its c is an equal mean too. Where averages are weighted by samples,
-    c is the gradient of what they minimise only with ``control_weights: federation``.
+    c_i estimates the gradient of client i, and c is the mean of all c_i: it is the gradient of what
+    is minimised, whatever the weights of the models. So c has the weights of the federation. The
+    paper's are equal, because it minimises the equal mean over clients.
     """
 
     class Params(HyperParams):
         """option: by which of the paper's two options c_i is renewed (line 12).
 
-        control_weights: how much each c_i counts in c: ``equal`` as in the paper, or by each
-        client's weight in the whole ``federation``. server_learning_rate: η_g.
+        control_weights: how much each c_i counts in c: by its client's weight in the whole
+        ``federation``, or ``equal``, 1/N, as in the paper. server_learning_rate: η_g.
         """
 
         option: Literal[1, 2] = 2
-        control_weights: Literal["equal", "federation"] = "equal"
+        control_weights: Literal["federation", "equal"] = "federation"
         server_learning_rate: float = Field(1.0, gt=0)
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
@@ -48,6 +49,13 @@ class Scaffold(FederatedAlgorithm):
                 "scaffold reads the mean gradient off the local steps, which needs SGD without "
                 "clipping: set training.optimizer to sgd and leave clip_norm out for this arm."
             )
+
+    def objective(self) -> str:
+        """The mean of which c is the gradient, at any and at unequal local steps."""
+        uniform = self.server.config.federated_learning.weighting == "uniform"
+        if self.params.control_weights == "federation" or uniform:
+            return f"Σ p_i F_i; p_i: {share_of_all(self.server)}"
+        return "1/N Σ F_i: c is the clients' equal mean, whatever `weighting` says"
 
     def setup(self, server: Server) -> None:
         """Start with c = 0."""
@@ -67,7 +75,7 @@ class Scaffold(FederatedAlgorithm):
 
         if self.params.option == 2:
             return client.descend(model, "train", correct_gradient=add, loss=self.loss)
-        gradient_at_x, batches = client.full_gradient(model)
+        gradient_at_x, batches = client.full_gradient(model, loss=self.loss)
         work = client.descend(model, "train", correct_gradient=add, loss=self.loss)
         work.extras["gradient_at_x"] = gradient_at_x
         return replace(work, gradients=work.gradients + batches)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from medfl.algorithms.base import FederatedAlgorithm, HyperParams
+from medfl.algorithms.objective import averaged
 from medfl.chain.message import PARAMETERS
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class ServerOptimizer(FederatedAlgorithm):
     def setup(self, server: Server) -> None:
         """Start without momentum."""
         self.state["m"] = server.vector.new_zeros(server.vector.shape)
+
+    def objective(self) -> str:
+        """As FedAvg: the optimiser rests where Δ is zero, and there alone."""
+        return averaged(self.server)
 
     def step(self, total: dict[str, Total]) -> None:
         """x ← x + the optimiser's step along Δ."""

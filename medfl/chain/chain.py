@@ -51,6 +51,19 @@ class Chain:
         for link in self.links:
             link.state = states[link.name]
 
+    def objective(self, plain: str) -> str:
+        """What an arm minimises, in words; ``plain`` is what its algorithm does without a chain."""
+        effect = self.rule.effect
+        if effect is None:
+            effect = f"{type(self.rule).__name__} does not say what its combination minimises"
+        said = [f"{effect} (with the sum it would be: {plain})" if effect else plain]
+        for link in self.links:
+            effect = link.effect
+            if effect is None:
+                effect = "acts on this, and does not say how"
+            said += [f"{link.name}: {effect}"] if effect else []
+        return "; ".join(said)
+
     def open(self, number: int, clients: list[int]) -> list[int]:
         """Which of ``clients`` take part in round ``number``, by id."""
         for link in self._at("open"):

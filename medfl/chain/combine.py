@@ -29,6 +29,11 @@ class Rule(ABC):
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)
 
+    @property
+    def effect(self) -> str | None:
+        """What it makes of the objective, in words for the record; None where that is not known."""
+        return None
+
     def check(  # noqa: B027 - a rule need not refuse anything
         self, config: FederatedConfig, algorithm: type[Algorithm]
     ) -> None:
@@ -53,6 +58,8 @@ class Combination(ABC):
 
 class Sum(Rule):
     """The weighted sum, Σ w_i v_i. It keeps one vector per part, however many clients answer."""
+
+    effect = ""
 
     def start(self) -> Combination:
         """Open a round with an empty sum."""

@@ -67,6 +67,11 @@ class Link:
         """Whether its strength is zero: it then stays out of the chain."""
         return False
 
+    @property
+    def effect(self) -> str | None:
+        """What it does to the objective, in words; empty for nothing, None where not known."""
+        return None
+
     def check(
         self,
         config: FederatedConfig,

@@ -47,6 +47,10 @@ class Server(Protocol):
     def total_weight(self) -> float:
         """The sum of all N clients' weights."""
 
+    @property
+    def local_steps(self) -> dict[int, int]:
+        """Client → the local steps that the configuration gives it in a round."""
+
     def move_to(self, mean: Tensor, rate: float) -> None:
         """x ← x + rate · (mean − x)."""
 
@@ -98,8 +102,9 @@ class Client(Protocol):
         correct_gradient: Correction | None = None,
         loss: Loss | None = None,
         epochs: int | None = None,
+        learning_rate: float | None = None,
     ) -> Work:
         """Optimise ``model`` on the training data, in place."""
 
-    def full_gradient(self, model: FlatModel) -> tuple[Tensor, int]:
+    def full_gradient(self, model: FlatModel, loss: Loss | None = None) -> tuple[Tensor, int]:
         """∇F_i at ``model``, and the number of batches that it took."""

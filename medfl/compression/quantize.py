@@ -49,6 +49,11 @@ class StochasticQuantization(Link):
         """Without a number of bits nothing is quantised."""
         return self.params.bits is None
 
+    @property
+    def effect(self) -> str:
+        """Say that rounding leaves the mean as it is."""
+        return f"updates are rounded to {self.params.bits} bits, without bias"
+
     def message(self, client: Client, message: Message) -> Message:
         """Quantise the private parts; note the error's 2-norm over that of the update."""
         error = length = 0.0

@@ -14,7 +14,7 @@ from medfl.chain import PARAMETERS, STATISTICS, Message, Part, Work
 from medfl.chain.link import Backward
 from medfl.chain.roles import Correction, Loss
 from medfl.config import Training
-from medfl.federated.data import Crop, FederatedData, batches, split_batches
+from medfl.federated.data import Crop, FederatedData, batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.patches import random_patch
 from medfl.federated.precision import autocast
@@ -154,6 +154,7 @@ class FederatedClient:
         correct_gradient: Correction | None = None,
         loss: Loss | None = None,
         epochs: int | None = None,
+        learning_rate: float | None = None,
     ) -> Work:
         """Train ``model`` on this client's training data, in place.
 
@@ -163,6 +164,7 @@ class FederatedClient:
             correct_gradient: adds the algorithm's correction to every step's gradient.
             loss: the loss of a batch; by default the criterion on the model's logits.
             epochs: passes over the data; by default what the configuration says.
+            learning_rate: η of this descent; by default that of the round.
         """
         learning, training = self.server.config.federated_learning, self.training
         steps = learning.local_steps if epochs is None else None
@@ -171,7 +173,7 @@ class FederatedClient:
         generator = stream(self.server.config.seed, *key)
         # Dropout and other layers draw from PyTorch's own generators.
         seed_layers(stream_seed(self.server.config.seed, *key, "layers"), self.data.device)
-        optimizer = make_optimizer(training, model, self.learning_rate)
+        optimizer = make_optimizer(training, model, learning_rate or self.learning_rate)
         gradient, chain = Gradient(model), self.server.chain
         total, taken = model.vector.new_zeros(()), 0
         model.module.train()
@@ -189,23 +191,33 @@ class FederatedClient:
             taken += 1
         return Work(float(total) / taken, taken, taken)
 
-    def full_gradient(self, model: FlatModel) -> tuple[Tensor, int]:
+    def full_gradient(self, model: FlatModel, loss: Loss | None = None) -> tuple[Tensor, int]:
         """∇F_i at ``model``, the mean over the training data; the model stays as it was.
 
-        It is the gradient of what the local steps minimise, in one pass over the images: batch
-        norm uses each batch's statistics and images are augmented, both as in training.
+        It is the gradient of what the local steps minimise, in one pass over the images: they are
+        shuffled, because a store may be sorted by class, batch norm uses each batch's statistics,
+        and images are augmented, all as in training. Weight decay is the optimiser's own.
+
+        Args:
+            model: where the gradient is taken.
+            loss: the loss of a batch; by default the criterion on the model's logits.
 
         Returns:
             The gradient of the shared parameters, and the number of batches that it took.
         """
         buffers = model.buffers.clone()
-        key = (self.server.round, self.id, "gradient", "layers")
-        seed_layers(stream_seed(self.server.config.seed, *key), self.data.device)
+        seed, key = self.server.config.seed, (self.server.round, self.id, "gradient")
+        seed_layers(stream_seed(seed, *key, "layers"), self.data.device)
         model.module.train()
-        parts = split_batches(self.rows, self.training.batch_size)
+        generator = stream(seed, *key)
+        parts = list(batches(self.rows, self.training.batch_size, generator, 1, None))
         for images, labels in self._batches(iter(parts), "gradient"):
             share = len(images) / len(self.rows)
-            (self.criterion(model.module(images), labels) * share).backward()
+            if loss is None:
+                value = self.criterion(model.module(images), labels)
+            else:
+                value = loss(model, images, labels, self)
+            (value * share).backward()
         gradient = Gradient(model).flat()
         model.zero_grad()
         model.buffers.copy_(buffers)

@@ -94,6 +94,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "statistics": server.algorithm.statistics
         if len(server.model.buffers)
         else "the model has none",
+        "objective": server.objective,
         "rounds": len(trained),
         "steps": sum(row["steps"] for row in trained),
         "num_clients": len(trainer.data.clients),

@@ -109,6 +109,7 @@ def execute(
             len(server.model.vector),
             origin["device"],
         )
+        log.info("it minimises %s", server.objective)
         if server.augmentation is not None:
             log.info("training images are augmented: %s", server.augmentation)
         if isinstance(data.images, DiskImages):

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from medfl.algorithms import ALGORITHMS, FederatedAlgorithm
+from medfl.algorithms.objective import objective_of
 from medfl.augment import recipe_for
 from medfl.chain import PARAMETERS, STATISTICS, Part, Total, build_chain
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
-from medfl.federated.data import FederatedData, channels_last
+from medfl.federated.data import FederatedData, channels_last, split_batches
 from medfl.federated.patches import patch_sides
 from medfl.models import build_model
 from medfl.models.flat import FlatModel, Shared
@@ -63,6 +64,7 @@ class FederatedServer:
         num_clients: N, all clients of the federation.
         weights: client → its weight in averages, n_i or 1, not normalised.
         total_weight: Σ of all N clients' weights.
+        local_steps: client → the local steps that the configuration gives it in a round.
         round: the round under way, from 1; 0 before training.
     """
 
@@ -87,6 +89,7 @@ class FederatedServer:
             for client in self.data.clients
         }
         self.total_weight = sum(self.weights.values())
+        self.local_steps = {client: self._steps(client) for client in self.data.clients}
         size = learning.clients_per_round
         if size is not None and size > len(data.clients):
             raise MedflError(f"clients_per_round is {size} of only {len(data.clients)} clients.")
@@ -121,6 +124,17 @@ class FederatedServer:
         self.algorithm.server = self
         self.algorithm.setup(self)
         self.chain.setup(self)
+
+    @property
+    def objective(self) -> str:
+        """What the run minimises, in words."""
+        return self.chain.objective(objective_of(self.algorithm))
+
+    def _steps(self, client: int) -> int:
+        learning = self.config.federated_learning
+        rows, size = self.data.indices(client, "train"), self.config.training.batch_size
+        passes = learning.local_epochs or learning.default_epochs
+        return learning.local_steps or passes * len(split_batches(rows, size))
 
     def participants(self, round_number: int) -> list[int]:
         """Positions of this round's clients, ascending; sampled without replacement."""

@@ -39,6 +39,11 @@ class NormClipping(Link):
         """Without a bound nothing is clipped."""
         return self.params.norm is None
 
+    @property
+    def effect(self) -> str:
+        """Say who counts less."""
+        return f"clients whose update is longer than {self.params.norm:g} count less than that"
+
     def message(self, client: Client, message: Message) -> Message:
         """Scale the private parts by one factor; note whether that was needed."""
         parts = {name: part for name, part in message.parts.items() if part.private}

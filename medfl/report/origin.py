@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from medfl.errors import MedflError
 from medfl.files import read_yaml
+from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.results import paths
 from medfl.results.record import AGAIN
@@ -23,9 +25,8 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
     for arm in results.arms:
         runs = [run for run in results.runs if run.arm == arm and run.record]
         if not runs or not runs[0].record:
-            rows.append(
-                {"arm": arm, "algorithm": "–", "settings": "", "evaluated": "", "statistics": ""}
-            )
+            words = ("settings", "objective", "evaluated", "statistics")
+            rows.append({"arm": arm, "algorithm": "–", **dict.fromkeys(words, "")})
             continue
         record = runs[0].record
         rows.append(
@@ -33,6 +34,7 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
                 "arm": arm,
                 "algorithm": record.algorithm or "–",
                 "settings": _settings(runs[0]),
+                "objective": _objective(runs),
                 "evaluated": {
                     "global": "the server's model",
                     "personal": "each client's own model, on its own test samples (†)",
@@ -42,6 +44,18 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _objective(runs: Sequence[Run]) -> str:
+    """What an arm minimises; where that differs, by the dataset and partition."""
+    places: dict[str, dict[str, None]] = {}
+    for run in runs:
+        if run.record and run.record.objective:
+            place = f"{run.dataset}, {partition_title(run.partition)}"
+            places.setdefault(run.record.objective, {})[place] = None
+    if len(places) < 2:
+        return "".join(places)
+    return " — ".join(f"{'; '.join(found)}: {words}" for words, found in places.items())
 
 
 def _settings(run: Run) -> str:

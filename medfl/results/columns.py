@@ -119,6 +119,7 @@ COLUMNS: tuple[Column, ...] = (
     _named_alike("seed", int),
     _named_alike("status"),
     _named_alike("evaluated"),
+    _named_alike("objective"),
     _named_alike("rounds", int),
     # These say what a round did, and what it cost.
     Column("round", "Round", files=(ROUNDS, CLIENTS), kind=int),

@@ -124,6 +124,7 @@ class Record(_Part):
         evaluated: which models were judged: one for everyone (``global``), each client's own on
             its own samples (``personal``), or each client's own on everyone's (``local``).
         statistics: what happened to the batch-norm statistics, in words.
+        objective: what the arm minimises with its settings, in words; None in older records.
         last: the model after the last round; None where a run diverged before any evaluation.
         best: the model after the round with the best balanced accuracy on validation.
         clients: by the client's number.
@@ -143,6 +144,7 @@ class Record(_Part):
     reason: str | None = None
     evaluated: str | None = None
     statistics: str | None = None
+    objective: str | None = None
     rounds: int | None = None
     steps: int | None = None
     num_clients: int | None = None

@@ -22,6 +22,8 @@ class CoordinateMedian(Rule):
     The rule keeps all messages of a round in memory: n vectors of d entries.
     """
 
+    effect = "no weighted mean of F_i: every entry follows the client in the middle"
+
     def start(self) -> Combination:
         """Open a round without a message."""
         return _Kept()

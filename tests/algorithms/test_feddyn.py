@@ -10,11 +10,19 @@ from softmax import Softmax, close
 
 @pytest.mark.parametrize(("sizes", "clients"), [((8, 12), None), ((8, 16, 12, 6), 2)])
 @pytest.mark.parametrize("alpha", [0.1, 2.0])
-def test_rounds_by_hand(alpha, sizes, clients):
+@pytest.mark.parametrize("weighting", ["samples", "uniform"])
+def test_rounds_by_hand(alpha, sizes, clients, weighting):
     trainer = federation(
-        "feddyn", {"alpha": alpha}, sizes=sizes, clients_per_round=clients, rounds=5
+        "feddyn",
+        {"alpha": alpha},
+        sizes=sizes,
+        clients_per_round=clients,
+        rounds=5,
+        weighting=weighting,
     )
     problem, m = Softmax(trainer), len(sizes)
+    p = np.array(sizes if weighting == "samples" else [1] * m, float)
+    p /= p.sum()
     x = problem.start
     h, g = np.zeros_like(x), np.zeros((m, len(x)))
     for number, seen in enumerate(models(trainer)):
@@ -30,11 +38,13 @@ def test_rounds_by_hand(alpha, sizes, clients):
             }
             for k in chosen:
                 g[k] -= alpha * (y[k] - x)
-            h = h - alpha / m * sum(y[k] - x for k in chosen)
-            x = sum(y.values()) / len(chosen) - h / alpha
+            h = h - alpha * sum(p[k] * (y[k] - x) for k in chosen)
+            x = sum(p[k] * y[k] for k in chosen) / p[chosen].sum() - h / alpha
         assert close(seen, x)
-    # The server's h is the mean of all clients' gradient states (Acar et al., section 3).
-    assert np.abs(h - g.mean(axis=0)).max() < 1e-12
+    # The server's h is the mean of all clients' gradient states (Acar et al., section 3), where
+    # the paper has equal weights.
+    assert np.abs(h - p @ g).max() < 1e-12
+    assert close(trainer.server.algorithm.state["h"], p @ g)
 
 
 def test_it_reaches_the_optimum_that_local_steps_miss():

@@ -72,14 +72,18 @@ def test_ditto_keeps_statistics_apart():
     assert torch.equal(trainer.server.buffers, plain.server.buffers)
 
 
-def test_fine_tuning_by_hand():
-    trainer = federation("finetune", {"epochs": 2}, rounds=3, lr_schedule="step", lr_gamma=0.5)
+@pytest.mark.parametrize(("params", "rate"), [({}, 0.1), ({"tuning_rate": 0.03}, 0.03)])
+@pytest.mark.parametrize(
+    "schedule", [{}, {"lr_schedule": "cosine"}, {"lr_schedule": "step"}, {"warmup_rounds": 5}]
+)
+def test_fine_tuning_by_hand(params, rate, schedule):
+    trainer = federation("finetune", {"epochs": 2, **params}, rounds=3, **schedule)
     problem = Softmax(trainer)
     x = models(trainer)[-1].numpy()
     for k in range(3):
         steps = problem.batches(k, 3, "finetune", epochs=2)
-        # Round 3 of 3, after both milestones (0.5 and 0.75 of 3 rounds): 2 ≥ 1.5, 2 < 2.25.
-        assert close(personal(trainer, k), problem.descend(x, steps, rate=0.05))
+        # The rate is that of `training`, whatever the schedule has made of it.
+        assert close(personal(trainer, k), problem.descend(x, steps, rate=rate))
 
 
 def test_fine_tuning_also_reaches_clients_that_were_never_sampled():

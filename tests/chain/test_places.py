@@ -127,8 +127,19 @@ def test_the_next_round_goes_on_with_everyone():
     trainer.train()
     assert [row.get("dropped") for row in trainer.history] == [None, 1.0, 0.0, 1.0]
     assert [row["participants"] for row in trainer.history] == [0, 2, 3, 2]
-    own = [client.state["c"] for client in trainer.clients]
-    assert torch.allclose(trainer.server.algorithm.state["c"], sum(own) / 3, rtol=0, atol=1e-12)
+    mean = sum(len(client.rows) * client.state["c"] for client in trainer.clients) / 36
+    assert torch.allclose(trainer.server.algorithm.state["c"], mean, rtol=0, atol=1e-12)
+
+
+def test_who_drops_out_leaves_feddyns_h_the_mean_of_all_clients():
+    trainer = build("feddyn", {"links:DropOut": {"client": 1}}, rounds=4, clients_per_round=2)
+    trainer.train()
+    assert {row.get("dropped") for row in trainer.history} >= {0.0, 1.0}
+    zeros = torch.zeros_like(trainer.server.vector)
+    own = [len(client.rows) * client.state.get("g", zeros) for client in trainer.clients]
+    h = trainer.server.algorithm.state["h"]
+    assert float(h.abs().max()) > 1e-4
+    assert torch.allclose(h, sum(own) / 36, rtol=0, atol=1e-12)
 
 
 def test_nobody_answers():

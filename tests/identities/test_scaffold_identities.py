@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
-from federations import Normed, federation, models
+from federations import Normed, federation, models, small_store
 from softmax import Softmax, close
+
+from medfl.algorithms.scaffold import Scaffold
+from medfl.federated.data import batches
+from medfl.streams import stream
 
 
 @pytest.mark.parametrize("option", [1, 2])
@@ -57,13 +63,17 @@ def test_the_server_variate_is_the_mean_of_all_clients(option, weighting, contro
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 @pytest.mark.parametrize("option", [1, 2])
 @pytest.mark.parametrize(
-    ("sizes", "clients", "rate", "weighting"),
-    [((8, 12), None, 1.0, "uniform"), ((8, 16, 12, 6), 2, 0.7, "samples")],
+    ("sizes", "clients", "rate", "weighting", "control"),
+    [
+        ((8, 12), None, 1.0, "uniform", "federation"),
+        ((8, 16, 12, 6), 2, 0.7, "samples", "federation"),
+        ((8, 16, 12, 6), 2, 0.7, "samples", "equal"),
+    ],
 )
-def test_rounds_by_hand(option, sizes, clients, rate, weighting, momentum):
+def test_rounds_by_hand(option, sizes, clients, rate, weighting, control, momentum):
     trainer = federation(
         "scaffold",
-        {"option": option, "server_learning_rate": rate},
+        {"option": option, "server_learning_rate": rate, "control_weights": control},
         sizes=sizes,
         rounds=4,
         local_epochs=2,
@@ -75,12 +85,15 @@ def test_rounds_by_hand(option, sizes, clients, rate, weighting, momentum):
     problem, n = Softmax(trainer), len(sizes)
     x = problem.start
     c, own = np.zeros_like(x), np.zeros((n, len(x)))
+    counts = (
+        problem.weights if (weighting, control) == ("samples", "federation") else np.ones(n) / n
+    )
     for number, seen in enumerate(models(trainer)):
         if number:
             chosen = problem.participants(number)
             p = problem.share(chosen) if weighting == "samples" else [0.5, 0.5]
             eta = 0.1 * 0.1 ** ((number - 1) / 4)
-            moves, changes = [], []
+            moves, before = [], own.copy()
             for k in chosen:
                 steps = problem.batches(k, number)
                 y = problem.descend(x, steps, eta, momentum, lambda y, v=c - own[k]: v)
@@ -91,14 +104,49 @@ def test_rounds_by_hand(option, sizes, clients, rate, weighting, momentum):
                     reach = sum(momentum**i for j in range(len(steps)) for i in range(j + 1))
                     new = own[k] - c + (x - y) / (eta * reach)
                 moves.append(y - x)
-                changes.append(new - own[k])
                 own[k] = new
             x = x + rate * (p @ np.array(moves))
-            c = c + np.sum(changes, axis=0) / n
+            c = c + counts @ (own - before)
         assert close(seen, x)
     assert close(trainer.server.algorithm.state["c"], c)
     for k, client in enumerate(trainer.clients):
         assert close(client.state["c"], own[k])
+
+
+def test_option_1_takes_its_gradient_over_shuffled_batches():
+    """A store may be sorted by class: in its order batch norm would see one class at a time."""
+    store = small_store(60)
+    store.labels[:24] = np.repeat([0, 1, 2], 8)
+    trainer = federation("scaffold", {"option": 1}, sizes=(24,), model=Normed, store=store)
+    client, model = trainer.clients[0], trainer.server.model
+    trainer.server.round = 3
+    found, count = client.full_gradient(model)
+    parts = list(batches(client.rows, 4, stream(0, 3, 0, "gradient"), 1, None))
+    assert count == len(parts) == 6
+    assert max(len(set(store.labels[part])) for part in parts) == 3
+    assert torch.equal(torch.cat(parts).sort().values, client.rows)  # each image once
+    module = copy.deepcopy(model.module).train()
+    for part in parts:
+        images, labels = trainer.data.batch(part)
+        (torch.nn.functional.cross_entropy(module(images), labels) / len(parts)).backward()
+    wanted = torch.cat([p.grad.flatten() for p in module.parameters()])
+    assert torch.allclose(found, wanted, rtol=0, atol=1e-12)
+    trainer.server.round = 4
+    assert not torch.allclose(found, client.full_gradient(model)[0], rtol=0, atol=1e-6)
+
+
+def test_option_1_takes_the_gradient_of_its_own_loss():
+    class Doubled(Scaffold):
+        def loss(self, model, images, labels, client):
+            return 2 * super().loss(model, images, labels, client)
+
+    plain = federation("scaffold", {"option": 1}, rounds=1)
+    doubled = federation("scaffold", {"option": 1}, rounds=1)
+    doubled.server.algorithm.__class__ = Doubled
+    for trainer in (plain, doubled):
+        trainer.train()
+    for one, other in zip(plain.clients, doubled.clients, strict=True):
+        assert torch.allclose(2 * one.state["c"], other.state["c"], rtol=0, atol=1e-12)
 
 
 def test_two_clients_two_rounds_on_parabolas():

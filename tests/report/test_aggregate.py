@@ -8,6 +8,7 @@ import pytest
 
 from medfl.errors import MedflError
 from medfl.report.grid_results import GridResults
+from medfl.report.html import write_report
 from medfl.report.origin import arm_rows
 from medfl.report.steps import aggregate
 from medfl.results.columns import SUMMARY, columns_in, names_in
@@ -140,3 +141,25 @@ def test_record_of_another_configuration_is_refused(cells, results_dir, key, val
     path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
     with pytest.raises(MedflError, match=r"iid/fedavg/seed1/metrics\.json"):
         read_grid_runs(cells, results_dir)
+
+
+def test_the_table_of_arms_says_what_each_minimises(cells, results_dir):
+    """Where partitions differ, as equal and unequal clients do, it says which has what."""
+    said = {"iid": "Σ p_i F_i", "dirichlet-0.5": "Σ p_i τ_i F_i"}
+    for cell in cells:
+        if cell.arm in ("fedavg", "fedprox"):
+            path = (
+                results_dir / f"runs/toy/{cell.partition}/{cell.arm}/seed{cell.seed}/metrics.json"
+            )
+            words = said[cell.partition] if cell.arm == "fedavg" else "Σ p_i F_i"
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"objective": words}))
+    results = aggregate(cells, results_dir)
+    rows = {row["arm"]: row["objective"] for row in arm_rows(results)}
+    assert rows["fedavg"] == "toy, IID: Σ p_i F_i — toy, Dirichlet α = 0.5: Σ p_i τ_i F_i"
+    assert rows["fedprox"] == "Σ p_i F_i"
+    assert rows["local"] == ""  # of an older medfl
+    found = {(row["partition"], row["arm"]): row["objective"] for row in summary(results_dir)}
+    assert found["dirichlet-0.5", "fedavg"] == "Σ p_i τ_i F_i"
+    page = results_dir / "report.html"
+    write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
+    assert "<td>Σ p_i F_i</td>" in page.read_text(encoding="utf-8")

@@ -44,7 +44,8 @@ def test_the_files_have_the_columns_that_they_always_had_in_their_order():
     )
     assert known(columns.CLIENTS, *clients) == clients
     summary = (
-        *("dataset", "partition", "arm", "algorithm", "seed", "status", "evaluated", "rounds"),
+        *("dataset", "partition", "arm", "algorithm", "seed", "status", "evaluated"),
+        *("objective", "rounds"),
         *("test_accuracy", "test_balanced_accuracy", "test_auc_macro", "test_f1_macro"),
         *("test_kappa", "test_ece", "test_log_loss", "best_round", "best_test_accuracy"),
         *("worst_client_accuracy", "client_accuracy_std", "jain", "personal_accuracy"),
