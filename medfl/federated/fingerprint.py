@@ -37,9 +37,7 @@ def validated(config: FederatedConfig) -> FederatedConfig:
     Raises:
         MedflError: an algorithm, link or rule is unknown, or one of its parameters is wrong.
     """
-    read = _params(config, lambda params: params.model_dump(mode="json"))
-    sections = {name: getattr(config, name).model_copy(update=keys) for name, keys in read.items()}
-    return config.model_copy(update={**sections, "partition": _partition(config)})
+    return _read(config, lambda params: params.model_dump(mode="json"))
 
 
 def differences(old: FederatedConfig, new: FederatedConfig) -> list[str]:
@@ -48,19 +46,25 @@ def differences(old: FederatedConfig, new: FederatedConfig) -> list[str]:
 
 
 def _decided(config: FederatedConfig) -> dict[str, Any]:
-    content = deciding(config)
-    content["partition"] = _partition(config)
+    # Filled in first: a rule's defaults count where a person has left them all out.
+    content = deciding(_read(config, deciding))
     if "params" in content.get("model", {}):
         content["model"]["params"] = _plain(content["model"]["params"])
-    for section, keys in _params(config, deciding).items():
-        for key, params in keys.items():
-            if key in content.get(section, {}):
-                content[section][key] = params
     return content
 
 
-def _partition(config: FederatedConfig) -> str:
-    return parse_partition(config.partition).word
+def _read(config: FederatedConfig, dump: Callable[[BaseModel], Any]) -> FederatedConfig:
+    """The configuration with its hyper-parameters as they are read, and with its partition's word.
+
+    Args:
+        config: a run as a person wrote it.
+        dump: gives the plain values of an algorithm's, link's or rule's parameters.
+    """
+    read = _params(config, dump)
+    sections = {name: getattr(config, name).model_copy(update=keys) for name, keys in read.items()}
+    return config.model_copy(
+        update={**sections, "partition": parse_partition(config.partition).word}
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from pydantic import BaseModel, Field
 
@@ -181,3 +183,67 @@ def test_a_chain_counts_as_its_links_read_it():
     assert read.chain.links == {"clip": {"norm": 0.1}}
     with pytest.raises(MedflError, match=r"chain\.links\.clip: unknown key `nrm`"):
         of(links={"clip": {"nrm": 1}})
+
+
+OWN = """
+from pydantic import Field
+from torch import nn
+from medfl import FederatedAlgorithm
+from medfl.chain import Link, Rule
+from medfl.chain.combine import WeightedSum
+from medfl.config import neutral
+from medfl.partition import Partition, Value
+from medfl.registry import HyperParams
+
+class Power(HyperParams):
+    power: float = 1.0
+    late: float = Field(0.0, json_schema_extra=neutral(0.0))
+
+class Algorithm(FederatedAlgorithm):
+    Params = Power
+
+class Line(Link):
+    Params = Power
+    stage = "clip"
+
+class Plain(Rule):
+    Params = Power
+    def start(self):
+        return WeightedSum()
+
+def net(num_classes, in_channels, image_size, width=4):
+    return nn.Linear(3, num_classes)
+
+class Lead(Partition):
+    value = Value("part", "0.5")
+"""
+NAMED = {
+    "algorithm": {"algorithm": "own_parts_here:Algorithm"},
+    "link": {"chain": {"links": {"own_parts_here:Line": None}}},
+    "rule": {"chain": {"rule": "own_parts_here:Plain"}},
+    "network": {"model": "own_parts_here:net"},
+    "partition": {"partition": "own_parts_here:Lead-0.50"},
+}
+
+
+@pytest.mark.parametrize("kind", [*NAMED, "all of them"])
+def test_an_own_class_left_at_its_defaults_is_one_run_before_and_after_reading(
+    tmp_path, monkeypatch, kind
+):
+    (tmp_path / "own_parts_here.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    every = {**NAMED["algorithm"], **NAMED["network"], **NAMED["partition"]}
+    every["chain"] = {**NAMED["link"]["chain"], **NAMED["rule"]["chain"]}
+    try:
+        written = FederatedConfig(**NAMED.get(kind, every))
+        read = validated(written)
+        assert differences(written, read) == []
+        assert fingerprint(written) == fingerprint(read) == fingerprint(validated(read))
+        if kind == "rule":
+            assert read.chain.rule_params == {"power": 1.0, "late": 0.0}
+            for params, same in (({"power": "1e0"}, True), ({"power": 2}, False)):
+                other = FederatedConfig(chain={**NAMED["rule"]["chain"], "rule_params": params})
+                assert (fingerprint(other) == fingerprint(written)) is same
+    finally:
+        sys.modules.pop("own_parts_here", None)
