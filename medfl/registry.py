@@ -126,6 +126,7 @@ class Registry(Generic[T]):
     def create(self, name: str, params: Mapping[str, Any]) -> Any:
         """Check the parameters and build an object of the class ``name`` with them."""
         kind: Any = self.load(name)
+        _params(kind)
         with self.guarded(name, f"the {self.what} `{name}` cannot be built"):
             try:
                 made = kind(**params)
@@ -207,9 +208,9 @@ def _import(name: str, where: str, folders: Iterable[str | os.PathLike[str]]) ->
         ) from error
 
 
-def _params(kind: Any) -> type[BaseModel]:
+def _params(kind: Any) -> type[HyperParams]:
     found = getattr(kind, "Params", HyperParams)
-    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+    if not (isinstance(found, type) and issubclass(found, HyperParams)):
         raise MedflError(
             f"`{getattr(kind, '__name__', kind)}.Params` must be a subclass of "
             "medfl.registry.HyperParams."

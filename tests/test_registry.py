@@ -14,7 +14,7 @@ from medfl.registry import HyperParams, Registry, sources
 OWN = """
 import json
 from collections import OrderedDict
-from pydantic import Field
+from pydantic import BaseModel, Field
 from medfl.registry import HyperParams
 from own_base import Base
 
@@ -39,6 +39,10 @@ class Forgets(Base):
 
 class Bad(OrderedDict):
     Params = 5
+
+class Lax(OrderedDict):
+    class Params(BaseModel):
+        strength: float = 1.0
 
 def build(number):
     return number
@@ -129,8 +133,16 @@ def test_a_class_that_is_none_is_one_sentence(name, message):
 def test_what_cannot_be_called_builds_nothing():
     with pytest.raises(MedflError, match="`own_module:constant` is neither a class nor a function"):
         ANYTHING.load("own_module:constant")
-    with pytest.raises(MedflError, match=r"`Bad.Params` must be a subclass of medfl"):
-        ANYTHING.check_params("own_module:Bad", {}, "here")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", ["Bad", "Lax"])  # pydantic's own base ignores unknown keys
+def test_parameters_are_read_by_a_class_that_refuses_unknown_ones(name):
+    message = rf"`{name}\.Params` must be a subclass of medfl\.registry\.HyperParams"
+    with pytest.raises(MedflError, match=message):
+        ANYTHING.check_params(f"own_module:{name}", {}, "here")
+    with pytest.raises(MedflError, match=message):
+        ANYTHING.create(f"own_module:{name}", {"strenght": 2})
 
 
 def test_a_folder_is_looked_into_first(folder):
