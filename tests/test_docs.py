@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+import shlex
+import subprocess
+import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 import medfl
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
 PAGES = [
     *sorted(ROOT.glob("*.md")),
-    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
     *(ROOT / folder / "README.md" for folder in ("benchmarks", "params/datasets", "results")),
 ]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -43,16 +48,38 @@ def test_every_link_leads_somewhere(page):
         name, _, anchor = link.partition("#")
         target = (page.parent / name).resolve() if name else page
         assert target.exists(), f"{link} leads nowhere"
-        assert target.is_relative_to(ROOT)
+        # The site has the pages of docs/ alone.
+        assert target.is_relative_to(DOCS if page.is_relative_to(DOCS) else ROOT), link
         if anchor:
             assert anchor in anchors(target), f"{link}: no such heading"
 
 
 def test_the_site_describes_every_public_name_at_its_home():
-    pages = (ROOT / "docs" / "api").glob("*.md")
+    pages = (DOCS / "api").glob("*.md")
     described = [
         name for page in pages for name in re.findall(r"^::: (\S+)$", page.read_text(), re.M)
     ]
     homes = {f"{home}.{name}" for name, home in medfl._HOMES.items()}
     assert homes <= set(described)
     assert len(described) == len(set(described))
+
+
+@pytest.mark.parametrize("dead", [["nowhere.md", "#none"], []], ids=["dead", "none"])
+def test_make_docs_stops_at_a_link_that_leads_nowhere(tmp_path, dead):
+    """The command of the Makefile, with the settings of the site, on one page of its own."""
+    recipe = re.search(
+        r"^docs:.*\n\t.*\$\(BIN\)/(mkdocs .*)$", (ROOT / "Makefile").read_text(), re.M
+    )
+    assert recipe
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    for key in ("nav", "plugins", "theme", "markdown_extensions"):
+        del settings[key]
+    (tmp_path / "mkdocs.yml").write_text(yaml.safe_dump(settings))
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text(
+        "# A page\n\n" + " ".join(f"[Read]({link})" for link in dead)
+    )
+    command = [sys.executable, "-m", *shlex.split(recipe[1])]
+    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert made.returncode == bool(dead), made.stderr
+    assert all(link in made.stderr for link in dead)
