@@ -6,12 +6,16 @@ import filecmp
 import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from medfl.errors import MedflError
+from medfl.files.exclusions import Exclusion
 from medfl.files.walk import walk
 from medfl.imaging.kinds import kind_by_ending
+
+OTHER = "is no image and no table of the published set"
+COPY = "is an equal copy of another image"
 
 
 def plain(name: str) -> str:
@@ -27,19 +31,41 @@ class RawFolder:
         root: the folder.
         files: hidden files and macOS debris are not among them.
         broken: links to nothing (or to themselves), pipes, sockets and devices.
+        passed: all that is no file to be read, by its path below the root, with the reason.
     """
 
     root: Path
     files: Sequence[Path]
     broken: Sequence[Path]
+    passed: Sequence[Exclusion] = ()
+    _tables: set[Path] = field(default_factory=set, compare=False, repr=False)
 
     def find(self, *names: str) -> Path | None:
-        """Find the shallowest file of the first name that is there, in any case of letters."""
+        """Find the shallowest file of the first name that is there, in any case of letters.
+
+        It counts as one that is read.
+        """
         for name in names:
             for file in self.files:
                 if file.name.casefold() == name.casefold():
+                    self._tables.add(file)
                     return file
         return None
+
+    def left_out(self, taken: Iterable[Path], images: Iterable[Path]) -> list[Exclusion]:
+        """List all that a reader passed over, by its path below the root.
+
+        Args:
+            taken: the images that it took, or left out with a reason of its own.
+            images: all images of the set; those that it did not take are copies.
+        """
+        known, copies = {*taken, *self._tables}, set(images)
+        rest = [
+            Exclusion(file.relative_to(self.root).as_posix(), COPY if file in copies else OTHER)
+            for file in self.files
+            if file not in known
+        ]
+        return [*self.passed, *rest]
 
     def images(self, *folders: str) -> list[Path]:
         """List files with an image's ending; only those below a folder of these names, if given."""
@@ -69,10 +95,14 @@ def look_into(root: Path) -> RawFolder:
     if found.closed:
         one = found.closed[0]
         raise MedflError(f"{one.file} {one.reason}: give yourself the right to (chmod u+rx).")
+    passed = [
+        replace(one, file=Path(one.file).relative_to(root).as_posix()) for one in found.left_out
+    ]
     return RawFolder(
         root,
         sorted(found.files, key=_shallow_first),
         sorted((Path(one.file) for one in found.broken), key=_shallow_first),
+        sorted(passed, key=lambda one: one.file),
     )
 
 

@@ -10,7 +10,11 @@ from pathlib import Path
 
 from medfl.files.exclusions import Exclusion
 
-_DEBRIS = "__macosx"  # what macOS puts into archives, in small letters
+# What macOS puts into archives, and what a network drive keeps its own previews in; small letters.
+_DEBRIS = {
+    "macosx": "is what macOS adds to archives, and is not entered",
+    "@eadir": "is what a network drive adds, and is not entered",
+}
 
 
 @dataclass(frozen=True)
@@ -20,8 +24,8 @@ class Walk:
     Attributes:
         files: ordinary files that are not hidden.
         broken: links to nothing (or to themselves), pipes, sockets and devices.
-        passed: hidden files and folders, what macOS adds to archives, and links to folders that
-            are read under another name.
+        passed: hidden files and folders, what systems add to archives and drives, and links to
+            folders that are read under another name.
         closed: folders that this user may not read.
     """
 
@@ -63,8 +67,7 @@ def walk(root: Path) -> Walk:
                     found.broken.append(Exclusion(str(path), reason))
                 else:
                     found.files.append(path)
-            elif entry.name.casefold() == _DEBRIS:
-                reason = "is what macOS adds to archives, and is not entered"
+            elif reason := _DEBRIS.get(entry.name.casefold().strip("_"), ""):
                 found.passed.append(Exclusion(str(path), reason))
             elif entry.is_symlink():
                 heapq.heappush(linked, (len(path.parts), path))  # the shallow ones first

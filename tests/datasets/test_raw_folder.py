@@ -62,3 +62,47 @@ def test_equal_copies_count_once_and_others_are_refused(tmp_path):
     two.write_bytes(b"y")
     with pytest.raises(MedflError, match=r"a/1\.png and .*b/1\.png differ.* image 1: remove"):
         one_each([("1", one), ("1", two)])
+
+
+def test_all_that_is_not_taken_is_left_out_with_a_reason(tmp_path):
+    one, copy = touch(tmp_path / "a" / "1.png", b"x"), touch(tmp_path / "b" / "1.png", b"x")
+    for name in ("table.csv", "notes.txt", "a/.hidden.png", ".git/2.png"):
+        touch(tmp_path / name)
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    tree = look_into(tmp_path)
+    assert tree.find("Table.csv") == tmp_path / "table.csv"
+    assert {left.file: left.reason for left in tree.left_out([one], [one, copy])} == {
+        ".git": "is a hidden folder, which is not entered",
+        "a/.hidden.png": "is a hidden file",
+        "gone.png": "is a link to nothing",
+        "link": "is a link to a folder that is read elsewhere",
+        "b/1.png": "is an equal copy of another image",
+        "notes.txt": "is no image and no table of the published set",
+    }
+
+
+def test_every_road_walks_links_in_the_same_way(tmp_path):
+    """Catalog sets, described ones, DICOM trees and the way back see one tree."""
+    from medfl.datasets.described.files import count_files, list_files
+    from medfl.imaging.dicom import scan_tree
+
+    there = touch(tmp_path / "elsewhere" / "deep" / "1.png")
+    root = tmp_path / "root"
+    touch(root / "z" / "2.png")
+    (root / "a").symlink_to(root / "z")
+    (root / "b").symlink_to(there.parent.parent)
+    (root / "c").symlink_to(there.parent)
+    (root / "loop").symlink_to(root)
+    names = ["b/deep/1.png", "z/2.png"]
+    passed = ["a", "c", "loop"]
+    tree = look_into(root)
+    assert sorted(str(file.relative_to(root)) for file in tree.files) == names
+    assert [one.file for one in tree.passed] == passed
+    listed = list_files(root)
+    assert listed.files == names
+    assert sorted(one.file for one in listed.left) == passed
+    assert count_files(root) == 2
+    scanned = scan_tree(root)
+    assert [str(path.relative_to(root)) for path in scanned.others] == names
+    assert {one.reason for one in scanned.left_out} == {one.reason for one in tree.passed}

@@ -49,3 +49,12 @@ def test_a_folder_elsewhere_is_entered_by_its_shallowest_link(tmp_path):
     (root / "deep" / "a").symlink_to(tmp_path / "there")
     (root / "z").symlink_to(tmp_path / "there")
     assert walk(root).files == [root / "z" / "1.png"]
+
+
+def test_debris_of_systems_is_not_entered(tmp_path):
+    for name in ("__MACOSX", "_MACOSX", "@eaDir"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").touch()
+    found = walk(tmp_path)
+    assert found.files == []
+    assert sorted(Path(one.file).name for one in found.passed) == ["@eaDir", "_MACOSX", "__MACOSX"]

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from medfl.datasets.base import Dataset, Places
+from medfl.datasets.folder_words import fold_word
 from medfl.datasets.official import settle_folds
 from medfl.datasets.published import copies_note
 from medfl.datasets.raw_folder import RawFolder, look_into, one_each, plain
@@ -23,8 +24,6 @@ from medfl.imaging.lookalikes import Likeness
 from medfl.store import Sample
 from medfl.store.raw import RawData
 
-FOLD_WORDS = {"training": "train", "train": "train", "testing": "test", "test": "test"}
-FOLD_WORDS |= {"validation": "val", "val": "val", "valid": "val"}
 # Not ``ALIKE``, by which the cards list look-alikes. Many pictures of this set are there twice, in
 # another size, brightness or JPEG quality. A copy that is not found lies in training and test,
 # while two pictures that are wrongly joined only share a fold: so less correlation is enough. The
@@ -77,11 +76,7 @@ class BrainTumor(Dataset):
         samples, more = settle_folds(samples, "the folders Training and Testing")
         reason = "it lies in no folder of a class, below Training or Testing"
         excluded = [Exclusion(str(file.relative_to(tree.root)), reason) for file in odd]
-        excluded += [
-            Exclusion(str(link.relative_to(tree.root)), "it is no ordinary file")
-            for link in tree.broken
-            if kind_by_ending(link.name) == "image"
-        ]
+        excluded += tree.left_out([*files.values(), *odd], of_file)
         return RawData(
             samples=samples,
             sources=sources,
@@ -138,9 +133,10 @@ class BrainTumor(Dataset):
 def _place(tree: RawFolder, file: Path) -> tuple[str, str]:
     """Read the fold and the class from an image's folders; empty where they say none."""
     fold = label = ""
-    for name in map(plain, tree.folders(file)):
-        fold = FOLD_WORDS.get(name, fold)
-        label = SPELLINGS.get(name.removesuffix("tumor").removesuffix("tumour"), label)
+    for name in tree.folders(file):
+        fold = fold_word(name) or fold
+        word = plain(name).removesuffix("tumor").removesuffix("tumour")
+        label = SPELLINGS.get(word, label)
     return fold, label
 
 

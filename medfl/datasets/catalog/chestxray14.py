@@ -72,7 +72,10 @@ class ChestXray14(Dataset):
             fingerprint=hashlib.sha256((sha256_file(path) + digest).encode()).hexdigest(),
             notes=_notes(kept),
             missing=missing,
-            excluded=found.excluded,
+            excluded=[
+                *found.excluded,
+                *tree.left_out(files.values(), self.images_in(tree)),
+            ],
             warnings=[*copies_note(copies), *warnings],
         )
 

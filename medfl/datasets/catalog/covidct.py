@@ -68,9 +68,12 @@ class CovidCt(Dataset):
         sources: list[Path] = []
         excluded: list[Exclusion] = []
         warnings: list[str] = []
+        taken: list[Path] = []
         missing, digest = 0, ""
         for part in PARTS:
-            files, copies = one_each((_key(file.name), file) for file in self._files(part, places))
+            files, copies = one_each(
+                (_key(file.name), file) for file in self._files(part, places, tree)
+            )
             warnings += copies_note(copies)
             path = tree.find(f"{part.table}.csv", f"{part.table}.xlsx")
             if path is None:
@@ -97,6 +100,7 @@ class CovidCt(Dataset):
             found = match(self, places, table_path, ids, files, tree, allow_partial)
             missing += found.missing
             excluded += found.excluded
+            taken += files.values()
             for name in found.ids:
                 samples.append(self._sample(part, name, rows.get(name), folds.get(name, "")))
                 sources.append(files[name])
@@ -107,7 +111,7 @@ class CovidCt(Dataset):
             decode=partial(read_image, size=size, channels=1, fit="pad"),
             fingerprint=hashlib.sha256(digest.encode()).hexdigest(),
             missing=missing,
-            excluded=excluded,
+            excluded=[*excluded, *tree.left_out(taken, self.images_in(tree))],
             warnings=[*warnings, *more],
         )
 
@@ -126,9 +130,8 @@ class CovidCt(Dataset):
             number += len(tree.images(part.folder)) or len(_zipped(tree, part))
         return root, number
 
-    def _files(self, part: _Part, places: Places) -> list[Path]:
+    def _files(self, part: _Part, places: Places, tree: RawFolder) -> list[Path]:
         """List a class's images; a zip file without a folder is unpacked below the work root."""
-        tree = look_into(self.root(places))
         files = tree.images(part.folder)
         archive = tree.find(f"{part.folder}.zip")
         if files or archive is None:

@@ -46,7 +46,10 @@ class Ham10000(Dataset):
             fingerprint=sha256_file(path),
             notes=_notes(table),
             missing=found.missing,
-            excluded=found.excluded,
+            excluded=[
+                *found.excluded,
+                *tree.left_out(files.values(), self.images_in(tree)),
+            ],
             warnings=copies_note(copies),
         )
 

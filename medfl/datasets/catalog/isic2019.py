@@ -66,6 +66,7 @@ class Isic2019(Dataset):
             (spelling.get(file.stem.removesuffix(DOWNSAMPLED), file.stem), file)
             for file in self.images_in(tree)
         )
+        taken = list(files.values())
         if self.centred:
             samples, files = self._with_centre(samples, files, path)
         found = match(self, places, truth_path, list(samples), files, tree, allow_partial)
@@ -81,7 +82,7 @@ class Isic2019(Dataset):
             decode=partial(read_image, size=size),
             fingerprint=hashlib.sha256(digest.encode()).hexdigest(),
             missing=found.missing,
-            excluded=found.excluded,
+            excluded=[*found.excluded, *tree.left_out(taken, self.images_in(tree))],
             warnings=warnings,
             info={"classes": classes},
         )

@@ -140,9 +140,24 @@ def test_images_elsewhere_and_dangling_links_are_told(tmp_path):
     record = json.loads((store.path / "prepare.json").read_text())
     assert [one["file"] for one in record["excluded_files"]] == [
         "Testing/schwannoma.png",
+        "Testing/loop",
         "Testing/no_tumor/gone.jpg",
     ]
     assert len(store) == 24
+
+
+def test_hidden_files_and_all_others_are_listed(tmp_path):
+    base = brain(tmp_path)
+    for name in (".DS_Store", "Testing/.hidden.png", "notes.txt", "__MACOSX/._1.png"):
+        (base / name).parent.mkdir(exist_ok=True)
+        (base / name).write_bytes(b"x")
+    record = json.loads((prepared(tmp_path).path / "prepare.json").read_text())
+    assert {one["file"]: one["reason"] for one in record["excluded_files"]} == {
+        ".DS_Store": "is a hidden file",
+        "Testing/.hidden.png": "is a hidden file",
+        "__MACOSX": "is what macOS adds to archives, and is not entered",
+        "notes.txt": "is no image and no table of the published set",
+    }
 
 
 def test_broken_images(tmp_path):

@@ -101,7 +101,11 @@ def test_a_kaggle_copy(tmp_path):
     assert list(store.ids) == [f"ISIC_{i:07d}" for i in range(6)]
     record = json.loads((store.path / "prepare.json").read_text())
     assert record["warnings"] == ["3 image files are equal copies of others: each counts once"]
-    assert (record["kept"], record["missing"], record["excluded"]) == (6, 0, 0)
+    assert (record["kept"], record["missing"], record["excluded"]) == (6, 0, 4)
+    assert record["excluded_by_reason"] == {
+        "is an equal copy of another image": 3,
+        "is no image and no table of the published set": 1,
+    }
 
 
 def test_images_in_one_folder_with_other_names(tmp_path):
