@@ -118,7 +118,7 @@ def _is_store(path: Path) -> bool:
 def _tell(raw: RawData, path: Path, dataset: str, elsewhere: str) -> None:
     """Say loudly what the store does not hold."""
     record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
-    lines = list(raw.warnings)
+    lines = list(record["warnings"])
     if raw.missing:
         total = raw.missing + len(raw.samples)
         lines.append(f"PARTIAL: {raw.missing:,} of {total:,} images are missing on this disk")

@@ -16,6 +16,7 @@ from medfl.errors import MedflError
 from medfl.files import atomic_path, cannot_write, write_json
 from medfl.files.exclusions import SHOWN, Exclusion, by_reason
 from medfl.store.decoding import Decoding, plan_of
+from medfl.store.equal_files import equal_files
 from medfl.store.info import DatasetInfo
 from medfl.store.progress import alone
 from medfl.store.raw import RawData
@@ -75,6 +76,9 @@ def build_store(
                 part = f"part: {len(kept):,} of {whole:,} images"
                 info = replace(info, title=f"{info.title} ({part})")
             record = _record(info, raw, excluded, build)
+            if not whole:  # what published sets repeat, their readers say
+                digests = [build.done[row].digest for row in build.kept]
+                record["warnings"] += equal_files(kept, digests)
             record |= build.speed(time.monotonic() - started)
             with atomic_path(path) as target:
                 target.mkdir()
