@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from medfl.store import Store
 
 NUM_CLIENTS = "federated_learning.num_clients"
 
@@ -45,6 +50,22 @@ def prepare(options: argparse.Namespace) -> None:
     )
     shape = "×".join(map(str, store.images.shape[1:]))
     print(f"{store.path}: {len(store)} images of {shape}, {len(store.info.classes)} classes")
+    print(_classes(store))
+
+
+def _classes(store: Store) -> str:
+    """Name the classes with their counts, and say how to change those that were guessed."""
+    from medfl.card.measure import classes
+    from medfl.store import PREPARATION
+
+    counts = [(one.name, one.count) for one in classes(store)]
+    if store.labels.ndim == 2 and (none := int((store.labels.sum(axis=1) == 0).sum())):
+        counts.append(("(none of them)", none))
+    line = "classes: " + ", ".join(f"{name} {number:,}" for name, number in counts)
+    record = json.loads((store.path / PREPARATION).read_text(encoding="utf-8"))
+    guessed = record.get("settings", {}).get("labels")
+    more = f"\n(these are the {guessed}: `labels: {{level: …}}` in the description names others)"
+    return line + (more if guessed else "")
 
 
 def prepare_options(parser: argparse.ArgumentParser) -> None:

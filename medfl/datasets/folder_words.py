@@ -10,20 +10,20 @@ import re
 from collections.abc import Collection
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
+_ORDINAL = re.compile(r"(?<=\d)(st|[nr]d|th)(?![a-z])", re.I)
 _FOLDS = {
     "train": re.compile(r"train(ing|ed)?|trn"),
     "val": re.compile(r"val(id|idate|idation)?|dev|eval(uation)?|tun(e|ing)"),
     "test": re.compile(r"test(ing|s)?|tst|hold(ed)?out|heldout"),
 }
 _UNKNOWN_FOLD = re.compile(r"development|derivation")  # training, or training and validation
-_SHORT = {"tr": "train", "ts": "test", "te": "test", "va": "val"}  # as in imagesTr
+_SHORT = {"tr": "train", "ts": "test", "va": "val"}  # as in imagesTr
 _NUMBERED = {"fold", "split", "cv", "kfold", "crossval", "partition"}
 _PARTS = {"part", "batch", "chunk", "archive", "disk", "disc", "zip", "shard", "volume", "vol"}
 _FILLER = {
     *("set", "sets", "data", "dataset", "split", "splits", "fold", "folds", "subset", "folder"),
     *("partition", "cases", "samples", "internal", "final", "new", "all", "public", "private"),
     *("jpg", "jpeg", "png", "tif", "dcm", "dicom", "nii", "nifti", "x", "cv", "the", "of"),
-    *("st", "nd", "rd", "th"),
 }
 _IMAGES = {
     *("image", "images", "img", "imgs", "im", "ims", "picture", "pictures", "photo", "photos"),
@@ -44,7 +44,7 @@ _DENIES = {"no", "non", "not", "with", "without"}  # with_mask and without_mask 
 
 def words_of(name: str) -> list[str]:
     """Take a name apart, in small letters: ``imagesTr_01`` gives images, tr, 1."""
-    words = [word.casefold() for word in _WORDS.findall(name)]
+    words = [word.casefold() for word in _WORDS.findall(_ORDINAL.sub("", name))]
     text = " ".join(str(int(word)) if word.isdecimal() else word for word in words)
     for pair in ("ground truth", "hold out", "held out"):
         text = text.replace(pair, pair.replace(" ", ""))

@@ -22,9 +22,11 @@ from medfl.datasets.described.custom import (
 )
 from medfl.datasets.described.custom_sources import ArraySource, CallSource, Open
 from medfl.datasets.described.decode import Reader, channel_names
+from medfl.datasets.described.folds import official_fold
 from medfl.datasets.described.labels import classes_of
 from medfl.datasets.described.people import check_attributes, groups_of, numbered
 from medfl.datasets.described.schema import Description, check_name
+from medfl.datasets.official import settle_folds
 from medfl.errors import MedflError, own_code
 from medfl.identity import Pseudonyms, load_key
 from medfl.imaging.codes import code_of
@@ -72,13 +74,15 @@ class CustomEntry(Dataset):
                 group,
                 str(one.site),
                 code,
-                one.fold,
+                official_fold(str(one.fold), f"{name}.load_data, sample {number}"),
                 columns,
             )
-            for ident, names, group, columns, one in zip(
-                ids, labels, groups, attributes, given, strict=True
+            for number, (ident, names, group, columns, one) in enumerate(
+                zip(ids, labels, groups, attributes, given, strict=True)
             )
         ]
+        samples, more = settle_folds(samples, f"the folds of {name}")
+        warnings += more
         info: dict[str, Any] = {"classes": classes, "modality": code}
         settings: dict[str, Any] = {"description": self.description, "size": size}
         reader = None

@@ -15,12 +15,16 @@ from medfl.datasets.described.facts import FactReader, Facts, wanted_of_headers
 from medfl.datasets.described.files import RELABELLED, Found, count_files, list_files
 from medfl.datasets.described.join import Item, copies_of, gather
 from medfl.datasets.described.names import file_names
+from medfl.datasets.described.origins import DISAGREE
 from medfl.datasets.described.people import check_attributes, groups_of, numbered
 from medfl.datasets.described.schema import Description
+from medfl.datasets.described.segmentations import leave_out_segmentations
 from medfl.datasets.described.series import find_volumes, slices_hint, slices_or_reason
 from medfl.datasets.described.settings import settings_for
 from medfl.datasets.described.spacing import common_spacing
 from medfl.datasets.described.table import modalities_of, read_described_table
+from medfl.datasets.described.whereabouts import Whereabouts
+from medfl.datasets.official import settle_folds
 from medfl.errors import MedflError
 from medfl.files import sha256_file
 from medfl.files.exclusions import Exclusion, LeftOut
@@ -48,7 +52,7 @@ class DescribedDataset(Dataset):
 
         What cannot be used is left out and listed, whatever ``allow_partial`` says.
         """
-        folder, table_path = self._places(places)
+        folder, table_path = self._whereabouts.of(places)
         table = read_described_table(self.data, table_path) if table_path is not None else None
         series = self.data.format == "dicom-series"
         found = list_files(
@@ -62,10 +66,11 @@ class DescribedDataset(Dataset):
         # ``realpath`` ends where links turn round.
         left = [one for one in found.left if os.path.realpath(folder / one.file) not in ours]
         listed = replace(found, left=left)
-        found = find_volumes(listed) if series else listed
+        found, notes = leave_out_segmentations(self.data, listed, table)
+        found = find_volumes(found) if series else found
         items, left = gather(self.data, found, table)
         left += found.left
-        reader = FactReader(self.data, str(self.path), found, table)
+        reader = FactReader(self.data, str(self.path), found, table, items)
         kept: list[Item] = []
         facts: list[Facts] = []
         for item in items:
@@ -75,7 +80,7 @@ class DescribedDataset(Dataset):
             except LeftOut as reason:
                 left.append(Exclusion(item.key, str(reason)))
         copies = copies_of(kept, [one.labels for one in facts], found)
-        left += copies.values()
+        left = [*reader.relabelled(left), *copies.values()]
         facts = [one for row, one in enumerate(facts) if row not in copies]
         kept = [one for row, one in enumerate(kept) if row not in copies]
         if not kept:
@@ -90,66 +95,40 @@ class DescribedDataset(Dataset):
             classes = reader.classes([one.labels for one in facts])
         except MedflError as error:
             hint = f" Left out were {len(left):,} ({_why(left)})." if left else ""
+            if reader.guessed:
+                hint += f" The {reader.guessed} were taken: say `labels: {{level: …}}` for others."
             raise MedflError(f"{error}{hint}") from error
         known = {*classes, *(one.site for one in facts)}
         people = {one.patient for one in facts} | reader.patients_of_table()
         named = file_names(self.data.file_names, listed, pseudonyms, known - {""}, people)
         described = self.description_sha(places)
-        return self._raw(kept, facts, left, reader, pseudonyms, named, size, described)
+        raw = self._raw(kept, facts, left, reader, pseudonyms, named, size, described)
+        return replace(raw, warnings=[*raw.warnings, *notes])
 
     def description_sha(self, places: Places) -> str:
         """Hash the description, then its table: an edit of either makes the store again."""
         try:
-            table = self._places(places)[1]
+            table = self._whereabouts.of(places)[1]
         except MedflError:  # the folder or the table is not there
             table = None
         return sha256_file(self.path) + (sha256_file(table) if table is not None else "")
 
     def count(self, places: Places) -> tuple[Path | None, int]:
         """Say where the files lie and count them; a folder that is not there is no mistake yet."""
-        if self.data.folder and not any(place.is_dir() for place in self._folders(places)):
+        if self.data.folder and not any(
+            place.is_dir() for place in self._whereabouts.folders(places)
+        ):
             return None, 0
         folder = self.folder(places)
         return folder, count_files(folder, self.data.files, self.data.format)
 
     def folder(self, places: Places) -> Path:
         """Where the images lie."""
-        return self._places(places)[0]
+        return self._whereabouts.of(places)[0]
 
-    def _places(self, places: Places) -> tuple[Path, Path | None]:
-        """The images' folder and the table's file."""
-        folder = self.path.parent
-        if self.data.folder:
-            looked = self._folders(places)
-            there = [place for place in looked if place.is_dir()]
-            if not there:
-                raise MedflError(
-                    f"{self.path}: the folder `{self.data.folder}` is not there: looked at "
-                    f"{', '.join(map(str, looked))}."
-                )
-            folder = there[0]
-        if not self.data.table:
-            return folder, None
-        looked = self._table_places(folder)
-        table = next((place for place in looked if place.is_file()), None)
-        if table is None:
-            raise MedflError(
-                f"{self.path}: the table `{self.data.table}` is not there: looked at "
-                f"{', '.join(map(str, looked))}."
-            )
-        return folder if self.data.folder else table.parent, table
-
-    def _folders(self, places: Places) -> list[Path]:
-        wish = Path(self.data.folder or "").expanduser()
-        return list(dict.fromkeys([self._beside(wish), *places.candidates(str(wish))]))
-
-    def _table_places(self, folder: Path) -> list[Path]:
-        wish = Path(self.data.table).expanduser()
-        return list(dict.fromkeys([self._beside(wish), folder / wish]))
-
-    def _beside(self, wish: Path) -> Path:
-        """A path as the description means it, from its own place."""
-        return Path(os.path.normpath(self.path.parent / wish))
+    @property
+    def _whereabouts(self) -> Whereabouts:
+        return Whereabouts(self.data, self.path)
 
     def _raw(
         self,
@@ -167,17 +146,14 @@ class DescribedDataset(Dataset):
         classes = reader.classes(labels)
         reader.check_people(items, facts)
         warnings = [
+            *reader.layout.warnings,
             *reader.rules.warnings(classes, labels),
             *(w.rstrip(".") for w in found.warnings),
         ]
         if self.data.format == "auto":
             headers = (found.header(item.files[0]) for item in items)
             warnings = [*slices_hint(filter(None, headers)), *warnings]
-        if odd := sum(one.reason == RELABELLED for one in left):
-            warnings.append(
-                f"{odd:,} images are there twice with different labels: the first was taken, by "
-                "its path; look at those that prepare.json lists and remove the wrong ones"
-            )
+        warnings += _about_labels(left, "volumes or slices" if found.stacks else "images")
         patients = [one.patient for one in facts]
         where = f"{self.path}: columns.attributes"
         warnings += check_attributes([one.attributes for one in facts], patients, where)
@@ -190,6 +166,8 @@ class DescribedDataset(Dataset):
             Sample(ident, one.labels, group, one.site, code, one.fold, one.attributes)
             for ident, one, group, code in zip(ids, facts, groups, codes, strict=True)
         ]
+        samples, more = settle_folds(samples, reader.folds.title)
+        warnings += more
         read = [[found.source(file) for file in item.files] for item in items]
         # A lone file stands for itself; slices and several modalities are tuples.
         sources = [
@@ -218,9 +196,31 @@ class DescribedDataset(Dataset):
             warnings=warnings,
             sizes=dict(_sizes(found, items)),
             scan=found.scan,
-            settings={"description": described, "size": size, "preprocess": record},
+            settings={
+                "description": described,
+                "size": size,
+                "preprocess": record,
+                **({"labels": reader.guessed} if reader.guessed else {}),
+            },
             info=info,
         )
+
+
+def _about_labels(left: list[Exclusion], what: str) -> list[str]:
+    """Warn of what is left out because it has two labels, patients, sites or folds."""
+    warnings = []
+    if odd := sum(one.reason == RELABELLED for one in left):
+        warnings.append(
+            f"{odd:,} {what} are there twice with different labels: the first was taken, by "
+            "its path; look at those that prepare.json lists and remove the wrong ones"
+        )
+    for kind in ("labels", "patients", "sites", "folds"):
+        if odd := sum(one.reason == DISAGREE.format(kind) for one in left):
+            warnings.append(
+                f"{odd:,} volumes have slices of different {kind} and are left out: look at those "
+                "that prepare.json lists and put each series in one place"
+            )
+    return warnings
 
 
 def _why(left: list[Exclusion]) -> str:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from medfl.datasets.described.fact_sections import Origin
 from medfl.datasets.described.files import Found
+from medfl.datasets.described.folds import FoldReader
 from medfl.datasets.described.join import Item
 from medfl.datasets.described.labels import LabelRules
-from medfl.datasets.described.people import folder_name, found_in, refuse_personal
+from medfl.datasets.described.layout import Layout, guess_layout, unused_folds
+from medfl.datasets.described.origins import Origins
+from medfl.datasets.described.people import folder_name, refuse_personal
 from medfl.datasets.described.schema import Description
-from medfl.datasets.described.sections import Origin
+from medfl.datasets.described.series import relabelled
 from medfl.datasets.described.table import keywords_of
 from medfl.datasets.tables import Table
 from medfl.errors import MedflError
-from medfl.files.exclusions import LeftOut
+from medfl.files.exclusions import Exclusion, LeftOut
 from medfl.identity import identifiers_in
 
 if TYPE_CHECKING:
     from medfl.imaging.dicom import FileHeader
 
-FOLD_WORDS = {"training": "train", "validation": "val", "valid": "val", "testing": "test"}
 DICOM_SITES = ("InstitutionName", "StationName")
 PERSON = ("PatientName", "PatientID", "AccessionNumber")
 ALWAYS = (*PERSON, *DICOM_SITES, "PatientIdentityRemoved", "ImagePositionPatient")
@@ -48,10 +51,19 @@ class FactReader:
         where: its file, for errors.
         found: the files.
         table: the table, if there is one.
+        items: the samples.
     """
 
-    def __init__(self, data: Description, where: str, found: Found, table: Table | None) -> None:
+    def __init__(
+        self,
+        data: Description,
+        where: str,
+        found: Found,
+        table: Table | None,
+        items: Sequence[Item],
+    ) -> None:
         self.data, self.where, self.found, self.table = data, where, found, table
+        self.origins = Origins(found)
         self.rules = LabelRules(data.labels, len(self.label_columns) > 1, where)
         source = data.labels.source
         if source == "auto":
@@ -59,13 +71,42 @@ class FactReader:
         if source == "table" and not self.label_columns:
             raise MedflError(f"{where}: the labels are in no table: name it by `table:`.")
         self.label_source = source
-        for key in ("patient", "site"):
+        for key in ("patient", "site", "fold"):
             origin: Origin = getattr(data, key)
             if origin.source == "table" and not self._column(key):
                 raise MedflError(
                     f"{where}: `{key}` is to come from the table, which has no such column: name "
                     f"it by `columns: {{{key}: …}}`."
                 )
+        self.layout = self._layout([found.paths(item.files[0])[0] for item in items])
+        self.folds = FoldReader(data.fold, self._column("fold"), self.layout.fold, self.origins)
+
+    @property
+    def guesses_labels(self) -> bool:
+        """Whether the labels are names of folders whose level the description does not state."""
+        return self.label_source == "folder" and "level" not in self.data.labels.model_fields_set
+
+    @property
+    def guessed(self) -> str:
+        """What was taken for the classes without being told to; empty where it was told."""
+        return f"folders of level {self.layout.label}" if self.guesses_labels else ""
+
+    def relabelled(self, left: Iterable[Exclusion]) -> list[Exclusion]:
+        """Say of copies of slices which lie in the folder of another label."""
+        if self.label_source != "folder":
+            return list(left)
+        return relabelled(left, lambda path: folder_name(path, self.layout.label))
+
+    def _layout(self, paths: Sequence[str]) -> Layout:
+        """Find which folders are classes, and folds, as far as the description leaves it open."""
+        data = self.data
+        by_folder = data.fold.source == "auto" and not self._column("fold")
+        if self.label_source != "folder":
+            return Layout(warnings=tuple(unused_folds(paths) if by_folder else ()))
+        stated = None if self.guesses_labels else data.labels.level
+        origins = (data.patient, data.site, data.fold)
+        others = [one.level for one in origins if one.source == "folder"]
+        return guess_layout(paths, self.where, data.labels.words, stated, others, by_folder)
 
     def classes(self, labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         """Give the classes in order; it is a ``MedflError`` if they look like patients."""
@@ -96,15 +137,11 @@ class FactReader:
         patient = self._origin("patient", item, header)
         if patient is None and self.data.patient.source not in ("auto", "none"):
             raise LeftOut("has no patient")
-        fold = cells.get(self._column("fold"), "").casefold()
-        fold = FOLD_WORDS.get(fold, fold)
-        if fold not in ("", "train", "val", "test"):
-            raise MedflError(f"{self._line(item)}: the fold `{fold}` is not train, val or test.")
         return Facts(
             self._labels(item, header),
             patient or "",
             self._origin("site", item, header) or "",
-            fold,
+            self.folds.of(item, self._line(item)),
             header.modality if header is not None else "",
             self._attributes(cells, header),
         )
@@ -164,11 +201,11 @@ class FactReader:
                 return self.rules.of_cells(cells, self._line(item))
             return self.rules.of_text(*cells.values())
         if self.label_source == "folder":
-            name = folder_name(item.files[0], self.data.labels.level)
+            name = self.origins.of_folder(item.files[0], self.layout.label, "labels")
             if name is None:
                 raise LeftOut("lies in no folder that could be its label")
             return self.rules.of_text(name)
-        text = self._attribute(header, self.data.labels.attribute)
+        text = self.origins.of_header(item.files[0], [self.data.labels.attribute], "labels") or ""
         if header is not None and _names_patient(text, header):
             raise LeftOut(f"has a name or number of its patient in {self.data.labels.attribute}")
         return self.rules.of_text(text)
@@ -181,20 +218,10 @@ class FactReader:
             source = "table" if column else "dicom" if header is not None else "none"
         if source == "table":
             return (item.row[column] if item.row else "") or None
-        if source == "folder":
-            return folder_name(item.files[0], origin.level)
-        if source == "name":
-            return found_in(item.files[0], origin.pattern)
-        if source == "dicom":
+        if source == "dicom" and not origin.attribute:
             standard = ("PatientID",) if key == "patient" else DICOM_SITES
-            names = (origin.attribute,) if origin.attribute else standard
-            return next(filter(None, (self._attribute(header, name) for name in names)), None)
-        return None
-
-    def _attribute(self, header: FileHeader | None, name: str) -> str:
-        if header is None:
-            raise LeftOut(f"is no DICOM file, so it has no {name}")
-        return header.attributes[name].strip()
+            return self.origins.of_header(item.files[0], standard, f"{key}s")
+        return self.origins.of(item.files[0], origin, source, f"{key}s")
 
     def _attributes(self, cells: Mapping[str, str], header: FileHeader | None) -> dict[str, str]:
         found = {}
@@ -203,8 +230,10 @@ class FactReader:
                 found[name] = cells[name]
                 continue
             # What is no column is a keyword, as reading the table has checked.
-            found[name] = self._attribute(header, name)
-            if header is not None and _names_patient(found[name], header):
+            if header is None:
+                raise LeftOut(f"is no DICOM file, so it has no {name}")
+            found[name] = header.attributes[name].strip()
+            if _names_patient(found[name], header):
                 raise LeftOut(f"has a name or number of its patient in {name}")
         return found
 
@@ -233,5 +262,6 @@ def wanted_of_headers(data: Description, where: str, table: Table | None) -> lis
     for name in keywords_of(data, table):
         refuse_personal(name, f"{where}: columns.attributes")
     stated = [data.labels.attribute, data.patient.attribute, data.site.attribute]
+    stated += [data.fold.attribute]
     stated += [data.columns.key[0]] if data.columns.key else []
     return list(dict.fromkeys([*ALWAYS, *filter(None, stated), *keywords_of(data, table)]))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,21 @@ class Found:
         if name in self.stacks:
             name = self.relative(self.stacks[name].files[0])
         return self.headers.get(name)
+
+    def paths(self, name: str) -> list[str]:
+        """Give the paths of a volume's slices, or the one of a file."""
+        if name in self.stacks:
+            return [self.relative(path) for path in self.stacks[name].files]
+        return [name]
+
+    def is_folder(self, name: str) -> bool:
+        """Whether a volume is named by the folder that it has to itself, not by its first file."""
+        return name in self.stacks and name not in self.headers
+
+    def without(self, names: Collection[str], reason: str) -> Found:
+        """Leave files out."""
+        left = [*self.left, *(Exclusion(name, reason) for name in sorted(names))]
+        return replace(self, files=[name for name in self.files if name not in names], left=left)
 
     def source(self, name: str) -> Path | tuple[Path, ...]:
         """Give a file's path, or the paths of a volume's files."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from medfl.datasets.described.called import cell_path, index_of, is_listed
 from medfl.datasets.described.files import COPY, RELABELLED, Found, id_pattern
 from medfl.datasets.described.schema import Description
 from medfl.datasets.described.table import file_columns, rows_by_id
@@ -73,8 +74,8 @@ def copies_of(
 
 def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], list[Exclusion]]:
     columns = file_columns(data, table)
-    index = _index(found.files)
-    out = _index([one.file for one in found.left])
+    index = index_of(found.files)
+    out = index_of([one.file for one in found.left])
     items: list[Item] = []
     left: list[Exclusion] = []
     taken: dict[str, int] = {}
@@ -84,7 +85,7 @@ def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], 
             name = _look_up(row, column, index, found, table)
             if name is None:
                 lacking = NO_MODALITY.format(modality) if modality and not row[column] else NO_FILE
-                if not _is_listed(row[column], out, found):
+                if not is_listed(row[column], out, found):
                     left.append(Exclusion(f"line {row.line} of the table", lacking, public=True))
                 break
             if name in taken:
@@ -102,8 +103,14 @@ def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], 
             f"{table.path}: none of the files that its column `{column}` names is below "
             f"{found.folder}. It must hold paths from there, or file names."
         )
-    left += [Exclusion(name, NO_ROW) for name in found.files if name not in taken]
+    left += [_without_row(name, found) for name in found.files if name not in taken]
     return items, left
+
+
+def _without_row(name: str, found: Found) -> Exclusion:
+    if name in found.copies:
+        return Exclusion(name, COPY, twin=found.copies[name])
+    return Exclusion(name, NO_ROW)
 
 
 def _by_pattern(
@@ -195,34 +202,10 @@ def _by_attribute(
     return items, left
 
 
-def _is_listed(cell: str, out: dict[str, list[str]], found: Found) -> bool:
-    """Whether a file that the table names is there, and was left out with a reason."""
-    name = cell.replace("\\", "/").removeprefix("./")
-    return bool(name) and name.removeprefix(found.folder.as_posix().rstrip("/") + "/") in out
-
-
-def _index(files: Sequence[str]) -> dict[str, list[str]]:
-    """Sort files by path, by path without ending, by name, and by name without ending."""
-    index: dict[str, list[str]] = {}
-    for file in files:
-        name = file.rsplit("/", 1)[-1]
-        for key in {file, _stem(file), name, _stem(name)}:
-            index.setdefault(key, []).append(file)
-    return index
-
-
-def _stem(name: str) -> str:
-    if name.lower().endswith(".nii.gz"):
-        return name[: -len(".nii.gz")]
-    head, dot, end = name.rpartition(".")
-    return head if dot and head and "/" not in end else name
-
-
 def _look_up(
     row: Row, column: str, index: dict[str, list[str]], found: Found, table: Table
 ) -> str | None:
-    cell = row[column].replace("\\", "/").removeprefix("./")
-    cell = cell.removeprefix(found.folder.as_posix().rstrip("/") + "/")
+    cell = cell_path(row[column], found)
     if not cell:
         return None
     fits = index.get(cell, [])

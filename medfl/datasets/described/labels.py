@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal
 
 from medfl.config import did_you_mean
-from medfl.datasets.described.sections import Labels
+from medfl.datasets.described.fact_sections import Labels
 from medfl.errors import MedflError
 from medfl.files.exclusions import LeftOut
 
 TRUE = {"1", "1.0", "true", "yes", "y"}
 FALSE = {"0", "0.0", "false", "no", "n", ""}
 NOTHING = {"nan", "na", "n/a", "#n/a", "none", "null", "-", "?"}  # how tables write an empty cell
+OTHERS = ("*", "all others")  # as a key of `map`: every label that no other key names
 UNLABELLED = "has no label"
 IGNORED = "has the label `{}`, which is ignored"
 
@@ -44,30 +45,58 @@ class LabelRules:
         """Read the labels in a cell, folder name or attribute; ``LeftOut`` where it has none."""
         separator = self.rules.separator
         words = [part.strip() for part in text.split(separator)] if separator else [text.strip()]
-        mapped = [self.rules.rename.get(word, word) for word in words]
         if not any(words) and "" not in self.rules.rename:
             raise LeftOut(UNLABELLED)
-        return self.kept(mapped)
+        return self.kept(self.renamed(word) for word in words)
+
+    def renamed(self, word: str) -> str:
+        """Give a label its name by ``map``; ``'*'`` there stands for all that it does not name."""
+        return mapped(self.rules.rename, word)
 
     def of_cells(self, cells: Mapping[str, str], line: str) -> tuple[str, ...]:
-        """Take the columns of a row that hold 1 as its labels; an empty cell is a 0."""
+        """Take the columns of a row that hold 1 as its labels; an empty cell is a 0.
+
+        ``LeftOut`` where a cell holds what is ignored, such as -1 for uncertain.
+        """
         found = []
         for column, text in cells.items():
-            cell = self.rules.rename.get(text, text).casefold()
-            if cell not in TRUE | FALSE:
+            cell = self._cell(text)
+            if cell is None:
                 raise MedflError(
                     f"{line}: `{column}` holds `{text}`, not 0 or 1. Say what it means in "
-                    f"{self.where}, as in labels: {{map: {{'{text}': '0'}}}}."
+                    f"{self.where}, as in labels: {{map: {{'{text}': '0'}}}}, or leave such "
+                    f"samples out: labels: {{ignore: ['{text}']}}."
                 )
-            if cell in TRUE:
-                found.append(self.rules.rename.get(column, column))
-        return self.kept(found)
+            if cell:
+                found.append(column)
+        return self.kept(self._column(column) for column in found)
+
+    def _cell(self, text: str) -> bool | None:
+        """Say whether a cell means yes; None where nothing says what it means."""
+        word = mapped(self.rules.rename, text, others=False)
+        if word.casefold() not in TRUE | FALSE and self._others_are_cells:
+            word = _others(self.rules.rename) or ""
+        if ignored := [one for one in (text, word) if is_among(one, self.rules.ignore)]:
+            raise LeftOut(IGNORED.format(ignored[0]))
+        return word.casefold() in TRUE if word.casefold() in TRUE | FALSE else None
+
+    def _column(self, name: str) -> str:
+        """Give a column's label."""
+        return mapped(self.rules.rename, name, others=not self._others_are_cells)
+
+    @property
+    def _others_are_cells(self) -> bool:
+        """Whether ``'*'`` means cells of label columns, not the columns: it gives 0, 1 or none."""
+        given = _others(self.rules.rename)
+        return given is not None and (
+            given.casefold() in TRUE | FALSE or is_among(given, self.rules.ignore)
+        )
 
     def kept(self, words: Iterable[str]) -> tuple[str, ...]:
         """Take each label once; ``LeftOut`` where one is ignored, or there is none."""
         names = tuple(dict.fromkeys(filter(None, words)))
         for name in names:
-            if name in self.rules.ignore:
+            if is_among(name, self.rules.ignore):
                 raise LeftOut(IGNORED.format(name))
         if not names and self.task == "multiclass":
             raise LeftOut(UNLABELLED)
@@ -82,7 +111,7 @@ class LabelRules:
             labels: the labels of all samples.
             columns: the label columns, whose order counts where ``classes`` are not stated.
         """
-        ordered = [self.rules.rename.get(name, name) for name in columns]
+        ordered = [self._column(name) for name in columns]
         ordered = [name for name in ordered if name not in self.rules.ignore]
         where = f"{self.where}, labels.classes"
         return classes_of(labels, self.rules.classes, self.task, where, ordered)
@@ -105,6 +134,32 @@ class LabelRules:
                 lines.append(f"the labels {both} look like one: `labels.map` can join them")
             seen[alike] = name
         return lines
+
+
+def mapped(rename: Mapping[str, str], word: str, others: bool = True) -> str:
+    """Give a word its new name; a word that no key names keeps its own, or has that of ``'*'``.
+
+    Numbers are compared as such: ``-1`` is the key of a cell ``-1.0``. An empty word, or one that
+    means nothing (``NA``), is none of the others.
+    """
+    key = next((one for one in rename if is_among(word, (one,))), None)
+    if key is not None:
+        return rename[key]
+    other = _others(rename) if others and word and word.casefold() not in NOTHING else None
+    return word if other is None else other
+
+
+def _others(rename: Mapping[str, str]) -> str | None:
+    return next((rename[key] for key in OTHERS if key in rename), None)
+
+
+def is_among(word: str, words: Collection[str]) -> bool:
+    """Whether a word is one of them, letter by letter or as a number."""
+    return word in words or _number(word) in map(_number, words)
+
+
+def _number(word: str) -> float | str:
+    return float(word) if re.fullmatch(r"[+-]?(0|[1-9][0-9]*)(\.[0-9]*)?", word) else word
 
 
 def classes_of(

@@ -12,14 +12,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from medfl.datasets.described.sections import (
-    Columns,
-    Described,
-    Labels,
-    Modality,
-    Origin,
-    Preset,
-)
+from medfl.datasets.described.fact_sections import Folds, Labels, Origin
+from medfl.datasets.described.sections import Columns, Described, Modality, Preset
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 Format = Literal["auto", "image", "dicom", "dicom-series", "nifti", "npz"]
@@ -48,6 +42,12 @@ class Description(Described):
     labels: Labels = Labels()
     patient: Origin = Origin()
     site: Origin = Origin()
+    fold: Folds = Folds()
+    segmentations: Literal["leave_out", "keep"] = Field(
+        "leave_out",
+        description="files that are called like a segmentation of an image beside them "
+        "(x_mask.png, masks/x.png); keep: as images",
+    )
     frame: Literal["only", "first", "middle"] | int = Field(
         "only", description="of DICOM files of several frames: first, middle, or a number from 0"
     )
@@ -110,7 +110,7 @@ class Description(Described):
         if self.options and not self.kind:
             raise ValueError("`options` are arguments of a `class`, which is not given")
         own = {"files", "format", "frame", "file_names", "columns", "patient", "site", "modalities"}
-        own.add("fusion")
+        own |= {"fusion", "fold", "segmentations"}
         if self.columns.dicom and (self.modalities or not self.table):
             raise ValueError(
                 "`columns.dicom` brings a `table` and DICOM files of one modality together"

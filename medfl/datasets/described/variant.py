@@ -72,8 +72,7 @@ class Variant(Dataset):
         labels: list[tuple[str, ...]] = []
         for row, sample in enumerate(raw.samples):
             try:
-                words = [rules.rules.rename.get(name, name) for name in sample.labels]
-                labels.append(rules.kept(words))
+                labels.append(rules.kept(map(rules.renamed, sample.labels)))
                 kept.append(row)
             except LeftOut as reason:
                 excluded.append(Exclusion(raw.name(row), str(reason)))

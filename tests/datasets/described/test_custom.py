@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -74,6 +75,34 @@ def test_attributes_that_identify_people_are_refused(place):
 
     with pytest.raises(MedflError, match="attributes: `born` holds a date"):
         MedicalDataLoader(Dated()).prepare()
+
+
+def test_official_folds_are_understood_and_checked(place):
+    class Official(Arrays):
+        words = ("Training", "TRAIN", "dev", "test set")
+        each = 2
+
+        def load_data(self):
+            for number, one in enumerate(super().load_data()):
+                yield {**one, "fold": self.words[number // self.each % len(self.words)]}
+
+    store = MedicalDataLoader(Official()).prepare()
+    assert store.folds.tolist() == (["train"] * 4 + ["val"] * 2 + ["test"] * 2) * 3
+
+    class Cut(Official):
+        words = ("train", "test")
+        each = 1
+
+    store = MedicalDataLoader(Cut()).prepare()
+    assert set(store.folds.tolist()) == {""}
+    warnings = json.loads((store.path / "prepare.json").read_text())["warnings"]
+    assert any("LEAK in the folds of Cut" in line for line in warnings)
+
+    class Odd(Official):
+        words = ("train", "x", "x", "x")
+
+    with pytest.raises(MedflError, match=r"Odd\.load_data, sample 2: a fold there is not called"):
+        MedicalDataLoader(Odd()).prepare()
 
 
 def test_its_own_split_is_used(place):

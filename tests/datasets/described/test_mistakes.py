@@ -106,8 +106,8 @@ def test_a_description_is_checked_when_it_is_named(place, text, message):
         ),
         (
             HEAD + "table: labels.csv",
-            "file,label,fold\nsick/0.png,a,holdout\n",
-            "line 2: the fold `holdout` is not train, val or test",
+            "file,label,fold\nsick/0.png,a,control\n",
+            "line 2: a fold there is not called train, val or test, nor like them",
         ),
         (
             HEAD + "table: labels.csv\ncolumns: {attributes: [age]}",

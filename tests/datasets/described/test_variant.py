@@ -47,6 +47,12 @@ def test_other_pixels_and_labels(ham, made):
     assert record["settings"]["base"] == "ham10000"
 
 
+def test_all_other_labels_may_be_one(ham, made):
+    store = made("base: ham10000\nsize: 8\nlabels: {map: {mel: malignant, '*': benign}}")
+    assert store.info.classes == ("benign", "malignant")
+    assert store.labels.tolist() == [0, 1, 0, 0]
+
+
 def test_it_follows_its_description_and_its_base(ham, made):
     made("base: ham10000\nsize: 8")
     plain = dataset_sha("mine")

@@ -1,0 +1,201 @@
+"""Guess which level of folders holds the classes, where a description does not say it.
+
+Most public sets put something above or between: ``archive/train/ill/1.png``. A folder that holds
+everything, folders of folds and numbered parts are no classes. Where two levels could be meant,
+nobody but the person knows which, and it is asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from medfl.datasets.described.levels import Levels
+from medfl.datasets.folder_words import are_counted, fold_word, is_numbered, is_part, only_role
+from medfl.errors import MedflError
+
+REPEATED = 0.5  # share of a level's names that stand below several folders of the level above
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Levels of folders, 1 the topmost.
+
+    Attributes:
+        label: whose names are the classes.
+        fold: whose names are folds, where no description says it; None where none is.
+        warnings: what was guessed, and how to say otherwise.
+    """
+
+    label: int = 1
+    fold: int | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def guess_layout(
+    paths: Sequence[str],
+    where: str,
+    classes: Collection[str] = (),
+    stated: int | None = None,
+    spoken_for: Collection[int] = (),
+    folds: bool = True,
+) -> Layout:
+    """Guess the level of the class folders.
+
+    Args:
+        paths: of the images, with ``/``.
+        where: the description, for errors.
+        classes: words that the description names as labels; a level that has them is meant.
+        stated: the level that the description states.
+        spoken_for: levels that the description takes for something else (patients, sites, folds).
+        folds: whether folders may give folds, too.
+
+    Raises:
+        MedflError: the classes are folds, or two levels could be the classes.
+    """
+    tree = Levels(paths)
+    named = stated or _named_level(tree, classes)
+    over: list[str] = []
+    fold, level = None, 1
+    while names := tree.names(level):
+        deeper = bool(tree.names(level + 1))
+        if level == named:
+            break
+        if deeper and level in spoken_for:
+            pass
+        elif tree.has_folds(level):
+            if not deeper:
+                raise MedflError(_only_folds(where, level, names))
+            fold = fold or level
+            over.append(f"folds on level {level}")
+        elif named is None and _is_partly_folds(names):
+            raise MedflError(_some_folds(where, level, names))
+        elif deeper and len(names) > 1 and all(map(is_part, names)):
+            over.append(f"numbered parts on level {level}")
+        elif len(names) == 1 and tree.may_wrap(level):
+            over.append(f"a folder of everything on level {level}")
+        elif named is None:
+            break
+        level += 1
+    label = named or (level if tree.names(level) else max(1, level - 1))
+    warnings = []
+    if over and named is None:
+        warnings.append(
+            f"the classes are the folders of level {label}, below {' and '.join(over)}: say "
+            "`labels: {level: …}` if others are meant"
+        )
+    below = tree.next_below(label)
+    while below is not None and (below in spoken_for or tree.has_folds(below)):
+        if below not in spoken_for:
+            fold = fold or below
+        below = tree.next_below(below)
+    if named is None:
+        warnings += [*_odd_labels(tree.names(label)), *_repeats(tree, label, below, where)]
+    if not folds:
+        fold = None
+    if fold is not None:
+        warnings.append(_about_folds(tree.names(fold), fold))
+        if "" in tree.folds(fold):
+            fold = None
+    return Layout(label, fold, tuple(warnings))
+
+
+def unused_folds(paths: Sequence[str]) -> list[str]:
+    """Say that folders are called like folds, where nothing takes them for such."""
+    tree = Levels(paths)
+    level = tree.next_below(0)
+    if level is None or not tree.has_folds(level):
+        return []
+    return [
+        f"the folders of level {level} are called like folds, which are not used: say "
+        f"`fold: {{level: {level}}}` to keep them"
+    ]
+
+
+def _named_level(tree: Levels, classes: Collection[str]) -> int | None:
+    """Find the first level most of whose files lie in folders that are named as labels."""
+    known = {word for word in classes if word}
+    level = 1
+    while known and (names := tree.names(level)):
+        if len(names.keys() & known) > 1 or (names.keys() & known and names.keys() <= known):
+            return level
+        level += 1
+    return None
+
+
+def _odd_labels(names: Collection[str]) -> list[str]:
+    """Warn of classes that are called like something else."""
+    odd = sorted(name for name in names if fold_word(name) or only_role(name))
+    if not odd or len(names) < 2:
+        return []
+    shown = ", ".join(f"`{name}`" for name in odd)
+    return [
+        f"the label {shown} is called like a fold, images or segmentations: if it is none, say "
+        "where the labels are (`labels: {level: …}`), or leave it out (`labels: {ignore: […]}`)"
+    ]
+
+
+def _repeats(tree: Levels, label: int, below: int | None, where: str) -> list[str]:
+    """Warn where the level below could be the classes as well; ask where it looks like them."""
+    names = tree.names(label)
+    lower = tree.names(below) if below is not None else ()
+    if below is None or len(names) < 2 or all(map(only_role, lower)):
+        return []
+    count = tree.repeated(label, below)
+    if not count:
+        return []
+    both = (
+        f"{count:,} of {len(lower):,} folder names of level {below} stand below several of the "
+        f"{len(names):,} folders of level {label}"
+    )
+    vague = all(map(is_numbered, lower)) and not are_counted(names)
+    if vague or count < REPEATED * len(lower):
+        return [
+            f"{both}, which are taken for the classes: say `labels: {{level: {below}}}` if these "
+            "are sites or people, and the lower ones the classes"
+        ]
+    raise MedflError(
+        f"{where}: {both}. Which are the classes? Say `labels: {{level: {below}}}` (and what the "
+        f"upper ones are: `site: {{level: {label}}}` or `patient: {{level: {label}}}`), or "
+        f"`labels: {{level: {label}}}`."
+    )
+
+
+def _about_folds(names: Counter[str], level: int) -> str:
+    kinds = Counter(fold_word(name) for name in names.elements())
+    if "" in kinds:
+        return (
+            f"the folders of level {level} are folds that do not say train, val or test, so they "
+            f"are not used: say by `fold: {{level: {level}, map: {{…: test, '*': train}}}}` what "
+            "they mean"
+        )
+    shown = ", ".join(f"{fold} {kinds[fold]:,}" for fold in ("train", "val", "test") if kinds[fold])
+    return (
+        f"the folds are taken from the folders of level {level} ({shown}): `fold: none` has them "
+        "made anew, by patient"
+    )
+
+
+def _is_partly_folds(names: Collection[str]) -> bool:
+    """Whether there are several folds among the names; one alone may be a class, such as a test."""
+    return len({fold_word(name) for name in names} - {None}) > 1
+
+
+def _only_folds(where: str, level: int, names: Collection[str]) -> str:
+    shown = ", ".join(sorted(names))
+    return (
+        f"{where}: the folders that would be the classes are folds ({shown}), and no folders lie "
+        "below them. Say where the labels are: by a `table:`, or by `labels:`; "
+        f"`labels: {{level: {level}}}` takes these folders all the same."
+    )
+
+
+def _some_folds(where: str, level: int, names: Collection[str]) -> str:
+    folds = sorted(name for name in names if fold_word(name) is not None)
+    return (
+        f"{where}: of the {len(names):,} folders of level {level}, {', '.join(folds)} are called "
+        f"like folds, and the other {len(names) - len(folds):,} not. Say which hold the classes: "
+        f"`labels: {{level: {level + 1}}}` with `fold: {{level: {level}}}` (and leave others out "
+        f"by `files:`), or `labels: {{level: {level}}}` if they are classes all the same."
+    )

@@ -1,0 +1,62 @@
+"""Count the names of folders, level by level."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from medfl.datasets.folder_words import fold_word, is_generic, is_numbered, only_role
+
+
+class Levels:
+    """The names of folders by level.
+
+    Args:
+        paths: of the files, with ``/``.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.parts = [path.split("/")[:-1] for path in paths]
+        self._names: dict[int, Counter[str]] = {}
+
+    def names(self, level: int) -> Counter[str]:
+        """Count the files of each folder's name at a level."""
+        if level not in self._names:
+            deep = (parts[level - 1] for parts in self.parts if len(parts) >= level)
+            self._names[level] = Counter(deep)
+        return self._names[level]
+
+    def folds(self, level: int) -> set[str | None]:
+        """Say which folds the names of a level mean, as ``fold_word`` does."""
+        return {fold_word(name) for name in self.names(level)}
+
+    def has_folds(self, level: int) -> bool:
+        """Whether a level has several names, and all are those of folds."""
+        return len(self.names(level)) > 1 and None not in self.folds(level)
+
+    def next_below(self, level: int) -> int | None:
+        """Find the next level with several names; None where there is none."""
+        level += 1
+        while len(self.names(level)) == 1:
+            level += 1
+        return level if self.names(level) else None
+
+    def may_wrap(self, level: int) -> bool:
+        """Whether a level's only folder may hold everything, rather than be the only class.
+
+        What lies below a lone class are patients or studies, which have numbers.
+        """
+        (name,) = self.names(level)
+        below = self.next_below(level)
+        if below is None:
+            return False
+        plain = is_generic(name) or fold_word(name) is not None or only_role(name)
+        return plain or self.has_folds(below) or not all(map(is_numbered, self.names(below)))
+
+    def repeated(self, upper: int, lower: int) -> int:
+        """Count the names of a lower level that stand below several folders of an upper one."""
+        over: dict[str, set[str]] = defaultdict(set)
+        for parts in self.parts:
+            if len(parts) >= lower:
+                over[parts[lower - 1]].add(parts[upper - 1])
+        return sum(len(one) > 1 for one in over.values())
