@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from functools import cache
 
 from medfl.config import NUMBER, did_you_mean, folder_word
 from medfl.errors import MedflError
@@ -31,6 +32,15 @@ def parse_partition(word: str) -> Partition:
         and ``dirichlet-1e-1`` are ``dirichlet-0.1``.
     """
     word = str(word)
+    return _built_in(word) if word.split("-")[0] in PARTITIONS else _parse(word)
+
+
+@cache  # a grid asks for its few words thousands of times; a person's own class may be edited
+def _built_in(word: str) -> Partition:
+    return _parse(word)
+
+
+def _parse(word: str) -> Partition:
     name, text = split_word(word)
     word = folder_word(word)
     kind = PARTITIONS.load(name)
