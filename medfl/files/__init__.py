@@ -3,6 +3,7 @@
 This room lies below all others, and knows nothing of images or datasets.
 """
 
+from medfl.files.locking import HeldError, is_locked, locked, take_lock
 from medfl.files.reading import read_yaml, sha256_file
 from medfl.files.writing import (
     atomic_path,
@@ -14,10 +15,14 @@ from medfl.files.writing import (
 )
 
 __all__ = [
+    "HeldError",
     "atomic_path",
     "cannot_write",
+    "is_locked",
+    "locked",
     "read_yaml",
     "sha256_file",
+    "take_lock",
     "write_csv",
     "write_json",
     "write_text",

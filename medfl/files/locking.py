@@ -1,0 +1,79 @@
+"""Locks that end with the process that holds them, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from medfl.errors import MedflError
+from medfl.files.writing import cannot_write
+
+
+class HeldError(Exception):
+    """Another process holds the lock."""
+
+
+def take_lock(path: Path, wait: bool = False) -> int | None:
+    """Lock a file, which is made where it is missing, or a folder that is there.
+
+    The lock is held until its descriptor is closed, at the latest when the process ends; a killed
+    one leaves none. A process that is given the descriptor holds it too.
+
+    Args:
+        path: the file or folder.
+        wait: whether to wait until it is free.
+
+    Returns:
+        The descriptor; None on a file system that knows no such locks.
+
+    Raises:
+        HeldError: another process holds it.
+    """
+    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    lock = os.open(path, flags, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError as error:
+        os.close(lock)
+        raise HeldError(path) from error
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
+
+
+@contextmanager
+def locked(folder: Path, problem: str) -> Iterator[None]:
+    """Hold the lock of a folder, which is made, for a block. It is removed if it stays empty.
+
+    Raises:
+        MedflError: another process holds it, as ``problem`` says; or the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = take_lock(folder)
+    except HeldError as error:
+        raise MedflError(problem) from error
+    except OSError as error:
+        raise cannot_write(folder, error) or error from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+        if lock is not None:
+            os.close(lock)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of a file or folder that is there."""
+    try:
+        lock = take_lock(path)
+    except HeldError:
+        return True
+    if lock is not None:
+        os.close(lock)
+    return False
