@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from medfl.results.columns import Column
 from medfl.results.migrate import STEPS, migrate
 from medfl.results.schema import COMPLETED, DIVERGED, SCHEMA, Record
 
+_ORIGIN = re.compile(rb'"(config_sha256|code_sha|results_versions)": (null|"[^"\n]*")')
 AGAIN = "delete this run's folder and train it again."
 
 
@@ -49,6 +51,22 @@ def read_record(path: str | os.PathLike[str]) -> Record:
     if record.status == COMPLETED and not record.test.model_fields_set:
         raise DamagedRecordError(f"{path} holds no metrics of a completed run: {AGAIN}")
     return record
+
+
+def origin_of(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """What a record says of its run's settings and code: a part of its provenance.
+
+    Nothing else is read or checked: thousands of records are asked when a grid is planned. It is
+    empty where there is no record, or a damaged one.
+    """
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError:
+        return {}
+    start = content.find(b'"provenance"')
+    found = _ORIGIN.findall(content, start) if start >= 0 else []
+    return {key.decode(): json.loads(value) for key, value in found}
 
 
 def _current(content: dict[str, Any], path: Path) -> dict[str, Any]:

@@ -1,0 +1,23 @@
+"""Whether a finished run is the one that a grid asks for; its record says so itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from medfl.config import FederatedConfig
+from medfl.federated.code import run_code
+from medfl.federated.fingerprint import fingerprint
+from medfl.results.record import origin_of
+from medfl.versions import Code
+
+
+def is_stale(record: Path, config: FederatedConfig) -> bool:
+    """Whether a record is of other settings, or of code that gives other numbers.
+
+    False where there is none, or it says nothing of where it comes from.
+    """
+    made = origin_of(record)
+    if "config_sha256" not in made:
+        return False
+    code = Code(str(made.get("code_sha")), made.get("results_versions"))
+    return made["config_sha256"] != fingerprint(config) or not run_code(config).same_numbers(code)
