@@ -19,21 +19,19 @@ from medfl.workflow import Workflow
 min_version("9.27")
 
 
-# Snakemake merges several grids key by key, so the default one is read only where none is named.
-if not workflow.overwrite_configfiles:
-
-    configfile: "params/default.yaml"
-
-
+# medfl reads the grid itself: Snakemake's reader would merge several and take 010 for 8.
+SETTINGS = workflow.config_settings
 try:
     FLOW = Workflow.open(
-        workflow.overwrite_configfiles or workflow.configfiles,
-        config,
-        changed=bool(workflow.config_settings.config),
+        SETTINGS.configfiles or ["params/default.yaml"],
+        SETTINGS.config,
+        in_job=not workflow.is_main_process,
     )
 except MedflError as error:
-    raise WorkflowError(str(error))
+    raise WorkflowError(f"medfl: error: {error}")
 
+# What jobs on other machines read, whatever is edited meanwhile.
+SETTINGS.configfiles = [FLOW.file.absolute()]
 os.environ.update(FLOW.environment(workflow.basedir))
 GRID = FLOW.grid
 
@@ -66,6 +64,7 @@ localrules:
     partial,
 
 
+include: "rules/start.smk"
 include: "rules/prepare.smk"
 include: "rules/split.smk"
 include: "rules/train.smk"

@@ -181,11 +181,20 @@ class GridConfig(SplitConfig):
 
 
 def read_grid(path: str | Path, overrides: Mapping[str, Any] | None = None) -> GridConfig:
-    """Read a params file and check all of it; ``overrides`` replace top-level keys."""
+    """Read a params file and check all of it; ``overrides`` replace keys, also inner ones."""
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise MedflError(f"{path} must hold keys such as datasets, partitions, arms and seeds.")
-    return load_grid({**content, **(overrides or {})}, str(path))
+    return load_grid(_merged(content, overrides or {}), str(path))
+
+
+def _merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(content)
+    for key, value in changes.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(old, value) if both else value
+    return merged
 
 
 def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig:

@@ -16,7 +16,9 @@ from medfl.datasets.described.find import VARIABLE, is_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.files import write_yaml
+from medfl.fixed import fix
 from medfl.grid import load_grid
+from medfl.workflow import Workflow
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def launch(options: argparse.Namespace) -> int:
     """Write ``<output-dir>/benchmark.yaml``, run it, and return Snakemake's exit status.
 
-    It is an ordinary params file. The same command again runs only what is new.
+    It is an ordinary params file. The same command again runs only what is new. Nothing is written
+    where another grid is at work (``MedflError``), or where it is only to be shown what would run.
     """
     if not (ROOT / "Snakefile").exists():
         raise MedflError(
@@ -33,9 +36,12 @@ def launch(options: argparse.Namespace) -> int:
         )
     described = _name_described(options)
     content = build_grid(options)
-    load_grid(content, "the benchmark")
-    path = Path(options.output_dir, "benchmark.yaml")
-    write_yaml(path, content)
+    path = fix(load_grid(content, "the benchmark"))
+    start = None
+    if not options.dry_run:
+        start = Workflow.open([path], {}).start()
+        path = Path(options.output_dir, "benchmark.yaml")
+        write_yaml(path, content)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--configfile", str(path), "--cores", str(options.cores)]
     command += ["--use-conda"] if options.use_conda else []
@@ -46,7 +52,8 @@ def launch(options: argparse.Namespace) -> int:
     # The Snakefile must find medfl, also where this command is started in another folder.
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), VARIABLE: described}
-    process = subprocess.Popen(command, env=environment)
+    environment |= start.environment if start else {}
+    process = subprocess.Popen(command, env=environment, pass_fds=start.locks if start else ())
     try:
         status = process.wait()
     except KeyboardInterrupt:
@@ -54,6 +61,9 @@ def launch(options: argparse.Namespace) -> int:
         process.terminate()
         process.wait()
         raise
+    finally:
+        if start:
+            start.leave()
     if not status and not options.dry_run:
         print(Path(options.output_dir, "logs", "report.log").read_text(encoding="utf-8"))
     return status

@@ -7,7 +7,6 @@ Snakemake makes again what an edit touches and nothing else.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,25 +15,27 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
-
+from medfl.at_work import Start, start
 from medfl.config import FederatedConfig, data_root
 from medfl.datasets.base import Places
 from medfl.datasets.code import dataset_sha
+from medfl.datasets.described.fixed import GRID
 from medfl.datasets.edited import stamp
 from medfl.datasets.prepare import store_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
-from medfl.files import read_yaml, sha256_file, write_text
+from medfl.files import sha256_file
+from medfl.fixed import fix
 from medfl.gpu import jobs_per_gpu, visible_gpus
-from medfl.grid import Cell, GridConfig, load_grid
+from medfl.grid import Cell, GridConfig, read_grid
 from medfl.partition.code import split_code
 from medfl.partition.place import dealing
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
 from medfl.sources import source_sha
+from medfl.stale import is_stale
 from medfl.store import DATASET
 
 SCRATCH = Path(".snakemake")
@@ -56,7 +57,7 @@ class Workflow:
 
     Attributes:
         grid: the grid, checked as a whole.
-        file: the params file that the commands read.
+        file: the grid that the commands read, which no edit reaches.
         places: where raw data may lie.
         described: a file for each described dataset; it is newer than the dataset's store if the
             description was edited since.
@@ -73,15 +74,15 @@ class Workflow:
 
     @classmethod
     def open(
-        cls, files: Sequence[str | Path], config: Mapping[str, Any], changed: bool = False
+        cls, files: Sequence[str | Path], changes: Mapping[str, Any], in_job: bool = False
     ) -> Workflow:
-        """Check the grid that Snakemake has read.
+        """Check a grid, and fix it for all that this start does.
 
         Args:
             files: the params files that were named; more than one is an error.
-            config: what Snakemake has read from the file and from ``--config``.
-            changed: whether ``--config`` changed something. ``config`` is then written to a file,
-                which the commands read.
+            changes: what ``--config`` says.
+            in_job: whether this is a job on another machine, which gets the grid that the start has
+                fixed.
 
         Raises:
             MedflError: several files, a key that stands twice, anything wrong with the grid or a
@@ -89,9 +90,12 @@ class Workflow:
         """
         if len(files) > 1:
             raise MedflError("--configfile: name one grid; several would be merged key by key.")
-        read_yaml(files[0])  # refuses a key that stands twice, which Snakemake's reader lets pass
-        grid = load_grid(config, str(files[0]))
-        file = _write(grid) if changed else Path(files[0])
+        os.environ.pop(GRID, None)
+        if in_job:
+            os.environ[GRID] = str(files[0])
+        grid = read_grid(files[0], changes)
+        file = Path(files[0]) if in_job else fix(grid)
+        os.environ[GRID] = str(file)
         places = Places(data_root(grid.data_root), Path(grid.work_root))
         described = {}
         for dataset in grid.datasets:
@@ -116,7 +120,7 @@ class Workflow:
         here = str(Path(sys.executable).parent)
         return {
             "PATH": os.pathsep.join([os.environ.get("PATH", os.defpath), here]),
-            "MEDFL_GRID": str(self.file),
+            GRID: str(self.file),
             "MEDFL_SOURCE": str(checkout),
         }
 
@@ -204,9 +208,29 @@ class Workflow:
         """The split of a run."""
         return str(self.grid.split_path(self._cell(wildcards)))
 
+    def record(self, wildcards: Wildcards) -> str:
+        """The record of a run."""
+        return str(self._cell(wildcards).folder(self.grid.output_dir) / paths.RECORD)
+
     def run_code(self, wildcards: Wildcards) -> str:
         """The code of a run, a person's own algorithm, network and partition included."""
         return run_code(self._config(wildcards)).identity
+
+    def is_stale(self, wildcards: Wildcards) -> bool:
+        """Whether a finished run is not that of this grid, which Snakemake may not know."""
+        return is_stale(Path(self.record(wildcards)), self._config(wildcards))
+
+    def start(self) -> Start:
+        """Lock what this grid writes, before anything is made.
+
+        Raises:
+            MedflError: another grid is at work there.
+        """
+        uses = [*self.stores, *self.splits()]
+        makes = [path for path in uses if not Path(path).exists()]
+        folders = [Path(path).parent for path in self.runs if not Path(path).exists()]
+        training = [folder for folder in folders if folder.is_dir()]
+        return start(Path(self.grid.output_dir), makes, uses, training)
 
     def run_settings(self, wildcards: Wildcards) -> str:
         """Hash of all settings that decide a run."""
@@ -234,10 +258,3 @@ class Workflow:
         if cell not in self._configs:
             self._configs[cell] = self.grid.run_config(cell)
         return self._configs[cell]
-
-
-def _write(grid: GridConfig) -> Path:
-    text = yaml.safe_dump(grid.model_dump(mode="json"), sort_keys=False)
-    file = SCRATCH / f"grid-{hashlib.sha256(text.encode()).hexdigest()[:16]}.yaml"
-    write_text(file, text)
-    return file

@@ -3,7 +3,7 @@
 
 rule prepare:
     input:
-        FLOW.description,
+        description,
     output:
         info="<store>/dataset.yaml",
         samples="<store>/samples.csv",

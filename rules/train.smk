@@ -11,7 +11,7 @@ rule train:
         # `ancient`: a store that has changed makes its split anew, and by that its runs; its own
         # date says nothing here.
         store=ancient("<store>/dataset.yaml"),
-        split=FLOW.split_file,
+        split=split_file,
     output:
         metrics=f"<run>/{paths.RECORD}",
         config=f"<run>/{paths.CONFIG}",

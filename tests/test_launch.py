@@ -10,8 +10,8 @@ from medfl import cli, launch
 class Interrupted:
     """A process that Ctrl-C reaches while it is waited for; it notes what is done to it."""
 
-    def __init__(self, command, env):
-        self.command, self.env, self.done = command, env, []
+    def __init__(self, command, env, pass_fds):
+        self.command, self.env, self.locks, self.done = command, env, pass_fds, []
 
     def wait(self):
         self.done.append("wait")
@@ -28,8 +28,8 @@ def test_ctrl_c_lets_snakemake_end_its_jobs_before_the_command_ends(tmp_path, mo
     monkeypatch.chdir(tmp_path)
     started = []
 
-    def start(command, env):
-        started.append(Interrupted(command, env))
+    def start(command, env, pass_fds):
+        started.append(Interrupted(command, env, pass_fds))
         return started[0]
 
     monkeypatch.setattr(launch.subprocess, "Popen", start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
+from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
 from medfl.grid import Cell, read_grid
 from medfl.partition.code import split_code
@@ -39,14 +42,15 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     for name in ("MEDFL_DATA", "MEDFL_JOBS_PER_GPU"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("MEDFL_GRID", "")  # so that what a start sets is taken back
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     return tmp_path
 
 
-def flow(changed=False, **changes) -> Workflow:
+def flow(config=None, **changes) -> Workflow:
     content = {**GRID, **changes}
     Path("grid.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
-    return Workflow.open(["grid.yaml"], content, changed)
+    return Workflow.open(["grid.yaml"], config or {})
 
 
 def wild(**words) -> SimpleNamespace:
@@ -88,26 +92,66 @@ def test_predictions_are_promised_where_every_run_keeps_them():
 
 def test_one_grid_is_read_and_a_key_stands_once(folder):
     with pytest.raises(MedflError, match="name one grid"):
-        Workflow.open(["a.yaml", "b.yaml"], GRID)
+        Workflow.open(["a.yaml", "b.yaml"], {})
     (folder / "twice.yaml").write_text("seeds: [0]\nseeds: [1]\n")
     with pytest.raises(MedflError, match="the key `seeds` stands there twice"):
-        Workflow.open(["twice.yaml"], GRID)
+        Workflow.open(["twice.yaml"], {})
     with pytest.raises(MedflError, match=r"grid.yaml: unknown key `sed`; did you mean `seeds`"):
         flow(sed=[1])
 
 
-def test_the_commands_read_the_file_or_what_was_made_of_it_on_the_command_line():
-    assert flow().file == Path("grid.yaml")
-    changed = flow(changed=True, seeds=[5])
-    assert changed.file.parent == Path(".snakemake")
-    assert read_grid(changed.file) == changed.grid
-    assert flow(changed=True, seeds=[5]).file == changed.file
-    assert flow(changed=True, seeds=[6]).file != changed.file
+def test_what_the_command_line_says_is_put_into_the_file():
+    grid = flow(
+        {"seeds": [5], "run": {"training": {"momentum": 0.5}}}, run={"model": {"name": "mlp"}}
+    )
+    assert grid.grid.seeds == [5]
+    assert grid.grid.run.training == {"momentum": 0.5}
+    assert grid.grid.run.model == {"name": "mlp"}
+
+
+def test_the_commands_read_a_grid_that_no_edit_reaches(folder):
+    started = flow()
+    assert started.file.parents[1] == Path(".snakemake/medfl")
+    as_it_was = started.file.read_bytes()
+    assert read_grid(started.file) == started.grid
+    assert flow().file == started.file  # by content
+    assert flow(seeds=[6]).file != started.file
+    assert started.file.read_bytes() == as_it_was
+
+
+def test_the_arms_are_fixed_with_the_grid(folder):
+    arms = folder / "arms.yaml"
+    arms.write_text(yaml.safe_dump(GRID["arm_settings"]), encoding="utf-8")
+    started = flow(arms_file="arms.yaml", arm_settings={})
+    arms.write_text("half an edit: [")
+    again = read_grid(started.file)
+    assert again.arm_settings == GRID["arm_settings"]
+    assert again.cells() == started.grid.cells()
+
+
+def test_a_job_on_another_machine_reads_what_the_start_has_fixed(folder):
+    (folder / "params/datasets").mkdir(parents=True)
+    (folder / "hospital").mkdir()
+    description = folder / "params/datasets/hospital.yaml"
+    description.write_text("folder: ../../hospital\ntitle: Before\n")
+    started = flow(datasets=["hospital"], dataset_settings={})
+    before = started.store_code(wild(dataset="hospital"))
+    for edited in ("folder: ../../hospital\ntitle: After\n", "half an edit: ["):
+        description.write_text(edited)
+        job = Workflow.open([started.file.absolute()], {}, in_job=True)
+        assert job.grid == started.grid
+        assert job.file == started.file.absolute()
+        assert parse_dataset("hospital").dataset.title == "Before"
+        assert job.store_code(wild(dataset="hospital")) == before
+    description.write_text("folder: ../../hospital\ntitle: After\n")
+    assert flow(datasets=["hospital"], dataset_settings={}).file != started.file
+    assert parse_dataset("hospital").dataset.title == "After"
 
 
 def test_the_commands_shells():
-    environment = flow().environment("/a/checkout")
-    assert environment["MEDFL_GRID"] == "grid.yaml"
+    started = flow()
+    environment = started.environment("/a/checkout")
+    assert environment["MEDFL_GRID"] == str(started.file)
     assert environment["MEDFL_SOURCE"] == "/a/checkout"
     first, *_, last = environment["PATH"].split(os.pathsep)
     assert last == str(Path(sys.executable).parent)
@@ -155,6 +199,42 @@ def test_a_run_is_stale_by_its_settings_and_its_code():
     other = flow(run={"federated_learning": {"rounds": 3}})
     assert other.run_settings(wild()) != found.run_settings(wild())
     assert other.run_code(wild()) == found.run_code(wild())
+
+
+def test_a_finished_run_of_other_settings_or_code_is_stale(folder):
+    found = flow()
+    record = folder / found.record(wild())
+    record.parent.mkdir(parents=True)
+    code = run_code(found.grid.run_config(Cell("phantom", "iid", "prox", 3)))
+    origin = {
+        "config_sha256": found.run_settings(wild()),
+        "code_sha": code.sha,
+        "results_versions": code.versions,
+    }
+
+    def stale(**changes) -> bool:
+        content = {"status": "completed", "provenance": {**origin, **changes}, "test": {}}
+        record.write_text(json.dumps(content, indent=2))
+        return found.is_stale(wild())
+
+    assert not found.is_stale(wild(arm="fedavg")), "a run that is not there is no stale one"
+    assert not stale()
+    assert stale(config_sha256="0" * 64)
+    assert stale(code_sha="0" * 64, results_versions="engine 0")
+    assert stale(code_sha="0" * 64, results_versions=None)
+    assert not stale(results_versions="engine 0"), "the very same sources"
+    record.write_text("{}")
+    assert not found.is_stale(wild())
+
+
+def test_a_second_start_in_the_folder_of_the_results_is_refused(folder, monkeypatch):
+    monkeypatch.delenv("MEDFL_STARTED", raising=False)
+    first = flow().start()
+    assert first.alone
+    with pytest.raises(MedflError, match=r"another grid is at work in results \(process \d+ on "):
+        flow(seeds=[7]).start()
+    first.leave()
+    flow(seeds=[7]).start().leave()
 
 
 def test_stores_splits_and_reports_are_stale_by_their_code():

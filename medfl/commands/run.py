@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def run(options: argparse.Namespace) -> None:
     """Train one federation and write its run folder."""
     from medfl.datasets.prepare import store_path
+    from medfl.files import locked
 
     if (options.grid is None) == (options.config is None):
         raise MedflError("give --config RUN.yaml, or --grid GRID.yaml with the cell's names.")
@@ -33,15 +34,17 @@ def run(options: argparse.Namespace) -> None:
     from medfl.federated.run import check_folder, execute
 
     check_folder(folder, config, options.overwrite)
-    if split_path is None:
-        split_path = _make_inputs(config, folder, options)
-    metrics = execute(
-        config,
-        store_path(config.dataset, work_root),
-        split_path,
-        folder,
-        overwrite=options.overwrite,
-    )
+    busy = f"{folder} is being trained by another process: wait until it has ended."
+    with locked(folder, busy):
+        if split_path is None:
+            split_path = _make_inputs(config, folder, options)
+        metrics = execute(
+            config,
+            store_path(config.dataset, work_root),
+            split_path,
+            folder,
+            overwrite=options.overwrite,
+        )
     if metrics["status"] == "diverged":
         print(f"{folder}: diverged ({metrics['reason']})")
         return
@@ -114,6 +117,7 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
 
 def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]:
     from medfl.config import did_you_mean, folder_word
+    from medfl.fixed import check_code
     from medfl.grid import Cell, read_grid
     from medfl.partition import parse_partition
     from medfl.results.paths import KEYS
@@ -127,7 +131,9 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
     if cell not in grid.cells():
         hint = did_you_mean(str(cell), map(str, grid.cells()))
         raise MedflError(f"{options.grid} has no run {cell}{hint}")
-    return grid.run_config(cell), grid.split_path(cell), grid.work_root
+    config = grid.run_config(cell)
+    check_code(Path(options.grid), cell, config)
+    return config, grid.split_path(cell), grid.work_root
 
 
 def _single_run(options: argparse.Namespace) -> FederatedConfig:

@@ -13,6 +13,7 @@ from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.decode import Reader, channel_names
 from medfl.datasets.described.facts import FactReader, Facts, wanted_of_headers
 from medfl.datasets.described.files import RELABELLED, Found, count_files, list_files
+from medfl.datasets.described.fixed import fixed
 from medfl.datasets.described.join import Item, copies_of, gather
 from medfl.datasets.described.names import file_names
 from medfl.datasets.described.origins import DISAGREE
@@ -111,7 +112,7 @@ class DescribedDataset(Dataset):
             table = self._whereabouts.of(places)[1]
         except MedflError:  # the folder or the table is not there
             table = None
-        return sha256_file(self.path) + (sha256_file(table) if table is not None else "")
+        return sha256_file(fixed(self.path)) + (sha256_file(table) if table is not None else "")
 
     def count(self, places: Places) -> tuple[Path | None, int]:
         """Say where the files lie and count them; a folder that is not there is no mistake yet."""

@@ -11,6 +11,7 @@ from medfl.config import validate
 from medfl.datasets.described.custom import load_custom
 from medfl.datasets.described.custom_entry import custom_entry
 from medfl.datasets.described.dataset import DescribedDataset
+from medfl.datasets.described.fixed import fixed
 from medfl.datasets.described.schema import Description, check_name
 from medfl.datasets.described.settings import settings_of
 from medfl.datasets.described.variant import variant
@@ -47,7 +48,7 @@ def descriptions() -> dict[str, list[Path]]:
 def name_of(path: Path) -> str:
     """Give the name that a description states, or its file has; what is wrong is said later."""
     try:
-        content = read_yaml(path)
+        content = read_yaml(fixed(path))
     except MedflError:
         return path.stem
     name = content.get("name") if isinstance(content, dict) else None
@@ -77,7 +78,7 @@ def read_description(
         get: gives the dataset of a name, where a description changes another one (``base``).
     """
     path = Path(path)
-    content: Any = read_yaml(path)
+    content: Any = read_yaml(fixed(path))
     if not isinstance(content, dict):
         raise MedflError(f"{path} must hold keys such as `folder:` and `table:`.")
     data = validate(Description, content, str(path))
@@ -103,7 +104,7 @@ def _entry(
     """Make the dataset of a checked description."""
     if data.kind:
         custom = load_custom(data.kind, data.options, str(path))
-        return custom_entry(custom, name, data, sha256_file(path))
+        return custom_entry(custom, name, data, sha256_file(fixed(path)))
     if data.base:
         # Its pixels would follow a second file, which its hash does not hold; and two descriptions
         # could name each other.

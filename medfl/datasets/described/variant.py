@@ -10,6 +10,7 @@ from typing import Any
 
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.decode import Reader, channel_names
+from medfl.datasets.described.fixed import fixed
 from medfl.datasets.described.labels import LabelRules
 from medfl.datasets.described.schema import Description
 from medfl.errors import MedflError, naming
@@ -64,7 +65,7 @@ class Variant(Dataset):
 
     def description_sha(self, places: Places) -> str:
         """Hash the description; its base is in the catalog and has none."""
-        return sha256_file(self.path)
+        return sha256_file(fixed(self.path))
 
     def _relabelled(self, raw: RawData) -> RawData:
         rules = LabelRules(self.data.labels, self.base.task == "multilabel", str(self.path))

@@ -1,0 +1,39 @@
+# What happens once, before any job: this start is let in or refused.
+
+import functools
+import sys
+from pathlib import Path
+
+from snakemake.io import IOFile
+
+
+def description(wildcards):
+    """The description of a dataset. As every target leads to a dataset, the start is made here."""
+    begin()
+    return FLOW.description(wildcards)
+
+
+@functools.cache
+def begin():
+    """Let this start in before anything is touched, or refuse it; once, and not in a dry run."""
+    if not workflow.is_main_process:
+        return
+    if workflow.executor_plugin is not None and not workflow.dryrun:
+        try:
+            alone = FLOW.start().alone
+        except MedflError as error:
+            sys.exit(f"medfl: error: {error}")  # Snakemake would put its own words around it
+        # Locks of Snakemake's that are there nevertheless were left by a start that was killed.
+        for lock in Path(workflow.persistence.path, "locks").glob("*.lock") if alone else ():
+            lock.unlink(missing_ok=True)
+    # Tables of which Snakemake has no record may be those of other settings; they take seconds.
+    for path in (f"{GRID.output_dir}/{name}" for name in (paths.SUMMARY, paths.REPORT)):
+        if workflow.persistence.metadata(IOFile(path)) is None:
+            workflow.dag.forcefiles.add(path)
+
+
+def split_file(wildcards):
+    """The split of a run. A finished run of other settings or code is made again."""
+    if workflow.is_main_process and FLOW.is_stale(wildcards):
+        workflow.dag.forcefiles.add(FLOW.record(wildcards))
+    return FLOW.split_file(wildcards)
