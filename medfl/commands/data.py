@@ -62,7 +62,8 @@ def _classes(store: Store) -> str:
     if store.labels.ndim == 2 and (none := int((store.labels.sum(axis=1) == 0).sum())):
         counts.append(("(none of them)", none))
     line = "classes: " + ", ".join(f"{name} {number:,}" for name, number in counts)
-    record = json.loads((store.path / PREPARATION).read_text(encoding="utf-8"))
+    path = store.path / PREPARATION
+    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     guessed = record.get("settings", {}).get("labels")
     more = f"\n(these are the {guessed}: `labels: {{level: …}}` in the description names others)"
     return line + (more if guessed else "")

@@ -19,6 +19,11 @@ _FOLDS = {
 _UNKNOWN_FOLD = re.compile(r"development|derivation")  # training, or training and validation
 _SHORT = {"tr": "train", "ts": "test", "va": "val"}  # as in imagesTr
 _NUMBERED = {"fold", "split", "cv", "kfold", "crossval", "partition"}
+_GRADES = {
+    *("grade", "class", "stage", "type", "level", "score", "category", "kl", "birads", "isup"),
+    *("gleason", "degree"),
+}
+_ALL = {"archive", "master", "main", "download", "downloads", "unpacked", "dataset", "datasets"}
 _PARTS = {"part", "batch", "chunk", "archive", "disk", "disc", "zip", "shard", "volume", "vol"}
 _FILLER = {
     *("set", "sets", "data", "dataset", "split", "splits", "fold", "folds", "subset", "folder"),
@@ -34,7 +39,7 @@ _SEGMENTATIONS = {
     *("seg", "segs", "segm", "segmentation", "segmentations", "segmented", "label", "labels"),
     *("labelmap", "labelmaps", "annotation", "annotations", "annotated", "annot", "annots", "roi"),
     *("rois", "gt", "gts", "contour", "contours", "overlay", "overlays", "outline", "outlines"),
-    *("delineation", "delineations", "manual", "manualmask"),
+    *("delineation", "delineations", "manual", "truth", "msk", "lbl", "anno", "annos"),
 }
 _ENDS_LIKE_ONE = re.compile(r"(?!no|non|un|face)\w*(masks?|segmentations?|groundtruths?)")
 _SURE = re.compile("segment|annot|contour|overlay|outline|delineat")
@@ -120,13 +125,25 @@ def is_numbered(name: str) -> bool:
 def are_counted(names: Collection[str]) -> bool:
     """Whether names differ by a number alone, as those of people do: ``case1``, ``case2``."""
     shapes = {re.sub(r"\d+", "#", name.casefold()) for name in names}
-    return len(names) > 1 and len(shapes) == 1 and re.search(r"[^\W\d]", shapes.pop()) is not None
+    if len(names) < 2 or len(shapes) > 1 or any(map(is_grade, names)):
+        return False
+    return re.search(r"[^\W\d]", shapes.pop()) is not None
+
+
+def is_grade(name: str) -> bool:
+    """Whether a name with a number is a class all the same: ``grade 2``, ``BIRADS_4``."""
+    words = words_of(name)
+    return is_numbered(name) and not _GRADES.isdisjoint(words)
 
 
 def is_generic(name: str) -> bool:
     """Whether a name is what any collection is called: ``data``, ``images``, ``set-master``."""
-    known = _FILLER | _IMAGES | {"archive", "master", "main", "download", "downloads", "unpacked"}
-    return all(word.isdecimal() or word in known for word in words_of(name))
+    return all(word.isdecimal() or word in _FILLER | _IMAGES | _ALL for word in words_of(name))
+
+
+def names_a_collection(name: str) -> bool:
+    """Whether a name says that it is a collection, whatever of: ``DR-dataset``, ``mri-master``."""
+    return is_generic(name) or not ({"data", "dataset", "images"} | _ALL).isdisjoint(words_of(name))
 
 
 def without_role(name: str) -> tuple[tuple[str, ...], bool, bool]:

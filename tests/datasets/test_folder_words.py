@@ -9,7 +9,9 @@ from medfl.datasets.folder_words import (
     denies,
     fold_word,
     is_generic,
+    is_grade,
     is_part,
+    names_a_collection,
     only_role,
     without_role,
     words_of,
@@ -61,6 +63,12 @@ def test_counted_names_are_people():
     assert not are_counted(["T1", "FLAIR"])
     assert not are_counted(["0", "1"])
     assert not are_counted(["case1"])
+    assert not are_counted(["grade1", "grade2"])
+    assert is_grade("BIRADS_4")
+    assert not is_grade("p4")
+    assert not is_grade("grade")
+    assert names_a_collection("DR-dataset")
+    assert not names_a_collection("sick")
 
 
 def test_words_for_images_and_segmentations_come_out_of_a_name():

@@ -12,7 +12,7 @@ from medfl.datasets.described.files import Found
 from medfl.datasets.described.folds import FoldReader
 from medfl.datasets.described.join import Item
 from medfl.datasets.described.labels import LabelRules
-from medfl.datasets.described.layout import Layout, guess_layout, unused_folds
+from medfl.datasets.described.layout import layout_for
 from medfl.datasets.described.origins import Origins
 from medfl.datasets.described.people import folder_name, refuse_personal
 from medfl.datasets.described.schema import Description
@@ -78,7 +78,14 @@ class FactReader:
                     f"{where}: `{key}` is to come from the table, which has no such column: name "
                     f"it by `columns: {{{key}: …}}`."
                 )
-        self.layout = self._layout([found.paths(item.files[0])[0] for item in items])
+        firsts = [item.files[0] for item in items if item.files[0] not in found.copies]
+        self.layout = layout_for(
+            data,
+            [found.paths(name)[0] for name in firsts],
+            where,
+            labels=source == "folder",
+            folds=data.fold.source == "auto" and not self._column("fold"),
+        )
         self.folds = FoldReader(data.fold, self._column("fold"), self.layout.fold, self.origins)
 
     @property
@@ -96,17 +103,6 @@ class FactReader:
         if self.label_source != "folder":
             return list(left)
         return relabelled(left, lambda path: folder_name(path, self.layout.label))
-
-    def _layout(self, paths: Sequence[str]) -> Layout:
-        """Find which folders are classes, and folds, as far as the description leaves it open."""
-        data = self.data
-        by_folder = data.fold.source == "auto" and not self._column("fold")
-        if self.label_source != "folder":
-            return Layout(warnings=tuple(unused_folds(paths) if by_folder else ()))
-        stated = None if self.guesses_labels else data.labels.level
-        origins = (data.patient, data.site, data.fold)
-        others = [one.level for one in origins if one.source == "folder"]
-        return guess_layout(paths, self.where, data.labels.words, stated, others, by_folder)
 
     def classes(self, labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         """Give the classes in order; it is a ``MedflError`` if they look like patients."""

@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from medfl.datasets.described.levels import Levels
+from medfl.datasets.described.schema import Description
 from medfl.datasets.folder_words import are_counted, fold_word, is_numbered, is_part, only_role
 from medfl.errors import MedflError
 
@@ -31,6 +32,26 @@ class Layout:
     label: int = 1
     fold: int | None = None
     warnings: tuple[str, ...] = ()
+
+
+def layout_for(
+    data: Description, paths: Sequence[str], where: str, *, labels: bool, folds: bool
+) -> Layout:
+    """Find which folders are classes, and folds, as far as a description leaves it open.
+
+    Args:
+        data: the description.
+        paths: of the images, with ``/``.
+        where: the description's file, for errors.
+        labels: whether folders give the labels.
+        folds: whether folders may give the folds.
+    """
+    if not labels:
+        return Layout(warnings=tuple(unused_folds(paths) if folds else ()))
+    stated = data.labels.level if "level" in data.labels.model_fields_set else None
+    origins = (data.patient, data.site, data.fold)
+    others = [one.level for one in origins if one.source == "folder"]
+    return guess_layout(paths, where, data.labels.words, stated, others, folds)
 
 
 def guess_layout(
@@ -149,7 +170,8 @@ def _repeats(tree: Levels, label: int, below: int | None, where: str) -> list[st
         f"{count:,} of {len(lower):,} folder names of level {below} stand below several of the "
         f"{len(names):,} folders of level {label}"
     )
-    vague = all(map(is_numbered, lower)) and not are_counted(names)
+    numbered = sum(map(is_numbered, lower))  # as people, studies and grades are
+    vague = numbered * 2 > len(lower) and not are_counted(names)
     if vague or count < REPEATED * len(lower):
         return [
             f"{both}, which are taken for the classes: say `labels: {{level: {below}}}` if these "

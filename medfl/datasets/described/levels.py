@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from medfl.datasets.folder_words import fold_word, is_generic, is_numbered, only_role
+from medfl.datasets.folder_words import (
+    fold_word,
+    is_generic,
+    is_grade,
+    is_numbered,
+    names_a_collection,
+    only_role,
+)
 
 
 class Levels:
@@ -50,8 +57,14 @@ class Levels:
         below = self.next_below(level)
         if below is None:
             return False
-        plain = is_generic(name) or fold_word(name) is not None or only_role(name)
-        return plain or self.has_folds(below) or not all(map(is_numbered, self.names(below)))
+        lower = self.names(below)
+        if fold_word(name) is not None or is_generic(name) or only_role(name):
+            return True
+        if self.has_folds(below) or all(map(is_grade, lower)):
+            return True
+        if all(one.isdecimal() for one in lower):  # grades, or people
+            return names_a_collection(name)
+        return not all(map(is_numbered, lower))
 
     def repeated(self, upper: int, lower: int) -> int:
         """Count the names of a lower level that stand below several folders of an upper one."""

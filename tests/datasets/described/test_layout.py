@@ -53,6 +53,11 @@ def asked(given: list[str], **options: object) -> str:
         (paths("ill normal", "SOB", "p1") + paths("well", "SOB", "p2"), 1, None),
         # A lone class: what lies below it are people.
         (paths("sick", "p1 p2 p3"), 1, None),
+        (paths("sick", "1 2 3"), 1, None),
+        (paths("DR-dataset", "0 1 2 3 4"), 2, None),
+        (paths("knees", "grade0 grade1"), 2, None),
+        (paths("knees", "train test", "KL0 KL1"), 3, 2),
+        (paths("grade1 grade2", "p1 p2"), 1, None),
         # Images beside the folders have no label; they do not move the level.
         ([*paths("train test", "ill normal"), "preview.png"], 2, 1),
         # The competition's test images have no labels.
@@ -119,6 +124,12 @@ def test_numbers_below_classes_are_people_or_grades():
     assert "3 of 3 folder names of level 2 stand below several of the 2 folders" in warnings(given)
     assert levels(given, spoken_for=[2]) == (1, None)
     assert warnings(given, spoken_for=[2]) == ""
+
+
+def test_a_name_among_numbers_does_not_change_that():
+    given = [*paths("ill normal", "c0 c1"), *paths("ill normal", "half")]
+    assert levels(given) == (1, None)
+    assert "3 of 3 folder names" in warnings(given)
 
 
 def test_what_the_description_says_decides():

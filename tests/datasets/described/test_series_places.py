@@ -111,6 +111,17 @@ def test_a_copy_of_a_series_with_another_label_is_spoken_of(made, capsys):
     assert "1 volumes or slices are there twice with different labels" in capsys.readouterr().err
 
 
+def test_copies_do_not_make_folders_look_alike(made):
+    series("well/scan", 1)
+    series("well/more", 2)
+    series("sick/other", 3)
+    shutil.copytree("mr/well/scan", "mr/sick/scan")
+    store = made(TEXT)
+    assert labels(store) == ["sick", "sick", "well"]
+    assert "stand below" not in told(store)
+    assert "twice with different labels" in told(store)
+
+
 def test_a_copy_of_a_series_with_the_same_label_is_one_line(made):
     for number in range(4):
         series(f"{'sick' if number % 2 else 'well'}/case{number}", number)
