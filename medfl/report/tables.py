@@ -127,6 +127,11 @@ def _notes(results: GridResults, dataset: str, columns: Sequence[Place | None]) 
         notes.insert(0, f"Data: {results.title(dataset)}.")
     if any(column and column[0] is None for column in columns) and len(results.partitions) > 1:
         notes.append("“Mean” columns: mean over the partitions, seed by seed.")
+    if _objectives_differ(results, dataset):
+        notes.append(
+            "Not all arms minimise the same mean of the clients' losses: “objective” in "
+            "summary.csv and the table of arms in report.html say what each does."
+        )
     roles = {results.role(dataset, arm) for arm in results.arms}
     if PERSONAL in roles:
         notes.append(
@@ -139,6 +144,18 @@ def _notes(results: GridResults, dataset: str, columns: Sequence[Place | None]) 
             "the clients' models, each on everyone's test samples)."
         )
     return tuple(notes)
+
+
+def _objectives_differ(results: GridResults, dataset: str) -> bool:
+    """Whether federated arms minimised different objectives on the same split."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for arm in results.arms:
+        if results.role(dataset, arm) != REFERENCE:
+            for run in results.of(dataset, arm):
+                if run.record and run.record.objective:
+                    place = found.setdefault((run.partition, run.seed), set())
+                    place.add(run.record.objective)
+    return any(len(texts) > 1 for texts in found.values())
 
 
 def main_table(results: GridResults, dataset: str) -> Table:
