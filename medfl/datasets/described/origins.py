@@ -12,7 +12,7 @@ from medfl.datasets.described.people import folder_name, found_in
 from medfl.files.exclusions import LeftOut
 
 T = TypeVar("T")
-DISAGREE = "has slices of different {}, so nobody knows its own"
+DISAGREE = "has slices of different {}: nobody knows which is right"
 
 
 @dataclass(frozen=True)

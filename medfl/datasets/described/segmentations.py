@@ -25,6 +25,7 @@ SEGMENTATION = "is called like a segmentation of an image beside it"
 _ENDINGS = tuple(sorted((e for ends in ENDINGS.values() for e in ends), key=len, reverse=True))
 
 MOST = 4  # folders of one path that may be called ``lung masks``: each doubles what is looked up
+MANY = 20  # segmentations of one image, above which they are none
 
 Words = tuple[str, ...]
 _parts = cache(without_role)
@@ -136,6 +137,8 @@ def find_segmentations(
         known_stems = [one in images.stems and (sure or not _is_number(one)) for one in stems]
         if sum(known_stems) * 2 >= len(members):
             beside |= set(members)
+    if len(beside) > MANY * (len(names) - len(marked)):  # classes: label_0, label_1 beside a logo
+        beside = set()
     return Segmentations(frozenset(beside), frozenset(marked.keys() - beside))
 
 

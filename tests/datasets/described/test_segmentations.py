@@ -66,6 +66,13 @@ def test_a_class_that_is_named_is_no_segmentation():
     assert find_segmentations(files, level=1).beside == set()
 
 
+def test_classes_that_are_called_labels_stay_beside_a_lone_picture():
+    files = [f"label_{k % 2}/{k}.png" for k in range(30)]
+    found = find_segmentations([*files, "image.png"])
+    assert found.beside == set()
+    assert found.alone == set(files)
+
+
 def test_names_of_many_masks_end():
     deep = "/".join(["lung masks"] * 40)
     assert find_segmentations([f"{deep}/1.png", "1.png"]).beside == {f"{deep}/1.png"}

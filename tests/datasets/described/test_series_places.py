@@ -66,7 +66,9 @@ def test_half_a_series_in_each_of_two_class_folders_has_no_label(made, capsys):
     series("sick/half", 5, range(2, 4))
     store = made(TEXT)
     assert labels(store) == ["sick", "sick", "well", "well"]
-    assert list(left(store).values()) == ["has slices of different labels, so nobody knows its own"]
+    assert list(left(store).values()) == [
+        "has slices of different labels: nobody knows which is right"
+    ]
     assert "1 volumes have slices of different labels" in capsys.readouterr().err
 
 
@@ -87,7 +89,7 @@ def test_a_series_in_two_places_has_no_other_fact_either(made, text, kind):
     series("well/case6", 5, range(2, 4), StudyDescription="sick")
     store = made(TEXT + text)
     assert list(left(store).values()) == [
-        f"has slices of different {kind}, so nobody knows its own"
+        f"has slices of different {kind}: nobody knows which is right"
     ]
     assert f"1 volumes have slices of different {kind}" in told(store)
 
