@@ -6,6 +6,7 @@ import argparse
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from medfl.errors import MedflError
 from medfl.files import write_yaml
 from medfl.fixed import fix
 from medfl.grid import load_grid
+from medfl.results.paths import LOGS
 from medfl.workflow import Workflow
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -53,6 +55,7 @@ def launch(options: argparse.Namespace) -> int:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), VARIABLE: described}
     environment |= start.environment if start else {}
+    since = time.time()
     process = subprocess.Popen(command, env=environment, pass_fds=start.locks if start else ())
     try:
         status = process.wait()
@@ -64,9 +67,25 @@ def launch(options: argparse.Namespace) -> int:
     finally:
         if start:
             start.leave()
+    if status and not options.dry_run:
+        tell_errors(Path(options.output_dir, LOGS), since)
     if not status and not options.dry_run:
         print(Path(options.output_dir, "logs", "report.log").read_text(encoding="utf-8"))
     return status
+
+
+def tell_errors(logs: Path, since: float) -> None:
+    """Print the errors of the jobs whose logs were written since then, each once, with its log."""
+    said: dict[str, Path] = {}
+    for log in sorted(logs.rglob("*.log")):
+        if log.stat().st_mtime >= since:
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
+                if line.startswith("medfl: error: "):
+                    said.setdefault(line, log)
+    for line, log in list(said.items())[:10]:
+        print(f"{line} ({log})", file=sys.stderr)
+    if len(said) > 10:
+        print(f"medfl: error: {len(said) - 10} more in {logs}.", file=sys.stderr)
 
 
 def _name_described(options: argparse.Namespace) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from medfl import cli, launch
@@ -57,3 +59,27 @@ def test_an_unknown_algorithm_is_refused_before_anything_is_written(
     assert f"unknown algorithm `{word}`" in error
     assert hint in error
     assert not (tmp_path / "out").exists()
+
+
+def test_errors_of_failed_jobs_are_told_once_with_their_log(tmp_path, capsys):
+    for name, text in {
+        "train/a.log": "progress\nmedfl: error: no such network.\n",
+        "train/b.log": "medfl: error: no such network.\n",
+        "split/c.log": "medfl: warning: few\nmedfl: error: 3 patients are too few.\n",
+        "train/old.log": "medfl: error: mended since.\n",
+    }.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    os.utime(tmp_path / "train/old.log", (1, 1))
+    launch.tell_errors(tmp_path, 1000.0)
+    assert capsys.readouterr().err.splitlines() == [
+        f"medfl: error: 3 patients are too few. ({tmp_path / 'split/c.log'})",
+        f"medfl: error: no such network. ({tmp_path / 'train/a.log'})",
+    ]
+    for number in range(12):
+        (tmp_path / f"{number}.log").write_text(f"medfl: error: {number}.\n")
+    launch.tell_errors(tmp_path, 1000.0)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 11
+    assert lines[-1] == f"medfl: error: 4 more in {tmp_path}."
