@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from medfl.errors import MedflError
 from medfl.files import HeldError, is_locked, take_lock
@@ -92,8 +93,12 @@ def start(
         mine = take_lock(note)
         since = datetime.now().astimezone().isoformat(sep=" ", timespec="seconds")
         who = f"process {os.getpid()} on {socket.gethostname()}, since {since}"
-        content = {"who": who, "results": str(output_dir.absolute())}
-        content |= {"makes": sorted(makes), "uses": sorted(uses)}
+        content = {
+            "who": who,
+            "results": str(output_dir.absolute()),
+            "makes": sorted(makes),
+            "uses": sorted(uses),
+        }
         for path in (results, note):
             path.write_text(json.dumps(content), encoding="utf-8")
     finally:
@@ -113,7 +118,7 @@ def _take(path: Path, problem: str) -> int | None:
         ) from error
 
 
-def _others() -> Iterator[dict[str, str]]:
+def _others() -> Iterator[dict[str, Any]]:
     """The notes of grids that are at work; those of others are deleted."""
     for path in NOTES.glob("*.json"):
         if is_locked(path):
@@ -122,9 +127,9 @@ def _others() -> Iterator[dict[str, str]]:
             path.unlink(missing_ok=True)
 
 
-def _read(path: Path) -> dict[str, str]:
+def _read(path: Path) -> dict[str, Any]:
     try:
-        content: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content

@@ -192,8 +192,9 @@ def _merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     merged = dict(content)
     for key, value in changes.items():
         old = merged.get(key)
-        both = isinstance(old, Mapping) and isinstance(value, Mapping)
-        merged[key] = _merged(old, value) if both else value
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            value = _merged(old, value)
+        merged[key] = value
     return merged
 
 

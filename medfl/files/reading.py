@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -41,7 +41,7 @@ class _Loader(yaml.SafeLoader):
     (750), `2024-01-30`. Where a number is meant, `medfl.config` refuses it.
     """
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 (the base class has it as a variable)
         first: [(tag, pattern) for tag, pattern in pairs if tag not in _TURNED]
         for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
