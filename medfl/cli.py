@@ -133,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
     command(
         "report",
         results.report,
-        results.grid_options,
+        results.report_options,
         "Draw a grid's figures and write report.html.",
     )
     command(

@@ -33,9 +33,9 @@ rule aggregate:
 
 
 # Makes the tables and the report of a grid that is not finished, or in which jobs failed: it asks
-# for no run and shows which are missing. It deletes metrics.json, which only whole grids have, so
-# the next start makes the tables whole again. It has no benchmark file: Snakemake would take that
-# for its output and run it once only.
+# for no run and shows which are missing. It leaves no metrics.json, so the next start makes the
+# tables whole again. It has no benchmark file: Snakemake would take that for its output and run it
+# once only.
 rule partial:
     log:
         "<logs>/partial.log",
@@ -43,8 +43,5 @@ rule partial:
         "../workflow/envs/medfl.yaml"
     params:
         folder=GRID.output_dir,
-        metrics=f"{GRID.output_dir}/{paths.METRICS}",
     shell:
-        '( medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} --partial > /dev/null'
-        ' && medfl report --grid "$MEDFL_GRID" --results {params.folder:q}'
-        " && rm -f {params.metrics:q} ) 2>&1 | tee {log:q}"
+        'medfl report --grid "$MEDFL_GRID" --results {params.folder:q} --partial 2>&1 | tee {log:q}'

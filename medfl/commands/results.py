@@ -18,36 +18,46 @@ def aggregate(options: argparse.Namespace) -> None:
     grid = read_grid(options.grid)
     results = options.results or grid.output_dir
     steps.aggregate(grid.cells(), results, partial=options.partial, settings=_settings(grid))
-    print(f"{results}: summary.csv, metrics.json, tables/")
+    print(f"{results}: summary.csv, {'' if options.partial else 'metrics.json, '}tables/")
 
 
 def aggregate_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl aggregate`."""
-    grid_options(parser)
-    parser.add_argument("--partial", action="store_true", help="show missing runs as missing")
+    _grid_options(parser)
+    words = "show missing runs as missing, and write no metrics.json"
+    parser.add_argument("--partial", action="store_true", help=words)
 
 
 def report(options: argparse.Namespace) -> None:
     """Draw a grid's figures and write report.html."""
     from medfl.grid import read_grid
-    from medfl.report.steps import build_report, headline
+    from medfl.report import steps
 
     grid = read_grid(options.grid)
     folder = options.results or grid.output_dir
-    results = build_report(
+    settings = _settings(grid)
+    if options.partial:
+        steps.aggregate(grid.cells(), folder, partial=True, settings=settings)
+    results = steps.build_report(
         grid.cells(),
         folder,
         splits={(c.dataset, c.partition, c.seed): grid.split_path(c) for c in grid.cells()},
         prepared_dir=Path(grid.work_root, "prepared"),
         configuration=_configuration(grid),
-        settings=_settings(grid),
+        settings=settings,
         figures=grid.figures,
     )
-    print(headline(results, folder))
+    print(steps.headline(results, folder))
 
 
-def grid_options(parser: argparse.ArgumentParser) -> None:
-    """Options of `medfl report`, which `medfl aggregate` has too."""
+def report_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl report`."""
+    _grid_options(parser)
+    words = "make the tables first, as `medfl aggregate --partial` does"
+    parser.add_argument("--partial", action="store_true", help=words)
+
+
+def _grid_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grid", default="params/default.yaml", help="the params file")
     parser.add_argument("--results", help="holds runs/; else the grid's output_dir")
 

@@ -29,6 +29,9 @@ def aggregate(
 ) -> GridResults:
     """Read the runs of the grid and write ``summary.csv``, ``metrics.json``, tables and curves.
 
+    With ``partial`` there is no ``metrics.json``, and one from before is deleted: it stands for a
+    whole grid, and Snakemake makes the tables anew where it is missing.
+
     Args:
         cells: the expected runs, in the order in which tables show them.
         results_dir: the folder that holds ``runs/``; the results are written beside it.
@@ -41,7 +44,10 @@ def aggregate(
     folder = Path(results_dir)
     results = GridResults(read_grid_runs(cells, folder, partial=partial, settings=settings))
     write_frame(folder / paths.SUMMARY, results.frame[list(names_in(SUMMARY))])
-    write_metrics_json(results, folder / paths.METRICS)
+    if partial:
+        (folder / paths.METRICS).unlink(missing_ok=True)
+    else:
+        write_metrics_json(results, folder / paths.METRICS)
     write_convergence(results, folder / paths.CONVERGENCE)
     write_tables(results, folder / paths.TABLES)
     write_findings(results, folder / paths.TABLES)

@@ -98,6 +98,21 @@ def test_partial_tables_show_what_is_there_and_what_is_missing(one_of_four, caps
     assert [bool(row["test_accuracy"]) for row in rows] == [False, False, False, True]
 
 
+def test_one_command_makes_tables_and_report_of_what_is_there(one_of_four, capsys):
+    """They have no metrics.json, which stands for a whole grid, and one from before goes."""
+    found = one_of_four / "found"
+    command = ["report", "--grid", "grid.yaml", "--results", "found"]
+    assert main(command) == 0  # draws alone
+    assert not (found / "summary.csv").exists()
+    (found / "metrics.json").write_text("{}")
+    assert main([*command, "--partial"]) == 0
+    with (found / "summary.csv").open(newline="") as file:
+        assert [row["status"] for row in csv.DictReader(file)].count("missing") == 3
+    assert (found / "report.html").exists()
+    assert not (found / "metrics.json").exists()
+    assert "Of 4 runs, 3 runs missing." in capsys.readouterr().out
+
+
 def test_the_pages_name_every_file_and_every_column_that_is_written(one_of_four):
     """docs/results-files.md has the columns, results/README.md the tree of files."""
     assert main(["aggregate", "--grid", "grid.yaml", "--results", "found", "--partial"]) == 0
