@@ -21,15 +21,16 @@ from medfl.results.runs import REFERENCE
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn picture.
+    """A place on the page, with the picture that is drawn for it.
 
     Attributes:
-        path: the PNG file; the SVG file lies beside it.
+        path: the PNG file; the SVG file lies beside it. None where the runs do not have what the
+            figure needs, which the page then says.
         figure: the figure that drew it; it has the title and the place on the page.
         subject: the runs that it shows.
     """
 
-    path: Path
+    path: Path | None
     figure: GridFigure
     subject: Subject
 
@@ -42,7 +43,7 @@ class Picture:
 def draw_figures(
     results: GridResults, folder: Path, chosen: Sequence[str] | None = None
 ) -> list[Picture]:
-    """Draw every picture as PNG and SVG into ``folder``.
+    """Draw every picture as PNG and SVG into ``folder``; those that cannot be drawn have no path.
 
     Args:
         results: the runs.
@@ -65,15 +66,15 @@ def draw_figures(
                 subjects = list(figure.subjects(results, dataset, styles=styles, labels=labels))
             for subject in subjects:
                 drawn = _draw(word, figure, subject)
-                if drawn is not None:
-                    words = (name, dataset, subject.partition)
-                    stem = folder / "_".join(word for word in words if word)
-                    pictures.append(Picture(save(drawn, stem), figure, subject))
+                words = (name, dataset, subject.partition)
+                stem = folder / "_".join(word for word in words if word)
+                path = None if drawn is None else save(drawn, stem)
+                pictures.append(Picture(path, figure, subject))
     return pictures
 
 
 def _draw(word: str, figure: GridFigure, subject: Subject) -> Figure | None:
-    """The picture, of which the page can use the words too; None where it is left out."""
+    """The picture, of which the page can use the words too; None where it cannot be drawn."""
     where = f"the figure `{word}`"
     with FIGURES.guarded(word, where):
         drawn = figure.draw(subject)

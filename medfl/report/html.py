@@ -48,7 +48,7 @@ def write_report(
     Args:
         results: the runs.
         path: where the page goes.
-        figures: the pictures to embed.
+        figures: the pictures to embed, and those that are not drawn, which the page names.
         splits: the split file of each (dataset, partition, seed), whose picture lies beside it.
         prepared_dir: the folder of ``<dataset>/dataset.yaml``; where it is None, the page says
             nothing about the data.
@@ -81,7 +81,7 @@ def write_report(
         )
     )
     for picture in figures:
-        if data_uri(picture.path) not in page:
+        if picture.path and data_uri(picture.path) not in page:
             raise MedflError(f"the report has no place for {picture.path}.")
     write_text(path, page)
 
@@ -109,7 +109,7 @@ def _dataset(
 
 
 def _figures(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-    """The pictures of a dataset by figure, in the order in which they were drawn."""
+    """The pictures of a dataset by figure, in the order of the grid, and what is not drawn."""
     sections: dict[GridFigure, list[Picture]] = {}
     for picture in pictures:
         sections.setdefault(picture.figure, []).append(picture)
@@ -120,9 +120,23 @@ def _figures(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
                 f"{figure.shown!r}: it must be one of {', '.join(SHOWN)}."
             )
     return [
-        {"title": figure.title, "folded": figure.shown == "folded", "pictures": found}
+        {
+            "title": figure.title,
+            "folded": figure.shown == "folded",
+            "pictures": [one for one in found if one.path],
+            "not_drawn": _not_drawn(figure, found),
+        }
         for figure, found in sections.items()
     ]
+
+
+def _not_drawn(figure: GridFigure, pictures: Sequence[Picture]) -> str:
+    """A sentence on the pictures of a figure that the runs do not suffice for; empty for none."""
+    missing = [one.subject.title for one in pictures if one.path is None]
+    if not missing:
+        return ""
+    some = f" ({'; '.join(missing)})" if len(missing) < len(pictures) else ""
+    return f"{figure.title}{some}: not drawn, it needs {figure.needs}."
 
 
 def _card(prepared_dir: Path | None, dataset: str) -> dict[str, Any]:

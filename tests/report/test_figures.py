@@ -111,6 +111,21 @@ def test_the_page_shows_every_figure_with_its_title_and_caption(results_dir, cel
             assert (results_dir / f"figures/{stem}.svg").exists()
 
 
+def test_the_page_says_which_figure_is_not_drawn_and_what_it_needs(tmp_path, fake):
+    cells = [fake.Cell("toy", name, "fedavg", 0) for name in ("iid", "dirichlet-0.5")]
+    fake.write_run(tmp_path, cells[0], [0.3, 0.5])  # the other partition has no run
+    build_report(cells, tmp_path)
+    page = html.unescape((tmp_path / "report.html").read_text(encoding="utf-8"))
+    other = partition_title("dirichlet-0.5")
+    assert f">Convergence ({other}): not drawn, it needs runs, finished or diverged.<" in page
+    assert "<h3>Convergence</h3>" in page
+    for name in FIGURES:
+        figure = FIGURES.load(name)()
+        shown = f"<h3>{figure.title}</h3>" in page
+        assert shown or f">{figure.title}: not drawn, it needs {figure.needs}.<" in page
+    assert "<h3>Accuracy and heterogeneity</h3>" not in page  # one partition is no line
+
+
 class Odd(GridFigure):
     title, needs, shown = "Odd", "nothing", "somewhere"  # type: ignore[assignment]
 

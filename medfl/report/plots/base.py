@@ -50,7 +50,8 @@ class GridFigure(ABC):
     Class attributes:
         title: the heading above its pictures.
         per: whether there is one for each partition, or one for a whole dataset.
-        needs: what the runs must have for it, in words; a picture without that is left out.
+        needs: what the runs must have for it, in words; without that the page says
+            that the picture is not drawn, and that it needs this.
         shown: whether the page shows all of its pictures at once, or one after a click on its
             name, where they are many or large.
     """
