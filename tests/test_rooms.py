@@ -57,3 +57,9 @@ def test_every_file_that_the_page_names_with_its_folder_is_there():
     named = set(re.findall(r"`([\w/]+/\w+\.py)`", PAGE))
     assert {"tests/federations.py", "datasets/tables.py"} <= named
     assert [name for name in named if not any((top / name).exists() for top in TOPS)] == []
+
+
+def test_the_tests_mirror_the_rooms():
+    rooms = [path.parent.relative_to(ROOT) for path in ROOT.glob("medfl/**/__init__.py")]
+    mirrored = [Path("tests", *room.parts[1:]) for room in rooms]
+    assert [str(folder) for folder in mirrored if not any((ROOT / folder).glob("test_*.py"))] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import shutil
 import sys
 from dataclasses import replace
 
@@ -124,6 +125,28 @@ def test_the_page_says_which_figure_is_not_drawn_and_what_it_needs(tmp_path, fak
         shown = f"<h3>{figure.title}</h3>" in page
         assert shown or f">{figure.title}: not drawn, it needs {figure.needs}.<" in page
     assert "<h3>Accuracy and heterogeneity</h3>" not in page  # one partition is no line
+
+
+def test_all_pictures_are_drawn_as_png_and_svg_and_the_same_each_time(tmp_path, fake):
+    written = fake.write_results(tmp_path, ("iid",))
+    cells = [cell for cell in written if cell.arm in ("centralized", "fedprox")]
+    shutil.rmtree(tmp_path / "runs/toy/iid/fedprox/seed1")
+    results = GridResults(read_grid_runs(cells, tmp_path, partial=True))
+    one, two = tmp_path / "one", tmp_path / "two"
+    pictures = draw_figures(results, one)
+    drawn = [picture for picture in pictures if picture.path]
+    stems = [picture.path.stem for picture in drawn]
+    known = ["convergence_toy_iid", "clients_toy", "traffic_toy", "confusion_toy_iid"]
+    assert [stem for stem in stems if stem in known] == known
+    assert "heterogeneity_toy" not in stems, "it needs two partitions"
+    ends = {"partition": "_toy_iid", "dataset": "_toy"}
+    every = [f"{name}{ends[FIGURES.load(name).per]}" for name in FIGURES]
+    assert stems == [stem for stem in every if stem in stems], "the registry's order"
+    draw_figures(results, two)
+    names = sorted(path.name for path in one.iterdir())
+    assert len(names) == 2 * len(drawn)
+    for name in names:
+        assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
 class Odd(GridFigure):
