@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from medfl.versions import code_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -17,3 +21,25 @@ def real_data() -> Path:
     if not (folder / "ham10000").is_dir():
         pytest.skip("no real data: set MEDFL_TEST_DATA to a folder that holds ham10000/ …")
     return folder
+
+
+@pytest.fixture
+def own_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[str, str], Path]]:
+    """Writes a person's own module, by name and code, into ``tmp_path``, the current folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    written = []
+
+    def write(name: str, code: str) -> Path:
+        written.append(name)
+        path = tmp_path / f"{name}.py"
+        path.write_text(code, encoding="utf-8")
+        code_of.cache_clear()
+        return path
+
+    yield write
+    for name in written:
+        sys.modules.pop(name, None)
+    code_of.cache_clear()

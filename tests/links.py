@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from medfl.chain import PARAMETERS, Link, Message, Total
+from medfl.chain.link import Backward
 from medfl.registry import HyperParams
 from medfl.results.columns import Column
 
@@ -49,9 +51,7 @@ class FlipLabels(Link):
 
     stage = "data"
 
-    def samples(
-        self, client: Any, images: torch.Tensor, labels: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def samples(self, client: Any, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return images, self.params.classes - 1 - labels if client.id == 0 else labels
 
 
@@ -65,9 +65,7 @@ class Poisson(Link):
 
     stage = "data"
 
-    def batches(
-        self, client: Any, rows: Iterator[torch.Tensor], purpose: str
-    ) -> Iterator[torch.Tensor]:
+    def batches(self, client: Any, rows: Iterator[Tensor], purpose: str) -> Iterator[Tensor]:
         generator = self.stream(client.server.round, client.id, purpose)
         for _ in rows:
             inside = torch.rand(len(client.rows), generator=generator) < self.params.q
@@ -85,13 +83,8 @@ class Noise(Link):
     stage = "gradient"
 
     def gradient(
-        self,
-        client: Any,
-        model: Any,
-        images: torch.Tensor,
-        labels: torch.Tensor,
-        backward: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    ) -> torch.Tensor:
+        self, client: Any, model: Any, images: Tensor, labels: Tensor, backward: Backward
+    ) -> Tensor:
         loss = backward(images, labels)
         generator = self.stream(client.server.round, client.id, *images.shape)
         for parameter in model.module.parameters():
@@ -106,13 +99,8 @@ class PerSample(Link):
     stage = "gradient"
 
     def gradient(
-        self,
-        client: Any,
-        model: Any,
-        images: torch.Tensor,
-        labels: torch.Tensor,
-        backward: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    ) -> torch.Tensor:
+        self, client: Any, model: Any, images: Tensor, labels: Tensor, backward: Backward
+    ) -> Tensor:
         losses = [backward(images[i : i + 1], labels[i : i + 1]) for i in range(len(images))]
         for parameter in model.module.parameters():
             parameter.grad.div_(len(images))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -62,16 +61,12 @@ ANYTHING = Registry("builder", package="json", names={})
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    (tmp_path / "own_module.py").write_text(OWN)
-    (tmp_path / "own_base.py").write_text(BASE)
-    (tmp_path / "own_failure.py").write_text("x = 1\ny = 1 / 0\n")
-    (tmp_path / "own_import.py").write_text("\n\nimport no_such_thing\n")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    yield tmp_path
-    for name in ("own_module", "own_base", "own_failure", "own_import"):
-        sys.modules.pop(name, None)
+def folder(tmp_path, own_module):
+    own_module("own_module", OWN)
+    own_module("own_base", BASE)
+    own_module("own_failure", "x = 1\ny = 1 / 0\n")
+    own_module("own_import", "\n\nimport no_such_thing\n")
+    return tmp_path
 
 
 def test_built_in_names():

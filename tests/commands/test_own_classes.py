@@ -58,10 +58,9 @@ ADD += "        return WeightedSum()\n"
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def place(tmp_path, own_module):
     """A working folder with a small store under the phantom's name, its split, and a grid."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
+    own_module("my_parts", OWN)
     info = get("phantom").info(RawData([], [], 60, ""))
     samples = [Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i}") for i in range(60)]
     images = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
@@ -70,8 +69,7 @@ def place(tmp_path, monkeypatch):
     split = "data/splits/phantom/iid/clients2/seed0.csv"
     options = ["--partition", "iid", "--seed", "0", "--num-clients", "2"]
     assert main(["split", "phantom", *options, "--output", split]) == 0
-    yield tmp_path
-    sys.modules.pop("my_parts", None)
+    return tmp_path
 
 
 def run(place, code=OWN, cell=CELL):

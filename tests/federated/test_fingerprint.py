@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 from pydantic import BaseModel, Field
 
@@ -218,32 +216,25 @@ class Lead(Partition):
     value = Value("part", "0.5")
 """
 NAMED = {
-    "algorithm": {"algorithm": "own_parts_here:Algorithm"},
-    "link": {"chain": {"links": {"own_parts_here:Line": None}}},
-    "rule": {"chain": {"rule": "own_parts_here:Plain"}},
-    "network": {"model": "own_parts_here:net"},
-    "partition": {"partition": "own_parts_here:Lead-0.50"},
+    "algorithm": {"algorithm": "my_parts:Algorithm"},
+    "link": {"chain": {"links": {"my_parts:Line": None}}},
+    "rule": {"chain": {"rule": "my_parts:Plain"}},
+    "network": {"model": "my_parts:net"},
+    "partition": {"partition": "my_parts:Lead-0.50"},
 }
 
 
 @pytest.mark.parametrize("kind", [*NAMED, "all of them"])
-def test_an_own_class_left_at_its_defaults_is_one_run_before_and_after_reading(
-    tmp_path, monkeypatch, kind
-):
-    (tmp_path / "own_parts_here.py").write_text(OWN)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
+def test_an_own_class_left_at_its_defaults_is_one_run_before_and_after_reading(own_module, kind):
+    own_module("my_parts", OWN)
     every = {**NAMED["algorithm"], **NAMED["network"], **NAMED["partition"]}
     every["chain"] = {**NAMED["link"]["chain"], **NAMED["rule"]["chain"]}
-    try:
-        written = FederatedConfig(**NAMED.get(kind, every))
-        read = validated(written)
-        assert differences(written, read) == []
-        assert fingerprint(written) == fingerprint(read) == fingerprint(validated(read))
-        if kind == "rule":
-            assert read.chain.rule_params == {"power": 1.0, "late": 0.0}
-            for params, same in (({"power": "1e0"}, True), ({"power": 2}, False)):
-                other = FederatedConfig(chain={**NAMED["rule"]["chain"], "rule_params": params})
-                assert (fingerprint(other) == fingerprint(written)) is same
-    finally:
-        sys.modules.pop("own_parts_here", None)
+    written = FederatedConfig(**NAMED.get(kind, every))
+    read = validated(written)
+    assert differences(written, read) == []
+    assert fingerprint(written) == fingerprint(read) == fingerprint(validated(read))
+    if kind == "rule":
+        assert read.chain.rule_params == {"power": 1.0, "late": 0.0}
+        for params, same in (({"power": "1e0"}, True), ({"power": 2}, False)):
+            other = FederatedConfig(chain={**NAMED["rule"]["chain"], "rule_params": params})
+            assert (fingerprint(other) == fingerprint(written)) is same

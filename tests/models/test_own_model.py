@@ -48,15 +48,8 @@ def nothing(num_classes, in_channels, image_size):
 
 
 @pytest.fixture(autouse=True)
-def my_nets(tmp_path, monkeypatch):
-    path = tmp_path / "my_nets.py"
-    path.write_text(NETS)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    code_of.cache_clear()
-    yield path
-    sys.modules.pop("my_nets", None)
-    code_of.cache_clear()
+def my_nets(own_module):
+    return own_module("my_nets", NETS)
 
 
 def test_it_is_built_with_what_the_data_need():

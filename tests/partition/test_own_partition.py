@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -99,15 +98,8 @@ PAGE = Path(__file__).parents[2] / "docs/your-own-code.md"
 
 
 @pytest.fixture(autouse=True)
-def my_parts(tmp_path, monkeypatch):
-    path = tmp_path / "my_parts.py"
-    path.write_text(OWN)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    code_of.cache_clear()
-    yield path
-    sys.modules.pop("my_parts", None)
-    code_of.cache_clear()
+def my_parts(own_module):
+    return own_module("my_parts", OWN)
 
 
 def test_it_deals_by_its_shares(make_store, tmp_path):

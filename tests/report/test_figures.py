@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import shutil
-import sys
 from dataclasses import replace
 
 import pytest
@@ -178,10 +177,8 @@ def test_the_page_refuses_a_figure_that_it_has_no_place_for(results_dir, cells):
     assert not page.exists()
 
 
-def test_a_persons_own_figure(results_dir, cells, tmp_path, monkeypatch):
-    (tmp_path / "my_plots.py").write_text(OWN)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
+def test_a_persons_own_figure(results_dir, cells, tmp_path, own_module):
+    own_module("my_plots", OWN)
     build_report(cells, results_dir, figures=["clients", "my_plots:Seeds"])
     written = sorted(path.name for path in (results_dir / "figures").glob("*.png"))
     assert written == ["Seeds_toy.png", "clients_toy.png"]
@@ -194,16 +191,6 @@ def test_a_persons_own_figure(results_dir, cells, tmp_path, monkeypatch):
         )
     with pytest.raises(MedflError, match="the figure `my_plots:Sed` cannot be loaded"):
         draw_figures(GridResults(read_grid_runs(cells, results_dir)), tmp_path, ["my_plots:Sed"])
-    sys.modules.pop("my_plots")
-
-
-@pytest.fixture
-def own_plots(tmp_path, monkeypatch):
-    """Writes a person's own module ``my_plots``, which the current folder then has."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    yield lambda code: (tmp_path / "my_plots.py").write_text(code)
-    sys.modules.pop("my_plots", None)
 
 
 @pytest.mark.parametrize(
@@ -219,9 +206,11 @@ def own_plots(tmp_path, monkeypatch):
         ("draw(self, subject)", "draw(self)", r"`draw` does not take .*write `def draw\(self, sub"),
     ],
 )
-def test_a_figure_that_the_report_cannot_use_is_refused_with_the_grid(own_plots, old, new, message):
+def test_a_figure_that_the_report_cannot_use_is_refused_with_the_grid(
+    own_module, old, new, message
+):
     assert old in OWN
-    own_plots(OWN.replace(old, new))
+    own_module("my_plots", OWN.replace(old, new))
     with pytest.raises(MedflError, match=f"^the grid: the figure `my_plots:Seeds`:? ?{message}"):
         load_grid({**GRID, "figures": ["my_plots:Seeds"]})
 
@@ -234,15 +223,15 @@ def test_a_figure_that_the_report_cannot_use_is_refused_with_the_grid(own_plots,
         ('return f"', 'return 1 or f"', "caption gave int, but needed is a text"),
     ],
 )
-def test_a_figure_that_fails_is_one_sentence(results_dir, cells, own_plots, old, new, message):
-    own_plots(OWN.replace(old, new))
+def test_a_figure_that_fails_is_one_sentence(results_dir, cells, own_module, old, new, message):
+    own_module("my_plots", OWN.replace(old, new))
     with pytest.raises(MedflError, match=f"^the figure `my_plots:Seeds`: {message}"):
         build_report(cells, results_dir, figures=["my_plots:Seeds"])
 
 
-def test_a_grid_chooses_its_figures(own_plots):
+def test_a_grid_chooses_its_figures(own_module):
     assert load_grid(GRID).figures is None
-    own_plots(OWN)
+    own_module("my_plots", OWN)
     chosen = ["clients", "my_plots:Seeds"]
     assert load_grid({**GRID, "figures": chosen}).figures == chosen
     with pytest.raises(MedflError, match="unknown figure `client`; did you mean `clients`"):
