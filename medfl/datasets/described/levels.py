@@ -38,8 +38,15 @@ class Levels:
         return {fold_word(name) for name in self.names(level)}
 
     def has_folds(self, level: int) -> bool:
-        """Whether a level has several names, and all are those of folds."""
-        return len(self.names(level)) > 1 and None not in self.folds(level)
+        """Whether a level has several names, and all are those of folds.
+
+        One that holds no folders does not count beside folds that do: its images have no class.
+        """
+        names = self.names(level)
+        if len(names) < 2 or None not in self.folds(level):
+            return len(names) > 1
+        deep = {parts[level - 1] for parts in self.parts if len(parts) > level}
+        return len(deep) > 1 and None not in map(fold_word, deep)
 
     def next_below(self, level: int) -> int | None:
         """Find the next level with several names; None where there is none."""

@@ -60,6 +60,7 @@ def asked(given: list[str], **options: object) -> str:
         (paths("grade1 grade2", "p1 p2"), 1, None),
         # Images beside the folders have no label; they do not move the level.
         ([*paths("train test", "ill normal"), "preview.png"], 2, 1),
+        ([*paths("train test", "ill normal"), *paths("docs")], 2, 1),
         # The competition's test images have no labels.
         ([*paths("train", "ill normal"), *paths("test")], 2, 1),
     ],
