@@ -62,6 +62,7 @@ def small_store(n: int = 60, classes: int = 3, size: int = 6, seed: int = 0) -> 
         ids=np.array([f"s{i}" for i in range(n)]),
         groups=np.array([f"g{i}" for i in range(n)]),
         sites=np.array([""] * n),
+        folds=np.array([""] * n),
     )
     store.fingerprint = lambda: "fingerprint"
     return type("S", (SimpleNamespace,), {"__len__": lambda self: n})(**vars(store))
@@ -156,7 +157,7 @@ def federation(
 def doubled(store: Any, split: Split) -> tuple[Any, Split]:
     """Every sample and every client twice: client k + N holds what client k does."""
     twice = type(store)(**vars(store))
-    for name in ("images", "labels", "groups", "sites"):
+    for name in ("images", "labels", "groups", "sites", "folds"):
         setattr(twice, name, np.concatenate([getattr(store, name)] * 2))
     twice.ids = np.concatenate([store.ids, np.char.add(store.ids, "copy")])
     n = len(store)

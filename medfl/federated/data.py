@@ -17,6 +17,7 @@ from medfl.federated.memory import room_for_images
 from medfl.partition import Split, client_transform
 from medfl.partition.base import Transform
 from medfl.store import DatasetInfo, Store
+from medfl.store.statistics import pixel_statistics
 
 Crop = Callable[[Tensor], Tensor]
 """Cuts a part out of each image of a batch: (B, C, …) to (B, C, …)."""
@@ -33,6 +34,7 @@ class FederatedData:
         labels: (n,) int64, or (n, K) float for multi-label data.
         groups: (n,) str, the patient or lesion, as the store names it.
         info: the dataset's description.
+        mean, std: (C,), which normalise pixels / full range: those of the split's training images.
         clients: ids of the clients, ascending.
         holders: client of the split → the client that holds its samples here. That is itself,
             unless the clients were merged.
@@ -64,8 +66,9 @@ class FederatedData:
                 f"the split holds {len(split.samples)} samples, the store {store.path} "
                 f"{len(store)}: make the split again for this store."
             )
-        self.info: DatasetInfo = store.info
         self.split = split
+        self.info: DatasetInfo = store.info
+        self.mean, self.std = normalisation(store, split)
         self.clients = [int(k) for k in np.unique(split.clients)]
         self.holders = {client: client for client in self.clients}
         self.device = torch.device(device)
@@ -89,7 +92,7 @@ class FederatedData:
         self.groups = store.groups
         self.store_fingerprint = store.fingerprint()
         # With these two, pixels become normalised values by one multiplication and one addition.
-        mean, std = torch.tensor(self.info.mean), torch.tensor(self.info.std)
+        mean, std = torch.tensor(self.mean), torch.tensor(self.std)
         std[std == 0] = 1  # a channel that is the same everywhere
         shape = (1, -1, *[1] * (store.images.ndim - 2))
         full = np.iinfo(store.images.dtype).max
@@ -182,6 +185,18 @@ class FederatedData:
         if self.info.task == "multilabel":
             self.labels = self.labels.double()
         return self
+
+
+def normalisation(store: Store, split: Split) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation by channel of a split's training images, as the store has them.
+
+    No validation or test image takes part. Where the split keeps the official folds, the store has
+    these numbers; else one pass over the training images finds them.
+    """
+    official = bool((store.folds != "").all())  # which the store's own numbers then go by
+    if official and np.array_equal(split.folds == "train", store.folds == "train"):
+        return store.info.mean, store.info.std
+    return pixel_statistics(store.images, split.pooled("train"))
 
 
 def channels_last(ndim: int) -> torch.memory_format:

@@ -13,10 +13,9 @@ from medfl.errors import MedflError
 from medfl.files import atomic_path, sha256_file, write_csv, write_yaml
 from medfl.store.array_file import ArrayFile
 from medfl.store.info import DatasetInfo
+from medfl.store.statistics import pixel_statistics
 from medfl.store.store import DATASET, IMAGES, SAMPLES, Store
 from medfl.store.table import Sample, check_columns, columns_of, encode_labels
-
-CHUNK_BYTES = 1 << 20
 
 
 def write_store(
@@ -82,22 +81,5 @@ def describe_store(
 def _statistics(path: Path, folds: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and standard deviation by channel: of training images where there are official folds."""
     chosen = folds == "train" if (folds != "").all() else np.ones(len(folds), bool)
-    with path.open("rb") as file:
-        np.lib.format.read_magic(file)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
-        histograms = np.zeros((shape[1], high - low + 1), dtype=np.int64)
-        size = int(np.prod(shape[1:]))
-        step = max(1, CHUNK_BYTES // (size * dtype.itemsize))
-        for first in range(0, shape[0], step):
-            count = min(step, shape[0] - first)
-            chunk = np.fromfile(file, dtype, count * size).reshape(count, *shape[1:])
-            for channel, histogram in enumerate(histograms):
-                values = chunk[chosen[first : first + count], channel].ravel().astype(np.int64)
-                values -= low
-                histogram += np.bincount(values, minlength=len(histogram))
-    weights = histograms / np.maximum(histograms.sum(axis=1, keepdims=True), 1)
-    levels = np.arange(low, high + 1) / high
-    mean = weights @ levels
-    std = np.sqrt(np.maximum(weights @ levels**2 - mean**2, 0))
-    return tuple(map(float, mean)), tuple(map(float, std))
+    images = np.lib.format.open_memmap(path, mode="r")
+    return pixel_statistics(images, np.flatnonzero(chosen))
