@@ -14,9 +14,11 @@ from medfl.arms import DECIDED, check_arm, read_arms
 from medfl.chain import check_chain
 from medfl.config import (
     NUM_CLIENTS,
+    PRIMARY_WORDS,
     SECTIONS,
     FederatedConfig,
     FolderWord,
+    Primary,
     Section,
     SplitConfig,
     did_you_mean,
@@ -73,6 +75,7 @@ class DatasetSettings(Sections):
     """The settings of one dataset that differ from the grid's."""
 
     num_clients: int | None = Field(None, ge=1)
+    primary: Primary | None = Field(None, description="null: the grid's")
 
 
 class GridConfig(SplitConfig):
@@ -99,6 +102,7 @@ class GridConfig(SplitConfig):
         ge=1,
         description="clients of partitions that do not bring their own",
     )
+    primary: Primary = Field("auto", description=PRIMARY_WORDS)
     figures: list[str] | None = Field(
         None,
         description="of the report: built-in names, or my_package.module:MyFigure; null for all "
@@ -155,7 +159,8 @@ class GridConfig(SplitConfig):
     def run_config(self, cell: Cell) -> FederatedConfig:
         """The whole configuration of one run: defaults ← dataset ← arm."""
         arm = self.arm_settings[cell.arm]
-        layers = [self.run, self.dataset_settings.get(cell.dataset, DatasetSettings())]
+        own = self.dataset_settings.get(cell.dataset, DatasetSettings())
+        layers = [self.run, own]
         sections: dict[str, dict[str, Any]] = {}
         for name in SECTIONS:
             merged: dict[str, Any] = {}
@@ -174,6 +179,7 @@ class GridConfig(SplitConfig):
             "partition": cell.partition,
             "arm": cell.arm,
             "seed": cell.seed,
+            "primary": own.primary or self.primary,
             "split": self.split_config(),
             **sections,
         }

@@ -116,6 +116,7 @@ def build_grid(options: argparse.Namespace) -> dict[str, Any]:
         "arms": [arm_name(word) for word in options.algorithms],
         "seeds": options.seeds,
         "num_clients": options.num_clients,
+        "primary": options.primary,
         "run": {
             "federated_learning": {
                 "rounds": options.rounds,

@@ -55,7 +55,7 @@ SETTINGS: dict[str, Any] = {
     "momentum": 0.5,
     "local_epochs": 2,
     "evaluate_every": 2,
-    "target_accuracy": 0.4,
+    "target": 0.4,
 }
 # Settings of the engine that the federations above do not touch.
 ENGINE: dict[str, dict[str, Any]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -46,7 +46,9 @@ def setting(parser: argparse.ArgumentParser, path: str, option: str = "", **chan
     option = option or f"--{path.rsplit('.', 1)[-1].replace('_', '-')}"
     given: dict[str, Any] = {"default": default, "help": field.description, **changes}
     kinds = _kinds(field.annotation)
-    if bool in kinds:
+    if get_origin(field.annotation) is Literal:
+        given["choices"] = get_args(field.annotation)
+    elif bool in kinds:
         given["action"] = argparse.BooleanOptionalAction
     else:
         given.setdefault("type", next(kind for kind in (int, float, str) if kind in kinds))

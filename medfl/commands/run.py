@@ -104,6 +104,7 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     )
     options.setting(parser, f"{learning}.clients_per_round")
     options.setting(parser, "model.name", "--model")
+    options.setting(parser, "primary")
     options.setting(parser, "training.batch_size")
     options.setting(parser, "training.learning_rate")
     add("--output-dir", default="results/benchmark", help="tables and report go here")

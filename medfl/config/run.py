@@ -10,7 +10,17 @@ from pydantic import BaseModel, Field, model_validator
 from medfl.config.augmentation import Augmentation
 from medfl.config.base import FolderWord, Section, validate
 from medfl.config.chain import ChainSettings
-from medfl.config.sections import FederatedLearning, Keep, Model, Privacy, SplitConfig, Training
+from medfl.config.deciding import neutral
+from medfl.config.sections import (
+    PRIMARY_WORDS,
+    FederatedLearning,
+    Keep,
+    Model,
+    Primary,
+    Privacy,
+    SplitConfig,
+    Training,
+)
 from medfl.errors import MedflError
 from medfl.files import read_yaml
 
@@ -44,6 +54,7 @@ class FederatedConfig(Section):
     )
     arm: str = Field("", description="the run's name in tables; the algorithm unless given")
     seed: int = Field(0, ge=0, description="the same seed gives the same split and the same run")
+    primary: Primary = Field("auto", description=PRIMARY_WORDS, json_schema_extra=neutral("auto"))
     split: SplitConfig = SplitConfig()
     federated_learning: FederatedLearning = FederatedLearning()
     model: Model = Model()
@@ -62,6 +73,11 @@ class FederatedConfig(Section):
         values = {key: value for key, value in values.items() if value is not None or key in kept}
         if isinstance(values.get("model"), str):
             values["model"] = {"name": values["model"]}
+        if "target_accuracy" in values:  # its section says what it is called now
+            values["federated_learning"] = {
+                **_as_dict(values.get("federated_learning") or {}),
+                "target_accuracy": values.pop("target_accuracy"),
+            }
         for section, known in _SECTION_KEYS.items():
             flat = {key: values.pop(key) for key in known & values.keys()}
             if flat:

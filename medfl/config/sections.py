@@ -20,6 +20,12 @@ def _name_or_class(word: str, example: str) -> str:
     return word
 
 
+Primary = Literal["auto", "accuracy", "balanced_accuracy", "auc_macro", "f1_macro", "kappa"]
+PRIMARY_WORDS = (
+    "the metric that ranks arms, chooses the best round (on validation) and has the target; auto: "
+    "balanced_accuracy, or auc_macro where an image may have several labels"
+)
+
 NUM_CLIENTS = 10  # a run's default and a grid's, though a grid's may not be null
 
 
@@ -51,9 +57,27 @@ class FederatedLearning(Section):
         "samples", description="weight of a client in averages: its training samples, or equal"
     )
     evaluate_every: int = Field(1, ge=1, description="rounds between evaluations")
-    target_accuracy: float | None = Field(
-        None, gt=0, le=1, description="test accuracy for rounds-to-target and bytes-to-target"
+    target: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="value of the primary metric on validation samples, for rounds-to-target and "
+        "bytes-to-target",
+        json_schema_extra=neutral(None),
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_target_of_test_accuracy(cls, values: Any) -> Any:
+        """Refuse the key of earlier versions; null, as in their runs' files, meant no target."""
+        if isinstance(values, dict) and "target_accuracy" in values:
+            values = dict(values)
+            if values.pop("target_accuracy") is not None:
+                raise ValueError(
+                    "target_accuracy is now called target, and is a value of the primary metric "
+                    "(`primary`, balanced accuracy for most data) on validation samples"
+                )
+        return values
 
     @field_validator("algorithm")
     @classmethod

@@ -1,11 +1,11 @@
-"""Evaluation: the model that an algorithm stands for, on validation and test, for every client.
+"""Evaluation: what an algorithm gives to each hospital's own patients, and to everyone's.
 
 It draws no random number from a training stream, so that evaluating more often changes no weight.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -21,8 +21,9 @@ from medfl.federated.data import FederatedData
 from medfl.federated.prediction import predict
 from medfl.federated.server import FederatedServer
 from medfl.metrics import medical, quick
+from medfl.metrics.primary import class_shares
 from medfl.models.flat import FlatModel
-from medfl.results.predictions import EVERYONE, ModelPredictions
+from medfl.results.predictions import ALL
 
 Measure = Callable[..., dict[str, Any]]
 JUDGED_FOLDS = ("val", "test")
@@ -33,18 +34,23 @@ class Evaluation:
     """The metrics of a federation after some round.
 
     Attributes:
-        pooled: fold → metrics over all clients' samples. Where each client has a model of its own
-            for everyone's samples (``local``), these are the means over those models.
+        pooled: fold → metrics over all clients' samples together, each judged by the model that
+            its client would use.
+        everyone: test metrics of one model on all clients' samples. Where there is no such model,
+            they are the means over the clients' models, each on all clients' samples. None where
+            models are personal and this was not asked for, as it costs a pass for each client.
         clients: client → fold → metrics on its own samples, with the model that it would use.
-        personal: test metrics of those same predictions, taken over all clients together.
-        predictions: whose model (``EVERYONE``, or a client) → (n, K) float64 probabilities of the
-            samples that it was judged on, sorted by client and fold.
+        said: (S, K) float64 probabilities behind ``pooled`` and ``clients``, sorted by client and
+            fold.
+        said_of_all: whose model (``ALL``, or a client) → (T, K), those behind ``everyone``, sorted
+            by client; empty where they are test rows of ``said``.
     """
 
     pooled: dict[str, dict[str, Any]] = field(default_factory=dict)
+    everyone: dict[str, Any] | None = None
     clients: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
-    personal: dict[str, Any] = field(default_factory=dict)
-    predictions: dict[int, Tensor] = field(default_factory=dict, compare=False)
+    said: Tensor = field(default_factory=lambda: torch.zeros(0, 0), compare=False)
+    said_of_all: dict[int, Tensor] = field(default_factory=dict, compare=False)
 
 
 class Evaluator:
@@ -62,126 +68,109 @@ class Evaluator:
         if data.info.task == "multilabel":
             self.labels = self.labels.astype(np.int64)
 
-    def evaluate(self) -> Evaluation:
+    def evaluate(self, everyone: bool = False) -> Evaluation:
         """Evaluate now, with the few metrics that a run looks at while it trains.
 
         This overwrites the model that clients train in, but not the server's vectors.
+
+        Args:
+            everyone: also judge personal models on everyone's test samples. Without it that is only
+                done where it costs nothing, because all clients use the server's model.
         """
-        result = self._measure(self._predict(), quick.evaluate)
+        result = self._measure(*self._predict(everyone), quick.evaluate)
         result.clients = {
             client: {
                 fold: self._metrics(said, [client], fold, quick.evaluate)
                 for fold, said in folds.items()
             }
-            for client, folds in self._own(result.predictions).items()
+            for client, folds in self._by_client(result.said).items()
         }
         return result
 
     def in_full(self, evaluation: Evaluation) -> Evaluation:
         """Compute all metrics but each client's from the predictions of an ``evaluation``."""
-        return self._measure(evaluation.predictions, medical.evaluate)
+        return self._measure(evaluation.said, evaluation.said_of_all, medical.evaluate)
 
     def clients_in_full(self, evaluation: Evaluation) -> dict[int, dict[str, Any]]:
         """Client → the main metrics of its test samples, from an ``evaluation``'s predictions."""
         brief = partial(medical.evaluate, brief=True)
         return {
             client: self._metrics(folds["test"], [client], "test", brief)
-            for client, folds in self._own(evaluation.predictions).items()
+            for client, folds in self._by_client(evaluation.said).items()
         }
 
-    def _measure(self, predictions: dict[int, Tensor], measure: Measure) -> Evaluation:
-        """Apply ``measure`` to the predictions on all clients' samples together."""
-        result = Evaluation(predictions=predictions)
-        if self.server.algorithm.evaluated == "local":
-            everyone = [
-                self._pool(self._by_client(said, list(self.rows_of)), measure)
-                for said in predictions.values()
-            ]
-            result.pooled = {fold: _mean([e[fold] for e in everyone]) for fold in JUDGED_FOLDS}
-            result.personal = self._pool(self._own(predictions), measure)["test"]
-        else:
-            result.pooled = self._pool(self._own(predictions), measure)
-            result.personal = dict(result.pooled["test"])
-        return result
+    def without_images(self) -> dict[str, dict[str, Any]]:
+        """Test metrics of answers that look at no image: the shares of classes in training.
 
-    def _own(self, predictions: dict[int, Tensor]) -> dict[int, dict[str, Any]]:
-        """Client → fold → predictions on its own samples by the model that it would use."""
-        own: dict[int, dict[str, Any]] = {}
-        for owner, said in predictions.items():
-            by_client = self._by_client(said, self.judged_on(owner))
-            own |= by_client if owner == EVERYONE else {owner: by_client[owner]}
-        return own
-
-    def judged_on(self, owner: int) -> list[int]:
-        """The clients on whose samples the model of ``owner`` is judged."""
-        personal = self.server.algorithm.evaluated == "personal"
-        return [owner] if personal else list(self.rows_of)
-
-    def _predict(self) -> dict[int, Tensor]:
-        """Predict with every model that is to be judged, each in one pass over its samples."""
-        server, model = self.server, self.server.model
-        if server.algorithm.evaluated == "global":
-            server.load(model, server.vector, server.buffers)
-            return {EVERYONE: self._say(model, EVERYONE)}
-        said = {}
-        for client in self.clients:
-            server.algorithm.personal_model(client, model)
-            said[client.id] = self._say(model, client.id)
-        return said
-
-    def _say(self, model: FlatModel, owner: int) -> Tensor:
-        rows = torch.cat(self._rows(self.judged_on(owner)))
-        return torch.from_numpy(predict(model, self.data, rows, self.server))
-
-    def _rows(self, clients: Sequence[int]) -> list[Tensor]:
-        return [self.rows_of[client][fold] for client in clients for fold in JUDGED_FOLDS]
-
-    def _by_client(self, said: Tensor, clients: Sequence[int]) -> dict[int, dict[str, Any]]:
-        """One model's predictions as client → fold → (n, K)."""
-        lengths = [len(part) for part in self._rows(clients)]
-        pairs = iter(np.split(said.cpu().numpy(), np.cumsum(lengths)[:-1]))
-        return {client: {fold: next(pairs) for fold in JUDGED_FOLDS} for client in clients}
-
-    def samples(self) -> dict[str, Any]:
-        """Describe the judged samples, each once, sorted by client and fold: column → (n,)."""
-        rows = self._rows(list(self.rows_of))
-        chosen = torch.cat(rows).cpu().numpy()
-        lengths = [len(part) for part in rows]
-        return {
-            "fold": np.repeat([fold for _ in self.rows_of for fold in JUDGED_FOLDS], lengths),
-            "sample": self.data.split.samples[chosen],
-            "group": self.data.groups[chosen],
-            "client": self.data.split.clients[chosen],
-            "label": self.labels[chosen],
-        }
-
-    def blocks(
-        self, moments: Mapping[str, Evaluation], holders: NDArray[np.int64]
-    ) -> list[ModelPredictions]:
-        """The predictions of each moment, as a predictions file holds them.
-
-        Args:
-            moments: name (``last``, ``best``) → the evaluation of that moment.
-            holders: (n,) the client of each of ``samples``.
+        Returns:
+            ``everyone``: one answer for all test samples, the shares among all training samples.
+            ``own``: for each client's test samples the shares among its own training samples.
         """
-        return [
-            ModelPredictions(
-                owner,
-                moment,
-                np.flatnonzero(np.isin(holders, self.judged_on(owner))),
-                said.cpu().numpy(),
-            )
-            for moment, evaluation in moments.items()
-            for owner, said in evaluation.predictions.items()
-        ]
+        info, split = self.data.info, self.data.split
+        labels, classes = self.labels, len(info.classes)
 
-    def _pool(self, own: dict[int, dict[str, Any]], measure: Measure) -> dict[str, dict[str, Any]]:
-        return {
+        def shares(rows: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+            return np.tile(class_shares(labels[rows], classes, info.task), (count, 1))
+
+        tests = {client: folds["test"] for client, folds in self.rows_of.items()}
+        everyone = shares(split.pooled("train"), sum(map(len, tests.values())))
+        own = [shares(split.indices(k, "train"), len(rows)) for k, rows in tests.items()]
+        said = {"everyone": everyone, "own": np.concatenate(own)}
+        brief = partial(medical.evaluate, brief=True)
+        return {word: self._metrics(p, list(tests), "test", brief) for word, p in said.items()}
+
+    def _measure(self, said: Tensor, of_all: dict[int, Tensor], measure: Measure) -> Evaluation:
+        """Apply ``measure`` to the predictions on all clients' samples together."""
+        own, everybody = self._by_client(said), list(self.rows_of)
+        pooled = {
             fold: self._metrics(
-                np.concatenate([folds[fold] for folds in own.values()]), list(own), fold, measure
+                np.concatenate([folds[fold] for folds in own.values()]), everybody, fold, measure
             )
             for fold in JUDGED_FOLDS
         }
+        everyone = None
+        if self.server.algorithm.evaluated == "global":
+            everyone = dict(pooled["test"])
+        elif of_all:
+            models = (one.cpu().numpy() for one in of_all.values())
+            everyone = _mean([self._metrics(p, everybody, "test", measure) for p in models])
+        return Evaluation(pooled, everyone, said=said, said_of_all=of_all)
+
+    def _predict(self, everyone: bool) -> tuple[Tensor, dict[int, Tensor]]:
+        """Predict with every model that is to be judged: ``said`` and ``said_of_all``."""
+        server, model = self.server, self.server.model
+        tests = torch.cat([folds["test"] for folds in self.rows_of.values()])
+        if server.algorithm.evaluated == "global":
+            server.load(model, server.vector, server.buffers)
+            return self._say(model, torch.cat(self.rows(list(self.rows_of)))), {}
+        said, of_all = [], {}
+        for client in self.clients:
+            server.algorithm.personal_model(client, model)
+            said.append(self._say(model, torch.cat(self.rows(self.held_by(client.id)))))
+            if everyone and not server.complete:
+                of_all[client.id] = self._say(model, tests)
+        if everyone and server.complete:
+            server.load(model, server.vector, server.buffers)
+            of_all[ALL] = self._say(model, tests)
+        return torch.cat(said), of_all
+
+    def _say(self, model: FlatModel, rows: Tensor) -> Tensor:
+        return torch.from_numpy(predict(model, self.data, rows, self.server))
+
+    def held_by(self, holder: int) -> list[int]:
+        """The clients of the split whose samples a client holds: itself, or all where merged."""
+        holders = self.server.data.holders
+        return [client for client in self.rows_of if holders[client] == holder]
+
+    def rows(self, clients: Sequence[int]) -> list[Tensor]:
+        """Store rows of each client's judged folds, one after the other."""
+        return [self.rows_of[client][fold] for client in clients for fold in JUDGED_FOLDS]
+
+    def _by_client(self, said: Tensor) -> dict[int, dict[str, Any]]:
+        """Predictions on all judged samples as client → fold → (n, K)."""
+        lengths = [len(part) for part in self.rows(list(self.rows_of))]
+        pairs = iter(np.split(said.cpu().numpy(), np.cumsum(lengths)[:-1]))
+        return {client: {fold: next(pairs) for fold in JUDGED_FOLDS} for client in self.rows_of}
 
     def _metrics(
         self, probabilities: Any, clients: list[int], fold: str, measure: Measure

@@ -50,15 +50,14 @@ def log_to(path: Path) -> Iterator[None]:
         log.propagate = propagate
 
 
-def progress_line(row: dict[str, Any], rounds: int) -> str:
-    """One line of a run's log for one round."""
+def progress_line(row: dict[str, Any], rounds: int, primary: str) -> str:
+    """One line of a run's log for one round; ``primary`` is the metric that it shows."""
     parts: Sequence[str] = [f"round {row['round']:>4}/{rounds}"]
     if row.get("train_loss") is not None:
         parts = [*parts, f"loss {row['train_loss']:.4f}"]
-    if row.get("test_accuracy") is not None:
-        parts = [
-            *parts,
-            f"val balanced acc {row['val_balanced_accuracy']:.3f}",
-            f"test acc {row['test_accuracy']:.3f}",
-        ]
+    if row.get("evaluated"):
+        for fold in ("val", "test"):
+            value = row.get(f"{fold}_{primary}")
+            shown = "undefined" if value is None else f"{value:.3f}"
+            parts = [*parts, f"{fold} {primary.replace('_', ' ')} {shown}"]
     return "  ".join([*parts, f"{row.get('seconds', 0):.1f} s"])

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from medfl.federated.evaluation import Evaluation
+from medfl.federated.kept import keep_predictions
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import atomic_path, write_csv, write_json
 from medfl.metrics.federation import fairness, to_target
 from medfl.results import columns, paths
-from medfl.results.predictions import write_predictions
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
 
@@ -50,23 +50,6 @@ def write_model(path: Path, trainer: FederatedTrainer) -> None:
         temporary.write_bytes(save(tensors))
 
 
-def keep_predictions(path: Path, trainer: FederatedTrainer) -> dict[str, int] | None:
-    """Write the predictions of the last and the best round, if they are to be kept.
-
-    Returns:
-        The number of ``rows`` and the ``size`` in bytes of the file; None if there is none.
-    """
-    if not trainer.config.keep.predictions:
-        return None
-    evaluator, info = trainer.evaluator, trainer.data.info
-    moments = {"last": trainer.last, "best": trainer.best}
-    found = {name: moment[1] for name, moment in moments.items() if moment}
-    samples = evaluator.samples()
-    blocks = evaluator.blocks(found, samples["client"])
-    rows = write_predictions(path, samples, blocks, info.classes, info.task)
-    return {"rows": rows, "size": path.stat().st_size}
-
-
 def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
     """All results of a run, as they stand in metrics.json."""
     config, server = trainer.config, trainer.server
@@ -78,7 +61,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
     trained = [row for row in trainer.history if row["round"] > 0]
     up = sum(row["bytes_up"] for row in trained)
     down = sum(row["bytes_down"] for row in trained)
-    rounds_to, bytes_to = to_target(trainer.history, learning.target_accuracy)
+    rounds_to, bytes_to = to_target(trainer.history, learning.target, f"val_{trainer.primary}")
     accuracies = {str(client): test["accuracy"] for client, test in tests.items()}
     return {
         "schema": SCHEMA,
@@ -91,6 +74,8 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "status": trainer.status,
         "reason": trainer.reason or None,
         "evaluated": server.algorithm.evaluated,
+        "everyone_by": everyone_by(trainer),
+        "primary": trainer.primary,
         "statistics": server.algorithm.statistics
         if len(server.model.buffers)
         else "the model has none",
@@ -100,15 +85,17 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "num_clients": len(trainer.data.clients),
         "model": config.model.name,
         "parameters": len(server.model.vector),
+        "normalization": {"mean": list(trainer.data.mean), "std": list(trainer.data.std)},
         "last": last,
         "best": best,
+        "without_images": trainer.evaluator.without_images(),
         "clients": _clients(trainer, tests),
         "fairness": fairness(accuracies),
         "communication": {
             "bytes_up": up,
             "bytes_down": down,
             "bytes_per_round": (up + down) // max(1, len(trained)),
-            "target_accuracy": learning.target_accuracy,
+            "target": learning.target,
             "rounds_to_target": rounds_to,
             "bytes_to_target": bytes_to,
         },
@@ -126,7 +113,14 @@ def _moment(
     if moment is None:
         return None
     number, result = moment[0], trainer.evaluator.in_full(moment[1])
-    return {"round": number, **result.pooled, "personal": result.personal}
+    return {"round": number, **result.pooled, "everyone": result.everyone}
+
+
+def everyone_by(trainer: FederatedTrainer) -> str:
+    """Whose model answers for everyone: the server's, or each client's where it has none."""
+    server = trainer.server
+    whole = server.algorithm.evaluated == "global" or server.complete
+    return "server" if whole else "clients"
 
 
 def _clients(trainer: FederatedTrainer, tests: dict[int, dict[str, Any]]) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def execute(
             [FederatedClient(client, data) for client in data.clients],
             checkpoint_dir=folder,
             fingerprint=hashlib.sha256(key.encode()).hexdigest(),
-            on_round=lambda row: log.info(progress_line(row, rounds)),
+            on_round=lambda row: log.info(progress_line(row, rounds, trainer.primary)),
         )
     # Where config.yaml is missing, no other run lies here. A checkpoint without it is this run's,
     # or its fingerprint keeps it from being resumed.

@@ -120,6 +120,12 @@ class FederatedServer:
         # Entries that stay local begin with the same values at the server and at every client.
         self._local = [part.clone() for part in self.shared.take_local(self.model)]
         self.round = 0
+        if self.algorithm.evaluated == "global" and not self.complete:
+            raise MedflError(
+                f"{type(self.algorithm).__name__} keeps a part of the model with its clients "
+                "(`local_names`), so there is no global model to judge: give it the line "
+                '`evaluated = "personal"`.'
+            )
         self.algorithm.check(config, self.model)
         self.algorithm.server = self
         self.algorithm.setup(self)
@@ -135,6 +141,11 @@ class FederatedServer:
         rows, size = self.data.indices(client, "train"), self.config.training.batch_size
         passes = learning.local_epochs or learning.default_epochs
         return learning.local_steps or passes * len(split_batches(rows, size))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server has a whole model: no entry of it stays with the clients."""
+        return self.shared.all
 
     def participants(self, round_number: int) -> list[int]:
         """Positions of this round's clients, ascending; sampled without replacement."""

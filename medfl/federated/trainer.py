@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.server import FederatedServer
 from medfl.federated.tally import Tally
 from medfl.metrics.inputs import BRIEF
+from medfl.metrics.primary import primary_metric
 from medfl.results import columns
 
 log = logging.getLogger(__name__)
@@ -40,7 +42,8 @@ class FederatedTrainer:
         client_history: one row per client, fold and evaluated round, as in ``clients.csv``.
         status: ``running``, ``completed`` or ``diverged``.
         reason: why the run diverged, in words; empty if it did not.
-        best: the round of the best balanced accuracy on validation samples, and its evaluation.
+        primary: the metric that chooses the best round.
+        best: the round of the best primary metric on validation samples, and its evaluation.
         last: the last evaluated round, and its evaluation.
     """
 
@@ -69,6 +72,7 @@ class FederatedTrainer:
         self.clients = sorted(clients, key=lambda client: client.id)
         for client in self.clients:
             client.join(server)
+        self.primary = primary_metric(config.primary, self.data.info.task)
         self.columns = columns.rounds_columns(server.chain.columns)
         self.evaluator = Evaluator(server, self.clients, self.data)
         self.folder = Path(checkpoint_dir) if checkpoint_dir else None
@@ -79,7 +83,7 @@ class FederatedTrainer:
         self.best: tuple[int, Evaluation] | None = None
         self.last: tuple[int, Evaluation] | None = None
         self.seconds = 0.0
-        self._best_score = -1.0
+        self._best_score = -math.inf
 
     def train(self) -> list[dict[str, Any]]:
         """Train all rounds, from this run's checkpoint on if there is one.
@@ -101,7 +105,7 @@ class FederatedTrainer:
                 self.seconds = before + time.monotonic() - started
                 row["seconds"] = self.seconds
                 if number % every == 0 or number == rounds:
-                    row |= self._evaluate(number)
+                    row |= self._evaluate(number, final=number == rounds)
             except DivergedError as error:
                 self.status, self.reason = "diverged", str(error)
                 log.warning("diverged: %s", error)
@@ -118,7 +122,7 @@ class FederatedTrainer:
         return self.history
 
     def evaluate_global_model(self) -> dict[str, Any]:
-        """Test metrics of the model that the algorithm stands for, as it is now."""
+        """Test metrics of the models as they are now, each client's samples judged by its own."""
         return self.evaluator.in_full(self.evaluator.evaluate()).pooled["test"]
 
     def steps_by_client(self) -> dict[int, int]:
@@ -180,8 +184,9 @@ class FederatedTrainer:
         counts = ("participants", "steps", "gradients", "bytes_up", "bytes_down", "bytes_total")
         return {"round": number, **dict.fromkeys((*counts, "evaluated"), 0)}
 
-    def _evaluate(self, number: int) -> dict[str, Any]:
-        result = self.evaluator.evaluate()
+    def _evaluate(self, number: int, final: bool) -> dict[str, Any]:
+        """Evaluate after a round; only after the last one for everyone, which may cost much."""
+        result = self.evaluator.evaluate(everyone=final)
         row: dict[str, Any] = {"evaluated": 1}
         row |= {name: result.pooled[fold][metric] for name, fold, metric in MEASURED}
         accuracies = [
@@ -205,7 +210,7 @@ class FederatedTrainer:
                     }
                 )
         self.last = (number, result)
-        score = result.pooled["val"]["balanced_accuracy"]
+        score = result.pooled["val"][self.primary]
         if score is not None and score > self._best_score:
             self._best_score, self.best = score, (number, result)
         return row

@@ -59,7 +59,7 @@ def _jain(x: np.ndarray) -> float | None:
 
 
 def to_target(
-    history: Iterable[Mapping[str, Any]], target: float | None, column: str = "test_accuracy"
+    history: Iterable[Mapping[str, Any]], target: float | None, column: str
 ) -> tuple[int | None, int | None]:
     """First round in which ``column`` reached ``target``, and the bytes moved until then.
 
@@ -67,7 +67,7 @@ def to_target(
         history: rows of ``rounds.csv`` in order; a round without evaluation has an empty cell
             (or None, or NaN).
         target: the value to reach; None where there is no target.
-        column: the metric.
+        column: the metric; one on validation samples, as nothing may be chosen on the test.
 
     Returns:
         The round and its ``bytes_total`` (all clients, up and down), or (None, None).

@@ -11,7 +11,8 @@ from medfl.errors import MedflError
 
 Array = NDArray[Any]
 Task = Literal["multiclass", "multilabel"]
-BRIEF = ("accuracy", "balanced_accuracy", "auc_macro", "log_loss")
+BRIEF = ("accuracy", "balanced_accuracy", "auc_macro", "f1_macro", "kappa", "log_loss")
+"""The metrics that are computed wherever a run is looked at; any but the last may be primary."""
 THRESHOLD = 0.5  # multi-label: a label of at least this probability counts as predicted
 
 

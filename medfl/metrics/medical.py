@@ -52,7 +52,7 @@ def evaluate(
         labels: (N,) class indices if multiclass, else (N, K) of 0 and 1.
         classes: the K names.
         task: which of the two kinds of labels.
-        brief: compute only ``n``, accuracy, balanced accuracy, macro AUC and log loss.
+        brief: compute only ``n`` and the metrics of ``BRIEF``.
 
     Raises:
         MedflError: values are NaN or no probabilities, labels are none of the classes, or shapes
@@ -68,16 +68,16 @@ def evaluate(
     with warnings.catch_warnings():
         # scikit-learn warns where a metric is undefined; `undefined` says it instead.
         warnings.simplefilter("ignore")
-        columns = _per_class(p, truth, chosen, PER_CLASS[:1] if brief else PER_CLASS)
+        columns = _per_class(p, truth, chosen, ("auc", "f1") if brief else PER_CLASS)
         overall = (_multiclass if multiclass else _multilabel)(p, truth, chosen, brief)
-    overall["auc_macro"] = mean_of_defined(columns["auc"])
+    overall |= {f"{metric}_macro": mean_of_defined(columns[metric]) for metric in columns}
     if brief:
         return {"n": len(p)} | {name: number_or_none(overall[name]) for name in BRIEF}
 
-    overall |= {f"{metric}_macro": mean_of_defined(columns[metric]) for metric in PER_CLASS}
     names = ["accuracy"] + ["subset_accuracy"] * (not multiclass) + list(OVERALL[1:])
     result: dict[str, Any] = {"n": len(p)} | {name: number_or_none(overall[name]) for name in names}
-    result["averaged_over"] = {
+    told = truth.any(axis=0) if multiclass else truth.any(axis=0) & ~truth.all(axis=0)
+    result["averaged_over"] = {"balanced_accuracy": int(told.sum())} | {
         f"{metric}_macro": int(np.isfinite(columns[metric]).sum()) for metric in PER_CLASS
     }
     result["per_class"] = {
@@ -103,11 +103,11 @@ def _per_class(p: Array, truth: Array, chosen: Array, metrics: Sequence[str]) ->
             continue
         if not is_it.all():
             columns["auc"][k] = sk.roc_auc_score(is_it, p[:, k])
-        if "f1" not in columns:
-            continue
         rates = sk.precision_recall_fscore_support(is_it, said, average="binary", zero_division=0)
-        columns["precision"][k], columns["sensitivity"][k], columns["f1"][k] = rates[:3]
-        if not is_it.all():
+        for metric, rate in zip(("precision", "sensitivity", "f1"), rates[:3], strict=True):
+            if metric in columns:
+                columns[metric][k] = rate
+        if "specificity" in columns and not is_it.all():
             columns["specificity"][k] = sk.recall_score(~is_it, ~said)
     return columns
 
@@ -121,9 +121,9 @@ def _multiclass(p: Array, truth: Array, chosen: Array, brief: bool) -> dict[str,
         "balanced_accuracy": sk.balanced_accuracy_score(y, guess),
         # scikit-learn refuses the log loss of a single class, which is always certain.
         "log_loss": sk.log_loss(y, p, labels=range(k)) if k > 1 else 0.0,
+        "kappa": sk.cohen_kappa_score(y, guess),
     }
     if not brief:
-        overall["kappa"] = sk.cohen_kappa_score(y, guess)
         overall["ece"] = expected_calibration_error(p[np.arange(len(p)), guess], guess == y)
         overall["confusion"] = sk.confusion_matrix(y, guess, labels=range(k))
     return overall
@@ -143,10 +143,10 @@ def _multilabel(p: Array, truth: Array, chosen: Array, brief: bool) -> dict[str,
         "log_loss": sk.log_loss(
             truth.ravel(), np.stack([1 - flat, flat], axis=1), labels=[False, True]
         ),
+        "kappa": _mean(sk.cohen_kappa_score(truth[:, k], chosen[:, k]) for k in told),
     }
     if not brief:
         overall["subset_accuracy"] = (truth == chosen).all(axis=1).mean()
-        overall["kappa"] = _mean(sk.cohen_kappa_score(truth[:, k], chosen[:, k]) for k in told)
         overall["ece"] = _mean(expected_calibration_error(p[:, k], truth[:, k]) for k in labels)
     return overall
 
@@ -173,7 +173,8 @@ def _empty(classes: Sequence[str], task: str, brief: bool) -> dict[str, Any]:
         return {"n": 0} | dict.fromkeys(BRIEF)
     subset = {"subset_accuracy": None} if task == "multilabel" else {}
     result: dict[str, Any] = {"n": 0} | dict.fromkeys(OVERALL) | subset
-    result["averaged_over"] = {f"{metric}_macro": 0 for metric in PER_CLASS}
+    averaged = ("balanced_accuracy", *(f"{metric}_macro" for metric in PER_CLASS))
+    result["averaged_over"] = dict.fromkeys(averaged, 0)
     result["per_class"] = {name: {"n": 0} | dict.fromkeys(PER_CLASS) for name in classes}
     result["undefined"] = ["all metrics: there is no sample"]
     if task == "multiclass":

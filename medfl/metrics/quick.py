@@ -27,7 +27,7 @@ from medfl.metrics.inputs import (
 def evaluate(
     probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[str], task: Task = "multiclass"
 ) -> dict[str, Any]:
-    """``n``, accuracy, balanced accuracy, macro AUC and log loss of one set of samples.
+    """``n`` and the metrics of ``BRIEF`` of one set of samples.
 
     Arguments, conventions and errors are those of ``medical.evaluate``.
     """
@@ -36,26 +36,50 @@ def evaluate(
     if n == 0:
         return {"n": 0} | dict.fromkeys(BRIEF)
     if task == "multiclass":
-        guess, truth = p.argmax(axis=1), y[:, None] == np.arange(k)
+        guess, numbers = p.argmax(axis=1), np.arange(k)
+        truth, chosen = y[:, None] == numbers, guess[:, None] == numbers
+        hits = int((guess == y).sum())
         found = {
-            "accuracy": int((guess == y).sum()) / n,
-            "balanced_accuracy": mean_of_defined(
-                _sensitivity(truth, guess[:, None] == np.arange(k))
-            ),
+            "accuracy": hits / n,
+            "balanced_accuracy": mean_of_defined(_sensitivity(truth, chosen)),
+            "kappa": _kappa(n, n - hits, [truth.sum(axis=0) @ chosen.sum(axis=0)])[0],
             "log_loss": log_loss(p[np.arange(n), y]),
         }
     else:
         truth, chosen = y.astype(bool), p >= THRESHOLD
         both = (_sensitivity(truth, chosen) + _sensitivity(~truth, ~chosen)) / 2
+        told = truth.any(axis=0) & ~truth.all(axis=0)
+        alike = truth.sum(axis=0) * chosen.sum(axis=0)
+        alike += (~truth).sum(axis=0) * (~chosen).sum(axis=0)
+        kappa = _kappa(n, (truth != chosen).sum(axis=0), alike)
         found = {
             "accuracy": (truth == chosen).mean(),
             "balanced_accuracy": mean_of_defined(both),
+            "kappa": mean_of_defined(np.where(told, kappa, np.nan)),
             "log_loss": log_loss(np.where(truth, p, 1 - p)),
         }
+    positives, said = truth.sum(axis=0), chosen.sum(axis=0)
+    f1 = np.full(k, np.nan)
+    np.divide(2 * (truth & chosen).sum(axis=0), positives + said, out=f1, where=positives > 0)
+    found["f1_macro"] = mean_of_defined(f1)
     found["auc_macro"] = mean_of_defined(
         np.array([roc_auc(p[:, j], truth[:, j]) for j in range(k)])
     )
     return {"n": n} | {name: number_or_none(found[name]) for name in BRIEF}
+
+
+def _kappa(n: int, wrong: Any, alike: Any) -> Array:
+    """Cohen's kappa (Educ. Psychol. Meas. 20, 1960): 1 - wrong / wrong by chance; NaN for 0 / 0.
+
+    Args:
+        n: samples.
+        wrong: (L,) how many of them are answered wrongly.
+        alike: (L,) sum over classes of samples that have it × samples that are said to.
+    """
+    chance = n - np.asarray(alike) / n
+    shares: Array = np.full(chance.shape, np.nan)
+    np.divide(wrong, chance, out=shares, where=chance > 0)
+    return 1 - shares
 
 
 def _sensitivity(truth: Array, chosen: Array) -> Array:

@@ -6,13 +6,11 @@ whichever files it stands. The bytes of a round and those of a whole run are two
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
 
 from medfl.errors import MedflError
 from medfl.results import paths
+from medfl.results.column import Column as Column  # named here by links of people's own
 
 # Where a column may stand.
 ROUNDS, CLIENTS, SUMMARY = paths.ROUNDS, paths.CLIENTS, paths.SUMMARY
@@ -21,80 +19,48 @@ MAIN = paths.COMPARISON  # the main table, beside the accuracy in each partition
 CURVES = paths.CONVERGENCE  # the mean over seeds, round by round
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column.
-
-    Attributes:
-        name: the column's name in the CSV file.
-        title: what a reader sees above a table or beside an axis.
-        unit: the number's unit. ``%`` is a fraction that readers see in per cent.
-        direction: which values are better; empty where neither is.
-        files: the files and tables in which it stands.
-        kind: ``int`` for counts, ``float`` for measurements, ``str`` for words.
-        source: where a record has it, as names joined by points; empty where no record has it.
-        short: a shorter title, for the head of a table with many columns.
-        digits: how many digits a reader sees after the point; percentages always have one.
-        dvc: its key in ``results/metrics.json``; empty where it does not stand there.
-    """
-
-    name: str
-    title: str = ""
-    unit: str = ""
-    direction: Literal["higher", "lower", ""] = ""
-    files: tuple[str, ...] = ()
-    kind: type = float
-    source: str = ""
-    short: str = ""
-    digits: int = 3
-    dvc: str = ""
-
-    @property
-    def scale(self) -> float:
-        """The factor from the file's number to the number that a reader sees."""
-        return 100.0 if self.unit == "%" else 1.0
-
-    def format(self, value: float) -> str:
-        """The number as a reader sees it, without its unit."""
-        if self.unit == "MB":
-            return format_megabytes(value)
-        return f"{self.scale * value:.1f}" if self.unit == "%" else f"{value:.{self.digits}f}"
-
-
-def format_megabytes(value: float) -> str:
-    """Megabytes (10⁶ bytes) with about three significant digits and no exponent."""
-    if value == 0:
-        return "0"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(digits, 4)}f}"
-
-
 def _named_alike(name: str, kind: type = str) -> Column:
     """A column of the summary that a record has under the same name."""
     return Column(name, files=(SUMMARY,), kind=kind, source=name)
 
 
-ACCURACY = Column(
-    *("test_accuracy", "Test accuracy (%)", "%", "higher"),
-    files=(ROUNDS, SUMMARY, TABLES, CURVES),
-    source="test.accuracy",
-    short="Accuracy",
-    dvc="accuracy",
+# The two questions that every arm answers. OWN: what has each hospital, on its own patients? Each
+# client's test samples are judged by the model that it would use. EVERYONE: what is a model worth
+# on everyone's? One model judges all test samples; where there is none, each client's does, and
+# the mean over clients counts. Where all clients use one model, both are the same.
+OWN, EVERYONE = "own", "everyone"
+
+
+def _judged(metric: str, title: str, short: str, *files: str) -> tuple[Column, Column]:
+    """A metric of test samples, of which more is better: for each question a column."""
+    unit = "%" if "(%)" in title else ""
+    both = {"metric": metric, "short": short, "direction": "higher", "unit": unit}
+    own = Column(
+        *(f"test_{metric}", title),
+        files=(ROUNDS, SUMMARY, TABLES, CURVES, *files),
+        source=f"test.{metric}",
+        dvc=metric if files else "",
+        question=OWN,
+        **both,  # type: ignore[arg-type]
+    )
+    everyone = Column(
+        *(f"everyone_{metric}", f"{title} for everyone"),
+        files=(SUMMARY, TABLES, *files),
+        source=f"everyone.{metric}",
+        dvc=f"everyone_{metric}" if files else "",
+        question=EVERYONE,
+        **both,  # type: ignore[arg-type]
+    )
+    return own, everyone
+
+
+ACCURACY, EVERYONE_ACCURACY = _judged("accuracy", "Test accuracy (%)", "Accuracy", MAIN)
+BALANCED, EVERYONE_BALANCED = _judged(
+    "balanced_accuracy", "Balanced accuracy (%)", "Balanced accuracy", MAIN
 )
-BALANCED = Column(
-    *("test_balanced_accuracy", "Balanced accuracy (%)", "%", "higher"),
-    files=(ROUNDS, SUMMARY, TABLES, MAIN, CURVES),
-    source="test.balanced_accuracy",
-    short="Balanced accuracy",
-    dvc="balanced_accuracy",
-)
-AUC = Column(
-    *("test_auc_macro", "Macro AUC-ROC", "", "higher"),
-    files=(ROUNDS, SUMMARY, TABLES, MAIN, CURVES),
-    source="test.auc_macro",
-    short="Macro AUC",
-    dvc="auc_macro",
-)
+AUC, EVERYONE_AUC = _judged("auc_macro", "Macro AUC-ROC", "Macro AUC", MAIN)
+F1, EVERYONE_F1 = _judged("f1_macro", "Macro F1 (%)", "Macro F1")
+KAPPA, EVERYONE_KAPPA = _judged("kappa", "Cohen's kappa", "Kappa")
 WORST = Column(
     *("worst_client_accuracy", "Worst client's accuracy (%)", "%", "higher"),
     files=(ROUNDS, SUMMARY, TABLES, MAIN, CURVES),
@@ -119,6 +85,8 @@ COLUMNS: tuple[Column, ...] = (
     _named_alike("seed", int),
     _named_alike("status"),
     _named_alike("evaluated"),
+    _named_alike("everyone_by"),
+    _named_alike("primary"),
     _named_alike("objective"),
     _named_alike("rounds", int),
     # These say what a round did, and what it cost.
@@ -141,6 +109,8 @@ COLUMNS: tuple[Column, ...] = (
     Column("accuracy", "Accuracy (%)", "%", "higher", _CLIENT),
     Column("balanced_accuracy", "Balanced accuracy (%)", "%", "higher", _CLIENT),
     Column("auc_macro", "Macro AUC-ROC", "", "higher", _CLIENT),
+    Column("f1_macro", "Macro F1 (%)", "%", "higher", _CLIENT),
+    Column("kappa", "Cohen's kappa", "", "higher", _CLIENT),
     Column("log_loss", "Log loss", "", "lower", _CLIENT),
     Column("train_samples", "Training samples", files=_CLIENT, kind=int),
     Column("steps", "Steps up to this round", files=_CLIENT, kind=int),
@@ -156,19 +126,18 @@ COLUMNS: tuple[Column, ...] = (
         *("val_auc_macro", "Macro AUC-ROC on validation", "", "higher", _ROUND),
         source="val.auc_macro",
     ),
+    Column(
+        *("val_f1_macro", "Macro F1 on validation (%)", "%", "higher", _ROUND),
+        source="val.f1_macro",
+    ),
+    Column(*("val_kappa", "Cohen's kappa on validation", "", "higher", _ROUND), source="val.kappa"),
     Column("val_loss", "Validation loss", "", "lower", _ROUND, source="val.log_loss"),
     ACCURACY,
     BALANCED,
     AUC,
+    F1,
+    KAPPA,
     Column("test_loss", "Test loss", "", "lower", (ROUNDS, CURVES), source="test.log_loss"),
-    Column(
-        *("test_f1_macro", "Macro F1 (%)", "%", "higher", _TABLE),
-        source="test.f1_macro",
-        short="Macro F1",
-    ),
-    Column(
-        *("test_kappa", "Cohen's kappa", "", "higher", _TABLE), source="test.kappa", short="Kappa"
-    ),
     Column(
         *("test_ece", "Expected calibration error", "", "lower", _TABLE),
         source="test.ece",
@@ -179,6 +148,14 @@ COLUMNS: tuple[Column, ...] = (
         source="test.log_loss",
         short="Log loss",
     ),
+    EVERYONE_ACCURACY,
+    EVERYONE_BALANCED,
+    EVERYONE_AUC,
+    EVERYONE_F1,
+    EVERYONE_KAPPA,
+    # These say what the primary metric is worth where no image is looked at.
+    Column("chance_own", files=_SUMMARY, source="chance_own", question=OWN),
+    Column("chance_everyone", files=_SUMMARY, source="chance_everyone", question=EVERYONE),
     Column("best_round", "Best round", files=_SUMMARY, kind=int, source="best.round"),
     Column(
         "best_test_accuracy",
@@ -186,6 +163,20 @@ COLUMNS: tuple[Column, ...] = (
         *("%", "higher", _TABLE),
         source="best_test.accuracy",
         short="Accuracy, best round",
+    ),
+    Column(
+        "best_test_balanced_accuracy",
+        "Balanced accuracy (%) in the round that was best on validation",
+        *("%", "higher", _TABLE),
+        source="best_test.balanced_accuracy",
+        short="Balanced accuracy, best round",
+    ),
+    Column(
+        "best_test_auc_macro",
+        "Macro AUC-ROC in the round that was best on validation",
+        *("", "higher", _TABLE),
+        source="best_test.auc_macro",
+        short="Macro AUC, best round",
     ),
     WORST,
     Column(
@@ -198,13 +189,6 @@ COLUMNS: tuple[Column, ...] = (
         source="fairness.jain",
         short="Jain",
     ),
-    Column(
-        "personal_accuracy",
-        "Accuracy (%) of each client's own model on its own test fold",
-        *("%", "higher", _TABLE),
-        source="last.personal.accuracy",
-        short="Personal accuracy",
-    ),
     # These say what the run cost.
     MEGABYTES,
     Column(
@@ -216,19 +200,25 @@ COLUMNS: tuple[Column, ...] = (
         source="communication.bytes_down",
     ),
     Column(
-        *("rounds_to_target", "Rounds to the target accuracy", "", "lower", _TABLE, int),
+        *("rounds_to_target", "Rounds to the target on validation", "", "lower", _TABLE, int),
         source="communication.rounds_to_target",
         short="Rounds to target",
         digits=1,
     ),
     Column(
-        *("bytes_to_target", "Sent up to the target accuracy", "bytes", "lower", _SUMMARY, int),
+        *("bytes_to_target", "Sent up to the target", "bytes", "lower", _SUMMARY, int),
         source="communication.bytes_to_target",
     ),
     Column("epsilon", "Privacy budget ε", files=_SUMMARY, source="privacy.epsilon"),
     Column("steps", "Steps of the run", files=_SUMMARY, kind=int, source="steps"),
     Column("seconds", "Seconds of the run", "s", files=_SUMMARY, source="timing.seconds"),
 )
+
+
+def judged(metric: str, question: str = OWN) -> Column:
+    """The column of a metric of test samples, for one of the two questions."""
+    found = (c for c in COLUMNS if c.metric == metric and c.question == question)
+    return next(found)
 
 
 def columns_in(*files: str) -> tuple[Column, ...]:

@@ -4,8 +4,9 @@ From it any metric, interval or bootstrap can be made later, without training. T
 row per prediction:
 
 =============  ===========  ======================================================================
-view           str          ``global``: one model for everyone; ``local``: a client's own model
-owner          int32        the client whose model it is; -1 for the one model for everyone
+view           str          ``own``: by the model that the sample's client would use;
+                            ``everyone``: by a model that is judged on everyone's samples
+owner          int32        the client whose model it is; -1 for the server's
 moment         str          ``last`` (after the last round) or ``best`` (best on validation)
 fold           str          ``val`` or ``test``
 sample, group  str          the sample and its patient or lesion, as the store names them
@@ -15,7 +16,10 @@ probabilities  float32      (rows, classes)
 =============  ===========  ======================================================================
 
 Beside them stand ``classes``, the names of the classes, and ``task``. The rows of one view, owner
-and moment follow one another, sorted by client and fold.
+and moment follow one another, sorted by client and fold. The view ``own`` has each sample once in
+each moment. The view ``everyone`` is there where clients use models of their own, for the test
+samples and after the last round: by the server's model where it is complete, else by each client's.
+Where all clients use the server's model, ``own`` answers both questions.
 """
 
 from __future__ import annotations
@@ -33,8 +37,8 @@ from numpy.typing import NDArray
 from medfl.errors import MedflError
 from medfl.files import atomic_path
 
-GLOBAL, LOCAL = "global", "local"
-EVERYONE = -1
+OWN, OF_ALL = "own", "everyone"
+ALL = -1  # the owner of the server's model
 SAMPLE_COLUMNS = ("fold", "sample", "group", "client", "label")
 ARRAYS = ("view", "owner", "moment", *SAMPLE_COLUMNS, "probabilities")
 
@@ -44,21 +48,18 @@ class ModelPredictions:
     """The predictions of one model at one moment.
 
     Attributes:
-        owner: the client whose model it is, or ``EVERYONE``.
+        view: ``own``: on the samples of the clients who use it; ``everyone``: on all clients'.
+        owner: the client whose model it is, or ``ALL``.
         moment: ``last`` or ``best``.
         rows: (n,) which of the evaluated samples it judged.
         probabilities: (n, K) its probabilities for them.
     """
 
+    view: str
     owner: int
     moment: str
     rows: NDArray[np.int64]
     probabilities: NDArray[Any]
-
-    @property
-    def view(self) -> str:
-        """Whether this is one model for everyone or a client's own."""
-        return GLOBAL if self.owner == EVERYONE else LOCAL
 
 
 def write_predictions(
@@ -99,7 +100,7 @@ def _arrays(
 ) -> Iterator[tuple[str, NDArray[Any]]]:
     lengths = [len(one.rows) for one in predicted]
     rows = np.concatenate([np.zeros(0, np.int64), *(one.rows for one in predicted)])
-    yield "view", np.repeat(np.array([one.view for one in predicted], "U6"), lengths)
+    yield "view", np.repeat(np.array([one.view for one in predicted], "U8"), lengths)
     yield "owner", np.repeat(np.array([one.owner for one in predicted], np.int32), lengths)
     yield "moment", np.repeat(np.array([one.moment for one in predicted], "U4"), lengths)
     for name in SAMPLE_COLUMNS:

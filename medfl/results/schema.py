@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = 2
+SCHEMA = 3
 COMPLETED, DIVERGED = "completed", "diverged"
 
 
@@ -40,20 +40,40 @@ class Metrics(_Part):
 
 
 class Moment(_Part):
-    """How good the model was after one round.
+    """How good the models were after one round.
 
     Attributes:
         round: the round's number.
-        val: metrics on all clients' validation samples.
-        test: metrics on all clients' test samples.
-        personal: metrics on the same test samples, each predicted by the model that its client
+        val: metrics on all clients' validation samples, each judged by the model that its client
             would use.
+        test: the same on all clients' test samples: what each hospital has, on its own patients.
+        everyone: metrics of one model on all clients' test samples; where there is none, the means
+            over the clients' models, each on all of these samples. None where it was not measured.
     """
 
     round: int | None = None
     val: Metrics | None = None
     test: Metrics | None = None
-    personal: Metrics | None = None
+    everyone: Metrics | None = None
+
+
+class WithoutImages(_Part):
+    """Test metrics of answers that look at no image, but know the shares of classes in training.
+
+    Attributes:
+        own: each client's samples are answered by the shares among its own training samples.
+        everyone: all samples are answered by the shares among all clients' training samples.
+    """
+
+    own: Metrics | None = None
+    everyone: Metrics | None = None
+
+
+class Normalization(_Part):
+    """What was taken off pixel / full range, and what it was divided by: one of each a channel."""
+
+    mean: list[float] = Field(default_factory=list)
+    std: list[float] = Field(default_factory=list)
 
 
 class Client(_Part):
@@ -84,7 +104,7 @@ class Communication(_Part):
     bytes_up: int | None = None
     bytes_down: int | None = None
     bytes_per_round: int | None = None
-    target_accuracy: float | None = None
+    target: float | None = None
     rounds_to_target: int | None = None
     bytes_to_target: int | None = None
 
@@ -121,12 +141,15 @@ class Record(_Part):
 
     Attributes:
         schema_number: the form of this record, ``schema`` in the file.
-        evaluated: which models were judged: one for everyone (``global``), each client's own on
-            its own samples (``personal``), or each client's own on everyone's (``local``).
+        evaluated: which model a client would use: the server's (``global``), or its own, from a
+            federation (``personal``) or from its own training alone (``local``).
+        everyone_by: whose model answers for everyone: the ``server``'s, or, as it has none, all
+            ``clients``' in the mean.
+        primary: the metric that ranks arms, chose the best round and has the target.
         statistics: what happened to the batch-norm statistics, in words.
         objective: what the arm minimises with its settings, in words; None in older records.
         last: the model after the last round; None where a run diverged before any evaluation.
-        best: the model after the round with the best balanced accuracy on validation.
+        best: the models after the round with the best primary metric on validation.
         clients: by the client's number.
         predictions: None where the run did not keep them.
         heterogeneity: how different the clients are, by the split's own measurement.
@@ -143,6 +166,8 @@ class Record(_Part):
     status: Literal["completed", "diverged"]
     reason: str | None = None
     evaluated: str | None = None
+    everyone_by: str | None = None
+    primary: str | None = None
     statistics: str | None = None
     objective: str | None = None
     rounds: int | None = None
@@ -150,8 +175,10 @@ class Record(_Part):
     num_clients: int | None = None
     model: str | None = None
     parameters: int | None = None
+    normalization: Normalization | None = None
     last: Moment | None = None
     best: Moment | None = None
+    without_images: WithoutImages = WithoutImages()
     clients: dict[str, Client] = Field(default_factory=dict)
     fairness: Fairness = Fairness()
     communication: Communication = Communication()
@@ -163,23 +190,28 @@ class Record(_Part):
 
     @property
     def test(self) -> Metrics:
-        """The metrics on all clients' test samples after the last round; empty if there are none.
+        """Each client's test samples by the model that it would use, after the last round.
 
-        Where an arm trains personal models, every sample is judged by the model of the client that
-        holds it; these are the same samples on which a global model is judged.
+        It is empty where there are no such metrics, as is each of the next.
         """
-        return self._judged(self.last)
+        return (self.last and self.last.test) or Metrics()
+
+    @property
+    def everyone(self) -> Metrics:
+        """Everyone's test samples by one model, or by each client's in the mean."""
+        return (self.last and self.last.everyone) or Metrics()
 
     @property
     def best_test(self) -> Metrics:
-        """The same after the round that was best on validation."""
-        return self._judged(self.best)
+        """As ``test``, after the round that was best on validation."""
+        return (self.best and self.best.test) or Metrics()
 
-    def _judged(self, moment: Moment | None) -> Metrics:
-        moment = moment or Moment()
-        first, second = moment.test, moment.personal
-        if self.evaluated == "personal":
-            first, second = second, first
-        return next(
-            (found for found in (first, second) if found and found.model_fields_set), Metrics()
-        )
+    @property
+    def chance_own(self) -> float | None:
+        """The primary metric of answers by each client's own shares of classes."""
+        return getattr(self.without_images.own or Metrics(), self.primary or "", None)
+
+    @property
+    def chance_everyone(self) -> float | None:
+        """The primary metric of one answer by the shares of classes in all training samples."""
+        return getattr(self.without_images.everyone or Metrics(), self.primary or "", None)

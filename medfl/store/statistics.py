@@ -1,6 +1,6 @@
 """Mean and standard deviation of a store's pixels, channel by channel.
 
-The sums are whole numbers, so neither the order of the images nor the size of a chunk changes a bit.
+The sums are whole numbers, so neither the order of images nor the size of a chunk changes a bit.
 """
 
 from __future__ import annotations

@@ -43,29 +43,13 @@ def test_local_statistics_never_meet():
     assert len({tuple(start.tolist()), *own}) == 4
 
 
-def test_local_is_judged_on_everyone_and_averaged():
-    trainer = federation("local", rounds=2)
-    trainer.train()
-    result, accuracies = trainer.evaluator.evaluate(), []
-    rows = torch.cat([trainer.data.indices(k, "test") for k in range(3)])
-    for client in trainer.clients:
-        client.receive(trainer.server.model)
-        module = trainer.server.model.module.eval()
-        guess = module(trainer.data.inputs(rows)).argmax(dim=1)
-        accuracies.append(float((guess == trainer.data.labels[rows]).double().mean()))
-    assert len(set(accuracies)) > 1
-    assert result.pooled["test"]["accuracy"] == pytest.approx(sum(accuracies) / 3, abs=1e-12)
-    assert result.pooled["test"]["n"] == len(rows)
-    assert isinstance(result.pooled["test"]["n"], int)
-
-
 def test_what_no_local_model_can_be_judged_on_stays_undefined():
     store = small_store(60)
     store.labels[36:] %= 2  # class 2 is in nobody's validation or test
     trainer = federation("local", store=store, rounds=1)
     trainer.train()
     last = run_metrics(trainer)["last"]
-    for fold in ("val", "test"):
+    for fold in ("val", "test", "everyone"):
         absent = last[fold]["per_class"]["class2"]
         assert absent.pop("n") == 0
         assert set(absent.values()) == {None}

@@ -10,6 +10,12 @@ from federations import Normed, federation, models
 from softmax import Softmax, close
 from torch import nn
 
+from medfl.algorithms.fedavg import FedAvg
+from medfl.config import FederatedConfig
+from medfl.errors import MedflError
+from medfl.federated import FederatedClient, FederatedServer, FederatedTrainer
+from medfl.federated.outcome import run_metrics
+
 LAM = 0.7
 
 
@@ -108,6 +114,59 @@ def test_each_client_is_judged_by_its_own_model_on_its_own_data(name):
         hits = int((guess == trainer.data.labels[rows]).sum())
         assert result.clients[k]["test"]["accuracy"] == hits / len(rows)
         right, total = right + hits, total + len(rows)
-    assert result.personal["accuracy"] == pytest.approx(right / total, abs=1e-12)
-    if name != "local":
-        assert result.pooled["test"]["accuracy"] == result.personal["accuracy"]
+    assert result.pooled["test"]["accuracy"] == pytest.approx(right / total, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["ditto", "finetune", "fedbn", "local"])
+def test_for_everyone_one_model_is_judged_or_each_clients_and_the_mean_taken(name):
+    trainer = federation(name, model=Normed, rounds=3, learning_rate=0.3)
+    trainer.train()
+    assert trainer.evaluator.evaluate().everyone is None, "it costs a pass for each client"
+    everyone = trainer.last[1].everyone
+    model, rows = trainer.server.model, trainer.data.pooled("test")
+
+    def share_of_hits():
+        with torch.no_grad():
+            guess = model.module.eval()(trainer.data.inputs(rows)).argmax(dim=1)
+        return float((guess == trainer.data.labels[rows]).double().mean())
+
+    if name in ("ditto", "finetune"):  # their server has a whole model
+        trainer.server.load(model, trainer.server.vector, trainer.server.buffers)
+        found = [share_of_hits()]
+    else:
+        found = [personal(trainer, k) is None or share_of_hits() for k in range(3)]
+        assert len(set(found)) > 1
+    assert everyone["accuracy"] == pytest.approx(sum(found) / len(found), abs=1e-12)
+    assert everyone["n"] == len(rows)
+    assert isinstance(everyone["n"], int)
+    record = run_metrics(trainer)
+    assert record["everyone_by"] == ("server" if len(found) == 1 else "clients")
+    assert record["last"]["everyone"]["accuracy"] == everyone["accuracy"]
+
+
+def test_fedbn_without_batch_norm_has_one_model_for_everyone():
+    trainer = federation("fedbn")
+    trainer.train()
+    assert run_metrics(trainer)["everyone_by"] == "server"
+    assert trainer.last[1].everyone["accuracy"] == trainer.last[1].pooled["test"]["accuracy"]
+
+
+def test_an_algorithm_that_keeps_layers_local_has_no_global_model():
+    class Head(FedAvg):
+        def local_names(self, model):
+            return {"head.weight", "head.bias"}
+
+    with pytest.raises(MedflError, match=r'Head keeps a part .*`evaluated = "personal"`'):
+        own(Head)
+    Head.evaluated = "personal"
+    trainer = own(Head)
+    trainer.train()
+    assert run_metrics(trainer)["everyone_by"] == "clients"
+
+
+def own(kind):
+    """A federation of an algorithm that is in no registry."""
+    data = federation(model=Normed).data
+    config = FederatedConfig(num_clients=3, rounds=1)
+    server = FederatedServer(config, data, Normed().double(), kind())
+    return FederatedTrainer(config, server, [FederatedClient(k, data) for k in data.clients])

@@ -35,7 +35,7 @@ class HideLoss(Link):
 def test_a_round_whose_loss_nobody_saw_is_logged_without_it():
     trainer = with_link(HideLoss())
     lines = []
-    trainer.on_round = lambda row: lines.append(progress_line(row, 1))
+    trainer.on_round = lambda row: lines.append(progress_line(row, 1, "accuracy"))
     trainer.train()
     assert trainer.history[1]["train_loss"] is None
     assert lines[1].startswith("round    1/1  ")

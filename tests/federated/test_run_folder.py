@@ -106,7 +106,7 @@ def test_a_record_of_a_newer_medfl_is_not_lost(place, overwrite):
     path = place / "run" / "metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema": 99}))
     if overwrite:
-        assert run(place, overwrite=True)["schema"] == 2
+        assert run(place, overwrite=True)["schema"] == 3
         return
     with pytest.raises(MedflError, match="written by a newer medfl"):
         run(place)

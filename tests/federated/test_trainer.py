@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -121,8 +122,8 @@ def test_the_best_round_is_chosen_on_validation():
     scores = iter([(0.3, 0.9), (0.8, 0.1), (0.8, 0.5)])
     original = trainer.evaluator.evaluate
 
-    def evaluate():
-        result, (val, test) = original(), next(scores)
+    def evaluate(everyone):
+        result, (val, test) = original(everyone), next(scores)
         result.pooled["val"]["balanced_accuracy"] = val
         result.pooled["test"]["balanced_accuracy"] = test
         return result
@@ -134,6 +135,35 @@ def test_the_best_round_is_chosen_on_validation():
     assert then.pooled["test"]["balanced_accuracy"] == 0.1
     record = run_metrics(trainer)
     assert (record["best"]["round"], record["last"]["round"]) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("task", "primary", "chosen"),
+    [
+        ("multiclass", "auto", "balanced_accuracy"),
+        ("multilabel", "auto", "auc_macro"),
+        ("multiclass", "kappa", "kappa"),
+    ],
+)
+def test_the_primary_metric_chooses_the_best_round_and_has_the_target(task, primary, chosen):
+    store = small_store(60)
+    store.info = replace(store.info, task=task)
+    if task == "multilabel":
+        store.labels = np.eye(3, dtype=np.uint8)[store.labels]
+    trainer = federation(store=store, rounds=2, evaluate_every=1, primary=primary, target=0.7)
+    original, scores = trainer.evaluator.evaluate, iter((0.6, 0.8, 0.7))
+
+    def evaluate(everyone):
+        result = original(everyone)
+        result.pooled["val"] = dict.fromkeys(result.pooled["val"], 0.9)
+        result.pooled["val"][chosen] = next(scores)
+        return result
+
+    trainer.evaluator.evaluate = evaluate
+    trainer.train()
+    record = run_metrics(trainer)
+    assert trainer.primary == record["primary"] == chosen
+    assert record["best"]["round"] == record["communication"]["rounds_to_target"] == 1
 
 
 @pytest.mark.parametrize("name", ["fedavg", "ditto", "finetune", "fedadam", "local"])
@@ -227,7 +257,7 @@ def test_the_record(tmp_path):
         rounds=3,
         evaluate_every=3,
         clients_per_round=2,
-        target_accuracy=1e-9,
+        target=1e-9,
     )
     trainer.train()
     metrics = write_record(tmp_path, trainer, {"label_js": 0.5}, {"git_commit": "abc"})
@@ -242,7 +272,7 @@ def test_the_record(tmp_path):
     lines = (tmp_path / "rounds.csv").read_text().splitlines()
     assert lines[0] == ",".join(names_in(ROUNDS))
     assert len(lines) == 5
-    assert lines[2].endswith(",0,,,,,,,,,"), "nothing stands where nothing was evaluated"
+    assert lines[2].endswith(",0" + 13 * ","), "nothing stands where nothing was evaluated"
     lines = (tmp_path / "clients.csv").read_text().splitlines()
     assert lines[0] == ",".join(names_in(CLIENTS))
     assert len(lines) == 1 + 2 * 6
@@ -250,11 +280,17 @@ def test_the_record(tmp_path):
     assert metrics["parameters"] == 243
     assert metrics["evaluated"] == "global"
     assert "averaged" in metrics["statistics"]
+    assert (metrics["everyone_by"], metrics["primary"]) == ("server", "balanced_accuracy")
+    assert metrics["last"]["everyone"] == metrics["last"]["test"]
+    assert metrics["normalization"] == {
+        "mean": list(trainer.data.mean),
+        "std": list(trainer.data.std),
+    }
     assert metrics["communication"]["rounds_to_target"] == 0
     steps = [client["steps"] for client in metrics["clients"].values()]
     assert metrics["steps"] == sum(steps) == sum(row["steps"] for row in trainer.history)
     assert metrics["clients"]["1"]["n_train"] == 16
-    assert set(metrics["last"]) == {"round", "val", "test", "personal"}
+    assert set(metrics["last"]) == {"round", "val", "test", "everyone"}
     assert metrics["fairness"]["n"] == 3
     assert metrics["heterogeneity"] == {"label_js": 0.5}
 

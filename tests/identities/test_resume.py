@@ -71,10 +71,9 @@ def assert_same_run(one, other):
     assert one.client_history == other.client_history
     assert (one.best, one.last, one.status) == (other.best, other.last, other.status)
     for a, b in [(one.best, other.best), (one.last, other.last)]:
-        assert a[1].predictions.keys() == b[1].predictions.keys()
-        assert all(
-            torch.equal(said, b[1].predictions[key]) for key, said in a[1].predictions.items()
-        )
+        assert torch.equal(a[1].said, b[1].said)
+        assert a[1].said_of_all.keys() == b[1].said_of_all.keys()
+        assert all(torch.equal(p, b[1].said_of_all[key]) for key, p in a[1].said_of_all.items())
     for a, b in zip(one.clients, other.clients, strict=True):
         assert a.steps == b.steps
         assert a.state.keys() == b.state.keys()

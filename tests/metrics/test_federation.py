@@ -43,11 +43,11 @@ def test_nan_is_refused_by_name():
 
 
 HISTORY = [
-    {"round": "0", "test_accuracy": "0.1", "bytes_total": "0"},
-    {"round": "1", "test_accuracy": "", "bytes_total": "100"},
-    {"round": "2", "test_accuracy": "0.6", "bytes_total": "200"},
-    {"round": "3", "test_accuracy": "0.5", "bytes_total": "300"},
-    {"round": "4", "test_accuracy": "0.7", "bytes_total": "400"},
+    {"round": "0", "val_kappa": "0.1", "bytes_total": "0"},
+    {"round": "1", "val_kappa": "", "bytes_total": "100"},
+    {"round": "2", "val_kappa": "0.6", "bytes_total": "200"},
+    {"round": "3", "val_kappa": "0.5", "bytes_total": "300"},
+    {"round": "4", "val_kappa": "0.7", "bytes_total": "400"},
 ]
 
 
@@ -62,7 +62,7 @@ HISTORY = [
     ],
 )
 def test_to_target(target, expected):
-    assert to_target(HISTORY, target) == expected
+    assert to_target(HISTORY, target, "val_kappa") == expected
 
 
 def test_to_target_reads_numbers_and_other_columns():

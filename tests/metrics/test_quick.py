@@ -83,6 +83,8 @@ def test_a_single_class_or_label():
         "accuracy": 1,
         "balanced_accuracy": 1,
         "auc_macro": None,
+        "f1_macro": 1,
+        "kappa": None,
         "log_loss": pytest.approx(0, abs=1e-15),
     }
     found = agree(np.array([[0.9], [0.2]]), np.array([[1], [1]]), ("only",), "multilabel")
@@ -95,6 +97,10 @@ def test_by_hand():
     assert found["accuracy"] == 0.5
     assert found["balanced_accuracy"] == pytest.approx((0.5 + 1 + 0) / 3)
     assert found["auc_macro"] == pytest.approx((3 / 4 + 1 + 1 / 3) / 3)
+    # The second of the first class is called b, and the only one of c is called a.
+    assert found["f1_macro"] == pytest.approx((2 * 1 / (2 + 2) + 2 * 1 / (1 + 2) + 0) / 3)
+    # Two of four agree; by chance 2/4 · 2/4 + 1/4 · 2/4 + 1/4 · 0 = 3/8 would.
+    assert found["kappa"] == pytest.approx((0.5 - 3 / 8) / (1 - 3 / 8))
     assert found["log_loss"] == pytest.approx(-np.log(0.7 * 0.4 * 0.6 * 0.1) / 4)
 
 

@@ -11,7 +11,7 @@ from medfl.report.grid_results import GridResults
 from medfl.report.markup import escape_latex, escape_markdown
 from medfl.report.steps import aggregate, headline
 from medfl.report.tables import main_table
-from medfl.results.columns import format_megabytes
+from medfl.results.column import format_megabytes
 from medfl.results.runs import read_grid_runs
 
 

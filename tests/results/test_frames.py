@@ -97,7 +97,7 @@ def test_a_persons_way_from_predictions_to_a_table(real):
     }
     runs = frames.runs[frames.runs["arm"] == "fedavg"].set_index("seed")
     assert found == runs["test_accuracy"].to_dict()
-    assert set(said["view"]) == {"global", "local"}
+    assert set(said["view"]) == {"own", "everyone"}
 
 
 def test_the_examples_of_the_page(real, capsys):

@@ -14,8 +14,9 @@ from medfl.errors import MedflError
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.outcome import write_record
 from medfl.results.predictions import (
+    ALL,
     ARRAYS,
-    EVERYONE,
+    OWN,
     ModelPredictions,
     read_predictions,
     write_predictions,
@@ -79,21 +80,22 @@ def agree(record, found):
 def test_the_record_can_be_made_again_from_the_predictions(tmp_path, algorithm, measure):
     store = {"store": multilabel_store()} if measure is multilabel else {}
     _, record, arrays = trained(tmp_path, algorithm, **store)
-    own = (arrays["owner"] == EVERYONE) | (arrays["owner"] == arrays["client"])
+    own, test = arrays["view"] == "own", arrays["fold"] == "test"
     for moment in ("last", "best"):
         for fold in ("val", "test"):
-            rows = (arrays["moment"] == moment) & (arrays["fold"] == fold)
+            rows = own & (arrays["moment"] == moment) & (arrays["fold"] == fold)
             assert rows.any()
-            found = [measure(arrays, rows)]
-            if algorithm == "local":  # the mean over the clients' models, each on everyone
-                found = [measure(arrays, rows & (arrays["owner"] == k)) for k in range(3)]
-            mean = {name: np.mean([one[name] for one in found]) for name in found[0]}
-            agree(record[moment][fold], mean)
-        test = (arrays["moment"] == moment) & (arrays["fold"] == "test")
-        agree(record[moment]["personal"], measure(arrays, test & own))
-    last = (arrays["moment"] == "last") & (arrays["fold"] == "test") & own
+            agree(record[moment][fold], measure(arrays, rows))
+    last = (arrays["moment"] == "last") & test
+    everyone = measure(arrays, last & own)  # where all clients use the server's model
+    if algorithm == "ditto":
+        everyone = measure(arrays, last & ~own & (arrays["owner"] == ALL))
+    if algorithm in ("fedbn", "local"):  # the mean over the clients' models, each on everyone
+        found = [measure(arrays, last & ~own & (arrays["owner"] == k)) for k in range(3)]
+        everyone = {name: np.mean([one[name] for one in found]) for name in found[0]}
+    agree(record["last"]["everyone"], everyone)
     for client, said in record["clients"].items():
-        rows = last & (arrays["client"] == int(client))
+        rows = last & own & (arrays["client"] == int(client))
         assert said["test"]["n"] == rows.sum()
         found = measure(arrays, rows)
         assert said["test"]["accuracy"] == pytest.approx(found["accuracy"], abs=CLOSE)
@@ -101,22 +103,26 @@ def test_the_record_can_be_made_again_from_the_predictions(tmp_path, algorithm, 
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "view", "owners"),
+    ("algorithm", "own", "everyone"),
     [
-        ("fedavg", "global", {-1}),
-        ("centralized", "global", {-1}),
-        ("fedbn", "local", {0, 1, 2}),
-        ("local", "local", {0, 1, 2}),
+        ("fedavg", {-1}, set()),
+        ("centralized", {-1}, set()),
+        ("fedbn", {0, 1, 2}, {0, 1, 2}),
+        ("ditto", {0, 1, 2}, {-1}),
+        ("local", {0, 1, 2}, {0, 1, 2}),
     ],
 )
-def test_every_row_says_whose_model_judged_which_sample(tmp_path, algorithm, view, owners):
+def test_every_row_says_whose_model_judged_which_sample(tmp_path, algorithm, own, everyone):
     trainer, record, arrays = trained(tmp_path, algorithm)
-    assert set(arrays["view"]) == {view}
-    assert set(arrays["owner"]) == owners
+    for view, owners in (("own", own), ("everyone", everyone)):
+        assert set(arrays["owner"][arrays["view"] == view]) == owners
+    # For everyone it is done after the last round, which may be the best one as well.
+    often = 1 + (record["best"]["round"] == record["last"]["round"])
     split, data = trainer.data.split, trainer.data
     evaluated = np.flatnonzero(split.folds != "train")
-    copies = 2 * (3 if algorithm == "local" else 1)  # last and best, of each client's model
-    assert len(arrays["view"]) == copies * len(evaluated) == record["predictions"]["rows"]
+    tests = int((split.folds == "test").sum())
+    rows = 2 * len(evaluated) + often * len(everyone) * tests
+    assert len(arrays["view"]) == rows == record["predictions"]["rows"]
     row_of = {name: row for row, name in enumerate(split.samples)}
     rows = np.array([row_of[name] for name in arrays["sample"]])
     assert set(rows) == set(evaluated)
@@ -124,8 +130,8 @@ def test_every_row_says_whose_model_judged_which_sample(tmp_path, algorithm, vie
     assert (arrays["client"] == split.clients[rows]).all()
     assert (arrays["fold"] == split.folds[rows]).all()
     assert (arrays["label"] == data.labels[rows].numpy()).all()
-    if algorithm in ("fedbn", "ditto"):
-        assert (arrays["owner"] == arrays["client"]).all()
+    alone = (arrays["view"] == "own") & (arrays["owner"] != ALL)
+    assert (arrays["owner"] == arrays["client"])[alone].all()
     assert list(arrays["classes"]) == ["class0", "class1", "class2"]
     assert str(arrays["task"]) == "multiclass"
     assert arrays["probabilities"].dtype == np.float32
@@ -171,7 +177,7 @@ def test_equal_predictions_are_equal_bytes(tmp_path):
         "label": np.array([1, 0]),
     }
     block = ModelPredictions(
-        EVERYONE, "last", np.array([1, 0]), np.array([[0.25, 0.75], [0.5, 0.5]])
+        OWN, ALL, "last", np.array([1, 0]), np.array([[0.25, 0.75], [0.5, 0.5]])
     )
     digests = set()
     for name in ("one", "two"):

@@ -9,6 +9,7 @@ import pytest
 
 from medfl.errors import MedflError
 from medfl.results.columns import SUMMARY, columns_in
+from medfl.results.migrate import migrate
 from medfl.results.record import DamagedRecordError, as_dict, read_record, row_of
 from medfl.results.schema import SCHEMA, Record
 
@@ -25,10 +26,41 @@ def test_a_record_of_the_first_schema_is_brought_to_todays():
     content = json.loads(OLD.read_text())
     assert content["schema"] == 1
     record = read_record(OLD)
-    assert record.schema_number == SCHEMA == 2
+    assert record.schema_number == SCHEMA == 3
     assert record.predictions is None
-    # All that it said before, it says still.
-    assert {**as_dict(record), "schema": 1} == {**content, "predictions": None}
+    # A personal arm had answered for own patients, and was chosen by balanced accuracy.
+    assert as_dict(record)["last"]["test"] == content["last"]["personal"]
+    assert as_dict(record)["last"]["val"] == content["last"]["val"]
+    assert record.last.everyone is None
+    assert (record.everyone_by, record.primary) == (None, "balanced_accuracy")
+    # Its rounds to a target were those of test accuracy, which is another quantity.
+    assert record.communication.rounds_to_target is None
+    changed = {"schema", "last", "best", "communication"}
+    assert {k: v for k, v in as_dict(record).items() if k in content.keys() - changed} == {
+        k: v for k, v in content.items() if k not in changed
+    }
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "by", "val", "test", "everyone"),
+    [
+        ("global", "server", 0.1, 0.2, 0.2),
+        ("personal", None, 0.1, 0.3, None),  # 0.2 was that of the server's incomplete model
+        ("local", "clients", None, 0.3, 0.2),  # 0.2 was the mean over clients' models
+    ],
+)
+def test_what_an_older_record_says_goes_to_the_question_that_it_answered(
+    evaluated, by, val, test, everyone
+):
+    said = {"val": {"accuracy": 0.1}, "test": {"accuracy": 0.2}, "personal": {"accuracy": 0.3}}
+    if evaluated == "global":
+        said["personal"] = said["test"]
+    old = {"schema": 2, "evaluated": evaluated, "last": {"round": 4, **said}, "best": None}
+    new = migrate(old, 3)
+    assert new["everyone_by"] == by
+    found = {k: v and v["accuracy"] for k, v in new["last"].items() if k != "round"}
+    assert found == {"val": val, "test": test, "everyone": everyone}
+    assert new["best"] is None
 
 
 def test_a_record_written_and_read_is_the_same(tmp_path):
@@ -54,9 +86,9 @@ def test_the_numbers_of_a_summary_row_are_the_records():
 
 
 def test_a_newer_record_is_not_read(tmp_path):
-    path = edited(tmp_path, schema=3, status="paused by a word that is not known yet")
+    path = edited(tmp_path, schema=4, status="paused by a word that is not known yet")
     with pytest.raises(
-        MedflError, match=r"written by a newer medfl .schema 3, this one reads up to 2"
+        MedflError, match=r"written by a newer medfl .schema 4, this one reads up to 3"
     ):
         read_record(path)
     with pytest.raises(MedflError) as error:
@@ -69,7 +101,7 @@ def test_a_newer_record_is_not_read(tmp_path):
 def test_a_schema_that_never_was_is_refused_before_anything_else(tmp_path, schema):
     path = edited(tmp_path, schema=schema, status=7, fairness="x")
     with pytest.raises(
-        DamagedRecordError, match=r"has schema .*, this medfl reads 1 to 2"
+        DamagedRecordError, match=r"has schema .*, this medfl reads 1 to 3"
     ) as error:
         read_record(path)
     assert "train it again" in str(error.value)
@@ -91,11 +123,11 @@ def test_what_this_medfl_does_not_know_is_kept(tmp_path):
     assert as_dict(record)["energy"] == {"joules": 5}
 
 
-def test_metrics_of_an_arm_with_one_model_are_the_pooled_ones():
-    moment = {"round": 1, "test": {"accuracy": 0.5}, "personal": {"accuracy": 0.7}}
-    said = {"schema": 2, "dataset": "d", "partition": "p", "arm": "a", "seed": 0}
-    said |= {"status": "completed", "last": moment}
-    assert Record.model_validate(said | {"evaluated": "global"}).test.accuracy == 0.5
-    assert Record.model_validate(said | {"evaluated": "personal"}).test.accuracy == 0.7
-    assert Record.model_validate(said | {"evaluated": "local"}).test.accuracy == 0.5
-    assert Record.model_validate(said).best_test.accuracy is None
+def test_a_record_says_what_its_numbers_are_worth_without_images():
+    said = {"schema": 3, "dataset": "d", "partition": "p", "arm": "a", "seed": 0}
+    said |= {"status": "completed", "primary": "kappa"}
+    said["without_images"] = {"own": {"kappa": 0.2}, "everyone": {"kappa": 0.0}}
+    record = Record.model_validate(said)
+    assert (record.chance_own, record.chance_everyone) == (0.2, 0.0)
+    assert record.test.accuracy is record.everyone.accuracy is record.best_test.accuracy is None
+    assert Record.model_validate({**said, "without_images": {}}).chance_own is None
