@@ -54,13 +54,13 @@ def test_it_reaches_the_optimum_that_local_steps_miss():
             algorithm,
             params,
             sizes=(6, 6, 6),
-            rounds=50,
+            rounds=25,
             local_steps=6,
             batch_size=100,
             learning_rate=0.05,
             weight_decay=0.5,
             weighting="uniform",
-            evaluate_every=50,
+            evaluate_every=25,
         )
         problem = Softmax(trainer)
         trainer.train()
