@@ -12,6 +12,7 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -99,8 +100,10 @@ def start(
             "makes": sorted(makes),
             "uses": sorted(uses),
         }
-        for path in (results, note):
-            path.write_text(json.dumps(content), encoding="utf-8")
+        note.chmod(0o644)
+        for path in (note, results):
+            with suppress(PermissionError):  # another user's file, of a folder that is shared
+                path.write_text(json.dumps(content), encoding="utf-8")
     finally:
         if turn is not None:
             os.close(turn)
@@ -124,7 +127,8 @@ def _others() -> Iterator[dict[str, Any]]:
         if is_locked(path):
             yield {"who": "", "results": "", "makes": "", "uses": "", **_read(path)}
         else:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):
+                path.unlink()
 
 
 def _read(path: Path) -> dict[str, Any]:

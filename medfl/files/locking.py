@@ -32,8 +32,10 @@ def take_lock(path: Path, wait: bool = False) -> int | None:
     Raises:
         HeldError: another process holds it.
     """
-    flags = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
-    lock = os.open(path, flags, 0o666)
+    try:
+        lock = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:  # another user's file, which may be locked without writing to it
+        lock = os.open(path, os.O_RDONLY)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError as error:
