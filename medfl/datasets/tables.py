@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from pathlib import Path
 from medfl.config import did_you_mean
 from medfl.datasets.xlsx import sheet_rows
 from medfl.errors import MedflError
+from medfl.identity import quoted
+from medfl.identity.file_names import is_plain
+from medfl.identity.words import has_pattern
+from medfl.imaging.kinds import kind_by_ending
 
 DELIMITERS = ",;\t|"
 ENCODINGS = ("utf-8-sig", "utf-16", "cp1252")
@@ -52,17 +57,16 @@ class Table:
         return len(self.rows)
 
     def by_id(self, column: str) -> dict[str, Row]:
-        """Sort rows by the value of a column; an empty or repeated value is a ``MedflError``."""
+        """Sort rows by the value of a column; an empty or repeated value is a ``MedflError``.
+
+        No message repeats a value: it may be a patient's.
+        """
         found: dict[str, Row] = {}
         for row in self.rows:
             name = row[column]
-            if not name:
-                raise MedflError(f"{self.path}, line {row.line}: `{column}` is empty.")
-            if name in found:
-                raise MedflError(
-                    f"{self.path}, line {row.line}: the {column} {name} stands there twice (first "
-                    f"in line {found[name].line})."
-                )
+            if not name or name in found:
+                what = f"stands in line {found[name].line} already" if name else "is empty"
+                raise MedflError(f"{self.path}, line {row.line}: its `{column}` {what}.")
             found[name] = row
         return found
 
@@ -79,15 +83,22 @@ def read_table(path: Path, required: Iterable[str] = (), optional: Iterable[str]
         optional: columns that need not be there; rows name them so, too.
 
     Raises:
-        MedflError: the file is not there or no text, a column is missing or stands there twice, or
-            a line has more cells than the header.
+        MedflError: the file is not there or no text, its first line is data and no header, a column
+            is missing or stands there twice, or a line has more cells than the header. No cell is
+            repeated that may name a person.
     """
     workbook = path.suffix.casefold() == ".xlsx"
     delimiter, read_rows = ("", _sheet(path)) if workbook else _lines(path)
     rows = [(line, row) for line, row in read_rows if any(row)]
     if not rows:
         raise MedflError(f"{path} is empty: expected a header and rows.")
-    columns = _columns(path, rows.pop(0)[1], [*required, *optional], set(required))
+    needed = list(required)
+    if _is_data(rows, needed):
+        raise MedflError(
+            f"{path}: its first line is data, and none that names the columns: put one above it, "
+            "such as `file,label,patient`."
+        )
+    columns = _columns(path, rows.pop(0)[1], [*needed, *optional], set(needed))
     if not rows:
         raise MedflError(f"{path} has no rows below its header.")
     read = []
@@ -128,17 +139,36 @@ def _lines(path: Path) -> tuple[str, list[tuple[int, list[str]]]]:
     return delimiter, rows
 
 
+def _is_data(rows: list[tuple[int, list[str]]], needed: list[str]) -> bool:
+    """Whether the first row is one like the others, and names no columns.
+
+    Files stand in it; or, where it lacks a column that is needed or has one of a name that is a
+    value, dates do, or what recurs below in the same column.
+    """
+    first = rows[0][1]
+    if any(kind_by_ending(cell) for cell in first):
+        return True
+    below = [row for _, row in rows[1:] if row != first]
+    named = {cell.casefold() for cell in first}
+    lacking = not {name.casefold() for name in needed} <= named
+    return any(
+        has_pattern(cell) or any(row[place : place + 1] == [cell] for row in below)
+        for place, cell in enumerate(first)
+        if cell and (lacking or cell in needed)
+    )
+
+
 def _columns(path: Path, header: list[str], wanted: list[str], required: set[str]) -> list[str]:
     spelling = {name.casefold(): name for name in wanted}
     columns = [spelling.get(name.casefold(), name) for name in header]
     twice = {name for name in columns if name and columns.count(name) > 1}
     if twice:
-        raise MedflError(f"{path}: the column `{min(twice)}` stands there twice.")
+        raise MedflError(f"{path}: the column {quoted(min(twice))} stands there twice.")
     for name in wanted:
         if name in required and name not in columns:
-            raise MedflError(
-                f"{path} lacks the column `{name}`{did_you_mean(name, filter(None, columns))}"
-            )
+            near = difflib.get_close_matches(name, columns, n=1, cutoff=0.8)
+            known = near or [column for column in columns if column and is_plain(column)]
+            raise MedflError(f"{path} lacks the column `{name}`{did_you_mean(name, known)}")
     return columns
 
 

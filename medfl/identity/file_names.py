@@ -107,6 +107,12 @@ def is_plain(part: str) -> bool:
     return not initials and not (numbers and not _NUMBERED.isdisjoint(words))
 
 
+def quoted(value: str) -> str:
+    """A cell or label as an error may quote it: what may name a person is left out."""
+    shown = re.fullmatch(r"-?\d{1,3}([.,]\d{1,3})?", value) or is_plain(value)
+    return f"`{value}`" if shown else "`…`"
+
+
 def _is_known(word: str) -> bool:
     if len(word) == 1:
         return word < "\u0250"  # Latin: elsewhere a letter may be a whole name
@@ -137,16 +143,19 @@ wind winter wise wolf wood world worth yellow young zoom zz zzz
 """
 
 _WORDS = """
-abdomen again ankle ap arm axial backup bad baseline black bone brain breast broken cardiac carotid
-center centre cervical chest class clean clinic cm cohort control converted copy coronal corrupt cr
-ct cut damaged dataset dcm deleted derived dermoscopy desktop dicomdir double ds duplicate dx dxa
-echo elbow empty exam export exported faulty femur files fixed flair folder followup foot good
-half hand head healthy heart hidden hip hospital hz ignore import incomplete index info kidney knee
-kv label labels lateral left leg letter level list liver lock lumbar lung mammo mask masks meta mg
-misc missing mm mr neck new nifti nii nm no noise normal notes number of old one orig original other
-outer overview pa packed pacs part patient pelvis pixels preview private pt public radiographs
-readme reject rejected removed renamed report result results right rt sagittal sample scout shoulder
+abdomen abnormal again age ankle ap arm axial backup bad baseline benign black bone brain breast
+broken cancer cardiac carotid center centre cervical chest class clean clinic cm cohort control
+converted copy coronal corrupt covid cr ct cut damaged dataset dcm deleted derived dermoscopy
+desktop diagnosis dicomdir double ds duplicate dx dxa echo edema effusion elbow empty exam export
+exported false faulty femur file files finding fixed flair fold folder followup foot fracture good
+half hand head healthy heart hidden hip holdout hospital hz ignore import incomplete index infection
+info kidney knee kv label labels lateral left leg lesion letter level list liver lock lumbar lung
+malignant mammo mask masks maybe melanoma meta mg misc missing mm mr neck negative nevus new nifti
+nii nm no nodule noise normal notes number of old one orig original other outer overview pa packed
+pacs part patient pelvis pixels pneumonia positive preview private pt public radiographs readme
+reject rejected removed renamed report result results right rt sagittal sample scout sex shoulder
 sick single site skull spine store study subject suffix table temp test text thorax three thumbs tmp
-todo train trauma truncated twin two ultrasound unknown unsorted untitled upload upper us val valid
-version view volume volumes well whole wrist wrong xa xray
+todo train trauma truncated tumor tumour twin two ultrasound uncertain unclear unknown unsorted
+unsure untitled upload upper us val valid version view volume volumes well whole wrist wrong xa xray
+yes
 """

@@ -202,8 +202,8 @@ def _read_rows(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray]:
         index = place.get(row[0])
         if index is None:
             raise MedflError(
-                f"{where}: sample `{row[0]}` is not in {store.path}: the split was made for other "
-                "data; make it again with `medfl split`."
+                f"{where}: its sample is not in {store.path}: the split was made for other data; "
+                "make it again with `medfl split`."
             )
         if clients[index] >= 0:
             raise MedflError(f"{where}: sample `{row[0]}` stands there twice.")

@@ -98,7 +98,7 @@ def read_columns(path: Path, again: str) -> dict[str, Sequence[str]]:
         reader = csv.reader(file)
         header = next(reader, [])
         if tuple(header[: len(COLUMNS)]) != COLUMNS or len(set(header)) < len(header):
-            raise MedflError(f"{path} has the columns {header}, not {list(COLUMNS)}. {again}")
+            raise MedflError(f"{path} has other columns than {', '.join(COLUMNS)}. {again}")
         columns: list[list[str]] = [[] for _ in header]
         rows: list[list[str]] = []
         for row in reader:

@@ -33,6 +33,11 @@ def test_quotes_trailing_delimiters_and_short_rows(tmp_path):
         ("labels,b,b\n1,2,3\n", "`b` stands there twice"),
         ("labels,b\n1,2,3\n", r"line 2: 3 cells under 2 columns"),
         ("labels\0,b\n", "not a text table"),
+        ("Huber,Huber,labels\n1,2,3\n", "the column `…` stands there twice"),
+        ("1.png,Huber\n2.png,Stein\n", "its first line is data"),
+        ("x,Huber,sick\ny,Stein,sick\n", "its first line is data"),
+        ("x,Huber,1957-03-13\ny,Stein,1960-01-01\n", "its first line is data"),
+        ("Huber,age\nStein,70\n", "lacks the column `labels`; known: age"),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path, content, message):
@@ -47,10 +52,8 @@ def test_a_missing_table(tmp_path):
 
 def test_ids_that_are_empty_or_stand_twice(tmp_path):
     found = table(tmp_path, "id\nx\ny\nx\n")
-    with pytest.raises(
-        MedflError, match=r"line 4: the id x stands there twice \(first in line 2\)"
-    ):
+    with pytest.raises(MedflError, match=r"line 4: its `id` stands in line 2 already"):
         found.by_id("id")
     assert list(table(tmp_path, "id,n\nx,1\ny,2\n").by_id("id")) == ["x", "y"]
-    with pytest.raises(MedflError, match="line 3: `id` is empty"):
+    with pytest.raises(MedflError, match="line 3: its `id` is empty"):
         table(tmp_path, "id,n\nx,1\n,2\n").by_id("id")

@@ -70,7 +70,7 @@ def _change(table, old, new):
 
 def test_samples_that_are_not_the_stores(store, table):
     _change(table, "s000007,", "other7,")
-    with pytest.raises(MedflError, match=r"line 9: sample `other7` is not in data/prepared/fake"):
+    with pytest.raises(MedflError, match=r"line 9: its sample is not in data/prepared/fake"):
         Split.read(table, store)
 
 

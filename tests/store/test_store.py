@@ -209,7 +209,7 @@ def test_damage_is_found(tmp_path, images):
     with pytest.raises(MedflError, match="3 images but 2 rows"):
         Store.open(path)
     (path / "samples.csv").write_text("".join(lines).replace("labels", "label", 1))
-    with pytest.raises(MedflError, match="has the columns"):
+    with pytest.raises(MedflError, match="has other columns than id, labels"):
         Store.open(path)
     (path / "samples.csv").write_text("".join(lines[:-1]) + "s2,a\n")
     with pytest.raises(MedflError, match="line 4"):

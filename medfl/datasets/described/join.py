@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from medfl.datasets.described.called import cell_path, index_of, is_listed
 from medfl.datasets.described.files import COPY, RELABELLED, Found, id_pattern
 from medfl.datasets.described.schema import Description
-from medfl.datasets.described.table import file_columns, rows_by_id
+from medfl.datasets.described.table import file_columns
 from medfl.datasets.tables import Row, Table
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion
@@ -133,7 +133,7 @@ def _by_pattern(
     if not samples:
         shown = ", ".join(part.files for part in data.modalities.values())
         raise MedflError(f"no file below {found.folder} fits any of {shown}.")
-    rows = rows_by_id(table, data.columns.id or "id") if table is not None else None
+    rows = table.by_id(data.columns.id or "id") if table is not None else None
     items: list[Item] = []
     left = [Exclusion(name, "fits no modality") for name in found.files if name not in fits]
     for key, files in samples.items():
@@ -163,7 +163,7 @@ def _by_attribute(
     keyword: str, column: str, found: Found, table: Table
 ) -> tuple[list[Item], list[Exclusion]]:
     """Join by a DICOM attribute that a column of the table holds; a row may tell of many files."""
-    rows = rows_by_id(table, column)
+    rows = table.by_id(column)
     items: list[Item] = []
     left: list[Exclusion] = []
     fits: set[str] = set()

@@ -10,6 +10,7 @@ from medfl.config import did_you_mean
 from medfl.datasets.described.fact_sections import Labels
 from medfl.errors import MedflError
 from medfl.files.exclusions import LeftOut
+from medfl.identity import quoted
 
 TRUE = {"1", "1.0", "true", "yes", "y"}
 FALSE = {"0", "0.0", "false", "no", "n", ""}
@@ -62,10 +63,12 @@ class LabelRules:
         for column, text in cells.items():
             cell = self._cell(text)
             if cell is None:
+                shown = quoted(text)
+                bare = shown.strip("`")
                 raise MedflError(
-                    f"{line}: `{column}` holds `{text}`, not 0 or 1. Say what it means in "
-                    f"{self.where}, as in labels: {{map: {{'{text}': '0'}}}}, or leave such "
-                    f"samples out: labels: {{ignore: ['{text}']}}."
+                    f"{line}: `{column}` holds {shown}, not 0 or 1. Say what it means in "
+                    f"{self.where}, as in labels: {{map: {{'{bare}': '0'}}}}, or leave such "
+                    f"samples out: labels: {{ignore: ['{bare}']}}."
                 )
             if cell:
                 found.append(column)
@@ -186,7 +189,7 @@ def classes_of(
         for name in sorted(found - set(stated)):
             number = sum(name in names for names in labels)
             raise MedflError(
-                f"{where}: {number:,} samples have the label `{name}`, which is not there"
+                f"{where}: {number:,} samples have the label {quoted(name)}, which is not there"
                 f"{did_you_mean(name, stated)} Add it, or map or ignore it."
             )
         if len(stated) < 2 and task == "multiclass":
@@ -201,8 +204,8 @@ def classes_of(
         raise MedflError(f"{where}: no sample has a label.")
     if len(classes) < 2 and task == "multiclass":
         raise MedflError(
-            f"{where}: all {len(labels):,} samples have the label `{classes[0]}`; at least two "
-            "classes are needed."
+            f"{where}: all {len(labels):,} samples have the label {quoted(classes[0])}; at least "
+            "two classes are needed."
         )
     return tuple(classes)
 

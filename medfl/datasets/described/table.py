@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medfl.datasets.described.schema import Description
-from medfl.datasets.tables import Row, Table, read_table
-from medfl.errors import MedflError
+from medfl.datasets.tables import Table, read_table
 
 STANDARD = ("file", "id", "label", "patient", "site", "fold")
 
@@ -60,15 +59,3 @@ def file_columns(data: Description, table: Table) -> dict[str, str]:
     if isinstance(data.columns.file, dict):
         return data.columns.file
     return {"": data.columns.file or "file"}
-
-
-def rows_by_id(table: Table, column: str) -> dict[str, Row]:
-    """Sort rows as ``table.by_id`` does, but no message repeats an id: it may be a patient's."""
-    rows: dict[str, Row] = {}
-    for row in table:
-        name = row[column]
-        if not name or name in rows:
-            what = f"stands in line {rows[name].line} already" if name else "is empty"
-            raise MedflError(f"{table.path}, line {row.line}: its `{column}` {what}.")
-        rows[name] = row
-    return rows

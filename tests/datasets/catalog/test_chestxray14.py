@@ -129,7 +129,7 @@ def test_the_published_sample(tmp_path):
         ("Cardiomegaly,", "Cardiomegalia,", r"line 2: the finding `Cardiomegalia` is not one of"),
         ("No Finding,", ",", r"line 4: the finding `` is not one of"),
         ("Patient ID", "PatientNo", "lacks the column `Patient ID`"),
-        ("00000003_000.png", "00000002_000.png", "line 5: the Image Index 00000002_000.png stands"),
+        ("00000003_000.png", "00000002_000.png", "line 5: its `Image Index` stands"),
         (",0,2,80", ",0,,80", "line 4: `Patient ID` is empty"),
     ],
 )

@@ -243,7 +243,7 @@ def test_ham10000_unknown_class(tmp_path):
 
 def test_ham10000_row_twice(tmp_path):
     edit(ham(tmp_path, 2) / "HAM10000_metadata", "ISIC_0000001", "ISIC_0000000")
-    refused(tmp_path, "HAM10000_metadata, line 3: the image_id ISIC_0000000 stands there twice")
+    refused(tmp_path, "HAM10000_metadata, line 3: its `image_id` stands in line 2 already")
 
 
 def test_ham10000_corrupt_image(tmp_path):

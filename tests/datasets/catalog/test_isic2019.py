@@ -135,7 +135,7 @@ def test_unk_is_a_class_where_it_occurs(tmp_path):
         ("GroundTruth", "_0000001,0.0,1.0", "_0000001,0.0,nan", "`nan` under NV is not 0 or 1"),
         ("GroundTruth", "_0000001,0.0,1.0", "_0000001,0.0,0.5", "`0.5` under NV is not 0 or 1"),
         ("GroundTruth", "SCC", "SKK", "lacks the column `SCC`"),
-        ("GroundTruth", "ISIC_0024307,", "ISIC_0024306,", "the image ISIC_0024306 stands there tw"),
+        ("GroundTruth", "ISIC_0024307,", "ISIC_0024306,", "its `image` stands in line"),
         ("Metadata", "lesion_id", "lesion", "lacks the column `lesion_id`"),
         ("Metadata", "ISIC_0024307,", "ISIC_0099999,", "no row of ISIC_0024307"),
         ("Metadata", "BCN_0000001", "XYZ_0000001", "line 6: the lesion_id `XYZ_0000001` is of no"),
