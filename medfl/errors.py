@@ -96,16 +96,53 @@ def naming(where: str) -> Iterator[None]:
 
 
 @contextmanager
-def own_code(where: str) -> Iterator[None]:
-    """Run a person's own code: what it raises becomes a ``MedflError`` that says where and why."""
+def own_code(where: str, private: bool = False) -> Iterator[None]:
+    """Run a person's own code: what it raises becomes a ``MedflError`` that says where and why.
+
+    Where it reads data of people (``private``), its messages may quote them: then only the kind
+    of the exception is said, unless Python itself raised it where the code was called.
+    """
     try:
         yield
     except MedflError:
         raise
     except Exception as error:
+        if private and _comes_from_elsewhere(error):
+            raise MedflError(
+                f"{where}: {type(error).__name__}{_line(error)}. What it says is not repeated, as "
+                "it may quote the data: run your code by itself to see it."
+            ) from None
         cause = " ".join(str(error).split()).rstrip(".")
         reason = f"{type(error).__name__}: {cause}".rstrip(": ")
         raise MedflError(f"{where}: {reason}{_line(error)}.") from error
+
+
+@contextmanager
+def unquoted(where: str) -> Iterator[None]:
+    """Read data of people: what nobody expected is told by its kind and place alone."""
+    try:
+        yield
+    except MedflError:
+        raise
+    except OSError as error:
+        raise MedflError(
+            f"{where}: a file or folder of the data cannot be read ({failure(error)})."
+        ) from None
+    except Exception as error:
+        *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+        place = f"line {line} of {Path(frame.f_code.co_filename).name}"
+        kind = type(error).__name__
+        raise MedflError(
+            f"{where}: the data cannot be read, which is a mistake in medfl ({kind} in {place}). "
+            "What it says is not repeated, as it may quote the data."
+        ) from None
+
+
+def _comes_from_elsewhere(error: Exception) -> bool:
+    """Whether an exception passed through code that is not medfl's."""
+    ours = Path(__file__).resolve().parent
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(ours not in Path(frame.f_code.co_filename).parents for frame, _ in frames)
 
 
 def _line(error: Exception) -> str:

@@ -12,7 +12,7 @@ from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.custom_entry import CustomEntry
 from medfl.datasets.described.dataset import DescribedDataset
 from medfl.datasets.registry import get, names
-from medfl.errors import MedflError
+from medfl.errors import MedflError, failure
 from medfl.files import read_yaml
 from medfl.store import DATASET, IMAGES, PREPARATION
 
@@ -72,7 +72,8 @@ def _entry(dataset: Dataset, places: Places, stores: Sequence[Path]) -> DatasetL
     try:
         path, count = dataset.count(places)
     except (MedflError, OSError) as error:
-        path, count, problem = None, 0, str(error)
+        path, count = None, 0
+        problem = str(error) if isinstance(error, MedflError) else failure(error)
     expected = dataset.source_images
     if problem:
         raw = "unreadable"

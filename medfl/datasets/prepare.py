@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from medfl.config import data_root as chosen_data_root
@@ -14,7 +15,7 @@ from medfl.datasets.described.custom import CustomMedicalDataset
 from medfl.datasets.described.custom_entry import custom_entry
 from medfl.datasets.edited import describes
 from medfl.datasets.registry import DatasetSpec, names, parse_dataset
-from medfl.errors import MedflError
+from medfl.errors import MedflError, unquoted
 from medfl.files.exclusions import Exclusion, in_one_line
 from medfl.identity.file_names import HIDDEN_NAME
 from medfl.store import DATASET, IMAGES, PREPARATION, Store
@@ -100,12 +101,16 @@ def prepare(
         print(f"{spec.word}: its description was edited; made again.", file=sys.stderr)
     if output_dir is not None and os.path.lexists(path) and not _is_store(path):
         raise MedflError(f"{path} is there and is no store: choose another --output-dir.")
-    raw = spec.dataset.read(places, spec.size, allow_partial)
-    info = spec.dataset.info(raw)
+    own = not spec.dataset.complete  # a person's own data, and not a published set
+    with unquoted(spec.word) if own else nullcontext():
+        raw = spec.dataset.read(places, spec.size, allow_partial)
     # The hash keeps an interrupted job from going on with pixels that other code made.
     strict = spec.dataset.complete and not allow_partial
     whole = raw.missing + len(raw.samples) if spec.dataset.complete else 0
-    build_store(path, info, raw, f"{spec.word} {entry_sha(spec.dataset, places)}", strict, whole)
+    with unquoted(spec.word) if own else nullcontext():
+        info = spec.dataset.info(raw)
+        key = f"{spec.word} {entry_sha(spec.dataset, places)}"
+        build_store(path, info, raw, key, strict, whole)
     elsewhere = "" if os.fspath(work_root) == "data" else f" --work-root {os.fspath(work_root)}"
     _tell(raw, path, dataset if isinstance(dataset, str) else "", elsewhere)
     return path

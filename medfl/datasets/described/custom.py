@@ -155,13 +155,13 @@ def load_samples(dataset: CustomMedicalDataset) -> list[CustomSample]:
 
 def _running(dataset: CustomMedicalDataset) -> Iterator[Any]:
     name = type(dataset).__name__
-    with own_code(f"{name}.load_data failed"):
+    with own_code(f"{name}.load_data failed", private=True):
         found = dataset.load_data()
         if found is None:
-            raise TypeError("it returned nothing: return or yield samples")
+            raise MedflError(f"{name}.load_data: it returned nothing: return or yield samples.")
         samples = iter(found)
     while True:
-        with own_code(f"{name}.load_data failed"):
+        with own_code(f"{name}.load_data failed", private=True):
             try:
                 sample = next(samples)
             except StopIteration:
@@ -193,5 +193,5 @@ def load_custom(
         raise MedflError(f"{here}`class: {word}`: write my_package.module:MyClass.")
     with naming(where) if where else nullcontext():
         kind = CUSTOM.load(word, [Path(where).resolve().parent] if where else [])
-    with own_code(f"{here}making `{word.split(':')[1]}` failed"):
+    with own_code(f"{here}making `{word.split(':')[1]}` failed", private=True):
         return kind(**(options or {}))

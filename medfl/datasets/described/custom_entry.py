@@ -24,8 +24,9 @@ from medfl.datasets.described.custom_sources import ArraySource, CallSource, Ope
 from medfl.datasets.described.decode import Reader, channel_names
 from medfl.datasets.described.folds import official_fold
 from medfl.datasets.described.labels import classes_of
-from medfl.datasets.described.people import check_attributes, groups_of, numbered
+from medfl.datasets.described.people import groups_of, numbered
 from medfl.datasets.described.schema import Description, check_name
+from medfl.datasets.described.shown import check_attributes, refuse_patients
 from medfl.datasets.official import settle_folds
 from medfl.errors import MedflError, own_code
 from medfl.identity import Pseudonyms, load_key
@@ -65,6 +66,8 @@ class CustomEntry(Dataset):
         groups = groups_of(patients, ids, pseudonyms, warnings)
         attributes = [{str(k): str(v) for k, v in one.attributes.items()} for one in given]
         warnings += check_attributes(attributes, patients, f"{name}.load_data, attributes")
+        refuse_patients("labels", labels, patients, f"{name}.load_data")
+        refuse_patients("site", [(str(one.site),) for one in given], patients, f"{name}.load_data")
         sources = [self._source(one, modalities, number) for number, one in enumerate(given)]
         code = code_of(self.custom.modality)
         samples = [

@@ -62,6 +62,6 @@ def _open(part: Any) -> Any:
     if isinstance(part, ArraySource):
         return part.values
     if isinstance(part, CallSource):
-        with own_code(f"{part.name} failed"):
+        with own_code(f"{part.name} failed", private=True):
             return np.asarray(part.function())
     return part

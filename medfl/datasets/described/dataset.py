@@ -17,11 +17,12 @@ from medfl.datasets.described.fixed import fixed
 from medfl.datasets.described.join import Item, copies_of, gather
 from medfl.datasets.described.names import file_names
 from medfl.datasets.described.origins import DISAGREE
-from medfl.datasets.described.people import check_attributes, groups_of, numbered
+from medfl.datasets.described.people import groups_of, numbered
 from medfl.datasets.described.schema import Description
 from medfl.datasets.described.segmentations import leave_out_segmentations
 from medfl.datasets.described.series import find_volumes, slices_hint, slices_or_reason
 from medfl.datasets.described.settings import settings_for
+from medfl.datasets.described.shown import check_attributes
 from medfl.datasets.described.spacing import common_spacing
 from medfl.datasets.described.table import modalities_of, read_described_table
 from medfl.datasets.described.whereabouts import Whereabouts
@@ -30,6 +31,7 @@ from medfl.errors import MedflError
 from medfl.files import sha256_file
 from medfl.files.exclusions import Exclusion, LeftOut
 from medfl.identity import FileNames, Pseudonyms, load_key
+from medfl.identity.file_names import is_plain
 from medfl.imaging.codes import code_of
 from medfl.imaging.source_size import SEPARATOR
 from medfl.store import Sample
@@ -86,7 +88,8 @@ class DescribedDataset(Dataset):
         kept = [one for row, one in enumerate(kept) if row not in copies]
         if not kept:
             others = sorted(one.file for one in found.left)
-            tables = ", ".join(name for name in others if name.endswith((".csv", ".tsv")))
+            shown = (name for name in others if all(map(is_plain, name.split("/"))))
+            tables = ", ".join(name for name in shown if name.endswith((".csv", ".tsv")))
             hint = f" There is {tables}: name it by `table:`." if tables and table is None else ""
             raise MedflError(
                 f"{self.path}: no sample is left of {len(items):,} ({_why(left)}).{hint}"

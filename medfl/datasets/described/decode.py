@@ -84,19 +84,8 @@ def _heard(volume: Volume) -> Pixels:
 def read_array(path: Path) -> Pixels:
     """Read a ``.npy`` file, or the array of a ``.npz`` file that is alone or called ``image``."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return array_pixels(loaded, str(path))
-        with loaded:
-            names = loaded.files
-            name = "image" if "image" in names else names[0]
-            if name != "image" and len(names) != 1:
-                raise FileError(
-                    path,
-                    f"holds {len(names)} arrays, none of them called `image`: one image a file was "
-                    "expected",
-                )
-            values = loaded[name]
+        with path.open("rb") as file:  # NumPy leaves a damaged archive open
+            values = _only_array(np.load(file, allow_pickle=False), path)
     except FileNotFoundError as error:
         raise FileError(path, "does not exist") from error
     except MedflError:
@@ -106,6 +95,22 @@ def read_array(path: Path) -> Pixels:
             path, f"is a damaged array file, or holds Python objects ({failure(error)})"
         ) from None
     return array_pixels(values, str(path))
+
+
+def _only_array(loaded: Any, path: Path) -> np.ndarray:
+    """The array of a ``.npy`` file, or that of an archive which is meant."""
+    if isinstance(loaded, np.ndarray):
+        return loaded
+    names = loaded.files
+    name = "image" if "image" in names else names[0]
+    if name != "image" and len(names) != 1:
+        raise FileError(
+            path,
+            f"holds {len(names)} arrays, none of them called `image`: one image a file was "
+            "expected",
+        )
+    values: np.ndarray = loaded[name]
+    return values
 
 
 def array_pixels(values: np.ndarray, name: str) -> Pixels:

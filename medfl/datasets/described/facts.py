@@ -14,9 +14,10 @@ from medfl.datasets.described.join import Item
 from medfl.datasets.described.labels import LabelRules
 from medfl.datasets.described.layout import layout_for
 from medfl.datasets.described.origins import Origins
-from medfl.datasets.described.people import folder_name, refuse_personal
+from medfl.datasets.described.people import folder_name
 from medfl.datasets.described.schema import Description
 from medfl.datasets.described.series import relabelled
+from medfl.datasets.described.shown import refuse_column, refuse_patients, refuse_personal
 from medfl.datasets.described.table import keywords_of
 from medfl.datasets.tables import Table
 from medfl.errors import MedflError
@@ -78,6 +79,12 @@ class FactReader:
                     f"{where}: `{key}` is to come from the table, which has no such column: name "
                     f"it by `columns: {{{key}: …}}`."
                 )
+        whose = self._column("patient")
+        labels = self.label_columns if source == "table" else []
+        sites = [self._column("site")] if data.site.source in ("auto", "table") else []
+        for key, names in (("label", labels), ("site", sites)):
+            for name in filter(None, names):
+                refuse_column(name, whose, f"{where}: columns.{key}")
         firsts = [item.files[0] for item in items if item.files[0] not in found.copies]
         self.layout = layout_for(
             data,
@@ -143,34 +150,17 @@ class FactReader:
         )
 
     def check_people(self, items: Sequence[Item], facts: Sequence[Facts]) -> None:
-        """Refuse labels and sites that name the only patient who has them, as folders may.
+        """Refuse labels and sites that name the only patient who has them."""
 
-        A word that several patients share names none of them. Words of DICOM attributes are not
-        looked at here: an institution and a patient may well have one name.
-        """
-        words: dict[str, list[tuple[str, ...]]] = {}
-        if self.label_source != "dicom":
-            words["labels"] = [one.labels for one in facts]
-        site = self.data.site.source
-        if site not in ("auto", "dicom") or (site == "auto" and self._column("site")):
-            words["site"] = [(one.site,) for one in facts]
-        for key, of_sample in words.items():
-            who: dict[str, dict[str, Item]] = {}
-            for names, one, item in zip(of_sample, facts, items, strict=True):
-                for name in filter(None, names):
-                    who.setdefault(name, {})[one.patient] = item
-            lone = {name: next(iter(of.values())) for name, of in who.items() if len(of) == 1}
-            odd = sum(
-                _names_patient(name, header)
-                for name, item in lone.items()
-                if (header := self.found.header(item.files[0])) is not None
-            )
-            if odd:
-                raise MedflError(
-                    f"{self.where}: {odd:,} of the {len(who):,} values that are to be the {key} "
-                    "hold a name or number of a patient, and would be written into the store: say "
-                    f"by `{key}:` where else they stand, or rename them."
-                )
+        def named(word: str, row: int) -> bool:
+            header = self.found.header(items[row].files[0])
+            return header is not None and _names_patient(word, header)
+
+        patients = [one.patient for one in facts]
+        labels, sites = [one.labels for one in facts], [(one.site,) for one in facts]
+        if len(self.label_columns) < 2:  # the names of columns are no values
+            refuse_patients("labels", labels, patients, self.where, named)
+        refuse_patients("site", sites, patients, self.where, named)
 
     def patients_of_table(self) -> set[str]:
         """List everyone whom the table names, also those without a file."""

@@ -36,7 +36,6 @@ def read_nifti(
             vectors, complex numbers); or its affine is singular.
     """
     import nibabel
-    from nibabel.filebasedimages import ImageFileError
     from nibabel.nifti1 import Nifti1Pair
 
     be_quiet()
@@ -45,7 +44,7 @@ def read_nifti(
         raise FileError(path, "does not exist, though a NIfTI file is looked for there")
     try:
         image: Any = nibabel.load(path)
-    except (ImageFileError, OSError, EOFError, ValueError) as error:
+    except Exception as error:  # nibabel reports damage by many
         raise FileError(path, f"is damaged, or no NIfTI file: {failure(error)}") from None
     if not isinstance(image, Nifti1Pair):
         raise FileError(path, f"is no NIfTI file, but {type(image).__name__}")

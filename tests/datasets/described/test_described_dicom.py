@@ -207,7 +207,7 @@ def test_mistakes_in_such_a_table(made, place, columns, table, message):
     [
         (["50", "61", "2021-03-04", "70"], "`extra` holds a date, or a number of six digits"),
         (["1234567", "1", "2", "3"], "in 1 samples"),
-        (["p0", "p1", "p2", "x"], "`extra` is the patient in 3 samples"),
+        (["p0", "p1", "p2", "x"], "`extra` is a patient in 3 samples"),
     ],
 )
 def test_attributes_that_identify_people_are_refused(made, cells, message):
