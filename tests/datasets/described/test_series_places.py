@@ -46,8 +46,9 @@ def test_the_last_level_is_the_folder_of_the_slices_themselves(made):
     for number in range(4):
         series(f"case{number // 2}/{'T1' if number % 2 else 'FLAIR'}", number)
     assert labels(made(TEXT + "labels: {level: 2}")) == ["FLAIR", "T1", "FLAIR", "T1"]
-    store = made(TEXT + "labels: {level: 2}\nsite: {level: 1}\npatient: {pattern: '(.+)/'}")
+    store = made(TEXT + "labels: {level: 2}\nsite: {level: 1}")
     assert store.sites.tolist() == ["case0", "case0", "case1", "case1"]
+    store = made(TEXT + "labels: {level: 2}\npatient: {pattern: '(.+)/'}")
     assert store.groups[0] == store.groups[1] != store.groups[2]
 
 
