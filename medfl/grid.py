@@ -13,9 +13,13 @@ from medfl.algorithms.registry import ALGORITHMS
 from medfl.arms import DECIDED, check_arm, read_arms
 from medfl.chain import check_chain
 from medfl.config import (
+    ARMS_FILE,
     NUM_CLIENTS,
+    OUTPUT_DIR,
     PRIMARY_WORDS,
     SECTIONS,
+    SPLITS_DIR,
+    WORK_ROOT,
     FederatedConfig,
     FolderWord,
     Primary,
@@ -83,16 +87,16 @@ class GridConfig(SplitConfig):
 
     data_root: str | None = None
     work_root: str = Field(
-        "data", min_length=1, description="prepared stores go to <work_root>/prepared"
+        WORK_ROOT, min_length=1, description="prepared stores go to <work_root>/prepared"
     )
     allow_partial: bool = Field(
         False, description="prepare what is there of a dataset that is not all on this disk"
     )
     splits_dir: str = Field(
-        "data/splits", min_length=1, description="<dataset>/<partition>/clients<n>/seed<k>.csv"
+        SPLITS_DIR, min_length=1, description="<dataset>/<partition>/clients<n>/seed<k>.csv"
     )
-    output_dir: str = Field("results", min_length=1)
-    arms_file: str | None = Field("params/algorithms.yaml", description="the named arms")
+    output_dir: str = Field(OUTPUT_DIR, min_length=1)
+    arms_file: str | None = Field(ARMS_FILE, description="the named arms")
     datasets: list[FolderWord] = Field(min_length=1)
     partitions: list[FolderWord] = Field(min_length=1)
     arms: list[str] = Field(min_length=1)

@@ -12,13 +12,13 @@ from typing import Any
 
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.arms import read_arms
-from medfl.config import did_you_mean
+from medfl.config import ARMS_FILE, DEFAULT_GRID, did_you_mean, validate
 from medfl.datasets.described.find import VARIABLE, is_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
-from medfl.files import write_yaml
+from medfl.files import read_yaml, write_yaml
 from medfl.fixed import fix
-from medfl.grid import load_grid
+from medfl.grid import GridConfig, load_grid
 from medfl.results.paths import LOGS
 from medfl.workflow import Workflow
 
@@ -43,7 +43,8 @@ def launch(options: argparse.Namespace) -> int:
     if not options.dry_run:
         start = Workflow.open([path], {}).start()
         path = Path(options.output_dir, "benchmark.yaml")
-        write_yaml(path, content)
+        schema = os.path.relpath(ROOT / "schemas" / "grid.json", path.parent)
+        write_yaml(path, content, first_line=f"# yaml-language-server: $schema={schema}")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--configfile", str(path), "--cores", str(options.cores)]
     command += ["--use-conda"] if options.use_conda else []
@@ -102,8 +103,13 @@ def _name_described(options: argparse.Namespace) -> str:
 
 
 def build_grid(options: argparse.Namespace) -> dict[str, Any]:
-    """The content of a params file, with the arms in it, from the options of a benchmark."""
+    """The content of a params file, with the arms in it, from the options of a benchmark.
+
+    Arms and partitions that the options leave out are those of the checkout's default grid.
+    """
+    usual = validate(GridConfig, read_yaml(ROOT / DEFAULT_GRID), DEFAULT_GRID)
     partitions = [*options.partition, *(f"dirichlet-{alpha}" for alpha in options.alpha)]
+    algorithms = options.algorithms or usual.arms
     return {
         "data_root": options.data_root,
         "work_root": options.work_root,
@@ -112,8 +118,8 @@ def build_grid(options: argparse.Namespace) -> dict[str, Any]:
         "output_dir": options.output_dir,
         "arms_file": None,
         "datasets": options.dataset,
-        "partitions": partitions or ["iid", "dirichlet-0.5", "dirichlet-0.1"],
-        "arms": [arm_name(word) for word in options.algorithms],
+        "partitions": partitions or usual.partitions,
+        "arms": [arm_name(word) for word in algorithms],
         "seeds": options.seeds,
         "num_clients": options.num_clients,
         "primary": options.primary,
@@ -129,7 +135,7 @@ def build_grid(options: argparse.Namespace) -> dict[str, Any]:
                 "learning_rate": options.learning_rate,
             },
         },
-        "arm_settings": {arm_name(word): _arm(word) for word in options.algorithms},
+        "arm_settings": {arm_name(word): _arm(word) for word in algorithms},
     }
 
 
@@ -141,7 +147,7 @@ def arm_name(word: str) -> str:
 def _arm(word: str) -> dict[str, Any]:
     if ":" in word:
         return {"algorithm": word}
-    local = Path("params/algorithms.yaml")
+    local = Path(ARMS_FILE)
     arms = read_arms(local if local.exists() else ROOT / local)
     if word in arms:
         return arms[word]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medfl.config import DEFAULTS
+from medfl.config import DEFAULTS, WORK_ROOT
 from medfl.datasets.prepare import PathLike, place_of, prepare, spec_of
 from medfl.partition import Split, make_split
 from medfl.store import Store
@@ -27,7 +27,7 @@ class MedicalDataLoader:
         self,
         dataset: str | CustomMedicalDataset = DEFAULTS.dataset,
         data_root: PathLike | None = None,
-        work_root: PathLike = "data",
+        work_root: PathLike = WORK_ROOT,
         size: int | None = None,
     ) -> None:
         self.dataset = dataset

@@ -55,6 +55,19 @@ def test_a_benchmark_hands_allow_partial_on():
     assert load_grid(content, "the benchmark").allow_partial
 
 
+def test_a_benchmark_has_the_arms_and_partitions_of_the_default_grid():
+    from medfl.cli import _parser
+    from medfl.launch import ROOT, build_grid
+
+    usual = yaml.safe_load((ROOT / "params/default.yaml").read_text(encoding="utf-8"))
+    content = build_grid(_parser().parse_args(["benchmark"]))
+    assert [content[key] for key in ("arms", "partitions")] == [usual["arms"], usual["partitions"]]
+    assert set(content["arm_settings"]) == set(usual["arms"])
+    chosen = ["benchmark", "--algorithms", "fedavg", "--alpha", "0.3"]
+    content = build_grid(_parser().parse_args(chosen))
+    assert (content["arms"], content["partitions"]) == (["fedavg"], ["dirichlet-0.3"])
+
+
 def test_allow_partial_is_off_unless_asked_for():
     assert not grid().allow_partial
     assert grid(allow_partial=True).allow_partial

@@ -38,6 +38,9 @@ def test_ctrl_c_lets_snakemake_end_its_jobs_before_the_command_ends(tmp_path, mo
     assert cli.main(["benchmark", "--output-dir", "out", "--algorithms", "fedavg"]) == 130
     assert started[0].done == ["wait", "terminate", "wait"]
     assert started[0].env["PYTHONPATH"].startswith(str(launch.ROOT))
+    first = (tmp_path / "out/benchmark.yaml").read_text().splitlines()[0]
+    schema = first.removeprefix("# yaml-language-server: $schema=")  # for editors
+    assert (tmp_path / "out" / schema).samefile(launch.ROOT / "schemas/grid.json")
     assert "the same command goes on" in capsys.readouterr().err
 
 

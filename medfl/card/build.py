@@ -14,6 +14,7 @@ from medfl.card.leaks import find_pairs
 from medfl.card.page import PAIRS, CardFigure, write_page
 from medfl.card.scan import scan
 from medfl.card.sheet import class_sheet, side_by_side, site_sheet
+from medfl.config import WORK_ROOT
 from medfl.datasets.prepare import PathLike, prepare, store_path
 from medfl.errors import MedflError
 from medfl.files import write_json
@@ -26,7 +27,7 @@ MAX_SAMPLE = 50
 def inspect(
     dataset: str,
     data_root: PathLike | None = None,
-    work_root: PathLike = "data",
+    work_root: PathLike = WORK_ROOT,
     output_dir: PathLike | None = None,
     *,
     sample: int = 8,

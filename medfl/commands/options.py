@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from medfl.config import DEFAULTS, FederatedConfig
+from medfl.config import DEFAULTS, WORK_ROOT, FederatedConfig
 
 
 def places(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def places(parser: argparse.ArgumentParser) -> None:
 
 def work_root(parser: argparse.ArgumentParser, words: str = "holds prepared/") -> None:
     """Add the folder that holds the prepared stores."""
-    parser.add_argument("--work-root", default="data", help=words)
+    parser.add_argument("--work-root", default=WORK_ROOT, help=words)
 
 
 def partial(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ def aggregate_options(parser: argparse.ArgumentParser) -> None:
 
 def report(options: argparse.Namespace) -> None:
     """Draw a grid's figures and write report.html."""
+    from medfl.config import prepared_dir
     from medfl.grid import read_grid
     from medfl.report import steps
 
@@ -42,7 +42,7 @@ def report(options: argparse.Namespace) -> None:
         grid.cells(),
         folder,
         splits={(c.dataset, c.partition, c.seed): grid.split_path(c) for c in grid.cells()},
-        prepared_dir=Path(grid.work_root, "prepared"),
+        prepared_dir=prepared_dir(grid.work_root),
         configuration=_configuration(grid),
         settings=settings,
         figures=grid.figures,
@@ -58,7 +58,9 @@ def report_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _grid_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--grid", default="params/default.yaml", help="the params file")
+    from medfl.config import DEFAULT_GRID
+
+    parser.add_argument("--grid", default=DEFAULT_GRID, help="the params file")
     parser.add_argument("--results", help="holds runs/; else the grid's output_dir")
 
 

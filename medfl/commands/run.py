@@ -81,7 +81,7 @@ def benchmark(options: argparse.Namespace) -> int:
 def benchmark_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl benchmark`."""
     from medfl.commands import options
-    from medfl.config import DEFAULTS
+    from medfl.config import ARMS_FILE, DEFAULT_GRID, DEFAULTS, OUTPUT_DIR
 
     words = options.words
     add = parser.add_argument
@@ -89,13 +89,19 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--algorithms",
         type=words,
-        default="centralized,local,fedavg,fedprox,fednova,scaffold,fedbn",
-        help="arms of params/algorithms.yaml, or my_package.module:MyClass; comma-separated",
+        default="",
+        help=f"arms of {ARMS_FILE}, or my_package.module:MyClass; comma-separated; else the arms "
+        f"of {DEFAULT_GRID}",
     )
     learning = "federated_learning"
     options.setting(parser, f"{learning}.num_clients", help="of partitions without sites")
     add("--alpha", type=words, default="", help="Dirichlet alphas, comma-separated")
-    add("--partition", type=words, default="", help="partitions' words, comma-separated")
+    add(
+        "--partition",
+        type=words,
+        default="",
+        help=f"partitions' words, comma-separated; else, without --alpha, those of {DEFAULT_GRID}",
+    )
     add("--seeds", type=options.numbers, default=str(DEFAULTS.seed), help="comma-separated")
     options.setting(parser, f"{learning}.rounds")
     epochs = DEFAULTS.federated_learning.default_epochs
@@ -107,7 +113,7 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     options.setting(parser, "primary")
     options.setting(parser, "training.batch_size")
     options.setting(parser, "training.learning_rate")
-    add("--output-dir", default="results/benchmark", help="tables and report go here")
+    add("--output-dir", default=f"{OUTPUT_DIR}/benchmark", help="tables and report go here")
     add("--cores", default="all", help="processors to use")
     add("--profile", help="a Snakemake profile, such as workflow/profiles/slurm")
     add("--use-conda", action="store_true", help="run jobs in conda environments")

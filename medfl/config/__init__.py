@@ -7,13 +7,20 @@ is (``dataset``, ``partition``, ``arm``, ``seed``).
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from medfl.config.augmentation import Augmentation
 from medfl.config.base import FolderWord, Section, did_you_mean, folder_word, validate
 from medfl.config.chain import ChainSettings
 from medfl.config.deciding import PLACE, deciding, neutral
+from medfl.config.folders import (
+    ARMS_FILE,
+    DEFAULT_GRID,
+    OUTPUT_DIR,
+    RAW_ROOT,
+    SPLITS_DIR,
+    WORK_ROOT,
+    data_root,
+    prepared_dir,
+)
 from medfl.config.numbers import NUMBER, Numbers
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
 from medfl.config.sections import (
@@ -31,14 +38,20 @@ from medfl.config.sections import (
 )
 
 __all__ = [
+    "ARMS_FILE",
     "DEFAULTS",
+    "DEFAULT_GRID",
     "NAME",
     "NUMBER",
     "NUM_CLIENTS",
+    "OUTPUT_DIR",
     "OWN",
     "PLACE",
     "PRIMARY_WORDS",
+    "RAW_ROOT",
     "SECTIONS",
+    "SPLITS_DIR",
+    "WORK_ROOT",
     "Augmentation",
     "ChainSettings",
     "FederatedConfig",
@@ -57,10 +70,6 @@ __all__ = [
     "did_you_mean",
     "folder_word",
     "neutral",
+    "prepared_dir",
     "validate",
 ]
-
-
-def data_root(given: str | os.PathLike[str] | None = None) -> Path:
-    """Where raw data lies: the argument, else ``MEDFL_DATA``, else ``data``."""
-    return Path(given or os.environ.get("MEDFL_DATA") or "data")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from medfl.config import data_root
+from medfl.config import WORK_ROOT, data_root
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.registry import parse_dataset
 from medfl.sources import file_of, sha
@@ -16,7 +16,7 @@ def dataset_sha(dataset: str, places: Places | None = None) -> str:
 
     That is its sources and, of one's own data, its description, which may lie in ``places``.
     """
-    places = places or Places(data_root(), Path("data"))
+    places = places or Places(data_root(), Path(WORK_ROOT))
     return entry_sha(parse_dataset(dataset).dataset, places)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from medfl.config import WORK_ROOT
 from medfl.config import data_root as chosen_data_root
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.custom_entry import CustomEntry
@@ -20,7 +21,7 @@ _ROW = re.compile(r"([ps])\d*-([0-9a-f]{16})")
 
 
 def originals(
-    dataset: str, name: str, data_root: str | None = None, work_root: str = "data"
+    dataset: str, name: str, data_root: str | None = None, work_root: str = WORK_ROOT
 ) -> list[Path]:
     """Find the files that outputs of a person's own dataset call ``name``.
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from medfl.config import prepared_dir
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.custom_entry import CustomEntry
 from medfl.datasets.described.dataset import DescribedDataset
@@ -63,7 +64,7 @@ class DatasetLine:
 
 def overview(places: Places) -> list[DatasetLine]:
     """Look for every dataset: files are counted, none is decoded."""
-    stores = _stores(places.work_root / "prepared")
+    stores = _stores(prepared_dir(places.work_root))
     return [_entry(get(name), places, stores) for name in names()]
 
 
@@ -144,7 +145,7 @@ def as_table(entries: Sequence[DatasetLine], places: Places) -> str:
     text.insert(1, "  ".join("-" * width for width in widths))
     problems = [f"{entry.name}: {entry.problem}" for entry in entries if entry.problem]
     looked = ", ".join(map(str, places.roots()))
-    note = f"Raw data were looked for in {looked}; stores in {places.work_root / 'prepared'}."
+    note = f"Raw data were looked for in {looked}; stores in {prepared_dir(places.work_root)}."
     return "\n".join([*text, "", note, *problems])
 
 

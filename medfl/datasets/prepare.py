@@ -8,6 +8,7 @@ import sys
 from contextlib import nullcontext
 from pathlib import Path
 
+from medfl.config import WORK_ROOT, prepared_dir
 from medfl.config import data_root as chosen_data_root
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.code import entry_sha
@@ -39,7 +40,7 @@ def spec_of(dataset: str | CustomMedicalDataset, size: int | None = None) -> Dat
     return DatasetSpec(word, entry, size or entry.default_size)
 
 
-def store_path(dataset: str, work_root: PathLike = "data") -> Path:
+def store_path(dataset: str, work_root: PathLike = WORK_ROOT) -> Path:
     """Say where the store of a dataset word lies: ``<work_root>/prepared/<word>``.
 
     The path of a store's folder, which ``prepare`` made with ``output_dir``, is itself the place.
@@ -60,13 +61,13 @@ def _is_store_folder(word: str) -> bool:
 
 def place_of(spec: DatasetSpec, work_root: PathLike) -> Path:
     """Where the store of a dataset lies under ``work_root``."""
-    return Path(work_root, "prepared", spec.word)
+    return prepared_dir(work_root) / spec.word
 
 
 def prepare(
     dataset: str | CustomMedicalDataset,
     data_root: PathLike | None = None,
-    work_root: PathLike = "data",
+    work_root: PathLike = WORK_ROOT,
     force: bool = False,
     allow_partial: bool = False,
     output_dir: PathLike | None = None,
@@ -111,7 +112,7 @@ def prepare(
         info = spec.dataset.info(raw)
         key = f"{spec.word} {entry_sha(spec.dataset, places)}"
         build_store(path, info, raw, key, strict, whole)
-    elsewhere = "" if os.fspath(work_root) == "data" else f" --work-root {os.fspath(work_root)}"
+    elsewhere = "" if os.fspath(work_root) == WORK_ROOT else f" --work-root {os.fspath(work_root)}"
     _tell(raw, path, dataset if isinstance(dataset, str) else "", elsewhere)
     return path
 

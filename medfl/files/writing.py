@@ -115,9 +115,10 @@ def write_json(path: str | os.PathLike[str], value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def write_yaml(path: str | os.PathLike[str], value: Any) -> None:
-    """Write ``value`` as YAML in the order of its keys, atomically."""
-    write_text(path, yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+def write_yaml(path: str | os.PathLike[str], value: Any, first_line: str = "") -> None:
+    """Write ``value`` as YAML in the order of its keys, atomically, below a comment if given."""
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+    write_text(path, f"{first_line}\n{text}" if first_line else text)
 
 
 def write_csv(

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from medfl.config import OUTPUT_DIR
+
 if TYPE_CHECKING:
     from medfl.results.frames import Frames
 
 __all__ = ["load"]
 
 
-def load(results: str | os.PathLike[str] = "results") -> Frames:
+def load(results: str | os.PathLike[str] = OUTPUT_DIR) -> Frames:
     """The finished runs under a folder of results, as tables: runs, rounds, clients, predictions.
 
     Raises:

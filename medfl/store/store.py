@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from medfl.config import WORK_ROOT
 from medfl.errors import MedflError
 from medfl.files import read_yaml, sha256_file
 from medfl.store.info import DatasetInfo
@@ -127,7 +128,9 @@ class Store:
 def _command(path: Path) -> str:
     """What makes the store at ``<work root>/prepared/<dataset>``."""
     root = path.parent.parent
-    return f"medfl prepare {path.name}" + ("" if root == Path("data") else f" --work-root {root}")
+    return f"medfl prepare {path.name}" + (
+        "" if root == Path(WORK_ROOT) else f" --work-root {root}"
+    )
 
 
 def _read_info(path: Path, again: str) -> DatasetInfo:

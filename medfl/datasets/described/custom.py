@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from medfl.config import OWN, did_you_mean
+from medfl.config import OWN, RAW_ROOT, did_you_mean
 from medfl.errors import MedflError, naming, own_code
 from medfl.files import sha256_file
 from medfl.registry import Registry, sources
@@ -86,7 +86,7 @@ class CustomMedicalDataset(ABC):
     fusion: Literal["early", "late"] = "early"
     licence: str = "not stated"
     citation: str = "none stated"
-    data_root: Path = Path("data")
+    data_root: Path = Path(RAW_ROOT)
 
     @abstractmethod
     def load_data(self) -> Iterable[CustomSample | Mapping[str, Any]]:
