@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from medfl.errors import FileError, MedflError, Reason, failure
+from medfl.imaging.numbers import only_numbers, remark_if_lost
 from medfl.imaging.pixels import Pixels
 from medfl.imaging.quiet import be_quiet
 
@@ -49,8 +50,8 @@ def read_pixels(path: str | os.PathLike[str]) -> Pixels:
     with _opened(path) as image:
         image = _upright(image)
         if image.mode in DEEP:
-            values = np.asarray(image).astype(np.float32)
-            return Pixels(values, value_range=stored_range(np.asarray(image)))
+            values, valid = only_numbers(np.asarray(image))
+            return Pixels(values, value_range=stored_range(np.asarray(image)), valid=valid)
         grey = image.mode in ("1", "L", "LA", "La")
         values = np.asarray(_flatten(image, 1 if grey else 3)).astype(np.float32)
     return Pixels(values, value_range=(0.0, 255.0))
@@ -84,9 +85,12 @@ def stored_range(values: np.ndarray) -> tuple[float, float] | None:
     bits such a picture is all but black. So the depth is the least of 8, 12 and 16 bits that
     holds the file's highest value. Floating point is [0, 1] or [0, 255], whichever holds it. Where
     values are negative, such as Hounsfield units, or need more than 16 bits, the answer is None.
+    What is no number (NaN, infinite) does not count.
     """
-    low, high = float(values.min()), float(values.max())
     whole = values.dtype.kind in "iu"
+    if not whole and not (finite := np.isfinite(values)).all():
+        values = values[finite]
+    low, high = float(values.min()), float(values.max())
     tops = [255, 4095, 65535] if whole else [1, 255]
     top = next((top for top in tops if high <= top), None)
     return None if low < 0 or top is None else (0.0, float(top))
@@ -173,4 +177,6 @@ def _to_8_bits(values: np.ndarray) -> np.ndarray:
         raise Reason("it holds values that are not finite numbers")
     low, high = stored_range(values) or (float(values.min()), float(values.max()))
     scale = 255 / (high - low) if high > low else 0.0
-    return np.rint((values.astype(np.float32) - low) * np.float32(scale)).astype(np.uint8)
+    levels = np.rint((values.astype(np.float32) - low) * np.float32(scale)).astype(np.uint8)
+    remark_if_lost(values, [levels])
+    return levels

@@ -26,9 +26,21 @@ def parse_window(word: str | tuple[float, float]) -> tuple[float, float]:
             raise MedflError(f"unknown window `{word}`{did_you_mean(word, CT_WINDOWS)}")
         return CT_WINDOWS[word]
     centre, width = word
-    if not width > 0:
+    if width <= 0:
         raise MedflError(f"the width of the window must be positive, not {width}.")
+    if not is_window(centre, width):
+        raise MedflError(f"a window must be two finite numbers, not {centre} and {width}.")
     return float(centre), float(width)
+
+
+LINEAR_SMALLEST = 1.0
+"""The least width that the standard allows a LINEAR window."""
+
+
+def is_window(centre: float, width: float) -> bool:
+    """Whether numbers are those of a window: finite also as float32, and the width positive."""
+    ends = np.array([centre, width, centre - width, centre + width])
+    return bool(width > 0 and (np.abs(ends) < np.finfo(np.float32).max).all())
 
 
 def apply_window(

@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medfl.errors import Reason, failure
+from medfl.imaging.dicom.display import table_of, window_of
 from medfl.imaging.dicom.frames import frame_count, frame_header, pixel_spacing
 from medfl.imaging.dicom.header import PIXELS, DicomError
 from medfl.imaging.dicom.lut import look_up, read_lut
+from medfl.imaging.dicom.palette import apply_palette
 from medfl.imaging.dicom.regions import tissue_regions
 from medfl.imaging.dicom.values import kind
+from medfl.imaging.numbers import as_float32, only_numbers, remark_if_lost
 from medfl.imaging.pixels import Pixels
 from medfl.imaging.quiet import hush_gdcm
 
@@ -64,13 +67,10 @@ def _is_colour(header: Dataset) -> bool:
 
 
 def _colour(header: Dataset, own: Dataset, frame: int) -> Pixels:
-    from pydicom.pixels import apply_color_lut
-
     stored = _stored(header, frame)  # YBR becomes RGB here
     bits = int(header.BitsStored)
     if header.PhotometricInterpretation == "PALETTE COLOR":
-        stored = apply_color_lut(stored, header)
-        bits = 8 * stored.dtype.itemsize
+        stored, bits = apply_palette(stored, header)
     values = stored[..., :3].astype(np.float32) * np.float32(255 / (2**bits - 1))
     return Pixels(
         values, pixel_spacing(own), value_range=(0.0, 255.0), regions=tissue_regions(header)
@@ -80,14 +80,16 @@ def _colour(header: Dataset, own: Dataset, frame: int) -> Pixels:
 def _grey(header: Dataset, own: Dataset, frame: int) -> Pixels:
     stored = _stored(header, frame)
     values, value_range, signed = _modality(stored, own)
+    remark_if_lost(stored, [values])
+    values, valid = only_numbers(values, _valid(stored, header, frame))
     return Pixels(
         values,
         pixel_spacing(own),
         value_range=value_range,
-        window=_window(own),
+        window=window_of(own),
         inverted=header.PhotometricInterpretation == "MONOCHROME1",
-        valid=_valid(stored, header, frame),
-        table=_voi_table(own, signed),
+        valid=valid,
+        table=table_of(own, _little(own), signed),
         regions=tissue_regions(header),
     )
 
@@ -152,7 +154,8 @@ def _modality(
     # Python's numbers keep the precision of the array: float32 holds 16 bits exactly.
     exact: Any = np.float64 if stored.dtype.itemsize > 2 else np.float32
     values: np.ndarray = stored.astype(exact)
-    values = (values * slope + intercept).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no number then is padding
+        values = as_float32(values * slope + intercept)
     ends = None
     if narrow:
         low, high = sorted((intercept, intercept + slope * (2 ** int(own.BitsStored) - 1)))
@@ -162,45 +165,27 @@ def _modality(
 
 def _valid(stored: np.ndarray, header: Dataset, frame: int) -> np.ndarray | None:
     """Mark padding by False (PS3.3 C.7.5.1.1.2); None where the file states none."""
-    if header.get("PixelPaddingValue") is None:
+    name = next(name for name in PIXELS if name in header).removesuffix("Data")
+    ends = [header.get(f"{name}Padding{end}") for end in ("Value", "RangeLimit")]
+    if ends[0] is None:
         return None
-    signed, bits = bool(header.get("PixelRepresentation")), int(header.BitsStored)
-    ends = [int(header.PixelPaddingValue)]
-    if header.get("PixelPaddingRangeLimit") is not None:
-        ends.append(int(header.PixelPaddingRangeLimit))
-    if signed:  # some scanners write such numbers without their sign
-        ends = [end - 65536 if end >= 32768 else end for end in ends]
-    low, high = min(ends), max(ends)
-    lowest, highest = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    if not lowest <= low <= high <= highest:  # padding that needs the bits above BitsStored
-        stored = _stored(header, frame, correct_unused_bits=False)
-    padding = (stored >= low) & (stored <= high)
+    if stored.dtype.kind == "f":
+        low, high = (float(end) for end in (ends[0], ends[0] if ends[1] is None else ends[1]))
+    else:
+        low, high = _whole_ends([int(end) for end in ends if end is not None], header)
+        bits, signed = int(header.BitsStored), bool(header.get("PixelRepresentation"))
+        lowest, highest = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+        if not lowest <= low <= high <= highest:  # padding that needs the bits above BitsStored
+            stored = _stored(header, frame, correct_unused_bits=False)
+    padding = (stored >= min(low, high)) & (stored <= max(low, high))
     return ~padding if padding.any() else None
 
 
-def _window(own: Dataset) -> tuple[float, float, str] | None:
-    """The first of the file's windows."""
-    width, centre = _first(own.get("WindowWidth")), _first(own.get("WindowCenter"))
-    if not width or centre is None or centre == "":
-        return None
-    function = str(own.get("VOILUTFunction") or "LINEAR").strip().upper()
-    if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
-        function = "LINEAR"
-    return float(centre), float(width), function
-
-
-def _voi_table(own: Dataset, signed: bool) -> tuple[int, np.ndarray] | None:
-    if not own.get("VOILUTSequence"):
-        return None
-    first, levels, bits = read_lut(own.VOILUTSequence[0], _little(own), signed)
-    return first, np.clip(levels / np.float32(2**bits - 1), 0, 1)
-
-
-def _first(value: Any) -> Any:
-    """The first of several values; pydicom gives a lone one without a list."""
-    if isinstance(value, (list, tuple)) or hasattr(value, "append"):
-        return value[0] if len(value) else None
-    return value
+def _whole_ends(ends: list[int], header: Dataset) -> tuple[int, int]:
+    """Lowest and highest whole number that are padding."""
+    if header.get("PixelRepresentation"):  # some scanners write such numbers without their sign
+        ends = [end - 65536 if end >= 32768 else end for end in ends]
+    return min(ends), max(ends)
 
 
 def _little(header: Dataset) -> bool:

@@ -5,7 +5,10 @@ DICOM PS3.3 C.7.6.16 calls what all frames share, and what each frame has, funct
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
+
+from medfl.imaging.remarks import remark
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -61,6 +64,7 @@ def pixel_spacing(header: Dataset) -> tuple[float, float]:
             height, width = (float(part) for part in value)
         except (TypeError, ValueError):  # absent, empty, or not two numbers
             continue
-        if height > 0 and width > 0:
+        if 0 < height < math.inf and 0 < width < math.inf:
             return height, width
+        remark([f"its {name} is impossible: it is read as without one"])
     return 1.0, 1.0

@@ -20,6 +20,10 @@ def read_lut(item: Dataset, little_endian: bool, signed: bool) -> tuple[int, np.
 
     ``signed`` says whether the values that go in have a sign: the file does not say it of the first
     value mapped.
+
+    Raises:
+        Reason: it has fewer entries than it says, or not 1 to 16 bits an entry. What pydicom
+            raises for attributes that are missing or no numbers comes besides.
     """
     entries, first, bits = (int(value) for value in item.LUTDescriptor)
     entries = entries or 65536
@@ -31,14 +35,14 @@ def read_lut(item: Dataset, little_endian: bool, signed: bool) -> tuple[int, np.
         kind = ("<u2" if little_endian else ">u2") if wide else "u1"
         levels = np.frombuffer(data, kind)
     else:
-        levels = np.atleast_1d(np.asarray(data))
-    if not len(levels[:entries]) > 0:
-        raise Reason("a lookup table is empty")
+        wide, levels = True, np.atleast_1d(np.asarray(data))
+    if len(levels) < entries or not 1 <= bits <= (16 if wide else 8):
+        raise Reason("a lookup table is shorter than it says, or not of 8 to 16 bits")
     return first, levels[:entries].astype(np.float32), bits
 
 
 def look_up(values: np.ndarray, first: int, levels: np.ndarray) -> np.ndarray:
     """Map values through a table, in their shape; those beyond its ends get its end entries."""
-    index = np.clip(np.rint(values).astype(np.int64) - first, 0, len(levels) - 1)
-    mapped: np.ndarray = levels[index]
+    index = np.clip(np.nan_to_num(np.rint(values) - first), 0, len(levels) - 1)
+    mapped: np.ndarray = levels[index.astype(np.int32)]
     return mapped

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, Reason
 from medfl.imaging.modality.clahe import equalize
 from medfl.imaging.modality.colour import constant_colour, luminance
 from medfl.imaging.modality.geometry import crop_borders, fit_to, shrink
@@ -14,7 +15,11 @@ from medfl.imaging.modality.intensity import channels_of
 from medfl.imaging.modality.n4 import correct_bias
 from medfl.imaging.modality.presets import Preprocess
 from medfl.imaging.modality.ultrasound import crop_sector, despeckle
+from medfl.imaging.numbers import only_numbers, remark_if_lost
 from medfl.imaging.pixels import Pixels
+from medfl.imaging.remarks import remark
+
+LIMITS = np.iinfo(np.int16)
 
 
 def render(pixels: Pixels, settings: Preprocess) -> np.ndarray:
@@ -36,7 +41,7 @@ def to_store(pixels: Pixels, settings: Preprocess, size: int | None) -> np.ndarr
     times as large, blocks of its pixels are averaged before it is windowed, which is many times
     faster.
     """
-    pixels = _crop(_understood(pixels, settings), settings)
+    pixels = whole = _crop(_understood(pixels, settings), settings)
     if size is not None and not settings.despeckle:  # speckle shows at the own resolution only
         pixels = shrink(pixels, size, settings.fit)
     shades = _shades(pixels, settings)
@@ -47,12 +52,19 @@ def to_store(pixels: Pixels, settings: Preprocess, size: int | None) -> np.ndarr
             for shade in shades
         ]
     )
+    if not np.isfinite(fitted).all():  # a filter's squares were too large
+        raise MedflError("its values are too large to be computed with.")
+    remark_if_lost(whole.values, shades, partial(_levels, raw=raw))
+    if raw and (beyond := int((np.abs(fitted) > LIMITS.max).sum())):
+        remark([f"{beyond:,} values are beyond the {LIMITS.max:,} of int16: cut off there"])
+    return _repeat(_levels(fitted, raw), settings)
+
+
+def _levels(shade: np.ndarray, raw: bool) -> np.ndarray:
+    """What the store holds of values: int16 in the scanner's units, or uint8 of [0, 1]."""
     if raw:
-        limits = np.iinfo(np.int16)
-        stored = np.clip(np.rint(fitted), limits.min, limits.max).astype(np.int16)
-    else:
-        stored = np.rint(np.clip(fitted, 0, 1) * np.float32(255)).astype(np.uint8)
-    return _repeat(stored, settings)
+        return np.clip(np.rint(shade), LIMITS.min, LIMITS.max).astype(np.int16)
+    return np.rint(np.clip(shade, 0, 1) * np.float32(255)).astype(np.uint8)
 
 
 def _understood(pixels: Pixels, settings: Preprocess) -> Pixels:
@@ -66,12 +78,11 @@ def _understood(pixels: Pixels, settings: Preprocess) -> Pixels:
     if pixels.is_colour and settings.channels == 1:
         constant = constant_colour(pixels.values, settings.colour_constancy)
         pixels = luminance(replace(pixels, values=constant))
-    if not np.isfinite(pixels.values.sum()):
-        finite = np.isfinite(pixels.values)
-        known = finite.all(axis=-1) if pixels.is_colour else finite
-        valid = known if pixels.valid is None else known & pixels.valid
-        pixels = replace(pixels, values=np.where(finite, pixels.values, 0), valid=valid)
-    return pixels
+    try:
+        values, valid = only_numbers(pixels.values, pixels.valid, pixels.is_colour)
+    except Reason as error:
+        raise MedflError(f"{error}.") from error
+    return replace(pixels, values=values, valid=valid)
 
 
 def _crop(pixels: Pixels, settings: Preprocess) -> Pixels:

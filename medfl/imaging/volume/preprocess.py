@@ -13,6 +13,7 @@ from medfl.errors import MedflError
 from medfl.files.walk import walk
 from medfl.imaging.kinds import kind_by_ending
 from medfl.imaging.modality import Preprocess, render
+from medfl.imaging.numbers import remark_if_lost
 from medfl.imaging.remarks import remark
 from medfl.imaging.volume.canonical import Spacing, Volume, resample
 from medfl.imaging.volume.nifti import read_nifti
@@ -54,6 +55,7 @@ class VolumePreprocessor:
             settings = Preprocess(intensity="window", windows=(self.window,))
         shown = render(volume.pixels, settings)[0]
         levels = np.rint(shown * 255).astype(np.uint8)
+        remark_if_lost(volume.pixels.values, [levels])
         return fit(levels, tuple(int(side) for side in sides))[None]
 
     def read(self, source: str | os.PathLike[str] | Sequence[Path]) -> Volume:
