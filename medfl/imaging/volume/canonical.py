@@ -29,12 +29,16 @@ class Volume:
         affine: (4, 4) from the indices (d, h, w, 1) to RAS+ mm.
         notes: what was found and done on the way (missing slices, a tilted gantry …).
         files: what it was read from, in the order of the slices.
+        frame: names the world of the affine, so that equal names mean one world: DICOM's frame of
+            reference (an identifier, not to be written out), or NIfTI's ``scanner``, ``mni`` …;
+            empty where none is stated.
     """
 
     pixels: Pixels
     affine: np.ndarray
     notes: list[str] = field(default_factory=list)
     files: tuple[Path, ...] = ()
+    frame: str = field(default="", repr=False)
 
 
 def voxel_sizes(affine: np.ndarray) -> tuple[float, float, float]:
@@ -43,7 +47,7 @@ def voxel_sizes(affine: np.ndarray) -> tuple[float, float, float]:
     return float(sizes[0]), float(sizes[1]), float(sizes[2])
 
 
-def canonical(volume: Volume) -> Volume:
+def canonical(volume: Volume, axes: tuple[str, str, str] = CANONICAL) -> Volume:
     """Swap and flip axes so that they run superior, posterior, left, as nearly as they can.
 
     No voxel is interpolated: an oblique volume stays oblique, and the affine says how it lies.
@@ -52,7 +56,7 @@ def canonical(volume: Volume) -> Volume:
 
     affine = volume.affine
     turn = orientations.ornt_transform(
-        orientations.io_orientation(affine), orientations.axcodes2ornt(CANONICAL)
+        orientations.io_orientation(affine), orientations.axcodes2ornt(axes)
     )
     if np.array_equal(turn, [[0, 1], [1, 1], [2, 1]]):
         return volume

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +50,7 @@ class Slice:
         repeats: attributes of ``REPEATS`` by name.
         number: InstanceNumber, with the frame after it: the order of acquisition.
         tilt: GantryDetectorTilt in degrees, 0 where there is none.
+        frame: FrameOfReferenceUID, the world of ``position``; empty where none is stated.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class Slice:
     repeats: dict[str, str]
     number: tuple[int, int]
     tilt: float = 0.0
+    frame: str = field(default="", repr=False)
 
     @cached_property
     def normal(self) -> np.ndarray:
@@ -160,6 +162,7 @@ def _slice(header: Dataset, path: Path, index: int) -> Slice:
         repeats={name: str(header[name].value) for name in REPEATS if header.get(name) is not None},
         number=(int(header.get("InstanceNumber") or 0), index),
         tilt=float(header.get("GantryDetectorTilt") or 0),
+        frame=str(header.get("FrameOfReferenceUID") or ""),
     )
 
 
@@ -200,6 +203,7 @@ def _tiles(header: Dataset, path: Path) -> list[Slice]:
             kind=(*single.kind, str(path)),
             repeats={},
             number=(single.number[0], k),
+            frame=single.frame,
         )
         for k in range(count)
     ]

@@ -16,7 +16,9 @@ from medfl.imaging.volume.slices import Slice, cut_tiles, is_mosaic
 SAME_PLACE = 0.01  # mm; slices nearer than this are copies of each other
 UNEVEN = 0.05  # share of the step; rounding of positions in files stays below it
 SKEW = 0.5  # pixels that slices may drift sideways over a whole stack without being moved back
-MAX_MADE_UP = 0.25  # share of the slices above which too many are missing to be filled in
+MAX_MISSING = 0.25  # share of the slices above which too many are missing to be filled in
+MAX_GROWTH = 2.0  # times as many slices as there are, beyond which uneven steps are not evened out
+RECURRING = 3  # so many equal steps are how the series was scanned
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -56,7 +58,8 @@ def read_stack(stack: Stack, spacing: Spacing | None = None, canonical: bool = T
         canonical: turn the axes to superior, posterior, left.
 
     Raises:
-        MedflError: a file cannot be decoded, or more than a quarter of the slices are missing.
+        MedflError: a file cannot be decoded, more than a quarter of the slices are missing, or even
+            steps would take more than twice as many slices.
     """
     first = stack.slices[0]
     notes = list(stack.notes)
@@ -83,36 +86,59 @@ def read_stack(stack: Stack, spacing: Spacing | None = None, canonical: bool = T
     files = tuple(item.path for item in stack.slices)
     if len(stack.files) == 1:
         files = stack.files
-    return finish(Volume(pixels, affine, notes, files), spacing, canonical)
+    return finish(Volume(pixels, affine, notes, files, first.frame), spacing, canonical)
+
+
+def regular(places: np.ndarray) -> tuple[float, int]:
+    """Step in mm and number of slices of the regular grid over a stack's places, ascending.
+
+    The step is near the usual one; the first and the last slice stay where they are.
+    """
+    run = float(places[-1] - places[0])
+    count = round(run / float(np.median(np.diff(places)))) + 1
+    return run / (count - 1), count
 
 
 def _grid(places: np.ndarray, notes: list[str], where: str) -> tuple[float, np.ndarray]:
     """The step between slices in mm, and the places of a regular grid over all of them."""
+    step, count = regular(places)
     gaps = np.diff(places)
-    run = float(places[-1] - places[0])
     usual = float(np.median(gaps))
-    count = round(run / usual) + 1
-    step = run / (count - 1)  # first and last slice stay where they are
-    grid = places[0] + step * np.arange(count)
     holes = np.rint(gaps / usual).astype(int) - 1
     whole = np.abs(gaps / usual - 1 - holes) <= UNEVEN
-    if count - len(places) > MAX_MADE_UP * count:
+    lacking = (holes > 0) & ~_scanned_so(gaps, whole, UNEVEN * usual)
+    missing = int(holes[lacking].sum())
+    if missing > MAX_MISSING * count or count > MAX_GROWTH * len(places):
         raise FileError(
             where,
-            f"belongs to a series of which {count - len(places)} of {count} slices are missing, "
-            "too many to fill in",
+            f"belongs to a series of which {max(missing, count - len(places))} of {count} slices are "
+            "missing, too many to fill in",
         )
-    for k in np.flatnonzero(whole & (holes > 0)):
+    for k in np.flatnonzero(lacking & whole):
         notes.append(
             f"{holes[k]} slice(s) missing between {places[k]:g} and {places[k + 1]:g} mm along the "
             "normal: interpolated"
         )
-    if not whole.all():
+    if not (whole & (lacking | (holes == 0))).all():
         notes.append(
             f"uneven steps between slices, {gaps.min():g} to {gaps.max():g} mm: interpolated to "
             f"{step:.3g} mm"
         )
-    return step, grid
+    return step, places[0] + step * np.arange(count)
+
+
+def _scanned_so(gaps: np.ndarray, whole: np.ndarray, tolerance: float) -> np.ndarray:
+    """Say of each step whether others of its size show that nothing is missing there.
+
+    That is so where it stands in a row of equal ones (a head scanned in 4 mm below and 8 mm above),
+    or where it recurs and is no multiple of the usual step (``whole``).
+    """
+    starts = np.flatnonzero(np.r_[True, np.abs(np.diff(gaps)) > tolerance])
+    lengths = np.diff(np.r_[starts, len(gaps)])
+    in_a_row = np.repeat(lengths, lengths)
+    ordered = np.sort(gaps)
+    alike = np.searchsorted(ordered, gaps + tolerance) - np.searchsorted(ordered, gaps - tolerance)
+    return (in_a_row >= RECURRING) | (~whole & (alike >= RECURRING))
 
 
 def _decode(stack: Stack) -> tuple[np.ndarray, np.ndarray, Pixels, bool]:

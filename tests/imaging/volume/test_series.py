@@ -109,6 +109,33 @@ def test_uneven_steps_are_told_and_interpolated(tmp_path):
     assert_true(volume)
 
 
+@pytest.mark.parametrize(
+    ("gaps", "step", "note"),
+    [
+        # 4 mm at the base of the skull, 7 or 8 mm above it: nothing is missing there.
+        ([4] * 10 + [7] * 9, 103 / 26, "uneven steps between slices, 4 to 7 mm"),
+        ([4] * 6 + [8] * 5, 64 / 16, "uneven steps between slices, 4 to 8 mm"),
+        ([7, 4, 4, 7, 4, 4, 7, 4], 41 / 10, "uneven steps between slices, 4 to 7 mm"),
+    ],
+)
+def test_a_series_of_two_steps_is_one_volume_with_a_remark(tmp_path, gaps, step, note):
+    heights = np.cumsum([0, *gaps])
+    volume = one(write_series(tmp_path, [(0, 0, z) for z in heights], list(range(len(heights)))))
+    assert volume.pixels.spacing[0] == pytest.approx(step)
+    assert [note in one for one in volume.notes] == [True]
+    assert_true(volume)
+
+
+@pytest.mark.parametrize("gaps", [[5, 5, 5, 5, 5, 41], [5, 5, 11.5, 5, 18, 5, 11]])
+def test_a_hole_that_is_no_multiple_of_the_step_counts_as_missing(tmp_path, gaps):
+    heights = np.cumsum([0, *gaps])
+    volumes, exclusions = read_series(
+        write_series(tmp_path, [(0, 0, z) for z in heights], list(range(len(heights))))
+    )
+    assert volumes == []
+    assert "are missing, too many" in exclusions[0].reason
+
+
 def test_a_stack_with_too_many_holes_is_left_out(tmp_path):
     files = write_series(tmp_path, [(0, 0, z) for z in (0, 5, 10, 50)])
     volumes, exclusions = read_series(files)
