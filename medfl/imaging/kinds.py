@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,7 @@ Kind = Literal["image", "dicom", "nifti", "npz"]
 ENDINGS: dict[Kind, tuple[str, ...]] = {
     "image": (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2", ".pgm"),
     "dicom": (".dcm", ".dicom", ".ima"),
-    "nifti": (".nii", ".nii.gz"),
+    "nifti": (".nii", ".nii.gz", ".hdr", ".hdr.gz"),
     "npz": (".npz", ".npy"),
 }
 
@@ -30,6 +31,27 @@ def kind_by_ending(name: str) -> Kind | None:
     """The kind that a file's name promises, in any case of letters."""
     low = name.lower()
     return next((kind for kind, endings in ENDINGS.items() if low.endswith(endings)), None)
+
+
+def voxels_of(header: Path) -> Path | None:
+    """The file of the voxels (``x.img``) of a header (``x.hdr``); None for any other file.
+
+    It need not be there. Case and compression are those of the header's name.
+    """
+    return _other_half(header, "hdr", "img")
+
+
+def header_of(voxels: Path) -> Path | None:
+    """The header (``x.hdr``) of a file of voxels (``x.img``); None for any other file."""
+    return _other_half(voxels, "img", "hdr")
+
+
+def _other_half(path: Path, this: str, other: str) -> Path | None:
+    found = re.fullmatch(rf"(.+\.)({this}|{this.upper()})((?:\.gz)?)", path.name)
+    if found is None:
+        return None
+    ending = other if found[2] == this else other.upper()
+    return path.with_name(found[1] + ending + found[3])
 
 
 def looks_like_dicom(start: bytes) -> bool:

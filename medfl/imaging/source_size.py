@@ -8,6 +8,7 @@ from typing import Any
 from medfl.imaging.dicom.header import read_header
 from medfl.imaging.kinds import kind_of
 from medfl.imaging.quiet import be_quiet
+from medfl.imaging.volume import open_nifti
 
 SEPARATOR = "x"
 COLUMN = "source_size"
@@ -41,9 +42,10 @@ def _sides(path: Path) -> tuple[int, ...]:
         with Image.open(path) as image:
             return image.height, image.width
     if kind == "nifti":
-        import nibabel
-
-        return tuple(int(side) for side in nibabel.load(path).shape[:3])  # type: ignore[attr-defined]
+        nifti = open_nifti(path)
+        if not nifti.is_flat:
+            return nifti.shape
+        return tuple(side for side in reversed(nifti.shape) if side > 1)  # rows first
     if kind != "dicom":
         return ()
     header = read_header(path)

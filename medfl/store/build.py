@@ -85,6 +85,7 @@ def build_store(
                 write_json(target / PREPARATION, record)
                 describe_store(target, folder / IMAGES, info, kept)
                 os.replace(folder / IMAGES, target / IMAGES)
+                Store.open(target)  # what medfl would refuse never takes a sound store's place
             # The store is there: what cannot be removed (NFS keeps a lock's file) does no harm.
             shutil.rmtree(folder, ignore_errors=True)
     except (OSError, MedflError) as error:

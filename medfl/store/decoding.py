@@ -154,10 +154,11 @@ class Decoding:
                     raise FileError(file, "is no ordinary file: put the image itself there")
                 digest += sha256_file(file)  # reads from the disk; decoding then from the cache
             with collecting() as remarks:
-                image = self.raw.decode(source)
+                image = _looked_at(self.raw.decode(source), self.raw.name(row))
             known = self.raw.sizes.get(row)
             size = source_size(source) if known is None else known
-            return Done(digest, stamp, None, size, remarks), image, None
+            # Slices of one volume say the same.
+            return Done(digest, stamp, None, size, list(dict.fromkeys(remarks))), image, None
         except MedflError as error:
             return Done(digest, stamp), None, error
         except OSError as error:
@@ -167,6 +168,13 @@ class Decoding:
             if isinstance(error, PermissionError):
                 mend = "give yourself the right to read it (chmod u+r)"
             problem = FileError(name, f"cannot be read ({what}): {mend}")
+            return Done(digest, stamp), None, problem
+        except (Exception, SystemExit) as error:  # a decoder may raise anything
+            # Its words could quote the file.
+            name = str(next(files_of(source), self.raw.name(row)))
+            kind = f"{type(error).__module__}.{type(error).__name__}".removeprefix("builtins.")
+            problem = MedflError(f"{name} cannot be decoded ({kind}): get this file again.")
+            problem.__cause__ = error
             return Done(digest, stamp), None, problem
 
     def _reason(self, row: int, error: MedflError | None) -> str:
@@ -218,6 +226,15 @@ class Decoding:
             self.done = []
             (self.folder / DONE).write_text("")
             (self.folder / IMAGES).write_bytes(b"")
+
+
+def _looked_at(image: Any, name: str) -> np.ndarray:
+    """Take what a decoder gave if it is pixels; ``ArrayFile`` asks if they are of one shape."""
+    if not isinstance(image, np.ndarray):
+        raise MedflError(f"{name} was decoded to {type(image).__name__}, and to no array.")
+    if not image.size:
+        raise MedflError(f"{name} was decoded to an array without pixels ({image.shape}).")
+    return image
 
 
 def plan_of(raw: RawData, key: str) -> str:

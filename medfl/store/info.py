@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
-from pydantic import ConfigDict, with_config
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 
 @with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -50,3 +50,19 @@ class DatasetInfo:
     source_fingerprint: str = ""
     images_sha256: str = ""
     notes: str = ""
+
+
+def to_plain(info: DatasetInfo) -> dict[str, Any]:
+    """What ``dataset.yaml`` holds."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()}
+
+
+def from_plain(content: Any) -> DatasetInfo:
+    """Read what ``to_plain`` made; ``ValueError`` naming the fields where it is something else."""
+    try:
+        return TypeAdapter(DatasetInfo).validate_python(content)
+    except ValidationError as error:
+        what = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+        )
+        raise ValueError(what) from error

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.errors import MedflError
+from medfl.imaging.kinds import voxels_of
 
 
 @contextmanager
@@ -77,9 +78,14 @@ class Done:
 
 
 def files_of(source: Any) -> Iterator[Path]:
-    """Give the files in a source, which is a path, or tuples of them, or no file."""
+    """Give the files in a source, which is a path, or tuples of them, or no file.
+
+    The voxels of a header (``.img``) follow it.
+    """
     if isinstance(source, Path):
         yield source
+        if (voxels := voxels_of(source)) is not None and voxels.is_file():
+            yield voxels
     elif isinstance(source, tuple | list):
         for part in source:
             yield from files_of(part)

@@ -15,12 +15,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from medfl.config import WORK_ROOT
 from medfl.errors import MedflError
 from medfl.files import read_yaml, sha256_file
-from medfl.store.info import DatasetInfo
+from medfl.store.info import DatasetInfo, from_plain
 from medfl.store.table import check_columns, encode_labels, read_columns
 
 IMAGES, SAMPLES, DATASET = "images.npy", "samples.csv", "dataset.yaml"
@@ -135,9 +134,6 @@ def _command(path: Path) -> str:
 
 def _read_info(path: Path, again: str) -> DatasetInfo:
     try:
-        return TypeAdapter(DatasetInfo).validate_python(read_yaml(path))
-    except ValidationError as error:
-        what = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
-        )
-        raise MedflError(f"{path} does not describe a dataset ({what}). {again}") from error
+        return from_plain(read_yaml(path))
+    except ValueError as error:
+        raise MedflError(f"{path} does not describe a dataset ({error}). {again}") from error

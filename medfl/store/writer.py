@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from medfl.errors import MedflError
 from medfl.files import atomic_path, sha256_file, write_csv, write_yaml
 from medfl.store.array_file import ArrayFile
-from medfl.store.info import DatasetInfo
+from medfl.store.info import DatasetInfo, from_plain, to_plain
 from medfl.store.statistics import pixel_statistics
 from medfl.store.store import DATASET, IMAGES, SAMPLES, Store
 from medfl.store.table import Sample, check_columns, columns_of, encode_labels
@@ -63,6 +63,10 @@ def check(info: DatasetInfo, samples: Sequence[Sample], where: str) -> None:
     columns = columns_of(samples)
     check_columns(columns, where)
     encode_labels(columns["id"], columns["labels"], info, where)
+    try:  # before hours of work, and not when the store is opened
+        from_plain(to_plain(info))
+    except ValueError as error:
+        raise MedflError(f"{where}: {info.name} cannot be described ({error}).") from error
 
 
 def describe_store(
@@ -74,8 +78,7 @@ def describe_store(
     write_csv(folder / SAMPLES, tuple(columns), rows)
     mean, std = _statistics(images, np.array(columns["fold"]))
     info = replace(info, mean=mean, std=std, images_sha256=sha256_file(images))
-    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()}
-    write_yaml(folder / DATASET, plain)
+    write_yaml(folder / DATASET, to_plain(info))
 
 
 def _statistics(path: Path, folds: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -6,8 +6,11 @@ import errno
 import hashlib
 import json
 import shutil
+import struct
 import threading
 import tracemalloc
+import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -131,3 +134,56 @@ def test_no_thread_goes_on_after_an_error(tmp_path, raw):
     assert threading.active_count() == before
     with pytest.raises(MedflError):
         Store.open(tmp_path / "toy")
+
+
+class Alien(Exception):  # noqa: N818 - as some library names it
+    """An error that quotes what it read."""
+
+
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [
+        (struct.error("Doe"), "(struct.error)"),
+        (MemoryError("Doe"), "(MemoryError)"),
+        (RecursionError("Doe"), "(RecursionError)"),
+        (zlib.error("Doe"), "(zlib.error)"),
+        (SystemError("Doe"), "(SystemError)"),
+        (SystemExit("Doe"), "(SystemExit)"),
+        (KeyError(np.uint8(7)), "(KeyError)"),
+        (Alien("Doe"), "Alien)"),
+        (None, "was decoded to NoneType, and to no array"),
+        ([[0]], "was decoded to list, and to no array"),
+        (np.zeros((1, 0, 6), np.uint8), "an array without pixels"),
+        (np.zeros((1, 6, 6)), "is float64 (1, 6, 6), not uint8"),
+        (np.zeros((6, 6), np.uint8), "is uint8 (6, 6), not uint8"),
+    ],
+)
+@pytest.mark.parametrize("number", [0, 4])
+def test_whatever_a_decoder_raises_or_gives_is_listed_and_the_rest_goes_on(
+    tmp_path, raw, odd, reason, number
+):
+    def decoder(path):
+        if path.name != f"{number:03d}.png":
+            return decode(path)
+        if isinstance(odd, BaseException):
+            raise odd
+        return odd
+
+    store = build_store(tmp_path / "toy", INFO, raw_of(raw, decoder), "key", strict=False)
+    assert list(store.ids) == [f"s{k:03d}" for k in range(N) if k != number]
+    text = (store.path / "prepare.json").read_text()
+    (only,) = json.loads(text)["excluded_files"]
+    assert reason in only["reason"]
+    assert "Doe" not in text
+    with pytest.raises(MedflError):
+        build_store(tmp_path / "strict", INFO, raw_of(raw, decoder), "key")
+
+
+def test_a_store_that_would_be_refused_is_never_written(tmp_path, raw):
+    """Nor does it take the place of a sound one."""
+    sound = build_store(tmp_path / "toy", INFO, raw_of(raw), "key")
+    before = (sound.path / "dataset.yaml").read_bytes()
+    odd = replace(INFO, spacing=(float("nan"), 1.0, 1.0))
+    with pytest.raises(MedflError, match=r"cannot be described \(spacing.0: .*finite"):
+        build_store(tmp_path / "toy", odd, raw_of(raw), "key")
+    assert (Store.open(sound.path).path / "dataset.yaml").read_bytes() == before

@@ -35,7 +35,7 @@ def called(file: str) -> set[str]:
 
 
 def _stem(name: str) -> str:
-    if name.lower().endswith(".nii.gz"):
+    if name.lower().endswith((".nii.gz", ".hdr.gz")):
         return name[: -len(".nii.gz")]
     head, dot, end = name.rpartition(".")
     return head if dot and head and "/" not in end else name

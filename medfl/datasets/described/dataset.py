@@ -11,6 +11,7 @@ from typing import Any
 
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.decode import Reader, channel_names
+from medfl.datasets.described.dimensions import of_the_rarer_kind
 from medfl.datasets.described.facts import FactReader, Facts, wanted_of_headers
 from medfl.datasets.described.files import RELABELLED, Found, count_files, list_files
 from medfl.datasets.described.fixed import fixed
@@ -82,10 +83,11 @@ class DescribedDataset(Dataset):
                 kept.append(item)
             except LeftOut as reason:
                 left.append(Exclusion(item.key, str(reason)))
-        copies = copies_of(kept, [one.labels for one in facts], found)
-        left = [*reader.relabelled(left), *copies.values()]
-        facts = [one for row, one in enumerate(facts) if row not in copies]
-        kept = [one for row, one in enumerate(kept) if row not in copies]
+        out = copies_of(kept, [one.labels for one in facts], found)
+        out |= of_the_rarer_kind(kept, found)
+        left = [*reader.relabelled(left), *out.values()]
+        facts = [one for row, one in enumerate(facts) if row not in out]
+        kept = [one for row, one in enumerate(kept) if row not in out]
         if not kept:
             others = sorted(one.file for one in found.left)
             shown = (name for name in others if all(map(is_plain, name.split("/"))))

@@ -14,9 +14,10 @@ from medfl.imaging.dicom import DicomPreprocessor
 from medfl.imaging.images import read_pixels, stored_range
 from medfl.imaging.kinds import kind_of
 from medfl.imaging.modality import Preprocess, to_store
+from medfl.imaging.numbers import only_numbers
 from medfl.imaging.pixels import Pixels
 from medfl.imaging.remarks import remark
-from medfl.imaging.volume import VolumePreprocessor, read_nifti, read_stack
+from medfl.imaging.volume import VolumePreprocessor, as_image, read_nifti_or_slice, read_stack
 
 if TYPE_CHECKING:
     from medfl.imaging.dicom.preprocess import Frame
@@ -69,7 +70,7 @@ def read_any(
     if kind == "dicom":
         return DicomPreprocessor(frame=frame).pixels(source)
     if kind == "nifti":
-        return _heard(read_nifti(source))
+        return _heard(read_nifti_or_slice(source))
     if kind == "npz":
         return read_array(source)
     return read_pixels(source)
@@ -78,7 +79,7 @@ def read_any(
 def _heard(volume: Volume) -> Pixels:
     """Give the volume's pixels; what was noticed about it goes into ``prepare.json``."""
     remark(volume.notes)
-    return volume.pixels
+    return as_image(volume.pixels)
 
 
 def read_array(path: Path) -> Pixels:
@@ -123,21 +124,23 @@ def array_pixels(values: np.ndarray, name: str) -> Pixels:
         values = values[0] if values.shape[0] == 1 else values[..., 0]
     elif values.ndim == 3 and values.shape[0] == 3 and values.shape[-1] != 3:
         values = np.moveaxis(values, 0, -1)
-    if not np.isfinite(values).any():
-        raise MedflError(f"{name} holds no number: all its values are NaN or infinite.")
+    if values.ndim not in (2, 3):
+        raise MedflError(
+            f"{name} has the shape {values.shape}: expected (H, W), (H, W, 3), (3, H, W) or "
+            "(D, H, W)."
+        )
+    colour = values.ndim == 3 and values.shape[-1] == 3
+    try:
+        numbers, valid = only_numbers(values, colour=colour)
+    except ValueError as error:
+        raise MedflError(f"{name} holds no number: all its values are NaN or infinite.") from error
     bounds = stored_range(values) if values.dtype != np.uint8 else (0.0, 255.0)
-    numbers = values.astype(np.float32)
-    if numbers.ndim == 2:
-        return Pixels(numbers, value_range=bounds)
-    if numbers.ndim == 3 and numbers.shape[-1] == 3:
+    if colour:
         if bounds is None:
             raise MedflError(f"{name} is of three colours with values below 0 or above 65535.")
-        return Pixels(numbers * np.float32(255 / bounds[1]), value_range=(0.0, 255.0))
-    if numbers.ndim == 3:
-        return Pixels(numbers, (1.0, 1.0, 1.0), value_range=bounds)
-    raise MedflError(
-        f"{name} has the shape {values.shape}: expected (H, W), (H, W, 3), (3, H, W) or (D, H, W)."
-    )
+        numbers, bounds = numbers * np.float32(255 / bounds[1]), (0.0, 255.0)
+    spacing = (1.0,) * (values.ndim - colour)
+    return Pixels(numbers, spacing, value_range=bounds, valid=valid)
 
 
 def channel_names(settings: Sequence[Preprocess], modalities: Sequence[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from medfl.files.exclusions import Exclusion
 from medfl.files.walk import walk
 from medfl.identity import Identifiers
 from medfl.imaging.dicom import scan_tree
-from medfl.imaging.kinds import kind_by_ending
+from medfl.imaging.kinds import header_of, kind_by_ending
 
 if TYPE_CHECKING:
     from medfl.imaging.dicom import FileHeader
@@ -107,6 +107,8 @@ def list_files(
         return path.relative_to(folder).as_posix()
 
     def counts(path: Path) -> bool:
+        if (header := header_of(path)) is not None and header.is_file():
+            return False  # it is read with its header
         return chosen is None or chosen.fullmatch(name(path)) is not None
 
     tree = scan_tree(folder, attributes, also=also, chosen=counts)

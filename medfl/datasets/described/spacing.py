@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import mul
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medfl.datasets.described.files import Found
+from medfl.errors import MedflError
 from medfl.imaging.kinds import kind_by_ending
 from medfl.imaging.modality import Preprocess
-from medfl.imaging.quiet import be_quiet
 from medfl.imaging.volume.canonical import voxel_sizes
-from medfl.imaging.volume.nifti import MM
+from medfl.imaging.volume.nifti import open_nifti
+from medfl.imaging.volume.stack import regular
 
 if TYPE_CHECKING:
     from medfl.imaging.volume import Stack
@@ -41,7 +43,10 @@ def common_spacing(
     voxels: set[float] = set()
     for files in names:
         for name, one in zip(files, settings, strict=True):
-            sides = _extent(found, name)
+            try:
+                sides = _extent(found, name)
+            except MedflError:  # it is left out when it is read
+                continue
             if sides is None:
                 return ()
             voxels.add((min(sides) if one.fit == "crop" else max(sides)) / size)
@@ -61,23 +66,14 @@ def _extent(found: Found, name: str) -> Extent:
 
 
 def _of_stack(stack: Stack) -> Extent:
-    """Measure a stack as ``read_stack`` makes its grid, by the usual step between slices."""
-    places = np.array([item.place for item in stack.slices])
-    run = float(places[-1] - places[0])
-    steps = round(run / float(np.median(np.diff(places))))
+    """Measure a stack as ``read_stack`` makes its grid."""
+    step, count = regular(np.array([item.place for item in stack.slices]))
     rows, columns = stack.slices[0].shape
     height, width = stack.slices[0].spacing
-    return run + run / steps, rows * height, columns * width
+    return step * count, rows * height, columns * width
 
 
 def _of_nifti(path: Path) -> Extent:
-    import nibabel
-
-    be_quiet()
-    try:
-        image: Any = nibabel.load(path)
-        factor = MM[image.header.get_xyzt_units()[0]]
-        voxels = voxel_sizes(np.asarray(image.affine, dtype=float))
-        return tuple(c * s * factor for c, s in zip(image.shape[:3], voxels, strict=True))
-    except Exception:  # that the file is damaged or no volume is said when it is read
-        return None
+    nifti = open_nifti(path)
+    sizes = voxel_sizes(nifti.affine)
+    return None if nifti.is_flat else tuple(map(mul, nifti.shape, sizes))

@@ -1,28 +1,93 @@
-"""Read NIfTI files (.nii, .nii.gz) with nibabel, as volumes in the canonical frame."""
+"""Read NIfTI files (.nii, .nii.gz, .hdr with .img) with nibabel, in the canonical frame."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from medfl.errors import FileError, failure
+from medfl.errors import FileError, Reason, failure
+from medfl.imaging.kinds import voxels_of
+from medfl.imaging.numbers import only_numbers
 from medfl.imaging.pixels import Pixels
 from medfl.imaging.quiet import be_quiet
+from medfl.imaging.remarks import collecting
 from medfl.imaging.volume.canonical import Spacing, Volume, finish, voxel_sizes
+from medfl.imaging.volume.nifti_frame import frame_of
+from medfl.imaging.volume.slab import upright
 
-if TYPE_CHECKING:
-    from nibabel.nifti1 import Nifti1Header
 
-MM = {"meter": 1000.0, "mm": 1.0, "micron": 0.001, "unknown": 1.0}
+@dataclass(frozen=True)
+class Nifti:
+    """A NIfTI file of which only the header was read.
+
+    Attributes:
+        path: the file.
+        shape: its voxels along the three axes; 1 where it has fewer than three.
+        affine: (4, 4) from the indices of ``shape`` to RAS+ mm.
+        frame: which world that is: ``scanner``, a template's name, or empty where the file states
+            none.
+        notes: what is odd about it.
+        image: nibabel's image, whose voxels are read when they are asked for.
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+    affine: np.ndarray
+    frame: str
+    notes: tuple[str, ...]
+    image: Any
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether it is one slice: an image, and no volume."""
+        return min(self.shape) == 1
+
+
+def open_nifti(path: str | os.PathLike[str]) -> Nifti:
+    """Read the header of a NIfTI-1 or -2 file, or of an ANALYZE file, which states no frame.
+
+    Raises:
+        FileError: the file is missing, damaged or of another kind; holds no grey values (colour,
+            vectors, complex numbers) or no voxels; or has an affine from which no voxel's size
+            follows (NaN, singular).
+    """
+    import nibabel
+    from nibabel.analyze import AnalyzeImage
+
+    be_quiet()  # what nibabel mends is in our notes
+    path = Path(path)
+    if not path.is_file():
+        raise FileError(path, "does not exist, though a NIfTI file is looked for there")
+    voxels = voxels_of(path)
+    if voxels is not None and not voxels.is_file():
+        raise FileError(path, "is a header whose voxels (.img) are not beside it")
+    try:
+        image: Any = nibabel.load(path)
+    except Exception as error:  # nibabel reports damage by errors of many kinds
+        raise FileError(path, f"is damaged, or no NIfTI file: {failure(error)}") from None
+    if not isinstance(image, AnalyzeImage):  # nibabel's NIfTI classes are based on it
+        raise FileError(path, f"is no NIfTI file, but {type(image).__name__}")
+    kind, shape = image.get_data_dtype(), tuple(int(side) for side in image.shape)
+    if kind.fields or kind.kind == "c":
+        raise FileError(path, "holds colours or complex numbers; volumes are grey")
+    sides = (*shape, 1, 1)[:3]
+    if len(shape) < 2 or min(shape) < 1 or max(shape[4:], default=1) > 1 or sorted(sides)[1] < 2:
+        raise FileError(path, f"is no volume: its shape is {_words(shape)}")
+    affine, frame, notes = frame_of(image, sides, path)
+    count = int(np.prod(shape[3:]))
+    if count > 1:
+        notes.insert(0, f"the first of {count} volumes in the file")
+    return Nifti(path, (sides[0], sides[1], sides[2]), affine, frame, tuple(notes), image)
 
 
 def read_nifti(
     path: str | os.PathLike[str], spacing: Spacing | None = None, canonical: bool = True
 ) -> Volume:
-    """Read a NIfTI-1 or -2 file; scl_slope and scl_inter are applied.
+    """Read a NIfTI file as a volume; scl_slope and scl_inter are applied.
 
     From a 4-D file (time points, b-values) the first volume is read, and the notes say so.
 
@@ -32,65 +97,44 @@ def read_nifti(
         canonical: turn the axes to superior, posterior, left; else they are as stored.
 
     Raises:
-        MedflError: the file is missing, damaged or no NIfTI; is no volume (a picture, colour,
-            vectors, complex numbers); or its affine is singular.
+        FileError: as ``open_nifti``; the file is one slice; or its voxels cannot be read, or none
+            of them is a number.
     """
-    import nibabel
-    from nibabel.nifti1 import Nifti1Pair
+    nifti = open_nifti(path)
+    if nifti.is_flat:
+        raise FileError(nifti.path, f"is no volume: its shape is {_words(nifti.image.shape)}")
+    return finish(_voxels(nifti), spacing, canonical)
 
-    be_quiet()
-    path = Path(path)
-    if not path.is_file():
-        raise FileError(path, "does not exist, though a NIfTI file is looked for there")
-    try:
-        image: Any = nibabel.load(path)
-    except Exception as error:  # nibabel reports damage by many
-        raise FileError(path, f"is damaged, or no NIfTI file: {failure(error)}") from None
-    if not isinstance(image, Nifti1Pair):
-        raise FileError(path, f"is no NIfTI file, but {type(image).__name__}")
-    notes: list[str] = []
-    shape = image.shape
-    if image.get_data_dtype().fields or image.get_data_dtype().kind == "c":
-        raise FileError(path, "holds colours or complex numbers; volumes are grey")
-    if len(shape) < 3 or (len(shape) > 4 and max(shape[4:]) > 1) or min(shape[:3]) < 2:
-        raise FileError(path, f"is no volume: its shape is {'×'.join(map(str, shape))}")
-    count = int(np.prod(shape[3:]))
-    if count > 1:
-        notes.append(f"the first of {count} volumes in the file")
+
+def read_nifti_or_slice(path: str | os.PathLike[str]) -> Volume:
+    """Read a volume as ``read_nifti`` does, or one slice, upright, as a volume of depth 1."""
+    nifti = open_nifti(path)
+    volume = _voxels(nifti)
+    return upright(volume) if nifti.is_flat else finish(volume, None, True)
+
+
+def _voxels(nifti: Nifti) -> Volume:
+    extra = len(nifti.image.shape) - 3
     try:  # only the first volume of 4-D data is read from the disk
-        stored = image.dataobj[(..., *[0] * (len(shape) - 3))]
+        stored = nifti.image.dataobj[(..., *[0] * extra)]
     except Exception as error:  # gzip, zlib, mmap and numpy each report truncation in their way
-        raise FileError(path, f"is damaged: {failure(error)}") from None
-    values = np.asarray(stored, dtype=np.float32)
-    finite = np.isfinite(values)
-    if not finite.all():
-        if not finite.any():
-            raise FileError(path, "holds no number: all its voxels are NaN or infinite")
-        notes.append(f"{int((~finite).sum())} voxels are not numbers: taken for padding")
-        values = np.where(finite, values, values[finite].min())
-    affine = _affine(image.header, image.affine, path, notes)
-    pixels = Pixels(values, voxel_sizes(affine), valid=None if finite.all() else finite)
-    return finish(Volume(pixels, affine, notes, (path,)), spacing, canonical)
+        raise FileError(nifti.path, f"is damaged: {failure(error)}") from None
+    try:
+        with collecting() as remarks:
+            values, valid = only_numbers(np.asarray(stored).reshape(nifti.shape))
+    except Reason as error:
+        no_number = "holds no number: all its voxels are NaN or infinite"
+        raise FileError(nifti.path, no_number) from error
+    # As a picture's, 8 bits are made to be looked at.
+    whole = np.asarray(stored).dtype == np.uint8 and nifti.is_flat
+    pixels = Pixels(
+        values,
+        voxel_sizes(nifti.affine),
+        value_range=(0.0, 255.0) if whole else None,
+        valid=valid,
+    )
+    return Volume(pixels, nifti.affine, [*nifti.notes, *remarks], (nifti.path,), nifti.frame)
 
 
-def _affine(header: Nifti1Header, affine: np.ndarray, path: Path, notes: list[str]) -> np.ndarray:
-    """The affine in mm that the file asks for (sform before qform), and what is odd about it."""
-    affine = np.array(affine, dtype=float)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-12:
-        raise FileError(path, "has a singular affine, so its voxels have no size")
-    qform, sform = header.get_qform(coded=True)[0], header.get_sform(coded=True)[0]
-    if qform is None and sform is None:
-        notes.append(
-            "neither sform nor qform is set: which way the axes run is a guess (nibabel's), and "
-            "left and right may be swapped"
-        )
-    elif qform is not None and sform is not None and not np.allclose(qform, sform, atol=0.01):
-        notes.append("sform and qform differ: sform was used")
-    unit = header.get_xyzt_units()[0]
-    if MM[unit] != 1:
-        affine[:3] *= MM[unit]
-        notes.append(f"lengths are in {unit}s: converted to mm")
-    columns = affine[:3, :3] / np.asarray(voxel_sizes(affine))
-    if not np.allclose(columns.T @ columns, np.eye(3), atol=0.01):
-        notes.append("the axes are not at right angles (a sheared affine): left as they are")
-    return affine
+def _words(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))

@@ -109,10 +109,11 @@ def _grid(places: np.ndarray, notes: list[str], where: str) -> tuple[float, np.n
     lacking = (holes > 0) & ~_scanned_so(gaps, whole, UNEVEN * usual)
     missing = int(holes[lacking].sum())
     if missing > MAX_MISSING * count or count > MAX_GROWTH * len(places):
+        made_up = max(missing, count - len(places))
         raise FileError(
             where,
-            f"belongs to a series of which {max(missing, count - len(places))} of {count} slices are "
-            "missing, too many to fill in",
+            f"belongs to a series of which {made_up} of {count} slices are missing, too many to "
+            "fill in",
         )
     for k in np.flatnonzero(lacking & whole):
         notes.append(

@@ -129,7 +129,7 @@ def test_voxels_that_are_no_numbers_are_padding(tmp_path):
     data = ramp((5, 6, 7), LAS)
     data[0, 0, 0] = np.nan
     pixels = read_nifti(save(tmp_path / "a.nii", data), canonical=False)
-    assert pixels.notes == ["1 voxels are not numbers: taken for padding"]
+    assert pixels.notes == ["1 voxels are not numbers (NaN or infinite): taken for padding"]
     assert np.argwhere(~pixels.pixels.valid).tolist() == [[0, 0, 0]]
     assert pixels.pixels.values[0, 0, 0] == np.nanmin(data)
 
