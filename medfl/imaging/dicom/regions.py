@@ -8,15 +8,17 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 TWO_DIMENSIONAL = 1  # of Region Spatial Format (0018,6012); others: M-mode, spectrum, waveform …
+TISSUE = (None, 0, 1)  # of Region Data Type (0018,6014), or not stated; 2 is the colour of flow
 
 
 def tissue_regions(header: Dataset) -> tuple[tuple[int, int, int, int], ...]:
     """Read top, bottom, left and right (ends excluded) of each region in two dimensions.
 
-    The result is empty where no region is stated, and where one does not fit the picture, which
-    was then cut or scaled after the header was written. PS3.3 C.8.5.5.
+    The result is empty where no region of tissue is stated (a box of colour Doppler alone is no
+    picture), and where a region does not fit the picture, which was then cut or scaled after the
+    header was written. PS3.3 C.8.5.5.
     """
-    regions = []
+    regions, tissue = [], False
     rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
     for one in header.get("SequenceOfUltrasoundRegions") or ():
         if one.get("RegionSpatialFormat") != TWO_DIMENSIONAL:
@@ -29,4 +31,5 @@ def tissue_regions(header: Dataset) -> tuple[tuple[int, int, int, int], ...]:
         if not (0 <= top < bottom <= rows and 0 <= left < right <= columns):
             return ()
         regions.append((top, min(bottom + 1, rows), left, min(right + 1, columns)))
-    return tuple(regions)
+        tissue |= one.get("RegionDataType") in TISSUE
+    return tuple(regions) if tissue else ()

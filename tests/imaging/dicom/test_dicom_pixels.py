@@ -252,6 +252,8 @@ def test_damage_is_told_without_the_values_of_the_file(path):
         ({"RegionLocationMaxY1": 11}, ()),  # of a picture that was larger
         ({"RegionSpatialFormat": 2}, ()),  # M-mode
         ({"RegionLocationMinX0": None}, ()),
+        ({"RegionDataType": 1}, ((2, 9, 1, 8),)),
+        ({"RegionDataType": 2}, ()),  # the box of a colour Doppler alone
     ],
 )
 def test_the_parts_of_an_ultrasound_picture_that_show_tissue(changes, expected):

@@ -9,6 +9,7 @@ from medfl.imaging.dicom import DicomPreprocessor
 from medfl.imaging.modality import preprocess_for, render, to_store
 from medfl.imaging.modality.ultrasound import crop_sector, despeckle
 from medfl.imaging.pixels import Pixels
+from medfl.imaging.remarks import collecting
 
 
 def fan():
@@ -64,14 +65,67 @@ def test_a_banner_larger_than_the_fan_is_not_taken_for_it():
     assert cropped.valid.sum() == pytest.approx(inside.sum(), rel=0.12)
 
 
-def test_the_field_is_sought_where_the_header_states_tissue():
+def speckle(shape, low, high, seed=0):
+    return np.random.default_rng(seed).uniform(low, high, shape).astype(np.float32)
+
+
+def cropped_with(pixels):
+    with collecting() as remarks:
+        return crop_sector(pixels), remarks
+
+
+def test_the_field_is_what_the_header_states():
+    """To the pixel: not what of it looks like a fan, and both pictures of a pair."""
     values = np.zeros((100, 200), np.float32)
-    values[10:90, 10:90] = np.random.default_rng(0).uniform(50, 200, (80, 80))
-    values[10:90, 110:150] = np.random.default_rng(1).uniform(50, 200, (80, 40))
-    assert crop_sector(Pixels(values)).values.shape == (80, 80)
-    cropped = crop_sector(Pixels(values, regions=((0, 100, 100, 200),)))
-    assert cropped.values.shape == (80, 40)
+    values[10:90, 10:90] = speckle((80, 80), 50, 200)
+    values[10:90, 110:150] = speckle((80, 40), 50, 200, 1)
+    assert crop_sector(Pixels(values)).values.shape == (80, 140)
+    cropped, remarks = cropped_with(Pixels(values, regions=((5, 95, 100, 170),)))
+    assert cropped.values.shape == (90, 70)
+    assert cropped.valid.all()
     assert cropped.regions == ()
+    assert remarks == ["67% of what is not black was cut off with what lies beside the fan"]
+    cropped, remarks = cropped_with(Pixels(values, regions=((5, 95, 0, 95), (20, 60, 105, 155))))
+    assert cropped.values.shape == (90, 155)
+    assert cropped.valid.sum() == 90 * 95 + 40 * 50
+    assert remarks == ["17% of what is not black was cut off with what lies beside the fan"]
+
+
+@pytest.mark.parametrize("first", [20, 110, 180])
+@pytest.mark.parametrize("across", [False, True])
+def test_what_lies_behind_a_dark_lesion_as_wide_as_the_picture_stays(first, across):
+    values = speckle((256, 200), 60, 140)
+    values[first : first + 50] = speckle((50, 200), 0, 3)
+    values[first + 50 :] = speckle((206 - first, 200), 150, 220)
+    values = values.T if across else values
+    cropped, remarks = cropped_with(Pixels(np.ascontiguousarray(values), value_range=(0, 255)))
+    assert cropped.values.shape[across] == 256
+    assert remarks == []
+
+
+@pytest.mark.parametrize("grey", [(5, 9), (12, 60)])
+def test_a_doppler_box_is_not_all_of_the_picture(grey):
+    values = np.repeat(speckle((240, 320, 1), *grey), 3, axis=2)
+    values[:, :30] = 0
+    values[80:160, 100:200, 0] = speckle((80, 100), 150, 255)
+    cropped, remarks = cropped_with(Pixels(values, value_range=(0, 255)))
+    assert cropped.values.shape[:2] == (240, 290)
+    assert remarks == []
+
+
+def test_what_is_cut_off_is_remarked_beyond_a_tenth():
+    values = speckle((200, 200), 60, 140)
+    values[150:] = 0
+    values[170:180, 20:] = speckle((10, 180), 60, 140)  # as thin as a bar, so it may be one
+    values[186:196, 20:] = speckle((10, 180), 60, 140)
+    cropped, remarks = cropped_with(Pixels(values, value_range=(0, 255)))
+    assert cropped.values.shape[0] < 156
+    share = 3600 / (150 * 200 + 3600)
+    assert remarks == [
+        f"{share:.0%} of what is not black was cut off with what lies beside the fan"
+    ]
+    values[186:196] = 0
+    assert cropped_with(Pixels(values, value_range=(0, 255)))[1] == []
 
 
 def test_a_real_fan_under_a_large_banner():
