@@ -173,8 +173,7 @@ class Decoding:
             # Its words could quote the file.
             name = str(next(files_of(source), self.raw.name(row)))
             kind = f"{type(error).__module__}.{type(error).__name__}".removeprefix("builtins.")
-            problem = MedflError(f"{name} cannot be decoded ({kind}): get this file again.")
-            problem.__cause__ = error
+            problem = FileError(name, f"cannot be decoded ({kind}): get this file again")
             return Done(digest, stamp), None, problem
 
     def _reason(self, row: int, error: MedflError | None) -> str:

@@ -24,7 +24,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+<<<<<<< HEAD
 from medfl.config import OWN, RAW_ROOT, did_you_mean
+=======
+from medfl.config import OWN, did_you_mean
+from medfl.datasets.described.sections import Frames
+>>>>>>> cb9e13f (Bring the modalities of a sample into one frame, or say that they lie in none)
 from medfl.errors import MedflError, naming, own_code
 from medfl.files import sha256_file
 from medfl.registry import Registry, sources
@@ -73,6 +78,8 @@ class CustomMedicalDataset(ABC):
             (C, size, size), uint8 or int16.
         size: side of the result where none is asked for.
         fusion: modalities as channels of one image (early), or a backbone for each (late).
+        frames: ``stated`` resamples files of several modalities to the first one's voxels by where
+            they say that they lie; ``ignore`` stacks them as they are stored.
         data_root: where raw data lies (``--data-root``, ``MEDFL_DATA``); set before ``load_data``.
     """
 
@@ -84,6 +91,7 @@ class CustomMedicalDataset(ABC):
     preprocess: Mapping[str, Any] | None = {}
     size: int = 64
     fusion: Literal["early", "late"] = "early"
+    frames: Frames = "stated"
     licence: str = "not stated"
     citation: str = "none stated"
     data_root: Path = Path(RAW_ROOT)

@@ -27,6 +27,7 @@ from medfl.datasets.described.labels import classes_of
 from medfl.datasets.described.people import groups_of, numbered
 from medfl.datasets.described.schema import Description, check_name
 from medfl.datasets.described.shown import check_attributes, refuse_patients
+from medfl.datasets.described.together import together_of, words_of
 from medfl.datasets.official import settle_folds
 from medfl.errors import MedflError, own_code
 from medfl.identity import Pseudonyms, load_key
@@ -88,12 +89,15 @@ class CustomEntry(Dataset):
         warnings += more
         info: dict[str, Any] = {"classes": classes, "modality": code}
         settings: dict[str, Any] = {"description": self.description, "size": size}
-        reader = None
+        reader, notes = None, ""
         if self.custom.preprocess is not None:
             preset = preprocess_for(
                 self.custom.modality, dict(self.custom.preprocess), f"{name}.preprocess"
             )
-            reader = Reader((preset,) * len(modalities), size)
+            together = together_of(self.custom.frames, self.custom.fusion)
+            presets = (preset,) * len(modalities)
+            reader = Reader(presets, size, modalities=modalities, together=together)
+            notes = words_of(together, modalities)
             settings["preprocess"] = preset.model_dump(mode="json")
             info["channels"] = channel_names(reader.settings, modalities)
             if self.custom.fusion == "late" and len(modalities) > 1:
@@ -103,6 +107,7 @@ class CustomEntry(Dataset):
             sources,
             Open(reader, size),
             self._fingerprint(sources),
+            notes=notes,
             warnings=warnings,
             settings=settings,
             info=info,
@@ -189,6 +194,9 @@ def custom_entry(
     if custom.task not in ("multiclass", "multilabel"):
         hint = did_you_mean(str(custom.task), ["multiclass", "multilabel"])
         raise MedflError(f"{kind}.task: unknown task `{custom.task}`{hint}")
+    if custom.frames not in ("stated", "ignore"):
+        hint = did_you_mean(str(custom.frames), ["stated", "ignore"])
+        raise MedflError(f"{kind}.frames: unknown word `{custom.frames}`{hint}")
     if custom.preprocess is not None:
         preprocess_for(custom.modality, dict(custom.preprocess), f"{kind}.preprocess")
     given = data or Description(folder=".")

@@ -26,6 +26,7 @@ from medfl.datasets.described.settings import settings_for
 from medfl.datasets.described.shown import check_attributes
 from medfl.datasets.described.spacing import common_spacing
 from medfl.datasets.described.table import modalities_of, read_described_table
+from medfl.datasets.described.together import together_of, words_of
 from medfl.datasets.described.whereabouts import Whereabouts
 from medfl.datasets.official import settle_folds
 from medfl.errors import MedflError
@@ -181,12 +182,15 @@ class DescribedDataset(Dataset):
             for parts in read
         ]
         stacks = {stack.files: stack for stack in found.stacks.values()}
+        together = together_of(self.data.frames, self.data.fusion)
         info: dict[str, Any] = {
             "classes": classes,
             "task": reader.rules.task,
             "modality": Counter(codes).most_common(1)[0][0],
             "channels": channel_names(settings, modalities),
-            "spacing": common_spacing(found, (item.files for item in items), settings, size),
+            "spacing": common_spacing(
+                found, (item.files for item in items), settings, size, together == "frame"
+            ),
         }
         if self.data.fusion == "late" and len(settings) > 1:
             info["branches"] = tuple(one.channel_count for one in settings)
@@ -195,8 +199,9 @@ class DescribedDataset(Dataset):
         return RawData(
             samples,
             sources,
-            Reader(settings, size, stacks, self.data.frame),
+            Reader(settings, size, stacks, self.data.frame, tuple(modalities), together),
             described,
+            notes=words_of(together, modalities),
             names=[named(item.key) for item in items],
             excluded=[one.renamed(named) for one in sorted(left, key=lambda one: one.file)],
             warnings=warnings,

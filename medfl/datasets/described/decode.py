@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medfl.datasets.described.together import Together
 from medfl.errors import FileError, MedflError, failure
 from medfl.imaging.dicom import DicomPreprocessor
 from medfl.imaging.images import read_pixels, stored_range
 from medfl.imaging.kinds import kind_of
 from medfl.imaging.modality import Preprocess, to_store
+from medfl.imaging.modality.geometry import cut, inner_box
 from medfl.imaging.numbers import only_numbers
 from medfl.imaging.pixels import Pixels
 from medfl.imaging.remarks import remark
 from medfl.imaging.volume import VolumePreprocessor, as_image, read_nifti_or_slice, read_stack
+from medfl.imaging.volume.slab import place_of
+from medfl.imaging.volume.together import Placed, in_one_frame
 
 if TYPE_CHECKING:
     from medfl.imaging.dicom.preprocess import Frame
@@ -33,25 +37,84 @@ class Reader:
         size: side of the result.
         stacks: volumes by their files, where the slices were sorted already.
         frame: which one to take from a DICOM file of several.
+        modalities: their names, where there are several.
+        together: whether modalities must lie in one frame.
     """
 
     settings: tuple[Preprocess, ...]
     size: int
     stacks: Mapping[tuple[Path, ...], Stack] = field(default_factory=dict, repr=False)
     frame: Frame = "only"
+    modalities: tuple[str, ...] = ()
+    together: Together = "frame"
 
     def __call__(self, source: Any) -> np.ndarray:
         """Decode to (C, size, size), or (C, size, size, size): one modality after another."""
         parts = source if isinstance(source, tuple) else (source,)
-        stored = [
-            to_store(read_any(part, self.stacks, self.frame), settings, self.size)
-            for part, settings in zip(parts, self.settings, strict=True)
+        placed = [
+            read_placed(part, self.stacks, self.frame)
+            for part, _ in zip(parts, self.settings, strict=True)
         ]
-        if len({image.ndim for image in stored}) > 1:
+        if len({part.pixels.is_volume for part in placed}) > 1:
             raise MedflError("some of its modalities are volumes, and some are images.")
+        pixels, settings = [part.pixels for part in placed], self.settings
+        if len(placed) > 1 and self.together != "ignore":
+            pixels, joined = in_one_frame(placed, self.modalities, self.together == "frame")
+            if joined and self.together == "frame":
+                pixels, settings = cropped_alike(pixels, settings)
+        stored = [to_store(*one, self.size) for one in zip(pixels, settings, strict=True)]
         if len({image.dtype for image in stored}) > 1:  # some in the scanner's units
             raise MedflError("`intensity: raw` must be set for all modalities, or for none.")
         return stored[0] if len(stored) == 1 else np.concatenate(stored)
+
+
+def cropped_alike(
+    pixels: Sequence[Pixels], settings: Sequence[Preprocess]
+) -> tuple[list[Pixels], tuple[Preprocess, ...]]:
+    """Cut the margins off modalities of one grid, all alike: off each only what is margin in all.
+
+    Returns:
+        The pixels, and their settings without that step.
+    """
+    if len({one.fit for one in settings}) > 1 or any(one.sector_crop for one in settings):
+        remark(["its modalities are cut or fitted in different ways, so a pixel is not one place"])
+    if not any(one.crop_borders for one in settings):
+        return list(pixels), tuple(settings)
+    boxes = [
+        inner_box(one) if setting.crop_borders else None
+        for one, setting in zip(pixels, settings, strict=True)
+    ]
+    without = tuple(one.model_copy(update={"crop_borders": False}) for one in settings)
+    found = [box for box in boxes if box is not None]
+    if len(found) < len(boxes):  # one of them is kept whole
+        return list(pixels), without
+    box = tuple(
+        slice(min(part.start for part in parts), max(part.stop for part in parts))
+        for parts in zip(*found, strict=True)
+    )
+    return [cut(one, box) for one in pixels], without
+
+
+def read_placed(
+    source: Any,
+    stacks: Mapping[tuple[Path, ...], Stack] | None = None,
+    frame: Frame = "only",
+) -> Placed:
+    """Read a file of any kind, a volume's slices, or an array, and where it says that it lies."""
+    if isinstance(source, tuple):
+        if stacks and source in stacks:
+            return _heard(read_stack(stacks[source]))
+        return _heard(VolumePreprocessor(1).read(source))
+    if not isinstance(source, Path):
+        return Placed(array_pixels(np.asarray(source), "the array"))
+    kind = kind_of(source)
+    if kind == "dicom":
+        image = DicomPreprocessor(frame=frame).read(source)
+        place = None if image.is_colour else place_of(image.header, source)
+        return Placed(image.content, *(place or ()))
+    if kind == "nifti":
+        return _heard(read_nifti_or_slice(source))
+    return Placed(read_array(source) if kind == "npz" else read_pixels(source))
 
 
 def read_any(
@@ -59,27 +122,14 @@ def read_any(
     stacks: Mapping[tuple[Path, ...], Stack] | None = None,
     frame: Frame = "only",
 ) -> Pixels:
-    """Read a file of any kind, a volume's slices, or an array, at its full resolution."""
-    if isinstance(source, tuple):
-        if stacks and source in stacks:
-            return _heard(read_stack(stacks[source]))
-        return _heard(VolumePreprocessor(1).read(source))
-    if not isinstance(source, Path):
-        return array_pixels(np.asarray(source), "the array")
-    kind = kind_of(source)
-    if kind == "dicom":
-        return DicomPreprocessor(frame=frame).pixels(source)
-    if kind == "nifti":
-        return _heard(read_nifti_or_slice(source))
-    if kind == "npz":
-        return read_array(source)
-    return read_pixels(source)
+    """Read what ``read_placed`` does, at its full resolution."""
+    return read_placed(source, stacks, frame).pixels
 
 
-def _heard(volume: Volume) -> Pixels:
+def _heard(volume: Volume) -> Placed:
     """Give the volume's pixels; what was noticed about it goes into ``prepare.json``."""
     remark(volume.notes)
-    return as_image(volume.pixels)
+    return Placed(as_image(volume.pixels), volume.affine, volume.frame)
 
 
 def read_array(path: Path) -> Pixels:

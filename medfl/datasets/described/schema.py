@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from medfl.datasets.described.fact_sections import Folds, Labels, Origin
-from medfl.datasets.described.sections import Columns, Described, Modality, Preset
+from medfl.datasets.described.sections import Columns, Described, Frames, Modality, Preset
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 Format = Literal["auto", "image", "dicom", "dicom-series", "nifti", "npz"]
@@ -63,6 +63,11 @@ class Description(Described):
     fusion: Literal["early", "late"] = Field(
         "early", description="modalities as channels of one image, or a backbone for each"
     )
+    frames: Frames = Field(
+        "stated",
+        description="modalities are resampled to the first one's voxels by where their files say "
+        "they lie; ignore: they were registered before, and are stacked as they are stored",
+    )
     base: str = Field("", description="a dataset of the catalog, to prepare in another way")
     kind: str = Field(
         "", alias="class", description="my_package.module:MyClass, a CustomMedicalDataset"
@@ -110,7 +115,7 @@ class Description(Described):
         if self.options and not self.kind:
             raise ValueError("`options` are arguments of a `class`, which is not given")
         own = {"files", "format", "frame", "file_names", "columns", "patient", "site", "modalities"}
-        own |= {"fusion", "fold", "segmentations"}
+        own |= {"fusion", "frames", "fold", "segmentations"}
         if self.columns.dicom and (self.modalities or not self.table):
             raise ValueError(
                 "`columns.dicom` brings a `table` and DICOM files of one modality together"

@@ -28,7 +28,11 @@ Extent = tuple[float, ...] | None
 
 
 def common_spacing(
-    found: Found, names: Iterable[Sequence[str]], settings: Sequence[Preprocess], size: int
+    found: Found,
+    names: Iterable[Sequence[str]],
+    settings: Sequence[Preprocess],
+    size: int,
+    in_frame: bool = False,
 ) -> tuple[float, ...]:
     """Work out the sides of all voxels, mm; empty where volumes differ or are not known.
 
@@ -37,12 +41,13 @@ def common_spacing(
         names: the names of each sample's files.
         settings: how pixels are made, for each of a sample's files.
         size: voxels along a side of the result.
+        in_frame: whether all files of a sample are resampled to the voxels of its first one.
     """
     if any(one.crop_borders or one.fit == "stretch" for one in settings):
         return ()
     voxels: set[float] = set()
     for files in names:
-        for name, one in zip(files, settings, strict=True):
+        for name, one in list(zip(files, settings, strict=True))[: 1 if in_frame else None]:
             try:
                 sides = _extent(found, name)
             except MedflError:  # it is left out when it is read

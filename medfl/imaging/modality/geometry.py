@@ -29,16 +29,22 @@ def cut(pixels: Pixels, box: tuple[slice, ...]) -> Pixels:
 
 
 def crop_borders(pixels: Pixels) -> Pixels:
-    """Cut margins that are all black or all white (slices, rows, columns) off every side.
+    """Cut off what ``inner_box`` leaves out."""
+    box = inner_box(pixels)
+    return pixels if box is None else cut(pixels, box)
+
+
+def inner_box(pixels: Pixels) -> tuple[slice, ...] | None:
+    """Find what lies within margins that are all black or all white (slices, rows, columns).
 
     A collimator, a frame or a page leaves such margins, and one may lie within the other. Evenly
-    lit skin is no margin. Black and white are the image's own extremes. An image stays whole if
-    less than a quarter of a side would be left.
+    lit skin is no margin. Black and white are the image's own extremes. The result is None, which
+    means the whole image, if less than a quarter of a side would be left.
     """
     darkest, palest = brightest(pixels), dimmest(pixels)
     known = slice(None) if pixels.valid is None else pixels.valid
     if not darkest[known].size:
-        return pixels
+        return None
     low, high = float(darkest[known].min()), float(palest[known].max())
     if pixels.valid is not None:  # padding counts as black
         darkest, palest = (np.where(pixels.valid, v, np.float32(low)) for v in (darkest, palest))
@@ -52,12 +58,12 @@ def crop_borders(pixels: Pixels) -> Pixels:
             margin |= _nearly_all(palest, box, axis, lambda line: line >= high - tolerance)
             lines = np.flatnonzero(~margin)
             if not lines.size:
-                return pixels
+                return None
             start = box[axis].start
             box[axis] = slice(start + int(lines[0]), start + int(lines[-1]) + 1)
             if box[axis].stop - box[axis].start < SMALLEST * darkest.shape[axis]:
-                return pixels
-    return cut(pixels, tuple(box))
+                return None
+    return tuple(box)
 
 
 def _nearly_all(

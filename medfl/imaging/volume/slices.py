@@ -101,7 +101,7 @@ def slices_in(header: Dataset, path: Path) -> list[Slice]:
             f"has {frames} frames that do not state where they lie (a cine loop, or an object "
             "without functional groups), so they have no place in a volume",
         )
-    return [_slice(_all_of(header, k), path, k) for k in range(frames)]
+    return [slice_of(_all_of(header, k), path, k) for k in range(frames)]
 
 
 def is_mosaic(header: Dataset) -> bool:
@@ -129,7 +129,12 @@ def _all_of(header: Dataset, frame: int) -> Dataset:
     return flat
 
 
-def _slice(header: Dataset, path: Path, index: int) -> Slice:
+def slice_of(header: Dataset, path: Path, index: int) -> Slice:
+    """Where one image of a file lies, by attributes at the top level of ``header``.
+
+    Raises:
+        MedflError: it states no place, or an impossible one.
+    """
     position = _numbers(header, "ImagePositionPatient", 3)
     orientation = _numbers(header, "ImageOrientationPatient", 6)
     spacing = _numbers(header, "PixelSpacing", 2)
@@ -181,7 +186,7 @@ def _tiles(header: Dataset, path: Path) -> list[Slice]:
             raise ValueError
         rows, columns, count = mosaic.image_shape
         origin, step = mosaic.affine[:3, 3], mosaic.affine[:3, 2]
-        single = _slice(header, path, 0)
+        single = slice_of(header, path, 0)
     except MedflError:
         raise
     except Exception:  # nibabel's errors are of many kinds, some of them bare

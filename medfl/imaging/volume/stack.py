@@ -71,12 +71,7 @@ def read_stack(stack: Stack, spacing: Spacing | None = None, canonical: bool = T
     values, valid, origin = _straighten(stack, values, valid, notes)
     if len(wanted) != len(places) or not np.allclose(wanted, places, atol=UNEVEN * step):
         values, valid = _interpolate(values, valid, places, wanted)
-    affine = np.eye(4)
-    affine[:3, 0] = first.normal * step
-    affine[:3, 1] = first.along[1] * first.spacing[0]
-    affine[:3, 2] = first.along[0] * first.spacing[1]
-    affine[:3, 3] = origin
-    affine = LPS_TO_RAS @ affine
+    affine = plane_affine(first, step, origin)
     pixels = replace(  # window, range and inversion are the first slice's
         shown,
         values=values,
@@ -87,6 +82,16 @@ def read_stack(stack: Stack, spacing: Spacing | None = None, canonical: bool = T
     if len(stack.files) == 1:
         files = stack.files
     return finish(Volume(pixels, affine, notes, files, first.frame), spacing, canonical)
+
+
+def plane_affine(item: Slice, step: float, origin: np.ndarray) -> np.ndarray:
+    """(4, 4) from (d, h, w, 1) to RAS+ mm, of slices ``step`` mm apart from ``origin`` (LPS)."""
+    affine = np.eye(4)
+    affine[:3, 0] = item.normal * step
+    affine[:3, 1] = item.along[1] * item.spacing[0]
+    affine[:3, 2] = item.along[0] * item.spacing[1]
+    affine[:3, 3] = origin
+    return LPS_TO_RAS @ affine
 
 
 def regular(places: np.ndarray) -> tuple[float, int]:
