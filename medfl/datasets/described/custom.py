@@ -24,12 +24,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-<<<<<<< HEAD
 from medfl.config import OWN, RAW_ROOT, did_you_mean
-=======
-from medfl.config import OWN, did_you_mean
 from medfl.datasets.described.sections import Frames
->>>>>>> cb9e13f (Bring the modalities of a sample into one frame, or say that they lie in none)
 from medfl.errors import MedflError, naming, own_code
 from medfl.files import sha256_file
 from medfl.registry import Registry, sources
