@@ -38,9 +38,10 @@ LINEAR_SMALLEST = 1.0
 
 
 def is_window(centre: float, width: float) -> bool:
-    """Whether numbers are those of a window: finite also as float32, and the width positive."""
+    """Whether numbers are those of a window, which float32 can compute: its width positive."""
+    limit = float(np.finfo(np.float32).max)
     ends = np.array([centre, width, centre - width, centre + width])
-    return bool(width > 0 and (np.abs(ends) < np.finfo(np.float32).max).all())
+    return bool(width > 1 / limit and (np.abs(ends) < limit).all())
 
 
 def apply_window(
@@ -54,7 +55,8 @@ def apply_window(
     if values.dtype != np.float32:
         values = values.astype(np.float64)
     if function == "SIGMOID":
-        return 1 / (1 + np.exp(-4 * (values - centre) / width))
+        with np.errstate(over="ignore"):  # 1 / (1 + infinity) is 0, which is right
+            return 1 / (1 + np.exp(-4 * (values - centre) / width))
     if function == "LINEAR":  # the standard means integers: the window's ends are pixel values
         centre, width = centre - 0.5, width - 1
     if width <= 0:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from medfl.datasets.described.files import Found
+from medfl.imaging.kinds import voxels_of
 
 
 def is_listed(cell: str, out: Mapping[str, list[str]], found: Found) -> bool:
@@ -29,9 +31,14 @@ def index_of(files: Sequence[str]) -> dict[str, list[str]]:
 
 
 def called(file: str) -> set[str]:
-    """List what a table may call a file: path or name, with its ending or without."""
+    """List what a table may call a file: path or name, with its ending or without.
+
+    A header (``.hdr``) may be called as its voxels (``.img``) are.
+    """
     name = file.rsplit("/", 1)[-1]
-    return {file, _stem(file), name, _stem(name)}
+    voxels = voxels_of(Path(file))
+    pair = {voxels.as_posix(), voxels.name} if voxels else set()
+    return {file, _stem(file), name, _stem(name)} | pair
 
 
 def _stem(name: str) -> str:

@@ -15,7 +15,7 @@ from medfl.imaging.kinds import kind_by_ending
 from medfl.imaging.modality import Preprocess
 from medfl.imaging.volume.canonical import voxel_sizes
 from medfl.imaging.volume.nifti import open_nifti
-from medfl.imaging.volume.stack import regular
+from medfl.imaging.volume.stack import grid_of
 
 if TYPE_CHECKING:
     from medfl.imaging.volume import Stack
@@ -72,10 +72,11 @@ def _extent(found: Found, name: str) -> Extent:
 
 def _of_stack(stack: Stack) -> Extent:
     """Measure a stack as ``read_stack`` makes its grid."""
-    step, count = regular(np.array([item.place for item in stack.slices]))
+    places = np.array([item.place for item in stack.slices])
+    step, grid = grid_of(places, [], stack.files[0])
     rows, columns = stack.slices[0].shape
     height, width = stack.slices[0].spacing
-    return step * count, rows * height, columns * width
+    return step * len(grid), rows * height, columns * width
 
 
 def _of_nifti(path: Path) -> Extent:

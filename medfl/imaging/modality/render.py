@@ -63,8 +63,10 @@ def to_store(pixels: Pixels, settings: Preprocess, size: int | None) -> np.ndarr
 def _levels(shade: np.ndarray, raw: bool) -> np.ndarray:
     """What the store holds of values: int16 in the scanner's units, or uint8 of [0, 1]."""
     if raw:
-        return np.clip(np.rint(shade), LIMITS.min, LIMITS.max).astype(np.int16)
-    return np.rint(np.clip(shade, 0, 1) * np.float32(255)).astype(np.uint8)
+        levels = np.clip(np.rint(shade), LIMITS.min, LIMITS.max).astype(np.int16)
+    else:
+        levels = np.rint(np.clip(shade, 0, 1) * np.float32(255)).astype(np.uint8)
+    return np.asarray(levels)
 
 
 def _understood(pixels: Pixels, settings: Preprocess) -> Pixels:

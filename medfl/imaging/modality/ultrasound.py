@@ -57,7 +57,8 @@ def crop_sector(pixels: Pixels) -> Pixels:
     ``LOST`` of what is not black was cut off.
     """
     grey = brightest(pixels)
-    parts = _parts(grey, BLACK)
+    rough = _texture(grey)
+    parts = _parts(grey, rough, BLACK)
     if not parts:
         return pixels
     factor = _factor(grey)
@@ -68,7 +69,7 @@ def crop_sector(pixels: Pixels) -> Pixels:
         coarse = field[::factor, ::factor]
     else:
         coarse = _field(parts)
-        faint = [part for part in _parts(grey, FAINT) if _is_tissue(part, parts)]
+        faint = [part for part in _parts(grey, rough, FAINT) if _is_tissue(part, parts)]
         if _cut_off(faint, coarse) > LOST:
             coarse = _field([*parts, *faint])
         field = coarse.repeat(factor, axis=0).repeat(factor, axis=1)[: len(grey), : grey.shape[1]]
@@ -85,21 +86,28 @@ def _factor(grey: np.ndarray) -> int:
     return math.ceil(max(grey.shape) / COARSE)
 
 
-def _parts(grey: np.ndarray, black: float) -> list[_Part]:
-    """Find the parts of a grey picture, (H, W), that are not black, on its coarse form."""
+def _reduced(values: np.ndarray, factor: int) -> np.ndarray:
     from PIL import Image
+
+    return np.asarray(Image.fromarray(np.ascontiguousarray(values, np.float32)).reduce(factor))
+
+
+def _texture(grey: np.ndarray) -> np.ndarray:
+    """Say of the coarse picture where echoes differ from pixel to pixel."""
     from scipy import ndimage
 
-    def reduced(values: np.ndarray) -> np.ndarray:
-        plane = Image.fromarray(np.ascontiguousarray(values, np.float32))
-        return np.asarray(plane.reduce(_factor(grey)))
-
-    low, coarse = float(grey.min()), reduced(grey)
-    span = float(grey.max()) - low
-    bright = coarse - low > black * (float(coarse.max()) - low)
     steps = ndimage.maximum_filter(grey, 3) - ndimage.minimum_filter(grey, 3)
-    rough = reduced(steps > FLAT * span) > 0.5
-    dense = reduced(grey - low > black * span)
+    return _reduced(steps > FLAT * np.ptp(grey), _factor(grey)) > 0.5
+
+
+def _parts(grey: np.ndarray, rough: np.ndarray, black: float) -> list[_Part]:
+    """Find the parts of a grey picture, (H, W), that are not black, on its coarse form."""
+    from scipy import ndimage
+
+    factor, low = _factor(grey), grey.min()
+    coarse = _reduced(grey, factor)
+    bright = coarse - low > black * (float(coarse.max()) - low)
+    dense = _reduced(grey - low > black * np.ptp(grey), factor)
     # Opening cuts the thin lines by which scales and words touch the fan.
     regions, count = ndimage.label(ndimage.binary_opening(bright, np.ones((3, 3))))
     numbers = range(1, count + 1)

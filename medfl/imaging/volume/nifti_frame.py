@@ -71,7 +71,7 @@ def _as_written(image: Any, path: Path) -> Any:
     """The header before nibabel mended it, which it does with a line in its own log."""
     from nibabel.openers import ImageOpener
 
-    with ImageOpener(path) as file:
+    with ImageOpener(str(path)) as file:
         return type(image.header).from_fileobj(file, check=False)
 
 

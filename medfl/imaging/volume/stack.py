@@ -64,7 +64,7 @@ def read_stack(stack: Stack, spacing: Spacing | None = None, canonical: bool = T
     first = stack.slices[0]
     notes = list(stack.notes)
     places = np.array([item.place for item in stack.slices])
-    step, wanted = _grid(places, notes, str(first.path))
+    step, wanted = grid_of(places, notes, first.path)
     values, valid, shown, mosaic = _decode(stack)
     if mosaic:
         notes.append(f"a Siemens mosaic of {len(places)} tiles, taken apart")
@@ -94,21 +94,24 @@ def plane_affine(item: Slice, step: float, origin: np.ndarray) -> np.ndarray:
     return LPS_TO_RAS @ affine
 
 
-def regular(places: np.ndarray) -> tuple[float, int]:
-    """Step in mm and number of slices of the regular grid over a stack's places, ascending.
+def grid_of(places: np.ndarray, notes: list[str], where: Path) -> tuple[float, np.ndarray]:
+    """The step between slices in mm, and the places of a regular grid over all of them.
 
     The step is near the usual one; the first and the last slice stay where they are.
+
+    Args:
+        places: of the slices along their normal, mm, ascending.
+        notes: takes what was found odd.
+        where: a file of theirs, for errors.
+
+    Raises:
+        FileError: too many slices are missing.
     """
-    run = float(places[-1] - places[0])
-    count = round(run / float(np.median(np.diff(places)))) + 1
-    return run / (count - 1), count
-
-
-def _grid(places: np.ndarray, notes: list[str], where: str) -> tuple[float, np.ndarray]:
-    """The step between slices in mm, and the places of a regular grid over all of them."""
-    step, count = regular(places)
     gaps = np.diff(places)
     usual = float(np.median(gaps))
+    run = float(places[-1] - places[0])
+    count = round(run / usual) + 1
+    step = run / (count - 1)
     holes = np.rint(gaps / usual).astype(int) - 1
     whole = np.abs(gaps / usual - 1 - holes) <= UNEVEN
     lacking = (holes > 0) & ~_scanned_so(gaps, whole, UNEVEN * usual)

@@ -73,6 +73,8 @@ def test_a_pair_of_header_and_voxels_is_one_volume(made):
     store = made(text)
     assert store.images.shape == (4, 3, 8, 8, 8)
     assert list(listed(store)) == ["a/9.img"]
+    named = "file,label\na/0.img,x\nb/1.hdr,y\n2,x\n3.img,y\n"
+    assert len(made(text + "\ntable: labels.csv", named, force=True)) == 4
     voxels = Path("scans/a/0.img")
     voxels.write_bytes(voxels.read_bytes()[::-1])
     again = made(text, force=True)
