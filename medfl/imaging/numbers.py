@@ -68,8 +68,8 @@ def remark_if_lost(
     """
     left = max(_few(shade, stored) for shade in shades)
     if left <= 2 and left < _few(values):
-        kind = "of one value (a blank picture)" if left == 1 else "of two values"
-        remark([f"its pixels became {kind}, although its file holds more: look at its window"])
+        kind = "one value is (a blank picture)" if left == 1 else "two values are"
+        remark([f"{kind} left of its pixels, although its file holds more: look at its window"])
 
 
 def _few(values: np.ndarray, stored: Callable[[np.ndarray], np.ndarray] = np.asarray) -> int:

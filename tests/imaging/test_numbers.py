@@ -74,7 +74,7 @@ def test_a_picture_of_no_number_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("window", "said"),
-    [((1000, 10), "of one value"), ((50, 1), "of two values"), ((50, 100), None)],
+    [((1000, 10), "one value is"), ((50, 1), "two values are"), ((50, 100), None)],
 )
 def test_a_picture_of_which_nothing_is_left_is_remarked(window, said):
     ramp = np.arange(100, dtype=np.float32).reshape(10, 10)

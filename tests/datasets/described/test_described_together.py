@@ -145,6 +145,41 @@ def test_dicom_series_are_in_one_frame_by_their_frame_of_reference(made, frames,
     assert not any(uid in text for uid in ("1.2.77", "1.2.88", "1.2.99"))
 
 
+def test_single_dicom_slices_are_resampled_in_their_plane(made):
+    """Three millimetres of slice apart are one plane of 4 mm; 30 mm are not."""
+    rows = []
+    for number in range(4):
+        folder = Path("scans", f"p{number}")
+        for name, spacing, size, z in (("t1", 1, 32, 0), ("t2", 2, 24, 1 if number > 1 else 30)):
+            corner = -spacing * (size - 1) / 2
+            r, c = np.indices((size, size))
+            x, y = corner + c * spacing, corner + r * spacing
+            places = np.stack([-x, -y, np.full_like(x, BALL[2], dtype=float)], axis=-1)
+            write_slice(
+                folder / f"{name}.dcm",
+                (corner, corner, z),
+                spacing=(spacing, spacing),
+                values=ball(places).astype(float),
+                series=f"1.{number}.{size}",
+                SliceThickness="4",
+                FrameOfReferenceUID=f"1.2.{number}",
+                Modality="MR",
+                PatientID=f"P{number}",
+            )
+        rows.append(f"p{number},{'ab'[number % 2]}")
+    text = (
+        "folder: ../../scans\nsize: 32\nfile_names: show\ntable: labels.csv\nmodality: mri\n"
+        "preprocess: {intensity: full}\nmodalities: {t1: '{id}/t1.dcm', t2: '{id}/t2.dcm'}\n"
+    )
+    store = made(text, "id,label\n" + "\n".join(rows))
+    assert store.images.shape == (2, 2, 32, 32)
+    first, other = centres(store.images[0])
+    np.testing.assert_allclose(first, other, atol=0.2)
+    np.testing.assert_allclose(first - 15.5, -BALL[1::-1], atol=0.3)
+    reasons = {one["reason"] for one in record(store)["excluded_files"]}
+    assert [one.startswith("`t2` shows no place that `t1` shows") for one in reasons] == [True]
+
+
 def test_pictures_of_several_sizes_are_fitted_by_themselves_and_it_is_said(made):
     for number in range(4):
         for name, size in (("photo", (20, 30)), ("scope", (16, 16))):

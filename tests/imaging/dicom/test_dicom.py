@@ -86,6 +86,8 @@ def test_a_given_window_replaces_the_files(path):
     assert soft[0, 1, 1] == 255
     with pytest.raises(MedflError, match="width of the window must be positive"):
         DicomPreprocessor(window=(40, 0))
+    with pytest.raises(MedflError, match="a window must be two finite numbers"):
+        DicomPreprocessor(window=(float("nan"), 400))
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
