@@ -106,7 +106,7 @@ def own_code(where: str, private: bool = False) -> Iterator[None]:
         yield
     except MedflError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # to end is no way out for a class of one's own
         if private and _comes_from_elsewhere(error):
             raise MedflError(
                 f"{where}: {type(error).__name__}{_line(error)}. What it says is not repeated, as "
@@ -138,14 +138,14 @@ def unquoted(where: str) -> Iterator[None]:
         ) from None
 
 
-def _comes_from_elsewhere(error: Exception) -> bool:
+def _comes_from_elsewhere(error: BaseException) -> bool:
     """Whether an exception passed through code that is not medfl's."""
     ours = Path(__file__).resolve().parent
     frames = traceback.walk_tb(error.__traceback__)
     return any(ours not in Path(frame.f_code.co_filename).parents for frame, _ in frames)
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     """The line of the person's own code that failed; a syntax error names its line by itself."""
     own = own_frame(error)
     if own is None or isinstance(error, SyntaxError):

@@ -55,6 +55,14 @@ CODES = {
 OTHER = "OT"
 """DICOM's code for what no other code names."""
 
+# The other defined terms of Modality, in use or retired; any other word may be somebody's name.
+_TERMS = """
+ANN AR AS ASMT AU BDUS BI BMD CD CF CFM CP CS CTPROTOCOL DD DF DG DM DOC DS EC ECG EEG EMG EOG EPS
+FA FID FS HC HD KER KO LEN LP LS M3D MA MS NM OAM OCT OPM OPR OPTBSV OPTENF OPV OSS OT PA PLAN POS
+PR PT REG RESP RTDOSE RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV SEG SMR SR SRF
+ST STAIN TEXTUREMAP TG VA VF XAPROTOCOL
+"""
+
 # The code that a store gets where only the preset is known: the commonest of those that mean it.
 _CODE_OF = {
     "ct": "CT",
@@ -69,6 +77,12 @@ _CODE_OF = {
 def meaning_of(code: str) -> Meaning | None:
     """What a code stands for, in any case of letters; None for a code that is not known here."""
     return CODES.get(code.strip().upper())
+
+
+def stated_code(value: object) -> str:
+    """The code that a header states; empty where it is none of the standard's."""
+    code = str(value or "").strip().upper()
+    return code if code in CODES or code in _TERMS.split() else ""
 
 
 def code_of(preset: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,6 +165,9 @@ def _modalities(given: list[CustomSample], name: str) -> tuple[str, ...]:
 
 def _labels(one: CustomSample, task: str, where: str) -> tuple[str, ...]:
     one_only = isinstance(one.label, str | int | np.integer)
+    if not one_only and not isinstance(one.label, Iterable):
+        kind = type(one.label).__name__
+        raise MedflError(f"{where} has a label of type {kind}: give a text or a whole number.")
     names = (str(one.label),) if one_only else tuple(map(str, one.label))  # type: ignore[arg-type]
     if task == "multiclass" and len(names) != 1:
         raise MedflError(f'{where} has {len(names)} labels; say `task = "multilabel"`.')

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from medfl.errors import failure
 from medfl.identity.burnt_in import burnt_in_warning
 from medfl.identity.identifiers import Identifiers, identifiers_in
+from medfl.imaging.codes import stated_code
 from medfl.imaging.dicom.frames import frame_count
 from medfl.imaging.dicom.header import PIXELS, DicomError, parse_header
 from medfl.imaging.dicom.values import attribute, kind, swallowed
@@ -130,7 +131,7 @@ def _judged(
             return Scanned(None, "holds no pixel data, or is truncated before them", identifiers)
         return Scanned(None, f"holds no image ({kind(header)})", identifiers)
     found = FileHeader(
-        modality=_code(header.get("Modality")),
+        modality=stated_code(header.get("Modality")),
         rows=rows,
         columns=columns,
         frames=frame_count(header),

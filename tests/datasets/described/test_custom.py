@@ -181,6 +181,8 @@ def failing(body: str) -> CustomMedicalDataset:
         ("return [3]", "sample 0 is of type int: give a dictionary"),
         ("return [{'image': 'a.png', 'lable': 1}]", "unknown key `lable`; did you mean `label`?"),
         ("return [{'image': 'a.png'}]", "sample 0 has no `label`"),
+        ("return [{'image': 'a.png', 'label': None}]", "sample 0 has a label of type NoneType"),
+        ("import sys; sys.exit(0)", "Wards.load_data failed: SystemExit"),
         ("return [{'image': 3, 'label': 1}, {'image': 3, 'label': 2}]", "image of sample 0 is of"),
         ("return [{'image': 'a', 'label': ['x', 'y']}]", 'say `task = "multilabel"`'),
         ("return [{'image': 'a', 'label': 1}]", "at least two classes"),

@@ -42,7 +42,7 @@ def root(tmp_path):
     root = tmp_path / "data"
     image(root / "Testarossa Ludmilla" / "1958-06-17" / "IM1", 1)
     image(root / "b [x] é" / "no suffix", 2)
-    image(root / "b [x] é" / "acc77120.dcm", 3, Modality="Ludmilla")
+    image(root / "b [x] é" / "acc77120.dcm", 3, Modality="LUDMILLA")
     image(root / "c" / "copy.dcm", 1)
     image(root / "c" / "us.dcm", 4, Modality="US")
     other = {**PERSON, "SOPInstanceUID": "1.2.840.4711.3.2"}
