@@ -65,9 +65,17 @@ class Chain:
         return "; ".join(said)
 
     def open(self, number: int, clients: list[int]) -> list[int]:
-        """Which of ``clients`` take part in round ``number``, by id."""
+        """Which of ``clients`` take part in round ``number``, by id and ascending."""
         for link in self._at("open"):
-            clients = link.open(number, clients)
+            chosen = link.open(number, list(clients))
+            where = f"`open` of the link `{link.name}`"
+            check_type(chosen, list, where, "a list of clients' ids")
+            if len(set(chosen)) < len(chosen) or not set(chosen) <= set(clients):
+                raise MedflError(
+                    f"{where} gave {chosen}: it must give each client at most once, and none but "
+                    f"those of {clients}."
+                )
+            clients = sorted(chosen)
         return clients
 
     def batches(self, client: Client, rows: Iterator[Tensor], purpose: str) -> Iterator[Tensor]:
@@ -107,13 +115,21 @@ class Chain:
         return message
 
     def together(self, number: int, messages: Iterable[Message]) -> Iterable[Message]:
-        """A round's messages before they are combined; one by one where no link needs them all."""
+        """A round's messages before they are combined; one by one where no link needs them all.
+
+        They are ordered by client.
+        """
         links = self._at("together")
         if not links:
             return messages
         everyone = [message.copy() for message in messages]
         for link in links:
             everyone = link.together(number, everyone)
+            where = f"`together` of the link `{link.name}`"
+            check_type(everyone, list, where, "a list of messages")
+            for message in everyone:
+                check_type(message, Message, where, "a list of messages")
+            everyone.sort(key=lambda message: message.client)
         return everyone
 
     def close(

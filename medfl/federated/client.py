@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -69,9 +69,13 @@ class FederatedClient:
         """The local learning rate η of the round under way; before training, that of round 1."""
         return self.server.learning_rate(max(1, self.server.round))
 
-    def receive(self, model: FlatModel) -> None:
-        """Load what the server sends into ``model``, then what stays with this client."""
-        self.received = {name: part.value for name, part in self.server.download().items()}
+    def receive(self, model: FlatModel, download: Mapping[str, Part] | None = None) -> None:
+        """Load what the server sends into ``model``, then what stays with this client.
+
+        ``download`` is what it sent when the round was opened; by default what it would send now.
+        """
+        download = self.server.download() if download is None else download
+        self.received = {name: part.value for name, part in download.items()}
         self.server.load(model, self.received[PARAMETERS], self.received[STATISTICS])
         if "local" in self.state:
             self.server.shared.put_local(model, self.state["local"], self.state["local_buffers"])
@@ -88,8 +92,10 @@ class FederatedClient:
         """
         self._kept |= tensors
 
-    def train(self, model: FlatModel) -> tuple[Message, Work]:
-        """Train for one round in ``model``.
+    def train(
+        self, model: FlatModel, download: Mapping[str, Part] | None = None
+    ) -> tuple[Message, Work]:
+        """Train for one round in ``model``, from what the server sent (see ``receive``).
 
         Returns:
             The message before any link has acted, and the work that was done. The vectors of the
@@ -102,7 +108,7 @@ class FederatedClient:
         algorithm, shared = self.server.algorithm, self.server.shared
         where = type(algorithm).__name__
         self._kept = {}
-        self.receive(model)
+        self.receive(model, download)
         work = algorithm.train(self, model)
         check_type(work, Work, f"{where}.train", "a Work, as client.descend gives it")
         if not shared.all:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -172,8 +173,21 @@ class FederatedServer:
             return float(rate * training.lr_gamma**passed)
         return rate
 
+    def open(self, number: int) -> dict[str, Part]:
+        """Open round ``number``: give what each of its clients receives.
+
+        These are copies. They stay what was sent, as the base of the round's messages, while the
+        server moves its own vectors.
+        """
+        self.round = number
+        sent = self.download()
+        return {name: replace(part, value=part.value.clone()) for name, part in sent.items()}
+
     def download(self) -> dict[str, Part]:
-        """What the server sends to each client: its model, and what the algorithm adds."""
+        """What the server sends to each client: its model, and what the algorithm adds.
+
+        The vectors are the server's own.
+        """
         parts = {PARAMETERS: self.vector, STATISTICS: self.buffers, **self.algorithm.broadcast()}
         return {name: Part(value, weight=1.0) for name, value in parts.items()}
 

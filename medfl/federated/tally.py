@@ -1,4 +1,4 @@
-"""What a round's messages come to: their steps, bytes and losses."""
+"""What a round's messages come to: their cost as they are sent, their loss as they are combined."""
 
 from __future__ import annotations
 
@@ -9,22 +9,31 @@ from medfl.chain import Message
 
 @dataclass
 class Tally:
-    """Sums over a round's messages, which are added as they are combined."""
+    """Sums over a round's messages.
 
-    answered: list[int] = field(default_factory=list)
+    What they cost is counted when they leave their clients: a link that acts on all messages
+    together may drop some or unpack them, and they have travelled all the same.
+    """
+
+    participants: int = 0
     steps: int = 0
     gradients: int = 0
     size: int = 0
+    answered: list[int] = field(default_factory=list)
     notes: list[dict[str, float]] = field(default_factory=list)
     weight: float = 0.0
     losses: float | None = 0.0
 
-    def add(self, message: Message) -> None:
-        """Count one message."""
-        self.answered.append(message.client)
+    def sent(self, message: Message) -> None:
+        """Count a message that leaves its client."""
+        self.participants += 1
         self.steps += message.steps
         self.gradients += message.gradients
         self.size += message.size
+
+    def combined(self, message: Message) -> None:
+        """Take the loss and the notes of a message that is combined."""
+        self.answered.append(message.client)
         self.notes.append(message.notes)
         self.weight += message.weight
         if message.loss is None or self.losses is None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from medfl.chain import Message
+from medfl.chain import PARAMETERS, Message, Part
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated import checkpoint
@@ -133,48 +133,52 @@ class FederatedTrainer:
     def _round(self, number: int) -> dict[str, Any]:
         """Run one round: the server sends, clients train and answer, the server takes its step."""
         server, chain = self.server, self.server.chain
-        server.round = number
+        download = server.open(number)
         by_id = {client.id: client for client in self.clients}
         chosen = [self.clients[position].id for position in server.participants(number)]
         chosen = chain.open(number, chosen)
         combination, tally = chain.rule.start(), Tally()
-        for message in chain.together(number, self._answers([by_id[k] for k in chosen])):
+        answers = self._answers([by_id[k] for k in chosen], download, tally)
+        for message in chain.together(number, answers):
             combination.add(message)
-            tally.add(message)
-        old = server.vector.clone()
+            tally.combined(message)
         total = chain.close(number, combination.total(), tally.answered)
         if total:  # it is empty where nobody answered
             server.step(total)
-        norm = float(torch.linalg.vector_norm(server.shared.spread(server.vector - old)))
+        moved = server.vector - download[PARAMETERS].value
+        norm = float(torch.linalg.vector_norm(server.shared.spread(moved)))
         if not norm < float("inf"):
             raise DivergedError(f"round {number}: the server's model is not finite")
         travels = server.algorithm.communicates
         up = tally.size if travels else 0
-        down = sum(part.size for part in server.download().values()) if travels else 0
+        down = sum(part.size for part in download.values()) * len(chosen) if travels else 0
         return {
             "learning_rate": server.learning_rate(number),
-            "participants": len(tally.answered),
+            "participants": tally.participants,
             "steps": tally.steps,
             "gradients": tally.gradients,
             "train_loss": tally.loss,
             "update_norm": norm,
             "bytes_up": up,
-            "bytes_down": down * len(chosen),
-            "bytes_total": self._bytes_so_far() + up + down * len(chosen),
+            "bytes_down": down,
+            "bytes_total": self._bytes_so_far() + up + down,
             **chain.row(tally.notes),
         }
 
-    def _answers(self, chosen: Sequence[FederatedClient]) -> Iterator[Message]:
+    def _answers(
+        self, chosen: Sequence[FederatedClient], download: Mapping[str, Part], tally: Tally
+    ) -> Iterator[Message]:
         """Train the clients in turn; give the messages of those who answer, as links leave them."""
         server = self.server
         for client in chosen:
-            message, work = client.train(server.model)
+            message, work = client.train(server.model, download)
             sent = server.chain.message(client, message)
             if sent is not None:
                 if server.chain.links:  # which may have made it so
                     client.check_finite(sent)
                 server.algorithm.sent(client, sent, work)
                 client.answered(work)
+                tally.sent(sent)
                 yield sent
 
     def _bytes_so_far(self) -> int:

@@ -190,10 +190,9 @@ def test_a_client_reads_what_was_sent():
     trainer = federation("scaffold", rounds=1)
     server, client = trainer.server, trainer.clients[0]
     server.algorithm.state["c"].fill_(0.25)
-    sent = server.download()
-    server.download = lambda: sent
-    client.receive(server.model)
-    server.algorithm.state["c"] = torch.zeros_like(server.vector)
+    sent = server.open(1)
+    server.algorithm.state["c"].zero_()
+    client.receive(server.model, sent)
     seen = []
     client.descend = lambda model, purpose, correct_gradient, loss: seen.append(correct_gradient)
     server.algorithm.train(client, server.model)

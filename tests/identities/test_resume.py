@@ -212,9 +212,9 @@ from medfl.federated import FederatedClient
 
 calls, original = 0, FederatedClient.train
 
-def train(self, weight):
+def train(self, *given):
     global calls
-    result = original(self, weight)
+    result = original(self, *given)
     calls += 1
     if calls == 6:
         os.kill(os.getpid(), signal.SIGKILL)
