@@ -18,10 +18,9 @@ from medfl.files import sha256_file
 
 PACKAGE = Path(__file__).resolve().parent
 
-# These modules cannot change a number by themselves: a run's settings are hashed on their own.
+# These modules cannot change a number by themselves.
 NO_RESULT = frozenset(
-    f"medfl.{name}"
-    for name in ("config", "errors", "registry", "own_class", "sources", "gpu", "grid")
+    f"medfl.{name}" for name in ("errors", "registry", "own_class", "sources", "gpu", "grid")
 )
 
 
@@ -49,22 +48,24 @@ def with_imports(modules: Iterable[str], skip: Collection[str] = NO_RESULT) -> l
     return sorted(found)
 
 
-def sha(modules: Iterable[str], files: Iterable[Path] = ()) -> str:
+def sha(
+    modules: Iterable[str], files: Iterable[Path] = (), skip: frozenset[str] = NO_RESULT
+) -> str:
     """Hash of ``modules``, of all they import in medfl, and of further ``files``."""
-    return digest(hashes(modules), files)
+    return digest(hashes(modules, skip), files)
 
 
-def hashes(modules: Iterable[str]) -> dict[str, str]:
+def hashes(modules: Iterable[str], skip: frozenset[str] = NO_RESULT) -> dict[str, str]:
     """Module → SHA-256 of its file, for ``modules`` and all that they import in medfl."""
     found: dict[str, str] = {}
     for module in modules:
-        found |= _hashes(module)
+        found |= _hashes(module, skip)
     return dict(sorted(found.items()))
 
 
 @cache  # every run of a grid asks for the same packages
-def _hashes(module: str) -> dict[str, str]:
-    return {name: sha256_file(file_of(name)) for name in with_imports([module])}
+def _hashes(module: str, skip: frozenset[str]) -> dict[str, str]:
+    return {name: sha256_file(file_of(name)) for name in with_imports([module], skip)}
 
 
 def forget() -> None:

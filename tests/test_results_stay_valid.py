@@ -109,6 +109,21 @@ def test_a_run_outlives_a_new_feature_and_no_change_of_its_numbers(tmp_path):
     medfl.append("algorithms/moon.py", "\n# Edited.\n")
     assert medfl.run() == "kept"
 
+    # A default that stands in no key of a run is edited.
+    medfl.edit("algorithms/moon.py", "\n# Edited.\n", "")
+    medfl.edit(
+        "config/sections.py",
+        "default_epochs: ClassVar[int] = 1",
+        "default_epochs: ClassVar[int] = 2",
+    )
+    assert medfl.run().startswith("stale:")
+    medfl.edit(
+        "config/sections.py",
+        "default_epochs: ClassVar[int] = 2",
+        "default_epochs: ClassVar[int] = 1",
+    )
+    assert medfl.run() == "kept"
+
     # Its numbers changed: the version is raised, and all is stamped.
     medfl.append("algorithms/registry.py", '\nALGORITHMS._versions["fedprox"] = 99\n')
     stamp_copy(tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from medfl import sources as followed
-from medfl.datasets.code import dataset_sha
+from medfl.datasets.code import SKIPPED, dataset_sha
 from medfl.sources import source_sha, with_imports
 
 
@@ -15,7 +15,7 @@ def test_a_run_counts_its_engine_and_what_that_imports_and_no_more():
     found = names("medfl.federated", "medfl.algorithms.fedprox")
     assert {"federated.server", "federated.trainer", "algorithms.fedprox"} <= found
     assert {"algorithms.base", "store.store", "partition.split", "models.classifier"} <= found
-    assert not {"algorithms.moon", "algorithms.scaffold", "cli", "config", "errors"} & found
+    assert not {"algorithms.moon", "algorithms.scaffold", "cli", "errors", "registry"} & found
     assert not any(name.startswith(("report", "datasets")) for name in found)
     # The table of codes says how images are augmented; nothing else of imaging is in a run.
     assert {name for name in found if name.startswith("imaging")} == {"imaging.codes"}
@@ -32,6 +32,15 @@ def test_imports_through_a_package_reach_the_module_that_holds_the_name():
 def test_datasets_count_their_own_reader():
     assert dataset_sha("phantom") != dataset_sha("ham10000")
     assert dataset_sha("ham10000") == dataset_sha("ham10000-64")
+
+
+def test_the_configuration_counts_for_runs_and_splits_and_not_for_stores():
+    """Its defaults that no key shows, and what its methods answer, are in the numbers of a run."""
+    settings = {"config.sections", "config.augmentation", "config.run"}
+    assert settings <= names("medfl.federated")
+    assert "config.sections" in names("medfl.partition")
+    roots = ["medfl.datasets.catalog.ham10000", "medfl.store.build"]
+    assert not any(name.startswith("medfl.config") for name in with_imports(roots, SKIPPED))
 
 
 def test_an_edit_changes_the_hash_of_what_uses_it(tmp_path, monkeypatch):
