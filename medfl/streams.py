@@ -22,13 +22,30 @@ def stream(seed: int, *key: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(stream_seed(seed, *key))
 
 
-def seed_layers(seed: int, device: torch.device) -> None:
-    """Seed the generators that dropout and the like draw from on this device.
+class LayerStream:
+    """A stream for dropout and the like, which draw from PyTorch's own generators.
 
-    ``torch.manual_seed`` also seeds devices that are never used: it keeps every such call, with a
-    stack trace, until they are. That costs a millisecond per client, and memory that grows with
-    the rounds.
+    Inside ``with`` these generators stand where this stream was left. So clients that take their
+    steps in turn draw what they would draw one after the other. Threads that compute at the same
+    moment share the generators all the same: clients that train in parallel need processes.
     """
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
+
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self._generators = [torch.default_generator]
+        if device.type == "cuda":
+            index = torch.cuda.current_device() if device.index is None else device.index
+            self._generators.append(torch.cuda.default_generators[index])
+        # `torch.manual_seed` would keep every call for devices that are not yet used: it costs a
+        # millisecond per client, and memory that grows with the rounds.
+        self._states = [
+            torch.Generator(one.device).manual_seed(seed).get_state() for one in self._generators
+        ]
+
+    def __enter__(self) -> None:
+        """Go on with this stream."""
+        for generator, state in zip(self._generators, self._states, strict=True):
+            generator.set_state(state)
+
+    def __exit__(self, *_: object) -> None:
+        """Remember how far it has come."""
+        self._states = [generator.get_state() for generator in self._generators]

@@ -80,6 +80,7 @@ ENGINE: dict[str, dict[str, Any]] = {
     },
     "equal-scaffold": {"algorithm": "scaffold", "params": {"control_weights": "equal"}},
     "falling-finetune": {"algorithm": "finetune", "lr_schedule": "cosine"},
+    "default-epochs": {"local_epochs": None},
     "augmented": {"augmentation": {"preset": "xray", "mixup": 0.4}},
     "patches": {"store": small_store(40 + 32, size=12), "patch": 8, "model": Pooled},
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +23,7 @@ from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
 from medfl.models.flat import FlatModel, Gradient
 from medfl.own_class import check_type
-from medfl.streams import seed_layers, stream, stream_seed
+from medfl.streams import LayerStream, stream, stream_seed
 
 
 class DivergedError(Exception):
@@ -177,13 +179,13 @@ class FederatedClient:
         epochs = epochs or (None if steps else learning.local_epochs or learning.default_epochs)
         key = (self.server.round, self.id, purpose)
         generator = stream(self.server.config.seed, *key)
-        # Dropout and other layers draw from PyTorch's own generators.
-        seed_layers(stream_seed(self.server.config.seed, *key, "layers"), self.data.device)
         optimizer = make_optimizer(training, model, learning_rate or self.learning_rate)
         gradient, chain = Gradient(model), self.server.chain
         total, taken = model.vector.new_zeros(()), 0
         model.module.train()
-        backward = chain.gradient(self, model, self._backward(model, loss))
+        precision = autocast(training, self.data.device)
+        backward = self._backward(model, loss, self._layers(*key), precision)
+        backward = chain.gradient(self, model, backward)
         parts = batches(self.rows, training.batch_size, generator, epochs, steps)
         for images, labels in self._batches(chain.batches(self, parts, purpose), purpose):
             value = backward(images, labels)
@@ -202,7 +204,8 @@ class FederatedClient:
 
         It is the gradient of what the local steps minimise, in one pass over the images: they are
         shuffled, because a store may be sorted by class, batch norm uses each batch's statistics,
-        and images are augmented, all as in training. Weight decay is the optimiser's own.
+        and images are augmented, all as in training. Links draw its batches and see its gradients
+        as they do in training. Weight decay is the optimiser's own.
 
         Args:
             model: where the gradient is taken.
@@ -211,24 +214,35 @@ class FederatedClient:
         Returns:
             The gradient of the shared parameters, and the number of batches that it took.
         """
-        buffers = model.buffers.clone()
-        seed, key = self.server.config.seed, (self.server.round, self.id, "gradient")
-        seed_layers(stream_seed(seed, *key, "layers"), self.data.device)
+        buffers, chain = model.buffers.clone(), self.server.chain
+        key = (self.server.round, self.id, "gradient")
+        generator = stream(self.server.config.seed, *key)
         model.module.train()
-        generator = stream(seed, *key)
-        parts = list(batches(self.rows, self.training.batch_size, generator, 1, None))
+        rows = batches(self.rows, self.training.batch_size, generator, 1, None)
+        parts = list(chain.batches(self, rows, "gradient"))
+        drawn = sum(map(len, parts))
+        layers, gradient = self._layers(*key), Gradient(model)
+        backward = self._backward(model, loss, layers, nullcontext())
+        linked, total = chain.gradient(self, model, backward), torch.zeros_like(model.vector)
         for images, labels in self._batches(iter(parts), "gradient"):
-            share = len(images) / len(self.rows)
-            if loss is None:
-                value = self.criterion(model.module(images), labels)
-            else:
-                value = loss(model, images, labels, self)
-            (value * share).backward()
-        gradient = Gradient(model).flat()
+            share = len(images) / drawn
+            if linked is backward:  # PyTorch adds the batches up
+                with layers:
+                    (self._value(model, loss, images, labels) * share).backward()
+            else:  # a link acts on each batch's own gradient
+                linked(images, labels)
+                total.add_(gradient.flat(), alpha=share)
+                model.zero_grad()
+        total.add_(gradient.flat())
         model.zero_grad()
         model.buffers.copy_(buffers)
         mask = self.server.shared.parameters
-        return gradient if mask is None else gradient[mask], len(parts)
+        return total if mask is None else total[mask], len(parts)
+
+    def _layers(self, *key: int | str) -> LayerStream:
+        """What dropout and the like draw from in a descent."""
+        seed = stream_seed(self.server.config.seed, *key, "layers")
+        return LayerStream(seed, self.data.device)
 
     def _batches(self, parts: Iterator[Tensor], purpose: str) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of each batch of rows: cut, changed by links, and augmented."""
@@ -237,20 +251,29 @@ class FederatedClient:
         for rows in self.data.ahead(parts):
             yield self.data.batch(rows, augment, crop, samples)
 
-    def _backward(self, model: FlatModel, loss: Loss | None) -> Backward:
+    def _backward(
+        self,
+        model: FlatModel,
+        loss: Loss | None,
+        layers: LayerStream,
+        precision: AbstractContextManager[Any],
+    ) -> Backward:
         """A function that computes a batch's loss and gradient as PyTorch does."""
-        precision = autocast(self.training, self.data.device)
 
         def backward(images: Tensor, labels: Tensor) -> Tensor:
-            with precision:
-                if loss is None:
-                    value = self.criterion(model.module(images), labels)
-                else:
-                    value = loss(model, images, labels, self)
-            value.backward()
+            with layers:
+                with precision:
+                    value = self._value(model, loss, images, labels)
+                value.backward()
             return value.detach()
 
         return backward
+
+    def _value(self, model: FlatModel, loss: Loss | None, images: Tensor, labels: Tensor) -> Any:
+        """The loss of a batch; by default the criterion on the model's logits."""
+        if loss is None:
+            return self.criterion(model.module(images), labels)
+        return loss(model, images, labels, self)
 
     def crop(self, purpose: str) -> Crop | None:
         """What cuts random patches, on a stream of its own; None where images stay whole."""

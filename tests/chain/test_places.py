@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from federations import ALGORITHMS, Normed, comparable, federation, models
+from federations import ALGORITHMS, Dropped, Normed, comparable, federation, models
+from links import Noise
 from softmax import Softmax, close
 
+from medfl.chain import Link
 from medfl.streams import stream
 
 FEDERATED = sorted(set(ALGORITHMS) - {"local", "centralized"})
@@ -204,3 +206,69 @@ def test_a_client_reads_what_was_sent():
     seen[0](Gradient(), server.model, client)
     assert torch.equal(seen[1], torch.full_like(server.vector, 0.25))
     assert sum(part.size for part in sent.values()) == 2 * 8 * len(server.vector)
+
+
+class OneSample(Link):
+    """Every batch is the client's first sample alone."""
+
+    stage = "data"
+
+    def batches(self, client, rows, purpose):
+        return (client.rows[:1] for _ in rows)
+
+
+def option_1(*links: Link):
+    """One round of SCAFFOLD with the pass over all images, and the softmax problem of its data."""
+    trainer = build("scaffold", params={"option": 1}, rounds=1)
+    problem = Softmax(trainer)
+    for link in links:
+        link.name = type(link).__name__
+        trainer.server.chain.links.append(link)
+    trainer.train()
+    return trainer, problem
+
+
+def test_a_pass_over_all_images_draws_batches_through_links():
+    """c_i is the gradient at x of the samples that the link gives."""
+    trainer, problem = option_1(OneSample())
+    for client in trainer.clients:
+        first = client.rows[:1].numpy()
+        assert close(client.state["c"], problem.gradient(problem.start, first))
+
+
+def test_a_pass_over_all_images_shows_every_gradient_to_links():
+    """c_i is the mean over the samples of the batches' gradients, each with its own noise."""
+    trainer, problem = option_1(Noise(deviation=0.1))
+    for k, client in enumerate(trainer.clients):
+        expected = 0.0
+        for rows in problem.batches(k, 1, "gradient"):
+            generator = stream(0, "link", "Noise", 1, k, len(rows), 1, 6, 6)
+            drawn = [torch.randn(s, generator=generator, dtype=torch.float64) for s in ((3, 36), 3)]
+            noise = torch.cat([part.flatten() for part in drawn]).numpy()
+            seen = problem.gradient(problem.start, rows) + 0.1 * noise
+            expected = expected + len(rows) / len(client.rows) * seen
+        assert close(client.state["c"], expected)
+
+
+class Disturb(Link):
+    """Draws from PyTorch's own generator between steps, as another client's dropout would."""
+
+    stage = "gradient"
+
+    def gradient(self, client, model, images, labels, backward):
+        torch.rand(3)
+        loss = backward(images, labels)
+        torch.manual_seed(0)
+        return loss
+
+
+@pytest.mark.parametrize("algorithm", ["fedavg", "scaffold-1", "ditto"])
+def test_dropout_draws_the_same_whoever_draws_in_between(algorithm):
+    name, params = algorithm.split("-")[0], ALGORITHMS[algorithm]
+    one, plain = (build(name, params=params, model=Dropped, local_epochs=2) for _ in "ab")
+    link = Disturb()
+    link.name = "disturb"
+    one.server.chain.links.append(link)
+    atol = 1e-12 if algorithm == "scaffold-1" else 0.0  # its pass adds the batches up another way
+    for ours, theirs in zip(models(one), models(plain), strict=True):
+        assert torch.allclose(ours, theirs, rtol=0, atol=atol)
