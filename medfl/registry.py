@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from medfl.config import OWN, Numbers, did_you_mean, validate
 from medfl.errors import MedflError, own_code
 from medfl.own_class import check_own_class
+from medfl.own_imports import with_own_imports
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class Sources(NamedTuple):
 
     Attributes:
         modules: names of modules of medfl.
-        files: a person's own files.
+        files: a person's own files, and those of their own that they import.
     """
 
     modules: tuple[str, ...]
@@ -149,8 +150,9 @@ class Registry(Generic[T]):
     def sources(self, name: str) -> Sources:
         """Where the class ``name`` is written: a result that uses it depends on these files.
 
-        A person's own class is imported, because the files of its base classes count too. A
-        built-in class is not: the imports of its module lead to its base classes.
+        A person's own class is imported, because the files of its base classes count too, and what
+        of their own these import. A built-in class is not imported: the imports of its module lead
+        to its base classes.
         """
         if name in self._names:
             return Sources((f"{self.package}.{self._names[name].split(':')[0]}",), ())
@@ -191,7 +193,7 @@ def sources(kind: object) -> Sources:
                 files[Path(inspect.getfile(part))] = None  # type: ignore[arg-type]
             except (OSError, TypeError):  # typed into a console, where it has no file
                 continue
-    return Sources(tuple(modules), tuple(files))
+    return Sources(tuple(modules), tuple(with_own_imports(files)))
 
 
 def _import(name: str, where: str, folders: Iterable[str | os.PathLike[str]]) -> Any:

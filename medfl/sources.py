@@ -109,7 +109,7 @@ def file_of(module: str) -> Path:
 def _import_statements(path: Path) -> list[tuple[str, str, str]]:
     """(bound name, module, attribute) of each medfl import in a file; attribute may be empty."""
     found = []
-    for node in _statements(ast.parse(path.read_bytes()).body):
+    for node in statements(ast.parse(path.read_bytes()).body):
         if isinstance(node, ast.Import):
             found += [(alias.asname or alias.name, alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -117,12 +117,12 @@ def _import_statements(path: Path) -> list[tuple[str, str, str]]:
     return [entry for entry in found if entry[1].split(".")[0] == "medfl"]
 
 
-def _statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+def statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """All statements, also inner ones. Expressions are skipped: many, and none imports."""
     for node in nodes:
         yield node
         for part in ("body", "orelse", "finalbody", "handlers", "cases"):
-            yield from _statements(getattr(node, part, ()))
+            yield from statements(getattr(node, part, ()))
 
 
 def _resolve(source: str, attribute: str) -> list[str]:
