@@ -16,9 +16,16 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
-from medfl.config import OWN, Numbers, did_you_mean, validate
+from medfl.config import OWN, Numbers, did_you_mean, in_order, validate
 from medfl.errors import MedflError, own_code
 from medfl.own_class import check_own_class
 from medfl.own_imports import with_own_imports
@@ -33,6 +40,10 @@ class HyperParams(Numbers):
     """Base of the parameters of algorithms, links and rules: an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_serializer(mode="wrap")
+    def _in_order(self, dump: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
+        return in_order(self, dump(self)) if info.mode == "json" else dump(self)
 
 
 class Sources(NamedTuple):

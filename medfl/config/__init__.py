@@ -10,7 +10,7 @@ from __future__ import annotations
 from medfl.config.augmentation import Augmentation
 from medfl.config.base import FolderWord, Section, did_you_mean, folder_word, validate
 from medfl.config.chain import ChainSettings
-from medfl.config.deciding import PLACE, deciding, neutral
+from medfl.config.deciding import PLACE, deciding, in_order, neutral
 from medfl.config.folders import (
     ARMS_FILE,
     DEFAULT_GRID,
@@ -21,7 +21,7 @@ from medfl.config.folders import (
     data_root,
     prepared_dir,
 )
-from medfl.config.numbers import NUMBER, Numbers
+from medfl.config.numbers import NUMBER, Numbers, kinds_of
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
 from medfl.config.sections import (
     NAME,
@@ -69,6 +69,8 @@ __all__ = [
     "deciding",
     "did_you_mean",
     "folder_word",
+    "in_order",
+    "kinds_of",
     "neutral",
     "prepared_dir",
     "validate",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,25 @@ KEPT: dict[str, Any] = {"decides": False}  # a key that says what a run keeps be
 def neutral(value: Any) -> dict[str, Any]:
     """Mark a new key: at ``value`` a run is the same as before the key existed."""
     return {"neutral": value}
+
+
+def in_order(value: Any, dumped: Any) -> Any:
+    """Sort the lists that pydantic has made of sets: their order is another in each process.
+
+    Args:
+        value: an object.
+        dumped: the same with plain values that JSON knows.
+    """
+    if isinstance(value, BaseModel) and isinstance(dumped, dict):
+        return {key: in_order(getattr(value, key, None), one) for key, one in dumped.items()}
+    many = isinstance(value, dict | list | tuple | set | frozenset)
+    if not many or not isinstance(dumped, dict | list) or len(value) != len(dumped):
+        return dumped
+    if isinstance(value, dict) and isinstance(dumped, dict):
+        pairs = zip(value.values(), dumped.items(), strict=True)
+        return {key: in_order(one, plain) for one, (key, plain) in pairs}
+    found = [in_order(one, plain) for one, plain in zip(value, dumped, strict=True)]
+    return sorted(found, key=json.dumps) if isinstance(value, set | frozenset) else found
 
 
 def deciding(values: BaseModel) -> dict[str, Any]:

@@ -26,7 +26,7 @@ class Numbers(BaseModel):
     def _are_plain(cls, value: Any, info: ValidationInfo) -> Any:
         kind = type(value)
         if kind is not int and kind is not float:
-            kinds = _kinds(cls, info.field_name or "")
+            kinds = kinds_of(cls, info.field_name or "")
             if kinds & {int, float} and bool not in kinds:
                 _check(value, words=not kinds <= {int, float, type(None)})
         return value
@@ -39,14 +39,14 @@ def _check(value: Any, words: bool, where: str = "") -> None:
         )
     if isinstance(value, str) and not (words or NUMBER.fullmatch(value)):
         raise ValueError(f"{where}write a number in plain digits, such as 10, 0.5 or 1e-3")
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         value = dict(enumerate(value))
     for key, item in value.items() if isinstance(value, dict) else ():
         _check(item, words, f"at {key}, {item!r}: ")
 
 
 @cache
-def _kinds(section: type[BaseModel], name: str) -> set[Any]:
+def kinds_of(section: type[BaseModel], name: str) -> set[Any]:
     """The types of the values that a field may hold, alone or in lists and mappings."""
     field = section.model_fields.get(name)
     return _leaves(field.annotation) if field else set()
@@ -58,6 +58,6 @@ def _leaves(annotation: Any) -> set[Any]:
         return {type(value) for value in inner}
     if origin in (Annotated, dict):
         return _leaves(inner[origin is dict])
-    if origin in (Union, UnionType, list, tuple):
+    if origin in (Union, UnionType, list, tuple, set, frozenset):
         return set[Any]().union(*(_leaves(one) for one in inner if one is not Ellipsis))
     return {annotation}

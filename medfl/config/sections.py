@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from medfl.config.base import Section
 from medfl.config.deciding import KEPT, PLACE, neutral
+from medfl.config.numbers import NUMBER
 
 OWN = r"[A-Za-z_][\w.]*:\w+"  # a person's own class: my_package.module:MyClass
 NAME = rf"\w+|{OWN}"  # a registered name, or a person's own class
@@ -18,6 +19,17 @@ def _name_or_class(word: str, example: str) -> str:
     if not re.fullmatch(NAME, word):
         raise ValueError(f"write a registered name, or {example}")
     return word
+
+
+def _number(value: Any) -> Any:
+    """A number with an exponent in place of its text, also inside lists and mappings."""
+    if isinstance(value, dict):
+        return {key: _number(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_number(one) for one in value]
+    if isinstance(value, str) and "e" in value.lower() and NUMBER.fullmatch(value):
+        return float(value)
+    return value
 
 
 Primary = Literal["auto", "accuracy", "balanced_accuracy", "auc_macro", "f1_macro", "kappa"]
@@ -123,12 +135,7 @@ class Model(Section):
     @classmethod
     def _reads_numbers(cls, params: dict[str, Any]) -> dict[str, Any]:
         """Take `1e-3` for the number that it is: YAML reads it as a text without a point."""
-        return {
-            key: float(value)
-            if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value)
-            else value
-            for key, value in params.items()
-        }
+        return {key: _number(value) for key, value in params.items()}
 
     @field_validator("name")
     @classmethod

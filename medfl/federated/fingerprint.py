@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain.registry import LINKS, RULES
-from medfl.config import FederatedConfig, deciding
+from medfl.config import FederatedConfig, deciding, kinds_of
 from medfl.partition import parse_partition
 
 
@@ -47,9 +47,19 @@ def differences(old: FederatedConfig, new: FederatedConfig) -> list[str]:
 
 def _decided(config: FederatedConfig) -> dict[str, Any]:
     # Filled in first: a rule's defaults count where a person has left them all out.
-    content = deciding(_read(config, deciding))
+    content = deciding(_read(config, _decided_params))
     if "params" in content.get("model", {}):
         content["model"]["params"] = _plain(content["model"]["params"])
+    return content
+
+
+def _decided_params(params: BaseModel) -> dict[str, Any]:
+    """The parameters that decide; where a whole number or any may stand, 1.0 counts as 1."""
+    content = deciding(params)
+    for name in content:
+        kinds = kinds_of(type(params), name)
+        if Any in kinds or {int, float} <= kinds:
+            content[name] = _plain(content[name])
     return content
 
 
@@ -68,7 +78,7 @@ def _read(config: FederatedConfig, dump: Callable[[BaseModel], Any]) -> Federate
 
 
 def _plain(value: Any) -> Any:
-    """Parameters of a person's own network, whose types nobody states: 1.0 counts as 1."""
+    """Values whose types nobody states, as of a person's own network: 1.0 counts as 1."""
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     if isinstance(value, list):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from pydantic import BaseModel, Field
 
@@ -142,6 +146,75 @@ def test_a_number_may_be_written_in_several_ways(one, other):
     assert validated(prox(**one)) == validated(prox(**other))
     [value] = validated(prox(**other)).federated_learning.algorithm_params.values()
     assert isinstance(value, float)
+
+
+SETS = """
+from typing import Any
+
+from medfl.algorithms.fedavg import FedAvg
+from medfl.registry import HyperParams
+
+
+class Mine(FedAvg):
+    class Params(HyperParams):
+        mode: float | int = 1
+        free: Any = 1
+        rate: float = 1
+        layers: frozenset[str] = frozenset({"head", "body", "stem", "tail"})
+        pairs: dict[str, list[frozenset[int]]] = {}
+"""
+SHOW = """
+from medfl.config import FederatedConfig
+from medfl.federated.fingerprint import fingerprint, validated
+params = {"pairs": {"a": [[3, 1, 2], [20, 10]]}}
+config = FederatedConfig(algorithm="own_sets:Mine", algorithm_params=params)
+print(fingerprint(config), validated(config).federated_learning.algorithm_params)
+"""
+
+
+@pytest.fixture
+def own(own_module):
+    own_module("own_sets", SETS)
+    return lambda **params: FederatedConfig(algorithm="own_sets:Mine", algorithm_params=params)
+
+
+def test_a_number_that_may_be_whole_or_not_counts_once(own):
+    plain = fingerprint(own())
+    for one in ({"mode": 1}, {"mode": 1.0}, {"free": 1.0}, {"rate": 1}):
+        assert fingerprint(own(**one)) == plain
+        assert differences(own(**one), own()) == []
+    others = [fingerprint(own(**{key: 1.5})) for key in ("mode", "free", "rate")]
+    assert len({plain, *others}) == 4
+
+
+def test_a_set_counts_the_same_in_every_process(own):
+    """Python's order of a set of texts follows PYTHONHASHSEED."""
+    said = set()
+    for seed in "123":
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", SHOW]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        said.add(done.stdout)
+    assert len(said) == 1
+    assert "'layers': ['body', 'head', 'stem', 'tail']" in said.pop()
+    one, other = {"layers": ["head", "body"]}, {"layers": ["body", "head", "body"]}
+    assert fingerprint(own(**one)) == fingerprint(own(**other)) != fingerprint(own())
+
+
+def test_numbers_of_an_own_network_count_at_any_depth():
+    def of(*rates):
+        params = {"rates": list(rates), "more": {"rate": rates[0]}}
+        return FederatedConfig(model={"name": "my_nets:Net", "params": params})
+
+    assert fingerprint(of("1e-3", 1.0)) == fingerprint(of(0.001, 1))
+    assert of("1e-3").model.params == {"rates": [0.001], "more": {"rate": 0.001}}
+    assert of("1.5e3", ".5E-1", "e1", "one", "010").model.params["rates"] == [
+        1500.0,
+        0.05,
+        "e1",
+        "one",
+        "010",
+    ]
 
 
 def test_differences_are_all_named():
