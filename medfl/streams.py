@@ -17,7 +17,7 @@ def stream_seed(seed: int, *key: int | str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def stream(seed: int, *key: int | str) -> torch.Generator:
+def torch_stream(seed: int, *key: int | str) -> torch.Generator:
     """A generator on the CPU that serves this key alone."""
     return torch.Generator().manual_seed(stream_seed(seed, *key))
 

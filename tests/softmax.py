@@ -12,7 +12,7 @@ import numpy as np
 
 from medfl.federated import FederatedTrainer
 from medfl.federated.data import batches
-from medfl.streams import stream
+from medfl.streams import torch_stream
 
 Correction = Callable[[np.ndarray], Any]
 
@@ -58,7 +58,7 @@ class Softmax:
         learning = config.federated_learning
         steps = learning.local_steps if epochs is None else None
         passes = epochs or (None if steps else learning.local_epochs or 1)
-        generator = stream(config.seed, number, client, purpose)
+        generator = torch_stream(config.seed, number, client, purpose)
         rows = self.trainer.clients[client].rows
         drawn = batches(rows, config.training.batch_size, generator, passes, steps)
         return [part.numpy() for part in drawn]

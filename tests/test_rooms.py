@@ -63,3 +63,14 @@ def test_the_tests_mirror_the_rooms():
     rooms = [path.parent.relative_to(ROOT) for path in ROOT.glob("medfl/**/__init__.py")]
     mirrored = [Path("tests", *room.parts[1:]) for room in rooms]
     assert [str(folder) for folder in mirrored if not any((ROOT / folder).glob("test_*.py"))] == []
+
+
+def test_no_public_class_or_function_has_a_twin():
+    """A name says one thing. In `commands` a function is called as its command is typed."""
+    homes: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "medfl").rglob("*.py")):
+        if path.parent.name != "commands":
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name[0] != "_":
+                    homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert {name: found for name, found in homes.items() if len(found) > 1} == {}

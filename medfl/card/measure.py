@@ -25,7 +25,7 @@ class Cross:
 
 
 @dataclass(frozen=True)
-class Part:
+class Share:
     """Images of a class, site, fold or modality: the name ('' where unknown) and how many."""
 
     name: str
@@ -91,20 +91,20 @@ def indicators(store: Store) -> np.ndarray:
     return np.eye(len(store.info.classes), dtype=np.uint8)[store.labels]
 
 
-def classes(store: Store) -> list[Part]:
+def classes(store: Store) -> list[Share]:
     """Count the images of each class, in the dataset's order, also of those without any."""
     counts = indicators(store).sum(axis=0, dtype=np.int64)
     return [
-        Part(name, int(count), int(count) / len(store))
+        Share(name, int(count), int(count) / len(store))
         for name, count in zip(store.info.classes, counts, strict=True)
     ]
 
 
-def parts(values: np.ndarray) -> list[Part]:
+def parts(values: np.ndarray) -> list[Share]:
     """Count images by value of a column, the most frequent first, then by name."""
     names, counts = np.unique(values, return_counts=True)
     order = np.argsort(-counts, kind="stable")
-    return [Part(str(names[k]), int(counts[k]), int(counts[k]) / len(values)) for k in order]
+    return [Share(str(names[k]), int(counts[k]), int(counts[k]) / len(values)) for k in order]
 
 
 def cross(store: Store, values: np.ndarray, columns: list[str]) -> Cross:

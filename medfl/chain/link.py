@@ -85,9 +85,9 @@ class Link:
 
     def stream(self, *key: int | str) -> torch.Generator:
         """A random stream of its own for this key, such as (round, client)."""
-        from medfl.streams import stream
+        from medfl.streams import torch_stream
 
-        return stream(self.seed, "link", self.name, *key)
+        return torch_stream(self.seed, "link", self.name, *key)
 
     def open(self, number: int, clients: list[int]) -> list[int]:
         """Open round ``number``: give the ids of those of ``clients`` who take part."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from medfl.store import Store
 
-NUM_CLIENTS = "federated_learning.num_clients"
+CLIENTS_FIELD = "federated_learning.num_clients"
 
 
 def datasets(options: argparse.Namespace) -> None:
@@ -141,7 +141,7 @@ def split(options: argparse.Namespace) -> None:
     clients = options.num_clients
     chosen = parse_partition(options.partition)
     if clients is None and not (chosen.natural or isinstance(chosen, DividedSites)):
-        clients = field_at(NUM_CLIENTS)[1]
+        clients = field_at(CLIENTS_FIELD)[1]
     split = write_split(
         Store.open(store_path(options.dataset, options.work_root)),
         options.partition,
@@ -165,7 +165,7 @@ def split_options(parser: argparse.ArgumentParser) -> None:
     )
     options.setting(parser, "seed", help="same seed, same split")
     # The default depends on the partition, so `split` takes it, not the parser.
-    usual = options.field_at(NUM_CLIENTS)[1]
+    usual = options.field_at(CLIENTS_FIELD)[1]
     parser.add_argument(
         "--num-clients",
         type=int,

@@ -71,7 +71,7 @@ def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def numbers(text: str) -> list[int]:
+def whole_numbers(text: str) -> list[int]:
     """The whole numbers between the commas of a text."""
     try:
         return [int(word) for word in words(text)]

@@ -102,7 +102,7 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
         default="",
         help=f"partitions' words, comma-separated; else, without --alpha, those of {DEFAULT_GRID}",
     )
-    add("--seeds", type=options.numbers, default=str(DEFAULTS.seed), help="comma-separated")
+    add("--seeds", type=options.whole_numbers, default=str(DEFAULTS.seed), help="comma-separated")
     options.setting(parser, f"{learning}.rounds")
     epochs = DEFAULTS.federated_learning.default_epochs
     options.setting(

@@ -14,14 +14,14 @@ log = logging.getLogger(__name__)
 NAME = "checkpoint.pt"
 
 
-def save(folder: Path, state: dict[str, Any]) -> None:
+def write(folder: Path, state: dict[str, Any]) -> None:
     """Write the checkpoint of a run folder, atomically."""
     # torch.save gets Python's own file: a full disk then is the OSError that atomic_path explains.
     with atomic_path(folder / NAME) as temporary, temporary.open("wb") as file:
         torch.save(state, file)
 
 
-def load(folder: Path, fingerprint: str, device: torch.device) -> dict[str, Any] | None:
+def read(folder: Path, fingerprint: str, device: torch.device) -> dict[str, Any] | None:
     """Read the checkpoint of a run folder; None where it holds none of this very run.
 
     A checkpoint of another configuration, code or data is not resumed, and neither is one that

@@ -23,7 +23,7 @@ from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
 from medfl.models.flat import FlatModel, Gradient
 from medfl.own_class import check_type
-from medfl.streams import LayerStream, stream, stream_seed
+from medfl.streams import LayerStream, stream_seed, torch_stream
 
 
 class DivergedError(Exception):
@@ -178,7 +178,7 @@ class FederatedClient:
         steps = learning.local_steps if epochs is None else None
         epochs = epochs or (None if steps else learning.local_epochs or learning.default_epochs)
         key = (self.server.round, self.id, purpose)
-        generator = stream(self.server.config.seed, *key)
+        generator = torch_stream(self.server.config.seed, *key)
         optimizer = make_optimizer(training, model, learning_rate or self.learning_rate)
         gradient, chain = Gradient(model), self.server.chain
         total, taken = model.vector.new_zeros(()), 0
@@ -216,7 +216,7 @@ class FederatedClient:
         """
         buffers, chain = model.buffers.clone(), self.server.chain
         key = (self.server.round, self.id, "gradient")
-        generator = stream(self.server.config.seed, *key)
+        generator = torch_stream(self.server.config.seed, *key)
         model.module.train()
         rows = batches(self.rows, self.training.batch_size, generator, 1, None)
         parts = list(chain.batches(self, rows, "gradient"))
@@ -280,7 +280,9 @@ class FederatedClient:
         patch = self.server.patch
         if patch is None:
             return None
-        generator = stream(self.server.config.seed, self.server.round, self.id, purpose, "patch")
+        generator = torch_stream(
+            self.server.config.seed, self.server.round, self.id, purpose, "patch"
+        )
         return lambda images: random_patch(images, patch, generator)
 
     def augmenter(self, purpose: str) -> Augmenter | None:
@@ -289,5 +291,5 @@ class FederatedClient:
         if recipe is None:
             return None
         key = (self.server.round, self.id, purpose, "augment")
-        generator = stream(self.server.config.seed, *key)
+        generator = torch_stream(self.server.config.seed, *key)
         return Augmenter(recipe, len(self.data.info.classes), generator)

@@ -18,7 +18,7 @@ from medfl.federated.data import FederatedData, channels_last, split_batches
 from medfl.federated.patches import patch_sides
 from medfl.models import build_model
 from medfl.models.flat import FlatModel, Shared
-from medfl.streams import stream, stream_seed
+from medfl.streams import stream_seed, torch_stream
 
 
 def choose_device(name: str) -> torch.device:
@@ -153,7 +153,7 @@ class FederatedServer:
         size = self.config.federated_learning.clients_per_round
         if size is None or size >= self.num_clients or self.algorithm.participation == "all":
             return list(range(self.num_clients))
-        generator = stream(self.config.seed, round_number, "participants")
+        generator = torch_stream(self.config.seed, round_number, "participants")
         return sorted(torch.randperm(self.num_clients, generator=generator)[:size].tolist())
 
     def learning_rate(self, round_number: int) -> float:

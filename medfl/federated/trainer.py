@@ -222,7 +222,7 @@ class FederatedTrainer:
     def _save(self, number: int) -> None:
         """Write all that the next round reads. Random streams follow from their keys alone."""
         assert self.folder is not None
-        checkpoint.save(
+        checkpoint.write(
             self.folder,
             {
                 "fingerprint": self.fingerprint,
@@ -244,7 +244,7 @@ class FederatedTrainer:
 
     def _resume(self) -> int:
         """Load this very run's checkpoint; give the first round that is still to be done."""
-        state = self.folder and checkpoint.load(self.folder, self.fingerprint, self.data.device)
+        state = self.folder and checkpoint.read(self.folder, self.fingerprint, self.data.device)
         if not state:
             return 0
         self.server.vector.copy_(state["vector"])

@@ -11,7 +11,7 @@ from typing import Literal
 from medfl.identity.identifiers import UID, Identifiers, printable, safe_path
 from medfl.identity.pseudonyms import Pseudonyms
 
-Rule = Literal["compare", "hide", "show"]
+NameRule = Literal["compare", "hide", "show"]
 
 _KNOWN_ENDING = (
     r"(?:\.(?:7z|avi|bak|bmp|bz2|csv|dat|db|dcm|dicom|docx?|gif|gz|hdr|html?|ima?|img|ini|inf|jp2"
@@ -53,7 +53,7 @@ class FileNames:
         self,
         pseudonyms: Pseudonyms,
         identifiers: Identifiers,
-        rule: Rule,
+        rule: NameRule,
         known: Collection[str] = (),
         people: Collection[str] = (),
     ) -> None:

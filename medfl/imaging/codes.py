@@ -85,6 +85,6 @@ def stated_code(value: object) -> str:
     return code if code in CODES or code in _TERMS.split() else ""
 
 
-def code_of(preset: str) -> str:
+def dicom_code(preset: str) -> str:
     """The DICOM code for images that a preset of preprocessing is meant for."""
     return _CODE_OF.get(preset, OTHER)

@@ -24,7 +24,7 @@ from medfl.metrics.inputs import (
 )
 
 
-def evaluate(
+def evaluate_quickly(
     probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[str], task: Task = "multiclass"
 ) -> dict[str, Any]:
     """``n`` and the metrics of ``BRIEF`` of one set of samples.

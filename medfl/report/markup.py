@@ -9,8 +9,8 @@ from pathlib import Path
 from medfl.files import write_csv, write_text
 from medfl.report.grid_results import GridResults
 from medfl.report.tables import (
+    ArmTable,
     Entry,
-    Table,
     main_table,
     metric_table,
     metrics_with_values,
@@ -45,7 +45,7 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"([\\|*_`<\[\]])", r"\\\1", text)
 
 
-def markdown(tables: Sequence[tuple[str, Table]]) -> str:
+def markdown(tables: Sequence[tuple[str, ArmTable]]) -> str:
     """Tables with their datasets, as Markdown."""
     blocks = []
     for dataset, table in tables:
@@ -69,7 +69,7 @@ def _markdown_entry(entry: Entry) -> str:
     return f"**{text}**" if entry.best else text
 
 
-def latex(tables: Sequence[tuple[str, Table]], label: str) -> str:
+def latex(tables: Sequence[tuple[str, ArmTable]], label: str) -> str:
     """Tables with their datasets, as LaTeX floats."""
     blocks = ["% Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
     for dataset, table in tables:
@@ -108,7 +108,7 @@ def write_tables(results: GridResults, folder: str | Path) -> list[Path]:
     """Write ``comparison`` and one table per metric as CSV, Markdown and LaTeX; return paths."""
     folder = Path(folder)
     written = []
-    jobs: list[tuple[str, Sequence[Column], list[Table]]] = [
+    jobs: list[tuple[str, Sequence[Column], list[ArmTable]]] = [
         (
             "comparison",
             (ACCURACY, *columns_in(MAIN)),

@@ -25,7 +25,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Row:
+class ArmRow:
     """The row of one arm."""
 
     label: str
@@ -34,15 +34,15 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class ArmTable:
     """A table of one dataset for readers, with one row per arm, sorted by groups of arms."""
 
     title: str
     header: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[ArmRow, ...]
     notes: tuple[str, ...]
 
-    def groups(self) -> list[tuple[str, list[Row]]]:
+    def groups(self) -> list[tuple[str, list[ArmRow]]]:
         """The rows by group, with the group's title; empty groups are left out."""
         found = [
             (names.ROLE_TITLES[role], [row for row in self.rows if row.role == role])
@@ -56,7 +56,7 @@ Place = tuple[str | None, Column]  # partition (None: mean over all partitions),
 
 def _table(
     results: GridResults, dataset: str, title: str, columns: Sequence[Place | None]
-) -> Table:
+) -> ArmTable:
     """A table of some columns; ``None`` among them stands for the number of rounds."""
     best = {
         (column, role): _best(results, dataset, column, role)
@@ -78,9 +78,9 @@ def _table(
             entries.append(
                 Entry(state.describe(metric), arm in best.get((column, role), ()), value)
             )
-        rows.append(Row(names.arm_label(arm, role), role, tuple(entries)))
+        rows.append(ArmRow(names.arm_label(arm, role), role, tuple(entries)))
     header = ("Arm", *(_header(column, title == ACCURACY.title) for column in columns))
-    return Table(title, header, tuple(rows), _notes(results, dataset, columns))
+    return ArmTable(title, header, tuple(rows), _notes(results, dataset, columns))
 
 
 def _header(column: Place | None, main: bool) -> str:
@@ -158,14 +158,14 @@ def _objectives_differ(results: GridResults, dataset: str) -> bool:
     return any(len(texts) > 1 for texts in found.values())
 
 
-def main_table(results: GridResults, dataset: str) -> Table:
+def main_table(results: GridResults, dataset: str) -> ArmTable:
     """Accuracy in each partition, rounds, and the other metrics as means over the partitions."""
     columns: list[Place | None] = [(partition, ACCURACY) for partition in results.partitions]
     columns += [None, *((None, metric) for metric in columns_in(MAIN))]
     return _table(results, dataset, ACCURACY.title, columns)
 
 
-def metric_table(results: GridResults, dataset: str, metric: Column) -> Table:
+def metric_table(results: GridResults, dataset: str, metric: Column) -> ArmTable:
     """One metric in each partition, and its mean over them."""
     columns: list[Place | None] = [(partition, metric) for partition in results.partitions]
     if len(results.partitions) > 1:

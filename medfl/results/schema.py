@@ -76,7 +76,7 @@ class Normalization(_Part):
     std: list[float] = Field(default_factory=list)
 
 
-class Client(_Part):
+class ClientRecord(_Part):
     """One client's size, steps and test metrics, with the model that it would use."""
 
     n_train: int | None = None
@@ -114,7 +114,7 @@ class Communication(_Part):
         return None if self.bytes_up is None else (self.bytes_up + (self.bytes_down or 0)) / 1e6
 
 
-class Privacy(_Part):
+class PrivacyRecord(_Part):
     """What protected the updates, and how well."""
 
     mechanism: str | None = None
@@ -179,10 +179,10 @@ class Record(_Part):
     last: Moment | None = None
     best: Moment | None = None
     without_images: WithoutImages = WithoutImages()
-    clients: dict[str, Client] = Field(default_factory=dict)
+    clients: dict[str, ClientRecord] = Field(default_factory=dict)
     fairness: Fairness = Fairness()
     communication: Communication = Communication()
-    privacy: Privacy = Privacy()
+    privacy: PrivacyRecord = PrivacyRecord()
     timing: Timing = Timing()
     predictions: Predictions | None = None
     heterogeneity: dict[str, Any] = Field(default_factory=dict)

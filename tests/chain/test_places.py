@@ -10,7 +10,7 @@ from links import Noise
 from softmax import Softmax, close
 
 from medfl.chain import Link
-from medfl.streams import stream
+from medfl.streams import torch_stream
 
 FEDERATED = sorted(set(ALGORITHMS) - {"local", "centralized"})
 
@@ -51,7 +51,7 @@ def test_how_batches_are_drawn():
         if number:
             y = []
             for k, client in enumerate(trainer.clients):
-                generator = stream(0, "link", "links:Poisson", number, k, "train")
+                generator = torch_stream(0, "link", "links:Poisson", number, k, "train")
                 steps = []
                 for _ in range(3):
                     inside = torch.rand(len(client.rows), generator=generator) < 0.3
@@ -82,7 +82,7 @@ def test_a_step_with_noise():
     for k in range(3):
         z = x.copy()
         for rows in problem.batches(k, 1):
-            generator = stream(0, "link", "links:Noise", 1, k, len(rows), 1, 6, 6)
+            generator = torch_stream(0, "link", "links:Noise", 1, k, len(rows), 1, 6, 6)
             drawn = [torch.randn(s, generator=generator, dtype=torch.float64) for s in ((3, 36), 3)]
             noise = torch.cat([part.flatten() for part in drawn]).numpy()
             z = z - 0.1 * (problem.gradient(z, rows) + 0.1 * noise + 0.5 * (z - x))
@@ -242,7 +242,7 @@ def test_a_pass_over_all_images_shows_every_gradient_to_links():
     for k, client in enumerate(trainer.clients):
         expected = 0.0
         for rows in problem.batches(k, 1, "gradient"):
-            generator = stream(0, "link", "Noise", 1, k, len(rows), 1, 6, 6)
+            generator = torch_stream(0, "link", "Noise", 1, k, len(rows), 1, 6, 6)
             drawn = [torch.randn(s, generator=generator, dtype=torch.float64) for s in ((3, 36), 3)]
             noise = torch.cat([part.flatten() for part in drawn]).numpy()
             seen = problem.gradient(problem.start, rows) + 0.1 * noise

@@ -12,7 +12,7 @@ from federations import Dropped, Linear, federation, small_store
 
 from medfl.errors import MedflError
 from medfl.federated.data import batches, split_batches
-from medfl.streams import stream, stream_seed
+from medfl.streams import stream_seed, torch_stream
 
 
 def test_a_seed_is_the_hash_of_its_key():
@@ -24,18 +24,18 @@ def test_a_seed_is_the_hash_of_its_key():
 def test_every_part_of_a_key_counts():
     keys = [(0, 1, 2, "train"), (1, 1, 2, "train"), (0, 2, 2, "train"), (0, 1, 3, "train")]
     keys += [(0, 1, 2, "personal"), (0, 1, 2, "finetune"), (0, 12, "train"), (0, 1, "participants")]
-    draws = {tuple(torch.rand(3, generator=stream(*key)).tolist()) for key in keys}
+    draws = {tuple(torch.rand(3, generator=torch_stream(*key)).tolist()) for key in keys}
     assert len(draws) == len(keys)
     torch.manual_seed(5)
-    first = torch.rand(3, generator=stream(*keys[0]))
-    assert torch.equal(first, torch.rand(3, generator=stream(*keys[0])))
+    first = torch.rand(3, generator=torch_stream(*keys[0]))
+    assert torch.equal(first, torch.rand(3, generator=torch_stream(*keys[0])))
 
 
 def test_streams_leave_the_process_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    torch.rand(9, generator=stream(0, 1))
+    torch.rand(9, generator=torch_stream(0, 1))
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -67,21 +67,21 @@ def test_layers_draw_anew_for_every_client_round_and_purpose():
 )
 def test_no_batch_of_one(n, size, sizes):
     assert [len(part) for part in split_batches(torch.arange(n), size)] == sizes
-    drawn = list(batches(torch.arange(n), size, stream(0), 2, None))
+    drawn = list(batches(torch.arange(n), size, torch_stream(0), 2, None))
     assert [len(part) for part in drawn] == 2 * sizes
     for epoch in (drawn[: len(sizes)], drawn[len(sizes) :]):
         assert sorted(torch.cat(epoch).tolist()) == list(range(n))
 
 
 def test_epochs_are_shuffled_anew():
-    drawn = torch.cat(list(batches(torch.arange(40), 8, stream(0), 2, None)))
+    drawn = torch.cat(list(batches(torch.arange(40), 8, torch_stream(0), 2, None)))
     assert not torch.equal(drawn[:40], drawn[40:])
     assert not torch.equal(drawn[:40], torch.arange(40))
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 7])
 def test_exactly_so_many_steps(steps):
-    drawn = list(batches(torch.arange(10), 4, stream(0), None, steps))
+    drawn = list(batches(torch.arange(10), 4, torch_stream(0), None, steps))
     assert len(drawn) == steps
     # As many as one pass has are one pass, without replacement.
     if steps >= 3:

@@ -313,5 +313,5 @@ def test_a_full_disk_while_torch_writes(tmp_path, monkeypatch):
     import torch
 
     with pytest.raises(MedflError, match="no space left"):
-        checkpoint.save(tmp_path, {"x": torch.zeros(1000)})
+        checkpoint.write(tmp_path, {"x": torch.zeros(1000)})
     assert names(tmp_path) == []

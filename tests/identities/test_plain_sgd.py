@@ -9,7 +9,7 @@ import torch
 from federations import Linear, Normed, federation
 from torch import nn
 
-from medfl.streams import stream
+from medfl.streams import torch_stream
 
 
 def plain_loop(trainer, rounds, epochs, **sgd):
@@ -19,7 +19,7 @@ def plain_loop(trainer, rounds, epochs, **sgd):
     size = trainer.config.training.batch_size
     for number in range(1, rounds + 1):
         optimizer = torch.optim.SGD(module.parameters(), **sgd)
-        shuffle = stream(trainer.config.seed, number, 0, "train")
+        shuffle = torch_stream(trainer.config.seed, number, 0, "train")
         module.train()
         for _ in range(epochs):
             order = torch.randperm(len(client.rows), generator=shuffle)

@@ -12,7 +12,7 @@ from softmax import Softmax, close
 
 from medfl.algorithms.scaffold import Scaffold
 from medfl.federated.data import batches
-from medfl.streams import stream
+from medfl.streams import torch_stream
 
 
 @pytest.mark.parametrize("option", [1, 2])
@@ -121,7 +121,7 @@ def test_option_1_takes_its_gradient_over_shuffled_batches():
     client, model = trainer.clients[0], trainer.server.model
     trainer.server.round = 3
     found, count = client.full_gradient(model)
-    parts = list(batches(client.rows, 4, stream(0, 3, 0, "gradient"), 1, None))
+    parts = list(batches(client.rows, 4, torch_stream(0, 3, 0, "gradient"), 1, None))
     assert count == len(parts) == 6
     assert max(len(set(store.labels[part])) for part in parts) == 3
     assert torch.equal(torch.cat(parts).sort().values, client.rows)  # each image once

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from medfl.datasets.registry import DATASETS
-from medfl.imaging.codes import CODES, OTHER, code_of, meaning_of
+from medfl.imaging.codes import CODES, OTHER, dicom_code, meaning_of
 from medfl.imaging.modality import PRESETS
 
 
@@ -15,11 +15,11 @@ def test_every_code_names_presets_that_exist():
 
 @pytest.mark.parametrize("preset", sorted(set(PRESETS) - {"none"}))
 def test_the_code_of_a_preset_means_that_preset(preset):
-    assert CODES[code_of(preset)].preprocessing == preset
+    assert CODES[dicom_code(preset)].preprocessing == preset
 
 
 def test_what_no_code_names_is_other():
-    assert code_of("none") == code_of("my own") == OTHER == "OT"
+    assert dicom_code("none") == dicom_code("my own") == OTHER == "OT"
     assert meaning_of("OT") is None
 
 

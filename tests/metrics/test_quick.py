@@ -20,7 +20,7 @@ def softmax(logits):
 
 
 def agree(p, y, classes=CLASSES, task="multiclass"):
-    found = quick.evaluate(p, y, classes, task)
+    found = quick.evaluate_quickly(p, y, classes, task)
     expected = medical.evaluate(p, y, classes, task, brief=True)
     assert [name for name in found if found[name] is None] == [
         name for name in expected if expected[name] is None
@@ -93,7 +93,7 @@ def test_a_single_class_or_label():
 
 def test_by_hand():
     p = np.array([[0.7, 0.2, 0.1], [0.4, 0.5, 0.1], [0.2, 0.6, 0.2], [0.6, 0.3, 0.1]])
-    found = quick.evaluate(p, np.array([0, 0, 1, 2]), ("a", "b", "c"))
+    found = quick.evaluate_quickly(p, np.array([0, 0, 1, 2]), ("a", "b", "c"))
     assert found["accuracy"] == 0.5
     assert found["balanced_accuracy"] == pytest.approx((0.5 + 1 + 0) / 3)
     assert found["auc_macro"] == pytest.approx((3 / 4 + 1 + 1 / 3) / 3)
@@ -111,7 +111,7 @@ def test_nothing_to_judge(task):
 
 
 def test_bad_input_is_refused_alike():
-    for measure in (quick.evaluate, medical.evaluate):
+    for measure in (quick.evaluate_quickly, medical.evaluate):
         with pytest.raises(MedflError, match="NaN"):
             measure(np.array([[np.nan, 1.0]]), np.array([0]), ("a", "b"))
         with pytest.raises(MedflError, match="outside 0 to 1"):

@@ -18,10 +18,10 @@ from medfl.datasets.catalog.isic_centres import (
     HAM,
     SPLIT,
     UNKNOWN,
-    Origins,
+    Centres,
     about_centres,
     centre_of,
-    find_origins,
+    find_centres,
 )
 from medfl.datasets.official import settle_folds
 from medfl.datasets.published import copies_note, find_table, match
@@ -55,7 +55,7 @@ class Isic2019(Dataset):
         path = find_table(self, places, tree, *METADATA)
         labels, classes = self._labels(truth_path)
         rows = read_table(path, ("image", "lesion_id"), tuple(ATTRIBUTES.values())).by_id("image")
-        origin = find_origins(places, tree)
+        origin = find_centres(places, tree)
         samples = {}
         for name, label in sorted(labels.items()):
             if name not in rows:
@@ -118,7 +118,7 @@ class Isic2019(Dataset):
         known = (*self.classes, UNK) if UNK in labels.values() else self.classes
         return labels, known
 
-    def _sample(self, name: str, label: str, row: Row, origin: Origins, path: Path) -> Sample:
+    def _sample(self, name: str, label: str, row: Row, origin: Centres, path: Path) -> Sample:
         lesion = row["lesion_id"]
         given, fold = origin.numbers.get(name, ("", ""))
         centre = given or centre_of(name, lesion, origin.ham)

@@ -32,7 +32,7 @@ UNKNOWN, HAM = "unknown", "HAM"
 
 
 @dataclass(frozen=True)
-class Origins:
+class Centres:
     """What two tables say about the images' centres: FLamby's and HAM10000's.
 
     Attributes:
@@ -55,7 +55,7 @@ def centre_of(name: str, lesion: str, ham: Mapping[str, str]) -> str:
     return next((archive for archive in ("BCN", "MSK") if lesion.startswith(archive)), "")
 
 
-def find_origins(places: Places, tree: RawFolder) -> Origins:
+def find_centres(places: Places, tree: RawFolder) -> Centres:
     """Read what FLamby's table and HAM10000's say, where they are there."""
     numbers: dict[str, tuple[str, str]] = {}
     digest = ""
@@ -79,7 +79,7 @@ def find_origins(places: Places, tree: RawFolder) -> Origins:
         digest += sha256_file(metadata)
         table = read_table(metadata, ("image_id",), ("dataset",))
         ham = {name: row.get("dataset") for name, row in table.by_id("image_id").items()}
-    return Origins(numbers, ham, digest)
+    return Centres(numbers, ham, digest)
 
 
 def about_centres(samples: list[Sample]) -> list[str]:

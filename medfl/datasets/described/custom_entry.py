@@ -27,11 +27,11 @@ from medfl.datasets.described.labels import classes_of
 from medfl.datasets.described.people import groups_of, numbered
 from medfl.datasets.described.schema import Description, check_name
 from medfl.datasets.described.shown import check_attributes, refuse_patients
-from medfl.datasets.described.together import together_of, words_of
+from medfl.datasets.described.together import together_note, together_of
 from medfl.datasets.official import settle_folds
 from medfl.errors import MedflError, own_code
 from medfl.identity import Pseudonyms, load_key
-from medfl.imaging.codes import code_of
+from medfl.imaging.codes import dicom_code
 from medfl.imaging.modality import preprocess_for
 from medfl.store import Sample
 from medfl.store.raw import RawData
@@ -70,7 +70,7 @@ class CustomEntry(Dataset):
         refuse_patients("labels", labels, patients, f"{name}.load_data")
         refuse_patients("site", [(str(one.site),) for one in given], patients, f"{name}.load_data")
         sources = [self._source(one, modalities, number) for number, one in enumerate(given)]
-        code = code_of(self.custom.modality)
+        code = dicom_code(self.custom.modality)
         samples = [
             Sample(
                 ident,
@@ -97,7 +97,7 @@ class CustomEntry(Dataset):
             together = together_of(self.custom.frames, self.custom.fusion)
             presets = (preset,) * len(modalities)
             reader = Reader(presets, size, modalities=modalities, together=together)
-            notes = words_of(together, modalities)
+            notes = together_note(together, modalities)
             settings["preprocess"] = preset.model_dump(mode="json")
             info["channels"] = channel_names(reader.settings, modalities)
             if self.custom.fusion == "late" and len(modalities) > 1:

@@ -26,7 +26,7 @@ from medfl.datasets.described.settings import settings_for
 from medfl.datasets.described.shown import check_attributes
 from medfl.datasets.described.spacing import common_spacing
 from medfl.datasets.described.table import modalities_of, read_described_table
-from medfl.datasets.described.together import together_of, words_of
+from medfl.datasets.described.together import together_note, together_of
 from medfl.datasets.described.whereabouts import Whereabouts
 from medfl.datasets.official import settle_folds
 from medfl.errors import MedflError
@@ -34,7 +34,7 @@ from medfl.files import sha256_file
 from medfl.files.exclusions import Exclusion, LeftOut
 from medfl.identity import FileNames, Pseudonyms, load_key
 from medfl.identity.file_names import is_plain
-from medfl.imaging.codes import code_of
+from medfl.imaging.codes import dicom_code
 from medfl.imaging.source_size import SEPARATOR
 from medfl.store import Sample
 from medfl.store.raw import RawData
@@ -168,7 +168,7 @@ class DescribedDataset(Dataset):
         groups = groups_of(patients, ids, pseudonyms, warnings)
         modalities = modalities_of(self.data, reader.table)
         settings = settings_for(self.data, modalities, facts, self.path)
-        codes = [one.modality or code_of(self.data.modality) for one in facts]
+        codes = [one.modality or dicom_code(self.data.modality) for one in facts]
         samples = [
             Sample(ident, one.labels, group, one.site, code, one.fold, one.attributes)
             for ident, one, group, code in zip(ids, facts, groups, codes, strict=True)
@@ -201,7 +201,7 @@ class DescribedDataset(Dataset):
             sources,
             Reader(settings, size, stacks, self.data.frame, tuple(modalities), together),
             described,
-            notes=words_of(together, modalities),
+            notes=together_note(together, modalities),
             names=[named(item.key) for item in items],
             excluded=[one.renamed(named) for one in sorted(left, key=lambda one: one.file)],
             warnings=warnings,

@@ -20,7 +20,7 @@ from medfl.imaging.numbers import only_numbers
 from medfl.imaging.pixels import Pixels
 from medfl.imaging.remarks import remark
 from medfl.imaging.volume import VolumePreprocessor, as_image, read_nifti_or_slice, read_stack
-from medfl.imaging.volume.slab import place_of
+from medfl.imaging.volume.slab import slab_place
 from medfl.imaging.volume.together import Placed, in_one_frame
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def read_placed(
     kind = kind_of(source)
     if kind == "dicom":
         image = DicomPreprocessor(frame=frame).read(source)
-        place = None if image.is_colour else place_of(image.header, source)
+        place = None if image.is_colour else slab_place(image.header, source)
         return Placed(image.content, *(place or ()))
     if kind == "nifti":
         return _heard(read_nifti_or_slice(source))

@@ -7,7 +7,7 @@ from typing import Literal
 
 from medfl.datasets.described.files import Found
 from medfl.identity import FileNames, Identifiers, Pseudonyms, of_patients
-from medfl.identity.file_names import Rule
+from medfl.identity.file_names import NameRule
 
 
 def file_names(
@@ -26,7 +26,7 @@ def file_names(
         known: labels and sites, which are written out anyway.
         people: patients by header, table, folder or name.
     """
-    rule: Rule = "compare" if option == "auto" else option
+    rule: NameRule = "compare" if option == "auto" else option
     if option == "auto" and not _headers_name_people(found):
         rule = "hide"
     identifiers = Identifiers.union([found.identifiers, of_patients(people)])

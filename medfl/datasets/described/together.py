@@ -19,7 +19,7 @@ def together_of(frames: Frames, fusion: Literal["early", "late"]) -> Together:
     return "frame" if fusion == "early" else "try"
 
 
-def words_of(together: Together, modalities: Sequence[str]) -> str:
+def together_note(together: Together, modalities: Sequence[str]) -> str:
     """Say for ``dataset.yaml`` and the card what was done; nothing where there is one modality."""
     if len(modalities) < 2:
         return ""

@@ -65,7 +65,7 @@ def as_slab(pixels: Pixels) -> Pixels:
     return replace(pixels, values=pixels.values[None], valid=valid, spacing=(1.0, *pixels.spacing))
 
 
-def place_of(header: Dataset, path: Path) -> tuple[np.ndarray, str] | None:
+def slab_place(header: Dataset, path: Path) -> tuple[np.ndarray, str] | None:
     """Where a DICOM image lies, and the name of that world; None where its header does not say.
 
     Args:

@@ -188,7 +188,7 @@ def test_real_tables_with_the_images_of_ham10000(real_data, tmp_path):
 def test_real_centres_of_all_rows(real_data, tmp_path):
     """All 25,331 rows, without images: FLamby's counts of its six centres (its README)."""
     from medfl.datasets.base import Places
-    from medfl.datasets.catalog.isic_centres import find_origins
+    from medfl.datasets.catalog.isic_centres import find_centres
     from medfl.datasets.raw_folder import look_into
     from medfl.datasets.registry import get
     from medfl.datasets.tables import read_table
@@ -201,7 +201,7 @@ def test_real_centres_of_all_rows(real_data, tmp_path):
     labels, classes = entry._labels(path.with_name("ISIC_2019_Training_GroundTruth.csv"))
     columns = ("age_approx", "sex", "anatom_site_general")
     rows = read_table(path, ("image", "lesion_id"), columns).by_id("image")
-    origin = find_origins(Places(tmp_path, tmp_path), look_into(base))
+    origin = find_centres(Places(tmp_path, tmp_path), look_into(base))
     samples = [entry._sample(name, labels[name], rows[name], origin, path) for name in labels]
     sites, counts = np.unique([sample.site for sample in samples], return_counts=True)
     assert dict(zip(sites.tolist(), counts.tolist(), strict=True)) == {
