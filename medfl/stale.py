@@ -11,6 +11,16 @@ from medfl.results.record import origin_of
 from medfl.versions import Code
 
 
+def code_of_numbers(record: Path, code: Code) -> str:
+    """What Snakemake compares: the code that a record is of, if ``code`` gives the same numbers.
+
+    So a run that was made of edited sources is kept once these are stamped, as by `medfl run`.
+    """
+    made = origin_of(record)
+    old = Code(str(made.get("code_sha")), made.get("results_versions"))
+    return old.identity if made and code.same_numbers(old) else code.identity
+
+
 def is_stale(record: Path, config: FederatedConfig) -> bool:
     """Whether a record is of other settings, or of code that gives other numbers.
 

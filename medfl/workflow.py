@@ -35,7 +35,7 @@ from medfl.partition.place import dealing
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
 from medfl.sources import source_sha
-from medfl.stale import is_stale
+from medfl.stale import code_of_numbers, is_stale
 from medfl.store import DATASET
 
 SCRATCH = Path(".snakemake")
@@ -214,7 +214,7 @@ class Workflow:
 
     def run_code(self, wildcards: Wildcards) -> str:
         """The code of a run, a person's own algorithm, network and partition included."""
-        return run_code(self._config(wildcards)).identity
+        return code_of_numbers(Path(self.record(wildcards)), run_code(self._config(wildcards)))
 
     def is_stale(self, wildcards: Wildcards) -> bool:
         """Whether a finished run is not that of this grid, which Snakemake may not know."""

@@ -15,7 +15,7 @@ rule prepare:
     conda:
         "../workflow/envs/medfl.yaml"
     params:
-        code=FLOW.store_code,
+        code=lambda wildcards: FLOW.store_code(wildcards),
         options=FLOW.prepare_options,
     shell:
         "medfl prepare {wildcards.dataset} {params.options:q} --force > {log:q} 2>&1"

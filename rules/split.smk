@@ -23,8 +23,8 @@ rule split:
     conda:
         "../workflow/envs/medfl.yaml"
     params:
-        code=FLOW.split_code,
-        options=FLOW.split_options,
+        code=lambda wildcards: FLOW.split_code(wildcards),
+        options=lambda wildcards: FLOW.split_options(wildcards),
         work=subpath(input[0], ancestor=3),
     shell:
         "medfl split {wildcards.dataset} --partition {wildcards.partition}"

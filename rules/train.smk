@@ -29,9 +29,10 @@ rule train:
         gpu=int(FLOW.gpu_slots > 0),
     params:
         folder=subpath(output.metrics, parent=True),
-        # A run is made again where its code gives other numbers, or where its settings are others.
-        code=FLOW.run_code,
-        settings=FLOW.run_settings,
+        # Snakemake asks for the signature of each function very often; a method's takes twice as
+        # long as that of a lambda. A run is made again where its code gives other numbers, or where its settings are others.
+        code=lambda wildcards: FLOW.run_code(wildcards),
+        settings=lambda wildcards: FLOW.run_settings(wildcards),
     shell:
         'medfl run --grid "$MEDFL_GRID" --dataset {wildcards.dataset}'
         " --partition {wildcards.partition} --arm {wildcards.arm} --seed {wildcards.seed}"

@@ -227,6 +227,23 @@ def test_a_finished_run_of_other_settings_or_code_is_stale(folder):
     assert not found.is_stale(wild())
 
 
+def test_snakemake_compares_the_code_that_a_kept_run_was_made_of(folder):
+    """A run of edited sources that were stamped afterwards is kept, as `medfl run` keeps it."""
+    found = flow()
+    code = run_code(found.grid.run_config(Cell("phantom", "iid", "prox", 3)))
+    record = folder / found.record(wild())
+    record.parent.mkdir(parents=True)
+
+    def compared(**origin) -> str:
+        record.write_text(json.dumps({"provenance": {"config_sha256": "", **origin}}, indent=2))
+        return found.run_code(wild())
+
+    assert compared(code_sha=code.sha, results_versions=None) == code.sha
+    assert compared(code_sha="0" * 64, results_versions=code.versions) == code.identity
+    assert compared(code_sha="0" * 64, results_versions="engine 0") == code.identity
+    assert compared() == code.identity
+
+
 def test_a_second_start_in_the_folder_of_the_results_is_refused(folder, monkeypatch):
     monkeypatch.delenv("MEDFL_STARTED", raising=False)
     first = flow().start()

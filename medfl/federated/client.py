@@ -263,7 +263,7 @@ class FederatedClient:
         def backward(images: Tensor, labels: Tensor) -> Tensor:
             with layers:
                 with precision:
-                    value = self._value(model, loss, images, labels)
+                    value: Tensor = self._value(model, loss, images, labels)
                 value.backward()
             return value.detach()
 

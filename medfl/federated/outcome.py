@@ -30,6 +30,7 @@ def write_record(
     write_csv(folder / paths.CLIENTS, columns.names_in(columns.CLIENTS), trainer.client_history)
     write_model(folder / paths.MODEL, trainer)
     metrics = run_metrics(trainer) | {
+        "pooled": trainer.server.algorithm.pooled,
         "predictions": keep_predictions(folder / paths.PREDICTIONS, trainer),
         "heterogeneity": heterogeneity,
         "provenance": provenance,

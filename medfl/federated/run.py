@@ -216,5 +216,5 @@ def _heterogeneity(split_path: Path) -> dict[str, Any]:
     try:
         sidecar = split_path.with_suffix(".heterogeneity.json")
         return json.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}

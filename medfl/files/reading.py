@@ -29,7 +29,8 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
         raise MedflError(f"{path} does not exist.") from error
     except OSError as error:
         raise MedflError(f"{path} cannot be read ({error.strerror}): name a YAML file.") from error
-    except (yaml.YAMLError, ValueError) as error:  # also `!!int abc`, and what is no UTF-8
+    # Also `!!int abc`, what is no UTF-8, and hundreds of brackets in one another.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise MedflError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
 
 

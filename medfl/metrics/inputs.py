@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from medfl.errors import MedflError
+from medfl.results.columns import CLIENTS, columns_in
 
 Array = NDArray[Any]
 Task = Literal["multiclass", "multilabel"]
-BRIEF = ("accuracy", "balanced_accuracy", "auc_macro", "f1_macro", "kappa", "log_loss")
+# The metrics of clients.csv: its other columns are neither better nor worse by their value.
+BRIEF = tuple(column.name for column in columns_in(CLIENTS) if column.direction)
 """The metrics that are computed wherever a run is looked at; any but the last may be primary."""
 THRESHOLD = 0.5  # multi-label: a label of at least this probability counts as predicted
 

@@ -28,7 +28,11 @@ from medfl.metrics.inputs import (
 )
 
 PER_CLASS = ("auc", "sensitivity", "specificity", "precision", "f1")
-OVERALL = (*BRIEF[:3], *(f"{m}_macro" for m in PER_CLASS[1:]), "kappa", "ece", "log_loss")
+OVERALL = (
+    *("accuracy", "balanced_accuracy", "auc_macro"),
+    *(f"{metric}_macro" for metric in PER_CLASS[1:]),
+    *("kappa", "ece", "log_loss"),
+)
 
 
 def evaluate(
@@ -146,7 +150,7 @@ def _multilabel(p: Array, truth: Array, chosen: Array, brief: bool) -> dict[str,
         "kappa": _mean(sk.cohen_kappa_score(truth[:, k], chosen[:, k]) for k in told),
     }
     if not brief:
-        overall["subset_accuracy"] = (truth == chosen).all(axis=1).mean()
+        overall["subset_accuracy"] = sk.accuracy_score(truth, chosen)
         overall["ece"] = _mean(expected_calibration_error(p[:, k], truth[:, k]) for k in labels)
     return overall
 

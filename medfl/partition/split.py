@@ -240,7 +240,7 @@ def _describe(path: Path) -> tuple[str, int, int, tuple[str, ...]]:
         return str(record["partition"]), int(record["seed"]), moved, names
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MedflError(
             f"{sidecar(path)} is not a heterogeneity record ({error!r}): make the split again with "
             "`medfl split`."

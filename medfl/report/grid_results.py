@@ -69,7 +69,7 @@ class GridResults:
     def role(self, dataset: str, arm: str) -> str:
         """The group in which an arm competes; without any record its name decides."""
         runs = self.of(dataset, arm) or [run for run in self.runs if run.arm == arm and run.record]
-        return runs[0].role if runs else role_of(arm, "")
+        return runs[0].role if runs else role_of(arm, None)
 
     def title(self, dataset: str) -> str:
         """The dataset's title in the records of its runs; it says if only a part was there."""

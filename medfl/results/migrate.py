@@ -27,6 +27,7 @@ def _two_questions(record: dict[str, Any]) -> dict[str, Any]:
         **record,
         "schema": 3,
         "everyone_by": by,
+        "pooled": record.get("algorithm") == "centralized",
         "primary": "balanced_accuracy",  # by which the best round was chosen
         "last": _moment(record.get("last"), evaluated),
         "best": _moment(record.get("best"), evaluated),

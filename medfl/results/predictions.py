@@ -113,6 +113,18 @@ def _arrays(
     yield "task", np.array(task)
 
 
+def _check_classes(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse labels and probabilities that are not of the file's classes (``ValueError``)."""
+    labels, shape = arrays["label"], (len(arrays["view"]), len(arrays["classes"]))
+    if arrays["probabilities"].shape != shape or labels.shape not in (shape, shape[:1]):
+        raise ValueError("its labels and probabilities are not of its classes")
+    limit = 2 if labels.ndim == 2 else shape[1]
+    if labels.size and not (labels.min() >= 0 and labels.max() < limit):
+        raise ValueError(
+            f"its labels lie in {labels.min()} to {labels.max()}, outside 0 to {limit - 1}"
+        )
+
+
 def read_predictions(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """The arrays of ``predictions.npz`` by name.
 
@@ -130,6 +142,7 @@ def read_predictions(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
             arrays = {name: file[name] for name in (*ARRAYS, "classes", "task")}
         if len({len(arrays[name]) for name in ARRAYS}) > 1:
             raise ValueError("its arrays have different lengths")
+        _check_classes(arrays)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
         raise MedflError(f"{path} cannot be read ({error}): train this run again.") from error
     return arrays

@@ -37,7 +37,7 @@ def read_record(path: str | os.PathLike[str]) -> Record:
         raise DamagedRecordError(
             f"{path.parent} is not the folder of a finished run: it has no {path.name}."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # the last of brackets in brackets
         raise DamagedRecordError(f"{path} cannot be read ({error}): {AGAIN}") from error
     if not isinstance(content, dict):
         raise DamagedRecordError(f"{path} is not the record of a finished run: {AGAIN}")

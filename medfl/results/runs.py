@@ -17,14 +17,19 @@ from medfl.results.schema import COMPLETED, Metrics, Record
 
 MISSING = "missing"
 GLOBAL, PERSONAL, REFERENCE = "global", "personal", "reference"
-REFERENCE_ALGORITHMS = ("centralized", "local")
+REFERENCE_ARMS = ("centralized", "local")
 
 
-def role_of(algorithm: str | None, evaluated: str | None) -> str:
-    """The group in which an arm competes: global models, personal models, or references."""
-    if algorithm in REFERENCE_ALGORITHMS or evaluated == "local":
+def role_of(arm: str, record: Record | None) -> str:
+    """The group in which an arm competes: global models, personal models, or references.
+
+    What its record says decides; without one, the arm's name does.
+    """
+    if record is None:
+        return REFERENCE if arm in REFERENCE_ARMS else GLOBAL
+    if record.pooled or record.evaluated == "local":
         return REFERENCE
-    return PERSONAL if evaluated == "personal" else GLOBAL
+    return PERSONAL if record.evaluated == "personal" else GLOBAL
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,7 @@ class Run:
     @property
     def role(self) -> str:
         """``global``, ``personal`` or ``reference``; a missing run goes by its arm's name."""
-        if not self.record:
-            return role_of(self.arm, "")
-        return role_of(self.record.algorithm, self.record.evaluated)
+        return role_of(self.arm, self.record)
 
     @property
     def test(self) -> Metrics:

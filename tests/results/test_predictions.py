@@ -21,6 +21,7 @@ from medfl.results.predictions import (
     read_predictions,
     write_predictions,
 )
+from medfl.results.record import read_record
 
 # What probabilities lose as float32, and a logarithm makes of it.
 CLOSE = 1e-6
@@ -148,6 +149,12 @@ def test_the_probabilities_are_the_models(tmp_path):
     assert np.abs(arrays["probabilities"][last] - expected.detach().numpy()).max() < 1e-7
 
 
+@pytest.mark.parametrize(("algorithm", "pooled"), [("centralized", True), ("local", False)])
+def test_the_record_says_whether_all_data_was_pooled(tmp_path, algorithm, pooled):
+    trained(tmp_path, algorithm)
+    assert read_record(tmp_path / "metrics.json").pooled is pooled
+
+
 def test_a_run_may_leave_them_out(tmp_path):
     trainer = federation(rounds=1, predictions=False)
     trainer.train()
@@ -187,6 +194,27 @@ def test_equal_predictions_are_equal_bytes(tmp_path):
     arrays = read_predictions(tmp_path / "one")
     assert arrays["sample"].tolist() == ["ü", "a"]
     assert arrays["probabilities"].tolist() == [[0.25, 0.75], [0.5, 0.5]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("label", 3, "its labels lie in .* to 3, outside 0 to 2"),
+        ("label", -1, "its labels lie in -1 to "),
+        ("classes", None, "its labels and probabilities are not of its classes"),
+    ],
+)
+def test_labels_of_no_class_are_one_sentence(tmp_path, name, value, words):
+    trained(tmp_path, "fedavg")
+    path = tmp_path / "predictions.npz"
+    arrays = dict(np.load(path))
+    if value is None:
+        arrays[name] = arrays[name][:2]
+    else:
+        arrays[name][0] = value
+    np.savez(path, **arrays)
+    with pytest.raises(MedflError, match=rf"predictions\.npz cannot be read \({words}"):
+        read_predictions(path)
 
 
 def test_what_cannot_be_read_is_one_sentence(tmp_path):

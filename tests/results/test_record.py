@@ -11,6 +11,7 @@ from medfl.errors import MedflError
 from medfl.results.columns import SUMMARY, columns_in
 from medfl.results.migrate import migrate
 from medfl.results.record import DamagedRecordError, as_dict, read_record, row_of
+from medfl.results.runs import role_of
 from medfl.results.schema import SCHEMA, Record
 
 OLD = Path(__file__).with_name("record_schema1.json")  # written by the first medfl, of a real run
@@ -131,3 +132,33 @@ def test_a_record_says_what_its_numbers_are_worth_without_images():
     assert (record.chance_own, record.chance_everyone) == (0.2, 0.0)
     assert record.test.accuracy is record.everyone.accuracy is record.best_test.accuracy is None
     assert Record.model_validate({**said, "without_images": {}}).chance_own is None
+
+
+def test_brackets_in_brackets_are_one_sentence(tmp_path):
+    path = tmp_path / "metrics.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(DamagedRecordError, match=r"metrics\.json cannot be read \(.*recursion"):
+        read_record(path)
+
+
+@pytest.mark.parametrize(
+    ("says", "role"),
+    [
+        ({"algorithm": "my_algorithms:All", "evaluated": "global", "pooled": True}, "reference"),
+        ({"algorithm": "my_algorithms:All", "evaluated": "local", "pooled": False}, "reference"),
+        ({"algorithm": "fedavg", "evaluated": "global", "pooled": False}, "global"),
+        ({"algorithm": "fedbn", "evaluated": "personal", "pooled": False}, "personal"),
+    ],
+)
+def test_what_an_arm_did_decides_among_whom_it_competes(says, role):
+    """An own algorithm that trains on all data is no better federated arm."""
+    place = {"dataset": "toy", "partition": "iid", "arm": "centralized", "seed": 0}
+    record = Record.model_validate({**place, "status": "completed", **says})
+    assert role_of("centralized", record) == role
+    assert [role_of(arm, None) for arm in ("centralized", "mine")] == ["reference", "global"]
+
+
+def test_an_older_record_of_the_centralised_baseline_is_a_reference():
+    old = {"schema": 2, "evaluated": "global"}
+    assert migrate({**old, "algorithm": "centralized"}, SCHEMA)["pooled"] is True
+    assert migrate({**old, "algorithm": "fedavg"}, SCHEMA)["pooled"] is False
