@@ -60,7 +60,7 @@ def start(
         output_dir: the folder of its results.
         makes: files outside of it that are not there yet.
         uses: all files outside of it that it makes or reads.
-        folders: of runs that are not finished, which an earlier start may still train.
+        folders: those of runs that are not finished, which an earlier start may still train.
 
     Raises:
         MedflError: another grid writes to the same results, makes what this one uses, or uses what

@@ -109,8 +109,8 @@ class GridConfig(SplitConfig):
     primary: Primary = Field("auto", description=PRIMARY_WORDS)
     figures: list[str] | None = Field(
         None,
-        description="of the report: built-in names, or my_package.module:MyFigure; null for all "
-        "that are built in",
+        description="the report's figures: built-in names, or my_package.module:MyFigure; null for "
+        "all that are built in",
     )
     run: Sections = Sections()
     dataset_settings: dict[str, DatasetSettings] = Field(default_factory=dict)

@@ -48,7 +48,7 @@ def averaged(server: Server, loss: str = "F_i", proximal: bool = False) -> str:
     """What the weighted average of the clients' models minimises: the words of FedAvg's kin.
 
     Args:
-        server: of the federation.
+        server: the federation's.
         loss: what the local steps of client i minimise.
         proximal: whether they are also pulled back to x, so that further steps reach less far.
     """

@@ -1,4 +1,4 @@
-"""Make of the configuration's section the numbers of a run."""
+"""Turn the section `augmentation` of a configuration into the numbers of a run."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _groups(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
     elif card["images"]["count"] > 1:
         yield (
             WARNING,
-            "Every image is a group of its own: either there is one image a patient, or patients "
+            "Every image is a group of its own: either there is one image per patient, or patients "
             "are not known and may be in training and test at once.",
         )
     if counts["across_sites"]:

@@ -24,7 +24,7 @@ class Scan:
 
     Attributes:
         ends: (C, 2), the stored values that are level 0 and level 255.
-        step: of so many pixels along each axis, the histograms take one.
+        step: the histograms take every so many-th pixel along each axis.
         by_site: (S, C, 256) pixel counts by level, sites in the order of ``np.unique``.
         by_class: (K, C, 256) pixel counts by level; an image of several labels counts for each.
         thumbs: (N, 32, 32) uint8, grey.

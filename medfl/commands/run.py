@@ -94,7 +94,7 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
         f"of {DEFAULT_GRID}",
     )
     learning = "federated_learning"
-    options.setting(parser, f"{learning}.num_clients", help="of partitions without sites")
+    options.setting(parser, f"{learning}.num_clients", help="clients of partitions without sites")
     add("--alpha", type=words, default="", help="Dirichlet alphas, comma-separated")
     add(
         "--partition",

@@ -25,7 +25,9 @@ class Augmentation(Section):
     strength: Literal["light", "medium", "strong"] = "medium"
     flip_horizontal: Chance | None = Field(None, description="left and right change places")
     flip_vertical: Chance | None = None
-    flip_depth: Chance | None = Field(None, description="of volumes: first slice last")
+    flip_depth: Chance | None = Field(
+        None, description="in volumes the first slice becomes the last"
+    )
     affine_probability: Chance | None = None
     rotation: Limit | None = Field(None, ge=0, le=180, description="degrees, either way")
     scale: Limit | None = Field(None, ge=0, lt=1, description="0.1: 1/1.1 to 1.1 times as large")

@@ -152,17 +152,17 @@ class Training(Section):
         description="train on random patches of this side (or these sides) and evaluate by a "
         "sliding window; null for whole images",
     )
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="of the clients")
-    learning_rate: float = Field(0.05, gt=0, description="of the clients' optimiser")
-    momentum: float = Field(0.0, ge=0, lt=1, description="of SGD")
-    weight_decay: float = Field(0.0, ge=0, description="of the clients' optimiser")
+    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="the clients' optimiser")
+    learning_rate: float = Field(0.05, gt=0, description="the clients' learning rate")
+    momentum: float = Field(0.0, ge=0, lt=1, description="momentum of SGD")
+    weight_decay: float = Field(0.0, ge=0, description="weight decay of the clients' optimiser")
     lr_schedule: Literal["constant", "cosine", "step", "exponential"] = Field(
-        "constant", description="of the learning rate, over rounds"
+        "constant", description="how the learning rate changes over rounds"
     )
     lr_gamma: float = Field(0.1, gt=0, le=1, description="factor of `step` and `exponential`")
     lr_milestones: list[float] = Field(
         default_factory=lambda: [0.5, 0.75],
-        description="of `step`: fractions of all rounds after which the rate falls",
+        description="`step`: fractions of all rounds after which the rate falls",
     )
 
     @field_validator("patch")

@@ -11,8 +11,8 @@ from typing import Any
 from medfl.errors import MedflError, Reason, failure
 from medfl.files.archives import check_members
 
-MAX_BYTES = 1 << 28  # of XML
-MAX_ROWS = 1 << 20  # that a sheet of Excel can have
+MAX_BYTES = 1 << 28  # so much XML is read at most
+MAX_ROWS = 1 << 20  # a sheet of Excel has no more
 MAX_CELLS = 1 << 25  # empty ones too: one cell far to the right makes a row long
 
 
@@ -48,7 +48,7 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
 
     cells = 0
     with path.open("rb") as file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of styles, filters and the like, which no table needs
+        warnings.simplefilter("ignore")  # they are about styles and filters, which no table needs
         book = load_workbook(file, read_only=True, data_only=True)
         if not book.worksheets:
             raise Reason("it has no sheet")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 
-SHARE = 0.5  # of the free memory: the model, its activations and other runs need the rest
+SHARE = (
+    0.5  # the images may take this part of the free memory: the model and other runs need the rest
+)
 
 
 def room_for_images(device: torch.device, limit: float | None) -> float:

@@ -14,8 +14,8 @@ from typing import IO
 from medfl.errors import MedflError, failure
 from medfl.files import atomic_path, sha256_file, write_text
 
-MAX_BYTES = 64 << 30  # that all members together may unpack to
-MAX_RATIO = 200  # of unpacked to packed bytes; images are compressed already: theirs is near 1
+MAX_BYTES = 64 << 30  # all members together may unpack to so many
+MAX_RATIO = 200  # unpacked bytes by packed ones: near 1 for images, which are compressed already
 MAX_MEMBERS = 500_000
 _SMALL = 1 << 20  # the ratio of a member smaller than this means nothing
 MARKER = ".unpacked-from"

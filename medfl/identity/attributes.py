@@ -8,7 +8,7 @@ import re
 _KINDS = {"PN", "DA", "DT", "TM", "UI", "SQ", "UN", "LT", "ST", "UT", "UR", "AT"}
 _KINDS |= {"OB", "OD", "OF", "OL", "OV", "OW"}
 _PATIENT_GROUP = 0x0010
-_HARMLESS = {  # of the patient's group
+_HARMLESS = {  # they say of a patient what many share
     "PatientSex",
     "PatientAge",
     "PatientSize",

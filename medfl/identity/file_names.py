@@ -40,8 +40,8 @@ class FileNames:
     """Turn paths into what outputs may show: a part that may name a person becomes ``f-…``.
 
     Args:
-        pseudonyms: of the dataset; ``medfl original`` finds the file again.
-        identifiers: of all people that headers and tables know.
+        pseudonyms: the dataset's; ``medfl original`` finds the file again.
+        identifiers: names and numbers of all people that headers and tables know.
         rule: ``compare`` shows a part that neither holds an identifier, a date or a long number
             nor a word that may be a name; ``hide`` shows only what scanners count, for data whose
             people nothing states; ``show`` shows all.

@@ -19,7 +19,7 @@ def find_original(root: str | os.PathLike[str], name: str, pseudonyms: Pseudonym
     """Find the file or folder below ``root`` that outputs call ``name``.
 
     Args:
-        root: of the data.
+        root: the folder of the data.
         name: a pseudonym (``f-…``), or a path from ``root``, of an output, in which some parts are
             pseudonyms.
         pseudonyms: with the key and the dataset by which the output was made.

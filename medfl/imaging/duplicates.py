@@ -19,7 +19,7 @@ from medfl.imaging.lookalikes import (
     perceptual_hash,
 )
 
-SIDE = 64  # of the thumbnails that are correlated, pixels
+SIDE = 64  # pixels: thumbnails that are correlated are squares of this side
 
 
 @dataclass(frozen=True)

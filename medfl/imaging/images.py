@@ -146,8 +146,8 @@ def _refuse_pages(image: Image.Image, path: Path) -> None:
     if alike:
         raise FileError(
             path,
-            f"holds {pages} pages; one image a file was expected: save each page that you want as "
-            "a file of its own",
+            f"holds {pages} pages; one image per file was expected: save each page that you want "
+            "as a file of its own",
         )
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-HASH_SIDE = 32  # of the thumbnails that are hashed, pixels
+HASH_SIDE = 32  # pixels: a thumbnail that is hashed is a square of this side
 LOWEST = 8  # frequencies of each axis that are kept
 BLANK = 2.0  # standard deviation of a thumbnail's grey levels below which nothing is seen
 MAX_PAIRS = 1_000_000

@@ -1,4 +1,4 @@
-"""X-ray systems make of line integrals the numbers that they store.
+"""X-ray systems turn line integrals into the numbers that they store.
 
 Signal = primary (Beer–Lambert) + scatter, blurred by the detector, counted with Poisson noise
 and electronic noise, then the system's own response. The effective number of quanta per pixel

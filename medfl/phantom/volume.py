@@ -61,7 +61,7 @@ class Abdomen:
         liver: centre of the organ, mm; liver_radii: its half axes.
         tissue: HU of fat and muscle, of the organ, of bone.
         lesion: one of ``CLASSES``.
-        centre: of the lesion, mm.
+        centre: where the lesion's centre lies, mm.
         radius: radius of a sphere as large as the lesion, mm.
         lobes: directions (n, 3) of a lobulated lesion's bumps; none otherwise.
     """

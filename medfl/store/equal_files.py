@@ -13,7 +13,7 @@ def equal_files(samples: Sequence[Sample], digests: Sequence[str]) -> list[str]:
 
     Args:
         samples: N samples.
-        digests: of the files of each; empty for what is no file.
+        digests: those of each one's files; empty for what is no file.
     """
     families: dict[str, list[Sample]] = defaultdict(list)
     for sample, digest in zip(samples, digests, strict=True):

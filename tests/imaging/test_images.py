@@ -236,7 +236,7 @@ def test_stacks_and_animations_are_refused(tmp_path):
     for name in ("stack.tif", "film.gif", "film.png"):
         pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
         for read in (lambda path: read_image(path, 8), read_pixels):
-            with pytest.raises(MedflError, match=rf"{name} holds 3 pages; one image a file"):
+            with pytest.raises(MedflError, match=rf"{name} holds 3 pages; one image per file"):
                 read(tmp_path / name)
 
 

@@ -1,4 +1,4 @@
-"""Several modalities a sample, through the commands: prepare, split and run, early and late."""
+"""Several modalities per sample, through the commands: prepare, split and run, early and late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make of a described dataset an entry beside the catalog's."""
+"""Turn a described dataset into an entry beside the catalog's."""
 
 from __future__ import annotations
 

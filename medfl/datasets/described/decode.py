@@ -157,7 +157,7 @@ def _only_array(loaded: Any, path: Path) -> np.ndarray:
     if name != "image" and len(names) != 1:
         raise FileError(
             path,
-            f"holds {len(names)} arrays, none of them called `image`: one image a file was "
+            f"holds {len(names)} arrays, none of them called `image`: one image per file was "
             "expected",
         )
     values: np.ndarray = loaded[name]

@@ -34,10 +34,10 @@ class Labels(Described):
     level: int = Field(
         1,
         ge=1,
-        description="of `folder`: which folder below `folder`, from 1. Left out, the first level "
+        description="`folder`: which folder below `folder`, from 1. Left out, the first level "
         "that is no wrapping folder, no folds and no parts, nor patients and sites by this file",
     )
-    attribute: str = Field("", description="of `dicom`: a keyword, such as StudyDescription")
+    attribute: str = Field("", description="`dicom`: a keyword, such as StudyDescription")
     separator: str = Field("", description="parts the labels of one cell: multilabel")
     classes: list[str] = Field(
         default_factory=list, description="their order; all that occur, sorted, if left out"
@@ -100,9 +100,9 @@ class Origin(Described):
         description="auto: the table's column, else (DICOM) the header, else none; name: the path "
         "below `folder` by `pattern`; none: patients one an image, sites unknown",
     )
-    level: int = Field(1, ge=1, description="of `folder`: which folder below `folder`, from 1")
-    pattern: str = Field("", description="of `name`: a regular expression with one (group)")
-    attribute: str = Field("", description="of `dicom`: a keyword, such as InstitutionName")
+    level: int = Field(1, ge=1, description="`folder`: which folder below `folder`, from 1")
+    pattern: str = Field("", description="`name`: a regular expression with one (group)")
+    attribute: str = Field("", description="`dicom`: a keyword, such as InstitutionName")
 
     @field_validator("pattern")
     @classmethod

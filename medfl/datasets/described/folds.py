@@ -45,8 +45,8 @@ class FoldReader:
 
     Attributes:
         stated: what the description says.
-        column: of the table; empty where it has none.
-        level: of the folders that were found to be folds; None where none were.
+        column: the table's column of folds; empty where it has none.
+        level: where the folders lie that were found to be folds; None where none were.
         origins: what reads paths and headers.
     """
 

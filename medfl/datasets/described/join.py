@@ -91,7 +91,7 @@ def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], 
             if name in taken:
                 raise MedflError(
                     f"{table.path}, line {row.line}: the same file stands in line {taken[name]} "
-                    "already; write one line a file (several labels parted by a separator)."
+                    "already; write one line per file (several labels parted by a separator)."
                 )
             files.append(name)
         else:

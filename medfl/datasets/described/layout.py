@@ -41,7 +41,7 @@ def layout_for(
 
     Args:
         data: the description.
-        paths: of the images, with ``/``.
+        paths: those of the images, with ``/``.
         where: the description's file, for errors.
         labels: whether folders give the labels.
         folds: whether folders may give the folds.
@@ -65,7 +65,7 @@ def guess_layout(
     """Guess the level of the class folders.
 
     Args:
-        paths: of the images, with ``/``.
+        paths: those of the images, with ``/``.
         where: the description, for errors.
         classes: words that the description names as labels; a level that has them is meant.
         stated: the level that the description states.

@@ -19,7 +19,7 @@ class Levels:
     """The names of folders by level.
 
     Args:
-        paths: of the files, with ``/``.
+        paths: those of the files, with ``/``.
     """
 
     def __init__(self, paths: Sequence[str]) -> None:

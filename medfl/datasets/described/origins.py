@@ -29,7 +29,7 @@ class Origins:
         """Read what the description says; None where that says nothing of the sample.
 
         Args:
-            name: of the first file.
+            name: the first file's.
             origin: what the description says.
             source: folder, name or dicom; nothing is read from any other.
             what: it is, in the plural.

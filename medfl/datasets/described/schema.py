@@ -33,7 +33,7 @@ class Description(Described):
     format: Format = Field("auto", description="auto: by each file's ending")
     file_names: Literal["auto", "hide", "show"] = Field(
         "auto",
-        description="of paths in outputs: auto hides parts that may name a person by what DICOM "
+        description="paths in outputs: auto hides parts that may name a person by what DICOM "
         "headers and the table say, and all but counted ones where nothing says it; hide: all but "
         "counted ones; show: none",
     )
@@ -49,7 +49,8 @@ class Description(Described):
         "(x_mask.png, masks/x.png); keep: as images",
     )
     frame: Literal["only", "first", "middle"] | int = Field(
-        "only", description="of DICOM files of several frames: first, middle, or a number from 0"
+        "only",
+        description="which frame DICOM files of several give: first, middle, or a number from 0",
     )
     modality: Preset = Field(
         "", description="a preset: ct, mri, xray, ultrasound, dermatoscopy, photo, none; auto by "

@@ -35,7 +35,7 @@ class Columns(Described):
         "AccessionNumber; {AccessionNumber: acc_no} where its column has another name",
     )
     label: str | list[str] | None = Field(
-        None, description="the label; or several columns of 0 and 1, a class each. Standard: label"
+        None, description="the label; or several columns of 0 and 1, one per class. Standard: label"
     )
     patient: str | None = Field(None, description="Standard: patient")
     site: str | None = Field(None, description="hospital, scanner … Standard: site")

@@ -114,9 +114,9 @@ def find_segmentations(
     """Find segmentations among files, by their paths with ``/``.
 
     Args:
-        files: of all kinds of images.
+        files: images of all kinds.
         classes: words that a person names as labels: such a folder holds a class.
-        level: of the folders that a person names as labels, 1 the topmost.
+        level: where the folders lie that a person names as labels, 1 the topmost.
     """
     known = {word.casefold() for word in classes}
     names = {file: _read(file, known, level) for file in files}
@@ -146,7 +146,7 @@ class _Images:
     """The images by what they are called.
 
     Args:
-        names: of all files that are not called like segmentations.
+        names: those of all files that are not called like segmentations.
     """
 
     def __init__(self, names: Sequence[_Name]) -> None:

@@ -171,7 +171,7 @@ def _exchanged(name: str, stated: Sequence[tuple[str, str]]) -> int:
     """How many samples have the patient in this column, and a measure for the patient.
 
     Args:
-        name: of the column.
+        name: the column's.
         stated: its values with the patients.
     """
     kinds = [(_is_measured(value), _is_measured(patient)) for value, patient in stated]

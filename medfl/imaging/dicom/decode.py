@@ -35,7 +35,7 @@ def frame_pixels(header: Dataset, path: str | os.PathLike[str], frame: int = 0) 
 
     Args:
         header: read with its pixel data.
-        path: of the file, for errors.
+        path: the file, for errors.
         frame: which frame, from 0.
 
     Raises:

@@ -155,7 +155,7 @@ class DicomPreprocessor:
         if self.frame == "only" and frames != 1:
             raise DicomError(
                 path,
-                f"holds {frames} frames; one image a file was expected. Choose one by `frame` "
+                f"holds {frames} frames; one image per file was expected. Choose one by `frame` "
                 "(first, middle or a number), or read them all as a stack",
             )
         return frames // 2 if self.frame == "middle" else 0

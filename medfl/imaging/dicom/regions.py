@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-TWO_DIMENSIONAL = 1  # of Region Spatial Format (0018,6012); others: M-mode, spectrum, waveform …
-TISSUE = (None, 0, 1)  # of Region Data Type (0018,6014), or not stated; 2 is the colour of flow
+TWO_DIMENSIONAL = 1  # in Region Spatial Format (0018,6012); others are M-mode, spectrum …
+TISSUE = (None, 0, 1)  # in Region Data Type (0018,6014), or not stated; 2 is coloured flow
 
 
 def tissue_regions(header: Dataset) -> tuple[tuple[int, int, int, int], ...]:

@@ -40,7 +40,7 @@ class FileHeader:
 
     Attributes:
         modality: such as CT; empty where the file states no such code.
-        rows, columns, frames: of the image.
+        rows, columns, frames: the size of the image.
         photometric: such as MONOCHROME2.
         bits: how many are stored for each sample of a pixel.
         syntax: the transfer syntax, in the standard's words.

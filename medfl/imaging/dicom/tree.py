@@ -26,12 +26,12 @@ class DicomTree:
     """What ``scan_tree`` found. Paths and headers are not for outputs as they are.
 
     Attributes:
-        headers: of the images that DICOM files hold, by file, in the order of their paths.
+        headers: what DICOM files say of their images, by file, in the order of their paths.
         copies: those among them whose pixels and SOPInstanceUID an earlier one has, and that one.
         others: the files that are no DICOM, in the order of their paths.
         left_out: everything else, by its path, with the reason in words that may be written.
         warnings: what a user should know of the images found.
-        identifiers: of all people in the tree, those in files that are left out too.
+        identifiers: those of all people in the tree, also in files that are left out.
         seconds: that the scan took.
         scanned: how many files were opened.
     """

@@ -159,8 +159,8 @@ def fit_to(
 
     Args:
         values: one channel.
-        spacing: of its pixels or voxels.
-        size: of the result.
+        spacing: the distance between its pixels or voxels.
+        size: the result's side in pixels.
         fit: ``pad`` keeps all, with margins; ``crop`` the centre; ``stretch`` distorts.
         margin: the value of the margins.
     """

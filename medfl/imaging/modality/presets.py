@@ -28,7 +28,7 @@ class Preprocess(Section):
     windows: tuple[str | tuple[float, float], ...] = Field(
         ("soft_tissue",),
         min_length=1,
-        description="of `window`: names or [centre, width] in Hounsfield units; several give a "
+        description="`window`: names or [centre, width] in Hounsfield units; several give a "
         "channel each",
     )
     percentiles: tuple[float, float] = Field(

@@ -93,7 +93,7 @@ def read_nifti(
 
     Args:
         path: the file.
-        spacing: of the result in mm, one number or (depth, height, width); None keeps it.
+        spacing: the result's in mm, one number or (depth, height, width); None keeps it.
         canonical: turn the axes to superior, posterior, left; else they are as stored.
 
     Raises:

@@ -32,7 +32,7 @@ def frame_of(image: Any, sides: tuple[int, ...], path: Path) -> tuple[np.ndarray
         image: nibabel's, NIfTI or ANALYZE.
         sides: its voxels along three axes. The affine's column of an axis of one voxel means
             nothing: where it is none, it becomes 1 mm across the others.
-        path: of the file, for errors.
+        path: the file, for errors.
 
     Raises:
         FileError: the affine holds NaN, or is singular, or voxels have an impossible size.

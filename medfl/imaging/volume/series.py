@@ -41,7 +41,7 @@ def read_series(
 
     Args:
         files: DICOM files in any order, of one series or several.
-        spacing: of the result in mm, one number or (depth, height, width); None keeps it.
+        spacing: the result's in mm, one number or (depth, height, width); None keeps it.
         canonical: turn the axes to superior, posterior, left; else they are (across the slices,
             rows, columns) as stored.
 

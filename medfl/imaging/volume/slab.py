@@ -69,8 +69,8 @@ def slab_place(header: Dataset, path: Path) -> tuple[np.ndarray, str] | None:
     """Where a DICOM image lies, and the name of that world; None where its header does not say.
 
     Args:
-        header: of the frame, as ``frame_header`` gives it.
-        path: of its file.
+        header: the frame's, as ``frame_header`` gives it.
+        path: its file.
 
     Returns:
         The affine (4, 4) from (0, h, w, 1) to RAS+ mm, whose first column is as long as the slice

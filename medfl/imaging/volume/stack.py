@@ -54,7 +54,7 @@ def read_stack(stack: Stack, spacing: Spacing | None = None, canonical: bool = T
 
     Args:
         stack: from ``plan_series`` or ``find_series``.
-        spacing: of the result in mm, one number or (depth, height, width); None keeps it.
+        spacing: the result's in mm, one number or (depth, height, width); None keeps it.
         canonical: turn the axes to superior, posterior, left.
 
     Raises:
@@ -100,7 +100,7 @@ def grid_of(places: np.ndarray, notes: list[str], where: Path) -> tuple[float, n
     The step is near the usual one; the first and the last slice stay where they are.
 
     Args:
-        places: of the slices along their normal, mm, ascending.
+        places: where the slices lie along their normal, mm, ascending.
         notes: takes what was found odd.
         where: a file of theirs, for errors.
 

@@ -1,4 +1,4 @@
-"""Several modalities a sample: in one frame, or said, for every kind of file."""
+"""Several modalities per sample: in one frame, or said, for every kind of file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Series of DICOM slices and NIfTI files of one's own, several modalities a sample."""
+"""Series of DICOM slices and NIfTI files of one's own, several modalities per sample."""
 
 from __future__ import annotations
 

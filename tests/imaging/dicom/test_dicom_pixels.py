@@ -152,7 +152,7 @@ def test_rescale_slope_of_zero_is_damage(path):
 def test_frames_are_chosen_or_stacked(path):
     stored = np.arange(3, dtype=np.uint8)[:, None, None] + np.zeros((3, 4, 5), np.uint8)
     write(path, stored, NumberOfFrames=3)
-    with pytest.raises(DicomError, match="holds 3 frames; one image a file was expected"):
+    with pytest.raises(DicomError, match="holds 3 frames; one image per file was expected"):
         DicomPreprocessor()(path)
     for choice, value in (("first", 0), ("middle", 1), (2, 2)):
         assert DicomPreprocessor(frame=choice)(path).tolist() == [[[value] * 5] * 4]
