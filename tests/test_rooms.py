@@ -71,6 +71,15 @@ def test_no_public_class_or_function_has_a_twin():
     for path in sorted((ROOT / "medfl").rglob("*.py")):
         if path.parent.name != "commands":
             for node in ast.parse(path.read_text(encoding="utf-8")).body:
-                if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name[0] != "_":
-                    homes.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+                for name in named(node):
+                    homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
     assert {name: found for name, found in homes.items() if len(found) > 1} == {}
+
+
+def named(node: ast.stmt) -> list[str]:
+    """The public class, function or type that a statement names; no constant."""
+    names = [getattr(node, "name", "")] if isinstance(node, ast.ClassDef | ast.FunctionDef) else []
+    if isinstance(node, ast.Assign):
+        types = [part.id for part in node.targets if isinstance(part, ast.Name)]
+        names = [name for name in types if re.fullmatch("[A-Z].*[a-z].*", name)]
+    return [name for name in names if name[0] != "_"]

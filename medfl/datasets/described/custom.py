@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from medfl.config import OWN, RAW_ROOT, did_you_mean
-from medfl.datasets.described.sections import Frames
+from medfl.datasets.described.sections import StatedFrames
 from medfl.errors import MedflError, naming, own_code
 from medfl.files import sha256_file
 from medfl.registry import Registry, sources
@@ -87,7 +87,7 @@ class CustomMedicalDataset(ABC):
     preprocess: Mapping[str, Any] | None = {}
     size: int = 64
     fusion: Literal["early", "late"] = "early"
-    frames: Frames = "stated"
+    frames: StatedFrames = "stated"
     licence: str = "not stated"
     citation: str = "none stated"
     data_root: Path = Path(RAW_ROOT)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from medfl.datasets.described.fact_sections import Folds, Labels, Origin
-from medfl.datasets.described.sections import Columns, Described, Frames, Modality, Preset
+from medfl.datasets.described.sections import Columns, Described, Modality, Preset, StatedFrames
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
 Format = Literal["auto", "image", "dicom", "dicom-series", "nifti", "npz"]
@@ -64,7 +64,7 @@ class Description(Described):
     fusion: Literal["early", "late"] = Field(
         "early", description="modalities as channels of one image, or a backbone for each"
     )
-    frames: Frames = Field(
+    frames: StatedFrames = Field(
         "stated",
         description="modalities are resampled to the first one's voxels by where their files say "
         "they lie; ignore: they were registered before, and are stacked as they are stored",

@@ -10,7 +10,7 @@ from medfl.config import Section
 from medfl.imaging.modality import preset_name
 from medfl.store.table import COLUMNS
 
-Frames = Literal["stated", "ignore"]
+StatedFrames = Literal["stated", "ignore"]
 Preset = Annotated[str, AfterValidator(preset_name)]
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from medfl.datasets.described.sections import Frames
+from medfl.datasets.described.sections import StatedFrames
 
 Together = Literal["frame", "try", "ignore"]
 """``frame``: modalities must lie in one frame; ``try``: they are resampled where they do, and a
 remark says where they do not; ``ignore``: they are taken as they are stored."""
 
 
-def together_of(frames: Frames, fusion: Literal["early", "late"]) -> Together:
+def together_of(frames: StatedFrames, fusion: Literal["early", "late"]) -> Together:
     """Channels of one image must show one place; a backbone for each needs no such thing."""
     if frames == "ignore":
         return "ignore"
