@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medfl.errors import MedflError, naming
 
@@ -48,11 +48,26 @@ def run(options: argparse.Namespace) -> None:
     if metrics["status"] == "diverged":
         print(f"{folder}: diverged ({metrics['reason']})")
         return
-    test = metrics["last"]["test"]
-    print(
-        f"{folder}: test accuracy {test['accuracy']:.3f}, balanced accuracy "
-        f"{test['balanced_accuracy']:.3f} after {metrics['rounds']} rounds ({metrics['evaluated']})"
+    print(f"{folder}: {_result(metrics)} after {metrics['rounds']} rounds")
+
+
+def _result(metrics: dict[str, Any]) -> str:
+    """The primary metric on test samples for each question, beside what no image gives."""
+    primary, last, without = metrics["primary"], metrics["last"], metrics["without_images"]
+    apart = metrics["evaluated"] != "global"
+    parts = [("own patients: " if apart else "test ", last["test"], without["own"])]
+    if apart and last["everyone"]:
+        parts.append(("for everyone: ", last["everyone"], without["everyone"]))
+    words = primary.replace("_", " ")
+    return ", ".join(
+        f"{name}{words} {_number(found[primary])} (no image {_number(chance[primary])}), "
+        f"accuracy {_number(found['accuracy'])}"
+        for name, found, chance in parts
     )
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
 
 
 def run_options(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from medfl.files import write_csv, write_json
 from medfl.report.curves import mean_curve
 from medfl.report.grid_results import GridResults
+from medfl.results.column import Column
 from medfl.results.columns import COLUMNS, CURVES, names_in
 from medfl.results.frames import read_rounds
 
@@ -15,20 +16,26 @@ _METRICS = [column for column in COLUMNS if column.dvc]
 _CURVES = names_in(CURVES)
 CONVERGENCE_COLUMNS = (
     *("dataset", "partition", "arm", "round", "seeds", "bytes_total"),
+    *("primary", "test_primary", "test_primary_sd"),
     *_CURVES,
-    "test_accuracy_sd",
 )
 
 
 def write_metrics_json(results: GridResults, path: str | Path) -> None:
-    """Write dataset → partition → arm → mean and sd of the main metrics, to four decimals."""
+    """Write dataset → partition → arm → mean and sd of the main metrics, to four decimals.
+
+    Those of the primary metric stand first; beside the arms, ``primary`` of a dataset names it.
+    """
     tree: dict[str, Any] = {}
     for dataset in results.datasets:
+        asked = results.questions(dataset)
+        primary = [results.primary(dataset, question) for question in asked]
+        others = [one for one in _METRICS if one.question in ("", *asked) and one not in primary]
         for partition in results.partitions:
             for arm in results.arms:
                 entry: dict[str, float | int] = {}
-                for metric in _METRICS:
-                    key = metric.dvc
+                for metric in (*primary, *others):
+                    key = metric.dvc or metric.name.removeprefix("test_")
                     summary = results.state(dataset, partition, arm, metric).summary
                     if summary:
                         entry[key] = round(summary.mean, 4)
@@ -36,7 +43,8 @@ def write_metrics_json(results: GridResults, path: str | Path) -> None:
                         if summary.sd is not None:
                             entry[f"{key}_sd"] = round(summary.sd, 4)
                 if entry:
-                    tree.setdefault(dataset, {}).setdefault(partition, {})[arm] = entry
+                    of_dataset = tree.setdefault(dataset, {"primary": primary[0].metric})
+                    of_dataset.setdefault(partition, {})[arm] = entry
     write_json(path, tree)
 
 
@@ -53,11 +61,12 @@ def write_convergence(results: GridResults, path: str | Path) -> None:
                     run.folder for run in results.at(dataset, partition, arm) if run.completed
                 ]
                 place = {"dataset": dataset, "partition": partition, "arm": arm}
-                rows += [place | row for row in _mean_curve(folders)]
+                primary = results.primary(dataset)
+                rows += [place | row for row in _mean_curve(folders, primary)]
     write_csv(path, CONVERGENCE_COLUMNS, rows)
 
 
-def _mean_curve(folders: list[Path]) -> list[dict[str, Any]]:
+def _mean_curve(folders: list[Path], primary: Column) -> list[dict[str, Any]]:
     histories = [read_rounds(folder) for folder in folders]
     rows: dict[int, dict[str, Any]] = {}
     for key in _CURVES:
@@ -67,6 +76,8 @@ def _mean_curve(folders: list[Path]) -> list[dict[str, Any]]:
                 {"round": point.round, "seeds": point.n, "bytes_total": point.bytes_total},
             )
             row[key] = round(point.mean, 6)
-            if key == "test_accuracy" and point.sd is not None:
-                row["test_accuracy_sd"] = round(point.sd, 6)
+            if key == primary.name:
+                row |= {"primary": primary.metric, "test_primary": row[key]}
+                if point.sd is not None:
+                    row["test_primary_sd"] = round(point.sd, 6)
     return [rows[number] for number in sorted(rows)]

@@ -16,6 +16,7 @@ from medfl.report.names import arm_label
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.registry import FIGURES
 from medfl.report.plots.style import arm_styles
+from medfl.results.columns import OWN
 from medfl.results.runs import REFERENCE
 
 
@@ -60,7 +61,7 @@ def draw_figures(
     kinds = _chosen(FIGURES if chosen is None else chosen)
     pictures = []
     for dataset in results.datasets:
-        labels = {arm: arm_label(arm, results.role(dataset, arm)) for arm in results.arms}
+        labels = {arm: arm_label(arm, results.marked(dataset, arm, OWN)) for arm in results.arms}
         for name, (word, figure) in kinds.items():
             with FIGURES.guarded(word, f"the figure `{word}`"):
                 subjects = list(figure.subjects(results, dataset, styles=styles, labels=labels))

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from medfl.report.statistics import Ranking, Summary, rank, summarise
-from medfl.results.columns import ACCURACY, Column
+from medfl.results.column import Column
+from medfl.results.columns import EVERYONE, OWN, judged
 from medfl.results.frames import Frames
 from medfl.results.paths import KEYS
-from medfl.results.runs import MISSING, Run, role_of
+from medfl.results.runs import MISSING, REFERENCE, Run, role_of
 from medfl.results.schema import COMPLETED, DIVERGED
 
 
@@ -131,13 +132,53 @@ class GridResults:
             count[MISSING],
         )
 
-    def ranking(
-        self, dataset: str, partition: str | None, role: str, metric: Column = ACCURACY
-    ) -> Ranking | None:
-        """The arms of one group from best to worst, without those that diverged with any seed."""
+    def primary(self, dataset: str, question: str = OWN) -> Column:
+        """The primary metric of a dataset, as the answer to a question."""
+        found = (run.record.primary for run in self.runs if run.record and run.dataset == dataset)
+        return judged(next(filter(None, found), "balanced_accuracy"), question)
+
+    def questions(self, dataset: str) -> tuple[str, ...]:
+        """``EVERYONE`` and ``OWN``; the latter alone where all clients use one model."""
+        runs = (run.record for arm in self.arms for run in self.of(dataset, arm))
+        apart = any(record.evaluated not in (None, "global") for record in runs if record)
+        return (EVERYONE, OWN) if apart else (OWN,)
+
+    def marked(self, dataset: str, arm: str, question: str) -> bool:
+        """Whether an arm answers a question by each client's own model."""
+        records = [run.record for run in self.of(dataset, arm) if run.record]
+        if question == EVERYONE:
+            return any(record.everyone_by == "clients" for record in records)
+        return any(record.evaluated in ("personal", "local") for record in records)
+
+    def chance(self, dataset: str, partition: str | None, metric: Column) -> Summary | None:
+        """A test metric of answers by the shares of classes alone, over the seeds' splits."""
+        parts = self.partitions if partition is None else [partition]
+        by_seed: dict[int, dict[str, float]] = {}
+        for run in self.runs:
+            if run.dataset == dataset and run.partition in parts and run.record and metric.metric:
+                answer = getattr(run.record.without_images, metric.question, None)
+                value = getattr(answer, metric.metric, None)
+                if value is not None:
+                    by_seed.setdefault(run.seed, {})[run.partition] = value
+        means = [math.fsum(v.values()) / len(v) for v in by_seed.values() if len(v) == len(parts)]
+        return summarise(means) if means else None
+
+    def not_above_chance(self, dataset: str, partition: str | None, question: str) -> list[str]:
+        """The arms whose mean is no more than a deviation over seeds above that of no image."""
+        metric = self.primary(dataset, question)
+        chance = self.chance(dataset, partition, metric)
+        states = {arm: self.state(dataset, partition, arm, metric).summary for arm in self.arms}
+        return [
+            arm
+            for arm, found in states.items()
+            if chance and found and found.mean - (found.sd or 0.0) <= chance.mean
+        ]
+
+    def ranking(self, dataset: str, partition: str | None, metric: Column) -> Ranking | None:
+        """The arms that compete, from best to worst, without those that diverged with any seed."""
         values = {}
         for arm in self.arms:
-            if self.role(dataset, arm) != role or self._diverged(dataset, partition, arm):
+            if self.role(dataset, arm) == REFERENCE or self._diverged(dataset, partition, arm):
                 continue
             values[arm] = (
                 self.mean_values(dataset, arm, metric)

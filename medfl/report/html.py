@@ -12,22 +12,22 @@ from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
 from medfl.pages.html import data_uri, environment
 from medfl.partition import partition_title
-from medfl.report import names
 from medfl.report.figures import Picture
 from medfl.report.findings import (
     Finding,
     findings,
     interval,
     mean_and_sd,
-    overall,
     paired_rows,
     rank_rows,
 )
 from medfl.report.grid_results import GridResults
 from medfl.report.origin import arm_rows, code_origin, count_edited_sources, input_hashes
 from medfl.report.plots.base import GridFigure, Shown
-from medfl.report.tables import main_table, metric_table, metrics_with_values
-from medfl.results.runs import MISSING, PERSONAL, Run
+from medfl.report.questions import HOLDS, MEANINGS, TITLES
+from medfl.report.tables import main_tables, metric_table, metrics_with_values
+from medfl.results.columns import EVERYONE, OWN, judged
+from medfl.results.runs import MISSING, Run
 from medfl.results.schema import DIVERGED
 
 SHOWN = get_args(Shown)
@@ -73,11 +73,12 @@ def write_report(
             hashes=input_hashes(results),
             configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
             has_configuration=bool(configuration),
-            personal=any(
-                results.role(dataset, arm) == PERSONAL
-                for dataset in results.datasets
-                for arm in results.arms
-            ),
+            holds=HOLDS,
+            meanings=[
+                MEANINGS[question]
+                for question in (EVERYONE, OWN)
+                if any(len(results.questions(dataset)) > 1 for dataset in results.datasets)
+            ],
         )
     )
     for picture in figures:
@@ -94,12 +95,12 @@ def _dataset(
     prepared_dir: Path | None,
 ) -> dict[str, Any]:
     found = findings(results, dataset)
-    whole = overall(results, dataset) if len(results.partitions) > 1 else None
     return {
         "name": dataset,
         "card": _card(prepared_dir, dataset),
-        "findings": [_finding(finding) for finding in (*found, *([whole] if whole else []))],
-        "main": main_table(results, dataset),
+        "findings": [_finding(finding) for finding in found],
+        "primary": judged(results.primary(dataset).metric).title,
+        "mains": main_tables(results, dataset),
         "tables": [
             metric_table(results, dataset, metric) for metric in metrics_with_values(results)
         ],
@@ -156,10 +157,10 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "partition": partition_title(finding.partition)
         if finding.partition
         else "Mean over partitions",
-        "group": names.ROLE_TITLES[finding.role],
+        "question": TITLES[finding.question],
         "best": finding.best,
-        "score": mean_and_sd(summary),
-        "interval": interval(summary) or "–",
+        "score": mean_and_sd(summary, finding.metric),
+        "interval": interval(summary, finding.metric) or "–",
         "seeds": summary.n,
         "certainty": finding.certainty,
     }
@@ -213,6 +214,7 @@ def _paired(results: GridResults) -> list[dict[str, Any]]:
             | {
                 "partition": partition_title(row["partition"]),
                 "difference": f"{100 * row['difference']:+.1f}",
+                "question": TITLES[row["question"]],
                 "p": "–" if row["p"] is None else f"{row['p']:.3f}",
                 "p_holm": "–" if row["p_holm"] is None else f"{row['p_holm']:.3f}",
             }

@@ -11,12 +11,14 @@ from medfl.report.grid_results import GridResults
 from medfl.report.tables import (
     ArmTable,
     Entry,
-    main_table,
+    main_metrics,
+    main_tables,
     metric_table,
     metrics_with_values,
     numbers,
 )
-from medfl.results.columns import ACCURACY, MAIN, Column, columns_in
+from medfl.results.column import Column
+from medfl.results.columns import EVERYONE
 
 _LATEX = {
     "\\": r"\textbackslash{}",
@@ -74,11 +76,12 @@ def latex(tables: Sequence[tuple[str, ArmTable]], label: str) -> str:
     blocks = ["% Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
     for dataset, table in tables:
         width = len(table.header)
+        apart = "-everyone" if table.question == EVERYONE else ""
         lines = [
             r"\begin{table}",
             r"  \centering",
             f"  \\caption{{{escape_latex(f'{dataset}: {table.title}. ' + ' '.join(table.notes))}}}",
-            f"  \\label{{tab:{re.sub('[^a-z0-9]+', '-', f'{label}-{dataset}'.lower())}}}",
+            f"  \\label{{tab:{re.sub('[^a-z0-9]+', '-', f'{label}{apart}-{dataset}'.lower())}}}",
             r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             f"  \\begin{{tabular}}{{l{'r' * (width - 1)}}}",
             r"    \toprule",
@@ -108,20 +111,18 @@ def write_tables(results: GridResults, folder: str | Path) -> list[Path]:
     """Write ``comparison`` and one table per metric as CSV, Markdown and LaTeX; return paths."""
     folder = Path(folder)
     written = []
-    jobs: list[tuple[str, Sequence[Column], list[ArmTable]]] = [
-        (
-            "comparison",
-            (ACCURACY, *columns_in(MAIN)),
-            [main_table(results, dataset) for dataset in results.datasets],
-        )
+    titled = [
+        (dataset, table) for dataset in results.datasets for table in main_tables(results, dataset)
+    ]
+    jobs: list[tuple[str, Sequence[Column], list[tuple[str, ArmTable]]]] = [
+        ("comparison", main_metrics(results), titled)
     ]
     for metric in metrics_with_values(results):
-        tables = [metric_table(results, dataset, metric) for dataset in results.datasets]
-        jobs.append((metric.name.removeprefix("test_"), [metric], tables))
-    for name, metrics, tables in jobs:
+        titled = [(name, metric_table(results, name, metric)) for name in results.datasets]
+        jobs.append((metric.name.removeprefix("test_"), [metric], titled))
+    for name, metrics, titled in jobs:
         columns, rows = numbers(results, metrics)
         write_csv(folder / f"{name}.csv", columns, rows)
-        titled = list(zip(results.datasets, tables, strict=True))
         write_text(folder / f"{name}.md", markdown(titled))
         write_text(folder / f"{name}.tex", latex(titled, name))
         written += [folder / f"{name}.{ending}" for ending in ("csv", "md", "tex")]

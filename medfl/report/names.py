@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from medfl.results.runs import GLOBAL, PERSONAL, REFERENCE
 
+CHANCE = "chance"
 ROLE_TITLES = {
     GLOBAL: "One global model",
-    PERSONAL: "Personal models †",
+    PERSONAL: "Personal models",
     REFERENCE: "References, not ranked",
+    CHANCE: "Without images, not ranked",
 }
 
 
-def arm_label(arm: str, role: str) -> str:
-    """An arm's name, with † where each client is judged by a model of its own."""
-    return f"{arm} †" if role == PERSONAL else arm
+def arm_label(arm: str, marked: bool) -> str:
+    """An arm's name, with † where each client's own model is judged."""
+    return f"{arm} †" if marked else arm
 
 
 def plural(count: int, word: str) -> str:

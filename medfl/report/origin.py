@@ -13,6 +13,7 @@ from medfl.report.grid_results import GridResults
 from medfl.results import paths
 from medfl.results.record import AGAIN
 from medfl.results.runs import Run
+from medfl.results.schema import Record
 
 # The hashes of a run's data and split; the rest of its provenance is about the code.
 _INPUT_HASHES = ("store_fingerprint", "split_sha256")
@@ -37,9 +38,10 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
                 "objective": _objective(runs),
                 "evaluated": {
                     "global": "the server's model",
-                    "personal": "each client's own model, on its own test samples (†)",
-                    "local": "each client's own model, on everyone's test samples",
-                }.get(record.evaluated or "", ""),
+                    "personal": "own patients: each client's own model",
+                    "local": "own patients: each client's own model",
+                }.get(record.evaluated or "", "")
+                + _for_everyone(record),
                 "statistics": record.statistics or "",
             }
         )
@@ -56,6 +58,14 @@ def _objective(runs: Sequence[Run]) -> str:
     if len(places) < 2:
         return "".join(places)
     return " — ".join(f"{'; '.join(found)}: {words}" for words, found in places.items())
+
+
+def _for_everyone(record: Record) -> str:
+    """Whose model answers for everyone, where it is not the one that clients use."""
+    if record.evaluated in (None, "global") or not record.everyone_by:
+        return ""
+    server = record.everyone_by == "server"
+    return "; for everyone: " + ("the server's model" if server else "the clients', in the mean")
 
 
 def _settings(run: Run) -> str:

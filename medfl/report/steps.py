@@ -8,12 +8,13 @@ from typing import Any
 
 from medfl.partition import partition_title
 from medfl.report.dvc import write_convergence, write_metrics_json
-from medfl.report.findings import findings, overall, write_findings
+from medfl.report.findings import findings, write_findings
 from medfl.report.grid_results import GridResults
 from medfl.report.markup import write_tables
 from medfl.report.names import plural
+from medfl.report.questions import HOLDS, bare
 from medfl.results import paths
-from medfl.results.columns import ACCURACY, SUMMARY, names_in
+from medfl.results.columns import SUMMARY, names_in
 from medfl.results.frames import write_frame
 from medfl.results.paths import CellLike
 from medfl.results.runs import MISSING, read_grid_runs
@@ -100,15 +101,10 @@ def headline(results: GridResults, results_dir: str | Path) -> str:
     folder = Path(results_dir)
     lines = []
     for dataset in results.datasets:
-        for finding in findings(results, dataset):
+        for found in findings(results, dataset):
+            place = partition_title(found.partition) if found.partition else "mean over partitions"
             lines.append(
-                f"{dataset}, {partition_title(finding.partition or '')}: {finding.best} "
-                f"{finding.score}: {finding.certainty}."
-            )
-        whole = overall(results, dataset)
-        if whole and len(results.partitions) > 1:
-            lines.append(
-                f"{dataset}, mean over partitions: {whole.best} {whole.score}: {whole.certainty}."
+                f"{dataset}, {place}{found.about}: {found.best} {found.score}: {found.certainty}."
             )
     counts = [
         f"{plural(len(runs), 'run')} {status}"
@@ -118,12 +114,14 @@ def headline(results: GridResults, results_dir: str | Path) -> str:
     if counts:
         lines.append(f"Of {len(results.runs)} runs, {' and '.join(counts)}.")
     if any(" †" in line for line in lines):
-        lines.append("† each client's own model, on that client's test samples.")
+        lines.append("† each client's own model: docs/results.md says on whose test samples.")
+    lines.append(HOLDS)
     places = [
         ("Table ", folder / f"{paths.COMPARISON}.md"),
         ("Plots ", folder / paths.FIGURES),
         ("Report", folder / paths.REPORT),
     ]
     lines += [f"{name}  {path}" for name, path in places if path.exists()]
-    title = f"{ACCURACY.title.removesuffix(' (%)')}, best algorithm:"
+    metrics = {bare(results.primary(dataset)): None for dataset in results.datasets}
+    title = f"Best algorithm on test samples, by {' or '.join(metrics)}:"
     return "\n".join([title, *(f"  {line}" for line in lines)])

@@ -9,10 +9,13 @@ from typing import Any
 from medfl.partition import partition_title
 from medfl.report import names
 from medfl.report.grid_results import GridResults
-from medfl.results.columns import ACCURACY, MAIN, TABLES, Column, columns_in
+from medfl.report.notes import notes
+from medfl.report.questions import CHANCE, about
+from medfl.results.column import Column
+from medfl.results.columns import EVERYONE, MAIN, OWN, TABLES, WORST, columns_in, judged
 from medfl.results.runs import GLOBAL, PERSONAL, REFERENCE
 
-ROLES = (GLOBAL, PERSONAL, REFERENCE)
+ROLES = (GLOBAL, PERSONAL, REFERENCE, names.CHANCE)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class ArmTable:
     header: tuple[str, ...]
     rows: tuple[ArmRow, ...]
     notes: tuple[str, ...]
+    question: str = OWN
 
     def groups(self) -> list[tuple[str, list[ArmRow]]]:
         """The rows by group, with the group's title; empty groups are left out."""
@@ -55,18 +59,17 @@ Place = tuple[str | None, Column]  # partition (None: mean over all partitions),
 
 
 def _table(
-    results: GridResults, dataset: str, title: str, columns: Sequence[Place | None]
+    results: GridResults,
+    dataset: str,
+    title: str,
+    columns: Sequence[Place | None],
+    question: str,
+    main: bool = False,
 ) -> ArmTable:
     """A table of some columns; ``None`` among them stands for the number of rounds."""
-    best = {
-        (column, role): _best(results, dataset, column, role)
-        for column in columns
-        if column
-        for role in ROLES[:2]
-    }
+    best = {column: _best(results, dataset, column) for column in columns if column}
     rows = []
     for arm in results.arms:
-        role = results.role(dataset, arm)
         entries = []
         for column in columns:
             if column is None:
@@ -75,12 +78,30 @@ def _table(
             partition, metric = column
             state = results.state(dataset, partition, arm, metric)
             value = state.summary.mean if state.summary else None
-            entries.append(
-                Entry(state.describe(metric), arm in best.get((column, role), ()), value)
-            )
-        rows.append(ArmRow(names.arm_label(arm, role), role, tuple(entries)))
-    header = ("Arm", *(_header(column, title == ACCURACY.title) for column in columns))
-    return ArmTable(title, header, tuple(rows), _notes(results, dataset, columns))
+            entries.append(Entry(state.describe(metric), arm in best[column], value))
+        label = names.arm_label(arm, results.marked(dataset, arm, question))
+        rows.append(ArmRow(label, results.role(dataset, arm), tuple(entries)))
+    chance = [_chance(results, dataset, column) for column in columns]
+    if any(entry.value is not None for entry in chance):
+        rows.append(ArmRow(CHANCE, names.CHANCE, tuple(chance)))
+    header = ("Arm", *(_header(column, main) for column in columns))
+    places = [column[0] for column in columns if column and column[0]]
+    means = len(results.partitions) > 1 and any(c and c[0] is None for c in columns)
+    return ArmTable(
+        title,
+        header,
+        tuple(rows),
+        notes(results, dataset, places if main else (), means, question),
+        question,
+    )
+
+
+def _chance(results: GridResults, dataset: str, column: Place | None) -> Entry:
+    """The cell of the line of chance."""
+    found = results.chance(dataset, *column) if column else None
+    if column is None or found is None:
+        return Entry("–")
+    return Entry(column[1].format(found.mean), value=found.mean)
 
 
 def _header(column: Place | None, main: bool) -> str:
@@ -92,12 +113,12 @@ def _header(column: Place | None, main: bool) -> str:
     return f"{metric.short} (mean)" if main else "Mean"
 
 
-def _best(results: GridResults, dataset: str, column: Place, role: str) -> list[str]:
-    """The arms with the best mean in a group of two arms or more; none where all have the same."""
+def _best(results: GridResults, dataset: str, column: Place) -> list[str]:
+    """The ranked arms with the best mean, of two or more; none where all have the same."""
     partition, metric = column
     if not metric.direction:
         return []
-    ranking = results.ranking(dataset, partition, role, metric)
+    ranking = results.ranking(dataset, partition, metric)
     if ranking is None or len(ranking.order) < 2:
         return []
     top = ranking.summaries[ranking.best].mean
@@ -115,54 +136,23 @@ def _rounds(results: GridResults, dataset: str, arm: str) -> Entry:
     return Entry(text, value=rounds[-1])
 
 
-def _notes(results: GridResults, dataset: str, columns: Sequence[Place | None]) -> tuple[str, ...]:
-    count = names.plural(len(results.seeds), "seed")
-    spread = "mean ± sample standard deviation over" if len(results.seeds) > 1 else "from"
-    notes = [
-        f"Cells: {spread} {count} (n = {len(results.seeds)} unless a cell says otherwise). "
-        "Bold: best mean of its group, where the group has two arms or more; "
-        "an arm that diverged with any seed is not ranked."
-    ]
-    if results.title(dataset) != dataset:
-        notes.insert(0, f"Data: {results.title(dataset)}.")
-    if any(column and column[0] is None for column in columns) and len(results.partitions) > 1:
-        notes.append("“Mean” columns: mean over the partitions, seed by seed.")
-    if _objectives_differ(results, dataset):
-        notes.append(
-            "Not all arms minimise the same mean of the clients' losses: “objective” in "
-            "summary.csv and the table of arms in report.html say what each does."
-        )
-    roles = {results.role(dataset, arm) for arm in results.arms}
-    if PERSONAL in roles:
-        notes.append(
-            "† Evaluated with each client's own model on that client's test samples, pooled: "
-            "the same samples on which a global model is judged, but the hospital is known."
-        )
-    if REFERENCE in roles:
-        notes.append(
-            "References are not ranked: all data in one place, or each client alone (mean over "
-            "the clients' models, each on everyone's test samples)."
-        )
-    return tuple(notes)
-
-
-def _objectives_differ(results: GridResults, dataset: str) -> bool:
-    """Whether federated arms minimised different objectives on the same split."""
-    found: dict[tuple[str, int], set[str]] = {}
-    for arm in results.arms:
-        if results.role(dataset, arm) != REFERENCE:
-            for run in results.of(dataset, arm):
-                if run.record and run.record.objective:
-                    place = found.setdefault((run.partition, run.seed), set())
-                    place.add(run.record.objective)
-    return any(len(texts) > 1 for texts in found.values())
-
-
-def main_table(results: GridResults, dataset: str) -> ArmTable:
-    """Accuracy in each partition, rounds, and the other metrics as means over the partitions."""
-    columns: list[Place | None] = [(partition, ACCURACY) for partition in results.partitions]
-    columns += [None, *((None, metric) for metric in columns_in(MAIN))]
-    return _table(results, dataset, ACCURACY.title, columns)
+def main_tables(results: GridResults, dataset: str) -> list[ArmTable]:
+    """For each question: the primary metric in each partition, rounds, and means of the others."""
+    made = []
+    for question in results.questions(dataset):
+        primary = results.primary(dataset, question)
+        others = [
+            metric
+            for metric in columns_in(MAIN)
+            if metric is not primary and metric.question in ("", question)
+        ]
+        if question == EVERYONE:  # the worst client is one on its own patients
+            others.remove(WORST)
+        columns: list[Place | None] = [(partition, primary) for partition in results.partitions]
+        columns += [None, *((None, metric) for metric in others)]
+        title = judged(primary.metric).title + about(results, dataset, question)
+        made.append(_table(results, dataset, title, columns, question, main=True))
+    return made
 
 
 def metric_table(results: GridResults, dataset: str, metric: Column) -> ArmTable:
@@ -170,30 +160,58 @@ def metric_table(results: GridResults, dataset: str, metric: Column) -> ArmTable
     columns: list[Place | None] = [(partition, metric) for partition in results.partitions]
     if len(results.partitions) > 1:
         columns.append((None, metric))
-    return _table(results, dataset, metric.title, columns)
+    question = metric.question or OWN
+    title = metric.title
+    if metric.metric:
+        title = judged(metric.metric).title + about(results, dataset, question)
+    return _table(results, dataset, title, columns, question)
 
 
 def metrics_with_values(results: GridResults) -> list[Column]:
-    """The metrics that any finished run has, but accuracy, whose table is the main one."""
+    """The metrics that any finished run has, but those of the main tables' partitions.
+
+    What is for everyone is left out where every arm's own patients are judged by the same model.
+    """
     main, tables = columns_in(MAIN), columns_in(TABLES)
+    asked = {question for dataset in results.datasets for question in results.questions(dataset)}
+    shown = {
+        results.primary(dataset, question)
+        for dataset in results.datasets
+        for question in results.questions(dataset)
+    }
+    alike = len({results.primary(dataset) for dataset in results.datasets}) == 1
     return [
         metric
         for metric in (*main, *(other for other in tables if other not in main))
-        if metric is not ACCURACY and results.known(metric)
+        if not (alike and metric in shown)
+        and metric.question in ("", *asked)
+        and results.known(metric)
     ]
+
+
+def main_metrics(results: GridResults) -> list[Column]:
+    """The metrics of the main tables: each dataset's primary ones, then the others."""
+    found = dict.fromkeys(
+        results.primary(dataset, question)
+        for dataset in results.datasets
+        for question in results.questions(dataset)
+    )
+    asked = {metric.question for metric in found}
+    found |= dict.fromkeys(m for m in columns_in(MAIN) if m.question in ("", *asked))
+    return list(found)
 
 
 def numbers(
     results: GridResults, metrics: Sequence[Column]
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows of a CSV: one row per dataset and arm; mean, sd and n per partition."""
-    columns = ["dataset", "arm", "algorithm", "group", "rounds"]
+    columns = ["dataset", "arm", "algorithm", "group", "primary", "rounds"]
     for partition in results.partitions:
         columns += [f"{partition}:{what}" for what in ("finished", "diverged", "missing")]
         columns += [
             f"{partition}:{metric.name}:{what}"
             for metric in metrics
-            for what in ("mean", "sd", "n")
+            for what in ("mean", "sd", "n", *(["chance"] if metric.metric else []))
         ]
     rows = []
     for dataset in results.datasets:
@@ -202,6 +220,7 @@ def numbers(
             row: dict[str, Any] = {"dataset": dataset, "arm": arm}
             row["algorithm"] = runs[0].record.algorithm if runs and runs[0].record else ""
             row["group"] = results.role(dataset, arm)
+            row["primary"] = results.primary(dataset).metric
             row["rounds"] = _rounds(results, dataset, arm).value
             for partition in results.partitions:
                 row |= _numbers(results, dataset, partition, arm, metrics)
@@ -212,7 +231,7 @@ def numbers(
 def _numbers(
     results: GridResults, dataset: str, partition: str, arm: str, metrics: Sequence[Column]
 ) -> dict[str, Any]:
-    state = results.state(dataset, partition, arm, ACCURACY)
+    state = results.state(dataset, partition, arm, metrics[0])
     row: dict[str, Any] = {
         f"{partition}:finished": state.seeds - state.diverged - state.missing,
         f"{partition}:diverged": state.diverged,
@@ -223,4 +242,7 @@ def _numbers(
         if summary:
             values = {"mean": summary.mean, "sd": summary.sd, "n": summary.n}
             row |= {f"{partition}:{metric.name}:{what}": value for what, value in values.items()}
+        chance = results.chance(dataset, partition, metric)
+        if chance:
+            row[f"{partition}:{metric.name}:chance"] = chance.mean
     return row

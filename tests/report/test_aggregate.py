@@ -11,7 +11,7 @@ from medfl.report.grid_results import GridResults
 from medfl.report.html import write_report
 from medfl.report.origin import arm_rows
 from medfl.report.steps import aggregate
-from medfl.report.tables import main_table
+from medfl.report.tables import main_tables
 from medfl.results.columns import SUMMARY, columns_in, names_in
 from medfl.results.runs import read_grid_runs
 
@@ -45,7 +45,9 @@ def test_personal_arm_shows_its_personal_models_not_the_servers(cells, results_d
     assert fedbn.role == "personal"
     row = fedbn.row(columns_in(SUMMARY))
     assert row["test_accuracy"] == pytest.approx(0.85)
-    assert "everyone_accuracy" not in row, "older records of personal arms have none"
+    assert row["everyone_accuracy"] == pytest.approx(0.55)
+    assert (row["everyone_by"], row["primary"]) == ("clients", "accuracy")
+    assert (row["chance_own"], row["chance_everyone"]) == (0.62, 0.5)
 
 
 def test_missing_runs_are_refused_with_their_names_and_the_way_out(cells, results_dir):
@@ -164,9 +166,9 @@ def test_the_table_of_arms_says_what_each_minimises(cells, results_dir):
     page = results_dir / "report.html"
     write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
     note = "Not all arms minimise the same mean of the clients' losses"
-    assert any(one.startswith(note) for one in main_table(results, "toy").notes)
+    assert any(one.startswith(note) for one in main_tables(results, "toy")[0].notes)
     for path in results_dir.rglob("fedavg/*/metrics.json"):
         path.write_text(path.read_text().replace(json.dumps("Σ p_i τ_i F_i"), '"Σ p_i F_i"'))
     same = aggregate(cells, results_dir)
-    assert not any(one.startswith(note) for one in main_table(same, "toy").notes)
+    assert not any(one.startswith(note) for one in main_tables(same, "toy")[0].notes)
     assert "<td>Σ p_i F_i</td>" in page.read_text(encoding="utf-8")

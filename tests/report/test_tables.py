@@ -10,13 +10,15 @@ from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.markup import escape_latex, escape_markdown
 from medfl.report.steps import aggregate, headline
-from medfl.report.tables import main_table
+from medfl.report.tables import main_tables
 from medfl.results.column import format_megabytes
+from medfl.results.columns import EVERYONE, OWN
 from medfl.results.runs import read_grid_runs
 
 
-def table(cells, results_dir, partial=False):
-    return main_table(GridResults(read_grid_runs(cells, results_dir, partial=partial)), "toy")
+def table(cells, results_dir, partial=False, question=OWN):
+    results = GridResults(read_grid_runs(cells, results_dir, partial=partial))
+    return next(made for made in main_tables(results, "toy") if made.question == question)
 
 
 def texts(made, arm):
@@ -29,13 +31,64 @@ def bold(made, column):
     return [row.label for row in made.rows if row.entries[place].best]
 
 
-def test_columns_are_accuracy_by_partition_rounds_and_the_other_metrics(cells, results_dir):
+def test_columns_are_the_primary_metric_by_partition_rounds_and_the_others(cells, results_dir):
     made = table(cells, results_dir)
+    assert made.title == "Test accuracy (%), own patients"
     assert made.header == (
         *("Arm", "IID", "Dirichlet α = 0.5", "Rounds"),
-        *("Accuracy (mean)", "Balanced accuracy (mean)", "Macro AUC (mean)"),
-        *("Accuracy (mean)", "Balanced accuracy (mean)", "Macro AUC (mean)"),
-        *("Worst client (mean)", "MB (mean)"),
+        *("Balanced accuracy (mean)", "Macro AUC (mean)", "Worst client (mean)", "MB (mean)"),
+    )
+    for path in results_dir.rglob("metrics.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"primary": "auc_macro"}))
+    made = table(cells, results_dir, question=EVERYONE)
+    assert made.title == "Macro AUC-ROC, for everyone"
+    assert made.header == (
+        *("Arm", "IID", "Dirichlet α = 0.5", "Rounds"),
+        *("Accuracy (mean)", "Balanced accuracy (mean)", "MB (mean)"),
+    )
+    assert texts(made, "fedavg")["IID"] == "0.870 ± 0.020"
+
+
+def test_every_arm_answers_both_questions_like_beside_like(cells, results_dir):
+    own, everyone = (table(cells, results_dir, question=q) for q in (OWN, EVERYONE))
+    # Models of clients' own are worth .3 less for everyone, those of the server the same.
+    assert [texts(made, "local")["IID"] for made in (own, everyone)] == ["61.0 ± 1.0", "31.0 ± 1.0"]
+    assert [texts(made, "fedbn")["IID"] for made in (own, everyone)] == ["85.0 ± 0.0", "55.0 ± 0.0"]
+    assert texts(own, "fedavg")["IID"] == texts(everyone, "fedavg")["IID"] == "82.0 ± 2.0"
+    assert bold(own, "IID") == ["fedbn †"]
+    assert bold(everyone, "IID") == ["fedprox"]
+    assert any("mean over clients" in note for note in everyone.notes)
+
+
+def test_one_table_is_enough_where_all_clients_use_one_model(cells, results_dir):
+    some = [cell for cell in cells if cell.arm in ("fedavg", "fedprox", "centralized")]
+    made = main_tables(GridResults(read_grid_runs(some, results_dir)), "toy")
+    assert [one.title for one in made] == ["Test accuracy (%)"]
+
+
+def test_the_line_of_chance_and_who_is_not_above_it(cells, results_dir):
+    own = table(cells, results_dir)
+    assert texts(own, "no")["IID"] == "62.0"
+    assert own.rows[-1].label == "no image"
+    remarks = [note for note in own.notes if note.startswith("REMARK")]
+    # local: .61 and .41 beside .62; fedprox in the other partition: .63 with a deviation of .026.
+    assert [note.split("accuracy, ")[1].split(" not")[0] for note in remarks] == [
+        "local is",
+        "local and fedprox are",
+    ]
+    everyone = table(cells, results_dir, question=EVERYONE)
+    assert texts(everyone, "no")["IID"] == "50.0"
+    assert "fedavg" not in " ".join(note for note in everyone.notes if note.startswith("REMARK"))
+
+
+def test_a_class_without_test_samples_is_named(cells, results_dir):
+    assert not any("without any" in note for note in table(cells, results_dir).notes)
+    path = results_dir / "runs/toy/iid/fedavg/seed0/metrics.json"
+    record = json.loads(path.read_text())
+    record["last"]["test"]["per_class"]["mass"]["n"] = 0
+    path.write_text(json.dumps(record))
+    assert any(
+        "without any in at least one split: mass." in n for n in table(cells, results_dir).notes
     )
 
 
@@ -62,15 +115,16 @@ def test_cells_by_hand(cells, results_dir):
     assert cell["MB (mean)"] == "4.00"
 
 
-def test_best_is_bold_within_its_group_and_references_are_not_ranked(cells, results_dir):
-    made = table(cells, results_dir)
+def test_the_best_is_bold_and_references_are_not_ranked(cells, results_dir):
+    made = table(cells, results_dir, question=EVERYONE)
     assert bold(made, "IID") == ["fedprox"]
     assert bold(made, "Dirichlet α = 0.5") == ["fedavg"]
     assert bold(made, "MB (mean)") == []
     assert [(title, [row.label for row in rows]) for title, rows in made.groups()] == [
         ("One global model", ["fedavg", "fedprox"]),
-        ("Personal models †", ["fedbn †"]),
-        ("References, not ranked", ["centralized", "local"]),
+        ("Personal models", ["fedbn †"]),
+        ("References, not ranked", ["centralized", "local †"]),
+        ("Without images, not ranked", ["no image"]),
     ]
 
 
@@ -81,13 +135,13 @@ def test_missing_and_diverged_cells_say_so_and_do_not_win(cells, results_dir, fa
     fake.write_run(results_dir, fake.Cell("toy", "iid", "fedavg", 0), [0.3, 0.2], status="diverged")
     for seed in range(3):
         shutil.rmtree(runs / "local" / f"seed{seed}")
-    made = table(cells, results_dir, partial=True)
+    made = table(cells, results_dir, partial=True, question=EVERYONE)
     # seeds 1 and 2 of fedavg: .82 and .84, sd .01414
     assert texts(made, "fedavg")["IID"] == "83.0 ± 1.4 (n = 2 of 3) diverged (1 of 3)"
     assert texts(made, "fedprox")["IID"] == "82.0 ± 1.4 (n = 2 of 3)"
     assert texts(made, "local")["IID"] == "missing"
     assert texts(made, "local")["Balanced accuracy (mean)"] == "missing"
-    assert bold(made, "IID") == []  # fedavg diverged, so fedprox has no one to beat
+    assert bold(made, "IID") == []  # fedavg diverged, and fedprox has fewer seeds than fedbn
 
 
 def test_all_diverged(cells, results_dir, fake):
@@ -120,7 +174,7 @@ def test_files_hold_the_numbers(cells, results_dir):
     latex = (results_dir / "tables/comparison.tex").read_text()
     assert r"fedprox & \textbf{83.0 $\pm$ 2.0} & 63.0 $\pm$ 2.6 & 2 &" in latex
     assert r"Dirichlet $\alpha$ = 0.5" in latex
-    assert latex.count(r"\toprule") == latex.count(r"\bottomrule") == 1
+    assert latex.count(r"\toprule") == latex.count(r"\bottomrule") == 2
     assert (results_dir / "tables/worst_client_accuracy.md").exists()
     assert not (results_dir / "tables/rounds_to_target.md").exists()  # no run has the number
 
@@ -129,13 +183,17 @@ def test_paired_tests_and_places_are_written(cells, results_dir):
     aggregate(cells, results_dir)
     with (results_dir / "tables/paired.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
+    assert {row["holds_for"] for row in rows} == {
+        "re-runs on these test patients, not new patients"
+    }
+    rows = [row for row in rows if row["question"] == "everyone" and row["arm"] != "fedbn"]
     skewed = next(row for row in rows if row["partition"] == "dirichlet-0.5")
     assert (skewed["best"], skewed["arm"], skewed["separated"]) == ("fedavg", "fedprox", "yes")
     assert float(skewed["p"]) == pytest.approx(0.0040904, abs=1e-6)  # t = 15.588, 2 degrees
     even = next(row for row in rows if row["partition"] == "iid")
     assert even["separated"] == "not testable"
     with (results_dir / "tables/ranking.csv").open(newline="") as file:
-        places = {row["arm"]: row for row in csv.DictReader(file)}
+        places = {r["arm"]: r for r in csv.DictReader(file) if r["question"] == "everyone"}
     assert places["fedavg"]["toy / iid"] == "2"
     assert places["fedavg"]["mean place"] == "1.5"
     assert "centralized" not in places
@@ -159,7 +217,9 @@ def test_convergence_file_holds_means_over_seeds(cells, results_dir):
             if (row["partition"], row["arm"]) == ("dirichlet-0.5", "fedavg")
         ]
     assert [float(row["test_accuracy"]) for row in rows] == [0.3, 0.5, 0.72]
-    assert rows[2]["test_accuracy_sd"] == "0.02"
+    assert rows[2]["test_primary_sd"] == "0.02"
+    assert {row["primary"] for row in rows} == {"accuracy"}
+    assert [row["test_primary"] for row in rows] == [row["test_accuracy"] for row in rows]
     assert float(rows[2]["bytes_total"]) == 4_000_000
     assert rows[2]["test_auc_macro"] == ""
 
@@ -167,10 +227,14 @@ def test_convergence_file_holds_means_over_seeds(cells, results_dir):
 def test_headline_says_what_was_best_and_how_sure(cells, results_dir):
     words = headline(aggregate(cells, results_dir), results_dir)
     assert (
-        "toy, Dirichlet α = 0.5: fedavg 72.0 ± 2.0 % (3 seeds, 95 % interval 67.0 to 77.0)" in words
-    )
+        "toy, Dirichlet α = 0.5, for everyone: fedavg 72.0 ± 2.0 % "
+        "(3 seeds, 95 % interval over re-runs 67.0 to 77.0)"
+    ) in words
+    assert words.startswith("Best algorithm on test samples, by accuracy:")
+    assert "not for new patients" in words
+    assert "toy, IID, own patients: fedbn † 85.0" in words
     assert "better than every other arm" in words
-    assert "toy, IID: fedprox 83.0 ± 2.0 %" in words
+    assert "toy, IID, for everyone: fedprox 83.0 ± 2.0 %" in words
     assert "fedbn † 85.0 ± 0.0 %" in words
     assert str(results_dir / "tables" / "comparison.md") in words
     assert "report.html" not in words  # not made yet

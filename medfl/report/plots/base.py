@@ -11,6 +11,9 @@ from matplotlib.figure import Figure
 from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.style import ArmStyle
+from medfl.report.questions import TITLES, bare
+from medfl.results.column import Column
+from medfl.results.columns import OWN
 
 Shown = Literal["open", "folded"]
 
@@ -37,6 +40,17 @@ class Subject:
     def title(self) -> str:
         """What the picture shows, within its dataset."""
         return partition_title(self.partition) if self.partition else self.dataset
+
+    @property
+    def metric(self) -> Column:
+        """The primary metric of the dataset, on own patients: what figures show."""
+        return self.results.primary(self.dataset)
+
+    @property
+    def metric_words(self) -> str:
+        """That metric within a sentence, with the question that it answers."""
+        which = "each client's test samples by the model that it would use"
+        return f"{bare(self.metric)} on test samples ({TITLES[OWN]}: {which})"
 
     @property
     def place(self) -> str:

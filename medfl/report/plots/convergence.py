@@ -17,9 +17,11 @@ from medfl.errors import MedflError
 from medfl.pages.figures import styled
 from medfl.report.curves import mean_curve, measured
 from medfl.report.plots.base import GridFigure, Subject
-from medfl.report.plots.style import ArmStyle, arm_styles, legend
+from medfl.report.plots.style import ArmStyle, arm_styles, draw_chance, legend
+from medfl.report.questions import DOTTED
+from medfl.report.statistics import Summary
 from medfl.results import paths
-from medfl.results.columns import ROUNDS, columns_in
+from medfl.results.columns import ACCURACY, BALANCED, ROUNDS, columns_in, judged
 from medfl.results.frames import read_rounds
 from medfl.results.record import read_record
 from medfl.results.schema import COMPLETED
@@ -42,7 +44,7 @@ class Curve:
 
 
 class Convergence(GridFigure):
-    """How accuracy grows over rounds and over traffic."""
+    """How the primary metric grows over rounds and over traffic."""
 
     title = "Convergence"
     per = "partition"
@@ -51,9 +53,10 @@ class Convergence(GridFigure):
     def caption(self, subject: Subject) -> str:
         """What lines, bands and crosses are."""
         return (
-            f"{subject.place}: test accuracy over rounds (left) and over traffic, logarithmic "
-            "(right). Line: mean over seeds; band: ± one standard deviation; thin line with a "
-            "cross: a run that diverged; level line in the right panel: an arm without traffic."
+            f"{subject.place}: {subject.metric_words} over rounds (left) and over traffic, "
+            "logarithmic (right). Line: mean over seeds; band: ± one standard deviation; thin line "
+            "with a cross: a run that diverged; level line in the right panel: an arm without "
+            f"traffic; {DOTTED}"
         )
 
     def draw(self, subject: Subject) -> Figure | None:
@@ -69,13 +72,20 @@ class Convergence(GridFigure):
             )
         if not any(curve.finished or curve.stopped for curve in curves.values()):
             return None
-        return draw(curves, subject.styles, title=subject.place, labels=subject.labels)
+        return draw(
+            curves,
+            subject.styles,
+            metric=subject.metric.name,
+            title=subject.place,
+            labels=subject.labels,
+            chance=subject.results.chance(subject.dataset, subject.partition, subject.metric),
+        )
 
 
 def plot_convergence(
     source: str | Path | Sequence[str | Path] | Sequence[Mapping[str, Any]] | pd.DataFrame,
     *,
-    metric: str = "test_accuracy",
+    metric: str | None = None,
     x: View = "rounds",
     title: str = "",
     path: str | Path | None = None,
@@ -86,7 +96,8 @@ def plot_convergence(
         source: a run folder; several of them (runs that differ only in their seed become one mean
             line with a band of ± one standard deviation); or a history in memory, as the rows of
             ``rounds.csv``, also as a table of pandas.
-        metric: a column of ``rounds.csv``.
+        metric: a column of ``rounds.csv``; by default the primary metric on test samples, for a
+            history in memory balanced accuracy.
         x: over ``rounds``, over ``bytes`` (logarithmic), or ``both`` side by side.
         title: a heading.
         path: also save it here (the ending decides the format).
@@ -97,6 +108,8 @@ def plot_convergence(
     Raises:
         MedflError: for an unknown metric or view, or a folder that is no finished run.
     """
+    if metric is None:
+        metric = _primary(source)
     if metric not in DRAWN:
         raise MedflError(f"unknown metric `{metric}`{did_you_mean(metric, DRAWN)}")
     if x not in ("rounds", "bytes", "both"):
@@ -106,6 +119,21 @@ def plot_convergence(
     if path is not None:
         figure.savefig(path)
     return figure
+
+
+def _primary(source: Any) -> str:
+    """The primary metric of the first run; of a history balanced accuracy, if it has that."""
+    if isinstance(source, str | Path):
+        source = [source]
+    if isinstance(source, pd.DataFrame):
+        known = set(source.columns)
+    else:
+        items = list(source)
+        if items and isinstance(items[0], str | Path):
+            record = read_record(Path(items[0], paths.RECORD))
+            return judged(record.primary or BALANCED.metric).name
+        known = {name for item in items for name in item}
+    return BALANCED.name if BALANCED.name in known else ACCURACY.name
 
 
 def _gather(source: Any) -> dict[str, Curve]:
@@ -138,10 +166,11 @@ def draw(
     curves: Mapping[str, Curve],
     styles: dict[str, ArmStyle],
     *,
-    metric: str = "test_accuracy",
+    metric: str,
     x: View = "both",
     title: str = "",
     labels: Mapping[str, str] | None = None,
+    chance: Summary | None = None,
 ) -> Figure:
     """Draw curves by arm with the given styles, one panel per view, one legend beside them."""
     views = ["rounds", "bytes"] if x == "both" else [x]
@@ -154,9 +183,11 @@ def draw(
     for axis, view in zip(axes, views, strict=True):
         for place, (arm, curve) in enumerate(curves.items()):
             _draw_curve(axis, curve, styles[arm], metric, view, place, len(curves))
+        if chance:
+            draw_chance(axis, DRAWN[metric].scale * chance.mean)
         _finish(axis, view, metric, first=axis is axes[0])
     if with_legend:
-        legend(figure, styles, dict(labels or {}))
+        legend(figure, styles, dict(labels or {}), chance=chance is not None)
     if title:
         figure.suptitle(title, fontsize=11)
     return figure

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from medfl.pages.figures import GREY, LINES, PALETTE
+from medfl.report.questions import CHANCE
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "p", "*", "d", "8")
 
@@ -41,8 +42,22 @@ def arm_styles(arms: Sequence[str], references: Collection[str] = ()) -> dict[st
     return styles
 
 
-def legend(figure: Figure, styles: dict[str, ArmStyle], labels: dict[str, str]) -> None:
-    """One legend for all panels, beside them, where it can hide nothing."""
+def draw_chance(axis: Axes, value: float) -> None:
+    """A level dotted line: what the metric is worth where no image is looked at."""
+    axis.axhline(value, color="black", linestyle=":", linewidth=1.0, zorder=1)
+
+
+def legend(
+    figure: Figure, styles: dict[str, ArmStyle], labels: dict[str, str], chance: bool = False
+) -> None:
+    """One legend for all panels, beside them, where it can hide nothing.
+
+    Args:
+        figure: the figure.
+        styles: of each arm.
+        labels: what each arm is called.
+        chance: whether the line of chance is in it.
+    """
     handles = [
         Line2D(
             [],
@@ -55,6 +70,8 @@ def legend(figure: Figure, styles: dict[str, ArmStyle], labels: dict[str, str]) 
         )
         for arm, style in styles.items()
     ]
+    if chance:
+        handles.append(Line2D([], [], color="black", linestyle=":", linewidth=1.0, label=CHANCE))
     figure.legend(handles=handles, loc="outside right upper", handlelength=3.2)
 
 

@@ -1,4 +1,4 @@
-"""Draws accuracy against traffic, and against how different the clients are."""
+"""Draws the primary metric against traffic, and against how different the clients are."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.convergence import log_ticks
-from medfl.report.plots.style import ArmStyle, legend, say_if_empty
+from medfl.report.plots.style import ArmStyle, draw_chance, legend, say_if_empty
+from medfl.report.questions import DOTTED
 from medfl.report.statistics import Summary
-from medfl.results.columns import ACCURACY, MEGABYTES
+from medfl.results.columns import MEGABYTES
 
 POINT = 1 / 72
 
 
 class Traffic(GridFigure):
-    """What accuracy costs in bytes."""
+    """What the primary metric costs in bytes."""
 
-    title = "Accuracy and traffic"
+    title = "Primary metric and traffic"
     needs = "finished runs"
 
     def caption(self, subject: Subject) -> str:
         """What points and level lines are."""
         return (
-            f"{subject.place}: test accuracy against the traffic of a whole run, mean ± standard "
-            "deviation over seeds; level lines: arms without traffic."
+            f"{subject.place}: {subject.metric_words} against the traffic of a whole run, mean ± "
+            f"standard deviation over seeds; level lines: arms without traffic; {DOTTED}"
         )
 
     def draw(self, subject: Subject) -> Figure:
@@ -41,16 +42,17 @@ class Traffic(GridFigure):
 
 
 class Heterogeneity(GridFigure):
-    """What accuracy loses where clients differ more."""
+    """What the primary metric loses where clients differ more."""
 
-    title = "Accuracy and heterogeneity"
+    title = "Primary metric and heterogeneity"
     needs = "two partitions or more whose splits say how far apart the clients' labels are"
 
     def caption(self, subject: Subject) -> str:
         """What the axes are."""
         return (
-            f"{subject.place}: test accuracy against the mean Jensen–Shannon distance between the "
-            "clients' label distributions, mean ± standard deviation over seeds."
+            f"{subject.place}: {subject.metric_words} against the mean Jensen–Shannon distance "
+            "between the clients' label distributions, mean ± standard deviation over seeds; "
+            f"{DOTTED}"
         )
 
     def draw(self, subject: Subject) -> Figure | None:
@@ -62,23 +64,28 @@ class Heterogeneity(GridFigure):
 def draw_traffic(
     results: GridResults, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
 ) -> Figure:
-    """Draw accuracy over the bytes of a whole run, one panel per partition; mean ± sd."""
+    """Draw the primary metric over the bytes of a whole run, one panel per partition; mean ± sd."""
     rows, columns = panels(len(results.partitions), 2)
     height = max(2.9 * rows, 0.21 * len(styles) + 0.6)
     figure = Figure(figsize=(4.2 * columns + 2.0, height), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, squeeze=False)
+    lined = False
     for axis, partition in zip(axes.flat, results.partitions, strict=False):
         _draw_traffic_panel(figure, axis, results, dataset, partition, styles)
         say_if_empty(axis)
         axis.set_title(partition_title(partition))
-        axis.set_ylabel("Test accuracy (%)")
+        axis.set_ylabel(results.primary(dataset).title)
         axis.set_xlabel("Traffic of a run (MB); equal traffic side by side")
         axis.tick_params(labelbottom=True)
+        chance = results.chance(dataset, partition, results.primary(dataset))
+        lined = lined or chance is not None
+        if chance:
+            draw_chance(axis, results.primary(dataset).scale * chance.mean)
     for axis in axes.flat[: len(results.partitions)]:
         log_ticks(axis)
     for axis in axes.flat[len(results.partitions) :]:
         axis.set_visible(False)
-    legend(figure, styles, labels)
+    legend(figure, styles, labels, chance=lined)
     return figure
 
 
@@ -90,27 +97,30 @@ def _draw_traffic_panel(
     partition: str,
     styles: dict[str, ArmStyle],
 ) -> None:
+    metric = results.primary(dataset)
+    scale = metric.scale
     clusters: dict[float, list[tuple[str, Summary]]] = defaultdict(list)
     for arm in styles:
-        accuracy = results.state(dataset, partition, arm, ACCURACY).summary
+        value = results.state(dataset, partition, arm, metric).summary
         traffic = results.state(dataset, partition, arm, MEGABYTES).summary
-        if accuracy is None:
+        if value is None:
             continue
         if traffic is None or traffic.mean == 0:
             look = styles[arm]
-            axis.axhline(100 * accuracy.mean, color=look.color, linestyle=look.line, linewidth=1.1)
+            axis.axhline(scale * value.mean, color=look.color, linestyle=look.line, linewidth=1.1)
             continue
         # Arms within a few per cent of the same traffic would lie on top of one another.
         near = next((key for key in clusters if abs(math.log(key / traffic.mean)) < 0.1), None)
-        clusters[near or traffic.mean].append((arm, accuracy))
+        clusters[near or traffic.mean].append((arm, value))
     for traffic_mb, members in clusters.items():
         gap = min(8.0, 60 / len(members))
-        for place, (arm, accuracy) in enumerate(members):
+        for place, (arm, value) in enumerate(members):
             shift = (place - (len(members) - 1) / 2) * gap * POINT
             offset = ScaledTranslation(shift, 0, figure.dpi_scale_trans)
-            mean, sd = accuracy.mean, accuracy.sd or 0.0
-            axis.update_datalim([(traffic_mb, 100 * (mean - sd)), (traffic_mb, 100 * (mean + sd))])
-            _point(axis, traffic_mb, accuracy, styles[arm], transform=axis.transData + offset)
+            mean, sd = value.mean, value.sd or 0.0
+            ends = [(traffic_mb, scale * (mean - sd)), (traffic_mb, scale * (mean + sd))]
+            axis.update_datalim(ends)
+            _point(axis, traffic_mb, value, scale, styles[arm], transform=axis.transData + offset)
     axis.autoscale_view(scalex=False)
     if clusters:
         low, high = min(clusters), max(clusters)
@@ -118,8 +128,10 @@ def _draw_traffic_panel(
         axis.set_xlim(low / margin, high * margin)
 
 
-def _point(axis: Axes, x: float, accuracy: Summary, style: ArmStyle, **where: Any) -> None:
-    mean, sd = 100 * accuracy.mean, 100 * (accuracy.sd or 0.0)
+def _point(
+    axis: Axes, x: float, value: Summary, scale: float, style: ArmStyle, **where: Any
+) -> None:
+    mean, sd = scale * value.mean, scale * (value.sd or 0.0)
     axis.plot([x, x], [mean - sd, mean + sd], color=style.color, linewidth=1.1, **where)
     axis.plot([x], [mean], marker=style.marker, color=style.color, markersize=5.5, **where)
 
@@ -128,29 +140,34 @@ def _point(axis: Axes, x: float, accuracy: Summary, style: ArmStyle, **where: An
 def draw_heterogeneity(
     results: GridResults, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
 ) -> Figure | None:
-    """Draw accuracy over the clients' label distance; None if fewer than two partitions have it."""
+    """Draw the primary metric over the clients' label distance; None for fewer than two."""
     distances = {part: results.label_distance(dataset, part) for part in results.partitions}
     known = sorted((value, part) for part, value in distances.items() if value is not None)
     if len(known) < 2:
         return None
+    metric = results.primary(dataset)
     height = max(4.0, 0.21 * len(styles) + 0.6)
     figure = Figure(figsize=(7.6, height), layout="constrained")
     axis = figure.subplots()
     for arm, style in styles.items():
         states = [
-            (distance, results.state(dataset, part, arm, ACCURACY).summary)
+            (distance, results.state(dataset, part, arm, metric).summary)
             for distance, part in known
         ]
         points = [(distance, summary) for distance, summary in states if summary]
         at = [distance for distance, _ in points]
-        mean = [100 * summary.mean for _, summary in points]
+        mean = [metric.scale * summary.mean for _, summary in points]
         axis.plot(at, mean, color=style.color, linestyle=style.line, linewidth=0.9, alpha=0.45)
         for distance, summary in points:
-            _point(axis, distance, summary, style)
+            _point(axis, distance, summary, metric.scale, style)
     axis.set_xlabel("Jensen–Shannon distance between the clients' labels (mean over seeds)")
-    axis.set_ylabel("Test accuracy (%)")
+    axis.set_ylabel(results.primary(dataset).title)
+    chances = [(at, results.chance(dataset, part, metric)) for at, part in known]
+    line = [(at, metric.scale * found.mean) for at, found in chances if found]
+    if line:
+        axis.plot(*zip(*line, strict=True), color="black", linestyle=":", linewidth=1.0)
     _name_partitions(axis, known)
-    legend(figure, styles, labels)
+    legend(figure, styles, labels, chance=bool(line))
     return figure
 
 

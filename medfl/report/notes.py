@@ -1,0 +1,89 @@
+"""The notes below a table: what its cells are, and what they do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from medfl.partition import partition_title
+from medfl.report import names
+from medfl.report.grid_results import GridResults
+from medfl.report.questions import CHANCE, MEANINGS, bare, chance_words
+from medfl.results.runs import REFERENCE
+
+
+def notes(
+    results: GridResults, dataset: str, partitions: Sequence[str], means: bool, question: str
+) -> tuple[str, ...]:
+    """The notes of a table.
+
+    Args:
+        results: the runs.
+        dataset: the table's dataset.
+        partitions: those in which the primary metric stands in the table; else none.
+        means: whether it has means over the partitions.
+        question: the question that it answers.
+    """
+    count = names.plural(len(results.seeds), "seed")
+    spread = "mean ± sample standard deviation over" if len(results.seeds) > 1 else "from"
+    found = [
+        f"Cells: {spread} {count} (n = {len(results.seeds)} unless a cell says otherwise), that is "
+        "over re-runs on these patients, not over new ones. "
+        "Bold: best mean of the ranked arms, where there are two or more; "
+        "an arm that diverged with any seed is not ranked."
+    ]
+    if results.title(dataset) != dataset:
+        found.insert(0, f"Data: {results.title(dataset)}.")
+    if means:
+        found.append("“Mean” columns: mean over the partitions, seed by seed.")
+    if _objectives_differ(results, dataset):
+        found.append(
+            "Not all arms minimise the same mean of the clients' losses: “objective” in "
+            "summary.csv and the table of arms in report.html say what each does."
+        )
+    if len(results.questions(dataset)) > 1:
+        found.append(MEANINGS[question])
+    metric = results.primary(dataset, question)
+    if any(results.chance(dataset, part, metric) for part in results.partitions):
+        found.append(chance_words(question))
+    for part in partitions:
+        low = results.not_above_chance(dataset, part, question)
+        if low:
+            verb = "is" if len(low) == 1 else "are"
+            found.append(
+                f"REMARK, {partition_title(part)}: in {bare(metric)}, {names.join_words(low)} "
+                f"{verb} not clearly above “{CHANCE}” (by more than one deviation over seeds)."
+            )
+    found += _absent(results, dataset)
+    if any(results.role(dataset, arm) == REFERENCE for arm in results.arms):
+        found.append(
+            "References are not ranked: all data in one place, or each client alone without others."
+        )
+    return tuple(found)
+
+
+def _absent(results: GridResults, dataset: str) -> list[str]:
+    """A note where balanced accuracy and macro means leave out a class, and which."""
+    gone: dict[str, None] = {}
+    for run in results.runs:
+        if run.dataset == dataset and run.completed:
+            for name, said in (run.test.per_class or {}).items():
+                if said.get("n") == 0:
+                    gone[name] = None
+    if not gone:
+        return []
+    return [
+        "Balanced accuracy and macro averages run over the classes that the test samples have; "
+        f"without any in at least one split: {', '.join(gone)}."
+    ]
+
+
+def _objectives_differ(results: GridResults, dataset: str) -> bool:
+    """Whether federated arms minimised different objectives on the same split."""
+    found: dict[tuple[str, int], set[str]] = {}
+    for arm in results.arms:
+        if results.role(dataset, arm) != REFERENCE:
+            for run in results.of(dataset, arm):
+                if run.record and run.record.objective:
+                    place = found.setdefault((run.partition, run.seed), set())
+                    place.add(run.record.objective)
+    return any(len(texts) > 1 for texts in found.values())

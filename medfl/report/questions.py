@@ -1,0 +1,42 @@
+"""How a report names the two questions, and what its numbers hold for."""
+
+from __future__ import annotations
+
+from medfl.report.grid_results import GridResults
+from medfl.results.column import Column
+from medfl.results.columns import EVERYONE, OWN
+
+TITLES = {EVERYONE: "for everyone", OWN: "own patients"}
+MEANINGS = {
+    EVERYONE: "For everyone: one model judges the test samples of all clients. †: there is no such "
+    "model, so each client's model judges everyone's test samples, and the mean over clients "
+    "counts.",
+    OWN: "Own patients: the test samples of each client are judged by the model that this client "
+    "would use; all of them together give one number. †: that is a model of its own.",
+}
+HOLDS = (
+    "Intervals and p-values hold for re-runs with other seeds on these test patients, not for new "
+    "patients."
+)
+CHANCE = "no image"
+DOTTED = "dotted: no image, the shares of classes in each client's training samples alone."
+
+
+def chance_words(question: str) -> str:
+    """What the line of chance is."""
+    whose = "each client's own" if question == OWN else "all"
+    return (
+        f"“{CHANCE}”: the shares of classes among {whose} training samples as the answer to every "
+        "test image, so the majority class for accuracy, and chance for other metrics."
+    )
+
+
+def bare(metric: Column) -> str:
+    """A metric's title within a sentence, without unit: ``balanced accuracy``."""
+    title = metric.short
+    return title if title.split()[0].isupper() or "AUC" in title else title.lower()
+
+
+def about(results: GridResults, dataset: str, question: str) -> str:
+    """`` (own patients)`` behind a metric, where a dataset's arms answer two questions."""
+    return f", {TITLES[question]}" if len(results.questions(dataset)) > 1 else ""
