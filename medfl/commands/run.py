@@ -55,7 +55,9 @@ def _result(metrics: dict[str, Any]) -> str:
     """The primary metric on test samples for each question, beside what no image gives."""
     primary, last, without = metrics["primary"], metrics["last"], metrics["without_images"]
     apart = metrics["evaluated"] != "global"
-    parts = [("own patients: " if apart else "test ", last["test"], without["own"])]
+    parts = [("test ", last["test"], without["everyone"])]
+    if apart:
+        parts = [("own patients: ", last["test"], without["own"])]
     if apart and last["everyone"]:
         parts.append(("for everyone: ", last["everyone"], without["everyone"]))
     words = primary.replace("_", " ")

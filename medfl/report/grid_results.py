@@ -151,12 +151,16 @@ class GridResults:
         return any(record.evaluated in ("personal", "local") for record in records)
 
     def chance(self, dataset: str, partition: str | None, metric: Column) -> Summary | None:
-        """A test metric of answers by the shares of classes alone, over the seeds' splits."""
+        """A test metric of answers by the shares of classes alone, over the seeds' splits.
+
+        Where all clients use one model, these are the shares among all training samples.
+        """
+        question = metric.question if len(self.questions(dataset)) > 1 else EVERYONE
         parts = self.partitions if partition is None else [partition]
         by_seed: dict[int, dict[str, float]] = {}
         for run in self.runs:
             if run.dataset == dataset and run.partition in parts and run.record and metric.metric:
-                answer = getattr(run.record.without_images, metric.question, None)
+                answer = getattr(run.record.without_images, question, None)
                 value = getattr(answer, metric.metric, None)
                 if value is not None:
                     by_seed.setdefault(run.seed, {})[run.partition] = value

@@ -8,6 +8,7 @@ from medfl.partition import partition_title
 from medfl.report import names
 from medfl.report.grid_results import GridResults
 from medfl.report.questions import CHANCE, MEANINGS, bare, chance_words
+from medfl.results.columns import EVERYONE
 from medfl.results.runs import REFERENCE
 
 
@@ -44,7 +45,8 @@ def notes(
         found.append(MEANINGS[question])
     metric = results.primary(dataset, question)
     if any(results.chance(dataset, part, metric) for part in results.partitions):
-        found.append(chance_words(question))
+        apart = len(results.questions(dataset)) > 1
+        found.append(chance_words(question if apart else EVERYONE))
     for part in partitions:
         low = results.not_above_chance(dataset, part, question)
         if low:

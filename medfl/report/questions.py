@@ -19,7 +19,10 @@ HOLDS = (
     "patients."
 )
 CHANCE = "no image"
-DOTTED = "dotted: no image, the shares of classes in each client's training samples alone."
+DOTTED = (
+    "dotted: no image, the shares of classes in training samples as the answer (each client's own "
+    "shares where arms have models of clients' own)."
+)
 
 
 def chance_words(question: str) -> str:

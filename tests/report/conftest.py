@@ -77,6 +77,7 @@ def write_run(
     record = {
         "schema": 3,
         "primary": "accuracy",
+        "pooled": cell.arm == "centralized",
         "everyone_by": "server" if evaluated == "global" else "clients",
         "without_images": {"own": medical(0.62), "everyone": medical(0.5)},
         "dataset": cell.dataset,

@@ -64,6 +64,7 @@ def test_one_table_is_enough_where_all_clients_use_one_model(cells, results_dir)
     some = [cell for cell in cells if cell.arm in ("fedavg", "fedprox", "centralized")]
     made = main_tables(GridResults(read_grid_runs(some, results_dir)), "toy")
     assert [one.title for one in made] == ["Test accuracy (%)"]
+    assert texts(made[0], "no")["IID"] == "50.0", "by the shares among all training samples"
 
 
 def test_the_line_of_chance_and_who_is_not_above_it(cells, results_dir):

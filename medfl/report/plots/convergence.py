@@ -18,10 +18,10 @@ from medfl.pages.figures import styled
 from medfl.report.curves import mean_curve, measured
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import ArmStyle, arm_styles, draw_chance, legend
-from medfl.report.questions import DOTTED
+from medfl.report.questions import DOTTED, about
 from medfl.report.statistics import Summary
 from medfl.results import paths
-from medfl.results.columns import ACCURACY, BALANCED, ROUNDS, columns_in, judged
+from medfl.results.columns import ACCURACY, BALANCED, OWN, ROUNDS, columns_in, judged
 from medfl.results.frames import read_rounds
 from medfl.results.record import read_record
 from medfl.results.schema import COMPLETED
@@ -76,7 +76,7 @@ class Convergence(GridFigure):
             curves,
             subject.styles,
             metric=subject.metric.name,
-            title=subject.place,
+            title=subject.place + about(subject.results, subject.dataset, OWN),
             labels=subject.labels,
             chance=subject.results.chance(subject.dataset, subject.partition, subject.metric),
         )

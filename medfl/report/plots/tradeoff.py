@@ -16,9 +16,9 @@ from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.convergence import log_ticks
 from medfl.report.plots.style import ArmStyle, draw_chance, legend, say_if_empty
-from medfl.report.questions import DOTTED
+from medfl.report.questions import DOTTED, about
 from medfl.report.statistics import Summary
-from medfl.results.columns import MEGABYTES
+from medfl.results.columns import MEGABYTES, OWN
 
 POINT = 1 / 72
 
@@ -74,7 +74,7 @@ def draw_traffic(
         _draw_traffic_panel(figure, axis, results, dataset, partition, styles)
         say_if_empty(axis)
         axis.set_title(partition_title(partition))
-        axis.set_ylabel(results.primary(dataset).title)
+        axis.set_ylabel(results.primary(dataset).title + about(results, dataset, OWN))
         axis.set_xlabel("Traffic of a run (MB); equal traffic side by side")
         axis.tick_params(labelbottom=True)
         chance = results.chance(dataset, partition, results.primary(dataset))
@@ -161,7 +161,7 @@ def draw_heterogeneity(
         for distance, summary in points:
             _point(axis, distance, summary, metric.scale, style)
     axis.set_xlabel("Jensen–Shannon distance between the clients' labels (mean over seeds)")
-    axis.set_ylabel(results.primary(dataset).title)
+    axis.set_ylabel(results.primary(dataset).title + about(results, dataset, OWN))
     chances = [(at, results.chance(dataset, part, metric)) for at, part in known]
     line = [(at, metric.scale * found.mean) for at, found in chances if found]
     if line:
