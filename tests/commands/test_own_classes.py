@@ -188,7 +188,7 @@ FAILING = {
     ),
     "nobody": (
         link("def open(self, number, clients): pass"),
-        "or rule `my_parts:Add` gave (one/run.log has the traceback): TypeErr",
+        "`open` of the link `my_parts:Line` gave NoneType, but needed is a list of clients' ids.",
     ),
 }
 
