@@ -34,6 +34,7 @@ from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
 from medfl.models.registry import check_model
 from medfl.partition import parse_partition
+from medfl.partition.given import Chosen, choose
 from medfl.partition.place import split_path
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
@@ -145,9 +146,18 @@ class GridConfig(SplitConfig):
 
     def split_path(self, cell: Cell) -> Path:
         """The split file of a run. All arms share it, and so do other grids that deal alike."""
+        return self.split(cell).path
+
+    def split(self, cell: Cell) -> Chosen:
+        """The split file of a run, and whether a person gave it.
+
+        Raises:
+            MedflError: a person's file is malformed, or nobody can know which file is meant.
+        """
         clients = self.clients(cell.dataset, cell.partition)
         where = (cell.dataset, cell.partition, cell.seed)
-        return split_path(self.splits_dir, *where, clients, self.split_config())
+        own = split_path(self.splits_dir, *where, clients, self.split_config())
+        return choose(own, clients, self.split_config())
 
     def clients(self, dataset: str, partition: str) -> int | None:
         """The number of clients of a split; None where the data's own sites decide it."""

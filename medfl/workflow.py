@@ -31,6 +31,7 @@ from medfl.fixed import fix
 from medfl.gpu import jobs_per_gpu, visible_gpus
 from medfl.grid import Cell, GridConfig, read_grid
 from medfl.partition.code import split_code
+from medfl.partition.given import Chosen, notes
 from medfl.partition.place import dealing
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
@@ -148,10 +149,21 @@ class Workflow:
         first = [cell for cell in self.cells if cell.seed == self.grid.seeds[0]]
         return all(self.grid.run_config(cell).keep.predictions for cell in first)
 
+    @cached_property
+    def chosen(self) -> dict[tuple[str, str, int], Chosen]:
+        """The file of each split. It is chosen once, so that all runs of a start agree."""
+        one = {(cell.dataset, cell.partition, cell.seed): cell for cell in self.cells}
+        return {key: self.grid.split(cell) for key, cell in one.items()}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of the splits before anything is made."""
+        return notes(self.chosen.values())
+
     def splits(self, dataset: str = "") -> list[str]:
         """The table of each split, of one dataset or of all."""
-        cells = [cell for cell in self.cells if dataset in ("", cell.dataset)]
-        return sorted({str(self.grid.split_path(cell)) for cell in cells})
+        chosen = self.chosen.items()
+        return sorted({str(one.path) for key, one in chosen if dataset in ("", key[0])})
 
     @property
     def order(self) -> list[list[str] | list[int]]:
@@ -206,7 +218,8 @@ class Workflow:
 
     def split_file(self, wildcards: Wildcards) -> str:
         """The split of a run."""
-        return str(self.grid.split_path(self._cell(wildcards)))
+        cell = self._cell(wildcards)
+        return str(self.chosen[cell.dataset, cell.partition, cell.seed].path)
 
     def record(self, wildcards: Wildcards) -> str:
         """The record of a run."""

@@ -18,6 +18,8 @@ def begin():
     """Let this start in before anything is touched, or refuse it; once, and not in a dry run."""
     if not workflow.is_main_process:
         return
+    for line in FLOW.notes:
+        print(f"medfl: {line}.", file=sys.stderr)
     if workflow.executor_plugin is not None and not workflow.dryrun:
         try:
             alone = FLOW.start().alone

@@ -36,4 +36,4 @@ rule train:
     shell:
         'medfl run --grid "$MEDFL_GRID" --dataset {wildcards.dataset}'
         " --partition {wildcards.partition} --arm {wildcards.arm} --seed {wildcards.seed}"
-        " --output-dir {params.folder:q} > {log:q} 2>&1"
+        " --split {input.split:q} --output-dir {params.folder:q} > {log:q} 2>&1"

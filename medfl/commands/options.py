@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterable
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -64,6 +66,12 @@ def field_at(path: str) -> tuple[FieldInfo, Any]:
         value = getattr(value, section)
         kind = type(value)
     return kind.model_fields[name], getattr(value, name)
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Say on standard error what a user should know, beside the command's own output."""
+    for line in lines:
+        print(f"medfl: {line}.", file=sys.stderr)
 
 
 def words(text: str) -> list[str]:

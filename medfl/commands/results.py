@@ -6,6 +6,8 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from medfl.grid import Cell, GridConfig
 
 
@@ -15,6 +17,7 @@ def aggregate(options: argparse.Namespace) -> None:
     from medfl.report import steps
 
     grid = read_grid(options.grid)
+    _splits(grid)
     results = options.results or grid.output_dir
     steps.aggregate(grid.cells(), results, partial=options.partial, settings=_settings(grid))
     print(f"{results}: summary.csv, {'' if options.partial else 'metrics.json, '}tables/")
@@ -41,7 +44,7 @@ def report(options: argparse.Namespace) -> None:
     results = steps.build_report(
         grid.cells(),
         folder,
-        splits={(c.dataset, c.partition, c.seed): grid.split_path(c) for c in grid.cells()},
+        splits=_splits(grid),
         prepared_dir=prepared_dir(grid.work_root),
         configuration=_configuration(grid),
         settings=settings,
@@ -68,6 +71,16 @@ def _settings(grid: GridConfig) -> dict[Cell, str]:
     from medfl.federated.fingerprint import fingerprint
 
     return {cell: fingerprint(grid.run_config(cell)) for cell in grid.cells()}
+
+
+def _splits(grid: GridConfig) -> dict[tuple[str, str, int], Path]:
+    """The file of each split; which of them a person gave, is said."""
+    from medfl.commands.options import tell
+    from medfl.partition.given import notes
+
+    chosen = {(c.dataset, c.partition, c.seed): grid.split(c) for c in grid.cells()}
+    tell(notes(chosen.values()))
+    return {key: one.path for key, one in chosen.items()}
 
 
 def _configuration(grid: GridConfig) -> dict[str, object]:

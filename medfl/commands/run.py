@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> None:
     if options.grid is not None:
         config, split_path, work_root = _grid_cell(options)
     else:
-        config, split_path, work_root = _single_run(options), None, options.work_root
+        config, split_path, work_root = _single_run(options), options.split, options.work_root
     if options.device is not None:
         config = config.with_device(options.device)
 
@@ -36,12 +36,12 @@ def run(options: argparse.Namespace) -> None:
     check_folder(folder, config, options.overwrite)
     busy = f"{folder} is being trained by another process: wait until it has ended."
     with locked(folder, busy):
-        if split_path is None:
+        if options.config is not None:
             split_path = _make_inputs(config, folder, options)
         metrics = execute(
             config,
             store_path(config.dataset, work_root),
-            split_path,
+            Path(split_path),
             folder,
             overwrite=options.overwrite,
         )
@@ -81,6 +81,7 @@ def run_options(parser: argparse.ArgumentParser) -> None:
     for name in ("dataset", "partition", "arm"):
         parser.add_argument(f"--{name}")
     parser.add_argument("--seed", type=int)
+    parser.add_argument("--split", help="a split's table, used as it is, and never written to")
     parser.add_argument("--output-dir", required=True, help="the run folder to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a run of other settings")
     parser.add_argument("--device", help="auto, cpu, cuda: instead of the configuration's")
@@ -140,10 +141,12 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]:
+    from medfl.commands.options import tell
     from medfl.config import did_you_mean, folder_word
     from medfl.fixed import check_code
     from medfl.grid import Cell, read_grid
     from medfl.partition import parse_partition
+    from medfl.partition.given import notes
     from medfl.results.paths import KEYS
 
     grid = read_grid(options.grid)
@@ -157,7 +160,11 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
         raise MedflError(f"{options.grid} has no run {cell}{hint}")
     config = grid.run_config(cell)
     check_code(Path(options.grid), cell, config)
-    return config, grid.split_path(cell), grid.work_root
+    if options.split:
+        return config, Path(options.split), grid.work_root
+    chosen = grid.split(cell)
+    tell(notes([chosen]))
+    return config, chosen.path, grid.work_root
 
 
 def _single_run(options: argparse.Namespace) -> FederatedConfig:
@@ -187,7 +194,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
 
 
 def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namespace) -> Path:
-    """Prepare the data of a single run where they are missing, and make its split."""
+    """Prepare the data of a single run where they are missing; make its split or take one."""
     from medfl.datasets.prepare import entry_of, prepare
     from medfl.partition import parse_partition
     from medfl.partition.write import write_split
@@ -201,6 +208,8 @@ def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namesp
             allow_partial=options.allow_partial,
         )
     )
+    if options.split:
+        return Path(options.split)
     path = folder / "split" / config.partition / f"seed{config.seed}.csv"
     clients = config.federated_learning.num_clients
     natural = parse_partition(config.partition).natural

@@ -2,7 +2,8 @@
 
 ``<splits>/<dataset>/<partition>/<dealing>/seed<k>.csv``, where the dealing is ``clients10``, or
 ``natural`` where the data's own sites are the clients, and names the fold settings that are not
-the defaults: ``clients10-val0.1-drawn``. So no two grids write to one file.
+the defaults: ``clients10-val0.1-drawn``. So no two grids write to one file. What lies at
+``<splits>/<dataset>/<partition>/seed<k>.csv`` is a person's (``medfl/partition/given.py``).
 """
 
 from __future__ import annotations
@@ -59,3 +60,8 @@ def partition_of(path: Path) -> str:
     """The scheme's word in the path of a split, which may lack the dealing."""
     dealt = re.match(rf"(clients[0-9]+|{NATURAL})(-|$)", path.parent.name)
     return (path.parent.parent if dealt else path.parent).name
+
+
+def sidecar(path: str | os.PathLike[str]) -> Path:
+    """Where the heterogeneity record of the split at ``path`` lies."""
+    return Path(path).with_suffix(".heterogeneity.json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
@@ -20,13 +19,12 @@ from medfl.partition.clients import assign_clients
 from medfl.partition.custom import SplitsItself, check_own
 from medfl.partition.folds import FOLDS, assign_folds
 from medfl.partition.groups import Groups
-from medfl.partition.place import partition_of
+from medfl.partition.place import partition_of, sidecar
+from medfl.partition.rows import COLUMNS, read_rows
 from medfl.partition.scheme import parse_partition
 
 if TYPE_CHECKING:
     from medfl.store import Store
-
-COLUMNS = ("sample", "client", "fold")
 
 
 @dataclass(eq=False)
@@ -98,7 +96,7 @@ class Split:
                 (naming the first that does not match), or a group lies in two folds.
         """
         path = Path(path)
-        clients, folds = _read_rows(path, store)
+        clients, folds, words = _read_rows(path, store)
         _check_groups(path, store, folds)
         partition, seed, moved, names = _describe(path)
         return cls(
@@ -109,7 +107,7 @@ class Split:
             seed=seed,
             num_clients=int(clients.max()) + 1,
             moved=moved,
-            client_names=names,
+            client_names=words or names,
         )
 
 
@@ -171,53 +169,35 @@ def make_split(
     )
 
 
-def sidecar(path: str | os.PathLike[str]) -> Path:
-    """Where the heterogeneity record of the split at ``path`` lies."""
-    return Path(path).with_suffix(".heterogeneity.json")
-
-
 def _fold(name: str) -> int:
     if name not in FOLDS:
         raise MedflError(f"unknown fold `{name}`{did_you_mean(name, FOLDS)}")
     return FOLDS.index(name)
 
 
-def _read_rows(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.reader(file))
-    except FileNotFoundError as error:
-        raise MedflError(f"{path} does not exist: make it with `medfl split`.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise MedflError(f"{path} is not a CSV file: {error}") from error
-    if not rows or tuple(rows[0]) != COLUMNS:
-        raise MedflError(f"{path} must begin with the line `{','.join(COLUMNS)}`.")
+def _read_rows(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """(N,) clients and (N,) folds in the store's order, and the names of the clients."""
+    table = read_rows(path)
     place = {name: row for row, name in enumerate(np.asarray(store.ids).tolist())}
     clients = np.full(len(place), -1, np.int64)
     folds = np.full(len(place), "", "<U5")
-    for line, row in enumerate(rows[1:], start=2):
-        where = f"{path}, line {line}"
-        if len(row) != 3 or not re.fullmatch(r"[0-9]{1,9}", row[1]) or row[2] not in FOLDS:
-            raise MedflError(f"{where}: expected sample, client number and train, val or test.")
-        index = place.get(row[0])
+    rows = zip(table.samples, table.clients, table.folds, table.lines, strict=True)
+    for sample, client, fold, line in rows:
+        index = place.get(sample)
         if index is None:
             raise MedflError(
-                f"{where}: its sample is not in {store.path}: the split was made for other data; "
-                "make it again with `medfl split`."
+                f"{path}, line {line}: its sample is not in {store.path}: the split was made for "
+                "other data; make it again with `medfl split`."
             )
         if clients[index] >= 0:
-            raise MedflError(f"{where}: sample `{row[0]}` stands there twice.")
-        clients[index], folds[index] = int(row[1]), row[2]
+            raise MedflError(f"{path}, line {line}: sample `{sample}` stands there twice.")
+        clients[index], folds[index] = client, fold
     for missing in np.flatnonzero(clients < 0):
         raise MedflError(
             f"{path} lacks sample `{store.ids[missing]}` of {store.path}: the split was made for "
             "other data; make it again with `medfl split`."
         )
-    present = np.unique(clients)
-    if len(present) != present[-1] + 1:
-        gap = int((present != np.arange(len(present))).argmax())
-        raise MedflError(f"{path}: client {gap} holds no sample, but client {present[-1]} does.")
-    return clients, folds
+    return clients, folds, table.names
 
 
 def _check_groups(path: Path, store: Store, folds: np.ndarray) -> None:

@@ -7,10 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medfl.config import SplitConfig
 from medfl.errors import MedflError
 from medfl.files import atomic_path
 from medfl.partition.heterogeneity import heterogeneity
-from medfl.partition.split import Split, make_split, sidecar
+from medfl.partition.place import sidecar
+from medfl.partition.split import Split, make_split
 
 if TYPE_CHECKING:
     from medfl.store import Store
@@ -46,7 +48,8 @@ def write_split(
     if output.suffix != ".csv" or output.is_dir():
         raise MedflError(f"`{output}` must name the split's table, a file that ends in .csv.")
     split = make_split(store, partition, num_clients, seed, **options)
-    record = heterogeneity(split, store)
+    dealt = {name: options[name] for name in SplitConfig.model_fields if name in options}
+    record = heterogeneity(split, store) | {"dealt": SplitConfig(**dealt).model_dump()}
     # The contexts close from the last to the first: all three files are complete before any is
     # renamed, and the table comes last, so that whoever finds it finds the others too.
     with (
