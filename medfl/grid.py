@@ -66,6 +66,7 @@ class Sections(Section):
     augmentation: dict[str, Any] = Field(default_factory=dict)
     privacy: dict[str, Any] = Field(default_factory=dict)
     chain: dict[str, Any] = Field(default_factory=dict)
+    fairness: dict[str, Any] = Field(default_factory=dict)
     keep: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("federated_learning")

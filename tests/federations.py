@@ -139,6 +139,7 @@ def federation(
     data = FederatedData(store, split).double()
     # Evaluated before and after training; most of a tiny federation's time is its metrics.
     usual = {"rounds": 3, "batch_size": 4, "learning_rate": 0.1, "evaluate_every": 100}
+    usual["min_test_samples"] = 1  # all clients have few
     settings = {**usual, **settings}
     config = FederatedConfig(
         algorithm=algorithm, algorithm_params=params or {}, num_clients=len(sizes), **settings

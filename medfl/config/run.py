@@ -13,6 +13,7 @@ from medfl.config.chain import ChainSettings
 from medfl.config.deciding import neutral
 from medfl.config.sections import (
     PRIMARY_WORDS,
+    FairnessConfig,
     FederatedLearning,
     Keep,
     Model,
@@ -31,6 +32,7 @@ SECTIONS: dict[str, type[Section]] = {
     "augmentation": Augmentation,
     "privacy": Privacy,
     "chain": ChainSettings,
+    "fairness": FairnessConfig,
     "keep": Keep,
 }
 # Made once: to read `model_fields` for every run of a grid takes longer than to check the run.
@@ -62,6 +64,7 @@ class FederatedConfig(Section):
     augmentation: Augmentation = Augmentation()
     privacy: Privacy = Privacy()
     chain: ChainSettings = ChainSettings()
+    fairness: FairnessConfig = FairnessConfig()
     keep: Keep = Keep()
 
     @model_validator(mode="before")

@@ -233,6 +233,24 @@ class Keep(Section):
     )
 
 
+class FairnessConfig(Section):
+    """Which clients decide the worst client, the spread and Jain's index."""
+
+    min_test_samples: int = Field(
+        10,
+        ge=1,
+        description="test samples of a client that takes part in worst client, spread and Jain's "
+        "index",
+        json_schema_extra=neutral(10),
+    )
+    min_test_patients: int = Field(
+        2,
+        ge=1,
+        description="patients from whom these must come",
+        json_schema_extra=neutral(2),
+    )
+
+
 class SplitConfig(Section):
     """How a dataset is divided into folds."""
 

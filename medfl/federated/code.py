@@ -10,7 +10,7 @@ from medfl.partition.registry import PARTITIONS
 from medfl.partition.scheme import split_word
 from medfl.versions import Code, code_of
 
-ENGINE = 4
+ENGINE = 5
 """The results version of all code that trains and measures and is in no registry."""
 
 ROOTS = ("medfl.federated",)

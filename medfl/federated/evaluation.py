@@ -21,6 +21,7 @@ from medfl.federated.data import FederatedData
 from medfl.federated.prediction import predict
 from medfl.federated.server import FederatedServer
 from medfl.metrics import medical, quick
+from medfl.metrics.interval import Proportion, scores
 from medfl.metrics.primary import class_shares
 from medfl.models.flat import FlatModel
 from medfl.results.predictions import ALL
@@ -65,6 +66,7 @@ class Evaluator:
             for client in data.clients
         }
         self.labels = data.labels.cpu().numpy()
+        self.patients = np.unique(np.asarray(data.groups), return_inverse=True)[1]
         if data.info.task == "multilabel":
             self.labels = self.labels.astype(np.int64)
 
@@ -80,12 +82,19 @@ class Evaluator:
         result = self._measure(*self._predict(everyone), quick.evaluate_quickly)
         result.clients = {
             client: {
-                fold: self._metrics(said, [client], fold, quick.evaluate_quickly)
+                fold: self._of_client(said, client, fold, quick.evaluate_quickly)
                 for fold, said in folds.items()
             }
             for client, folds in self._by_client(result.said).items()
         }
         return result
+
+    def test_accuracies(self, evaluation: Evaluation) -> dict[str, Proportion]:
+        """Client, as a word → its accuracy on its test samples, and on how many."""
+        return {
+            str(client): self._share(folds["test"], client, "test")
+            for client, folds in self._by_client(evaluation.said).items()
+        }
 
     def in_full(self, evaluation: Evaluation) -> Evaluation:
         """Compute all metrics but each client's from the predictions of an ``evaluation``."""
@@ -95,7 +104,7 @@ class Evaluator:
         """Client → the main metrics of its test samples, from an ``evaluation``'s predictions."""
         brief = partial(medical.evaluate, brief=True)
         return {
-            client: self._metrics(folds["test"], [client], "test", brief)
+            client: self._of_client(folds["test"], client, "test", brief)
             for client, folds in self._by_client(evaluation.said).items()
         }
 
@@ -171,6 +180,19 @@ class Evaluator:
         lengths = [len(part) for part in self.rows(list(self.rows_of))]
         pairs = iter(np.split(said.cpu().numpy(), np.cumsum(lengths)[:-1]))
         return {client: {fold: next(pairs) for fold in JUDGED_FOLDS} for client in self.rows_of}
+
+    def _share(self, said: Any, client: int, fold: str) -> Proportion:
+        rows = self.rows_of[client][fold].cpu().numpy()
+        return Proportion.of(
+            scores(said, self.labels[rows], self.data.info.task), self.patients[rows]
+        )
+
+    def _of_client(self, said: Any, client: int, fold: str, measure: Measure) -> dict[str, Any]:
+        """Metrics of one client's fold, its patients, and the interval of its accuracy."""
+        share = self._share(said, client, fold)
+        low, high = share.interval()
+        luck = {"patients": share.patients, "accuracy_low": low, "accuracy_high": high}
+        return self._metrics(said, [client], fold, measure) | luck
 
     def _metrics(
         self, probabilities: Any, clients: list[int], fold: str, measure: Measure

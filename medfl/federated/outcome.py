@@ -9,7 +9,7 @@ from medfl.federated.evaluation import Evaluation
 from medfl.federated.kept import keep_predictions
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import atomic_path, write_csv, write_json
-from medfl.metrics.federation import fairness, to_target
+from medfl.metrics.federation import to_target
 from medfl.results import columns, paths
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
@@ -63,7 +63,6 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
     up = sum(row["bytes_up"] for row in trained)
     down = sum(row["bytes_down"] for row in trained)
     rounds_to, bytes_to = to_target(trainer.history, learning.target, f"val_{trainer.primary}")
-    accuracies = {str(client): test["accuracy"] for client, test in tests.items()}
     return {
         "schema": SCHEMA,
         "dataset": config.dataset,
@@ -91,7 +90,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "best": best,
         "without_images": trainer.evaluator.without_images(),
         "clients": _clients(trainer, tests),
-        "fairness": fairness(accuracies),
+        "fairness": trainer.fairness(trainer.last[1]) if trainer.last else {},
         "communication": {
             "bytes_up": up,
             "bytes_down": down,
@@ -131,6 +130,7 @@ def _clients(trainer: FederatedTrainer, tests: dict[int, dict[str, Any]]) -> dic
         str(client): {
             "n_train": len(split.indices(client, "train")),
             "n_test": len(split.indices(client, "test")),
+            "test_patients": tests[client]["patients"] if client in tests else None,
             "steps": steps[client],
             "test": tests.get(client),
         }

@@ -19,12 +19,14 @@ from medfl.federated.client import DivergedError, FederatedClient
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.server import FederatedServer
 from medfl.federated.tally import Tally
+from medfl.metrics.federation import fairness
 from medfl.metrics.inputs import BRIEF
 from medfl.metrics.primary import primary_metric
 from medfl.results import columns
 
 log = logging.getLogger(__name__)
 CHECKPOINT_SECONDS = 60.0
+INTERVAL = ("accuracy_low", "accuracy_high")  # of a client's accuracy, over its patients
 # The columns of rounds.csv that an evaluation fills, each with its fold and metric.
 MEASURED = [
     (column.name, *column.source.split("."))
@@ -125,6 +127,12 @@ class FederatedTrainer:
         """Test metrics of the models as they are now, each client's samples judged by its own."""
         return self.evaluator.in_full(self.evaluator.evaluate()).pooled["test"]
 
+    def fairness(self, evaluation: Evaluation) -> dict[str, Any]:
+        """How test accuracy is spread over the clients that have enough test samples."""
+        enough = self.config.fairness
+        accuracies = self.evaluator.test_accuracies(evaluation)
+        return fairness(accuracies, enough.min_test_samples, enough.min_test_patients)
+
     def steps_by_client(self) -> dict[int, int]:
         """Client of the split → the optimiser steps that were taken on its samples."""
         steps = {client.id: client.steps for client in self.clients}
@@ -193,12 +201,9 @@ class FederatedTrainer:
         result = self.evaluator.evaluate(everyone=final)
         row: dict[str, Any] = {"evaluated": 1}
         row |= {name: result.pooled[fold][metric] for name, fold, metric in MEASURED}
-        accuracies = [
-            folds["test"]["accuracy"]
-            for folds in result.clients.values()
-            if folds["test"]["accuracy"] is not None
-        ]
-        row["worst_client_accuracy"] = min(accuracies, default=None)
+        worst = self.fairness(result)
+        row["worst_client_accuracy"] = worst["worst"]
+        row["worst_client_n_test"] = worst["worst_n_test"]
         steps = self.steps_by_client()
         for client, folds in result.clients.items():
             for fold, metrics in folds.items():
@@ -207,8 +212,7 @@ class FederatedTrainer:
                         "round": number,
                         "client": client,
                         "fold": fold,
-                        "n": metrics["n"],
-                        **{key: metrics[key] for key in BRIEF},
+                        **{key: metrics[key] for key in ("n", "patients", *BRIEF, *INTERVAL)},
                         "train_samples": len(self.data.split.indices(client, "train")),
                         "steps": steps[client],
                     }

@@ -106,7 +106,10 @@ COLUMNS: tuple[Column, ...] = (
     Column("client", "Client", files=_CLIENT, kind=int),
     Column("fold", "Fold", files=_CLIENT, kind=str),
     Column("n", "Samples", files=_CLIENT, kind=int),
+    Column("patients", "Patients", files=_CLIENT, kind=int),
     Column("accuracy", "Accuracy (%)", "%", "higher", _CLIENT),
+    Column("accuracy_low", "Accuracy (%), lower end of its interval", "%", "", _CLIENT),
+    Column("accuracy_high", "Accuracy (%), upper end of its interval", "%", "", _CLIENT),
     Column("balanced_accuracy", "Balanced accuracy (%)", "%", "higher", _CLIENT),
     Column("auc_macro", "Macro AUC-ROC", "", "higher", _CLIENT),
     Column("f1_macro", "Macro F1 (%)", "%", "higher", _CLIENT),
@@ -178,7 +181,17 @@ COLUMNS: tuple[Column, ...] = (
         source="best_test.auc_macro",
         short="Macro AUC, best round",
     ),
+    # These say how test accuracy differs between the clients that have enough test samples.
     WORST,
+    Column(
+        "worst_client_n_test", files=(ROUNDS, SUMMARY), kind=int, source="fairness.worst_n_test"
+    ),
+    Column("worst_client_patients", files=_SUMMARY, kind=int, source="fairness.worst_patients"),
+    Column("worst_client_low", unit="%", files=_SUMMARY, source="fairness.worst_low"),
+    Column("worst_client_high", unit="%", files=_SUMMARY, source="fairness.worst_high"),
+    Column("worst_client", files=_SUMMARY, kind=str, source="fairness.worst_client"),
+    Column("clients_judged", files=_SUMMARY, kind=int, source="fairness.n"),
+    Column("clients_left_out", files=_SUMMARY, kind=str, source="fairness.too_few"),
     Column(
         *("client_accuracy_std", "Spread of client accuracy (σ, %)", "%", "lower", _TABLE),
         source="fairness.std",

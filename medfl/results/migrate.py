@@ -16,7 +16,8 @@ def _two_questions(record: dict[str, Any]) -> dict[str, Any]:
 
     ``test`` was the answer for own patients of personal arms, and that for everyone of local ones.
     What an older run did not measure is None: the one of these that it lacks, what class shares
-    alone give, and the rounds to a target, which were those of test accuracy.
+    alone give, the rounds to a target, which were those of test accuracy, and the worst client and
+    spread where clients with few test samples took part in them.
     """
     evaluated = record.get("evaluated")
     by = {"global": "server", "local": "clients"}.get(str(evaluated))
@@ -32,7 +33,31 @@ def _two_questions(record: dict[str, Any]) -> dict[str, Any]:
         "last": _moment(record.get("last"), evaluated),
         "best": _moment(record.get("best"), evaluated),
         **({} if cost is None else {"communication": cost}),
+        **_fairness(record),
     }
+
+
+FEW = 10  # test samples; a client with fewer of them decides nothing since schema 3
+
+
+def _fairness(record: dict[str, Any]) -> dict[str, Any]:
+    """Today's ``fairness`` of an older record, which counted every client with test samples."""
+    old, clients = record.get("fairness"), record.get("clients")
+    if not isinstance(old, dict) or not isinstance(clients, dict):
+        return {}  # it is damaged, or says nothing
+    sizes = {
+        name: client["n_test"]
+        for name, client in clients.items()
+        if isinstance(client, dict) and type(client.get("n_test")) is int
+    }
+    old = {key: value for key, value in old.items() if key != "undefined"}
+    new = {"metric": "accuracy", "min_test_samples": FEW}
+    few = {name: size for name, size in sizes.items() if size < FEW}
+    if any(few.values()):
+        reason = "an earlier medfl counted clients with few test samples, too: train this run again"
+        return {"fairness": new | {"reason": reason}}
+    worst = {"worst_n_test": sizes.get(str(old.get("worst_client")))}
+    return {"fairness": {**old, **new, **worst, "left_out": few}}
 
 
 def _moment(moment: dict[str, Any] | None, evaluated: str | None) -> dict[str, Any] | None:

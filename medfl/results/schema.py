@@ -19,10 +19,16 @@ class _Part(BaseModel):
 
 
 class Metrics(_Part):
-    """Metrics of one set of samples, by ``medfl.metrics.medical``; None where undefined."""
+    """Metrics of one set of samples, by ``medfl.metrics.medical``; None where undefined.
+
+    A client's have the number of patients, too, and the interval of its accuracy over them.
+    """
 
     n: int | None = None
+    patients: int | None = None
     accuracy: float | None = None
+    accuracy_low: float | None = None
+    accuracy_high: float | None = None
     subset_accuracy: float | None = None
     balanced_accuracy: float | None = None
     auc_macro: float | None = None
@@ -81,21 +87,40 @@ class ClientRecord(_Part):
 
     n_train: int | None = None
     n_test: int | None = None
+    test_patients: int | None = None
     steps: int | None = None
     test: Metrics | None = None
 
 
 class Fairness(_Part):
-    """How test accuracy differs between the clients (``medfl.metrics.federation.fairness``)."""
+    """How test accuracy differs between the clients (``medfl.metrics.federation.fairness``).
 
+    Attributes:
+        left_out: client → test samples, of those with too few to take part.
+        reason: why there are no numbers, in words.
+    """
+
+    metric: str | None = None
+    min_test_samples: int | None = None
+    min_test_patients: int | None = None
     mean: float | None = None
     std: float | None = None
     worst: float | None = None
     worst_client: str | None = None
+    worst_n_test: int | None = None
+    worst_patients: int | None = None
+    worst_low: float | None = None
+    worst_high: float | None = None
     best: float | None = None
     jain: float | None = None
     n: int | None = None
-    undefined: list[str] | None = None
+    left_out: dict[str, int] | None = None
+    reason: str | None = None
+
+    @property
+    def too_few(self) -> str | None:
+        """The numbers of the clients that were left out, such as ``3, 7``."""
+        return None if self.left_out is None else ", ".join(self.left_out)
 
 
 class Communication(_Part):

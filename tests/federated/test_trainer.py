@@ -272,7 +272,7 @@ def test_the_record(tmp_path):
     lines = (tmp_path / "rounds.csv").read_text().splitlines()
     assert lines[0] == ",".join(names_in(ROUNDS))
     assert len(lines) == 5
-    assert lines[2].endswith(",0" + 13 * ","), "nothing stands where nothing was evaluated"
+    assert lines[2].endswith(",0" + 14 * ","), "nothing stands where nothing was evaluated"
     lines = (tmp_path / "clients.csv").read_text().splitlines()
     assert lines[0] == ",".join(names_in(CLIENTS))
     assert len(lines) == 1 + 2 * 6
@@ -291,7 +291,13 @@ def test_the_record(tmp_path):
     assert metrics["steps"] == sum(steps) == sum(row["steps"] for row in trainer.history)
     assert metrics["clients"]["1"]["n_train"] == 16
     assert set(metrics["last"]) == {"round", "val", "test", "everyone"}
-    assert metrics["fairness"]["n"] == 3
+    fairness, clients = metrics["fairness"], metrics["clients"]
+    assert (fairness["n"], fairness["left_out"]) == (3, {})
+    worst = clients[fairness["worst_client"]]
+    assert fairness["worst"] == min(one["test"]["accuracy"] for one in clients.values())
+    assert fairness["worst"] == worst["test"]["accuracy"]
+    assert fairness["worst_n_test"] == worst["n_test"] == worst["test"]["n"]
+    assert fairness["worst_patients"] == worst["test_patients"] == worst["test"]["patients"]
     assert metrics["heterogeneity"] == {"label_js": 0.5}
 
     from safetensors.torch import load_file

@@ -36,7 +36,7 @@ def test_a_record_of_the_first_schema_is_brought_to_todays():
     assert (record.everyone_by, record.primary) == (None, "balanced_accuracy")
     # Its rounds to a target were those of test accuracy, which is another quantity.
     assert record.communication.rounds_to_target is None
-    changed = {"schema", "last", "best", "communication"}
+    changed = {"schema", "last", "best", "communication", "fairness"}
     assert {k: v for k, v in as_dict(record).items() if k in content.keys() - changed} == {
         k: v for k, v in content.items() if k not in changed
     }
@@ -62,6 +62,22 @@ def test_what_an_older_record_says_goes_to_the_question_that_it_answered(
     found = {k: v and v["accuracy"] for k, v in new["last"].items() if k != "round"}
     assert found == {"val": val, "test": test, "everyone": everyone}
     assert new["best"] is None
+
+
+def test_the_worst_client_of_an_older_record_stands_where_all_clients_have_test_samples_enough():
+    clients = {"0": {"n_test": 30}, "1": {"n_test": 10}, "2": {"n_test": 0}}
+    fairness = {"worst": 0.7, "worst_client": "1", "n": 2, "undefined": ["2"]}
+    old = {"schema": 2, "clients": clients, "fairness": fairness}
+    assert migrate(old, 3)["fairness"] == {
+        **{"worst": 0.7, "worst_client": "1", "n": 2, "worst_n_test": 10},
+        **{"metric": "accuracy", "min_test_samples": 10, "left_out": {"2": 0}},
+    }
+    clients["1"]["n_test"] = 9
+    new = migrate(old, 3)["fairness"]
+    assert "worst" not in new
+    assert "clients with few test samples" in new["reason"]
+    assert "fairness" not in migrate({"schema": 2}, 3)
+    assert migrate({"schema": 2, "fairness": 5, "clients": {"0": 1}}, 3)["fairness"] == 5
 
 
 def test_a_record_written_and_read_is_the_same(tmp_path):
