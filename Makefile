@@ -2,6 +2,7 @@
 # make test     the quick tests;  make coverage: the same, and which lines they leave out
 # make lint     style and types;  make bench: speed and memory;  make docs: the pages as a site
 # make install  the environment alone;  make clean: away with it, and with all that is made again
+# make mutants  small wrong edits, each of which a test should notice (hours; see CONTRIBUTING.md)
 # make notebook the notebook's outputs anew;  make lock: new pins
 # make stamp    after an edit of what gives numbers: results stay valid, if the golden test passes
 # make golden   after a change of numbers that is meant: see CONTRIBUTING.md
@@ -12,7 +13,7 @@ BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo install test coverage lint docs notebook stamp golden bench clean lock
+.PHONY: demo install test coverage mutants lint docs notebook stamp golden bench clean lock
 
 demo: $(READY)
 	@echo "The default grid on synthetic images (params/default.yaml); what a run says: results/logs/"
@@ -38,6 +39,10 @@ coverage: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 \
 		--cov --cov-report=term --cov-report=html:.coverage/html
 
+# In a copy of the project; what it takes: make mutants MUTANTS="chain metrics --near".
+mutants: $(READY)
+	OMP_NUM_THREADS=1 nice $(BIN)/python -m mutants $(MUTANTS)
+
 lint: $(READY)
 	$(BIN)/pre-commit run --all-files
 
@@ -62,7 +67,7 @@ notebook: $(READY)
 # Deletes the environment and everything that is made again; raw data stay.
 clean:
 	test ! -d results || find results -mindepth 1 ! -path results/README.md -delete
-	rm -rf $(VENV) site data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage
+	rm -rf $(VENV) site data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage .mutants
 
 # Pins the environment as it is, after a change of the requirements in pyproject.toml. CUDA packages
 # and local builds are left out: torch brings those that its build needs.
