@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from medfl.at_work import Start, start
-from medfl.config import FederatedConfig, data_root
+from medfl.config import FederatedConfig, SplitConfig, data_root
 from medfl.datasets.base import Places
 from medfl.datasets.code import dataset_sha
 from medfl.datasets.described.fixed import GRID
@@ -208,10 +208,12 @@ class Workflow:
                 f"{wildcards.dealing}: name a grid that does with --configfile."
             )
         options = [] if number is None else ["--num-clients", str(number)]
+        usual = SplitConfig()
         for name, value in folds.model_dump().items():
             option = name.replace("_", "-")
             if isinstance(value, bool):
-                options += [] if value else [f"--no-{option}"]
+                changed = value != getattr(usual, name)
+                options += [f"--{'' if value else 'no-'}{option}"] if changed else []
             else:
                 options += [f"--{option}", str(value)]
         return options

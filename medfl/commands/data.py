@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,6 +152,8 @@ def split(options: argparse.Namespace) -> None:
         **{field: getattr(options, field) for field in SplitConfig.model_fields},
         dataset=entry_of(options.dataset),
     )
+    for line in split.divided.warnings:
+        print(f"medfl: warning: {line}", file=sys.stderr)
     print(f"{options.output}: {len(split.samples)} samples, {split.num_clients} clients")
 
 

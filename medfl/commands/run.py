@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -213,7 +214,7 @@ def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namesp
     path = folder / "split" / config.partition / f"seed{config.seed}.csv"
     clients = config.federated_learning.num_clients
     natural = parse_partition(config.partition).natural
-    write_split(
+    split = write_split(
         store,
         config.partition,
         None if natural else clients,
@@ -222,4 +223,6 @@ def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namesp
         **config.split.model_dump(),
         dataset=entry_of(config.dataset),
     )
+    for line in split.divided.warnings:
+        print(f"medfl: warning: {line}", file=sys.stderr)
     return path

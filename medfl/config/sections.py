@@ -262,6 +262,12 @@ class SplitConfig(Section):
         0.2, gt=0, lt=1, description="part of all groups (patients) for the test"
     )
     official_folds: bool = Field(True, description="keep the folds that a dataset brings")
+    allow_divided_patients: bool = Field(
+        False,
+        description="take a split (a colleague's, or a dataset class's own) with a patient at two "
+        "clients or in two folds, and count such patients; else it is refused",
+        json_schema_extra=neutral(False),
+    )
 
     @model_validator(mode="after")
     def _leaves_training_data(self) -> SplitConfig:

@@ -70,8 +70,9 @@ def execute(
     # All mistakes are found before anything is written and before an older run is removed.
     started = datetime.now(UTC).isoformat(timespec="seconds")
     device = choose_device(config.training.device)
-    split = Split.read(split_path, store)
+    split = Split.read(split_path, store, config.split.allow_divided_patients)
     _check_split(split, config, split_path)
+    measured = _heterogeneity(split_path) | split.divided.counts
     training = config.training
     origin = provenance(config, device, code, inputs) | {"started": started}
     # A checkpoint is resumed by the very same sources only: other ones may have the same results
@@ -110,12 +111,14 @@ def execute(
             origin["device"],
         )
         log.info("it minimises %s", server.objective)
+        for line in split.divided.warnings:
+            log.warning("%s", line)
         if server.augmentation is not None:
             log.info("training images are augmented: %s", server.augmentation)
         if isinstance(data.images, DiskImages):
             log.info("images are read from the disk (%.1f GiB)", store.images.nbytes / 2**30)
         trainer.train()
-        metrics = write_record(folder, trainer, _heterogeneity(split_path), origin)
+        metrics = write_record(folder, trainer, measured, origin)
         log.info("%s after %d rounds, %.1f s", trainer.status, metrics["rounds"], trainer.seconds)
     checkpoint.remove(folder)
     return metrics

@@ -8,6 +8,7 @@ import numpy as np
 
 from medfl.errors import MedflError
 from medfl.partition.base import Block, Partition, Request
+from medfl.partition.divided import Divided, check_patients
 from medfl.partition.folds import FOLDS
 
 if TYPE_CHECKING:
@@ -42,20 +43,23 @@ class SplitsItself(Protocol):
         """Client and fold of each sample of the store; None to leave the split to medfl."""
 
 
-def check_own(own: Any, store: Store, name: str) -> tuple[np.ndarray, np.ndarray]:
+def check_own(
+    own: Any, store: Store, name: str, allow_divided: bool = False
+) -> tuple[np.ndarray, np.ndarray, Divided]:
     """Check clients and folds as ``create_federated_splits`` gave them.
 
     Args:
         own: for each sample of the store its client, from 0, and its fold.
         store: the dataset.
         name: its name, for errors.
+        allow_divided: whether a group (patient) may lie in two folds, or with two clients.
 
     Returns:
-        (N,) int64 clients and (N,) folds.
+        (N,) int64 clients, (N,) folds, and how many groups are divided.
 
     Raises:
         MedflError: where they are of another form, a client holds nothing, a fold is empty, or a
-            group (patient) lies in two folds or with two clients.
+            group (patient) is divided although that is not allowed.
     """
     where = f"{name}: create_federated_splits"
     try:
@@ -64,9 +68,10 @@ def check_own(own: Any, store: Store, name: str) -> tuple[np.ndarray, np.ndarray
         raise MedflError(
             f"{where} must return two lists: clients (from 0) and folds (train, val, test)."
         ) from error
-    if len(clients) != len(store) or len(folds) != len(store) or clients.ndim != 1:
+    number = len(store.ids)
+    if len(clients) != number or len(folds) != number or clients.ndim != 1:
         raise MedflError(
-            f"{where} gave {len(clients)} clients and {len(folds)} folds for {len(store)} samples."
+            f"{where} gave {len(clients)} clients and {len(folds)} folds for {number} samples."
         )
     if clients.dtype.kind not in "iu" or clients.min() < 0:
         raise MedflError(f"{where}: clients must be whole numbers from 0.")
@@ -78,13 +83,5 @@ def check_own(own: Any, store: Store, name: str) -> tuple[np.ndarray, np.ndarray
     for client in range(int(clients.max()) + 1):
         if not ((clients == client) & (folds == "train")).any():
             raise MedflError(f"{where} gives client {client} no sample to train on.")
-    for what, values in (("folds", folds), ("clients", clients)):
-        groups, of_sample = np.unique(np.asarray(store.groups), return_inverse=True)
-        one = np.empty(len(groups), values.dtype)
-        one[of_sample] = values
-        for row in np.flatnonzero(one[of_sample] != values):
-            raise MedflError(
-                f"{where}: the group (patient) `{store.groups[row]}` lies in two {what}, "
-                f"{values[row]} and {one[of_sample[row]]}; keep a patient's samples together."
-            )
-    return clients.astype(np.int64), folds.astype("<U5")
+    divided = check_patients(where, store, clients, folds, allow_divided)
+    return clients.astype(np.int64), folds.astype("<U5"), divided

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from medfl.config import SplitConfig
+from medfl.config import SplitConfig, deciding
 from medfl.errors import MedflError
 from medfl.partition.place import sidecar
 from medfl.partition.rows import read_rows
@@ -56,7 +56,7 @@ def choose(own: Path, clients: int | None, folds: SplitConfig) -> Chosen:
         return Chosen(own, passed=given, reason=f"it has {there} clients, and the grid {clients}")
     record = _record(given)
     wanted = {"partition": given.parent.name, "seed": int(given.stem.removeprefix("seed"))}
-    for key, value in {**wanted, **folds.model_dump()}.items():
+    for key, value in {**wanted, **deciding(folds)}.items():
         said = record.get("dealt", {}).get(key, record.get(key, value))
         if said != value:
             return Chosen(own, passed=given, reason=f"it has {key} {said}, and the grid {value}")

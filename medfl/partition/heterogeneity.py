@@ -29,6 +29,7 @@ def heterogeneity(split: Split, store: Store) -> dict[str, Any]:
     - Intensity distance: 1-Wasserstein distance between the distributions of pixels (0 to 1, all
       channels), as the clients' scanners show them; on at most 128 evenly spaced images per client.
     - Effective number of classes: exp of the entropy of a client's label counts.
+    - Patients that the split divides, or who are at a second site, where there are any.
     - Sizes: minimum, median, maximum, coefficient of variation, Gini coefficient.
 
     Returns:
@@ -62,6 +63,7 @@ def heterogeneity(split: Split, store: Store) -> dict[str, Any]:
         "samples": len(split.samples),
         "groups": len(np.unique(store.groups)),
         "moved": split.moved,
+        **split.divided.counts,
         "folds": dict(zip(FOLDS, counts.sum(0).tolist(), strict=True)),
         "label_distance": {
             "kind": kind,

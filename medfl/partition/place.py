@@ -15,12 +15,13 @@ from pathlib import Path
 from medfl.config import SplitConfig
 
 NATURAL = "natural"
-# The word for each fold setting that is not the default; for a switch, the word for off.
+# The word for each fold setting that is not the default; for a switch, the word alone.
 WORDS = {
     "min_samples": "min",
     "val_fraction": "val",
     "test_fraction": "test",
     "official_folds": "drawn",
+    "allow_divided_patients": "divided",
 }
 
 

@@ -32,9 +32,12 @@ class Sites(Partition):
                 f"({', '.join(sites)}), not {request.num_clients}: leave num_clients out."
             )
         if len(sites) == 1:
+            several = len(np.unique(np.asarray(store.sites))) > 1
+            what = "all patients have most of their samples at" if several else "all samples are of"
             raise MedflError(
-                f"{store.path}: all samples are of one site, `{sites[0]}`: by `site` it would be "
-                "a federation of one client; choose another, for example dirichlet-0.5."
+                f"{store.path}: {what} one site, `{sites[0]}`: by `site` it would be a federation "
+                "of one client, since no patient is divided; choose another partition, for example "
+                "dirichlet-0.5."
             )
         shares = np.ones((1, len(groups.columns)))
         return [Block(groups.sites == site, shares, site) for site in sites.tolist()]
@@ -74,8 +77,12 @@ def site_names(store: Store, groups: Groups) -> np.ndarray:
             f"{store.path}: the dataset names no sites, so it has no partition `site`; choose "
             "another, for example dirichlet-0.5."
         )
-    for row in np.flatnonzero(sites == ""):
-        raise MedflError(f"{store.path}: sample `{store.ids[row]}` has no site.")
+    if lacking := int((sites == "").sum()):
+        raise MedflError(
+            f"{store.path}: {lacking:,} of {len(sites):,} samples have no site, so that no client "
+            "of partition `site` could hold them: name their sites and prepare again, or choose "
+            "another, for example dirichlet-0.5."
+        )
     return np.unique(groups.sites)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +17,13 @@ from medfl.errors import MedflError
 from medfl.files import write_csv
 from medfl.partition.clients import assign_clients
 from medfl.partition.custom import SplitsItself, check_own
+from medfl.partition.divided import Divided, check_patients, refuse_undecided, second_sites
 from medfl.partition.folds import FOLDS, assign_folds
 from medfl.partition.groups import Groups
 from medfl.partition.place import partition_of, sidecar
 from medfl.partition.rows import COLUMNS, read_rows
 from medfl.partition.scheme import parse_partition
+from medfl.partition.site import DividedSites, Sites
 
 if TYPE_CHECKING:
     from medfl.store import Store
@@ -40,6 +42,7 @@ class Split:
         num_clients: M.
         moved: samples moved after dealing, so that every client has its minimum.
         client_names: (M,) sites behind the clients; empty where clients have no names.
+        divided: how many patients it does not keep whole.
     """
 
     samples: np.ndarray
@@ -50,6 +53,7 @@ class Split:
     num_clients: int
     moved: int = 0
     client_names: tuple[str, ...] = ()
+    divided: Divided = field(default_factory=Divided)
 
     def indices(self, client: int, fold: str) -> np.ndarray:
         """Store rows of one client's fold, int64, ascending."""
@@ -85,19 +89,28 @@ class Split:
         write_csv(path, COLUMNS, [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
     @classmethod
-    def read(cls, path: str | os.PathLike[str], store: Store) -> Split:
+    def read(
+        cls, path: str | os.PathLike[str], store: Store, allow_divided_patients: bool = False
+    ) -> Split:
         """Read a split and check it against the store it divides.
 
         The scheme and the seed come from the JSON file beside it, else from its path
         (see ``medfl/partition/place.py``).
 
+        Args:
+            path: the table.
+            store: the prepared dataset.
+            allow_divided_patients: take one that parts patients, and count them.
+
         Raises:
             MedflError: where the file is missing or malformed, its samples are not the store's
-                (naming the first that does not match), or a group lies in two folds.
+                (naming the first that does not match), or a group (patient) lies in two folds or
+                with two clients.
         """
         path = Path(path)
+        refuse_undecided(store)
         clients, folds, words = _read_rows(path, store)
-        _check_groups(path, store, folds)
+        divided = check_patients(str(path), store, clients, folds, allow_divided_patients)
         partition, seed, moved, names = _describe(path)
         return cls(
             samples=np.asarray(store.ids),
@@ -108,6 +121,7 @@ class Split:
             num_clients=int(clients.max()) + 1,
             moved=moved,
             client_names=words or names,
+            divided=divided,
         )
 
 
@@ -121,6 +135,7 @@ def make_split(
     val_fraction: float = DEFAULTS.split.val_fraction,
     test_fraction: float = DEFAULTS.split.test_fraction,
     official_folds: bool = DEFAULTS.split.official_folds,
+    allow_divided_patients: bool = DEFAULTS.split.allow_divided_patients,
     dataset: SplitsItself | None = None,
 ) -> Split:
     """Divide a store between clients and folds, by group, the same for the same arguments.
@@ -136,6 +151,7 @@ def make_split(
         test_fraction: share of test samples where no official folds are kept.
         official_folds: keep the folds that the dataset brings; else the seed decides them, so
             that several seeds test on different groups.
+        allow_divided_patients: let a person's own class part patients, and count them.
         dataset: the dataset, which is asked first: a person's own class may make the split.
 
     Raises:
@@ -147,15 +163,24 @@ def make_split(
         raise MedflError(f"the seed must be 0 or more, not {seed}.")
     if min_samples < 1:
         raise MedflError(f"min_samples must be 1 or more, not {min_samples}.")
+    refuse_undecided(store)
     own = dataset.create_federated_splits(store, num_clients, partition, seed) if dataset else None
     if own is not None and dataset is not None:
-        clients, folds = check_own(own, store, dataset.name)
-        number = int(clients.max()) + 1
-        return Split(np.asarray(store.ids), clients, folds, partition, seed, number)
+        clients, folds, divided = check_own(own, store, dataset.name, allow_divided_patients)
+        return Split(
+            samples=np.asarray(store.ids),
+            clients=clients,
+            folds=folds,
+            partition=partition,
+            seed=seed,
+            num_clients=int(clients.max()) + 1,
+            divided=divided,
+        )
     groups = Groups.of(store)
     fold = assign_folds(
         store, groups, seed, val_fraction, test_fraction, official_folds=official_folds
     )
+    by_site = isinstance(chosen, Sites | DividedSites)
     dealt = assign_clients(store, groups, fold, chosen, num_clients, seed, min_samples)
     return Split(
         samples=np.asarray(store.ids),
@@ -166,6 +191,7 @@ def make_split(
         num_clients=dealt.num_clients,
         moved=dealt.moved,
         client_names=dealt.names,
+        divided=second_sites(store, groups.sites[groups.of_sample]) if by_site else Divided(),
     )
 
 
@@ -198,17 +224,6 @@ def _read_rows(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray, tuple[
             "other data; make it again with `medfl split`."
         )
     return clients, folds, table.names
-
-
-def _check_groups(path: Path, store: Store, folds: np.ndarray) -> None:
-    names, of_sample = np.unique(np.asarray(store.groups), return_inverse=True)
-    one = np.full(len(names), "", "<U5")
-    one[of_sample] = folds
-    for row in np.flatnonzero(one[of_sample] != folds):
-        raise MedflError(
-            f"{path}: group `{store.groups[row]}` lies in both {folds[row]} and "
-            f"{one[of_sample[row]]}; all samples of a patient must be in one fold."
-        )
 
 
 def _describe(path: Path) -> tuple[str, int, int, tuple[str, ...]]:

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medfl.config import SplitConfig
+from medfl.config import SplitConfig, deciding
 from medfl.errors import MedflError
 from medfl.files import atomic_path
 from medfl.partition.heterogeneity import heterogeneity
@@ -49,7 +49,7 @@ def write_split(
         raise MedflError(f"`{output}` must name the split's table, a file that ends in .csv.")
     split = make_split(store, partition, num_clients, seed, **options)
     dealt = {name: options[name] for name in SplitConfig.model_fields if name in options}
-    record = heterogeneity(split, store) | {"dealt": SplitConfig(**dealt).model_dump()}
+    record = heterogeneity(split, store) | {"dealt": deciding(SplitConfig(**dealt))}
     # The contexts close from the last to the first: all three files are complete before any is
     # renamed, and the table comes last, so that whoever finds it finds the others too.
     with (

@@ -32,6 +32,8 @@ class DatasetInfo:
         source_fingerprint: SHA-256 over the source files.
         images_sha256: SHA-256 of ``images.npy``.
         notes: what a user of the data should know.
+        undecided_patients: how many ids occur at more than one site while nobody has said whether
+            each is one patient; splits are refused until somebody does.
     """
 
     name: str
@@ -50,11 +52,15 @@ class DatasetInfo:
     source_fingerprint: str = ""
     images_sha256: str = ""
     notes: str = ""
+    undecided_patients: int = 0
 
 
 def to_plain(info: DatasetInfo) -> dict[str, Any]:
     """What ``dataset.yaml`` holds."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()}
+    plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()}
+    if not info.undecided_patients:  # as in stores from before the field
+        del plain["undecided_patients"]
+    return plain
 
 
 def from_plain(content: Any) -> DatasetInfo:
@@ -66,3 +72,21 @@ def from_plain(content: Any) -> DatasetInfo:
             f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
         )
         raise ValueError(what) from error
+
+
+def undecided_ids(patients: int, samples: int = 0, examinations: int = 0) -> str:
+    """Say that ids of patients occur at more than one site, and what a user has to say of them.
+
+    Args:
+        patients: how many ids.
+        samples: that have them.
+        examinations: how many of the ids have one examination at more than one site.
+    """
+    of = f" ({samples:,} samples)" if samples else ""
+    hint = f" ({examinations:,} of them with one examination at both)" if examinations else ""
+    return (
+        f"{patients:,} patients{of} have an id that occurs at more than one site{hint}, and nobody "
+        "can know whether that is one person. Say in the description `patient: {ids: by_site}` "
+        "where each site numbers its own patients, or `patient: {ids: shared}` where an id is one "
+        "person everywhere; until then no split is made"
+    )

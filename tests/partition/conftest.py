@@ -31,7 +31,13 @@ def fake_store(
         sites=empty if sites is None else np.array(sites),
         folds=empty if folds is None else np.array(folds),
         images=np.zeros((n, 1, 8, 8), np.uint8) if images is None else images,
-        info=SimpleNamespace(name="fake", title="Fake", classes=tuple(classes), task=task),
+        info=SimpleNamespace(
+            name="fake",
+            title="Fake",
+            classes=tuple(classes),
+            task=task,
+            undecided_patients=0,
+        ),
         fingerprint=lambda: "0" * 64,
     )
 

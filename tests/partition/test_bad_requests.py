@@ -107,7 +107,7 @@ def test_sites(make_store):
     with pytest.raises(MedflError, match="all samples are of one site, `a`"):
         make_split(alone, "site", None, 0)
     store.sites[7] = ""
-    with pytest.raises(MedflError, match="sample `s000007` has no site"):
+    with pytest.raises(MedflError, match="1 of 60 samples have no site"):
         make_split(store, "site", None, 0)
 
 

@@ -170,7 +170,7 @@ def test_a_group_in_two_folds(store, table):
     fold = lines[row + 1].rsplit(",", 1)[1]
     lines[row + 1] = lines[row + 1].replace(fold, "test" if fold == "train" else "train")
     table.write_text("\n".join(lines))
-    with pytest.raises(MedflError, match=re.escape(f"group `{groups[number.argmax()]}` lies in")):
+    with pytest.raises(MedflError, match=re.escape(f"such as `{groups[number.argmax()]}` in")):
         Split.read(table, store)
 
 
