@@ -76,6 +76,9 @@ class CustomMedicalDataset(ABC):
         fusion: modalities as channels of one image (early), or a backbone for each (late).
         frames: ``stated`` resamples files of several modalities to the first one's voxels by where
             they say that they lie; ``ignore`` stacks them as they are stored.
+        patient_rules: what a description may say of patients, as in {"ids": "by_site"},
+            {"normalise": True} or {"unknown": ["999"]}.
+        site_rules: what it may say of sites, as in {"normalise": True} or {"map": {"A": "B"}}.
         data_root: where raw data lies (``--data-root``, ``MEDFL_DATA``); set before ``load_data``.
     """
 
@@ -90,6 +93,8 @@ class CustomMedicalDataset(ABC):
     frames: StatedFrames = "stated"
     licence: str = "not stated"
     citation: str = "none stated"
+    patient_rules: Mapping[str, Any] = {}
+    site_rules: Mapping[str, Any] = {}
     data_root: Path = Path(RAW_ROOT)
 
     @abstractmethod

@@ -20,16 +20,24 @@ from medfl.datasets.described.custom import (
     class_name,
     load_samples,
 )
+from medfl.datasets.described.custom_people import rules_of, told_by
 from medfl.datasets.described.custom_sources import ArraySource, CallSource, Open
 from medfl.datasets.described.decode import Reader, channel_names
+from medfl.datasets.described.fact_sections import PatientRules, SiteRules
 from medfl.datasets.described.folds import official_fold
-from medfl.datasets.described.labels import classes_of
+from medfl.datasets.described.labels import about_spellings, classes_of
 from medfl.datasets.described.people import groups_of, numbered
 from medfl.datasets.described.schema import Description, check_name
 from medfl.datasets.described.shown import check_attributes, refuse_patients
 from medfl.datasets.described.together import together_note, together_of
+from medfl.datasets.described.whose import (
+    about_patients,
+    about_sites,
+    settle_patients,
+)
 from medfl.datasets.official import settle_folds
 from medfl.errors import MedflError, own_code
+from medfl.files.exclusions import Exclusion
 from medfl.identity import Pseudonyms, load_key
 from medfl.imaging.codes import dicom_code
 from medfl.imaging.modality import preprocess_for
@@ -44,50 +52,71 @@ class CustomEntry(Dataset):
     Attributes:
         custom: the dataset.
         description: hash of the class's sources, and of the YAML file that names it, if any.
+        patient, site: what class or file say of patients and sites.
     """
 
     custom: CustomMedicalDataset
     description: str
+    patient: PatientRules
+    site: SiteRules
 
     def read(self, places: Places, size: int, allow_partial: bool = False) -> RawData:
         """Run ``load_data``, and say how its images are decoded."""
         self.custom.data_root = places.data_root
-        given = load_samples(self.custom)
+        loaded = load_samples(self.custom)
         name = type(self.custom).__name__
+        told = told_by(loaded, self.patient, self.site)
+        whose = settle_patients(told, self.patient, f"{name}.patient_rules")
+        excluded = [
+            Exclusion(f"sample {row} of load_data", reason, public=True)
+            for row, reason in whose.left.items()
+        ]
+        numbers, whose = whose.kept, whose.without_left()
+        given, told = [loaded[number] for number in numbers], [told[number] for number in numbers]
         modalities = _modalities(given, name)
         labels = [
-            _labels(one, self.task, f"{name}.load_data, sample {i}") for i, one in enumerate(given)
+            _labels(one, self.task, f"{name}.load_data, sample {i}")
+            for i, one in zip(numbers, given, strict=True)
         ]
         classes = classes_of(labels, self.custom.classes, self.task, f"{name}.classes")
         warnings: list[str] = []
         pseudonyms = Pseudonyms(load_key(places.work_root), self.name)
-        own_ids = [str(one.id) or f"\0{number}" for number, one in enumerate(given)]
+        own_ids = [str(one.id) or f"\0{number}" for number, one in zip(numbers, given, strict=True)]
         ids = numbered(own_ids, pseudonyms.sample)
-        patients = [str(one.patient) for one in given]
-        groups = groups_of(patients, ids, pseudonyms, warnings)
+        patients = [one.patient for one in told]
+        groups = groups_of(whose.names, ids, pseudonyms, warnings)
+        warnings += [*whose.warnings, *about_patients(whose, groups)]
         attributes = [{str(k): str(v) for k, v in one.attributes.items()} for one in given]
         warnings += check_attributes(attributes, patients, f"{name}.load_data, attributes")
         refuse_patients("labels", labels, patients, f"{name}.load_data")
-        refuse_patients("site", [(str(one.site),) for one in given], patients, f"{name}.load_data")
-        sources = [self._source(one, modalities, number) for number, one in enumerate(given)]
+        refuse_patients("site", [(one.site,) for one in told], patients, f"{name}.load_data")
+        sources = [
+            self._source(one, modalities, number)
+            for number, one in zip(numbers, given, strict=True)
+        ]
+        sites = [one.site for one in told]
+        warnings += about_spellings("labels", classes, "write them alike in load_data")
+        warnings += about_sites(sites)
         code = dicom_code(self.custom.modality)
         samples = [
             Sample(
                 ident,
                 names,
                 group,
-                str(one.site),
+                site,
                 code,
                 official_fold(str(one.fold), f"{name}.load_data, sample {number}"),
                 columns,
             )
-            for number, (ident, names, group, columns, one) in enumerate(
-                zip(ids, labels, groups, attributes, given, strict=True)
+            for number, ident, names, group, site, columns, one in zip(
+                numbers, ids, labels, groups, sites, attributes, given, strict=True
             )
         ]
         samples, more = settle_folds(samples, f"the folds of {name}")
         warnings += more
         info: dict[str, Any] = {"classes": classes, "modality": code}
+        if whose.undecided:
+            info["undecided_patients"] = whose.undecided
         settings: dict[str, Any] = {"description": self.description, "size": size}
         reader, notes = None, ""
         if self.custom.preprocess is not None:
@@ -108,6 +137,7 @@ class CustomEntry(Dataset):
             Open(reader, size),
             self._fingerprint(sources),
             notes=notes,
+            excluded=excluded,
             warnings=warnings,
             settings=settings,
             info=info,
@@ -203,6 +233,7 @@ def custom_entry(
     if custom.preprocess is not None:
         preprocess_for(custom.modality, dict(custom.preprocess), f"{kind}.preprocess")
     given = data or Description(folder=".")
+    own = given.model_fields_set
     return CustomEntry(
         name=name,
         title=given.title or custom.title or name,
@@ -215,5 +246,9 @@ def custom_entry(
         task=custom.task,
         complete=False,
         custom=custom,
+        patient=given.patient
+        if own & {"patient"}
+        else rules_of(PatientRules, custom, "patient_rules"),
+        site=given.site if own & {"site"} else rules_of(SiteRules, custom, "site_rules"),
         description=hashlib.sha256(f"{custom.fingerprint()}{description}".encode()).hexdigest(),
     )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.decode import Reader, channel_names
-from medfl.datasets.described.dimensions import of_the_rarer_kind
-from medfl.datasets.described.facts import FactReader, Facts, wanted_of_headers
+from medfl.datasets.described.facts import FactReader
 from medfl.datasets.described.files import RELABELLED, Found, count_files, list_files
 from medfl.datasets.described.fixed import fixed
-from medfl.datasets.described.join import Item, copies_of, gather
+from medfl.datasets.described.headers import wanted_of_headers
+from medfl.datasets.described.join import Item, gather
+from medfl.datasets.described.kept import Kept, keep
 from medfl.datasets.described.names import file_names
 from medfl.datasets.described.origins import DISAGREE
 from medfl.datasets.described.people import groups_of, numbered
@@ -28,10 +29,11 @@ from medfl.datasets.described.spacing import common_spacing
 from medfl.datasets.described.table import modalities_of, read_described_table
 from medfl.datasets.described.together import together_note, together_of
 from medfl.datasets.described.whereabouts import Whereabouts
+from medfl.datasets.described.whose import about_patients, about_sites, about_studies
 from medfl.datasets.official import settle_folds
 from medfl.errors import MedflError
 from medfl.files import sha256_file
-from medfl.files.exclusions import Exclusion, LeftOut
+from medfl.files.exclusions import Exclusion
 from medfl.identity import FileNames, Pseudonyms, load_key
 from medfl.identity.file_names import is_plain
 from medfl.imaging.codes import dicom_code
@@ -76,20 +78,9 @@ class DescribedDataset(Dataset):
         items, left = gather(self.data, found, table)
         left += found.left
         reader = FactReader(self.data, str(self.path), found, table, items)
-        kept: list[Item] = []
-        facts: list[Facts] = []
-        for item in items:
-            try:
-                facts.append(reader.of(item))
-                kept.append(item)
-            except LeftOut as reason:
-                left.append(Exclusion(item.key, str(reason)))
-        out = copies_of(kept, [one.labels for one in facts], found)
-        out |= of_the_rarer_kind(kept, found)
-        left = [*reader.relabelled(left), *out.values()]
-        facts = [one for row, one in enumerate(facts) if row not in out]
-        kept = [one for row, one in enumerate(kept) if row not in out]
-        if not kept:
+        kept = keep(items, left, reader)
+        facts, left = kept.facts, list(kept.left)
+        if not kept.items:
             others = sorted(one.file for one in found.left)
             shown = (name for name in others if all(map(is_plain, name.split("/"))))
             tables = ", ".join(name for name in shown if name.endswith((".csv", ".tsv")))
@@ -109,7 +100,7 @@ class DescribedDataset(Dataset):
         people = {one.patient for one in facts} | reader.patients_of_table()
         named = file_names(self.data.file_names, listed, pseudonyms, known - {""}, people)
         described = self.description_sha(places)
-        raw = self._raw(kept, facts, left, reader, pseudonyms, named, size, described)
+        raw = self._raw(kept, reader, pseudonyms, named, size, described)
         return replace(raw, warnings=[*raw.warnings, *notes])
 
     def description_sha(self, places: Places) -> str:
@@ -139,16 +130,14 @@ class DescribedDataset(Dataset):
 
     def _raw(
         self,
-        items: list[Item],
-        facts: list[Facts],
-        left: list[Exclusion],
+        kept: Kept,
         reader: FactReader,
         pseudonyms: Pseudonyms,
         named: FileNames,
         size: int,
         described: str,
     ) -> RawData:
-        found = reader.found
+        found, items, facts = reader.found, kept.items, kept.facts
         labels = [one.labels for one in facts]
         classes = reader.classes(labels)
         reader.check_people(items, facts)
@@ -160,12 +149,15 @@ class DescribedDataset(Dataset):
         if self.data.format == "auto":
             headers = (found.header(item.files[0]) for item in items)
             warnings = [*slices_hint(filter(None, headers)), *warnings]
-        warnings += _about_labels(left, "volumes or slices" if found.stacks else "images")
+        warnings += _about_labels(kept.left, "volumes or slices" if found.stacks else "images")
         patients = [one.patient for one in facts]
         where = f"{self.path}: columns.attributes"
         warnings += check_attributes([one.attributes for one in facts], patients, where)
         ids = numbered([item.key for item in items], pseudonyms.sample)
-        groups = groups_of(patients, ids, pseudonyms, warnings)
+        groups = groups_of(kept.whose.names, ids, pseudonyms, warnings)
+        warnings += [*kept.whose.warnings, *about_patients(kept.whose, groups)]
+        warnings += about_studies([one.told for one in facts], groups)
+        warnings += about_sites([one.site for one in facts])
         modalities = modalities_of(self.data, reader.table)
         settings = settings_for(self.data, modalities, facts, self.path)
         codes = [one.modality or dicom_code(self.data.modality) for one in facts]
@@ -192,6 +184,8 @@ class DescribedDataset(Dataset):
                 found, (item.files for item in items), settings, size, together == "frame"
             ),
         }
+        if kept.whose.undecided:
+            info["undecided_patients"] = kept.whose.undecided
         if self.data.fusion == "late" and len(settings) > 1:
             info["branches"] = tuple(one.channel_count for one in settings)
         names = [one or "image" for one in modalities]
@@ -203,7 +197,7 @@ class DescribedDataset(Dataset):
             described,
             notes=together_note(together, modalities),
             names=[named(item.key) for item in items],
-            excluded=[one.renamed(named) for one in sorted(left, key=lambda one: one.file)],
+            excluded=[one.renamed(named) for one in sorted(kept.left, key=lambda one: one.file)],
             warnings=warnings,
             sizes=dict(_sizes(found, items)),
             scan=found.scan,
@@ -217,7 +211,7 @@ class DescribedDataset(Dataset):
         )
 
 
-def _about_labels(left: list[Exclusion], what: str) -> list[str]:
+def _about_labels(left: Sequence[Exclusion], what: str) -> list[str]:
     """Warn of what is left out because it has two labels, patients, sites or folds."""
     warnings = []
     if odd := sum(one.reason == RELABELLED for one in left):
@@ -234,13 +228,13 @@ def _about_labels(left: list[Exclusion], what: str) -> list[str]:
     return warnings
 
 
-def _why(left: list[Exclusion]) -> str:
+def _why(left: Sequence[Exclusion]) -> str:
     """Say the commonest reasons for which samples were left out."""
     reasons = Counter(one.reason for one in left).most_common(3)
     return "; ".join(f"{number:,}: {reason}" for reason, number in reasons)
 
 
-def _sizes(found: Found, items: list[Item]) -> Iterator[tuple[int, str]]:
+def _sizes(found: Found, items: Sequence[Item]) -> Iterator[tuple[int, str]]:
     """Give row and size of each image and volume of DICOM, whose headers were read already."""
     for row, item in enumerate(items):
         name = item.files[0]

@@ -42,6 +42,9 @@ class Labels(Described):
     classes: list[str] = Field(
         default_factory=list, description="their order; all that occur, sorted, if left out"
     )
+    normalise: bool = Field(
+        False, description="join labels that are written in several ways: Benign, benign"
+    )
     task: Literal["multiclass", "multilabel"] | None = Field(
         None, description="multilabel where there are several label columns or a separator"
     )
@@ -128,6 +131,61 @@ class Origin(Described):
         if self.source == "name" and not self.pattern:
             raise ValueError(r"say by which `pattern`, such as '(p\d+)_'")
         return self
+
+
+class Named(Origin):
+    """An origin of names, which people write in several ways, or do not know."""
+
+    unknown: list[str] | None = Field(
+        None,
+        description="words that mean that nobody knows, in place of NA, NaN, None, unknown, - and "
+        "the like; [] takes each word as it is",
+    )
+    normalise: bool = Field(
+        False,
+        description="join what is written in several ways: 007, 7 and 7.0; P-007, p_7 and P7",
+    )
+
+    @field_validator("unknown", mode="before")
+    @classmethod
+    def _are_words(cls, value: Any) -> Any:
+        return [_word(part) for part in value] if isinstance(value, list) else value
+
+
+class PatientRules(Named):
+    """Where patients are read from, and which samples are of one. A lone word: ``{from: word}``."""
+
+    ids: Literal["", "by_site", "shared"] = Field(
+        "",
+        description="needed where an id occurs at more than one site. by_site: each site numbers "
+        "its own patients, so that they are several; shared: it is one patient",
+    )
+    second_site: Literal["keep", "leave_out"] = Field(
+        "keep",
+        description="with shared ids, a patient's samples at other sites than that of most of them",
+    )
+
+    @model_validator(mode="after")
+    def _has_a_second_site(self) -> PatientRules:
+        if self.second_site == "leave_out" and self.ids != "shared":
+            raise ValueError("`second_site` goes with `ids: shared`")
+        return self
+
+
+class SiteRules(Named):
+    """Where sites are read from, and what they are called. A lone word: ``{from: word}``."""
+
+    rename: dict[str, str] = Field(
+        default_factory=dict,
+        alias="map",
+        description="sites to other names, to join them; to '' where it means none; '*' stands for "
+        "all others",
+    )
+
+    @field_validator("rename", mode="before")
+    @classmethod
+    def _maps_words(cls, value: Any) -> Any:
+        return _words_to_words(value)
 
 
 class Folds(Origin):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from medfl.datasets.described.fact_sections import Origin
 from medfl.datasets.described.files import Found
 from medfl.datasets.described.folds import FoldReader
+from medfl.datasets.described.headers import DICOM_SITES, ISSUER, names_patient
 from medfl.datasets.described.join import Item
 from medfl.datasets.described.labels import LabelRules
 from medfl.datasets.described.layout import layout_for
@@ -17,19 +18,14 @@ from medfl.datasets.described.origins import Origins
 from medfl.datasets.described.people import folder_name
 from medfl.datasets.described.schema import Description
 from medfl.datasets.described.series import relabelled
-from medfl.datasets.described.shown import refuse_column, refuse_patients, refuse_personal
-from medfl.datasets.described.table import keywords_of
+from medfl.datasets.described.shown import refuse_column, refuse_patients
+from medfl.datasets.described.whose import Told, known_patient, known_site, one_spelling
 from medfl.datasets.tables import Table
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion, LeftOut
-from medfl.identity import identifiers_in
 
 if TYPE_CHECKING:
     from medfl.imaging.dicom import FileHeader
-
-DICOM_SITES = ("InstitutionName", "StationName")
-PERSON = ("PatientName", "PatientID", "AccessionNumber")
-ALWAYS = (*PERSON, *DICOM_SITES, "PatientIdentityRemoved", "ImagePositionPatient")
 
 
 @dataclass(frozen=True)
@@ -42,6 +38,13 @@ class Facts:
     fold: str = ""
     modality: str = ""
     attributes: Mapping[str, str] = field(default_factory=dict)
+    issuer: str = ""
+    study: str = ""
+
+    @property
+    def told(self) -> Told:
+        """What of this tells whose it is."""
+        return Told(self.patient, self.site, self.issuer, self.study)
 
 
 class FactReader:
@@ -137,24 +140,35 @@ class FactReader:
         """Read the facts of one sample; ``LeftOut`` where it lacks one that it needs."""
         header = self.found.header(item.files[0])
         cells = item.row.cells if item.row else {}
-        patient = self._origin("patient", item, header)
-        if patient is None and self.data.patient.source not in ("auto", "none"):
+        patient = known_patient(self._origin("patient", item, header) or "", self.data.patient)
+        if not patient and self.data.patient.source not in ("auto", "none"):
             raise LeftOut("has no patient")
         return Facts(
             self._labels(item, header),
-            patient or "",
-            self._origin("site", item, header) or "",
+            patient,
+            known_site(self._origin("site", item, header) or "", self.data.site),
             self.folds.of(item, self._line(item)),
             header.modality if header is not None else "",
             self._attributes(cells, header),
+            self._issuer(header),
+            header.study if header is not None else "",
         )
+
+    def in_one_spelling(self, facts: Sequence[Facts]) -> list[Facts]:
+        """Give labels and sites that are written in several ways one spelling, where asked for."""
+        sites = one_spelling([one.site for one in facts], self.data.site)
+        labels = self.rules.one_spelling([one.labels for one in facts])
+        return [
+            replace(one, labels=names, site=site)
+            for one, names, site in zip(facts, labels, sites, strict=True)
+        ]
 
     def check_people(self, items: Sequence[Item], facts: Sequence[Facts]) -> None:
         """Refuse labels and sites that name the only patient who has them."""
 
         def named(word: str, row: int) -> bool:
             header = self.found.header(items[row].files[0])
-            return header is not None and _names_patient(word, header)
+            return header is not None and names_patient(word, header)
 
         patients = [one.patient for one in facts]
         labels, sites = [one.labels for one in facts], [(one.site,) for one in facts]
@@ -192,7 +206,7 @@ class FactReader:
                 raise LeftOut("lies in no folder that could be its label")
             return self.rules.of_text(name)
         text = self.origins.of_header(item.files[0], [self.data.labels.attribute], "labels") or ""
-        if header is not None and _names_patient(text, header):
+        if header is not None and names_patient(text, header):
             raise LeftOut(f"has a name or number of its patient in {self.data.labels.attribute}")
         return self.rules.of_text(text)
 
@@ -209,6 +223,14 @@ class FactReader:
             return self.origins.of_header(item.files[0], standard, f"{key}s")
         return self.origins.of(item.files[0], origin, source, f"{key}s")
 
+    def _issuer(self, header: FileHeader | None) -> str:
+        """Who gave the id, where it is that of the header."""
+        source, attribute = self.data.patient.source, self.data.patient.attribute
+        own = source == "dicom" or (source == "auto" and not self._column("patient"))
+        if header is None or not own or attribute not in ("", "PatientID"):
+            return ""
+        return header.attributes[ISSUER].strip()
+
     def _attributes(self, cells: Mapping[str, str], header: FileHeader | None) -> dict[str, str]:
         found = {}
         for name in self.data.columns.attributes:
@@ -219,7 +241,7 @@ class FactReader:
             if header is None:
                 raise LeftOut(f"is no DICOM file, so it has no {name}")
             found[name] = header.attributes[name].strip()
-            if _names_patient(found[name], header):
+            if names_patient(found[name], header):
                 raise LeftOut(f"has a name or number of its patient in {name}")
         return found
 
@@ -227,27 +249,3 @@ class FactReader:
         if item.row is None or self.table is None:
             return self.where
         return f"{self.table.path}, line {item.row.line}"
-
-
-def _names_patient(text: str, header: FileHeader) -> bool:
-    """Whether free text holds the patient's name or numbers; other people's words are common."""
-    from pydicom import Dataset
-
-    person = Dataset()
-    for keyword in PERSON:
-        setattr(person, keyword, header.attributes[keyword])
-    return identifiers_in(person).in_text(text)
-
-
-def wanted_of_headers(data: Description, where: str, table: Table | None) -> list[str]:
-    """The DICOM attributes that the facts are made of; none that is written may name a person."""
-    if data.labels.attribute:
-        refuse_personal(data.labels.attribute, f"{where}: labels")
-    if data.site.attribute:
-        refuse_personal(data.site.attribute, f"{where}: site")
-    for name in keywords_of(data, table):
-        refuse_personal(name, f"{where}: columns.attributes")
-    stated = [data.labels.attribute, data.patient.attribute, data.site.attribute]
-    stated += [data.fold.attribute]
-    stated += [data.columns.key[0]] if data.columns.key else []
-    return list(dict.fromkeys([*ALWAYS, *filter(None, stated), *keywords_of(data, table)]))

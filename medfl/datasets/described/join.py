@@ -12,8 +12,11 @@ from medfl.datasets.described.table import file_columns
 from medfl.datasets.tables import Row, Table
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion
+from medfl.identity.spelling import spelling
 
 NO_ROW = "no row of the table names it"
+OTHER_SPELLING = "no row of the table has its {}, though one has another spelling of it"
+JOINED = ", or say `patient: {normalise: true}`"
 NO_FILE = "the table names it, but there is no such file"
 NO_MODALITY = "lacks the image of modality `{}`"
 
@@ -44,7 +47,7 @@ def gather(
     if any(modality.files for modality in data.modalities.values()):
         items, left = _by_pattern(data, found, table)
     elif table is not None and data.columns.key is not None:
-        items, left = _by_attribute(*data.columns.key, found, table)
+        items, left = _by_attribute(*data.columns.key, found, table, data.patient.normalise)
     elif table is not None:
         items, left = _by_row(data, found, table)
     else:
@@ -160,39 +163,46 @@ def _by_pattern(
 
 
 def _by_attribute(
-    keyword: str, column: str, found: Found, table: Table
+    keyword: str, column: str, found: Found, table: Table, normalise: bool
 ) -> tuple[list[Item], list[Exclusion]]:
-    """Join by a DICOM attribute that a column of the table holds; a row may tell of many files."""
+    """Join by a DICOM attribute that a column of the table holds; a row may tell of many files.
+
+    With ``normalise``, a PatientID also has the only row whose cell is another spelling of it.
+    """
     rows = table.by_id(column)
+    spelt: dict[str, list[str]] = {}
+    for key in rows:
+        spelt.setdefault(spelling(key), []).append(key)
     items: list[Item] = []
     left: list[Exclusion] = []
     fits: set[str] = set()
-    values = []
     for name in found.files:
         header = found.header(name)
         value = header.attributes[keyword] if header is not None else ""
-        values.append(value)
+        alike = spelt.get(spelling(value), []) if value not in rows else []
+        if normalise and keyword == "PatientID" and len(alike) == 1:
+            value = alike[0]
         if header is None:
             left.append(Exclusion(name, f"is no DICOM file, so it has no {keyword}"))
         elif not value:
             left.append(Exclusion(name, f"states no {keyword}"))
         elif value not in rows:
-            left.append(Exclusion(name, NO_ROW))
+            left.append(Exclusion(name, OTHER_SPELLING.format(keyword) if alike else NO_ROW))
         else:
             fits.add(value)
             items.append(Item(name, (name,), rows[value]))
     if not items:
-        bare = {value.lstrip("0") for value in values if value}
-        alike = sum(key.lstrip("0") in bare for key in rows)
-        zeros = (
-            f" ({alike:,} of them would if zeros at their front did not count, which a spreadsheet "
-            "may have taken off: export the column as text)"
-            if alike
+        odd = sum(one.reason == OTHER_SPELLING.format(keyword) for one in left)
+        hint = (
+            f" ({odd:,} files would fit if zeros at the front, a decimal point and marks did not "
+            "count, as a spreadsheet may have changed them: export the column as text"
+            f"{JOINED if keyword == 'PatientID' else ''})"
+            if odd
             else ""
         )
         raise MedflError(
             f"{table.path}: no DICOM file below {found.folder} has a {keyword} that stands in the "
-            f"column `{column}`{zeros}."
+            f"column `{column}`{hint}."
         )
     left += [
         Exclusion(f"line {row.line} of the table", f"no DICOM file has its {keyword}", public=True)

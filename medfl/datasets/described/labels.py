@@ -11,6 +11,7 @@ from medfl.datasets.described.fact_sections import Labels
 from medfl.errors import MedflError
 from medfl.files.exclusions import LeftOut
 from medfl.identity import quoted
+from medfl.identity.spelling import alike, joined
 
 TRUE = {"1", "1.0", "true", "yes", "y"}
 FALSE = {"0", "0.0", "false", "no", "n", ""}
@@ -105,6 +106,14 @@ class LabelRules:
             raise LeftOut(UNLABELLED)
         return names
 
+    def one_spelling(self, labels: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+        """Give labels that are written in several ways one spelling, if that is asked for."""
+        if not self.rules.normalise:
+            return list(labels)
+        stated = {*self.rules.classes, *self.rules.rename.values()}
+        chosen = joined([*stated, *(name for names in labels for name in names)], stated)
+        return [tuple(dict.fromkeys(chosen.get(name, name) for name in names)) for names in labels]
+
     def classes(
         self, labels: Sequence[tuple[str, ...]], columns: Sequence[str] = ()
     ) -> tuple[str, ...]:
@@ -116,6 +125,9 @@ class LabelRules:
         """
         ordered = [self._column(name) for name in columns]
         ordered = [name for name in ordered if name not in self.rules.ignore]
+        if self.rules.normalise:  # as ``one_spelling`` has made the labels
+            chosen = joined(ordered, {name for names in labels for name in names})
+            ordered = [chosen.get(name, name) for name in ordered]
         where = f"{self.where}, labels.classes"
         return classes_of(labels, self.rules.classes, self.task, where, ordered)
 
@@ -129,14 +141,16 @@ class LabelRules:
             for name in classes
             if name.casefold() in NOTHING
         ]
-        seen: dict[str, str] = {}
-        for name in classes:
-            alike = re.sub(r"[\W_]+", "", name).casefold()
-            if alike in seen and seen[alike] != name:
-                both = f"`{seen[alike]}` and `{name}`"
-                lines.append(f"the labels {both} look like one: `labels.map` can join them")
-            seen[alike] = name
-        return lines
+        how = "`labels: {normalise: true}`, or a `map` there, joins them"
+        return lines + about_spellings("labels", classes, how)
+
+
+def about_spellings(what: str, words: Iterable[str], how: str) -> list[str]:
+    """Warn of labels, or sites, that look like one; ``how`` says what joins them."""
+    return [
+        f"the {what} {' and '.join(f'`{word}`' for word in family)} look like one: {how}"
+        for family in alike(words)
+    ]
 
 
 def mapped(rename: Mapping[str, str], word: str, others: bool = True) -> str:
@@ -199,7 +213,7 @@ def classes_of(
             )
         return tuple(stated)
     classes = list(dict.fromkeys(filter(None, ordered)))
-    classes += sorted(found - set(classes), key=_naturally)
+    classes += sorted(found - set(classes), key=lambda name: (_naturally(name), name))
     if not classes:
         raise MedflError(f"{where}: no sample has a label.")
     if len(classes) < 2 and task == "multiclass":

@@ -40,7 +40,10 @@ def groups_of(
         warnings.insert(0, NO_PATIENTS)
         return list(ids)
     if lone:
-        warnings.append(f"{lone:,} samples name no patient: each counts as one of its own")
+        warnings.append(
+            f"{lone:,} samples name no patient, or an unknown one (such as NA): each counts as one "
+            "of its own"
+        )
     # No patient's name begins with NUL.
     named = [patient or f"\0{ident}" for patient, ident in zip(patients, ids, strict=True)]
     return numbered(named, pseudonyms.patient)

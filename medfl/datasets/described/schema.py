@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from medfl.datasets.described.fact_sections import Folds, Labels, Origin
+from medfl.datasets.described.fact_sections import Folds, Labels, Origin, PatientRules, SiteRules
 from medfl.datasets.described.sections import Columns, Described, Modality, Preset, StatedFrames
 
 NAME = r"[A-Za-z][A-Za-z0-9_-]*"
@@ -40,8 +40,8 @@ class Description(Described):
     table: str = Field("", description="a CSV file: from this file's place, or from `folder`")
     columns: Columns = Columns()
     labels: Labels = Labels()
-    patient: Origin = Origin()
-    site: Origin = Origin()
+    patient: PatientRules = PatientRules()
+    site: SiteRules = SiteRules()
     fold: Folds = Folds()
     segmentations: Literal["leave_out", "keep"] = Field(
         "leave_out",
@@ -123,8 +123,12 @@ class Description(Described):
             )
         if self.base and (odd := own & self.model_fields_set):
             raise ValueError(f"`base` brings its own `{min(odd)}`: leave it out")
-        if self.kind and (odd := (own | {"labels"}) & self.model_fields_set):
+        ruled = {"patient", "site"}  # what a class gives of them may be read in other ways
+        if self.kind and (odd := (own - ruled | {"labels"}) & self.model_fields_set):
             raise ValueError(f"the `class` decides `{min(odd)}`: leave it out")
+        for part in (self.patient, self.site) if self.kind else ():
+            if odd := set(Origin.model_fields) & part.model_fields_set:
+                raise ValueError(f"the `class` decides where they stand: leave `{min(odd)}` out")
         return self
 
 

@@ -77,6 +77,7 @@ class Variant(Dataset):
                 kept.append(row)
             except LeftOut as reason:
                 excluded.append(Exclusion(raw.name(row), str(reason)))
+        labels = rules.one_spelling(labels)
         classes = rules.classes(labels)
         samples = [
             replace(raw.samples[row], labels=names) for row, names in zip(kept, labels, strict=True)

@@ -205,10 +205,10 @@ def test_mistakes_in_a_class_are_one_line(place, body, message):
         (lambda n: ([0] * n, ["holdout"] * n), "`holdout` is not train, val or test"),
         (lambda n: ([0.5] * n, ["train"] * n), "whole numbers from 0"),
         (lambda n: 3, "must return two lists"),
-        (lambda n: ([0] * n, (["train", "val"] * n)[: n - 2] + ["test"] * 2), "lies in two folds"),
+        (lambda n: ([0] * n, (["train", "val"] * n)[: n - 2] + ["test"] * 2), "lie in two folds"),
         (
             lambda n: ([0, 1] * (n // 2), ["train"] * (n - 4) + ["val"] * 2 + ["test"] * 2),
-            "lies in two clients",
+            "lie in two clients",
         ),
         (
             lambda n: ([2] * 2 + [0] * (n - 2), ["train"] * (n - 4) + ["val"] * 2 + ["test"] * 2),

@@ -186,7 +186,7 @@ def test_a_table_knows_files_by_accession_number(made, place):
     ("columns", "table", "message"),
     [
         ("{dicom: PatientID}", "PatientID,label\n5500,a\n", "no DICOM file below raw has a Pat"),
-        ("{dicom: PatientID}", "PatientID,label\n00471,a\n", "1 of them would if zeros"),
+        ("{dicom: PatientID}", "PatientID,label\n00471,a\n", "(1 files would fit if zeros"),
         ("{dicom: PatientID}", "PatientID,label\n471,a\n471,b\n", "stands in line 2 already"),
         ("{dicom: PatientID}", "Patient,label\n471,a\n", "lacks the column `PatientID`"),
         ("{dicom: PatientIdd}", "PatientIdd,label\n471,a\n", "did you mean `PatientID`"),
