@@ -79,6 +79,7 @@ ENGINE: dict[str, dict[str, Any]] = {
         "params": {"control_weights": "federation", "server_learning_rate": 0.5},
     },
     "equal-scaffold": {"algorithm": "scaffold", "params": {"control_weights": "equal"}},
+    "pooled-steps": {"algorithm": "centralized", "local_epochs": None, "local_steps": 5},
     "falling-finetune": {"algorithm": "finetune", "lr_schedule": "cosine"},
     "default-epochs": {"local_epochs": None},
     "augmented": {"augmentation": {"preset": "xray", "mixup": 0.4}},

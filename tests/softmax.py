@@ -51,12 +51,17 @@ class Softmax:
         return self.trainer.clients[client].rows.numpy()
 
     def batches(
-        self, client: int, number: int, purpose: str = "train", epochs: int | None = None
+        self,
+        client: int,
+        number: int,
+        purpose: str = "train",
+        epochs: int | None = None,
+        steps: int | None = None,
     ) -> list[np.ndarray]:
         """The rows of each local step of a client in a round."""
         config = self.trainer.config
         learning = config.federated_learning
-        steps = learning.local_steps if epochs is None else None
+        steps = steps or (learning.local_steps if epochs is None else None)
         passes = epochs or (None if steps else learning.local_epochs or 1)
         generator = torch_stream(config.seed, number, client, purpose)
         rows = self.trainer.clients[client].rows

@@ -37,7 +37,9 @@ class FederatedAlgorithm:
         evaluated: which model the results are about: the server's (``global``), each client's own
             on its own data (``personal``), or each client's own on everyone's data (``local``).
         statistics: what happens to batch-norm statistics, in words, for the record.
-        participation: ``sampled``, or ``all`` where every client trains every round.
+        participation: ``sampled``, or ``all`` where every client trains every round. Where nothing
+            travels besides, each does then the share of the work that sampled clients have in the
+            mean.
         pooled: whether all data is first given to one client (the centralised baseline).
         communicates: whether anything travels between clients and server.
     """

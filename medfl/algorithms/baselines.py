@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 
 class Centralized(FederatedAlgorithm):
-    """One model trains on all clients' data, for as many epochs as each client would."""
+    """One model trains on all clients' data, and does the work of all clients of a round.
+
+    It makes as many passes over all samples as they do over theirs, or takes as many steps as they
+    do together.
+    """
 
     statistics = "of the one pooled model"
     pooled = True
@@ -27,6 +31,7 @@ class Centralized(FederatedAlgorithm):
 class Local(FederatedAlgorithm):
     """Every client trains alone, and nothing is exchanged.
 
+    Over all rounds each does the work that it would do in a federation in the mean.
     Each client's model is evaluated on all clients' test samples, of which the results give the
     mean over clients, and on the client's own.
     """

@@ -26,5 +26,11 @@ ALGORITHMS: Registry[type[FederatedAlgorithm]] = Registry(
         "centralized": "baselines:Centralized",
         "local": "baselines:Local",
     },
-    results_versions={"scaffold": 2, "feddyn": 2, "finetune": 2},
+    results_versions={
+        "scaffold": 2,
+        "feddyn": 2,
+        "finetune": 2,
+        "centralized": 2,
+        "local": 2,
+    },
 )

@@ -171,12 +171,12 @@ class FederatedClient:
             purpose: names the random stream of this descent.
             correct_gradient: adds the algorithm's correction to every step's gradient.
             loss: the loss of a batch; by default the criterion on the model's logits.
-            epochs: passes over the data; by default what the configuration says.
+            epochs: passes over the data; by default the work of the round.
             learning_rate: η of this descent; by default that of the round.
         """
-        learning, training = self.server.config.federated_learning, self.training
-        steps = learning.local_steps if epochs is None else None
-        epochs = epochs or (None if steps else learning.local_epochs or learning.default_epochs)
+        training, steps = self.training, None
+        if epochs is None:
+            epochs, steps = self.server.work.of(self.id, self.server.round)
         key = (self.server.round, self.id, purpose)
         generator = torch_stream(self.server.config.seed, *key)
         optimizer = make_optimizer(training, model, learning_rate or self.learning_rate)
@@ -197,7 +197,7 @@ class FederatedClient:
             model.zero_grad()
             total += value
             taken += 1
-        return Work(float(total) / taken, taken, taken)
+        return Work(float(total) / max(1, taken), taken, taken)
 
     def full_gradient(self, model: FlatModel, loss: Loss | None = None) -> tuple[Tensor, int]:
         """∇F_i at ``model``, the mean over the training data; the model stays as it was.

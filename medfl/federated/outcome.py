@@ -80,6 +80,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         if len(server.model.buffers)
         else "the model has none",
         "objective": server.objective,
+        "work": str(server.work),
         "rounds": len(trained),
         "steps": sum(row["steps"] for row in trained),
         "num_clients": len(trainer.data.clients),

@@ -113,6 +113,7 @@ def execute(
         log.info("it minimises %s", server.objective)
         for line in split.divided.warnings:
             log.warning("%s", line)
+        log.info("it trains: %s", server.work)
         if server.augmentation is not None:
             log.info("training images are augmented: %s", server.augmentation)
         if isinstance(data.images, DiskImages):

@@ -15,6 +15,7 @@ from medfl.chain import PARAMETERS, STATISTICS, Part, Total, build_chain
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.data import FederatedData, channels_last, split_batches
+from medfl.federated.local_work import LocalWork
 from medfl.federated.patches import patch_sides
 from medfl.models import build_model
 from medfl.models.flat import FlatModel, Shared
@@ -65,7 +66,9 @@ class FederatedServer:
         num_clients: N, all clients of the federation.
         weights: client → its weight in averages, n_i or 1, not normalised.
         total_weight: Σ of all N clients' weights.
-        local_steps: client → the local steps that the configuration gives it in a round.
+        local_steps: client → the local steps that the configuration gives it in a round; where one
+            client holds all samples, those of all clients.
+        work: what each client trains in each round.
         round: the round under way, from 1; 0 before training.
     """
 
@@ -90,10 +93,21 @@ class FederatedServer:
             for client in self.data.clients
         }
         self.total_weight = sum(self.weights.values())
-        self.local_steps = {client: self._steps(client) for client in self.data.clients}
-        size = learning.clients_per_round
-        if size is not None and size > len(data.clients):
-            raise MedflError(f"clients_per_round is {size} of only {len(data.clients)} clients.")
+        everyone, size = len(data.clients), learning.clients_per_round
+        if size is not None and size > everyone:
+            raise MedflError(f"clients_per_round is {size} of only {everyone} clients.")
+        pooled, all_train = self.algorithm.pooled, self.algorithm.participation == "all"
+        times = everyone if pooled else 1
+        self.local_steps = {client: self._steps(client, times) for client in self.data.clients}
+        shared = pooled or (all_train and not self.algorithm.communicates)
+        self.work = LocalWork(
+            whole=self.local_steps,
+            epochs=None if learning.local_steps else self._epochs,
+            taking_part=everyone if size is None or (all_train and not shared) else size,
+            everyone=everyone,
+            shared=shared,
+            pooled=pooled,
+        )
         patch, sides = config.training.patch, tuple(data.images.shape[2:])
         self.patch = None if patch is None else patch_sides(patch, sides)
         shape = (*data.images.shape[:2], *(self.patch or sides))
@@ -137,11 +151,17 @@ class FederatedServer:
         """What the run minimises, in words."""
         return self.chain.objective(objective_of(self.algorithm))
 
-    def _steps(self, client: int) -> int:
+    @property
+    def _epochs(self) -> int:
         learning = self.config.federated_learning
+        return learning.local_epochs or learning.default_epochs
+
+    def _steps(self, client: int, times: int) -> int:
+        steps = self.config.federated_learning.local_steps
+        if steps is not None:
+            return times * steps
         rows, size = self.data.indices(client, "train"), self.config.training.batch_size
-        passes = learning.local_epochs or learning.default_epochs
-        return learning.local_steps or passes * len(split_batches(rows, size))
+        return self._epochs * len(split_batches(rows, size))
 
     @property
     def complete(self) -> bool:
@@ -149,8 +169,14 @@ class FederatedServer:
         return self.shared.all
 
     def participants(self, round_number: int) -> list[int]:
-        """Positions of this round's clients, ascending; sampled without replacement."""
+        """Positions of this round's clients, ascending; sampled without replacement.
+
+        Of those that train without others it is who has a step to take.
+        """
         size = self.config.federated_learning.clients_per_round
+        if self.work.part:
+            clients = enumerate(self.data.clients)
+            return [at for at, client in clients if self.work.steps(client, round_number)]
         if size is None or size >= self.num_clients or self.algorithm.participation == "all":
             return list(range(self.num_clients))
         generator = torch_stream(self.config.seed, round_number, "participants")

@@ -36,6 +36,12 @@ def notes(
         found.insert(0, f"Data: {results.title(dataset)}.")
     if means:
         found.append("“Mean” columns: mean over the partitions, seed by seed.")
+    if partitions:
+        found.append(
+            "Steps: of all clients together, over all rounds. The references do the same work in "
+            "the mean: `centralized` takes as many steps with `local_steps`; with `local_epochs` "
+            "it sees as many samples, in fewer steps where batches of small clients are not full."
+        )
     if _objectives_differ(results, dataset):
         found.append(
             "Not all arms minimise the same mean of the clients' losses: “objective” in "

@@ -26,7 +26,7 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
     for arm in results.arms:
         runs = [run for run in results.runs if run.arm == arm and run.record]
         if not runs or not runs[0].record:
-            words = ("settings", "objective", "evaluated", "statistics")
+            words = ("settings", "objective", "work", "evaluated", "statistics")
             rows.append({"arm": arm, "algorithm": "–", **dict.fromkeys(words, "")})
             continue
         record = runs[0].record
@@ -35,7 +35,8 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
                 "arm": arm,
                 "algorithm": record.algorithm or "–",
                 "settings": _settings(runs[0]),
-                "objective": _objective(runs),
+                "objective": _words(runs, "objective"),
+                "work": _words(runs, "work"),
                 "evaluated": {
                     "global": "the server's model",
                     "personal": "own patients: each client's own model",
@@ -48,13 +49,13 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
     return rows
 
 
-def _objective(runs: Sequence[Run]) -> str:
-    """What an arm minimises; where that differs, by the dataset and partition."""
+def _words(runs: Sequence[Run], name: str) -> str:
+    """What records say of an arm in words; where that differs, by the dataset and partition."""
     places: dict[str, dict[str, None]] = {}
     for run in runs:
-        if run.record and run.record.objective:
+        if words := getattr(run.record, name):
             place = f"{run.dataset}, {partition_title(run.partition)}"
-            places.setdefault(run.record.objective, {})[place] = None
+            places.setdefault(words, {})[place] = None
     if len(places) < 2:
         return "".join(places)
     return " — ".join(f"{'; '.join(found)}: {words}" for words, found in places.items())

@@ -56,24 +56,26 @@ class ArmTable:
 
 
 Place = tuple[str | None, Column]  # partition (None: mean over all partitions), metric
+COUNTS = {"rounds": "Rounds", "steps": "Steps"}  # of which a table shows the range
 
 
 def _table(
     results: GridResults,
     dataset: str,
     title: str,
-    columns: Sequence[Place | None],
+    columns: Sequence[Place | str],
     question: str,
     main: bool = False,
 ) -> ArmTable:
-    """A table of some columns; ``None`` among them stands for the number of rounds."""
-    best = {column: _best(results, dataset, column) for column in columns if column}
+    """A table of some columns: places and counts."""
+    asked = [column for column in columns if not isinstance(column, str)]
+    best = {column: _best(results, dataset, column) for column in asked}
     rows = []
     for arm in results.arms:
         entries = []
         for column in columns:
-            if column is None:
-                entries.append(_rounds(results, dataset, arm))
+            if isinstance(column, str):
+                entries.append(_count(results, dataset, arm, column))
                 continue
             partition, metric = column
             state = results.state(dataset, partition, arm, metric)
@@ -85,8 +87,8 @@ def _table(
     if any(entry.value is not None for entry in chance):
         rows.append(ArmRow(CHANCE, names.CHANCE, tuple(chance)))
     header = ("Arm", *(_header(column, main) for column in columns))
-    places = [column[0] for column in columns if column and column[0]]
-    means = len(results.partitions) > 1 and any(c and c[0] is None for c in columns)
+    places = [partition for partition, _ in asked if partition]
+    means = len(results.partitions) > 1 and any(partition is None for partition, _ in asked)
     return ArmTable(
         title,
         header,
@@ -96,17 +98,17 @@ def _table(
     )
 
 
-def _chance(results: GridResults, dataset: str, column: Place | None) -> Entry:
+def _chance(results: GridResults, dataset: str, column: Place | str) -> Entry:
     """The cell of the line of chance."""
-    found = results.chance(dataset, *column) if column else None
-    if column is None or found is None:
+    found = None if isinstance(column, str) else results.chance(dataset, *column)
+    if isinstance(column, str) or found is None:
         return Entry("–")
     return Entry(column[1].format(found.mean), value=found.mean)
 
 
-def _header(column: Place | None, main: bool) -> str:
-    if column is None:
-        return "Rounds"
+def _header(column: Place | str, main: bool) -> str:
+    if isinstance(column, str):
+        return COUNTS[column]
     partition, metric = column
     if partition is not None:
         return partition_title(partition)
@@ -126,18 +128,18 @@ def _best(results: GridResults, dataset: str, column: Place) -> list[str]:
     return best if len(best) < len(ranking.order) else []
 
 
-def _rounds(results: GridResults, dataset: str, arm: str) -> Entry:
-    rounds = sorted(
-        {run.record.rounds or 0 for run in results.of(dataset, arm) if run.record and run.completed}
-    )
-    if not rounds:
+def _count(results: GridResults, dataset: str, arm: str, name: str) -> Entry:
+    """The rounds or steps of an arm's completed runs: one number, or the least and the most."""
+    runs = [run for run in results.of(dataset, arm) if run.completed]
+    counts = sorted({getattr(run.record, name) or 0 for run in runs})
+    if not counts:
         return Entry("–")
-    text = str(rounds[0]) if len(rounds) == 1 else f"{rounds[0]}–{rounds[-1]}"
-    return Entry(text, value=rounds[-1])
+    text = str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
+    return Entry(text, value=counts[-1])
 
 
 def main_tables(results: GridResults, dataset: str) -> list[ArmTable]:
-    """For each question: the primary metric in each partition, rounds, and means of the others."""
+    """For each question: the primary metric in each partition, counts, and means of the others."""
     made = []
     for question in results.questions(dataset):
         primary = results.primary(dataset, question)
@@ -148,8 +150,8 @@ def main_tables(results: GridResults, dataset: str) -> list[ArmTable]:
         ]
         if question == EVERYONE:  # the worst client is one on its own patients
             others.remove(WORST)
-        columns: list[Place | None] = [(partition, primary) for partition in results.partitions]
-        columns += [None, *((None, metric) for metric in others)]
+        columns: list[Place | str] = [(partition, primary) for partition in results.partitions]
+        columns += [*COUNTS, *((None, metric) for metric in others)]
         title = judged(primary.metric).title + about(results, dataset, question)
         made.append(_table(results, dataset, title, columns, question, main=True))
     return made
@@ -157,7 +159,7 @@ def main_tables(results: GridResults, dataset: str) -> list[ArmTable]:
 
 def metric_table(results: GridResults, dataset: str, metric: Column) -> ArmTable:
     """One metric in each partition, and its mean over them."""
-    columns: list[Place | None] = [(partition, metric) for partition in results.partitions]
+    columns: list[Place | str] = [(partition, metric) for partition in results.partitions]
     if len(results.partitions) > 1:
         columns.append((None, metric))
     question = metric.question or OWN
@@ -205,7 +207,7 @@ def numbers(
     results: GridResults, metrics: Sequence[Column]
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows of a CSV: one row per dataset and arm; mean, sd and n per partition."""
-    columns = ["dataset", "arm", "algorithm", "group", "primary", "rounds"]
+    columns = ["dataset", "arm", "algorithm", "group", "primary", *COUNTS]
     for partition in results.partitions:
         columns += [f"{partition}:{what}" for what in ("finished", "diverged", "missing")]
         columns += [
@@ -221,7 +223,7 @@ def numbers(
             row["algorithm"] = runs[0].record.algorithm if runs and runs[0].record else ""
             row["group"] = results.role(dataset, arm)
             row["primary"] = results.primary(dataset).metric
-            row["rounds"] = _rounds(results, dataset, arm).value
+            row |= {name: _count(results, dataset, arm, name).value for name in COUNTS}
             for partition in results.partitions:
                 row |= _numbers(results, dataset, partition, arm, metrics)
             rows.append(row)

@@ -68,6 +68,9 @@ WORST = Column(
     short="Worst client",
     dvc="worst_client",
 )
+STEPS = Column(
+    "steps", "Steps of the run", files=(SUMMARY,), kind=int, source="steps", short="Steps"
+)
 MEGABYTES = Column(
     *("megabytes", "Traffic, up and down (MB per run)", "MB", ""),
     files=(TABLES, MAIN),
@@ -88,6 +91,7 @@ COLUMNS: tuple[Column, ...] = (
     _named_alike("everyone_by"),
     _named_alike("primary"),
     _named_alike("objective"),
+    _named_alike("work"),
     _named_alike("rounds", int),
     # These say what a round did, and what it cost.
     Column("round", "Round", files=(ROUNDS, CLIENTS), kind=int),
@@ -223,7 +227,7 @@ COLUMNS: tuple[Column, ...] = (
         source="communication.bytes_to_target",
     ),
     Column("epsilon", "Privacy budget ε", files=_SUMMARY, source="privacy.epsilon"),
-    Column("steps", "Steps of the run", files=_SUMMARY, kind=int, source="steps"),
+    STEPS,
     Column("seconds", "Seconds of the run", "s", files=_SUMMARY, source="timing.seconds"),
 )
 

@@ -174,6 +174,7 @@ class Record(_Part):
         primary: the metric that ranks arms, chose the best round and has the target.
         statistics: what happened to the batch-norm statistics, in words.
         objective: what the arm minimises with its settings, in words; None in older records.
+        work: how much is trained in a round, in words; None in older records.
         last: the model after the last round; None where a run diverged before any evaluation.
         best: the models after the round with the best primary metric on validation.
         clients: by the client's number.
@@ -197,6 +198,7 @@ class Record(_Part):
     primary: str | None = None
     statistics: str | None = None
     objective: str | None = None
+    work: str | None = None
     rounds: int | None = None
     steps: int | None = None
     num_clients: int | None = None

@@ -22,8 +22,13 @@ def test_local_models_never_meet():
     problem = Softmax(trainer)
     own = [problem.start] * 3
     assert len(models(trainer)[-1]) == 0  # nothing is shared
-    for number in (1, 2, 3):  # everyone trains every round, whatever is sampled elsewhere
-        own = [problem.descend(own[k], problem.batches(k, number), 0.1, 0.5) for k in range(3)]
+    # Two epochs are 4, 8 and 6 steps, and one of three clients would be sampled: so everyone trains
+    # every round, and takes a third of these steps, rounded when they are added up.
+    for number, steps in enumerate([(1, 3, 2), (2, 2, 2), (1, 3, 2)], start=1):
+        for k in range(3):
+            batches = problem.batches(k, number, steps=steps[k])
+            assert len(batches) == steps[k]
+            own[k] = problem.descend(own[k], batches, 0.1, 0.5)
     for k, client in enumerate(trainer.clients):
         client.receive(trainer.server.model)
         assert close(trainer.server.model.vector, own[k])
@@ -57,7 +62,7 @@ def test_what_no_local_model_can_be_judged_on_stays_undefined():
 
 
 def test_centralised_pools_all_training_data():
-    trainer = federation("centralized", clients_per_round=2, local_epochs=2)
+    trainer = federation("centralized", local_epochs=2)
     problem = Softmax(trainer)
     x = problem.start
     for number, seen in enumerate(models(trainer)):

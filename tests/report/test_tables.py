@@ -35,7 +35,7 @@ def test_columns_are_the_primary_metric_by_partition_rounds_and_the_others(cells
     made = table(cells, results_dir)
     assert made.title == "Test accuracy (%), own patients"
     assert made.header == (
-        *("Arm", "IID", "Dirichlet α = 0.5", "Rounds"),
+        *("Arm", "IID", "Dirichlet α = 0.5", "Rounds", "Steps"),
         *("Balanced accuracy (mean)", "Macro AUC (mean)", "Worst client (mean)", "MB (mean)"),
     )
     for path in results_dir.rglob("metrics.json"):
@@ -43,7 +43,7 @@ def test_columns_are_the_primary_metric_by_partition_rounds_and_the_others(cells
     made = table(cells, results_dir, question=EVERYONE)
     assert made.title == "Macro AUC-ROC, for everyone"
     assert made.header == (
-        *("Arm", "IID", "Dirichlet α = 0.5", "Rounds"),
+        *("Arm", "IID", "Dirichlet α = 0.5", "Rounds", "Steps"),
         *("Accuracy (mean)", "Balanced accuracy (mean)", "MB (mean)"),
     )
     assert texts(made, "fedavg")["IID"] == "0.870 ± 0.020"
@@ -108,7 +108,7 @@ def test_cells_by_hand(cells, results_dir):
     cell = texts(table(cells, results_dir), "fedavg")
     assert cell["IID"] == "82.0 ± 2.0"
     assert cell["Dirichlet α = 0.5"] == "72.0 ± 2.0"
-    assert cell["Rounds"] == "2"
+    assert (cell["Rounds"], cell["Steps"]) == ("2", "21")
     # accuracy over both partitions by seed: .75 .78 .78, sd .01732; balanced is .1 below
     assert cell["Balanced accuracy (mean)"] == "67.0 ± 1.7"
     assert cell["Macro AUC (mean)"] == "0.820 ± 0.017"
