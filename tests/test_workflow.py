@@ -175,6 +175,8 @@ def test_options_of_split():
     options = drawn.split_options(wild(dealing="clients4-min5-drawn"))
     assert options[2:4] == ["--min-samples", "5"]
     assert options[-1] == "--no-official-folds"
+    divided = flow(allow_divided_patients=True).split_options(wild(dealing="clients4-divided"))
+    assert divided[-1] == "--allow-divided-patients"
     with pytest.raises(MedflError, match="deals phantom/iid as clients4, not as clients9"):
         found.split_options(wild(dealing="clients9"))
 

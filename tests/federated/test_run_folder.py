@@ -7,6 +7,7 @@ import json
 import logging
 import os
 
+import numpy as np
 import pytest
 import torch
 from federations import small_store, split_of
@@ -19,7 +20,7 @@ from medfl.federated import trainer as trainer_module
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.run import execute
 from medfl.results import paths
-from medfl.store import Sample, write_store
+from medfl.store import Sample, Store, write_store
 
 OUTPUTS = paths.run_files(predictions=True)
 
@@ -144,6 +145,24 @@ def test_the_same_configuration_on_another_split_is_refused(place):
     again = run(place, overwrite=True)
     assert again["provenance"]["split_sha256"] != first["provenance"]["split_sha256"]
     assert again["clients"]["2"]["n_train"] == 20
+
+
+def test_patients_whom_a_split_divides_are_refused_or_counted(place):
+    store = Store.open(place / "store")
+    groups = store.groups.copy()
+    groups[:2] = "g0"  # both train, with client 0
+    groups[11:13] = "g11"  # clients 0 and 1 train with one each
+    samples = [
+        Sample(one, (store.info.classes[k],), group)
+        for one, k, group in zip(store.ids, store.labels, groups, strict=True)
+    ]
+    write_store(place / "store", store.info, samples, np.array(store.images))
+    with pytest.raises(MedflError, match=r"1 of 58 groups \(patients\) lie in two clients"):
+        run(place)
+    assert not (place / "run").exists()
+    metrics = run(place, split={"allow_divided_patients": True})
+    assert metrics["heterogeneity"]["divided_patients"] == {"clients": 1, "folds": 0}
+    assert "1 groups (patients) are at more than one client" in (place / "run/run.log").read_text()
 
 
 @pytest.mark.parametrize("name", ["thesis.csv", "metrics.json"])
