@@ -118,6 +118,9 @@ def test_multilabel_label_without_positives_or_without_negatives():
     assert result["kappa"] == 0.5  # agreement 3/4 where chance gives 1/2
     assert result["accuracy"] == pytest.approx((3 + 3 + 3) / 12)
     assert result["subset_accuracy"] == 0.5  # the first and the last row
+    # "half" alone has both kinds of samples; "all" has a sensitivity, too, and "none" has neither.
+    over = {"balanced_accuracy": 1, "auc_macro": 1, "sensitivity_macro": 2}
+    assert {name: result["averaged_over"][name] for name in over} == over
     assert result["undefined"] == [
         "none: no sample",
         "all: auc and specificity, as all samples have it",
@@ -199,6 +202,7 @@ def test_certain_and_wrong_is_finite():
         ([[np.nan, 1.0]], [0], "multiclass", "NaN"),
         ([[np.inf, 1.0]], [[0, 1]], "multilabel", "NaN or infinity"),
         ([[-2.0, 3.0]], [0], "multiclass", "softmax or sigmoid"),
+        ([[-0.5, 0.7]], [[0, 1]], "multilabel", r"lie in \[-0.5, 0.7\]: pass softmax or sigmoid"),
         ([[0.9, 0.9]], [0], "multiclass", "sum to 1"),
         ([[0.5, 0.5]], [2], "multiclass", "outside 0 to 1"),
         ([[0.5, 0.5]], [-1], "multiclass", "outside 0 to 1"),

@@ -115,6 +115,28 @@ def test_what_readers_see_has_a_title_and_a_direction():
         assert column.title.endswith("%)") or "(%)" in column.title or column.unit != "%"
 
 
+def test_what_is_counted_is_read_as_whole_numbers():
+    """A count that is read as a float is written as 12.0 in the next table."""
+    whole = {file: {c.name for c in columns_in(file) if c.kind is int} for file in FILES}
+    assert whole[columns.ROUNDS] == {
+        *("round", "participants", "steps", "gradients", "evaluated", "worst_client_n_test"),
+        *("bytes_up", "bytes_down", "bytes_total"),
+    }
+    assert whole[columns.CLIENTS] == {
+        *("round", "client", "n", "patients", "train_samples", "steps"),
+    }
+    assert whole[columns.SUMMARY] >= {
+        *("seed", "rounds", "best_round", "steps", "rounds_to_target", "bytes_to_target"),
+        *("bytes_up", "bytes_down", "worst_client_n_test", "worst_client_patients"),
+    }
+
+
+def test_a_metric_has_one_column_for_each_question():
+    own = {metric: columns.judged(metric).name for metric in ("accuracy", "kappa")}
+    assert own == {"accuracy": "test_accuracy", "kappa": "test_kappa"}
+    assert columns.judged("kappa", columns.EVERYONE).name == "everyone_kappa"
+
+
 def test_links_add_columns_behind_those_of_every_run():
     epsilon = Column("epsilon", "Privacy budget ε")
     assert rounds_columns((epsilon,)) == (*columns_in(columns.ROUNDS), epsilon)
@@ -127,7 +149,11 @@ def test_links_add_columns_behind_those_of_every_run():
 def test_numbers_as_readers_see_them():
     assert columns.ACCURACY.format(0.87349) == "87.3"
     assert columns.AUC.format(0.87349) == "0.873"
+    assert columns.KAPPA.format(-0.25) == "-0.250"
+    assert [columns.ACCURACY.scale, columns.AUC.scale, columns.MEGABYTES.scale] == [100, 1, 1]
+    assert columns.MEGABYTES.format(0) == "0"
     assert columns.MEGABYTES.format(1234.5) == "1234"
+    assert columns.MEGABYTES.format(12.345) == "12.3"
     assert columns.MEGABYTES.format(0.012345) == "0.0123"
     rounds = next(c for c in COLUMNS if c.name == "rounds_to_target")
     assert rounds.format(12.25) == "12.2"
