@@ -131,6 +131,13 @@ def test_what_is_counted_is_read_as_whole_numbers():
     }
 
 
+def test_every_column_stands_in_a_file_and_fairness_in_the_summary():
+    assert [column.name for column in COLUMNS if not column.files] == []
+    fairness = [column for column in COLUMNS if column.source.startswith("fairness.")]
+    assert len(fairness) >= 10
+    assert [column.name for column in fairness if columns.SUMMARY not in column.files] == []
+
+
 def test_a_metric_has_one_column_for_each_question():
     own = {metric: columns.judged(metric).name for metric in ("accuracy", "kappa")}
     assert own == {"accuracy": "test_accuracy", "kappa": "test_kappa"}
