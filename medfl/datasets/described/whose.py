@@ -186,7 +186,8 @@ def _over_sites(
         if name:
             sites[name].update([one.site] if one.site else [])
             issuers[name].add(one.issuer)
-    several = {name for name, found in sites.items() if len(set(map(spelling, found))) > 1}
+    at_some = {name: found for name, found in sites.items() if len(found) > 1}
+    several = {name for name, found in at_some.items() if len(set(map(spelling, found))) > 1}
     # Whom one issuer numbered is one person, wherever that was.
     sure = {name for name in several if issuers[name] != {""} and len(issuers[name]) == 1}
     unsure = set() if rules.ids == "shared" else several - sure

@@ -203,6 +203,37 @@ def test_sites_and_labels_in_several_ways(made):
     assert joined.info.classes == ("b", "benign")
 
 
+def test_label_columns_in_two_spellings_are_one_label(made):
+    for number in range(4):
+        grey(f"raw/{number:02}.png", 5 * number, (8, 8))
+    rows = ["file,Lung edema,lung_edema,effusion", "00.png,1,0,0", "01.png,0,1,1", "02.png,1,1,0"]
+    text = "\n".join([*rows, "03.png,0,0,0"])
+    rules = "columns: {label: [Lung edema, lung_edema, effusion]}\nlabels: {normalise: true}\n"
+    store = made(HEAD + rules, text)
+    assert store.info.classes == ("Lung edema", "effusion")
+    assert store.labels.tolist() == [[1, 0], [1, 1], [1, 0], [0, 0]]
+
+
+def test_a_table_is_joined_to_headers_over_spellings_of_the_patient(made):
+    Path("raw").mkdir()
+    for number in range(3):
+        write(
+            Path(f"raw/{number}.dcm"),
+            np.full((8, 8), 10 * number, np.uint8),
+            PatientID=["0047", "0048", "0050"][number],
+            SOPInstanceUID=f"1.2.{number}",
+        )
+    head = HEAD + "columns: {dicom: PatientID}\n"
+    text = "PatientID,label\n47,a\n48.0,b\n50,b\n0050.0,a\n"
+    store = made(head + "patient: {normalise: true}\n", text)
+    assert store.labels.tolist() == [0, 1]  # two rows may be the third one's
+    record = json.loads((store.path / "prepare.json").read_text())
+    reasons = [one["reason"] for one in record["excluded_files"]]
+    assert "no row of the table has its PatientID, though one has another spelling of it" in reasons
+    with pytest.raises(MedflError, match=r"\(3 files would fit if zeros at the front.*normalise"):
+        made(head, text, force=True)
+
+
 def test_a_rounded_number_is_told():
     whose = settle_patients(told(("1.23E+11", "N"), ("1.24E+11", "N")), patient(), "here")
     assert whose.warnings[0].startswith("2 samples have a patient's id that a spreadsheet seems")
