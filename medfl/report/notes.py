@@ -12,7 +12,7 @@ from medfl.results.columns import EVERYONE
 from medfl.results.runs import REFERENCE
 
 
-def notes(
+def table_notes(
     results: GridResults, dataset: str, partitions: Sequence[str], means: bool, question: str
 ) -> tuple[str, ...]:
     """The notes of a table.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.partition import partition_title
+from medfl.report.clients import write_clients
 from medfl.report.dvc import write_convergence, write_metrics_json
 from medfl.report.findings import findings, write_findings
 from medfl.report.grid_results import GridResults
@@ -52,6 +53,7 @@ def aggregate(
     write_convergence(results, folder / paths.CONVERGENCE)
     write_tables(results, folder / paths.TABLES)
     write_findings(results, folder / paths.TABLES)
+    write_clients(results, folder / paths.TABLE_OF_CLIENTS)
     return results
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from medfl.partition import partition_title
 from medfl.report import names
+from medfl.report.clients import beside, client_notes
 from medfl.report.grid_results import GridResults
-from medfl.report.notes import notes
+from medfl.report.notes import table_notes
 from medfl.report.questions import CHANCE, about
 from medfl.results.column import Column
 from medfl.results.columns import EVERYONE, MAIN, OWN, TABLES, WORST, columns_in, judged
@@ -80,7 +81,10 @@ def _table(
             partition, metric = column
             state = results.state(dataset, partition, arm, metric)
             value = state.summary.mean if state.summary else None
-            entries.append(Entry(state.describe(metric), arm in best[column], value))
+            text = state.describe(metric)
+            if state.summary:
+                text += beside(results, dataset, partition, arm, metric)
+            entries.append(Entry(text, arm in best[column], value))
         label = names.arm_label(arm, results.marked(dataset, arm, question))
         rows.append(ArmRow(label, results.role(dataset, arm), tuple(entries)))
     chance = [_chance(results, dataset, column) for column in columns]
@@ -89,11 +93,13 @@ def _table(
     header = ("Arm", *(_header(column, main) for column in columns))
     places = [partition for partition, _ in asked if partition]
     means = len(results.partitions) > 1 and any(partition is None for partition, _ in asked)
+    fair = any(metric.source.startswith("fairness.") for _, metric in asked)
+    luck = client_notes(results, dataset) if fair else []
     return ArmTable(
         title,
         header,
         tuple(rows),
-        notes(results, dataset, places if main else (), means, question),
+        (*table_notes(results, dataset, places if main else (), means, question), *luck),
         question,
     )
 

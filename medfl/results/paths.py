@@ -30,6 +30,7 @@ METRICS = "metrics.json"  # the main numbers, for `dvc metrics show`
 TABLES = "tables"
 COMPARISON = f"{TABLES}/comparison"  # .csv, .md and .tex
 CONVERGENCE = f"{TABLES}/convergence.csv"  # the mean curves, for `dvc plots show`
+TABLE_OF_CLIENTS = f"{TABLES}/clients.csv"  # one row per client of each finished run
 FIGURES = "figures"
 REPORT = "report.html"
 LOGS, BENCHMARKS = "logs", "benchmarks"  # what Snakemake's jobs said, and what they cost

@@ -101,7 +101,9 @@ def write_run(
                 "n_train": 10,
                 "n_test": 20,
                 "steps": 7,
-                "test": {"n": 20, "accuracy": value},
+                "test_patients": 15,
+                "test": {"n": 20, "patients": 15, "accuracy": value}
+                | {"accuracy_low": value - 0.2, "accuracy_high": value + 0.1},
             }
             for name, value in clients.items()
         },
@@ -110,9 +112,17 @@ def write_run(
             "std": 0.03,
             "worst": min(clients.values()),
             "worst_client": min(clients, key=lambda name: clients[name]),
+            "worst_n_test": 20,
+            "worst_patients": 15,
+            "worst_low": min(clients.values()) - 0.25,
+            "worst_high": min(clients.values()) + 0.15,
             "best": max(clients.values()),
             "jain": 0.98,
             "n": len(clients),
+            "metric": "accuracy",
+            "min_test_samples": 10,
+            "min_test_patients": 2,
+            "left_out": {},
         },
         "communication": {
             "bytes_up": traffic // 2,

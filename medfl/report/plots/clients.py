@@ -1,8 +1,11 @@
-"""Shows how fair an arm is: every client's accuracy, with the worst one marked."""
+"""Shows how fair an arm is: every client's accuracy on so many test samples, and the worst one."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,20 +14,34 @@ from matplotlib.lines import Line2D
 
 from medfl.pages.figures import panels, styled
 from medfl.partition import partition_title
+from medfl.report.clients import decides
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import say_if_empty
 from medfl.results.runs import Run
+from medfl.results.schema import Fairness
 
 DOT, WORST, MEAN = "#56B4E9", "#D55E00", "#000000"
 
 
-def client_accuracies(run: Run) -> list[float]:
-    """Test accuracy of each client of a finished run, where its test fold has samples."""
+@dataclass(frozen=True)
+class Dot:
+    """A client's test accuracy in one run, its test samples, and whether it may be the worst."""
+
+    accuracy: float
+    n_test: int
+    decides: bool
+
+
+def client_accuracies(run: Run) -> list[Dot]:
+    """Each client of a finished run whose test fold has samples."""
     if not run.completed or not run.record:
         return []
-    tests = [client.test for client in run.record.clients.values()]
-    return [test.accuracy for test in tests if test and test.accuracy is not None]
+    return [
+        Dot(client.test.accuracy, client.n_test or 0, decides(run, name))
+        for name, client in run.record.clients.items()
+        if client.test and client.test.accuracy is not None
+    ]
 
 
 class Clients(GridFigure):
@@ -37,7 +54,9 @@ class Clients(GridFigure):
         """What dots, triangles and bars are."""
         return (
             f"{subject.place}: test accuracy of every client with every seed; the worst client of "
-            "each seed is a triangle, the black bar is the mean of clients."
+            "each seed is a triangle on its interval, the black bar is the mean of clients. The "
+            f"area of a mark is the number of test samples ({_range(subject)}). Clients with too "
+            "few to decide anything are hollow, and not in the mean."
         )
 
     def draw(self, subject: Subject) -> Figure:
@@ -54,8 +73,7 @@ def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> 
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axis, partition in zip(axes.flat, results.partitions, strict=False):
         for place, arm in enumerate(results.arms):
-            by_seed = [client_accuracies(run) for run in results.at(dataset, partition, arm)]
-            _draw_arm(axis, place, [found for found in by_seed if found])
+            _draw_arm(axis, place, results.at(dataset, partition, arm))
         say_if_empty(axis)
         axis.set_title(partition_title(partition))
         axis.set_yticks(range(len(results.arms)), [labels.get(arm, arm) for arm in results.arms])
@@ -68,12 +86,13 @@ def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> 
         axis.set_xlabel("Client's test accuracy (%)")
     handles = [
         Line2D([], [], linestyle="", marker="o", color=DOT, alpha=0.7, label="a client, one seed"),
+        Line2D([], [], linestyle="", marker="o", color=DOT, mfc="none", label="too few samples"),
         Line2D([], [], linestyle="", marker="v", color=WORST, label="worst client of a seed"),
         Line2D(
             [], [], linestyle="", marker="|", markersize=10, color=MEAN, label="mean of clients"
         ),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 
@@ -85,24 +104,41 @@ def _lowest(axes: np.ndarray, count: int) -> list[Axes]:
     ]
 
 
-def _draw_arm(axis: Axes, place: int, by_seed: list[list[float]]) -> None:
-    count = len(by_seed)
-    for number, accuracies in enumerate(by_seed):
+def _range(subject: Subject) -> str:
+    """``n_test = 3 to 59``, of the clients that the picture shows."""
+    runs = [run for run in subject.results.runs if run.dataset == subject.dataset]
+    sizes = [dot.n_test for run in runs for dot in client_accuracies(run)]
+    if not sizes:
+        return "none are known"
+    few, many = min(sizes), max(sizes)
+    return f"n_test = {few}" if few == many else f"n_test = {few} to {many}"
+
+
+def _draw_arm(axis: Axes, place: int, runs: Sequence[Run]) -> None:
+    shown = [(run, dots) for run in runs if (dots := client_accuracies(run))]
+    count = len(shown)
+    deciding: list[float] = []
+    for number, (run, dots) in enumerate(shown):
         # Seeds lie side by side within the arm's line, so that none hides another.
         level = place + (number - (count - 1) / 2) * min(0.22, 0.6 / max(count, 1))
-        values = sorted(100 * value for value in accuracies)
-        axis.plot(
-            values[1:],
-            [level] * (len(values) - 1),
-            linestyle="",
-            marker="o",
-            markersize=4,
-            markeredgewidth=0,
-            color=DOT,
-            alpha=0.7,
-        )
-        axis.plot(values[0], level, linestyle="", marker="v", markersize=5, color=WORST)
-    everyone = [100 * value for accuracies in by_seed for value in accuracies]
-    if everyone:
-        mean = math.fsum(everyone) / len(everyone)
+        fairness = run.record.fairness if run.record else Fairness()
+        judged = sorted((dot for dot in dots if dot.decides), key=lambda dot: dot.accuracy)
+        deciding += [100 * dot.accuracy for dot in judged]
+        few = [dot for dot in dots if not dot.decides]
+        _scatter(axis, level, judged[1:], "o", facecolors=DOT, linewidths=0, alpha=0.7)
+        _scatter(axis, level, few, "o", facecolors="none", edgecolors=DOT, linewidths=0.6)
+        if fairness.worst_low is not None and fairness.worst_high is not None:
+            ends = [100 * fairness.worst_low, 100 * fairness.worst_high]
+            axis.plot(ends, [level, level], color=WORST, linewidth=0.6, alpha=0.6)
+        _scatter(axis, level, judged[:1], "v", facecolors=WORST, linewidths=0, zorder=3)
+    if deciding:
+        mean = math.fsum(deciding) / len(deciding)
         axis.plot([mean, mean], [place - 0.36, place + 0.36], color=MEAN, linewidth=1.4)
+
+
+def _scatter(axis: Axes, level: float, dots: Sequence[Dot], marker: str, **look: Any) -> None:
+    """Draw clients; 16 square points of area stand for 50 test samples."""
+    if dots:
+        accuracies = [100 * dot.accuracy for dot in dots]
+        areas = [min(60.0, max(3.0, 16 * dot.n_test / 50)) for dot in dots]
+        axis.scatter(accuracies, [level] * len(dots), s=areas, marker=marker, **look)

@@ -77,5 +77,5 @@ def legend(
 
 def say_if_empty(axis: Axes) -> None:
     """Say that a panel is empty because no run of it has finished."""
-    if not axis.lines:
+    if not axis.has_data():
         axis.text(0.5, 0.5, "no finished run", transform=axis.transAxes, ha="center", va="center")

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from matplotlib.colors import to_hex
 
 from medfl.report.grid_results import GridResults
-from medfl.report.plots.clients import client_accuracies, draw_clients
+from medfl.report.plots.base import Subject
+from medfl.report.plots.clients import WORST, Clients, client_accuracies, draw_clients
 from medfl.results.runs import read_grid_runs
+
+
+def colour(marks):
+    faces = marks.get_facecolors()
+    return to_hex(faces[0]).upper() if len(faces) else "none"
 
 
 def test_clients_panel_shows_each_client_and_marks_the_worst(cells, results_dir):
     results = GridResults(read_grid_runs(cells, results_dir))
     run = results.at("toy", "iid", "fedavg")[0]
-    assert client_accuracies(run) == pytest.approx([0.70, 0.80, 0.85])
+    dots = client_accuracies(run)
+    assert [dot.accuracy for dot in dots] == pytest.approx([0.70, 0.80, 0.85])
+    assert {(dot.n_test, dot.decides) for dot in dots} == {(20, True)}
     figure = draw_clients(results, "toy", {"fedbn": "fedbn †"})
     panel = figure.axes[0]
-    triangles = [line for line in panel.lines if line.get_marker() == "v"]
+    triangles = [marks for marks in panel.collections if colour(marks) == WORST]
     assert len(triangles) == 5 * 3  # arms × seeds
+    assert {len(marks.get_offsets()) for marks in triangles} == {1}
+    intervals = [line for line in panel.lines if line.get_color() == WORST]
+    ends = next(line.get_xdata() for line in intervals)
+    assert ends == pytest.approx([100 * (0.92 - 0.35), 100 * (0.92 + 0.05)])  # centralized, seed 0
     assert "fedbn †" in [label.get_text() for label in panel.get_yticklabels()]
+
+
+def test_a_client_with_few_test_samples_is_hollow_and_not_in_the_mean(cells, results_dir):
+    path = results_dir / "runs/toy/iid/fedavg/seed0/metrics.json"
+    record = json.loads(path.read_text())
+    record["clients"]["0"]["n_test"] = 3  # its accuracy is .70, the others' are .80 and .85
+    record["fairness"] |= {"worst": 0.8, "worst_client": "1", "n": 2, "left_out": {"0": 3}}
+    path.write_text(json.dumps(record))
+    results = GridResults(read_grid_runs([c for c in cells if c.arm == "fedavg"][:1], results_dir))
+    panel = draw_clients(results, "toy", {}).axes[0]
+    drawn = {colour(marks): marks.get_offsets()[:, 0].tolist() for marks in panel.collections}
+    assert drawn[WORST] == pytest.approx([80])
+    assert drawn["none"] == pytest.approx([70])
+    sizes = {colour(marks): marks.get_sizes()[0] for marks in panel.collections}
+    assert sizes["none"] < sizes[WORST], "3 test samples beside 20"
+    mean = next(line for line in panel.lines if line.get_color() == "#000000")
+    assert mean.get_xdata() == pytest.approx([82.5, 82.5])
+    assert "n_test = 3 to 20" in Clients().caption(Subject(results, "toy"))
