@@ -165,7 +165,8 @@ def test_options_of_prepare():
 
 
 def test_options_of_split():
-    folds = ["--min-samples", "2", "--val-fraction", "0.15", "--test-fraction", "0.2"]
+    folds = ["--min-samples", "2", "--min-val", "5", "--min-test", "10"]
+    folds += ["--val-fraction", "0.15", "--test-fraction", "0.2"]
     found = flow()
     assert found.split_options(wild()) == ["--num-clients", "4", *folds]
     assert found.split_options(wild(partition="site", dealing="natural")) == folds

@@ -155,6 +155,16 @@ def split(options: argparse.Namespace) -> None:
     for line in split.divided.warnings:
         print(f"medfl: warning: {line}", file=sys.stderr)
     print(f"{options.output}: {len(split.samples)} samples, {split.num_clients} clients")
+    for fold, least in (("val", options.min_val), ("test", options.min_test)):
+        few = split.below(fold, least)
+        if few:
+            some = ", ".join(f"{client} ({n})" for client, n in list(few.items())[:10])
+            print(
+                f"medfl: {len(few)} of {split.num_clients} clients have fewer than {least} {fold} "
+                f"samples, as whole patients do not allow more: {some}"
+                f"{' …' if len(few) > 10 else ''}",
+                file=sys.stderr,
+            )
 
 
 def split_options(parser: argparse.ArgumentParser) -> None:

@@ -255,6 +255,18 @@ class SplitConfig(Section):
     """How a dataset is divided into folds."""
 
     min_samples: int = Field(2, ge=1, description="training samples that every client must have")
+    min_val: int = Field(
+        5,
+        ge=1,
+        description="validation samples that every client gets where the patients allow it",
+        json_schema_extra=neutral(5),
+    )
+    min_test: int = Field(
+        10,
+        ge=1,
+        description="test samples that every client gets where the patients allow it",
+        json_schema_extra=neutral(10),
+    )
     val_fraction: float = Field(
         0.15, gt=0, lt=1, description="part of all groups (patients) for validation"
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from medfl.errors import MedflError, own_code
 from medfl.partition.base import Block, Partition, Request, check_enough_groups
-from medfl.partition.deal import deal, fill, whole
+from medfl.partition.deal import deal, fill, top_up, whole
 from medfl.partition.folds import FOLDS
 from medfl.partition.groups import Groups
 from medfl.partition.random import stream
@@ -43,12 +43,14 @@ def assign_clients(
     num_clients: int | None,
     seed: int,
     min_samples: int,
+    min_val: int = 1,
+    min_test: int = 1,
 ) -> Dealt:
     """Deal every group to a client.
 
-    After dealing, clients below ``min_samples`` in training are given groups; clients without a
-    validation or test sample are given one of a class that they train on, where another client can
-    spare it.
+    After dealing, clients below ``min_samples`` in training are given groups; clients below
+    ``min_val`` or ``min_test`` are given groups of classes that they train on, within the fold,
+    where another client can spare them.
 
     Args:
         store: the prepared dataset.
@@ -58,6 +60,8 @@ def assign_clients(
         num_clients: M, or None where sites decide.
         seed: the split's seed.
         min_samples: training samples that every client must have.
+        min_val: validation samples that every client gets where others can spare them.
+        min_test: the same of test samples.
 
     Raises:
         MedflError: where the request cannot be met, with the reason.
@@ -92,6 +96,11 @@ def assign_clients(
                 rng,
                 keep_classes=strict and number == 0,
             )
+            if number:
+                sizes, keys = groups.sizes[inside], groups.keys[inside]
+                enough = min_val if number == 1 else min_test
+                dealt, more = top_up(dealt, sizes, keys, desired, enough, allowed, rng)
+                samples += more
             moved += samples
             owner[inside] = first + dealt
             if number == 0:

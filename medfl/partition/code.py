@@ -6,7 +6,7 @@ from medfl.partition.registry import PARTITIONS
 from medfl.partition.scheme import split_word
 from medfl.versions import Code, code_of
 
-SPLIT = 1
+SPLIT = 2
 """The results version of what all partitions share: folds, groups, and how these are dealt."""
 
 ROOTS = ("medfl.partition", "medfl.store.store")

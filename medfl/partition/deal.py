@@ -75,6 +75,44 @@ def whole(desired: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return result
 
 
+def top_up(
+    owner: np.ndarray,
+    sizes: np.ndarray,
+    keys: np.ndarray,
+    shares: np.ndarray,
+    minimum: int,
+    allowed: np.ndarray,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, int]:
+    """Move groups until each receiver holds ``minimum`` samples, or none can spare any.
+
+    The least is raised step by step, so that where groups do not suffice for all, nobody stays at
+    one sample while others get many. At each step a receiver takes the label of which it lacks
+    most by its own shares, so that what it holds keeps its mixture.
+
+    Args:
+        owner: (G,) receiver of each group.
+        sizes: (G,) samples of each group.
+        keys: (G,) the label that stands for each group.
+        shares: (M, K) how much of each label each receiver was dealt, in any unit.
+        minimum: samples that every receiver shall hold.
+        allowed: (M, K) labels that a receiver may take.
+        rng: breaks ties.
+
+    Returns:
+        The new owners, and how many samples moved.
+    """
+    moved = 0
+    mixture = shares / np.maximum(shares.sum(1, keepdims=True), _EPSILON)
+    for level in range(2, minimum + 1):
+        held = np.zeros(shares.shape)
+        np.add.at(held, (owner, keys), sizes)
+        if held.sum(1).min() < level:
+            owner, samples = fill(owner, sizes, keys, mixture * level - held, level, allowed, rng)
+            moved += samples
+    return owner, moved
+
+
 def fill(
     owner: np.ndarray,
     sizes: np.ndarray,

@@ -18,6 +18,8 @@ NATURAL = "natural"
 # The word for each fold setting that is not the default; for a switch, the word alone.
 WORDS = {
     "min_samples": "min",
+    "min_val": "minval",
+    "min_test": "mintest",
     "val_fraction": "val",
     "test_fraction": "test",
     "official_folds": "drawn",

@@ -73,6 +73,11 @@ class Split:
         """(M, 3) samples of each client in train, val and test."""
         return np.array([[len(rows) for rows in fold] for fold in self._rows]).T
 
+    def below(self, fold: str, least: int) -> dict[int, int]:
+        """Client → samples in a fold, of the clients with fewer than ``least``."""
+        sizes = self.counts()[:, _fold(fold)].tolist()
+        return {client: size for client, size in enumerate(sizes) if size < least}
+
     @cached_property
     def _rows(self) -> list[list[np.ndarray]]:
         rows = []
@@ -132,6 +137,8 @@ def make_split(
     seed: int,
     *,
     min_samples: int = DEFAULTS.split.min_samples,
+    min_val: int = DEFAULTS.split.min_val,
+    min_test: int = DEFAULTS.split.min_test,
     val_fraction: float = DEFAULTS.split.val_fraction,
     test_fraction: float = DEFAULTS.split.test_fraction,
     official_folds: bool = DEFAULTS.split.official_folds,
@@ -147,6 +154,8 @@ def make_split(
             None means two clients per site.
         seed: 0 or more.
         min_samples: training samples that every client must have.
+        min_val: validation samples that every client gets where the patients allow it.
+        min_test: the same of test samples.
         val_fraction: share of validation samples where no official folds are kept.
         test_fraction: share of test samples where no official folds are kept.
         official_folds: keep the folds that the dataset brings; else the seed decides them, so
@@ -161,8 +170,10 @@ def make_split(
     partition = chosen.word
     if seed < 0:
         raise MedflError(f"the seed must be 0 or more, not {seed}.")
-    if min_samples < 1:
-        raise MedflError(f"min_samples must be 1 or more, not {min_samples}.")
+    minima = {"min_samples": min_samples, "min_val": min_val, "min_test": min_test}
+    for name, least in minima.items():
+        if least < 1:
+            raise MedflError(f"{name} must be 1 or more, not {least}.")
     refuse_undecided(store)
     own = dataset.create_federated_splits(store, num_clients, partition, seed) if dataset else None
     if own is not None and dataset is not None:
@@ -181,7 +192,7 @@ def make_split(
         store, groups, seed, val_fraction, test_fraction, official_folds=official_folds
     )
     by_site = isinstance(chosen, Sites | DividedSites)
-    dealt = assign_clients(store, groups, fold, chosen, num_clients, seed, min_samples)
+    dealt = assign_clients(store, groups, fold, chosen, num_clients, seed, **minima)
     return Split(
         samples=np.asarray(store.ids),
         clients=dealt.owner[groups.of_sample],
