@@ -7,21 +7,21 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from types import FrameType
 from typing import Any
 
 from medfl import __version__
 from medfl.commands import data, results, run, schema
 from medfl.errors import MedflError
+from medfl.stopping import Stopped, stoppable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. An error of the user's is printed on one line."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
-    signal.signal(signal.SIGTERM, _terminate)
     try:
-        return int(options.command(options) or 0)
+        with stoppable():
+            return int(options.command(options) or 0)
     except MedflError as error:
         print(f"medfl: error: {error}", file=sys.stderr)
         return 2
@@ -30,16 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"medfl: error: {where}{error.strerror or error}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
-        print("medfl: interrupted; the same command goes on where it stopped.", file=sys.stderr)
-        return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
-
-
-class _Terminated(KeyboardInterrupt):
-    """A cluster or a workflow ends this process: what is half done is cleared away first."""
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise _Terminated
+        usual = "nothing is left half done: call the same command again"
+        notes = "; ".join(getattr(stop, "__notes__", [usual]))
+        print(f"medfl: interrupted; {notes}.", file=sys.stderr)
+        return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +61,9 @@ def launch(options: argparse.Namespace) -> int:
     process = subprocess.Popen(command, env=environment, pass_fds=start.locks if start else ())
     try:
         status = process.wait()
-    except KeyboardInterrupt:
-        # Snakemake ends its jobs and unlocks the folder, if it is given the time.
-        process.terminate()
-        process.wait()
+    except KeyboardInterrupt as stop:
+        _end(process)
+        stop.add_note("the same command goes on with the runs that are left")
         raise
     finally:
         if start:
@@ -73,6 +73,22 @@ def launch(options: argparse.Namespace) -> int:
     if not status and not options.dry_run:
         print(Path(options.output_dir, "logs", "report.log").read_text(encoding="utf-8"))
     return status
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End Snakemake and its jobs, which write their checkpoints, and wait until it has unlocked.
+
+    By itself it begins no further job after SIGTERM, but waits for those that run.
+    """
+    import psutil  # Snakemake needs it, too
+
+    process.terminate()
+    with suppress(psutil.Error):
+        for job in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.Error):
+                if not job.children():  # what started a command lets it end
+                    job.terminate()
+    process.wait()
 
 
 def tell_errors(logs: Path, since: float) -> None:

@@ -236,7 +236,8 @@ def test_a_stopped_benchmark_lets_snakemake_unlock_the_folder(place, capsys, mon
     monkeypatch.setattr(sys, "executable", str(place / "snakemake"))
     assert main(shlex.split("benchmark --output-dir out --algorithms fedavg")) == 143
     assert (place / "unlocked").exists()
-    assert "interrupted" in capsys.readouterr().err
+    said = "medfl: interrupted; the same command goes on with the runs that are left.\n"
+    assert capsys.readouterr().err.endswith(said)
 
 
 STOPPED = """
@@ -256,7 +257,7 @@ sys.exit(cli.main(["prepare", "phantom"]))
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
 def test_a_stopped_command_leaves_nothing_half_written(tmp_path, number):
     done = subprocess.run(
         [sys.executable, "-c", STOPPED, str(int(number))],
@@ -267,7 +268,8 @@ def test_a_stopped_command_leaves_nothing_half_written(tmp_path, number):
         check=False,
     )
     assert done.returncode == 128 + number
-    assert done.stderr == "medfl: interrupted; the same command goes on where it stopped.\n"
+    said = "medfl: interrupted; nothing is left half done: call the same command again.\n"
+    assert done.stderr == said
     assert contents(tmp_path) == []
 
 

@@ -15,7 +15,9 @@ from medfl.federated.trainer import FederatedTrainer
 from medfl.results.predictions import ALL, OF_ALL, OWN, ModelPredictions, write_predictions
 
 
-def keep_predictions(path: Path, trainer: FederatedTrainer) -> dict[str, int] | None:
+def keep_predictions(
+    path: Path, trainer: FederatedTrainer, durable: bool = False
+) -> dict[str, int] | None:
     """Write the predictions of the last and the best round, if they are to be kept.
 
     Returns:
@@ -28,7 +30,7 @@ def keep_predictions(path: Path, trainer: FederatedTrainer) -> dict[str, int] | 
     found = {name: moment[1] for name, moment in moments.items() if moment}
     samples = judged_samples(evaluator)
     blocks = _blocks(evaluator, found, samples)
-    rows = write_predictions(path, samples, blocks, info.classes, info.task)
+    rows = write_predictions(path, samples, blocks, info.classes, info.task, durable)
     return {"rows": rows, "size": path.stat().st_size}
 
 

@@ -7,12 +7,17 @@ from typing import Any
 
 from medfl.federated.evaluation import Evaluation
 from medfl.federated.kept import keep_predictions
+from medfl.federated.provenance import ended_stretches
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import atomic_path, write_csv, write_json
 from medfl.metrics.federation import to_target
 from medfl.results import columns, paths
+from medfl.results.intact import digests
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
+
+# A run that took longer is written onto the disk itself, so that no loss of power costs it.
+DURABLE_SECONDS = 5.0
 
 
 def write_record(
@@ -26,28 +31,33 @@ def write_record(
     Returns:
         The content of metrics.json.
     """
-    write_csv(folder / paths.ROUNDS, [c.name for c in trainer.columns], trainer.history)
-    write_csv(folder / paths.CLIENTS, columns.names_in(columns.CLIENTS), trainer.client_history)
-    write_model(folder / paths.MODEL, trainer)
+    durable = trainer.seconds > DURABLE_SECONDS
+    rounds = [column.name for column in trainer.columns]
+    write_csv(folder / paths.ROUNDS, rounds, trainer.history, durable=durable)
+    clients = columns.names_in(columns.CLIENTS)
+    write_csv(folder / paths.CLIENTS, clients, trainer.client_history, durable=durable)
+    write_model(folder / paths.MODEL, trainer, durable)
     metrics = run_metrics(trainer) | {
         "pooled": trainer.server.algorithm.pooled,
-        "predictions": keep_predictions(folder / paths.PREDICTIONS, trainer),
+        "predictions": keep_predictions(folder / paths.PREDICTIONS, trainer, durable),
         "heterogeneity": heterogeneity,
-        "provenance": provenance,
     }
+    stretches = ended_stretches(trainer.stretches, metrics["rounds"])
+    metrics["provenance"] = provenance | {"stretches": stretches}
+    metrics["files"] = digests(folder)
     content = as_dict(Record.model_validate(metrics))
-    write_json(folder / paths.RECORD, content)
+    write_json(folder / paths.RECORD, content, durable=durable)
     return content
 
 
-def write_model(path: Path, trainer: FederatedTrainer) -> None:
+def write_model(path: Path, trainer: FederatedTrainer, durable: bool = False) -> None:
     """Save the server's model: each parameter and buffer under its name in the module."""
     from safetensors.torch import save
 
     server = trainer.server
     server.load(server.model, server.vector, server.buffers)
     tensors = {name: value.cpu().clone() for name, value in server.model.named_vector().items()}
-    with atomic_path(path) as temporary:
+    with atomic_path(path, durable=durable) as temporary:
         temporary.write_bytes(save(tensors))
 
 

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,17 +27,42 @@ def provenance(
         "git_commit": git_commit(),
         "medfl": _version("medfl"),
         "python": platform.python_version(),
-        "torch": torch.__version__,
         "torchvision": _version("torchvision"),
         "platform": platform.platform(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "cuda_available": torch.cuda.is_available(),
+        **_computer(device),
         "threads": config.training.threads,
         "config_sha256": fingerprint(config),
         "results_versions": code.versions,
         "code_sha": code.sha,
         **inputs,
     }
+
+
+def _computer(device: torch.device) -> dict[str, Any]:
+    """What decides how numbers are rounded."""
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def begin_stretch(stretches: list[dict[str, Any]], first: int, device: torch.device) -> None:
+    """Add what computes a run from round ``first`` on, once its threads are set."""
+    started = datetime.now(UTC).isoformat(timespec="seconds")
+    stretches.append({"first_round": first, "started": started, **_computer(device)})
+
+
+def ended_stretches(stretches: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:
+    """The stretches of a run of so many rounds, each with its last round.
+
+    One that was stopped before it had done a round is left out.
+    """
+    nexts = [one["first_round"] for one in stretches[1:]]
+    ends = [*(first - 1 for first in nexts), max(1, rounds)]
+    found = [{**one, "last_round": last} for one, last in zip(stretches, ends, strict=True)]
+    return [one for one in found if one["first_round"] <= one["last_round"]]
 
 
 def _version(package: str) -> str | None:

@@ -28,7 +28,9 @@ from medfl.federated.trainer import FederatedTrainer
 from medfl.files import read_yaml, sha256_file, write_yaml
 from medfl.partition import Split, parse_partition
 from medfl.results import paths
+from medfl.results.intact import check_file
 from medfl.results.record import DamagedRecordError, as_dict, read_record
+from medfl.results.schema import Record
 from medfl.store import Store
 from medfl.versions import Code
 
@@ -93,7 +95,7 @@ def execute(
     # Where config.yaml is missing, no other run lies here. A checkpoint without it is this run's,
     # or its fingerprint keeps it from being resumed.
     other = not ours and (folder / paths.CONFIG).exists()
-    everything = (*paths.run_files(predictions=True), paths.LOG, checkpoint.NAME)
+    everything = (*paths.run_files(predictions=True), paths.LOG, checkpoint.NAME, checkpoint.ASIDE)
     _clear(folder, everything if other else (paths.RECORD, paths.PREDICTIONS))
     # An unwritable or full disk is noticed before the hours of training, not after.
     write_yaml(folder / paths.CONFIG, config.model_dump(mode="json"))
@@ -119,7 +121,8 @@ def execute(
         if isinstance(data.images, DiskImages):
             log.info("images are read from the disk (%.1f GiB)", store.images.nbytes / 2**30)
         trainer.train()
-        metrics = write_record(folder, trainer, measured, origin)
+        with trainer.saving.when_stopped():
+            metrics = write_record(folder, trainer, measured, origin)
         log.info("%s after %d rounds, %.1f s", trainer.status, metrics["rounds"], trainer.seconds)
     checkpoint.remove(folder)
     return metrics
@@ -182,15 +185,27 @@ def _complete(
     if not code.same_numbers(old):
         changed.insert(0, f"code: {old.identity}, now {code.identity}")
     if not changed:
-        files = paths.run_files(config.keep.predictions)
-        whole = all((folder / name).is_file() for name in files)
-        return as_dict(record) if whole else None
+        return as_dict(record) if _whole(folder, record, config.keep.predictions) else None
     if overwrite:
         return None
     raise MedflError(
         f"{folder} holds a run of this configuration with other code or data "
         f"({'; '.join(changed)}). Choose another folder, or replace that run with --overwrite."
     )
+
+
+def _whole(folder: Path, record: Record, predictions: bool) -> bool:
+    """Whether all files of a finished run are there, as it wrote them."""
+    names = paths.run_files(predictions)
+    if not all((folder / name).is_file() for name in names):
+        return False
+    try:
+        for name in names:
+            check_file(folder, name, record)
+    except MedflError as error:
+        log.warning("%s The run is made again.", error)
+        return False
+    return True
 
 
 def _check_split(split: Split, config: FederatedConfig, path: Path) -> None:

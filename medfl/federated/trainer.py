@@ -11,12 +11,14 @@ from typing import Any
 
 import torch
 
+from medfl import stopping
 from medfl.chain import PARAMETERS, Message, Part
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
-from medfl.federated import checkpoint
 from medfl.federated.client import DivergedError, FederatedClient
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
+from medfl.federated.provenance import begin_stretch
+from medfl.federated.saving import Saving
 from medfl.federated.server import FederatedServer
 from medfl.federated.tally import Tally
 from medfl.metrics.federation import fairness
@@ -25,7 +27,6 @@ from medfl.metrics.primary import primary_metric
 from medfl.results import columns
 
 log = logging.getLogger(__name__)
-CHECKPOINT_SECONDS = 60.0
 INTERVAL = ("accuracy_low", "accuracy_high")  # of a client's accuracy, over its patients
 # The columns of rounds.csv that an evaluation fills, each with its fold and metric.
 MEASURED = [
@@ -47,6 +48,11 @@ class FederatedTrainer:
         primary: the metric that chooses the best round.
         best: the round of the best primary metric on validation samples, and its evaluation.
         last: the last evaluated round, and its evaluation.
+        best_score: the best primary metric on validation samples so far.
+        seconds: how long the run has trained, those before a stop too.
+        stretches: from which round on it was computed by which device, PyTorch and threads.
+        saving: its checkpoints.
+        trained: the row of a round that is trained and not yet evaluated.
     """
 
     def __init__(
@@ -77,15 +83,18 @@ class FederatedTrainer:
         self.primary = primary_metric(config.primary, self.data.info.task)
         self.columns = columns.rounds_columns(server.chain.columns)
         self.evaluator = Evaluator(server, self.clients, self.data)
-        self.folder = Path(checkpoint_dir) if checkpoint_dir else None
+        self.saving = Saving(self, Path(checkpoint_dir) if checkpoint_dir else None)
         self.fingerprint, self.on_round = fingerprint, on_round
         self.history: list[dict[str, Any]] = []
         self.client_history: list[dict[str, Any]] = []
         self.status, self.reason = "running", ""
         self.best: tuple[int, Evaluation] | None = None
         self.last: tuple[int, Evaluation] | None = None
+        self.best_score = -math.inf
         self.seconds = 0.0
-        self._best_score = -math.inf
+        self.stretches: list[dict[str, Any]] = []
+        self.trained: dict[str, Any] | None = None
+        self._before = self._started = 0.0
 
     def train(self) -> list[dict[str, Any]]:
         """Train all rounds, from this run's checkpoint on if there is one.
@@ -96,29 +105,31 @@ class FederatedTrainer:
         torch.set_num_threads(self.config.training.threads)
         learning = self.config.federated_learning
         rounds, every = learning.rounds, learning.evaluate_every
-        first = self._resume()
-        saved = started = time.monotonic()
-        before = self.seconds
-        for number in range(first, rounds + 1):
-            row = self._empty_row(number)
-            try:
-                if number:
-                    row |= self._round(number)
-                self.seconds = before + time.monotonic() - started
-                row["seconds"] = self.seconds
-                if number % every == 0 or number == rounds:
-                    row |= self._evaluate(number, final=number == rounds)
-            except DivergedError as error:
-                self.status, self.reason = "diverged", str(error)
-                log.warning("diverged: %s", error)
-                break
-            self.history.append(row)
-            if self.on_round:
-                self.on_round(row)
-            if self.folder and time.monotonic() - saved > CHECKPOINT_SECONDS:
-                self._save(number)
-                saved = time.monotonic()
-        self.seconds = before + time.monotonic() - started
+        first = self.saving.resume()
+        begin_stretch(self.stretches, self.server.round + 1, self.data.device)
+        self._started = time.monotonic()
+        self._before = self.seconds
+        with self.saving.when_stopped():
+            for number in range(first, rounds + 1):
+                stopping.raise_if_stopped()
+                try:
+                    # The checkpoint may be of the time between a round's training and evaluation.
+                    row = self.trained or (self._round(number) if number else self._empty_row(0))
+                    self.seconds = row["seconds"] = self._elapsed()
+                    if number % every == 0 or number == rounds:
+                        row = row | self._evaluate(number, final=number == rounds)
+                except DivergedError as error:
+                    self.status, self.reason = "diverged", str(error)
+                    log.warning("diverged: %s", error)
+                    break
+                with stopping.held():
+                    self.history.append(row)
+                    self.trained = None
+                    self.saving.remember(number)
+                if self.on_round:
+                    self.on_round(row)
+                self.saving.save_when_due()
+            self.seconds = self._elapsed()
         if self.status == "running":
             self.status = "completed"
         return self.history
@@ -150,17 +161,29 @@ class FederatedTrainer:
         for message in chain.together(number, answers):
             combination.add(message)
             tally.combined(message)
-        total = chain.close(number, combination.total(), tally.answered)
-        if total:  # it is empty where nobody answered
-            server.step(total)
+        with stopping.held():  # the server's state changes altogether, or not at all
+            total = chain.close(number, combination.total(), tally.answered)
+            if total:  # it is empty where nobody answered
+                server.step(total)
+            row = self._row(number, download, len(chosen), tally)
+            self.trained, self.seconds = row, self._elapsed()
+            self.saving.remember(number - 1)
+        return row
+
+    def _row(
+        self, number: int, download: Mapping[str, Part], chosen: int, tally: Tally
+    ) -> dict[str, Any]:
+        """Describe a round that is trained, for ``rounds.csv``; its evaluation is still to come."""
+        server = self.server
         moved = server.vector - download[PARAMETERS].value
         norm = float(torch.linalg.vector_norm(server.shared.spread(moved)))
         if not norm < float("inf"):
             raise DivergedError(f"round {number}: the server's model is not finite")
         travels = server.algorithm.communicates
         up = tally.size if travels else 0
-        down = sum(part.size for part in download.values()) * len(chosen) if travels else 0
+        down = sum(part.size for part in download.values()) * chosen if travels else 0
         return {
+            **self._empty_row(number),
             "learning_rate": server.learning_rate(number),
             "participants": tally.participants,
             "steps": tally.steps,
@@ -170,8 +193,12 @@ class FederatedTrainer:
             "bytes_up": up,
             "bytes_down": down,
             "bytes_total": self._bytes_so_far() + up + down,
-            **chain.row(tally.notes),
+            **server.chain.row(tally.notes),
         }
+
+    def _elapsed(self) -> float:
+        """Seconds of training, those before a stop too."""
+        return self._before + time.monotonic() - self._started
 
     def _answers(
         self, chosen: Sequence[FederatedClient], download: Mapping[str, Part], tally: Tally
@@ -219,50 +246,6 @@ class FederatedTrainer:
                 )
         self.last = (number, result)
         score = result.pooled["val"][self.primary]
-        if score is not None and score > self._best_score:
-            self._best_score, self.best = score, (number, result)
+        if score is not None and score > self.best_score:
+            self.best_score, self.best = score, (number, result)
         return row
-
-    def _save(self, number: int) -> None:
-        """Write all that the next round reads. Random streams follow from their keys alone."""
-        assert self.folder is not None
-        checkpoint.write(
-            self.folder,
-            {
-                "fingerprint": self.fingerprint,
-                "round": number,
-                "vector": self.server.vector,
-                "buffers": self.server.buffers,
-                "algorithm": self.server.algorithm.state,
-                "chain": self.server.chain.state,
-                "clients": {c.id: {"state": c.state, "steps": c.steps} for c in self.clients},
-                "history": self.history,
-                "client_history": self.client_history,
-                "best": self.best and (self.best[0], vars(self.best[1])),
-                "last": self.last and (self.last[0], vars(self.last[1])),
-                "best_score": self._best_score,
-                "seconds": self.seconds,
-            },
-        )
-        log.info("checkpoint after round %d", number)
-
-    def _resume(self) -> int:
-        """Load this very run's checkpoint; give the first round that is still to be done."""
-        state = self.folder and checkpoint.read(self.folder, self.fingerprint, self.data.device)
-        if not state:
-            return 0
-        self.server.vector.copy_(state["vector"])
-        self.server.buffers.copy_(state["buffers"])
-        self.server.algorithm.state = state["algorithm"]
-        self.server.chain.state = state["chain"]
-        for client in self.clients:
-            client.state = state["clients"][client.id]["state"]
-            client.steps = state["clients"][client.id]["steps"]
-        self.history, self.client_history = state["history"], state["client_history"]
-        for name in ("best", "last"):
-            if state[name]:
-                setattr(self, name, (state[name][0], Evaluation(**state[name][1])))
-        self._best_score, self.seconds = state["best_score"], state["seconds"]
-        self.server.round = int(state["round"])
-        log.info("going on after round %d", state["round"])
-        return int(state["round"]) + 1

@@ -19,22 +19,30 @@ from typing import Any
 import yaml
 
 from medfl.errors import MedflError
+from medfl.stopping import held
 
 # These errors are about the place: only others may write there, or a folder stands where a file is
 # to be, or a file where a folder is to be.
 _NO_PLACE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST}
 _NO_PLACE |= {errno.ENOENT, errno.ENAMETOOLONG, errno.ENOTEMPTY}
 
+_OLD = "old-"  # what stands before the name of a folder that is being replaced
+
 _open: set[Path] = set()  # folders of this process in which something is being written
 
 
 @contextmanager
-def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_path(target: str | os.PathLike[str], *, durable: bool = False) -> Iterator[Path]:
     """Give a temporary path beside ``target``; rename it to ``target`` when the block succeeds.
 
     Works for a file and for a directory (create either at the path given). On any error the
     temporary is removed and ``target`` is left as it was. A full disk and a place that is forbidden
     or impossible are a ``MedflError``.
+
+    Args:
+        target: the file or directory.
+        durable: whether all of it is on the disk before it is renamed, so that a loss of power
+            leaves the old one or the new one, and no file of zeros.
     """
     target = Path(target)
     if target.name in ("", ".."):
@@ -49,17 +57,12 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
         _open.add(scratch)
         temporary = scratch / target.name
         yield temporary
-        if temporary.is_dir() and target.is_dir():
-            # A directory cannot be renamed over a full one: move the old one aside first.
-            old = scratch / f"old-{target.name}"
-            os.replace(target, old)
-            try:
-                os.replace(temporary, target)
-            except OSError:
-                os.replace(old, target)
-                raise
-        else:
-            os.replace(temporary, target)
+        if durable:
+            _to_disk(temporary)
+        with held():
+            _rename(temporary, target)
+        if durable:
+            _sync(target.parent)
     except OSError as error:
         explained = cannot_write(target, error)
         if explained is None:
@@ -71,6 +74,39 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(scratch, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+def _rename(temporary: Path, target: Path) -> None:
+    if not (temporary.is_dir() and target.is_dir()):
+        os.replace(temporary, target)
+        return
+    # A directory cannot be renamed over a full one: move the old one aside first.
+    old = temporary.parent / f"{_OLD}{target.name}"
+    os.replace(target, old)
+    try:
+        os.replace(temporary, target)
+    except OSError:
+        os.replace(old, target)
+        raise
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file, or all that is in a folder, is on the disk."""
+    if path.is_dir():
+        for part in path.iterdir():
+            _to_disk(part)
+    _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:  # some file systems cannot do so with folders
+        if not path.is_dir() or error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def cannot_write(target: Path, error: OSError) -> MedflError | None:
@@ -94,6 +130,10 @@ def _scratch(target: Path) -> tuple[Path, int]:
                 lock = os.open(old, os.O_RDONLY)
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    # It was killed between two renames: what stood there before comes back.
+                    before = old / f"{_OLD}{target.name}"
+                    if before.exists() and not target.exists():
+                        os.replace(before, target)
                     shutil.rmtree(old)
                 finally:
                     os.close(lock)
@@ -104,15 +144,15 @@ def _scratch(target: Path) -> tuple[Path, int]:
     return scratch, lock
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
+def write_text(path: str | os.PathLike[str], text: str, *, durable: bool = False) -> None:
     """Write ``text`` to ``path`` (UTF-8), atomically."""
-    with atomic_path(path) as temporary:
+    with atomic_path(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: str | os.PathLike[str], value: Any) -> None:
+def write_json(path: str | os.PathLike[str], value: Any, *, durable: bool = False) -> None:
     """Write ``value`` as indented JSON, atomically. NaN and infinity are refused."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n", durable=durable)
 
 
 def write_yaml(path: str | os.PathLike[str], value: Any, first_line: str = "") -> None:
@@ -122,10 +162,17 @@ def write_yaml(path: str | os.PathLike[str], value: Any, first_line: str = "") -
 
 
 def write_csv(
-    path: str | os.PathLike[str], columns: Sequence[str], rows: Iterable[Mapping[str, Any]]
+    path: str | os.PathLike[str],
+    columns: Sequence[str],
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    durable: bool = False,
 ) -> None:
     """Write ``rows`` as CSV under ``columns``, atomically; a missing value is an empty cell."""
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        atomic_path(path, durable=durable) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -16,6 +16,7 @@ from medfl.errors import MedflError
 from medfl.files import write_text
 from medfl.results import paths
 from medfl.results.columns import CLIENTS, ROUNDS, SUMMARY, TABLES, Column, columns_in
+from medfl.results.intact import check_file
 from medfl.results.paths import KEYS
 from medfl.results.predictions import ARRAYS, read_predictions
 from medfl.results.runs import Run
@@ -47,12 +48,12 @@ class Frames:
     @cached_property
     def rounds(self) -> pd.DataFrame:
         """One row per run and round: the columns of ``rounds.csv``."""
-        return self._gather(read_rounds)
+        return self._gather(paths.ROUNDS, read_rounds)
 
     @cached_property
     def clients(self) -> pd.DataFrame:
         """One row per run, evaluated round, client and fold: the columns of ``clients.csv``."""
-        return self._gather(read_clients)
+        return self._gather(paths.CLIENTS, read_clients)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -70,16 +71,20 @@ class Frames:
                 "none of these runs has its predictions.npz here: it was not kept "
                 "(`keep.predictions: false`) or not brought along with the records."
             )
-        return self._gather(_read_predictions, kept)
+        return self._gather(paths.PREDICTIONS, _read_predictions, kept)
 
     def _gather(
-        self, read: Callable[[Path], pd.DataFrame], runs: Iterable[Run] | None = None
+        self,
+        name: str,
+        read: Callable[[Path], pd.DataFrame],
+        runs: Iterable[Run] | None = None,
     ) -> pd.DataFrame:
-        """The same file of several runs, below one another."""
+        """The same file of several runs, below one another; each must be what its run wrote."""
         parts = []
         for run in self._runs if runs is None else runs:
             if run.record:
                 part = read(run.folder)
+                check_file(run.folder, name, run.record)
                 parts.append(part.assign(**{key: getattr(run, key) for key in KEYS}))
         if not parts:
             return pd.DataFrame(columns=list(KEYS))

@@ -68,6 +68,7 @@ def write_predictions(
     predicted: Sequence[ModelPredictions],
     classes: Sequence[str],
     task: str,
+    durable: bool = False,
 ) -> int:
     """Write the file, atomically; equal predictions give equal bytes.
 
@@ -77,13 +78,14 @@ def write_predictions(
         predicted: the predictions of each model.
         classes: the names of the K classes.
         task: ``multiclass`` or ``multilabel``.
+        durable: as in ``atomic_path``.
 
     Returns:
         The number of rows.
     """
     # The arrays are made one by one: names of samples take many times the space of probabilities.
     with (
-        atomic_path(path) as temporary,
+        atomic_path(path, durable=durable) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
     ):
         for name, array in _arrays(samples, predicted, classes, task):

@@ -179,8 +179,11 @@ class Record(_Part):
         best: the models after the round with the best primary metric on validation.
         clients: by the client's number.
         predictions: None where the run did not keep them.
+        files: the SHA-256 of the run's tables, model and predictions, by name; empty in older
+            records.
         heterogeneity: how different the clients are, by the split's own measurement.
-        provenance: code, versions, machine, and the hashes of what went in.
+        provenance: code, versions, machine, and the hashes of what went in; ``stretches`` says
+            which rounds were computed by which device, PyTorch and number of threads.
     """
 
     schema_number: int = Field(SCHEMA, alias="schema")
@@ -214,6 +217,7 @@ class Record(_Part):
     privacy: PrivacyRecord = PrivacyRecord()
     timing: Timing = Timing()
     predictions: Predictions | None = None
+    files: dict[str, str] = Field(default_factory=dict)
     heterogeneity: dict[str, Any] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
 

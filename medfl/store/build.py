@@ -60,9 +60,13 @@ def build_store(
             build = Decoding(folder, raw, plan_of(raw, key))
             try:
                 build.run(info.name, strict)
-            except BaseException:
+            except BaseException as stop:
+                note = f"the same command goes on after {len(build.done):,} images"
                 if not build.worth_keeping:
                     shutil.rmtree(folder, ignore_errors=True)
+                    note = "the same command begins again"
+                if isinstance(stop, KeyboardInterrupt):
+                    stop.add_note(note)
                 raise
             kept = build.samples()
             excluded = [*raw.excluded, *build.excluded]

@@ -14,9 +14,8 @@ from federations import small_store, split_of
 
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
-from medfl.federated import checkpoint
+from medfl.federated import checkpoint, saving
 from medfl.federated import run as run_module
-from medfl.federated import trainer as trainer_module
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.run import execute
 from medfl.results import paths
@@ -81,7 +80,9 @@ def test_predictions_are_kept_where_they_are_asked_for(place):
     assert (place / "run" / "predictions.npz").stat().st_mtime_ns == stamp
     del first["predictions"], second["predictions"]
     for record in (first, second):
-        del record["timing"], record["provenance"]["started"]
+        del record["timing"], record["provenance"]["started"], record["provenance"]["stretches"]
+    files = [record.pop("files") for record in (first, second)]
+    assert files[0]["model.safetensors"] == files[1]["model.safetensors"]
     assert first == second, "keeping them changes no number"
 
 
@@ -220,7 +221,7 @@ def test_snakemake_takes_its_outputs_away_and_the_run_goes_on(place, monkeypatch
     # Killed before its record: the checkpoint stays, and its rounds are not done again.
     for name in declared:
         (place / "run" / name).unlink()
-    monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(saving, "CHECKPOINT_SECONDS", 0)
     with monkeypatch.context() as patch:
         patch.setattr(run_module, "write_record", stop)
         with pytest.raises(KeyboardInterrupt):
@@ -232,7 +233,7 @@ def test_snakemake_takes_its_outputs_away_and_the_run_goes_on(place, monkeypatch
     assert "going on after round 2" in (place / "run" / "run.log").read_text()
 
 
-@pytest.mark.parametrize("content", [b"", b"junk", b"PK\3\4" + bytes(99), "a list"])
+@pytest.mark.parametrize("content", [b"", b"junk", b"PK\3\4" + bytes(99), bytes(5000), "a list"])
 def test_a_damaged_checkpoint_is_told_and_not_resumed(place, content, capsys):
     first = run(place)
     (place / "run" / "metrics.json").unlink()
@@ -242,8 +243,10 @@ def test_a_damaged_checkpoint_is_told_and_not_resumed(place, content, capsys):
     else:
         torch.save([1, 2], path)
     assert run(place)["last"] == first["last"]
-    assert "checkpoint.pt cannot be read: starting from the first round" in capsys.readouterr().err
-    assert not path.exists()
+    said = capsys.readouterr().err
+    assert "checkpoint.pt is damaged: its bytes are not those that were written: starting" in said
+    assert "kept as checkpoint.set-aside.pt until this run ends" in said
+    assert names(place / "run") == sorted([*OUTPUTS, "run.log"])
 
 
 @pytest.mark.parametrize(
@@ -296,7 +299,7 @@ def test_a_missing_split_or_store(place):
 @pytest.mark.parametrize("full_at", [*OUTPUTS, checkpoint.NAME])
 def test_no_space_left(place, full_at, monkeypatch):
     original = os.replace
-    monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(saving, "CHECKPOINT_SECONDS", 0)
 
     def replace(source, target):
         if os.path.basename(target) == full_at:

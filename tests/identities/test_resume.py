@@ -15,7 +15,7 @@ import torch
 from federations import ALGORITHMS, Dropped, Normed, comparable, federation, small_store, split_of
 
 from medfl.config import FederatedConfig
-from medfl.federated import FederatedClient
+from medfl.federated import FederatedClient, saving
 from medfl.federated import trainer as trainer_module
 from medfl.federated.run import execute
 from medfl.store import Sample, write_store
@@ -27,7 +27,7 @@ class Killed(BaseException):
 
 @pytest.fixture(autouse=True)
 def _checkpoint_every_round(monkeypatch):
-    monkeypatch.setattr(trainer_module, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(saving, "CHECKPOINT_SECONDS", 0)
 
 
 def build(name, folder, model=Normed, **settings):
@@ -227,7 +227,7 @@ execute_small(sys.argv[3], "killed")
 
 def execute_small(base: str, folder: str) -> None:
     """What `medfl run` does, on the store and split in ``base``."""
-    trainer_module.CHECKPOINT_SECONDS = 0
+    saving.CHECKPOINT_SECONDS = 0
     config = FederatedConfig(
         dataset="test",
         partition="iid",
