@@ -22,6 +22,7 @@ from medfl.config import (
     WORK_ROOT,
     FederatedConfig,
     FolderWord,
+    GivenSplit,
     Primary,
     Section,
     SplitConfig,
@@ -34,7 +35,7 @@ from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
 from medfl.models.registry import check_model
 from medfl.partition import parse_partition
-from medfl.partition.given import Chosen, choose
+from medfl.partition.given import Chosen, check_pattern, choose, named
 from medfl.partition.place import split_path
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
@@ -84,7 +85,7 @@ class DatasetSettings(Sections):
     primary: Primary | None = Field(None, description="null: the grid's")
 
 
-class GridConfig(SplitConfig):
+class GridConfig(SplitConfig, GivenSplit):
     """A params file: the lists that are crossed, and the settings of every split and run."""
 
     data_root: str | None = None
@@ -158,6 +159,8 @@ class GridConfig(SplitConfig):
         clients = self.clients(cell.dataset, cell.partition)
         where = (cell.dataset, cell.partition, cell.seed)
         own = split_path(self.splits_dir, *where, clients, self.split_config())
+        if self.split_file:
+            return named(self.split_file, own, clients)
         return choose(own, clients, self.split_config())
 
     def clients(self, dataset: str, partition: str) -> int | None:
@@ -196,6 +199,8 @@ class GridConfig(SplitConfig):
             "seed": cell.seed,
             "primary": own.primary or self.primary,
             "split": self.split_config(),
+            "split_file": str(self.split_path(cell)) if self.split_file else None,
+            "allow_left_out": self.allow_left_out,
             **sections,
         }
         return validate(FederatedConfig, content, f"the run {cell}")
@@ -232,6 +237,8 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
                 )
         check_datasets(grid.datasets)
         partitions = canonical_partitions(grid.partitions)
+        if grid.split_file:
+            check_pattern(grid.split_file, grid.datasets, partitions)
         for figure in grid.figures or ():
             FIGURES.check_name(figure)
             if figure not in FIGURES:  # a built-in one needs no check, and would import matplotlib

@@ -31,13 +31,14 @@ from medfl.fixed import fix
 from medfl.gpu import jobs_per_gpu, visible_gpus
 from medfl.grid import Cell, GridConfig, read_grid
 from medfl.partition.code import split_code
-from medfl.partition.given import Chosen, notes
+from medfl.partition.given import Chosen, announce
 from medfl.partition.place import dealing
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
 from medfl.sources import source_sha
 from medfl.stale import code_of_numbers, is_stale
 from medfl.store import DATASET
+from medfl.store.store import SAMPLES
 
 SCRATCH = Path(".snakemake")
 
@@ -158,7 +159,7 @@ class Workflow:
     @property
     def notes(self) -> list[str]:
         """What a user should know of the splits before anything is made."""
-        return notes(self.chosen.values())
+        return announce(self.chosen.values())
 
     def splits(self, dataset: str = "") -> list[str]:
         """The table of each split, of one dataset or of all."""
@@ -220,8 +221,15 @@ class Workflow:
 
     def split_file(self, wildcards: Wildcards) -> str:
         """The split of a run."""
-        cell = self._cell(wildcards)
-        return str(self.chosen[cell.dataset, cell.partition, cell.seed].path)
+        return str(self._split(wildcards).path)
+
+    def given_store(self, wildcards: Wildcards) -> list[str]:
+        """What tells a run whose split is given that the store has changed.
+
+        Other runs are made again with their split, which is made again with the store.
+        """
+        store = store_path(wildcards.dataset, self.grid.work_root)
+        return [str(store / SAMPLES)] if self._split(wildcards).given else []
 
     def record(self, wildcards: Wildcards) -> str:
         """The record of a run."""
@@ -233,7 +241,9 @@ class Workflow:
 
     def is_stale(self, wildcards: Wildcards) -> bool:
         """Whether a finished run is not that of this grid, which Snakemake may not know."""
-        return is_stale(Path(self.record(wildcards)), self._config(wildcards))
+        split = self._split(wildcards)
+        given = split.path if split.given else None
+        return is_stale(Path(self.record(wildcards)), self._config(wildcards), given)
 
     def start(self) -> Start:
         """Lock what this grid writes, before anything is made.
@@ -266,6 +276,10 @@ class Workflow:
 
     def _cell(self, wildcards: Wildcards) -> Cell:
         return Cell(wildcards.dataset, wildcards.partition, wildcards.arm, int(wildcards.seed))
+
+    def _split(self, wildcards: Wildcards) -> Chosen:
+        cell = self._cell(wildcards)
+        return self.chosen[cell.dataset, cell.partition, cell.seed]
 
     def _config(self, wildcards: Wildcards) -> FederatedConfig:
         """A run's configuration. It is checked once, though Snakemake asks for it several times."""

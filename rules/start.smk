@@ -25,6 +25,9 @@ def begin():
             alone = FLOW.start().alone
         except MedflError as error:
             sys.exit(f"medfl: error: {error}")  # Snakemake would put its own words around it
+        # DVC's stages ask for these folders, also where all splits are given.
+        for dataset in GRID.datasets:
+            Path(GRID.splits_dir, dataset).mkdir(parents=True, exist_ok=True)
         # Locks of Snakemake's that are there nevertheless were left by a start that was killed.
         for lock in Path(workflow.persistence.path, "locks").glob("*.lock") if alone else ():
             lock.unlink(missing_ok=True)

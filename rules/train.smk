@@ -12,6 +12,7 @@ rule train:
         # date says nothing here.
         store=ancient("<store>/dataset.yaml"),
         split=split_file,
+        given=FLOW.given_store,
     output:
         metrics=f"<run>/{paths.RECORD}",
         config=f"<run>/{paths.CONFIG}",

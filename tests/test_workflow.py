@@ -16,6 +16,7 @@ from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
+from medfl.files import sha256_file
 from medfl.grid import Cell, read_grid
 from medfl.partition.code import split_code
 from medfl.sources import source_sha
@@ -228,6 +229,36 @@ def test_a_finished_run_of_other_settings_or_code_is_stale(folder):
     assert not stale(results_versions="engine 0"), "the very same sources"
     record.write_text("{}")
     assert not found.is_stale(wild())
+
+
+def test_a_split_that_a_person_gave_is_read_and_counts_by_its_content(folder):
+    for seed in (0, 3):
+        Path(f"mine{seed}.csv").write_text("sample,client,fold\na,0,train\nb,1,train\n")
+    grid = {"datasets": ["phantom"], "partitions": ["iid"], "dataset_settings": {}}
+    found = flow(**grid, num_clients=2, split_file="mine{seed}.csv")
+    assert found.splits() == ["mine0.csv", "mine3.csv"]
+    assert found.split_file(wild()) == "mine3.csv"
+    assert found.given_store(wild()) == ["data/prepared/phantom/samples.csv"]
+    assert found.notes == [
+        "mine0.csv and 1 more splits are used as given; medfl never writes there"
+    ]
+
+    config = found.grid.run_config(Cell("phantom", "iid", "prox", 3))
+    assert (config.split_file, config.allow_left_out) == ("mine3.csv", False)
+    assert fingerprint(config) == fingerprint(config.model_copy(update={"split_file": None}))
+    code = run_code(config)
+    made = {"config_sha256": fingerprint(config), "code_sha": code.sha}
+    made |= {"results_versions": code.versions, "split_sha256": sha256_file(Path("mine3.csv"))}
+    record = Path(found.record(wild()))
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"schema": 3, "provenance": made}))
+    assert not found.is_stale(wild())
+    Path("mine3.csv").write_text("sample,client,fold\na,1,train\nb,0,train\n")
+    assert found.is_stale(wild())
+
+    assert flow(**grid, num_clients=2).given_store(wild()) == []
+    with pytest.raises(MedflError, match="has 2 clients, but the grid has num_clients 4"):
+        flow(**grid, num_clients=4, split_file="mine{seed}.csv")
 
 
 def test_snakemake_compares_the_code_that_a_kept_run_was_made_of(folder):

@@ -76,10 +76,10 @@ def _settings(grid: GridConfig) -> dict[Cell, str]:
 def _splits(grid: GridConfig) -> dict[tuple[str, str, int], Path]:
     """The file of each split; which of them a person gave, is said."""
     from medfl.commands.options import tell
-    from medfl.partition.given import notes
+    from medfl.partition.given import announce
 
     chosen = {(c.dataset, c.partition, c.seed): grid.split(c) for c in grid.cells()}
-    tell(notes(chosen.values()))
+    tell(announce(chosen.values()))
     return {key: one.path for key, one in chosen.items()}
 
 

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> None:
     if options.grid is not None:
         config, split_path, work_root = _grid_cell(options)
     else:
-        config, split_path, work_root = _single_run(options), options.split, options.work_root
+        config, split_path, work_root = _single_run(options), None, options.work_root
     if options.device is not None:
         config = config.with_device(options.device)
 
@@ -37,12 +37,12 @@ def run(options: argparse.Namespace) -> None:
     check_folder(folder, config, options.overwrite)
     busy = f"{folder} is being trained by another process: wait until it has ended."
     with locked(folder, busy):
-        if options.config is not None:
+        if split_path is None:
             split_path = _make_inputs(config, folder, options)
         metrics = execute(
             config,
             store_path(config.dataset, work_root),
-            Path(split_path),
+            split_path,
             folder,
             overwrite=options.overwrite,
         )
@@ -147,7 +147,7 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
     from medfl.fixed import check_code
     from medfl.grid import Cell, read_grid
     from medfl.partition import parse_partition
-    from medfl.partition.given import notes
+    from medfl.partition.given import announce
     from medfl.results.paths import KEYS
 
     grid = read_grid(options.grid)
@@ -164,7 +164,7 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
     if options.split:
         return config, Path(options.split), grid.work_root
     chosen = grid.split(cell)
-    tell(notes([chosen]))
+    tell(announce([chosen]))
     return config, chosen.path, grid.work_root
 
 
@@ -191,7 +191,8 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
         ALGORITHMS.create(learning.algorithm, params)
         check_model(config.model.name, config.model.params, "model.params")
         check_chain(config, ALGORITHMS.load(learning.algorithm), "chain")
-    return config.model_copy(update={"partition": partition})
+    given = options.split or config.split_file
+    return config.model_copy(update={"partition": partition, "split_file": given})
 
 
 def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namespace) -> Path:
@@ -209,8 +210,8 @@ def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namesp
             allow_partial=options.allow_partial,
         )
     )
-    if options.split:
-        return Path(options.split)
+    if config.split_file:
+        return Path(config.split_file)
     path = folder / "split" / config.partition / f"seed{config.seed}.csv"
     clients = config.federated_learning.num_clients
     natural = parse_partition(config.partition).natural

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 # Marks for `Field(..., json_schema_extra=…)`; `deciding` reads them.
 PLACE: dict[str, Any] = {"decides": False}  # a key that says where a run is computed, not what
+INPUT: dict[str, Any] = {"decides": False}  # a key about the split's file: its content counts
 KEPT: dict[str, Any] = {"decides": False}  # a key that says what a run keeps beside its numbers
 
 

@@ -15,6 +15,7 @@ from medfl.config.sections import (
     PRIMARY_WORDS,
     FairnessConfig,
     FederatedLearning,
+    GivenSplit,
     Keep,
     Model,
     Primary,
@@ -39,7 +40,7 @@ SECTIONS: dict[str, type[Section]] = {
 _SECTION_KEYS = {section: frozenset(kind.model_fields) for section, kind in SECTIONS.items()}
 
 
-class FederatedConfig(Section):
+class FederatedConfig(GivenSplit):
     """Everything that decides a run's result.
 
     From Python the keys of the sections may be given flat:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from medfl.config.base import Section
-from medfl.config.deciding import KEPT, PLACE, neutral
+from medfl.config.deciding import INPUT, KEPT, PLACE, neutral
 from medfl.config.numbers import NUMBER
 
 OWN = r"[A-Za-z_][\w.]*:\w+"  # a person's own class: my_package.module:MyClass
@@ -248,6 +248,24 @@ class FairnessConfig(Section):
         ge=1,
         description="patients from whom these must come",
         json_schema_extra=neutral(2),
+    )
+
+
+class GivenSplit(Section):
+    """A split that a person gives, in place of one that medfl makes."""
+
+    split_file: str | None = Field(
+        None,
+        min_length=1,
+        description="the table of a split to use as it is: sample,client,fold; in a grid "
+        "{dataset}, {partition} and {seed} may stand in its path",
+        json_schema_extra=INPUT,
+    )
+    allow_left_out: bool = Field(
+        False,
+        description="leave out samples that a given split does not name, and count them; else "
+        "they are an error",
+        json_schema_extra=INPUT,
     )
 
 

@@ -26,7 +26,8 @@ from medfl.federated.provenance import provenance
 from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import read_yaml, sha256_file, write_yaml
-from medfl.partition import Split, parse_partition
+from medfl.partition import Split, heterogeneity, parse_partition
+from medfl.partition.place import sidecar
 from medfl.results import paths
 from medfl.results.intact import check_file
 from medfl.results.record import DamagedRecordError, as_dict, read_record
@@ -72,11 +73,19 @@ def execute(
     # All mistakes are found before anything is written and before an older run is removed.
     started = datetime.now(UTC).isoformat(timespec="seconds")
     device = choose_device(config.training.device)
-    split = Split.read(split_path, store, config.split.allow_divided_patients)
+    split = Split.read(
+        split_path,
+        store,
+        config.split.allow_divided_patients,
+        usual=(config.partition, config.seed),
+        allow_left_out=config.allow_left_out,
+    )
     _check_split(split, config, split_path)
-    measured = _heterogeneity(split_path) | split.divided.counts
+    measured = _heterogeneity(split_path, split, store) | split.divided.counts
     training = config.training
     origin = provenance(config, device, code, inputs) | {"started": started}
+    if split.left_out:
+        origin["split_left_out"] = split.left_out
     # A checkpoint is resumed by the very same sources only: other ones may have the same results
     # version, and yet keep their state in another form.
     key = json.dumps([fingerprint(config), code.sha, inputs], sort_keys=True)
@@ -115,6 +124,8 @@ def execute(
         log.info("it minimises %s", server.objective)
         for line in split.divided.warnings:
             log.warning("%s", line)
+        if split.left_out:
+            log.warning("%d samples that the split does not name are left out", split.left_out)
         log.info("it trains: %s", server.work)
         if server.augmentation is not None:
             log.info("training images are augmented: %s", server.augmentation)
@@ -215,14 +226,15 @@ def _check_split(split: Split, config: FederatedConfig, path: Path) -> None:
         clients = None
     pairs = [
         ("partition", split.partition, config.partition),
-        ("seed", split.seed, config.seed),
+        # Several seeds may share a person's split.
+        ("seed", split.seed, split.seed if config.split_file else config.seed),
         ("num_clients", split.num_clients, clients or split.num_clients),
     ]
     for key, there, wanted in pairs:
         if there != wanted:
             raise MedflError(
-                f"{path} was made with {key} {there}, but the run has {wanted}: make the split "
-                "again with `medfl split`."
+                f"{path} was made with {key} {there}, but the run has {wanted}: give the run {key} "
+                f"{there}, or make the split again with `medfl split`."
             )
 
 
@@ -231,9 +243,11 @@ def _clear(folder: Path, names: Sequence[str]) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _heterogeneity(split_path: Path) -> dict[str, Any]:
+def _heterogeneity(split_path: Path, split: Split, store: Store) -> dict[str, Any]:
+    """What the record beside a split says; a person's split without one is measured."""
     try:
-        sidecar = split_path.with_suffix(".heterogeneity.json")
-        return json.loads(sidecar.read_text(encoding="utf-8"))
+        return json.loads(sidecar(split_path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return heterogeneity(split, store)
     except (OSError, ValueError, RecursionError):
         return {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import stat
 import tempfile
@@ -18,6 +19,8 @@ from medfl.errors import MedflError
 from medfl.files import cannot_write
 
 ENVIRONMENT = "MEDFL_KEY"
+KEY_FILE = ("private", "pseudonym.key")
+"""Below the work folder."""
 DIGITS = 16
 """Hexadecimal digits shown: 64 bits, so that a million names meet with a chance of 3e-8."""
 SHORTEST_KEY = 32
@@ -69,6 +72,27 @@ class Pseudonyms:
         return f"{kind}-{hmac.new(self._key, message, hashlib.sha256).hexdigest()[:DIGITS]}"
 
 
+def is_pseudonym(word: str) -> bool:
+    """Whether a word is such as ``Pseudonyms`` gives; rows of a table have a number in it."""
+    return re.fullmatch(rf"[a-z]\d*-[0-9a-f]{{{DIGITS}}}", word) is not None
+
+
+def bring_key(store: str | os.PathLike[str]) -> str:
+    """Say how a key comes along from another machine, so that names there are names here.
+
+    Args:
+        store: the folder of a prepared store, ``<work_root>/prepared/<dataset>``.
+    """
+    path = Path(store)
+    key = Path(path.parent.parent, *KEY_FILE)
+    return (
+        f"Names depend on this key: copy {'/'.join(KEY_FILE)} from the work folder of the machine "
+        f"where the split was made to {key} (mode 600), or give its content by {ENVIRONMENT}; then "
+        f"prepare the data again with `medfl prepare {path.name} --force`. The key is a secret: "
+        "send it encrypted, and put it neither into git nor beside results."
+    )
+
+
 def load_key(work_root: str | os.PathLike[str]) -> bytes:
     """Read the key of this machine: ``MEDFL_KEY``, else ``<work_root>/private/pseudonym.key``.
 
@@ -79,7 +103,7 @@ def load_key(work_root: str | os.PathLike[str]) -> bytes:
     given = os.environ.get(ENVIRONMENT)
     if given:
         return _parse(given, f"the key in the environment variable {ENVIRONMENT}", _MAKE_ONE)
-    path = Path(work_root, "private", "pseudonym.key")
+    path = Path(work_root, *KEY_FILE)
     try:
         if not path.exists():
             _make(path)

@@ -71,15 +71,16 @@ def check_patients(
         where: what made the split, for errors.
         store: the dataset.
         clients: (N,) client of each sample.
-        folds: (N,) fold of each sample.
+        folds: (N,) fold of each sample; empty where it is left out, and divides nobody.
         allowed: whether patients may be divided.
 
     Raises:
         MedflError: one is divided, and that is not allowed.
     """
     counts = {}
-    names, of_sample = np.unique(np.asarray(store.groups), return_inverse=True)
-    for what, values in (("folds", folds), ("clients", clients)):
+    kept = folds != ""
+    names, of_sample = np.unique(np.asarray(store.groups)[kept], return_inverse=True)
+    for what, values in (("folds", folds[kept]), ("clients", clients[kept])):
         one = np.empty(len(names), values.dtype)
         one[of_sample] = values
         odd = np.flatnonzero(one[of_sample] != values)

@@ -7,7 +7,8 @@ lies above them, ``<splits>/<dataset>/<partition>/seed<k>.csv``, is a person's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 
 from medfl.config import SplitConfig, deciding
 from medfl.errors import MedflError
-from medfl.partition.place import sidecar
+from medfl.files import sha256_file
+from medfl.partition.place import DEALING, sidecar
 from medfl.partition.rows import read_rows
 
 
@@ -48,18 +50,10 @@ def choose(own: Path, clients: int | None, folds: SplitConfig) -> Chosen:
         MedflError: the person's file is malformed, or it fits and the grid's own is another one.
     """
     given = own.parent.parent / own.name
-    if not given.is_file():
-        return Chosen(own)
-    status = given.stat()
-    there = _clients(given, status.st_mtime_ns, status.st_size)
-    if clients is not None and there != clients:
-        return Chosen(own, passed=given, reason=f"it has {there} clients, and the grid {clients}")
-    record = _record(given)
-    wanted = {"partition": given.parent.name, "seed": int(given.stem.removeprefix("seed"))}
-    for key, value in {**wanted, **deciding(folds)}.items():
-        said = record.get("dealt", {}).get(key, record.get(key, value))
-        if said != value:
-            return Chosen(own, passed=given, reason=f"it has {key} {said}, and the grid {value}")
+    reason = _misfit(given, clients, folds) if given.is_file() else ""
+    if not given.is_file() or reason:
+        check_ours(own)
+        return Chosen(own, passed=given if reason else None, reason=reason)
     if own.is_file() and own.read_bytes() != given.read_bytes():
         raise MedflError(
             f"{given} and {own} are two splits that both fit this grid: move one of them away "
@@ -68,7 +62,87 @@ def choose(own: Path, clients: int | None, folds: SplitConfig) -> Chosen:
     return Chosen(given, given=True)
 
 
-def notes(chosen: Iterable[Chosen]) -> list[str]:
+def _misfit(given: Path, clients: int | None, folds: SplitConfig) -> str:
+    """Why a person's file does not fit; empty where it does."""
+    there = _clients(given)
+    if clients is not None and there != clients:
+        return f"it has {there} clients, and the grid {clients}"
+    record = _record(given)
+    wanted = {"partition": given.parent.name, "seed": int(given.stem.removeprefix("seed"))}
+    for key, value in {**wanted, **deciding(folds)}.items():
+        said = record.get("dealt", {}).get(key, record.get(key, value))
+        if said != value:
+            return f"it has {key} {said}, and the grid {value}"
+    return ""
+
+
+def check_pattern(pattern: str, datasets: Sequence[str], partitions: Sequence[str]) -> None:
+    """Refuse a ``split_file`` that names what there is not, or one file for two splits.
+
+    All seeds may share a file: then they differ in what they train, and not in who holds what.
+    """
+    found = set(re.findall(r"\{([^{}]*)\}", pattern))
+    left = re.sub(r"\{(dataset|partition|seed)\}", "", pattern)
+    if "{" in left or "}" in left:
+        raise MedflError(
+            "split_file: only {dataset}, {partition} and {seed} may stand in braces in its path."
+        )
+    for key, words in (("dataset", datasets), ("partition", partitions)):
+        if len(words) > 1 and key not in found:
+            raise MedflError(
+                f"split_file: {{{key}}} must stand in its path, because the grid has several: "
+                f"{', '.join(words)}."
+            )
+
+
+def named(pattern: str, own: Path, clients: int | None) -> Chosen:
+    """The file that a grid names by ``split_file``.
+
+    Args:
+        pattern: a path in which {dataset}, {partition} and {seed} may stand.
+        own: as in ``choose``.
+        clients: as in ``choose``.
+
+    Raises:
+        MedflError: there is no such file, it lies where medfl writes its own splits, is malformed,
+            or has another number of clients.
+    """
+    partition, seed = own.parents[1].name, own.stem.removeprefix("seed")
+    words = {"dataset": own.parents[2].name, "partition": partition, "seed": seed}
+    path = Path(pattern.format(**words))
+    if not path.is_file():
+        raise MedflError(f"split_file: {path} does not exist.")
+    root = own.parents[3].resolve()
+    if path.resolve().is_relative_to(root) and DEALING.match(path.resolve().parent.name):
+        raise MedflError(f"split_file: {path} lies where medfl writes its own splits: move it.")
+    there = _clients(path)
+    if clients is not None and there != clients:
+        raise MedflError(
+            f"split_file: {path} has {there} clients, but the grid has num_clients {clients}: set "
+            f"num_clients to {there}."
+        )
+    return Chosen(path, given=True)
+
+
+def check_ours(path: Path) -> None:
+    """Refuse to write to a split's file that medfl has not made, or that was edited since.
+
+    Raises:
+        MedflError: the file is there, and its record is missing or of another split.
+    """
+    if not path.is_file():
+        return
+    there, record = sidecar(path).is_file(), _record(path)
+    if there and record.get("split_sha256") in (None, sha256_file(path)):
+        return
+    what = "edited" if there else "not made by medfl"
+    raise MedflError(
+        f"{path} was {what}, and medfl would write there: to use it, move it to another place and "
+        "name it by `split_file` or `--split`; to have one made, delete it."
+    )
+
+
+def announce(chosen: Iterable[Chosen]) -> list[str]:
     """Say in a line which files of persons are used, and in another which are passed over."""
     used = sorted({str(one.path) for one in chosen if one.given})
     passed = {str(one.passed): one.reason for one in chosen if one.passed}
@@ -87,9 +161,14 @@ def _some(paths: list[str]) -> str:
     return f"{paths[0]} and {len(paths) - 1} more splits are"
 
 
+def _clients(path: Path) -> int:
+    """The number of clients of a split's file."""
+    status = path.stat()
+    return _clients_at(path, status.st_mtime_ns, status.st_size)
+
+
 @cache  # all arms of a grid share a split
-def _clients(path: Path, changed: int, size: int) -> int:
-    """The number of clients of the file that has this date and size."""
+def _clients_at(path: Path, changed: int, size: int) -> int:
     return read_rows(path).num_clients
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from medfl.config import SplitConfig
 
 NATURAL = "natural"
+DEALING = re.compile(rf"(clients[0-9]+|{NATURAL})(-|$)")
 # The word for each fold setting that is not the default; for a switch, the word alone.
 WORDS = {
     "min_samples": "min",
@@ -61,7 +62,7 @@ def dealing(clients: int | None, folds: SplitConfig) -> str:
 
 def partition_of(path: Path) -> str:
     """The scheme's word in the path of a split, which may lack the dealing."""
-    dealt = re.match(rf"(clients[0-9]+|{NATURAL})(-|$)", path.parent.name)
+    dealt = DEALING.match(path.parent.name)
     return (path.parent.parent if dealt else path.parent).name
 
 

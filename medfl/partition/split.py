@@ -15,12 +15,14 @@ import numpy as np
 from medfl.config import DEFAULTS, did_you_mean
 from medfl.errors import MedflError
 from medfl.files import write_csv
+from medfl.identity.pseudonyms import bring_key, is_pseudonym
 from medfl.partition.clients import assign_clients
 from medfl.partition.custom import SplitsItself, check_own
 from medfl.partition.divided import Divided, check_patients, refuse_undecided, second_sites
 from medfl.partition.folds import FOLDS, assign_folds
 from medfl.partition.groups import Groups
 from medfl.partition.place import partition_of, sidecar
+from medfl.partition.registry import PARTITIONS
 from medfl.partition.rows import COLUMNS, read_rows
 from medfl.partition.scheme import parse_partition
 from medfl.partition.site import DividedSites, Sites
@@ -35,8 +37,8 @@ class Split:
 
     Attributes:
         samples: (N,) sample ids, in the store's order.
-        clients: (N,) int64 client of each sample, 0 to num_clients - 1.
-        folds: (N,) ``train``, ``val`` or ``test``.
+        clients: (N,) int64 client of each sample, 0 to num_clients - 1; 0 where it is left out.
+        folds: (N,) ``train``, ``val`` or ``test``; empty where the sample is left out.
         partition: the scheme's word.
         seed: the seed that it was drawn with.
         num_clients: M.
@@ -69,6 +71,11 @@ class Split:
         """The same folds with all samples in the hands of one client, 0."""
         return replace(self, clients=np.zeros_like(self.clients), num_clients=1, client_names=())
 
+    @property
+    def left_out(self) -> int:
+        """Samples of the store that take no part."""
+        return int((self.folds == "").sum())
+
     def counts(self) -> np.ndarray:
         """(M, 3) samples of each client in train, val and test."""
         return np.array([[len(rows) for rows in fold] for fold in self._rows]).T
@@ -95,17 +102,23 @@ class Split:
 
     @classmethod
     def read(
-        cls, path: str | os.PathLike[str], store: Store, allow_divided_patients: bool = False
+        cls,
+        path: str | os.PathLike[str],
+        store: Store,
+        allow_divided_patients: bool = False,
+        *,
+        usual: tuple[str, int] | None = None,
+        allow_left_out: bool = False,
     ) -> Split:
         """Read a split and check it against the store it divides.
 
-        The scheme and the seed come from the JSON file beside it, else from its path
-        (see ``medfl/partition/place.py``).
-
         Args:
-            path: the table.
-            store: the prepared dataset.
+            path: its table.
+            store: what it divides.
             allow_divided_patients: take one that parts patients, and count them.
+            usual: scheme and seed of a split of which neither the JSON file beside it nor its path
+                (see ``medfl/partition/place.py``) says them.
+            allow_left_out: whether samples that it does not name are left out.
 
         Raises:
             MedflError: where the file is missing or malformed, its samples are not the store's
@@ -114,9 +127,9 @@ class Split:
         """
         path = Path(path)
         refuse_undecided(store)
-        clients, folds, words = _read_rows(path, store)
+        clients, folds, words = _read_rows(path, store, allow_left_out)
         divided = check_patients(str(path), store, clients, folds, allow_divided_patients)
-        partition, seed, moved, names = _describe(path)
+        partition, seed, moved, names = _describe(path, usual)
         return cls(
             samples=np.asarray(store.ids),
             clients=clients,
@@ -212,7 +225,9 @@ def _fold(name: str) -> int:
     return FOLDS.index(name)
 
 
-def _read_rows(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def _read_rows(
+    path: Path, store: Store, allow_left_out: bool
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """(N,) clients and (N,) folds in the store's order, and the names of the clients."""
     table = read_rows(path)
     place = {name: row for row, name in enumerate(np.asarray(store.ids).tolist())}
@@ -222,6 +237,11 @@ def _read_rows(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray, tuple[
     for sample, client, fold, line in rows:
         index = place.get(sample)
         if index is None:
+            if is_pseudonym(sample) and is_pseudonym(str(store.ids[0])):
+                raise MedflError(
+                    f"{path}, line {line}: its sample is not in {store.path}: the split was made "
+                    f"for other data, or with another key of pseudonyms. {bring_key(store.path)}"
+                )
             raise MedflError(
                 f"{path}, line {line}: its sample is not in {store.path}: the split was made for "
                 "other data; make it again with `medfl split`."
@@ -229,15 +249,26 @@ def _read_rows(path: Path, store: Store) -> tuple[np.ndarray, np.ndarray, tuple[
         if clients[index] >= 0:
             raise MedflError(f"{path}, line {line}: sample `{sample}` stands there twice.")
         clients[index], folds[index] = client, fold
-    for missing in np.flatnonzero(clients < 0):
+    missing = np.flatnonzero(clients < 0)
+    if not table.samples:
+        raise MedflError(f"{path} holds no sample.")
+    if len(missing) and not allow_left_out:
         raise MedflError(
-            f"{path} lacks sample `{store.ids[missing]}` of {store.path}: the split was made for "
-            "other data; make it again with `medfl split`."
+            f"{path} lacks {len(missing)} of the {len(place)} samples of {store.path}, such as "
+            f"`{store.ids[missing[0]]}`: the split was made for other data; make it again with "
+            "`medfl split`, or leave these samples out with `allow_left_out: true`."
+        )
+    clients[missing] = 0
+    pairs = set(zip(clients.tolist(), np.asarray(store.groups).tolist(), strict=True))
+    if table.names and len(pairs) == len(table.names) > 1:
+        raise MedflError(
+            f"{path}: each client holds one group (patient), so its names may be patients': number "
+            "the clients from 0, in a column `client`."
         )
     return clients, folds, table.names
 
 
-def _describe(path: Path) -> tuple[str, int, int, tuple[str, ...]]:
+def _describe(path: Path, usual: tuple[str, int] | None) -> tuple[str, int, int, tuple[str, ...]]:
     """Scheme, seed, moved samples and names of clients of the split at ``path``."""
     try:
         record = json.loads(sidecar(path).read_text(encoding="utf-8"))
@@ -251,10 +282,12 @@ def _describe(path: Path) -> tuple[str, int, int, tuple[str, ...]]:
             f"{sidecar(path)} is not a heterogeneity record ({error!r}): make the split again with "
             "`medfl split`."
         ) from error
-    seed = re.fullmatch(r"seed([0-9]+)", path.stem)
+    seed, word = re.fullmatch(r"seed([0-9]+)", path.stem), partition_of(path)
+    if usual and not (seed and word.split("-")[0] in PARTITIONS):
+        return *usual, 0, ()
     if not seed:
         raise MedflError(
             f"{path}: neither {sidecar(path).name} nor the path (<partition>/seed<k>.csv) tells "
             "its partition and seed."
         )
-    return partition_of(path), int(seed[1]), 0, ()
+    return word, int(seed[1]), 0, ()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from medfl.config import SplitConfig, deciding
 from medfl.errors import MedflError
-from medfl.files import atomic_path
+from medfl.files import atomic_path, sha256_file
+from medfl.partition.given import check_ours
 from medfl.partition.heterogeneity import heterogeneity
 from medfl.partition.place import sidecar
 from medfl.partition.split import Split, make_split
@@ -40,13 +41,15 @@ def write_split(
         The split.
 
     Raises:
-        MedflError: where the request cannot be met, or there is no space; nothing is written then.
+        MedflError: where the request cannot be met, there is no space, or a split lies there that
+            medfl has not made; nothing is written then.
     """
     from medfl.partition.picture import draw_split
 
     output = Path(output)
     if output.suffix != ".csv" or output.is_dir():
         raise MedflError(f"`{output}` must name the split's table, a file that ends in .csv.")
+    check_ours(output)
     split = make_split(store, partition, num_clients, seed, **options)
     dealt = {name: options[name] for name in SplitConfig.model_fields if name in options}
     record = heterogeneity(split, store) | {"dealt": deciding(SplitConfig(**dealt))}
@@ -58,6 +61,7 @@ def write_split(
         atomic_path(output.with_suffix(".png")) as picture,
     ):
         split.write(table)
+        record["split_sha256"] = sha256_file(table)
         text = json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False)
         measured.write_text(text + "\n", encoding="utf-8")
         draw_split(record, picture)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from medfl.config import SplitConfig
 from medfl.errors import MedflError
-from medfl.partition.given import Chosen, choose, notes
+from medfl.partition.given import Chosen, announce, check_pattern, choose, named
 from medfl.partition.place import sidecar, split_path
 
 FOLDS = SplitConfig()
@@ -34,14 +36,14 @@ def put(own: Path, clients: int = 3, record: dict | None = None) -> Path:
 
 def test_without_a_persons_file_the_grids_own_is_meant(own):
     assert choose(own, 3, FOLDS) == Chosen(own)
-    assert notes([Chosen(own)]) == []
+    assert announce([Chosen(own)]) == []
 
 
 def test_a_persons_file_is_used_and_said(own):
     path = put(own)
     chosen = choose(own, 3, FOLDS)
     assert chosen == Chosen(path, given=True)
-    assert notes([chosen, chosen, Chosen(own)]) == [
+    assert announce([chosen, chosen, Chosen(own)]) == [
         f"{path} is used as given; medfl never writes there"
     ]
 
@@ -65,7 +67,7 @@ def test_a_file_that_does_not_fit_is_passed_over_with_the_reason(own, clients, r
     path = put(own, clients, record)
     chosen = choose(own, 3, FOLDS)
     assert (chosen.path, chosen.given, chosen.passed) == (own, False, path)
-    assert notes([chosen]) == [f"{path} is passed over: {reason}"]
+    assert announce([chosen]) == [f"{path} is passed over: {reason}"]
 
 
 def test_a_record_that_tells_what_the_grid_wants_fits(own):
@@ -78,6 +80,7 @@ def test_a_record_that_tells_what_the_grid_wants_fits(own):
 def test_two_that_fit_and_differ_are_refused(own):
     path = put(own)
     own.parent.mkdir()
+    sidecar(own).write_text("{}")
     own.write_text(path.read_text())
     assert choose(own, 3, FOLDS).path == path  # the same split twice
     own.write_text(path.read_text().replace("s0,0", "s0,1"))
@@ -89,7 +92,55 @@ def test_several_files_are_one_line(tmp_path):
     paths = [tmp_path / f"seed{number}.csv" for number in range(3)]
     used = [Chosen(path, given=True) for path in paths]
     passed = [Chosen(Path("own"), passed=path, reason="it is old") for path in paths[:2]]
-    assert notes(used + passed) == [
+    assert announce(used + passed) == [
         f"{paths[0]} and 2 more splits are used as given; medfl never writes there",
         f"{paths[0]} and 1 more splits are passed over: it is old",
     ]
+
+
+def test_a_file_that_a_grid_names(own, tmp_path):
+    path = put(tmp_path / "mine" / "phantom" / "iid" / "x" / "seed7.csv")
+    pattern = str(tmp_path / "mine" / "{dataset}" / "{partition}" / "seed{seed}.csv")
+    assert named(pattern, own, 3) == Chosen(path, given=True)
+    assert named(pattern, own, None).path == path
+    with pytest.raises(MedflError, match="has 3 clients, but the grid has num_clients 4: set"):
+        named(pattern, own, 4)
+    path.unlink()
+    with pytest.raises(MedflError, match=r"split_file: .*seed7\.csv does not exist"):
+        named(pattern, own, 3)
+
+
+def test_no_file_is_named_where_a_grid_would_write(own):
+    own.parent.mkdir(parents=True)
+    own.write_text("sample,client,fold\ns0,0,train\n")
+    with pytest.raises(MedflError, match="lies where medfl writes its own splits"):
+        named(str(own), own, 1)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "datasets", "partitions", "words"),
+    [
+        ("a/{clients}.csv", ["a"], ["iid"], "only {dataset}, {partition} and {seed}"),
+        ("a/{seed.csv", ["a"], ["iid"], "only {dataset}, {partition} and {seed}"),
+        ("a/{seed!r}.csv", ["a"], ["iid"], "only {dataset}, {partition} and {seed}"),
+        ("a.csv", ["a", "b"], ["iid"], "{dataset} must stand in its path"),
+        ("{dataset}.csv", ["a", "b"], ["iid", "site"], "{partition} must stand in its path"),
+    ],
+)
+def test_a_pattern_that_names_no_file_or_one_for_two_splits(pattern, datasets, partitions, words):
+    with pytest.raises(MedflError, match=re.escape(words)):
+        check_pattern(pattern, datasets, partitions)
+    check_pattern("one.csv", ["a"], ["iid"])
+
+
+def test_a_file_among_the_grids_own_that_medfl_has_not_made_is_refused(own):
+    own.parent.mkdir(parents=True)
+    own.write_text("sample,client,fold\ns0,0,train\n")
+    with pytest.raises(MedflError, match="was not made by medfl, and medfl would write there"):
+        choose(own, 1, FOLDS)
+    sidecar(own).write_text(json.dumps({"split_sha256": "0" * 64}))
+    with pytest.raises(MedflError, match="was edited, and medfl would write there"):
+        choose(own, 1, FOLDS)
+    digest = hashlib.sha256(own.read_bytes()).hexdigest()
+    sidecar(own).write_text(json.dumps({"split_sha256": digest}))
+    assert choose(own, 1, FOLDS) == Chosen(own)

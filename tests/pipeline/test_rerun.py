@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 from stamp import stamp_copy
+from workflows import GRID
 
 ALWAYS = {"aggregate": 1, "report": 1}
 
@@ -56,6 +57,38 @@ def test_other_clients_have_splits_of_their_own(workflow):
     # The grid of four clients finds its own as they were.
     workflow.write_grid()
     assert workflow.planned() == {}
+
+
+@pytest.mark.slow
+def test_splits_from_others_are_read_and_never_written(workflow):
+    text = "sample,client,fold\n" + "".join(f"s{i},{i},train\n" for i in range(4))
+    mine = [
+        workflow.folder / f"mine/{word}{seed}.csv" for word in GRID["partitions"] for seed in (0, 1)
+    ]
+    mine[0].parent.mkdir()
+    for path in mine:
+        path.write_text(text)
+    workflow.write_grid(split_file="mine/{partition}{seed}.csv", output_dir="elsewhere")
+    assert workflow.planned() == {**ALWAYS, "train": 8}
+    done = workflow.snakemake("--cores", "2")
+    assert "mine/dirichlet-0.50.csv and 3 more splits are used as given" in done.stderr
+    assert [path.read_text() for path in mine] == [text] * 4
+    assert "--split mine/iid1.csv" in "\n".join(workflow.calls())
+    assert workflow.planned() == {}
+    mine[0].write_text(text.replace("s0,0", "s0,1").replace("s1,1", "s1,0"))
+    assert workflow.planned() == {**ALWAYS, "train": 2}
+
+
+@pytest.mark.slow
+def test_a_file_put_among_the_grids_own_splits_is_refused_and_stays(workflow):
+    path = workflow.folder / "data/splits/phantom/iid/clients4/seed7.csv"
+    path.write_text("sample,client,fold\ns0,0,train\n")
+    workflow.write_grid(seeds=[0, 1, 7])
+    done = workflow.snakemake("--cores", "1", check=False)
+    assert done.returncode != 0
+    assert "seed7.csv was not made by medfl" in done.stdout + done.stderr
+    assert path.exists()
+    assert workflow.calls() == []
 
 
 @pytest.mark.slow
