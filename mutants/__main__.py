@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import os
 import sys
@@ -61,6 +62,11 @@ def main() -> int:
     folder = (ROOT / options.folder).resolve()
     tree = folder / "tree"
     tree.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "lock").open("w")  # closed, and so given back, with the process
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        parser.error(f"another start is at work in {folder}: give another --folder")
     copy_project(ROOT, tree)
     places = list(options.places)
     if missing := [place for place in places if not (tree / "medfl" / place).exists()]:
