@@ -10,17 +10,23 @@ import numpy as np
 import pytest
 import torch
 from federations import Linear, small_store
+from safetensors.torch import load_file
 
 from medfl.config import FederatedConfig
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
-from medfl.federated.outcome import run_metrics
+from medfl.federated.evaluation import Evaluation
+from medfl.federated.outcome import run_metrics, write_model
+from medfl.metrics.inputs import BRIEF
 from medfl.partition import Split
+from medfl.results.predictions import ALL
 
 LABELS = np.array([0, 0, 0, 1, 0, 1, 0, 1, 2, 0, 2, 1, 2, 1, 2])
 CLIENTS = np.repeat([0, 1], [10, 5])
 FOLDS = np.repeat(["train", "val", "test", "train", "val", "test"], [4, 2, 4, 2, 1, 2])
 # One of three validation samples, three of client 0's four test samples, one of client 1's two.
 RIGHT = {4, 6, 7, 8, 13}
+NAMES = ("1.weight", "1.bias")
+"""Of the parameters of ``Linear``, in their order."""
 TESTS = [6, 7, 8, 9, 13, 14]
 
 
@@ -63,6 +69,9 @@ def test_each_number_is_of_its_own_fold_and_clients(monkeypatch):
     assert sizes == {"0": (4, 4), "1": (2, 2)}
     own = {k: (one["test"]["n"], one["test"]["accuracy"]) for k, one in metrics["clients"].items()}
     assert own == {"0": (4, 0.75), "1": (2, 0.5)}
+    # A client's entry has the few main metrics, so that records of many clients stay small.
+    luck = {"patients", "accuracy_low", "accuracy_high"}
+    assert set(metrics["clients"]["0"]["test"]) == {"n", *BRIEF, *luck}
     fairness = metrics["fairness"]
     assert (fairness["best"], fairness["worst"], fairness["worst_client"]) == (0.75, 0.5, "1")
     assert (fairness["mean"], fairness["std"], fairness["n"]) == (0.625, 0.125, 2)
@@ -131,6 +140,23 @@ def test_the_best_round_is_chosen_by_validation(monkeypatch):
     assert metrics["best"]["val"]["accuracy"] == 1.0
     assert metrics["best"]["test"]["accuracy"] == 0.0
     assert metrics["last"]["test"]["accuracy"] == 1.0
+
+
+def test_evaluations_are_compared_by_their_metrics_and_not_by_what_models_said():
+    one, other = ({ALL: torch.full((2, 3), share)} for share in (0.2, 0.3))
+    assert Evaluation({"val": {"n": 2}}, said_of_all=one) == Evaluation(
+        {"val": {"n": 2}}, said_of_all=other
+    )
+    assert Evaluation({"val": {"n": 2}}, said_of_all=one) != Evaluation({"val": {"n": 3}})
+
+
+def test_the_saved_model_is_the_servers_whatever_was_last_trained_or_judged(monkeypatch, tmp_path):
+    trainer = judged(monkeypatch, "fedavg", lambda model, rows: said(rows, RIGHT))
+    server = trainer.server
+    server.load(server.model, torch.zeros_like(server.vector), server.buffers)
+    write_model(tmp_path / "model.safetensors", trainer)
+    saved = load_file(tmp_path / "model.safetensors")
+    assert torch.equal(torch.cat([saved[name].flatten() for name in NAMES]), server.vector)
 
 
 def test_each_channel_is_normalised_by_its_own_numbers():

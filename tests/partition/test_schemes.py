@@ -7,6 +7,7 @@ from medfl.partition import PARTITIONS, make_split, parse_partition, partition_t
 from medfl.partition.deal import whole
 from medfl.partition.label import dirichlet_shares
 from medfl.partition.quantity import dirichlet_sizes
+from medfl.partition.scheme import plain_number
 
 SCHEMES = [
     ("iid", 7),
@@ -341,3 +342,20 @@ def test_natural_is_only_what_the_data_decide():
     assert not parse_partition("site-dirichlet-0.5").natural
     assert parse_partition("site-dirichlet-0.5").number == 0.5
     assert parse_partition("pathological-3").number == 3
+
+
+@pytest.mark.parametrize(
+    ("number", "written"),
+    [
+        *((2.0, "2"), (0.1, "0.1"), (5e-5, "0.00005"), (-5e-5, "-0.00005")),
+        *((123456789.5, "123456789.5"), (1e14, "100000000000000"), (1e-7, "1e-07")),
+        *((1e-6, "0.000001"), (-3.0, "-3"), (1e16, "1e+16")),
+    ],
+)
+def test_a_number_is_written_without_an_exponent_where_it_is_of_a_usual_size(number, written):
+    assert plain_number(number) == written
+
+
+def test_a_built_in_word_is_parsed_once():
+    """A grid of thousands of runs asks for its few words again and again."""
+    assert parse_partition("dirichlet-0.5") is parse_partition("dirichlet-0.5")
