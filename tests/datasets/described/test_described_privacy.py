@@ -144,7 +144,7 @@ def test_nothing_names_a_person_from_the_folder_to_the_run(place, capfd, kind):
         assert main(command.split()) == 0
     said = "".join(capfd.readouterr())
     assert left_out in said
-    assert "test accuracy" in said
+    assert "test balanced accuracy" in said
     assert found(place, skip="raw") == []
     assert not [secret for secret in SECRETS if secret.casefold() in said.casefold()]
     # What the test looks for is there to be found.

@@ -134,7 +134,7 @@ fusion: late
     run = "dataset: mine\npartition: iid\nmodel: {name: cnn}\nfederated_learning:\n"
     Path("run.yaml").write_text(run + "  {rounds: 1, num_clients: 2, local_steps: 1}\n")
     assert main(["run", "--config", "run.yaml", "--output-dir", "one"]) == 0
-    assert "test accuracy" in capsys.readouterr().out
+    assert "test balanced accuracy" in capsys.readouterr().out
     assert Store.open(store.path).info.branches == (1, 1)
 
 
