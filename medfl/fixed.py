@@ -20,6 +20,7 @@ from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.files import atomic_path
 from medfl.grid import Cell, GridConfig
+from medfl.shared import runs_of
 
 FOLDER = Path(".snakemake", "medfl")
 GRID, CODE = "grid.yaml", "code.json"
@@ -30,7 +31,7 @@ def fix(grid: GridConfig) -> Path:
     content = grid.model_copy(update={"arms_file": None}).model_dump(mode="json")
     code = {
         _key(cell): run_code(grid.run_config(cell)).identity
-        for cell in grid.cells()
+        for cell in dict.fromkeys(runs_of(grid).values())
         if cell.seed == grid.seeds[0]
     }
     files = {

@@ -37,6 +37,7 @@ from medfl.models.registry import check_model
 from medfl.partition import parse_partition
 from medfl.partition.given import Chosen, check_pattern, choose, named
 from medfl.partition.place import split_path
+from medfl.partition.pooled import POOLED
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
 
@@ -167,8 +168,22 @@ class GridConfig(SplitConfig, GivenSplit):
         """The number of clients of a split; None where the data's own sites decide it."""
         if parse_partition(partition).natural:
             return None
+        return self._num_clients(dataset)
+
+    def _num_clients(self, dataset: str) -> int:
         own = self.dataset_settings.get(dataset)
         return own.num_clients if own and own.num_clients else self.num_clients
+
+    def counts_clients(self, cell: Cell) -> bool:
+        """Whether the work of a pooled run depends on how many clients a federation has."""
+        learning = self._section("federated_learning", cell)
+        return any(learning.get(key) is not None for key in ("local_steps", "clients_per_round"))
+
+    def _section(self, name: str, cell: Cell) -> dict[str, Any]:
+        """The settings of a section that a run gets: the grid's ← its dataset's ← its arm's."""
+        own = self.dataset_settings.get(cell.dataset)
+        arm = self.arm_settings[cell.arm].get(name) or {}
+        return {**getattr(self.run, name), **(getattr(own, name) if own else {}), **arm}
 
     def split_config(self) -> SplitConfig:
         """The fold settings that every split of the grid shares."""
@@ -177,27 +192,22 @@ class GridConfig(SplitConfig, GivenSplit):
     def run_config(self, cell: Cell) -> FederatedConfig:
         """The whole configuration of one run: defaults ← dataset ← arm."""
         arm = self.arm_settings[cell.arm]
-        own = self.dataset_settings.get(cell.dataset, DatasetSettings())
-        layers = [self.run, own]
-        sections: dict[str, dict[str, Any]] = {}
-        for name in SECTIONS:
-            merged: dict[str, Any] = {}
-            for layer in layers:
-                merged |= getattr(layer, name)
-            sections[name] = merged | (arm.get(name) or {})
+        own = self.dataset_settings.get(cell.dataset)
+        sections = {name: self._section(name, cell) for name in SECTIONS}
         learning = sections["federated_learning"]
         learning["algorithm"] = arm["algorithm"]
         learning["algorithm_params"] = {
             key: value for key, value in arm.items() if key not in SECTIONS and key != "algorithm"
         }
-        clients = self.clients(cell.dataset, cell.partition)
-        learning["num_clients"] = clients
+        learning["num_clients"] = self.clients(cell.dataset, cell.partition)
+        if cell.partition == POOLED and self.counts_clients(cell):
+            learning["num_clients"] = self._num_clients(cell.dataset)  # of those it stands beside
         content = {
             "dataset": cell.dataset,
             "partition": cell.partition,
             "arm": cell.arm,
             "seed": cell.seed,
-            "primary": own.primary or self.primary,
+            "primary": (own and own.primary) or self.primary,
             "split": self.split_config(),
             "split_file": str(self.split_path(cell)) if self.split_file else None,
             "allow_left_out": self.allow_left_out,

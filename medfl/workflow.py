@@ -35,6 +35,7 @@ from medfl.partition.given import Chosen, announce
 from medfl.partition.place import dealing
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
+from medfl.shared import runs_of, unused
 from medfl.sources import source_sha
 from medfl.stale import code_of_numbers, is_stale
 from medfl.store import DATASET
@@ -134,6 +135,11 @@ class Workflow:
         return self.grid.cells()
 
     @cached_property
+    def trained(self) -> dict[Cell, Cell]:
+        """Each cell → the run that stands there; partitions share those on pooled samples."""
+        return runs_of(self.grid)
+
+    @cached_property
     def stores(self) -> list[str]:
         """The file of each store that is written last."""
         grid = self.grid
@@ -142,7 +148,8 @@ class Workflow:
     @cached_property
     def runs(self) -> list[str]:
         """The record of each run."""
-        return [str(cell.folder(self.grid.output_dir) / paths.RECORD) for cell in self.cells]
+        runs = dict.fromkeys(self.trained.values())
+        return [str(cell.folder(self.grid.output_dir) / paths.RECORD) for cell in runs]
 
     @cached_property
     def keeps_predictions(self) -> bool:
@@ -153,13 +160,14 @@ class Workflow:
     @cached_property
     def chosen(self) -> dict[tuple[str, str, int], Chosen]:
         """The file of each split. It is chosen once, so that all runs of a start agree."""
-        one = {(cell.dataset, cell.partition, cell.seed): cell for cell in self.cells}
+        cells = [*self.cells, *self.trained.values()]
+        one = {(cell.dataset, cell.partition, cell.seed): cell for cell in cells}
         return {key: self.grid.split(cell) for key, cell in one.items()}
 
     @property
     def notes(self) -> list[str]:
-        """What a user should know of the splits before anything is made."""
-        return announce(self.chosen.values())
+        """What a user should know of splits and runs before anything is made."""
+        return [*announce(self.chosen.values()), *unused(self.trained, self.grid.output_dir)]
 
     def splits(self, dataset: str = "") -> list[str]:
         """The table of each split, of one dataset or of all."""

@@ -15,11 +15,14 @@ def aggregate(options: argparse.Namespace) -> None:
     """Gather a grid's runs into tables."""
     from medfl.grid import read_grid
     from medfl.report import steps
+    from medfl.shared import runs_of
 
     grid = read_grid(options.grid)
     _splits(grid)
     results = options.results or grid.output_dir
-    steps.aggregate(grid.cells(), results, partial=options.partial, settings=_settings(grid))
+    trained = runs_of(grid)
+    settings = _settings(grid, trained)
+    steps.aggregate(trained, results, partial=options.partial, settings=settings)
     print(f"{results}: summary.csv, {'' if options.partial else 'metrics.json, '}tables/")
 
 
@@ -35,14 +38,16 @@ def report(options: argparse.Namespace) -> None:
     from medfl.config import prepared_dir
     from medfl.grid import read_grid
     from medfl.report import steps
+    from medfl.shared import runs_of
 
     grid = read_grid(options.grid)
+    trained = runs_of(grid)
     folder = options.results or grid.output_dir
-    settings = _settings(grid)
+    settings = _settings(grid, trained)
     if options.partial:
-        steps.aggregate(grid.cells(), folder, partial=True, settings=settings)
+        steps.aggregate(trained, folder, partial=True, settings=settings)
     results = steps.build_report(
-        grid.cells(),
+        trained,
         folder,
         splits=_splits(grid),
         prepared_dir=prepared_dir(grid.work_root),
@@ -67,10 +72,12 @@ def _grid_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", help="holds runs/; else the grid's output_dir")
 
 
-def _settings(grid: GridConfig) -> dict[Cell, str]:
+def _settings(grid: GridConfig, trained: dict[Cell, Cell]) -> dict[Cell, str]:
+    """The fingerprint of every run that may stand in a cell: its own, and the shared one."""
     from medfl.federated.fingerprint import fingerprint
 
-    return {cell: fingerprint(grid.run_config(cell)) for cell in grid.cells()}
+    runs = {run for both in trained.items() for run in both}
+    return {run: fingerprint(grid.run_config(run)) for run in runs}
 
 
 def _splits(grid: GridConfig) -> dict[tuple[str, str, int], Path]:

@@ -149,6 +149,7 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
     from medfl.partition import parse_partition
     from medfl.partition.given import announce
     from medfl.results.paths import KEYS
+    from medfl.shared import runs_of
 
     grid = read_grid(options.grid)
     for key in KEYS:
@@ -156,8 +157,9 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]
             raise MedflError(f"--grid needs --{key} too: which run of the grid?")
     partition = parse_partition(options.partition).word
     cell = Cell(folder_word(options.dataset), partition, options.arm, options.seed)
-    if cell not in grid.cells():
-        hint = did_you_mean(str(cell), map(str, grid.cells()))
+    known = {run: None for both in runs_of(grid).items() for run in both}
+    if cell not in known:
+        hint = did_you_mean(str(cell), map(str, known))
         raise MedflError(f"{options.grid} has no run {cell}{hint}")
     config = grid.run_config(cell)
     check_code(Path(options.grid), cell, config)

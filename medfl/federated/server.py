@@ -19,6 +19,7 @@ from medfl.federated.local_work import LocalWork
 from medfl.federated.patches import patch_sides
 from medfl.models import build_model
 from medfl.models.flat import FlatModel, Shared
+from medfl.partition.pooled import POOLED
 from medfl.streams import stream_seed, torch_stream
 
 
@@ -94,6 +95,8 @@ class FederatedServer:
         }
         self.total_weight = sum(self.weights.values())
         everyone, size = len(data.clients), learning.clients_per_round
+        if self.algorithm.pooled and data.split.partition == POOLED:
+            everyone = learning.num_clients or everyone
         if size is not None and size > everyone:
             raise MedflError(f"clients_per_round is {size} of only {everyone} clients.")
         pooled, all_train = self.algorithm.pooled, self.algorithm.participation == "all"

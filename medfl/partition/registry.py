@@ -19,6 +19,7 @@ PARTITIONS: Registry[type[Partition]] = Registry(
         "scanner": "feature:ScannerSkew",
         "site": "site:Sites",
         "site-dirichlet": "site:DividedSites",
+        "pooled": "pooled:Pooled",
         "custom": "custom:Custom",
     },
 )

@@ -10,7 +10,8 @@ from medfl.report.curves import mean_curve
 from medfl.report.grid_results import GridResults
 from medfl.results.column import Column
 from medfl.results.columns import COLUMNS, CURVES, names_in
-from medfl.results.frames import read_rounds
+from medfl.results.frames import rounds_of
+from medfl.results.runs import Run
 
 _METRICS = [column for column in COLUMNS if column.dvc]
 _CURVES = names_in(CURVES)
@@ -57,17 +58,15 @@ def write_convergence(results: GridResults, path: str | Path) -> None:
     for dataset in results.datasets:
         for partition in results.partitions:
             for arm in results.arms:
-                folders = [
-                    run.folder for run in results.at(dataset, partition, arm) if run.completed
-                ]
+                runs = [run for run in results.at(dataset, partition, arm) if run.completed]
                 place = {"dataset": dataset, "partition": partition, "arm": arm}
                 primary = results.primary(dataset)
-                rows += [place | row for row in _mean_curve(folders, primary)]
+                rows += [place | row for row in _mean_curve(runs, primary)]
     write_csv(path, CONVERGENCE_COLUMNS, rows)
 
 
-def _mean_curve(folders: list[Path], primary: Column) -> list[dict[str, Any]]:
-    histories = [read_rounds(folder) for folder in folders]
+def _mean_curve(runs: list[Run], primary: Column) -> list[dict[str, Any]]:
+    histories = [rounds_of(run) for run in runs]
     rows: dict[int, dict[str, Any]] = {}
     for key in _CURVES:
         for point in mean_curve(histories, key):

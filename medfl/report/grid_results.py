@@ -195,9 +195,14 @@ class GridResults:
         parts: Iterable[str] = self.partitions if partition is None else [partition]
         return any(run.status == DIVERGED for part in parts for run in self.at(dataset, part, arm))
 
+    @property
+    def trained(self) -> list[Run]:
+        """The runs as they lie: one that partitions share is one run."""
+        return list({run.folder: run.trained for run in self.runs}.values())
+
     def having(self, status: str) -> list[Run]:
         """The runs with a status, in the grid's order."""
-        return [run for run in self.runs if run.status == status]
+        return [run for run in self.trained if run.status == status]
 
     def label_distance(self, dataset: str, partition: str) -> float | None:
         """Mean Jensen–Shannon distance between the clients' labels, over the seeds' splits."""

@@ -62,6 +62,11 @@ def table_notes(
                 f"{verb} not clearly above “{CHANCE}” (by more than one deviation over seeds)."
             )
     found += _absent(results, dataset)
+    if any(run.shared and run.dataset == dataset for run in results.runs):
+        found.append(
+            "A run that partitions share (`run` in summary.csv) counts once, and has no numbers by "
+            "client: it does not know whose samples are whose."
+        )
     if any(results.role(dataset, arm) == REFERENCE for arm in results.arms):
         found.append(
             "References are not ranked: all data in one place, or each client alone without others."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -84,7 +84,7 @@ def _settings(run: Run) -> str:
 def code_origin(results: GridResults) -> list[tuple[str, list[tuple[str, int]]]]:
     """Each key of the provenance about the code → its values, with the number of runs of each."""
     counts: dict[str, Counter[str]] = {}
-    for run in results.runs:
+    for run in results.trained:
         for key, value in (run.record.provenance if run.record else {}).items():
             if key not in _PER_RUN:
                 counts.setdefault(key, Counter())["–" if value is None else str(value)] += 1
@@ -93,7 +93,7 @@ def code_origin(results: GridResults) -> list[tuple[str, list[tuple[str, int]]]]
 
 def count_edited_sources(results: GridResults) -> int:
     """How many runs come from sources on which the golden test was not passed."""
-    records = [run.record for run in results.runs if run.record]
+    records = [run.record for run in results.trained if run.record]
     return sum(not record.provenance.get("results_versions") for record in records)
 
 
@@ -102,16 +102,16 @@ def input_hashes(results: GridResults) -> list[dict[str, Any]]:
 
     A seed with two hashes has runs that were made from different inputs.
     """
-    rows = []
+    rows, by_place = [], defaultdict[Any, list[Run]](list)
+    for run in results.trained:
+        if run.record:
+            by_place[run.dataset, run.partition, run.seed].append(run)
+    # The shared runs come last: their partition is none of the grid's.
+    partitions = dict.fromkeys([*results.partitions, *(place[1] for place in by_place)])
     for dataset in results.datasets:
-        for partition in results.partitions:
+        for partition in partitions:
             for seed in results.seeds:
-                runs = [
-                    run
-                    for arm in results.arms
-                    for run in results.at(dataset, partition, arm)
-                    if run.seed == seed and run.record
-                ]
+                runs = by_place[dataset, partition, seed]
                 found = {
                     key: sorted(
                         {str(run.record.provenance.get(key, "–")) for run in runs if run.record}

@@ -35,7 +35,8 @@ def aggregate(
     whole grid, and Snakemake makes the tables anew where it is missing.
 
     Args:
-        cells: the expected runs, in the order in which tables show them.
+        cells: the expected runs, in the order in which tables show them; with a mapping, the run
+            that stands in each.
         results_dir: the folder that holds ``runs/``; the results are written beside it.
         partial: accept missing runs and show them as missing.
         settings: the fingerprint of each cell's configuration; a run with others counts as missing.
@@ -70,7 +71,7 @@ def build_report(
     """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
 
     Args:
-        cells: the expected runs.
+        cells: the expected runs; with a mapping, the run that stands in each.
         results_dir: the folder that holds ``runs/``.
         splits: the split file of each (dataset, partition, seed), whose picture lies beside it.
         prepared_dir: the folder of ``<dataset>/dataset.yaml``, from which data are described.
@@ -114,7 +115,7 @@ def headline(results: GridResults, results_dir: str | Path) -> str:
         if (runs := results.having(status))
     ]
     if counts:
-        lines.append(f"Of {len(results.runs)} runs, {' and '.join(counts)}.")
+        lines.append(f"Of {len(results.trained)} runs, {' and '.join(counts)}.")
     if any(" †" in line for line in lines):
         lines.append("† each client's own model: docs/results.md says on whose test samples.")
     lines.append(HOLDS)

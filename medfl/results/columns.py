@@ -92,6 +92,7 @@ COLUMNS: tuple[Column, ...] = (
     _named_alike("primary"),
     _named_alike("objective"),
     _named_alike("work"),
+    Column("run", files=(SUMMARY,), kind=str),
     _named_alike("rounds", int),
     # These say what a round did, and what it cost.
     Column("round", "Round", files=(ROUNDS, CLIENTS), kind=int),

@@ -36,7 +36,7 @@ class Frames:
     @cached_property
     def runs(self) -> pd.DataFrame:
         """One row per run: the columns of ``summary.csv``, and the traffic in megabytes."""
-        columns = [c for c in columns_in(SUMMARY, TABLES) if c.source]
+        columns = columns_in(SUMMARY, TABLES)
         rows = [run.row(columns) for run in self._runs]
         return pd.DataFrame(
             {
@@ -48,12 +48,13 @@ class Frames:
     @cached_property
     def rounds(self) -> pd.DataFrame:
         """One row per run and round: the columns of ``rounds.csv``."""
-        return self._gather(paths.ROUNDS, read_rounds)
+        return self._gather(paths.ROUNDS, rounds_of)
 
     @cached_property
     def clients(self) -> pd.DataFrame:
         """One row per run, evaluated round, client and fold: the columns of ``clients.csv``."""
-        return self._gather(paths.CLIENTS, read_clients)
+        own = [run for run in self._runs if not run.shared]  # whose clients are the partition's
+        return self._gather(paths.CLIENTS, lambda run: read_clients(run.folder), own)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -71,19 +72,19 @@ class Frames:
                 "none of these runs has its predictions.npz here: it was not kept "
                 "(`keep.predictions: false`) or not brought along with the records."
             )
-        return self._gather(paths.PREDICTIONS, _read_predictions, kept)
+        return self._gather(paths.PREDICTIONS, lambda run: _read_predictions(run.folder), kept)
 
     def _gather(
         self,
         name: str,
-        read: Callable[[Path], pd.DataFrame],
+        read: Callable[[Run], pd.DataFrame],
         runs: Iterable[Run] | None = None,
     ) -> pd.DataFrame:
         """The same file of several runs, below one another; each must be what its run wrote."""
         parts = []
         for run in self._runs if runs is None else runs:
             if run.record:
-                part = read(run.folder)
+                part = read(run)
                 check_file(run.folder, name, run.record)
                 parts.append(part.assign(**{key: getattr(run, key) for key in KEYS}))
         if not parts:
@@ -92,6 +93,15 @@ class Frames:
         names = dict.fromkeys(name for part in parts for name in part.columns)
         order = [*KEYS, *(name for name in names if name not in KEYS)]
         return pd.concat(parts, ignore_index=True)[order]
+
+
+def rounds_of(run: Run) -> pd.DataFrame:
+    """``read_rounds`` of a run; one that partitions share knows nothing of their clients."""
+    rounds = read_rounds(run.folder)
+    if run.shared:
+        of_clients = [c.name for c in columns_in(ROUNDS) if c.source.startswith("fairness.")]
+        rounds[rounds.columns.intersection(of_clients)] = pd.NA
+    return rounds
 
 
 def read_rounds(folder: str | os.PathLike[str]) -> pd.DataFrame:

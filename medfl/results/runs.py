@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from medfl.results import paths
 from medfl.results.columns import Column
 from medfl.results.paths import KEYS, CellLike
 from medfl.results.record import AGAIN, read_record, row_of
-from medfl.results.schema import COMPLETED, Metrics, Record
+from medfl.results.schema import COMPLETED, Fairness, Metrics, Record, WithoutImages
 
 MISSING = "missing"
 GLOBAL, PERSONAL, REFERENCE = "global", "personal", "reference"
@@ -34,7 +34,12 @@ def role_of(arm: str, record: Record | None) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """A cell of the grid with its record; ``record`` is None where the run is missing."""
+    """A cell of the grid with its record.
+
+    Attributes:
+        record: None where the run is missing.
+        shared: the partition as whose run it lies, where several share it; else empty.
+    """
 
     dataset: str
     partition: str
@@ -42,6 +47,29 @@ class Run:
     seed: int
     folder: Path
     record: Record | None
+    shared: str = ""
+
+    def standing_in(self, partition: str) -> Run:
+        """The same run in the place of another partition.
+
+        What is of that partition's clients is left out: the run does not know them.
+        """
+        record = self.record and self.record.model_copy(
+            update={
+                "partition": partition,
+                "num_clients": None,
+                "clients": {},
+                "fairness": Fairness(),
+                "heterogeneity": {},
+                "without_images": WithoutImages(everyone=self.record.without_images.everyone),
+            }
+        )
+        return replace(self, partition=partition, record=record, shared=self.partition)
+
+    @property
+    def trained(self) -> Run:
+        """The run under its own name."""
+        return replace(self, partition=self.shared, shared="") if self.shared else self
 
     @property
     def status(self) -> str:
@@ -65,10 +93,10 @@ class Run:
 
     def row(self, columns: Iterable[Column]) -> dict[str, Any]:
         """The run's values in some columns; those that are not known are left out."""
-        place = {key: getattr(self, key) for key in KEYS}
-        return (
-            place | {"status": self.status} | (row_of(self.record, columns) if self.record else {})
-        )
+        place = {**{key: getattr(self, key) for key in KEYS}, "status": self.status}
+        if self.record:
+            place |= {"run": paths.RUN.format(**vars(self.trained)), **row_of(self.record, columns)}
+        return place
 
 
 def read_grid_runs(
@@ -80,6 +108,9 @@ def read_grid_runs(
 ) -> list[Run]:
     """Read the runs of the grid, in the grid's order, and no others.
 
+    ``cells`` may map each cell to the run that stands there: partitions share some. A run that lies
+    in the cell itself stands there where the shared one is missing.
+
     ``settings`` has the fingerprint of each cell's configuration. A run that was made with other
     settings is not of this grid, so it counts as missing.
 
@@ -87,11 +118,13 @@ def read_grid_runs(
         MedflError: for a record that cannot be read or belongs to another cell; for missing runs
             unless ``partial``; if not one run is there.
     """
-    runs = [_read(cell, results_dir, (settings or {}).get(cell)) for cell in cells]
-    missing = [run for run in runs if run.status == MISSING]
+    trained = cells if isinstance(cells, Mapping) else {cell: cell for cell in cells}
+    runs = [_find(cell, run, results_dir, settings or {}) for cell, run in trained.items()]
+    each = {run.folder: run for run in runs}  # partitions may share one
+    missing = [run for run in each.values() if run.status == MISSING]
     if not missing and runs:
         return runs
-    if len(missing) == len(runs):
+    if len(missing) == len(each):
         raise MedflError(
             f"no run of the grid is under {Path(results_dir, paths.RUNS)}: train first "
             "(`snakemake --cores all`, or `medfl run` for one run), or give the folder of the runs."
@@ -99,7 +132,7 @@ def read_grid_runs(
     if not partial:
         first = ", ".join(str(run.folder.relative_to(results_dir)) for run in missing[:3])
         rest = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+        count = "1 run" if len(each) == 1 else f"{len(each)} runs"
         raise MedflError(
             f"{len(missing)} of {count} are missing under {results_dir}: {first}{rest}. "
             "Train them, or ask for a partial table with `--partial`."
@@ -129,6 +162,20 @@ def read_all_runs(results_dir: str | os.PathLike[str]) -> list[Run]:
             "grid's results (its `output_dir`)."
         )
     return runs
+
+
+def _find(
+    cell: CellLike, trained: CellLike, results_dir: str | Path, settings: Mapping[Any, str]
+) -> Run:
+    """The run that stands in a cell; the cell's own where a shared one is missing."""
+    found = _read(trained, results_dir, settings.get(trained))
+    if trained == cell:
+        return found
+    if found.record is None:
+        own = _read(cell, results_dir, settings.get(cell))
+        if own.record is not None:
+            return own
+    return found.standing_in(cell.partition)
 
 
 def _read(cell: CellLike, results_dir: str | Path, settings: str | None) -> Run:

@@ -23,6 +23,7 @@ SCHEMES = [
     ("site", 4),
     ("site-dirichlet-0.3", 9),
     ("site-dirichlet-0.3", None),
+    ("pooled", None),
 ]
 
 

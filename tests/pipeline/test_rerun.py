@@ -26,6 +26,21 @@ def test_an_added_arm_runs_only_its_own(workflow):
 
 
 @pytest.mark.slow
+def test_an_arm_on_pooled_samples_runs_once_a_seed_for_all_partitions(workflow):
+    workflow.write_grid(arms=["fedavg", "fedprox", "centralized"])
+    assert workflow.planned() == {**ALWAYS, "split": 2, "train": 2}
+    workflow.snakemake("--cores", "1")
+    ran = sorted(call.split("--output-dir ")[1] for call in workflow.calls() if "run " in call)
+    assert ran == [f"results/runs/phantom/pooled/centralized/seed{k}" for k in (0, 1)]
+    assert workflow.planned() == {}
+    workflow.write_grid(
+        arms=["fedavg", "fedprox", "centralized"], partitions=["iid", "dirichlet-0.5", "noise-0.1"]
+    )
+    # Noise changes images: its own run, for each seed.
+    assert workflow.planned() == {**ALWAYS, "split": 2, "train": 6}
+
+
+@pytest.mark.slow
 def test_a_changed_alpha_runs_only_its_own(workflow):
     workflow.write_grid(partitions=["iid", "dirichlet-0.3"])
     assert workflow.planned() == {**ALWAYS, "split": 2, "train": 4}

@@ -80,6 +80,7 @@ def inner(kind: type, name: str) -> type:
 
 # What the record of a plain run does not say, and why.
 UNSAID = {
+    "run": "its place says it",
     "rounds_to_target": "the run has no target",
     "bytes_to_target": "the run has no target",
     "epsilon": "no link protects the updates",

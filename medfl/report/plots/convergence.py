@@ -22,7 +22,7 @@ from medfl.report.questions import DOTTED, about
 from medfl.report.statistics import Summary
 from medfl.results import paths
 from medfl.results.columns import ACCURACY, BALANCED, OWN, ROUNDS, columns_in, judged
-from medfl.results.frames import read_rounds
+from medfl.results.frames import read_rounds, rounds_of
 from medfl.results.record import read_record
 from medfl.results.schema import COMPLETED
 
@@ -67,8 +67,8 @@ class Convergence(GridFigure):
             there = subject.results.at(subject.dataset, subject.partition, arm)
             runs = [run for run in there if run.record]
             curves[arm] = Curve(
-                [read_rounds(run.folder) for run in runs if run.completed],
-                [read_rounds(run.folder) for run in runs if not run.completed],
+                [rounds_of(run) for run in runs if run.completed],
+                [rounds_of(run) for run in runs if not run.completed],
             )
         if not any(curve.finished or curve.stopped for curve in curves.values()):
             return None
