@@ -1,4 +1,4 @@
-"""The table of a split, ``sample,client,fold``, read without its store.
+"""The table of a split, ``sample,client,fold``: read, and compared with its store.
 
 A colleague's table may come from a spreadsheet: the columns in any order, more columns beside them,
 commas, semicolons or tabs between cells, CRLF, a byte order mark, and hospitals by name.
@@ -11,11 +11,16 @@ import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.identity.pseudonyms import bring_key, is_pseudonym
 from medfl.partition.folds import FOLDS
+
+if TYPE_CHECKING:
+    from medfl.store import Store
 
 COLUMNS = ("sample", "client", "fold")
 
@@ -78,7 +83,10 @@ def read_rows(path: Path) -> Rows:
             "once; others may stand beside them."
         )
     places = [header.index(name) for name in COLUMNS]
-    samples, words, folds, lines = [], [], [], []
+    samples: list[str] = []
+    words: list[str] = []
+    folds: list[str] = []
+    lines: list[int] = []
     for line, row in rows:
         cells = [row[place].strip() if place < len(row) else "" for place in places]
         number = re.fullmatch(r"[0-9]{1,9}", cells[1]) is not None
@@ -99,6 +107,61 @@ def read_rows(path: Path) -> Rows:
         lines.append(line)
     clients, names = _numbered(path, words)
     return Rows(samples, clients, folds, lines, names)
+
+
+def rows_of(
+    path: Path, store: Store, allow_left_out: bool
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Read the table of a split and put it into the order of its store.
+
+    Args:
+        path: the table.
+        store: what it divides.
+        allow_left_out: whether samples that it does not name are left out: client 0, no fold.
+
+    Returns:
+        (N,) int64 clients, (N,) folds, and the names of the clients, if they have any.
+
+    Raises:
+        MedflError: the table is malformed, or it is not of this store, with the reason.
+    """
+    table = read_rows(path)
+    place = {name: row for row, name in enumerate(np.asarray(store.ids).tolist())}
+    clients = np.full(len(place), -1, np.int64)
+    folds = np.full(len(place), "", "<U5")
+    rows = zip(table.samples, table.clients, table.folds, table.lines, strict=True)
+    for sample, client, fold, line in rows:
+        index = place.get(sample)
+        if index is None:
+            if is_pseudonym(sample) and is_pseudonym(str(store.ids[0])):
+                raise MedflError(
+                    f"{path}, line {line}: its sample is not in {store.path}: the split was made "
+                    f"for other data, or with another key of pseudonyms. {bring_key(store.path)}"
+                )
+            raise MedflError(
+                f"{path}, line {line}: its sample is not in {store.path}: the split was made for "
+                "other data; make it again with `medfl split`."
+            )
+        if clients[index] >= 0:
+            raise MedflError(f"{path}, line {line}: sample `{sample}` stands there twice.")
+        clients[index], folds[index] = client, fold
+    missing = np.flatnonzero(clients < 0)
+    if not table.samples:
+        raise MedflError(f"{path} holds no sample.")
+    if len(missing) and not allow_left_out:
+        raise MedflError(
+            f"{path} lacks {len(missing)} of the {len(place)} samples of {store.path}, such as "
+            f"`{store.ids[missing[0]]}`: the split was made for other data; make it again with "
+            "`medfl split`, or leave these samples out with `allow_left_out: true`."
+        )
+    clients[missing] = 0
+    pairs = set(zip(clients.tolist(), np.asarray(store.groups).tolist(), strict=True))
+    if table.names and len(pairs) == len(table.names) > 1:
+        raise MedflError(
+            f"{path}: each client holds one group (patient), so its names may be patients': number "
+            "the clients from 0, in a column `client`."
+        )
+    return clients, folds, table.names
 
 
 def _numbered(path: Path, words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:

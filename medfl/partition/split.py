@@ -15,7 +15,6 @@ import numpy as np
 from medfl.config import DEFAULTS, did_you_mean
 from medfl.errors import MedflError
 from medfl.files import write_csv
-from medfl.identity.pseudonyms import bring_key, is_pseudonym
 from medfl.partition.clients import assign_clients
 from medfl.partition.custom import SplitsItself, check_own
 from medfl.partition.divided import Divided, check_patients, refuse_undecided, second_sites
@@ -23,7 +22,7 @@ from medfl.partition.folds import FOLDS, assign_folds
 from medfl.partition.groups import Groups
 from medfl.partition.place import partition_of, sidecar
 from medfl.partition.registry import PARTITIONS
-from medfl.partition.rows import COLUMNS, read_rows
+from medfl.partition.rows import COLUMNS, rows_of
 from medfl.partition.scheme import parse_partition
 from medfl.partition.site import DividedSites, Sites
 
@@ -127,7 +126,7 @@ class Split:
         """
         path = Path(path)
         refuse_undecided(store)
-        clients, folds, words = _read_rows(path, store, allow_left_out)
+        clients, folds, words = rows_of(path, store, allow_left_out)
         divided = check_patients(str(path), store, clients, folds, allow_divided_patients)
         partition, seed, moved, names = _describe(path, usual)
         return cls(
@@ -223,49 +222,6 @@ def _fold(name: str) -> int:
     if name not in FOLDS:
         raise MedflError(f"unknown fold `{name}`{did_you_mean(name, FOLDS)}")
     return FOLDS.index(name)
-
-
-def _read_rows(
-    path: Path, store: Store, allow_left_out: bool
-) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """(N,) clients and (N,) folds in the store's order, and the names of the clients."""
-    table = read_rows(path)
-    place = {name: row for row, name in enumerate(np.asarray(store.ids).tolist())}
-    clients = np.full(len(place), -1, np.int64)
-    folds = np.full(len(place), "", "<U5")
-    rows = zip(table.samples, table.clients, table.folds, table.lines, strict=True)
-    for sample, client, fold, line in rows:
-        index = place.get(sample)
-        if index is None:
-            if is_pseudonym(sample) and is_pseudonym(str(store.ids[0])):
-                raise MedflError(
-                    f"{path}, line {line}: its sample is not in {store.path}: the split was made "
-                    f"for other data, or with another key of pseudonyms. {bring_key(store.path)}"
-                )
-            raise MedflError(
-                f"{path}, line {line}: its sample is not in {store.path}: the split was made for "
-                "other data; make it again with `medfl split`."
-            )
-        if clients[index] >= 0:
-            raise MedflError(f"{path}, line {line}: sample `{sample}` stands there twice.")
-        clients[index], folds[index] = client, fold
-    missing = np.flatnonzero(clients < 0)
-    if not table.samples:
-        raise MedflError(f"{path} holds no sample.")
-    if len(missing) and not allow_left_out:
-        raise MedflError(
-            f"{path} lacks {len(missing)} of the {len(place)} samples of {store.path}, such as "
-            f"`{store.ids[missing[0]]}`: the split was made for other data; make it again with "
-            "`medfl split`, or leave these samples out with `allow_left_out: true`."
-        )
-    clients[missing] = 0
-    pairs = set(zip(clients.tolist(), np.asarray(store.groups).tolist(), strict=True))
-    if table.names and len(pairs) == len(table.names) > 1:
-        raise MedflError(
-            f"{path}: each client holds one group (patient), so its names may be patients': number "
-            "the clients from 0, in a column `client`."
-        )
-    return clients, folds, table.names
 
 
 def _describe(path: Path, usual: tuple[str, int] | None) -> tuple[str, int, int, tuple[str, ...]]:

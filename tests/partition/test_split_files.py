@@ -246,3 +246,16 @@ def _hidden_labels(figure):
                 if not (axes.axison and low <= tick.get_loc() <= high):
                     hidden |= {id(tick.label1), id(tick.label2)}
     return hidden
+
+
+def test_names_of_another_key_lead_to_the_key(store, tmp_path):
+    store.path = tmp_path / "data" / "prepared" / "clinic"
+    store.ids = np.array([f"s1-{row:016x}" for row in range(len(store.ids))])
+    path = tmp_path / "seed0.csv"
+    write_split(store, "iid", 3, 0, path)
+    text = path.read_text()
+    path.write_text(text.replace("s1-000000000000000", "s1-aaaaaaaaaaaaaaa"))
+    with pytest.raises(MedflError, match="with another key of pseudonyms") as error:
+        Split.read(path, store)
+    for words in (f"{tmp_path}/data/private/pseudonym.key", "MEDFL_KEY", "prepare clinic --force"):
+        assert words in str(error.value)
