@@ -350,7 +350,7 @@ def test_natural_is_only_what_the_data_decide():
     [
         *((2.0, "2"), (0.1, "0.1"), (5e-5, "0.00005"), (-5e-5, "-0.00005")),
         *((123456789.5, "123456789.5"), (1e14, "100000000000000"), (1e-7, "1e-07")),
-        *((1e-6, "0.000001"), (-3.0, "-3"), (1e16, "1e+16")),
+        *((1e-6, "0.000001"), (-3.0, "-3"), (1e16, "1e+16"), (-1e16, "-1e+16")),
     ],
 )
 def test_a_number_is_written_without_an_exponent_where_it_is_of_a_usual_size(number, written):
