@@ -243,11 +243,23 @@ def _clear(folder: Path, names: Sequence[str]) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _heterogeneity(split_path: Path, split: Split, store: Store) -> dict[str, Any]:
-    """What the record beside a split says; a person's split without one is measured."""
+def _heterogeneity(path: Path, split: Split, store: Store) -> dict[str, Any]:
+    """The record beside a split; it is measured where there is none, or one of other data."""
     try:
-        return json.loads(sidecar(split_path).read_text(encoding="utf-8"))
+        record = json.loads(sidecar(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return heterogeneity(split, store)
     except (OSError, ValueError, RecursionError):
         return {}
+    if not isinstance(record, dict) or "split_sha256" not in record:
+        return record if isinstance(record, dict) else {}
+    ours = {"split_sha256": sha256_file(path), "store_fingerprint": store.fingerprint()}
+    if ours.items() <= record.items():
+        return record
+    log.warning(
+        "%s is of another split than %s, or of other data: one of them was edited. How unlike the "
+        "clients are is measured anew for this run; `medfl split` makes both anew.",
+        sidecar(path),
+        path.name,
+    )
+    return heterogeneity(split, store) | ours

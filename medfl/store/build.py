@@ -84,7 +84,7 @@ def build_store(
                 digests = [build.done[row].digest for row in build.kept]
                 record["warnings"] += equal_files(kept, digests)
             record |= build.speed(time.monotonic() - started)
-            with atomic_path(path) as target:
+            with atomic_path(path, durable=True) as target:
                 target.mkdir()
                 write_json(target / PREPARATION, record)
                 describe_store(target, folder / IMAGES, info, kept)

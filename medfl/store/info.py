@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -31,6 +32,8 @@ class DatasetInfo:
         std: standard deviation of those values.
         source_fingerprint: SHA-256 over the source files.
         images_sha256: SHA-256 of ``images.npy``.
+        store_sha256: SHA-256 of the whole store: of ``samples.csv``, ``images_sha256`` and what
+            else decides results (``deciding``); empty in older stores.
         notes: what a user of the data should know.
         undecided_patients: how many ids occur at more than one site while nobody has said whether
             each is one patient; splits are refused until somebody does.
@@ -51,8 +54,14 @@ class DatasetInfo:
     std: tuple[float, ...] = ()
     source_fingerprint: str = ""
     images_sha256: str = ""
+    store_sha256: str = ""
     notes: str = ""
     undecided_patients: int = 0
+
+    def deciding(self) -> str:
+        """What of this decides results, in a form that is hashed: the same for the same values."""
+        names = ("classes", "task", "modality", "channels", "branches", "spacing", "mean", "std")
+        return json.dumps([getattr(self, name) for name in names])
 
 
 def to_plain(info: DatasetInfo) -> dict[str, Any]:

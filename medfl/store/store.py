@@ -20,6 +20,7 @@ from medfl.config import WORK_ROOT
 from medfl.errors import MedflError
 from medfl.files import read_yaml, sha256_file
 from medfl.store.info import DatasetInfo, from_plain
+from medfl.store.intact_images import check_images
 from medfl.store.table import check_columns, encode_labels, read_columns
 
 IMAGES, SAMPLES, DATASET = "images.npy", "samples.csv", "dataset.yaml"
@@ -63,11 +64,10 @@ class Store:
 
     @cached_property
     def _fingerprint(self) -> str:
-        text = sha256_file(self.path / SAMPLES) + self.info.images_sha256
-        return hashlib.sha256(text.encode()).hexdigest()
+        return fingerprint_of(self.path / SAMPLES, self.info)
 
     def fingerprint(self) -> str:
-        """SHA-256 of ``samples.csv`` and the images' hash: what splits and runs record."""
+        """SHA-256 of all that decides results: what splits and runs record."""
         return self._fingerprint
 
     @property
@@ -113,15 +113,26 @@ class Store:
                 f"the store {path} has {len(images)} images but {rows} rows in {SAMPLES}. {again}"
             )
         check_columns(columns, str(path / SAMPLES))
-        return cls(path, info, images, columns)
+        store = cls(path, info, images, columns)
+        if info.images_sha256:
+            check_images(path / IMAGES, info.images_sha256, again)
+        if info.store_sha256 and store.fingerprint() != info.store_sha256:
+            raise MedflError(
+                f"{path / SAMPLES} or {path / DATASET} is not what was prepared: it is damaged or "
+                f"was edited, in samples, classes, mean or deviation. {again}"
+            )
+        return store
 
     def verify(self) -> None:
         """Read all pixels and compare with the recorded hash; ``MedflError`` if they differ."""
-        if sha256_file(self.path / IMAGES) != self.info.images_sha256:
-            raise MedflError(
-                f"{self.path / IMAGES} is not what was prepared (its SHA-256 differs from the one "
-                f"in {DATASET}). Make it again with `{_command(self.path)} --force`."
-            )
+        again = f"Make it again with `{_command(self.path)} --force`."
+        check_images(self.path / IMAGES, self.info.images_sha256, again, wholly=True)
+
+
+def fingerprint_of(samples: Path, info: DatasetInfo) -> str:
+    """SHA-256 of a store, by its table, the hash of its images and what else decides results."""
+    text = sha256_file(samples) + info.images_sha256 + info.deciding()
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _command(path: Path) -> str:

@@ -14,7 +14,7 @@ from medfl.files import atomic_path, sha256_file, write_csv, write_yaml
 from medfl.store.array_file import ArrayFile
 from medfl.store.info import DatasetInfo, from_plain, to_plain
 from medfl.store.statistics import pixel_statistics
-from medfl.store.store import DATASET, IMAGES, SAMPLES, Store
+from medfl.store.store import DATASET, IMAGES, SAMPLES, Store, fingerprint_of
 from medfl.store.table import Sample, check_columns, columns_of, encode_labels
 
 
@@ -78,6 +78,7 @@ def describe_store(
     write_csv(folder / SAMPLES, tuple(columns), rows)
     mean, std = _statistics(images, np.array(columns["fold"]))
     info = replace(info, mean=mean, std=std, images_sha256=sha256_file(images))
+    info = replace(info, store_sha256=fingerprint_of(folder / SAMPLES, info))
     write_yaml(folder / DATASET, to_plain(info))
 
 

@@ -18,6 +18,8 @@ from medfl.federated import checkpoint, saving
 from medfl.federated import run as run_module
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.run import execute
+from medfl.files import sha256_file
+from medfl.partition.write import write_split
 from medfl.results import paths
 from medfl.store import Sample, Store, write_store
 
@@ -338,3 +340,22 @@ def test_a_full_disk_while_torch_writes(tmp_path, monkeypatch):
     with pytest.raises(MedflError, match="no space left"):
         checkpoint.write(tmp_path, {"x": torch.zeros(1000)})
     assert names(tmp_path) == []
+
+
+def test_a_split_that_was_edited_is_measured_anew(place, caplog):
+    """The record beside it tells of the split that it was made with."""
+    store = Store.open(place / "store")
+    (place / "iid" / "seed0.csv").unlink()
+    write_split(store, "iid", 3, 0, place / "iid" / "seed0.csv")
+    first = run(place)["heterogeneity"]
+    path = place / "iid" / "seed0.csv"
+    assert first["split_sha256"] == sha256_file(path)
+    assert "measured anew" not in caplog.text
+    text = path.read_text()
+    moved = next(line for line in text.splitlines() if line.endswith(",1,train"))
+    path.write_text(text.replace(moved, moved.replace(",1,", ",0,")))
+    again = run(place, "other")["heterogeneity"]
+    assert "seed0.heterogeneity.json is of another split than seed0.csv" in caplog.text
+    counts = [[client["train"] for client in one["clients"]] for one in (first, again)]
+    assert counts[1] == [counts[0][0] + 1, counts[0][1] - 1, counts[0][2]]
+    assert again["split_sha256"] == sha256_file(path)
