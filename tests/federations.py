@@ -12,6 +12,8 @@ from torch import nn
 
 from medfl.config import FederatedConfig
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
+from medfl.federated.evaluation import Evaluation
+from medfl.metrics.inputs import BRIEF
 from medfl.partition import Split
 from medfl.store import DatasetInfo
 
@@ -169,6 +171,13 @@ def doubled(store: Any, split: Split) -> tuple[Any, Split]:
     folds = np.concatenate([split.folds] * 2)
     store = kind(**vars(twice))
     return store, Split(store.ids, clients, folds, "iid", 0, 2 * split.num_clients)
+
+
+def judge_nothing(trainer: FederatedTrainer) -> None:
+    """Leave evaluation out, where it takes most of the time or the model is no classifier."""
+    empty = {fold: dict.fromkeys(BRIEF) for fold in ("val", "test")}
+    trainer.evaluator.evaluate = lambda everyone: Evaluation(pooled=empty)
+    trainer.evaluator.test_accuracies = lambda evaluation: {}
 
 
 def models(trainer: FederatedTrainer) -> list[torch.Tensor]:

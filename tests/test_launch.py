@@ -12,6 +12,8 @@ from medfl import cli, launch
 class Interrupted:
     """A process that Ctrl-C reaches while it is waited for; it notes what is done to it."""
 
+    pid = 2**31 - 1  # no process has this number, so there are no jobs to end
+
     def __init__(self, command, env, pass_fds):
         self.command, self.env, self.locks, self.done = command, env, pass_fds, []
 

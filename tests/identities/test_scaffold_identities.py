@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
-from federations import Normed, federation, models, small_store
+from federations import Normed, federation, judge_nothing, models, small_store
 from softmax import Softmax, close
 
 from medfl.algorithms.scaffold import Scaffold
@@ -184,7 +184,7 @@ def test_two_clients_two_rounds_on_parabolas():
     first, second = trainer.clients
     first.criterion = lambda scores, _: (scores - 1).square().mean() / 2
     second.criterion = lambda scores, _: (scores + 3).square().mean()
-    trainer.evaluator.evaluate = lambda everyone: trainer_evaluation()
+    judge_nothing(trainer)
     c = []
     trainer.on_round = lambda row: c.append(trainer.server.algorithm.state["c"].item())
     seen = []
@@ -198,12 +198,3 @@ def test_two_clients_two_rounds_on_parabolas():
     assert c == [0, 29 / 16, 463 / 512]
     assert first.state["c"].item() == -513 / 256
     assert second.state["c"].item() == 61 / 16
-
-
-def trainer_evaluation():
-    """Nothing to evaluate: the model of the parabolas is not a classifier."""
-    from medfl.federated.evaluation import Evaluation
-    from medfl.metrics.inputs import BRIEF
-
-    empty = dict.fromkeys(BRIEF)
-    return Evaluation(pooled={"val": dict(empty), "test": dict(empty)})
