@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 
 _OLD_HOOKS = {
-    "aggregate": "step(total)",
     "client_update": "message(client, model, work)",
     "before_training": "train(client, model)",
 }
@@ -127,6 +126,15 @@ class FederatedAlgorithm:
         averaged the batch-norm statistics.
         """
         self.server.vector.copy_(total[PARAMETERS].mean)
+
+    def aggregate(self, total: dict[str, Total]) -> None:
+        """Take the server's part of a round, which is ``step``: this is what algorithms override.
+
+        A class of medfl 0.1 that does something before or after ``super().aggregate(updates)``
+        works on. There are no updates of single clients in ``total``, so a class that reads them
+        fails in its first round.
+        """
+        self.step(total)
 
     def personal_model(self, client: Client, model: FlatModel) -> None:
         """Load into ``model`` what this client would use on its own patients.

@@ -228,7 +228,7 @@ class FederatedServer:
     def step(self, total: dict[str, Total]) -> None:
         """Average the statistics, and let the algorithm move the parameters."""
         self.buffers.copy_(total[STATISTICS].mean)
-        self.algorithm.step(total)
+        self.algorithm.aggregate(total)
 
     def move_to(self, mean: Tensor, rate: float) -> None:
         """x ← x + rate · (mean − x); exactly ``mean`` where the rate is 1."""

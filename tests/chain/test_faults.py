@@ -101,6 +101,33 @@ def test_an_old_hook_is_refused_wherever_it_stands():
     assert issubclass(type("Plain", (FedAvg,), {}), FederatedAlgorithm)
 
 
+def test_a_class_of_medfl_0_1_may_go_on_wrapping_the_averaging():
+    class Noting(FedAvg):
+        def aggregate(self, updates):
+            before = self.server.vector.clone()
+            super().aggregate(updates)
+            moved.append(not torch.equal(before, self.server.vector))
+
+    moved: list[bool] = []
+    plain, wrapped = federation("fedavg", rounds=2), federation("fedavg", rounds=2)
+    wrapped.server.algorithm.__class__ = Noting
+    plain.train()
+    wrapped.train()
+    assert moved == [True, True]
+    assert torch.equal(plain.server.vector, wrapped.server.vector)
+
+
+def test_a_class_of_medfl_0_1_that_reads_single_updates_fails_at_once():
+    class Reading(FedAvg):
+        def aggregate(self, updates):
+            self.server.vector.copy_(torch.stack([update.vector for update in updates]).mean(0))
+
+    trainer = federation("fedavg", rounds=1)
+    trainer.server.algorithm.__class__ = Reading
+    with pytest.raises((MedflError, AttributeError)):
+        trainer.train()
+
+
 def test_a_number_for_an_own_network_is_one():
     model = {"name": "my_nets:Net", "params": {"p": "1e-3", "name": "one", "width": 16}}
     params = FederatedConfig(model=model).model.params
