@@ -48,13 +48,13 @@ class Frames:
     @cached_property
     def rounds(self) -> pd.DataFrame:
         """One row per run and round: the columns of ``rounds.csv``."""
-        return self._gather(paths.ROUNDS, rounds_of)
+        return self._gather(rounds_of, self._runs)
 
     @cached_property
     def clients(self) -> pd.DataFrame:
         """One row per run, evaluated round, client and fold: the columns of ``clients.csv``."""
         own = [run for run in self._runs if not run.shared]  # whose clients are the partition's
-        return self._gather(paths.CLIENTS, lambda run: read_clients(run.folder), own)
+        return self._gather(lambda run: _intact(run, paths.CLIENTS, read_clients), own)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -72,21 +72,15 @@ class Frames:
                 "none of these runs has its predictions.npz here: it was not kept "
                 "(`keep.predictions: false`) or not brought along with the records."
             )
-        return self._gather(paths.PREDICTIONS, lambda run: _read_predictions(run.folder), kept)
+        return self._gather(lambda run: _intact(run, paths.PREDICTIONS, _read_predictions), kept)
 
-    def _gather(
-        self,
-        name: str,
-        read: Callable[[Run], pd.DataFrame],
-        runs: Iterable[Run] | None = None,
-    ) -> pd.DataFrame:
-        """The same file of several runs, below one another; each must be what its run wrote."""
-        parts = []
-        for run in self._runs if runs is None else runs:
-            if run.record:
-                part = read(run)
-                check_file(run.folder, name, run.record)
-                parts.append(part.assign(**{key: getattr(run, key) for key in KEYS}))
+    def _gather(self, read: Callable[[Run], pd.DataFrame], runs: Iterable[Run]) -> pd.DataFrame:
+        """The same file of several runs, below one another."""
+        parts = [
+            read(run).assign(**{key: getattr(run, key) for key in KEYS})
+            for run in runs
+            if run.record
+        ]
         if not parts:
             return pd.DataFrame(columns=list(KEYS))
         # A column that some files lack keeps the place that it has in the first file with it.
@@ -95,9 +89,21 @@ class Frames:
         return pd.concat(parts, ignore_index=True)[order]
 
 
+def _intact(run: Run, name: str, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
+    """A file of a run, as a table; it must be the one that its run wrote (``MedflError``)."""
+    table = read(run.folder)
+    if run.record:
+        check_file(run.folder, name, run.record)
+    return table
+
+
 def rounds_of(run: Run) -> pd.DataFrame:
-    """``read_rounds`` of a run; one that partitions share knows nothing of their clients."""
-    rounds = read_rounds(run.folder)
+    """``read_rounds`` of a run; one that partitions share knows nothing of their clients.
+
+    Raises:
+        MedflError: as ``read_rounds``, and where the file is not the one that the run wrote.
+    """
+    rounds = _intact(run, paths.ROUNDS, read_rounds)
     if run.shared:
         of_clients = [c.name for c in columns_in(ROUNDS) if c.source.startswith("fairness.")]
         rounds[rounds.columns.intersection(of_clients)] = pd.NA

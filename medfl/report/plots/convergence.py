@@ -23,6 +23,7 @@ from medfl.report.statistics import Summary
 from medfl.results import paths
 from medfl.results.columns import ACCURACY, BALANCED, OWN, ROUNDS, columns_in, judged
 from medfl.results.frames import read_rounds, rounds_of
+from medfl.results.intact import check_file
 from medfl.results.record import read_record
 from medfl.results.schema import COMPLETED
 
@@ -157,6 +158,7 @@ def _gather(source: Any) -> dict[str, Curve]:
     for item, record in zip(items, records, strict=True):
         curve = curves.setdefault(", ".join(getattr(record, key) for key in keys), Curve())
         history = read_rounds(item)
+        check_file(Path(item), paths.ROUNDS, record)
         (curve.finished if record.status == COMPLETED else curve.stopped).append(history)
     return curves
 
