@@ -11,6 +11,7 @@ from typing import Any
 
 from medfl import __version__
 from medfl.commands import data, results, run, schema
+from medfl.commands import verify as verifying
 from medfl.errors import MedflError
 from medfl.stopping import Stopped, stoppable
 
@@ -129,6 +130,12 @@ def _parser() -> argparse.ArgumentParser:
         results.report,
         results.report_options,
         "Draw a grid's figures and write report.html.",
+    )
+    command(
+        "verify",
+        verifying.verify,
+        verifying.verify_options,
+        "Read stores, splits and runs wholly, and say whether they are what was written.",
     )
     command(
         "schema",
