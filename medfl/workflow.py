@@ -236,8 +236,9 @@ class Workflow:
 
         Other runs are made again with their split, which is made again with the store.
         """
-        store = store_path(wildcards.dataset, self.grid.work_root)
-        return [str(store / SAMPLES)] if self._split(wildcards).given else []
+        if not self._split(wildcards).given:
+            return []
+        return [str(store_path(wildcards.dataset, self.grid.work_root) / SAMPLES)]
 
     def record(self, wildcards: Wildcards) -> str:
         """The record of a run."""

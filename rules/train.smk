@@ -12,7 +12,7 @@ rule train:
         # date says nothing here.
         store=ancient("<store>/dataset.yaml"),
         split=split_file,
-        given=FLOW.given_store,
+        given=lambda wildcards: FLOW.given_store(wildcards),
     output:
         metrics=f"<run>/{paths.RECORD}",
         config=f"<run>/{paths.CONFIG}",
@@ -30,8 +30,9 @@ rule train:
         gpu=int(FLOW.gpu_slots > 0),
     params:
         folder=subpath(output.metrics, parent=True),
-        # Snakemake asks for the signature of each function very often; a method's takes twice as
-        # long as that of a lambda. A run is made again where its code gives other numbers, or where its settings are others.
+        # A run is made again where its code gives other numbers, or its settings are others. These
+        # are lambdas, since Snakemake asks very often for the signature of each function, and a
+        # method's takes twice as long.
         code=lambda wildcards: FLOW.run_code(wildcards),
         settings=lambda wildcards: FLOW.run_settings(wildcards),
     shell:
