@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 SHARED = Path(__file__).parent / "templates"
 
@@ -23,7 +25,13 @@ def environment(templates: Path) -> Environment:
         lstrip_blocks=True,
     )
     made.filters["data_uri"] = data_uri
+    made.filters["code_words"] = code_words
     return made
+
+
+def code_words(text: str) -> Markup:
+    """Escape a text, and set what stands in backticks as code, as Markdown does."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def data_uri(path: Path) -> str:

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from medfl.pages.figures import RC, panels, save, shorten, styled
-from medfl.pages.html import data_uri, environment
+from medfl.pages.html import code_words, data_uri, environment
 
 
 def test_a_template_escapes_what_is_put_in_and_refuses_what_is_missing(tmp_path):
@@ -17,6 +17,10 @@ def test_a_template_escapes_what_is_put_in_and_refuses_what_is_missing(tmp_path)
     assert page.render(word="<b>").startswith("<p>&lt;b&gt;</p>")
     with pytest.raises(jinja2.UndefinedError):
         page.render()
+
+
+def test_a_note_has_its_code_set_as_code_and_all_else_escaped():
+    assert str(code_words("`a < b` & c")) == "<code>a &lt; b</code> &amp; c"
 
 
 def test_a_picture_becomes_text_in_the_page(tmp_path):
