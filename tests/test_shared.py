@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from federations import Linear, small_store, split_of
+from toy_stores import write_small_phantom
 
 from medfl.cli import main
 from medfl.config import FederatedConfig
@@ -152,15 +153,9 @@ def test_it_is_bit_for_bit_the_run_that_each_partition_would_have(learning):
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """A working folder with a small store under the phantom's name, and a grid."""
-    from medfl.datasets.registry import get
-    from medfl.store import Sample, write_store
-    from medfl.store.raw import RawData
 
     monkeypatch.chdir(tmp_path)
-    info = get("phantom").info(RawData([], [], 60, ""))
-    samples = [Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i}") for i in range(60)]
-    images = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
-    write_store(tmp_path / "data" / "prepared" / "phantom", info, samples, images)
+    write_small_phantom(tmp_path)
     content = grid_of(["iid", "dirichlet-0.5"], seeds=[0], num_clients=2)
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(content))
     return tmp_path

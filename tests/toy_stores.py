@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from medfl.datasets.registry import get
 from medfl.imaging.images import read_image
-from medfl.store import DatasetInfo, Sample, build, decoding
+from medfl.store import DatasetInfo, Sample, build, decoding, write_store
 from medfl.store.build import build_store
 from medfl.store.raw import RawData
 
@@ -86,3 +87,11 @@ def content(store: Path) -> dict[str, str]:
     """Hashes of all that must not depend on what happened meanwhile."""
     names = ("images.npy", "samples.csv", "dataset.yaml")
     return {name: hashlib.sha256((store / name).read_bytes()).hexdigest() for name in names}
+
+
+def write_small_phantom(folder: Path) -> None:
+    """Write a store of 60 samples of 60 patients under the phantom's name, in its usual place."""
+    info = get("phantom").info(RawData([], [], 60, ""))
+    samples = [Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i}") for i in range(60)]
+    images = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
+    write_store(folder / "data" / "prepared" / "phantom", info, samples, images)

@@ -6,15 +6,12 @@ import csv
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
+from toy_stores import write_small_phantom
 
 from medfl.cli import main
-from medfl.datasets.registry import get
 from medfl.partition.place import sidecar
-from medfl.store import Sample, write_store
-from medfl.store.raw import RawData
 
 HOSPITALS = ("Ulm", "Bern", "Aix")
 RUN = {
@@ -30,10 +27,7 @@ RUN = {
 def place(tmp_path, monkeypatch):
     """A working folder with a store of 60 samples, and a colleague's split of 57 of them."""
     monkeypatch.chdir(tmp_path)
-    info = get("phantom").info(RawData([], [], 60, ""))
-    samples = [Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i}") for i in range(60)]
-    images = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
-    write_store(tmp_path / "data" / "prepared" / "phantom", info, samples, images)
+    write_small_phantom(tmp_path)
     rows = [
         [("train", "train", "val", "test")[i // 3 % 4], f"s{i}", HOSPITALS[i % 3], "x"]
         for i in reversed(range(57))

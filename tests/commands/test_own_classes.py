@@ -6,19 +6,16 @@ import inspect
 import json
 import sys
 
-import numpy as np
 import pytest
 import yaml
+from toy_stores import write_small_phantom
 
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain.registry import LINKS, RULES
 from medfl.cli import main
-from medfl.datasets.registry import get
 from medfl.own_class import check_own_class
 from medfl.partition.registry import PARTITIONS
 from medfl.report.plots.registry import FIGURES
-from medfl.store import Sample, write_store
-from medfl.store.raw import RawData
 
 OWN = """
 from medfl import FederatedAlgorithm
@@ -61,10 +58,7 @@ ADD += "        return WeightedSum()\n"
 def place(tmp_path, own_module):
     """A working folder with a small store under the phantom's name, its split, and a grid."""
     own_module("my_parts", OWN)
-    info = get("phantom").info(RawData([], [], 60, ""))
-    samples = [Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i}") for i in range(60)]
-    images = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
-    write_store(tmp_path / "data" / "prepared" / "phantom", info, samples, images)
+    write_small_phantom(tmp_path)
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(GRID))
     split = "data/splits/phantom/iid/clients2/seed0.csv"
     options = ["--partition", "iid", "--seed", "0", "--num-clients", "2"]

@@ -7,14 +7,11 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
+from toy_stores import write_small_phantom
 
 from medfl.cli import main
-from medfl.datasets.registry import get
-from medfl.store import Sample, write_store
-from medfl.store.raw import RawData
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "found/runs/phantom/iid/fedprox/seed1"
@@ -38,10 +35,7 @@ GRID = {
 def place(tmp_path, monkeypatch):
     """A working folder with a small store under the phantom's name."""
     monkeypatch.chdir(tmp_path)
-    info = get("phantom").info(RawData([], [], 60, ""))
-    samples = [Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i}") for i in range(60)]
-    images = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
-    write_store(tmp_path / "data" / "prepared" / "phantom", info, samples, images)
+    write_small_phantom(tmp_path)
     return tmp_path
 
 
