@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from medfl.chain import public_pixels
 from medfl.config import FederatedConfig
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.federated.evaluation import Evaluation
@@ -138,7 +139,6 @@ def federation(
         sizes = sizes + sizes
     # With official folds the images are normalised by the round numbers above, whatever the sizes.
     store.folds = split.folds.copy()
-    data = FederatedData(store, split).double()
     # Evaluated before and after training; most of a tiny federation's time is its metrics.
     usual = {"rounds": 3, "batch_size": 4, "learning_rate": 0.1, "evaluate_every": 100}
     usual["min_test_samples"] = 1  # all clients have few
@@ -146,6 +146,7 @@ def federation(
     config = FederatedConfig(
         algorithm=algorithm, algorithm_params=params or {}, num_clients=len(sizes), **settings
     )
+    data = FederatedData(store, split, public_pixels=public_pixels(config.chain.links)).double()
     torch.manual_seed(0)
     server = FederatedServer(config, data, model=model().double())
     clients = [FederatedClient(client, data) for client in data.clients]

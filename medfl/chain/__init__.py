@@ -1,9 +1,9 @@
 """The update chain: what lies between a client's training and the server's step."""
 
-from medfl.chain.chain import Chain, build_chain, check_chain
+from medfl.chain.chain import Chain, build_chain, check_chain, public_pixels
 from medfl.chain.combine import Combination, Rule, WeightedSum
 from medfl.chain.link import Link
-from medfl.chain.message import PARAMETERS, STATISTICS, Message, Part, Total, Work
+from medfl.chain.message import PARAMETERS, STATISTICS, Message, Part, Sealed, Total, Work
 from medfl.chain.registry import LINKS, RULES
 
 __all__ = [
@@ -17,9 +17,11 @@ __all__ = [
     "Message",
     "Part",
     "Rule",
+    "Sealed",
     "Total",
     "WeightedSum",
     "Work",
     "build_chain",
     "check_chain",
+    "public_pixels",
 ]

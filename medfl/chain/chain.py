@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from medfl.chain.combine import Rule
+from medfl.chain.combine import Combination, Rule
 from medfl.chain.link import STAGES, Backward, Link
 from medfl.chain.message import Message, Total
 from medfl.chain.registry import LINKS, RULES
@@ -27,6 +27,7 @@ class Chain:
         links: in the order of their stages; those of strength zero are left out.
         rule: how a round's messages are combined.
         columns: the columns that the links add to ``rounds.csv``.
+        client_columns: the columns that they add to ``clients.csv``.
     """
 
     def __init__(self, links: Sequence[Link], rule: Rule) -> None:
@@ -34,12 +35,18 @@ class Chain:
         self.links = [link for link in ordered if not link.idle]
         self.rule = rule
         self.columns = tuple(column for link in self.links for column in link.columns)
+        self.client_columns = tuple(c for link in self.links for c in link.client_columns)
 
     def setup(self, server: Server) -> None:
         """Let every link create its state."""
         for link in self.links:
             link.seed = server.config.seed
             link.setup(server)
+
+    @property
+    def seals(self) -> bool:
+        """Whether a link sums the messages itself, and may give a round up."""
+        return bool(self._at("combination"))
 
     @property
     def state(self) -> dict[str, dict[str, Tensor]]:
@@ -132,6 +139,15 @@ class Chain:
             everyone.sort(key=lambda message: message.client)
         return everyone
 
+    def combination(self, number: int) -> Combination:
+        """What takes in the messages of round ``number``: the rule's, or a link's around it."""
+        combination = self.rule.start()
+        for link in self._at("combination"):
+            combination = link.combination(number, combination)
+            where = f"`combination` of the link `{link.name}`"
+            check_type(combination, Combination, where, "a medfl.chain.Combination")
+        return combination
+
     def close(
         self, number: int, total: dict[str, Total], answered: Sequence[int]
     ) -> dict[str, Total]:
@@ -144,6 +160,27 @@ class Chain:
                     f"not {type(total).__name__}."
                 )
         return total
+
+    def traffic(self, number: int, up: int, down: int) -> tuple[int, int]:
+        """The bytes of round ``number`` that go up and down, with what links exchange besides."""
+        for link in self._at("traffic"):
+            up, down = link.traffic(number, up, down)
+        return up, down
+
+    def client_row(self, client: int) -> dict[str, float | None]:
+        """What the links say of one client in its row of ``clients.csv``."""
+        row: dict[str, float | None] = {}
+        for link in self._at("client_row"):
+            row |= link.client_row(client)
+        return row
+
+    def record(self) -> dict[str, dict[str, Any]]:
+        """What the links say of themselves in the record, by name."""
+        return {link.name: link.record() for link in self._at("record")}
+
+    def privacy(self) -> dict[str, Any]:
+        """What the chain promises, for the record; two links that promise are refused earlier."""
+        return next((claim for link in self.links if (claim := link.privacy())), {})
 
     def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:
         """The links' columns of a round's row."""
@@ -200,6 +237,11 @@ def build_chain(config: FederatedConfig, algorithm: type[Algorithm]) -> Chain:
     with RULES.guarded(config.chain.rule, f"the rule `{config.chain.rule}`"):
         rule.check(config, algorithm)
     return chain
+
+
+def public_pixels(links: Iterable[str]) -> bool:
+    """Whether one of these links needs pixels that are normalised by public constants."""
+    return any(LINKS.load(name).public_pixels for name in links)
 
 
 def check_chain(config: FederatedConfig, algorithm: type[Algorithm], where: str) -> None:

@@ -7,7 +7,8 @@ A link acts at one or more of five places, by overriding the method of that plac
 3. a client's message: ``message``;
 4. all messages of a round together, before they are combined: ``together``;
 5. the opening and the close of a round: ``open``, ``close``. Between the two a client may drop
-   out: ``message`` then gives None for it.
+   out: ``message`` then gives None for it. A link that seals messages sums them itself, in its
+   ``combination``.
 
 The clients of a round may train side by side, so a link keeps nothing of one client on itself.
 """
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from medfl.chain.combine import Combination
     from medfl.chain.roles import Algorithm, Client, Server
     from medfl.config import FederatedConfig
     from medfl.models.flat import FlatModel
@@ -43,6 +45,9 @@ class Link:
         Params: its parameters, a frozen pydantic model.
         stage: one of ``STAGES``, which says when its turn comes.
         columns: the columns that it adds to ``rounds.csv``.
+        client_columns: the columns that it adds to ``clients.csv``.
+        public_pixels: whether pixels must be normalised by public constants under it, because the
+            training images' own mean and deviation would tell of them.
 
     Attributes:
         name: its name in the configuration.
@@ -55,6 +60,8 @@ class Link:
 
     stage: ClassVar[Stage]
     columns: ClassVar[tuple[Column, ...]] = ()
+    client_columns: ClassVar[tuple[Column, ...]] = ()
+    public_pixels: ClassVar[bool] = False
 
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)
@@ -133,6 +140,14 @@ class Link:
         """Give messages in place of those of round ``number``, which are ordered by client id."""
         return messages
 
+    def combination(self, number: int, inner: Combination) -> Combination:
+        """Give what takes in the messages of round ``number``; ``inner`` is what would do so.
+
+        A link that seals messages reads ``message.sealed`` there. Where its total is empty, the
+        round is given up: the server takes no step, and its clients stay as they were before it.
+        """
+        return inner
+
     def close(
         self, number: int, total: dict[str, Total], answered: Sequence[int]
     ) -> dict[str, Total]:
@@ -142,6 +157,26 @@ class Link:
         answered, ``total`` is empty.
         """
         return total
+
+    def traffic(self, number: int, up: int, down: int) -> tuple[int, int]:
+        """The bytes of round ``number`` that go up and down, once its total is there.
+
+        ``up`` and ``down`` count the messages and what the server sent; a link adds what it
+        exchanged besides, such as keys.
+        """
+        return up, down
+
+    def client_row(self, client: int) -> dict[str, float | None]:
+        """Fill its ``client_columns`` in the row of one client of ``clients.csv``."""
+        return {}
+
+    def record(self) -> dict[str, Any]:
+        """What the record of the run says of it under ``chain``, such as settings it derived."""
+        return {}
+
+    def privacy(self) -> dict[str, Any]:
+        """The record's ``privacy``: what it promises, to whom; empty where it promises nothing."""
+        return {}
 
     def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:
         """Fill its columns in the round's row, from the notes of the messages that were combined.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +24,8 @@ class Part:
         private: whether links clip, noise, quantise and mask it. An algorithm that sends a public
             part says so, and why, in its docstring.
         bits: its size on the wire; None where that is the size of ``value`` in memory.
+        grid: s, where every entry of the update is a whole multiple of s; else None. Distributed
+            noise is drawn in whole multiples, which a link that masks must not round again.
     """
 
     value: Tensor
@@ -31,16 +33,20 @@ class Part:
     base: Tensor | None = None
     private: bool = True
     bits: int | None = None
+    grid: float | None = None
 
     @property
     def update(self) -> Tensor:
         """Value − base, (k,): what links and rules act on."""
         return self.value if self.base is None else self.value - self.base
 
-    def with_update(self, update: Tensor, bits: int | None = None) -> Part:
+    def with_update(
+        self, update: Tensor, bits: int | None = None, grid: float | None = None
+    ) -> Part:
         """The same part with another update, (k,), and another size on the wire if given."""
         value = update if self.base is None else self.base + update
-        return replace(self, value=value, bits=self.bits if bits is None else bits)
+        bits = self.bits if bits is None else bits
+        return replace(self, value=value, bits=bits, grid=grid)
 
     @property
     def size(self) -> int:
@@ -77,6 +83,19 @@ class Work:
         return Work(loss, steps, gradients, {**self.extras, **other.extras})
 
 
+@dataclass(frozen=True)
+class Sealed:
+    """What travels in place of a message's parts: masked or encrypted, so that it shows nothing.
+
+    Attributes:
+        content: what the link that sealed it takes in again, in its ``combination``.
+        size: bytes on the wire.
+    """
+
+    content: Any
+    size: int
+
+
 @dataclass
 class Message:
     """What one client sends to the server in a round.
@@ -90,6 +109,8 @@ class Message:
         steps: optimiser steps τ_i of the model that the client sends.
         gradients: batches of which the client computed a gradient, for whichever model.
         notes: numbers that links note for their columns; they are not sent.
+        sealed: what travels in place of the parts; None where they travel as they are. The parts
+            are then what the client itself knows of what it sent.
     """
 
     client: int
@@ -99,11 +120,19 @@ class Message:
     steps: int
     gradients: int
     notes: dict[str, float] = field(default_factory=dict)
+    sealed: Sealed | None = None
 
     @property
     def size(self) -> int:
         """Bytes on the wire."""
+        if self.sealed is not None:
+            return self.sealed.size
         return sum(part.size for part in self.parts.values())
+
+    @property
+    def travelling(self) -> Message:
+        """What arrives at the server: where the message is sealed, without its parts."""
+        return self if self.sealed is None else replace(self, parts={})
 
     def copy(self) -> Message:
         """A copy whose vectors stay as they are when the next client trains."""

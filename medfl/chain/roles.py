@@ -60,6 +60,7 @@ class Client(Protocol):
 
     id: int
     rows: Tensor
+    groups: Tensor
     state: dict[str, Tensor]
     received: dict[str, Tensor]
     start: Tensor

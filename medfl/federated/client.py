@@ -35,7 +35,8 @@ class FederatedClient:
 
     Attributes:
         id: its number in the split.
-        rows: store rows of its training data.
+        rows: (n,), store rows of its training data.
+        groups: (n,), the number of each row's patient (or lesion) among this client's own.
         state: tensors that the algorithm keeps for this client alone (control variates,
             personal layers); empty until needed. Hooks read it, and write with ``keep``.
         steps: optimiser steps so far, counted over the rounds in which the client answered.
@@ -48,6 +49,7 @@ class FederatedClient:
         self.id = client
         self.data = data
         self.rows = data.indices(client, "train")
+        self.groups = data.group_numbers(self.rows)
         self.state: dict[str, Tensor] = {}
         self.steps = 0
         self.received: dict[str, Tensor] = {}
@@ -137,6 +139,10 @@ class FederatedClient:
         self.state |= self._kept
         self._kept = {}
         self.steps += work.steps
+
+    def forget(self) -> None:
+        """Drop what hooks gave to ``keep``: the server does not have this round's message."""
+        self._kept = {}
 
     def model_parts(self, model: FlatModel, weight: float | None = None) -> dict[str, Part]:
         """The shared entries of ``model`` as parts of a message.

@@ -23,6 +23,7 @@ Crop = Callable[[Tensor], Tensor]
 """Cuts a part out of each image of a batch: (B, C, …) to (B, C, …)."""
 Samples = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Gives other images and labels in place of a batch's own."""
+PUBLIC_PIXELS = (0.5, 0.5)  # mean and deviation of every channel, as MedMNIST's authors take them
 
 
 class FederatedData:
@@ -34,7 +35,9 @@ class FederatedData:
         labels: (n,) int64, or (n, K) float for multi-label data.
         groups: (n,) str, the patient or lesion, as the store names it.
         info: the dataset's description.
-        mean, std: (C,), which normalise pixels / full range: those of the split's training images.
+        mean, std: (C,), which normalise pixels / full range: those of the split's training images,
+            or public constants.
+        public_pixels: whether they are public constants.
         clients: ids of the clients, ascending.
         holders: client of the split → the client that holds its samples here. That is itself,
             unless the clients were merged.
@@ -47,6 +50,7 @@ class FederatedData:
         device: torch.device | str = "cpu",
         images: str = "auto",
         memory_limit: float | None = None,
+        public_pixels: bool = False,
     ) -> None:
         """Load a store's samples, or open them on the disk, for the clients of its split.
 
@@ -57,6 +61,8 @@ class FederatedData:
             images: where they are: ``memory`` (the device's), ``disk``, or ``auto``, which is
                 memory where there is room.
             memory_limit: GiB that count as room; None stands for half of what is free.
+            public_pixels: normalise by ``PUBLIC_PIXELS`` instead of the training images' own mean
+                and deviation, which would tell of them.
 
         Raises:
             MedflError: the split is another store's, or the images do not fit into memory.
@@ -68,7 +74,13 @@ class FederatedData:
             )
         self.split = split
         self.info: DatasetInfo = store.info
-        self.mean, self.std = normalisation(store, split)
+        self.public_pixels = public_pixels
+        channels = store.images.shape[1]
+        self.mean, self.std = (
+            tuple((value,) * channels for value in PUBLIC_PIXELS)
+            if public_pixels
+            else normalisation(store, split)
+        )
         self.clients = [int(k) for k in np.unique(split.clients)]
         self.holders = {client: client for client in self.clients}
         self.device = torch.device(device)
@@ -127,6 +139,11 @@ class FederatedData:
         whole.split, whole.clients = self.split.merged(), [0]
         whole.holders = dict.fromkeys(self.clients, 0)
         return whole
+
+    def group_numbers(self, rows: Tensor) -> Tensor:
+        """The groups of these store rows as whole numbers from 0 up, (n,), on the CPU."""
+        _, numbers = np.unique(self.groups[rows.cpu().numpy()], return_inverse=True)
+        return torch.from_numpy(numbers.astype(np.int64))
 
     def _rows(self, rows: np.ndarray) -> Tensor:
         # Rows on a GPU would make the thread that reads wait until the GPU has done its work.

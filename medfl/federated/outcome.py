@@ -11,7 +11,7 @@ from medfl.federated.provenance import ended_stretches
 from medfl.federated.trainer import FederatedTrainer
 from medfl.files import atomic_path, write_csv, write_json
 from medfl.metrics.federation import to_target
-from medfl.results import columns, paths
+from medfl.results import paths
 from medfl.results.intact import digests
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
@@ -34,7 +34,7 @@ def write_record(
     durable = trainer.seconds > DURABLE_SECONDS
     rounds = [column.name for column in trainer.columns]
     write_csv(folder / paths.ROUNDS, rounds, trainer.history, durable=durable)
-    clients = columns.names_in(columns.CLIENTS)
+    clients = [column.name for column in trainer.client_columns]
     write_csv(folder / paths.CLIENTS, clients, trainer.client_history, durable=durable)
     write_model(folder / paths.MODEL, trainer, durable)
     metrics = run_metrics(trainer) | {
@@ -110,7 +110,8 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
             "rounds_to_target": rounds_to,
             "bytes_to_target": bytes_to,
         },
-        "privacy": {"mechanism": config.privacy.mechanism, "epsilon": None, "delta": None},
+        "chain": server.chain.record(),
+        "privacy": server.chain.privacy() or {"mechanism": "none"},
         "timing": {
             "seconds": trainer.seconds,
             "seconds_per_round": trainer.seconds / max(1, len(trained)),

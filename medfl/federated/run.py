@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from medfl.chain import public_pixels
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated import checkpoint
@@ -91,7 +92,8 @@ def execute(
     key = json.dumps([fingerprint(config), code.sha, inputs], sort_keys=True)
     rounds = config.federated_learning.rounds
     with guard(config):
-        data = FederatedData(store, split, device, training.images, training.memory_limit)
+        public = public_pixels(config.chain.links)
+        data = FederatedData(store, split, device, training.images, training.memory_limit, public)
         server = FederatedServer(config, data)
         trainer = FederatedTrainer(
             config,

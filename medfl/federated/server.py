@@ -86,6 +86,11 @@ class FederatedServer:
             learning.algorithm, learning.algorithm_params
         )
         self.chain = build_chain(config, type(self.algorithm))
+        if any(link.public_pixels for link in self.chain.links) and not data.public_pixels:
+            raise MedflError(
+                "this chain claims privacy, so the data must be opened with public_pixels: the "
+                "training images' own mean and deviation would tell of them."
+            )
         self.data = data.merged() if self.algorithm.pooled else data
         self.num_clients = len(self.data.clients)
         uniform = learning.weighting == "uniform"

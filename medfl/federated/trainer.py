@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from medfl import stopping
-from medfl.chain import PARAMETERS, Message, Part
+from medfl.chain import PARAMETERS, Message, Part, Work
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.client import DivergedError, FederatedClient
@@ -41,6 +41,7 @@ class FederatedTrainer:
 
     Attributes:
         columns: the columns of ``rounds.csv``: every run's, then those that links add.
+        client_columns: the columns of ``clients.csv``, likewise.
         history: one row per round, as in ``rounds.csv``.
         client_history: one row per client, fold and evaluated round, as in ``clients.csv``.
         status: ``running``, ``completed`` or ``diverged``.
@@ -81,7 +82,8 @@ class FederatedTrainer:
         for client in self.clients:
             client.join(server)
         self.primary = primary_metric(config.primary, self.data.info.task)
-        self.columns = columns.rounds_columns(server.chain.columns)
+        self.columns = columns.table_columns(columns.ROUNDS, server.chain.columns)
+        self.client_columns = columns.table_columns(columns.CLIENTS, server.chain.client_columns)
         self.evaluator = Evaluator(server, self.clients, self.data)
         self.saving = Saving(self, Path(checkpoint_dir) if checkpoint_dir else None)
         self.fingerprint, self.on_round = fingerprint, on_round
@@ -156,15 +158,18 @@ class FederatedTrainer:
         by_id = {client.id: client for client in self.clients}
         chosen = [self.clients[position].id for position in server.participants(number)]
         chosen = chain.open(number, chosen)
-        combination, tally = chain.rule.start(), Tally()
-        answers = self._answers([by_id[k] for k in chosen], download, tally)
+        combination, tally = chain.combination(number), Tally()
+        waiting: dict[int, Work] = {}
+        answers = self._answers([by_id[k] for k in chosen], download, tally, waiting)
         for message in chain.together(number, answers):
             combination.add(message)
             tally.combined(message)
         with stopping.held():  # the server's state changes altogether, or not at all
             total = chain.close(number, combination.total(), tally.answered)
-            if total:  # it is empty where nobody answered
+            if total:  # it is empty where nobody answered, or the round was given up
                 server.step(total)
+            for client, work in waiting.items():
+                by_id[client].answered(work) if total else by_id[client].forget()
             row = self._row(number, download, len(chosen), tally)
             self.trained, self.seconds = row, self._elapsed()
             self.saving.remember(number - 1)
@@ -182,6 +187,7 @@ class FederatedTrainer:
         travels = server.algorithm.communicates
         up = tally.size if travels else 0
         down = sum(part.size for part in download.values()) * chosen if travels else 0
+        up, down = server.chain.traffic(number, up, down)
         return {
             **self._empty_row(number),
             "learning_rate": server.learning_rate(number),
@@ -201,9 +207,17 @@ class FederatedTrainer:
         return self._before + time.monotonic() - self._started
 
     def _answers(
-        self, chosen: Sequence[FederatedClient], download: Mapping[str, Part], tally: Tally
+        self,
+        chosen: Sequence[FederatedClient],
+        download: Mapping[str, Part],
+        tally: Tally,
+        waiting: dict[int, Work],
     ) -> Iterator[Message]:
-        """Train the clients in turn; give the messages of those who answer, as links leave them."""
+        """Train the clients in turn; give the messages of those who answer, as links leave them.
+
+        Where a round may still be given up, what a client keeps of it is put off: ``waiting`` gets
+        its work.
+        """
         server = self.server
         for client in chosen:
             message, work = client.train(server.model, download)
@@ -212,9 +226,12 @@ class FederatedTrainer:
                 if server.chain.links:  # which may have made it so
                     client.check_finite(sent)
                 server.algorithm.sent(client, sent, work)
-                client.answered(work)
+                if server.chain.seals:
+                    waiting[client.id] = work
+                else:
+                    client.answered(work)
                 tally.sent(sent)
-                yield sent
+                yield sent.travelling
 
     def _bytes_so_far(self) -> int:
         return self.history[-1]["bytes_total"] if self.history else 0
@@ -242,6 +259,7 @@ class FederatedTrainer:
                         **{key: metrics[key] for key in ("n", "patients", *BRIEF, *INTERVAL)},
                         "train_samples": len(self.data.split.indices(client, "train")),
                         "steps": steps[client],
+                        **self.server.chain.client_row(client),
                     }
                 )
         self.last = (number, result)

@@ -249,23 +249,22 @@ def names_in(file: str) -> tuple[str, ...]:
     return tuple(column.name for column in columns_in(file))
 
 
-def rounds_columns(extra: Iterable[Column] = ()) -> tuple[Column, ...]:
-    """The columns of ``rounds.csv``; ``extra`` are those of links, which stand last.
+def table_columns(file: str, extra: Iterable[Column] = ()) -> tuple[Column, ...]:
+    """The columns of a run's table (``ROUNDS`` or ``CLIENTS``); ``extra``, of links, stand last.
 
     Raises:
         MedflError: for an extra column whose name is taken, or which holds words.
     """
-    columns = list(columns_in(ROUNDS))
+    columns = list(columns_in(file))
     for column in extra:
         if column.name in {known.name for known in columns}:
             raise MedflError(
-                f"rounds.csv has a column `{column.name}` already: give the link's column another "
-                "name."
+                f"{file} has a column `{column.name}` already: give the link's column another name."
             )
         if column.kind is str:
             raise MedflError(
-                f"the link's column `{column.name}` has kind str: rounds.csv holds numbers, so "
-                "leave `kind` out."
+                f"the link's column `{column.name}` has kind str: {file} holds numbers of links, "
+                "so leave `kind` out."
             )
         columns.append(column)
     return tuple(columns)

@@ -140,9 +140,17 @@ class Communication(_Part):
 
 
 class PrivacyRecord(_Part):
-    """What protected the updates, and how well."""
+    """What protected the updates, and how well.
+
+    Attributes:
+        mechanism: its name; ``none`` where nothing was promised.
+        unit: what one ε protects: an image, a patient (by the store's own word) or a hospital.
+        epsilon: the largest over the clients, after the last round.
+        delta: the δ with which it holds.
+    """
 
     mechanism: str | None = None
+    unit: str | None = None
     epsilon: float | None = None
     delta: float | None = None
 
@@ -179,6 +187,7 @@ class Record(_Part):
         best: the models after the round with the best primary metric on validation.
         clients: by the client's number.
         predictions: None where the run did not keep them.
+        chain: what the links of the update chain say of themselves, by name.
         files: the SHA-256 of the run's tables, model and predictions, by name; empty in older
             records.
         heterogeneity: how different the clients are, by the split's own measurement.
@@ -214,6 +223,7 @@ class Record(_Part):
     clients: dict[str, ClientRecord] = Field(default_factory=dict)
     fairness: Fairness = Fairness()
     communication: Communication = Communication()
+    chain: dict[str, dict[str, Any]] = Field(default_factory=dict)
     privacy: PrivacyRecord = PrivacyRecord()
     timing: Timing = Timing()
     predictions: Predictions | None = None

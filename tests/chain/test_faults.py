@@ -14,7 +14,7 @@ from medfl.chain import Link
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.log import progress_line
-from medfl.results.columns import Column, rounds_columns
+from medfl.results.columns import Column, table_columns
 
 
 def with_link(link: Link, **settings):
@@ -69,7 +69,7 @@ def test_a_row_holds_what_was_declared():
 
 def test_a_column_of_words_is_refused():
     with pytest.raises(MedflError, match="`word` has kind str"):
-        rounds_columns([Column("word", kind=str)])
+        table_columns("rounds.csv", [Column("word", kind=str)])
 
 
 class NotFinite(Link):

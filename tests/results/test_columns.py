@@ -11,7 +11,7 @@ from medfl.errors import MedflError
 from medfl.federated.outcome import run_metrics
 from medfl.privacy.clip import NormClipping
 from medfl.results import columns
-from medfl.results.columns import COLUMNS, Column, columns_in, names_in, rounds_columns
+from medfl.results.columns import COLUMNS, Column, columns_in, names_in, table_columns
 from medfl.results.record import row_of
 from medfl.results.schema import Record
 
@@ -147,11 +147,11 @@ def test_a_metric_has_one_column_for_each_question():
 
 def test_links_add_columns_behind_those_of_every_run():
     epsilon = Column("epsilon", "Privacy budget ε")
-    assert rounds_columns((epsilon,)) == (*columns_in(columns.ROUNDS), epsilon)
+    assert table_columns("rounds.csv", (epsilon,)) == (*columns_in(columns.ROUNDS), epsilon)
     with pytest.raises(MedflError, match="has a column `steps` already"):
-        rounds_columns([Column("steps")])
+        table_columns("rounds.csv", [Column("steps")])
     with pytest.raises(MedflError, match="has a column `epsilon` already"):
-        rounds_columns([epsilon, epsilon])
+        table_columns("rounds.csv", [epsilon, epsilon])
 
 
 def test_numbers_as_readers_see_them():
