@@ -22,6 +22,7 @@ _HOMES = {
     "FederatedTrainer": "medfl.federated",
     "MedflError": "medfl.errors",
     "MedicalDataLoader": "medfl.loader",
+    "SecureAggregator": "medfl.privacy.secure_aggregation",
     "plot_convergence": "medfl.report.plots.convergence",
 }
 

@@ -68,6 +68,14 @@ def test_the_run_file_runs_as_written(phantom_at_hand, tmp_path):
     assert (tmp_path / "one" / "metrics.json").read_bytes() == before
 
 
+def test_the_secure_sum_runs_as_written():
+    """Σ w · 0.1 i / Σ w = 0.1 (50 + 2 · 212 + 3 · 95 + 4 · 90) / 1147, to within n s / Σ w."""
+    names: dict[str, object] = {}
+    exec(compile(block("python", "SecureAggregator"), "README.md", "exec"), names)
+    assert names["weight"] == 1147
+    assert np.abs(names["mean"] - 0.1 * 1119 / 1147).max() <= 5 / 32767 / 1147
+
+
 def test_the_own_network_runs_as_written(phantom_at_hand, tmp_path, monkeypatch):
     (tmp_path / "my_nets.py").write_text(block("python", "class Net"))
     named = re.search(r"`(model: \{name: .*?\}\})` in a grid", README)

@@ -1,0 +1,111 @@
+"""Secure aggregation in a few lines: updates in, their weighted mean out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medfl.errors import MedflError
+from medfl.privacy.secure_aggregation.fixed_point import FixedPoint
+from medfl.privacy.secure_aggregation.in_process import SimulatedAggregation
+from medfl.privacy.secure_aggregation.settings import ProtocolSettings, hash_of_model
+
+if TYPE_CHECKING:
+    import torch
+
+
+class SecureAggregator:
+    """The weighted mean of clients' updates, of which the server sees no single one.
+
+    Bonawitz et al., Practical Secure Aggregation for Privacy-Preserving Machine Learning, CCS 2017,
+    against a server that may lie. Clients and server are objects of this process; across machines
+    use ``AggregationServer`` and ``AggregationClient``, which exchange bytes.
+
+    Args:
+        clients: n, how many clients there are; they are called 0, …, n − 1.
+        bound: no coordinate of an update counts for more than this; others are moved to it.
+        colluding: how many clients may collude with the server without learning more.
+        threshold: how many clients must stay until the end; None takes the least that is safe.
+        value_bits: bits of one coordinate.
+        weight_bits: bits of one weight: the largest is 2^weight_bits − 1.
+        ring_bits: bits of one coordinate on the wire, 32 or 64.
+        seed: of the random rounding. The keys are never drawn from it.
+
+    Attributes:
+        clipped: client → share of the coordinates of its last update that were outside ± bound.
+
+    Raises:
+        MedflError: sums could leave the ring, or no threshold protects so few clients.
+    """
+
+    def __init__(
+        self,
+        clients: int,
+        bound: float = 1.0,
+        *,
+        colluding: int = 0,
+        threshold: int | None = None,
+        value_bits: int = FixedPoint.value_bits,
+        weight_bits: int = FixedPoint.weight_bits,
+        ring_bits: int = FixedPoint.ring_bits,
+        seed: int = 0,
+    ) -> None:
+        self.fixed_point = FixedPoint(bound, clients, value_bits, weight_bits, ring_bits)
+        written = repr(self.fixed_point).encode()
+        settings = ProtocolSettings(colluding, threshold, ring_bits, written)
+        settings.threshold_of(clients)
+        self.rounds = SimulatedAggregation(range(clients), settings)
+        self.clipped: dict[int, float] = {}
+        self._seed = seed
+        self._number = 0
+
+    def aggregate(
+        self,
+        updates: Mapping[int, torch.Tensor | NDArray[np.floating[Any]]],
+        weights: Mapping[int, float] | None = None,
+        model: NDArray[np.floating[Any]] | None = None,
+    ) -> tuple[NDArray[np.float64], float]:
+        """Run one round.
+
+        Args:
+            updates: client → its update, (d,). A client that is missing has dropped out.
+            weights: client → its weight, such as its number of samples; None weighs all alike.
+            model: the global model that the updates start from. Two sums of the same model that
+                differ by one client are refused, as they would give its update away.
+
+        Returns:
+            Σ w v / Σ w, (d,), to within n times ``fixed_point.step`` over Σ w, and Σ w.
+
+        Raises:
+            MedflError: an update is not finite, of another length than the others, or its weight
+                is out of range.
+            RoundAbortedError: too few clients are there.
+        """
+        from medfl.streams import stream_seed
+
+        number = self._number + 1
+        vectors = {}
+        for client, update in updates.items():
+            if client not in self.rounds.clients:
+                raise MedflError(
+                    f"secure aggregation: there is no client {client}; they are 0 to "
+                    f"{len(self.rounds.clients) - 1}."
+                )
+            if weights is not None and client not in weights:
+                raise MedflError(f"secure aggregation: client {client} has no weight.")
+            generator = np.random.default_rng(
+                stream_seed(self._seed, "secure aggregation", number, client)
+            )
+            weight = 1.0 if weights is None else weights[client]
+            encoded = self.fixed_point.encode(update, weight, generator)
+            vectors[client] = encoded.vector
+            self.clipped[client] = encoded.clipped
+        self._number = number
+        start = np.ascontiguousarray([number] if model is None else model)
+        self.rounds.open(number, sorted(self.rounds.clients), hash_of_model(start.data))
+        for client, vector in sorted(vectors.items()):
+            self.rounds.add(self.rounds.mask(client, vector))
+        return self.fixed_point.decode(self.rounds.finish())

@@ -1,0 +1,71 @@
+"""Which sums have been revealed: two of the same global model can give one client away."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from fractions import Fraction
+
+_Row = dict[int, Fraction]
+
+
+class ReleasedSums:
+    """The sums that a client has helped to reveal, by the global model of their round.
+
+    If every client sends the same update again for the same global model, then sums over different
+    clients can be subtracted from each other: A + B + C less A + B is C. Here the sums of one model
+    are kept in reduced echelon form, which shows whether any combination of them, and not only a
+    difference of two, is a single client's update.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[bytes, list[_Row]] = {}
+
+    def objection(self, model: bytes, survivors: Collection[int]) -> str | None:
+        """Why the sum over ``survivors`` may not be revealed for this global model, if so."""
+        single = _singles(_with(self._rows.get(model, []), survivors))
+        if not single:
+            return None
+        return (
+            f"with the sums of the same global model that are known it would give the update of "
+            f"client {single[0]} alone"
+        )
+
+    def add(self, model: bytes, survivors: Collection[int]) -> None:
+        """Remember a sum that was revealed."""
+        self._rows[model] = _with(self._rows.get(model, []), survivors)
+
+
+def _with(rows: Iterable[_Row], survivors: Collection[int]) -> list[_Row]:
+    """The reduced row echelon form of ``rows`` (in that form already) and one sum more."""
+    rest: _Row = dict.fromkeys(survivors, Fraction(1))
+    kept = [dict(row) for row in rows]
+    for row in kept:
+        _subtract(rest, row, rest.get(_pivot(row), Fraction(0)))
+    if not rest:
+        return kept
+    pivot = _pivot(rest)
+    scaled = {client: value / rest[pivot] for client, value in rest.items()}
+    for row in kept:
+        _subtract(row, scaled, row.get(pivot, Fraction(0)))
+    return [*kept, scaled]
+
+
+def _pivot(row: _Row) -> int:
+    return min(row)
+
+
+def _subtract(row: _Row, other: _Row, factor: Fraction) -> None:
+    """``row`` less ``factor`` times ``other``, in place."""
+    if not factor:
+        return
+    for client, value in other.items():
+        left = row.get(client, Fraction(0)) - factor * value
+        if left:
+            row[client] = left
+        else:
+            row.pop(client, None)
+
+
+def _singles(rows: Iterable[_Row]) -> list[int]:
+    """Clients whose own update is a combination of the rows: in this form it is a row itself."""
+    return [_pivot(row) for row in rows if len(row) == 1]
