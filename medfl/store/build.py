@@ -16,7 +16,7 @@ from medfl.errors import MedflError
 from medfl.files import atomic_path, cannot_write, write_json
 from medfl.files.exclusions import SHOWN, Exclusion, by_reason
 from medfl.store.decoding import Decoding, plan_of
-from medfl.store.equal_files import equal_files
+from medfl.store.equal_images import equal_images
 from medfl.store.info import DatasetInfo
 from medfl.store.progress import alone
 from medfl.store.raw import RawData
@@ -81,8 +81,9 @@ def build_store(
                 info = replace(info, title=f"{info.title} ({part})")
             record = _record(info, raw, excluded, build)
             if not whole:  # what published sets repeat, their readers say
-                digests = [build.done[row].digest for row in build.kept]
-                record["warnings"] += equal_files(kept, digests)
+                done = [build.done[row] for row in build.kept]
+                files, pixels = [one.digest for one in done], [one.pixels for one in done]
+                record["warnings"] += equal_images(kept, files, pixels)
             record |= build.speed(time.monotonic() - started)
             with atomic_path(path, durable=True) as target:
                 target.mkdir()

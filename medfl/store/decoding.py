@@ -22,6 +22,7 @@ from medfl.files.parallel import map_ordered
 from medfl.imaging.remarks import collecting
 from medfl.imaging.source_size import COLUMN, source_size
 from medfl.store.array_file import ArrayFile, images_in
+from medfl.store.equal_images import pixels_digest
 from medfl.store.progress import Done, files_of, stamp_of
 from medfl.store.raw import RawData
 from medfl.store.store import IMAGES
@@ -158,7 +159,8 @@ class Decoding:
             known = self.raw.sizes.get(row)
             size = source_size(source) if known is None else known
             # Slices of one volume say the same.
-            return Done(digest, stamp, None, size, list(dict.fromkeys(remarks))), image, None
+            said = list(dict.fromkeys(remarks))
+            return Done(digest, stamp, None, size, said, pixels_digest(image)), image, None
         except MedflError as error:
             return Done(digest, stamp), None, error
         except OSError as error:

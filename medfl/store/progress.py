@@ -53,6 +53,7 @@ class Done:
         reason: why there is no image; None where there is one.
         size: how large the image is in its file.
         remarks: what decoding noticed.
+        pixels: a hash of its pixels; empty where they are of one value.
     """
 
     digest: str
@@ -60,10 +61,11 @@ class Done:
     reason: str | None = None
     size: str = ""
     remarks: list[str] = field(default_factory=list)
+    pixels: str = ""
 
     def line(self) -> str:
         """Write it as a line of JSON."""
-        return json.dumps([self.digest, self.stamp, self.reason, self.size, self.remarks]) + "\n"
+        return json.dumps(list(vars(self).values())) + "\n"
 
     @classmethod
     def parse(cls, line: str) -> Done | None:
@@ -72,7 +74,8 @@ class Done:
             done = cls(*json.loads(line))
         except (ValueError, TypeError):
             return None
-        sound = all(isinstance(word, str) for word in (done.digest, done.size, *done.remarks))
+        words = (done.digest, done.size, done.pixels, *done.remarks)
+        sound = all(isinstance(word, str) for word in words)
         sound = sound and isinstance(done.stamp, list) and isinstance(done.reason, str | None)
         return done if sound else None
 
