@@ -23,6 +23,11 @@ _GRADES = {
     *("grade", "class", "stage", "type", "level", "score", "category", "kl", "birads", "isup"),
     *("gleason", "degree"),
 }
+_SITES = {
+    *("hospital", "hospitals", "hosp", "site", "center", "centre", "clinic", "klinik", "klinikum"),
+    *("institution", "institute", "ward", "scanner", "vendor", "client", "node", "krankenhaus"),
+}
+_PEOPLE = {"patient", "pat", "patients", "subject", "subj", "sub", "case", "person", "pid", "mrn"}
 _ALL = {"archive", "master", "main", "download", "downloads", "unpacked", "dataset", "datasets"}
 _PARTS = {"part", "batch", "chunk", "archive", "disk", "disc", "zip", "shard", "volume", "vol"}
 _FILLER = {
@@ -128,6 +133,17 @@ def are_counted(names: Collection[str]) -> bool:
     if len(names) < 2 or len(shapes) > 1 or any(map(is_grade, names)):
         return False
     return re.search(r"[^\W\d]", shapes.pop()) is not None
+
+
+def names_a_site(name: str) -> bool:
+    """Whether a name says that it is a place: ``hospital_A``, ``Site-2``, ``clinic north``."""
+    return not _SITES.isdisjoint(words_of(name))
+
+
+def names_a_person(name: str) -> bool:
+    """Whether a name counts people: ``patient_07``, ``sub-3``, ``Case 12``."""
+    words = words_of(name)
+    return not _PEOPLE.isdisjoint(words) and any(word.isdecimal() for word in words)
 
 
 def is_grade(name: str) -> bool:

@@ -12,10 +12,20 @@ UNKNOWN = (
     "NA", "N/A", "NaN", "NaT", "None", "null", "nil", "unknown", "unk", "undefined", "unspecified",
     "not available", "not applicable", "not known", "not recorded", "not specified", "not stated",
     "missing", "no id", "anonymous", "anonymized", "anonymised", "anon", "deidentified",
-    "removed", "redacted", "unbekannt", "k.A.", "inconnu", "desconocido", "sconosciuto", "onbekend",
+    "removed", "redacted", "TBD", "to be determined", "not given", "not provided", "not found",
+    "none given", "no data", "unbekannt", "nicht bekannt", "k.A.", "inconnu", "inconnue",
+    "desconocido", "sin datos", "sconosciuto", "onbekend",
 )  # fmt: skip
 """Words by which tables and headers say that nobody knows; so do marks alone (``-``, ``?``)."""
 
+_ABOUT = {"patient", "subject", "person", "site", "hospital", "id", "name", "number", "value"}
+"""Words of what is unknown: ``unknown patient``, ``no patient id``, ``missing value``."""
+_NO_VALUE = re.compile(
+    r"#(value|ref|name|div/0|num|null|wert|bezug|zahl)[!?]|\\n|\((blank|empty|leer)\)", re.I
+)
+"""How spreadsheets and data bases say that a cell has no value."""
+
+_GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3})+")  # 12,345, as spreadsheets show 12345
 _WHOLE = re.compile(r"([+-]?[0-9]+)[.,]0*")  # 7.0, as spreadsheets write 7
 _POWER = re.compile(r"([0-9]+)(?:[.,]([0-9]+))?e\+?([0-9]{1,2})")  # 1e5, as they write 100000
 _ROUNDED = re.compile(r"[0-9][.,]([0-9]+)e\+?([0-9]{2})", re.I)
@@ -34,7 +44,7 @@ def spelling(text: str) -> str:
     """
     plain = normalize("NFKC", normalize("NFKC", text).casefold())
     plain = "".join(letter for letter in plain if category(letter) != "Cf")  # of no width
-    plain = plain.strip(" \t'\"`")
+    plain = plain.strip(" \t'\"`=")  # ="007" keeps a spreadsheet from taking the zeros off
     runs = [(kind, "".join(run)) for kind, run in groupby(_number_of(plain) or plain, _kind)]
     parts: list[str] = []
     last, parted = "", False
@@ -61,7 +71,10 @@ def is_unknown(text: str, words: Collection[str] | None = None) -> bool:
     if words is not None:
         return spelling(text) in map(spelling, words)
     word = _plain_words(text)
-    return not word or word in _UNKNOWN
+    if not word or word in _UNKNOWN or _NO_VALUE.fullmatch(text.strip()):
+        return True
+    rest = " ".join(part for part in word.split() if part not in _ABOUT)
+    return rest in _UNKNOWN or (rest == "no" != word)
 
 
 def alike(texts: Iterable[str]) -> list[list[str]]:
@@ -91,6 +104,8 @@ def is_rounded(text: str) -> bool:
 
 def _number_of(text: str) -> str:
     """Write a whole number in digits; empty where the text is none."""
+    if _GROUPED.fullmatch(text):
+        return text.replace(",", "")
     if match := _WHOLE.fullmatch(text):
         return match[1]
     match = _POWER.fullmatch(text)

@@ -43,6 +43,13 @@ def test_what_may_be_several_people_stays_apart():
     assert spelling("01") == spelling("1")
 
 
+def test_numbers_as_spreadsheets_show_them():
+    for texts in (["12,345", "12345", "012345"], ['="0047"', "47", "'0047"], ["7,0", "7.00", "7"]):
+        assert len({spelling(text) for text in texts}) == 1
+    assert spelling("7,000") == spelling("7000") != spelling("7")
+    assert spelling("12,34") != spelling("1234")
+
+
 def test_families_come_in_their_order_and_empty_texts_in_none():
     assert alike(["", "b7", "9", "B-7", "", "b7", "09", "8"]) == [["b7", "B-7"], ["9", "09"]]
 
@@ -56,7 +63,9 @@ def test_the_preferred_then_the_commonest_then_the_first_way_is_chosen():
 @pytest.mark.parametrize(
     "word",
     ["", " ", "NA", "na", "N/A", "#N/A", "<NA>", "NaN", "-nan", "NaT", "None", "NULL", "Unknown ",
-     "[unknown]", "n.a.", "k. A.", "-", "--", "?", "\uff2e\uff21", "ANONYMOUS", "not available"],
+     "[unknown]", "n.a.", "k. A.", "-", "--", "?", "\uff2e\uff21", "ANONYMOUS", "not available",
+     "Unknown patient", "no patient id", "missing value", "hospital unknown", "#VALUE!", "#REF!",
+     "#DIV/0!", "\\N", "(blank)", "TBD", "nicht bekannt"],
 )  # fmt: skip
 def test_words_that_mean_that_nobody_knows(word):
     assert is_unknown(word)
@@ -64,6 +73,9 @@ def test_words_that_mean_that_nobody_knows(word):
 
 def test_other_words_mean_somebody():
     assert not any(map(is_unknown, ["0", "P1", "Nairobi", "Noneuil", "N1", "Nan Goldin"]))
+    assert not any(
+        map(is_unknown, ["No", "N", "Leer", "Value", "Patient", "Hospital", "patient 0"])
+    )
 
 
 def test_a_list_of_ones_own_takes_the_place_of_the_words():

@@ -23,6 +23,7 @@ from medfl.datasets.described.custom import (
 from medfl.datasets.described.custom_people import rules_of, told_by
 from medfl.datasets.described.custom_sources import ArraySource, CallSource, Open
 from medfl.datasets.described.decode import Reader, channel_names
+from medfl.datasets.described.doubts import about_share
 from medfl.datasets.described.fact_sections import PatientRules, SiteRules
 from medfl.datasets.described.folds import official_fold
 from medfl.datasets.described.labels import about_spellings, classes_of
@@ -85,7 +86,7 @@ class CustomEntry(Dataset):
         ids = numbered(own_ids, pseudonyms.sample)
         patients = [one.patient for one in told]
         groups = groups_of(whose.names, ids, pseudonyms, warnings)
-        warnings += [*whose.warnings, *about_patients(whose, groups)]
+        warnings += [*whose.warnings, *about_patients(whose, groups), *about_share(whose.names)]
         attributes = [{str(k): str(v) for k, v in one.attributes.items()} for one in given]
         warnings += check_attributes(attributes, patients, f"{name}.load_data, attributes")
         refuse_patients("labels", labels, patients, f"{name}.load_data")

@@ -11,14 +11,20 @@ from typing import Any
 
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.decode import Reader, channel_names
+from medfl.datasets.described.doubts import (
+    about_folders,
+    about_headers,
+    about_labels,
+    about_places,
+    about_share,
+)
 from medfl.datasets.described.facts import FactReader
-from medfl.datasets.described.files import RELABELLED, Found, count_files, list_files
+from medfl.datasets.described.files import Found, count_files, list_files
 from medfl.datasets.described.fixed import fixed
 from medfl.datasets.described.headers import wanted_of_headers
 from medfl.datasets.described.join import Item, gather
 from medfl.datasets.described.kept import Kept, keep
 from medfl.datasets.described.names import file_names
-from medfl.datasets.described.origins import DISAGREE
 from medfl.datasets.described.people import groups_of, numbered
 from medfl.datasets.described.schema import Description
 from medfl.datasets.described.segmentations import leave_out_segmentations
@@ -149,7 +155,7 @@ class DescribedDataset(Dataset):
         if self.data.format == "auto":
             headers = (found.header(item.files[0]) for item in items)
             warnings = [*slices_hint(filter(None, headers)), *warnings]
-        warnings += _about_labels(kept.left, "volumes or slices" if found.stacks else "images")
+        warnings += about_labels(kept.left, "volumes or slices" if found.stacks else "images")
         patients = [one.patient for one in facts]
         where = f"{self.path}: columns.attributes"
         warnings += check_attributes([one.attributes for one in facts], patients, where)
@@ -157,7 +163,14 @@ class DescribedDataset(Dataset):
         groups = groups_of(kept.whose.names, ids, pseudonyms, warnings)
         warnings += [*kept.whose.warnings, *about_patients(kept.whose, groups)]
         warnings += about_studies([one.told for one in facts], groups)
-        warnings += about_sites([one.site for one in facts])
+        sites = [one.site for one in facts]
+        if not reader.by_header and self.data.patient.source != "none":
+            warnings += about_headers(items, found, groups, sites)
+        warnings += about_places(items, kept.whose.names, self.data, reader.layout)
+        warnings += about_share(kept.whose.names)
+        if reader.label_source == "table":
+            warnings += about_folders(items, labels)
+        warnings += about_sites(sites)
         modalities = modalities_of(self.data, reader.table)
         settings = settings_for(self.data, modalities, facts, self.path)
         codes = [one.modality or dicom_code(self.data.modality) for one in facts]
@@ -209,23 +222,6 @@ class DescribedDataset(Dataset):
             },
             info=info,
         )
-
-
-def _about_labels(left: Sequence[Exclusion], what: str) -> list[str]:
-    """Warn of what is left out because it has two labels, patients, sites or folds."""
-    warnings = []
-    if odd := sum(one.reason == RELABELLED for one in left):
-        warnings.append(
-            f"{odd:,} {what} are there twice with different labels: the first was taken, by "
-            "its path; look at those that prepare.json lists and remove the wrong ones"
-        )
-    for kind in ("labels", "patients", "sites", "folds"):
-        if odd := sum(one.reason == DISAGREE.format(kind) for one in left):
-            warnings.append(
-                f"{odd:,} volumes have slices of different {kind} and are left out: look at those "
-                "that prepare.json lists and put each series in one place"
-            )
-    return warnings
 
 
 def _why(left: Sequence[Exclusion]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from medfl.datasets.described.fact_sections import Origin
 from medfl.datasets.described.files import Found
 from medfl.datasets.described.folds import FoldReader
-from medfl.datasets.described.headers import DICOM_SITES, ISSUER, names_patient
+from medfl.datasets.described.headers import DICOM_SITES, ISSUER, are_of_headers, names_patient
 from medfl.datasets.described.join import Item
 from medfl.datasets.described.labels import LabelRules
 from medfl.datasets.described.layout import layout_for
@@ -89,14 +89,20 @@ class FactReader:
             for name in filter(None, names):
                 refuse_column(name, whose, f"{where}: columns.{key}")
         firsts = [item.files[0] for item in items if item.files[0] not in found.copies]
+        places = [{path.rpartition("/")[0]: path for path in found.paths(name)} for name in firsts]
         self.layout = layout_for(
             data,
-            [found.paths(name)[0] for name in firsts],
+            [path for place in places for path in place.values()],
             where,
             labels=source == "folder",
             folds=data.fold.source == "auto" and not self._column("fold"),
         )
         self.folds = FoldReader(data.fold, self._column("fold"), self.layout.fold, self.origins)
+
+    @property
+    def by_header(self) -> bool:
+        """Whether patients are those of the headers."""
+        return are_of_headers(self.data.patient, self._column("patient"))
 
     @property
     def guesses_labels(self) -> bool:
@@ -225,11 +231,7 @@ class FactReader:
 
     def _issuer(self, header: FileHeader | None) -> str:
         """Who gave the id, where it is that of the header."""
-        source, attribute = self.data.patient.source, self.data.patient.attribute
-        own = source == "dicom" or (source == "auto" and not self._column("patient"))
-        if header is None or not own or attribute not in ("", "PatientID"):
-            return ""
-        return header.attributes[ISSUER].strip()
+        return header.attributes[ISSUER].strip() if header is not None and self.by_header else ""
 
     def _attributes(self, cells: Mapping[str, str], header: FileHeader | None) -> dict[str, str]:
         found = {}

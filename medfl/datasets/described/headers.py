@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from medfl.datasets.described.fact_sections import PatientRules
 from medfl.datasets.described.schema import Description
 from medfl.datasets.described.shown import refuse_personal
 from medfl.datasets.described.table import keywords_of
@@ -27,6 +28,12 @@ def names_patient(text: str, header: FileHeader) -> bool:
     for keyword in PERSON:
         setattr(person, keyword, header.attributes[keyword])
     return identifiers_in(person).in_text(text)
+
+
+def are_of_headers(rules: PatientRules, column: str) -> bool:
+    """Whether patients are those of the headers, by the rules and the table's column, if any."""
+    own = rules.source == "dicom" or (rules.source == "auto" and not column)
+    return own and rules.attribute in ("", "PatientID")
 
 
 def wanted_of_headers(data: Description, where: str, table: Table | None) -> list[str]:

@@ -11,12 +11,11 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from medfl.datasets.described.class_folders import about_classes
 from medfl.datasets.described.levels import Levels
 from medfl.datasets.described.schema import Description
-from medfl.datasets.folder_words import are_counted, fold_word, is_numbered, is_part, only_role
+from medfl.datasets.folder_words import fold_word, is_part
 from medfl.errors import MedflError
-
-REPEATED = 0.5  # share of a level's names that stand below several folders of the level above
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def guess_layout(
             fold = fold or below
         below = tree.next_below(below)
     if named is None:
-        warnings += [*_odd_labels(tree.names(label)), *_repeats(tree, label, below, where)]
+        warnings += about_classes(tree, label, below, where)
     if not folds:
         fold = None
     if fold is not None:
@@ -143,45 +142,6 @@ def _named_level(tree: Levels, classes: Collection[str]) -> int | None:
             return level
         level += 1
     return None
-
-
-def _odd_labels(names: Collection[str]) -> list[str]:
-    """Warn of classes that are called like something else."""
-    odd = sorted(name for name in names if fold_word(name) or only_role(name))
-    if not odd or len(names) < 2:
-        return []
-    shown = ", ".join(f"`{name}`" for name in odd)
-    return [
-        f"the label {shown} is called like a fold, images or segmentations: if it is none, say "
-        "where the labels are (`labels: {level: …}`), or leave it out (`labels: {ignore: […]}`)"
-    ]
-
-
-def _repeats(tree: Levels, label: int, below: int | None, where: str) -> list[str]:
-    """Warn where the level below could be the classes as well; ask where it looks like them."""
-    names = tree.names(label)
-    lower = tree.names(below) if below is not None else ()
-    if below is None or len(names) < 2 or all(map(only_role, lower)):
-        return []
-    count = tree.repeated(label, below)
-    if not count:
-        return []
-    both = (
-        f"{count:,} of {len(lower):,} folder names of level {below} stand below several of the "
-        f"{len(names):,} folders of level {label}"
-    )
-    numbered = sum(map(is_numbered, lower))  # as people, studies and grades are
-    vague = numbered * 2 > len(lower) and not are_counted(names)
-    if vague or count < REPEATED * len(lower):
-        return [
-            f"{both}, which are taken for the classes: say `labels: {{level: {below}}}` if these "
-            "are sites or people, and the lower ones the classes"
-        ]
-    raise MedflError(
-        f"{where}: {both}. Which are the classes? Say `labels: {{level: {below}}}` (and what the "
-        f"upper ones are: `site: {{level: {label}}}` or `patient: {{level: {label}}}`), or "
-        f"`labels: {{level: {label}}}`."
-    )
 
 
 def _about_folds(names: Counter[str], level: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 
 from medfl.datasets.folder_words import (
@@ -13,6 +13,7 @@ from medfl.datasets.folder_words import (
     names_a_collection,
     only_role,
 )
+from medfl.identity.spelling import spelling
 
 
 class Levels:
@@ -73,10 +74,17 @@ class Levels:
             return names_a_collection(name)
         return not all(map(is_numbered, lower))
 
-    def repeated(self, upper: int, lower: int) -> int:
-        """Count the names of a lower level that stand below several folders of an upper one."""
-        over: dict[str, set[str]] = defaultdict(set)
+    def below(self, upper: int, lower: int) -> dict[str, set[str]]:
+        """List the names of a lower level, in one spelling, below each folder of an upper one.
+
+        A folder that holds no folders of the lower level has none.
+        """
+        found: dict[str, set[str]] = {name: set() for name in self.names(upper)}
         for parts in self.parts:
             if len(parts) >= lower:
-                over[parts[lower - 1]].add(parts[upper - 1])
-        return sum(len(one) > 1 for one in over.values())
+                found[parts[upper - 1]].add(spelling(parts[lower - 1]))
+        return found
+
+    def with_files(self, level: int) -> set[str]:
+        """List the names of folders of a level that hold files themselves."""
+        return {parts[-1] for parts in self.parts if len(parts) == level}

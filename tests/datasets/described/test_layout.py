@@ -110,6 +110,9 @@ def test_one_fold_word_may_be_a_class():
         paths("case1 case2 case3", "T1 T2"),
         paths("covid normal", "axial coronal"),
         [*paths("a b", "ill normal"), *paths("c", "ill")],
+        [*paths("north", "ill normal"), *paths("south", "Ill NORMAL")],
+        paths("north south", "0 1"),
+        paths("north south east", "1 2 3 4"),
     ],
 )
 def test_the_same_names_below_several_folders_are_asked_about(given):
@@ -131,6 +134,68 @@ def test_a_name_among_numbers_does_not_change_that():
     given = [*paths("ill normal", "c0 c1"), *paths("ill normal", "half")]
     assert levels(given) == (1, None)
     assert "3 of 3 folder names" in warnings(given)
+
+
+def test_numbers_that_are_no_grades_below_every_folder_are_people():
+    for given in (
+        paths("ill normal", "1 2 3 4 5 6 7"),  # more than grades are
+        paths("ill normal", "2 3"),
+        [*paths("ill normal", "1 2"), *paths("ill", "3")],
+        paths("ill normal", "1 3"),
+    ):
+        assert levels(given) == (1, None)
+        assert "stand below several of the 2 folders" in warnings(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "what", "mend"),
+    [
+        (paths("Hosp-A", "ill") + paths("hosp_b", "p well"), "sites", "level: 2}` with `site: {l"),
+        ([*paths("site1", "ill"), *paths("Site2", "well")], "sites", "`labels: {level: 2}` with"),
+        (paths("train test", "clinicA clinicB"), "sites", "`table:` with `site: {level: 2}`"),
+        (paths("patient_01 patient_02 Patient-3"), "people", "`table:` with `patient: {level: 1}`"),
+        (paths("sub-1 sub-2", "images"), "people", "`table:` with `patient: {level: 1}`"),
+    ],
+)
+def test_folders_that_are_called_like_sites_or_people_are_asked_about(given, what, mend):
+    said = asked(given)
+    assert f"are called like {what}. Say where the labels are: " in said
+    assert mend in said
+    level = 2 if "table" in mend and "level: 2" in mend else 1
+    assert levels(given, stated=level)[0] == level
+
+
+def test_one_name_of_a_site_or_person_may_be_a_class():
+    assert warnings(paths("patient control")) == ""
+    assert warnings(paths("case control")) == ""
+    assert warnings(paths("opposite well")) == ""
+    assert warnings(paths("patients_1 controls_1")) == ""
+
+
+def test_a_wrapping_folder_beside_a_flat_one_is_asked_about():
+    given = [*paths("dataset", "ill normal"), *paths("samples")]
+    said = asked(given)
+    assert "of the 2 folders of level 1, 1 hold images themselves, and 1 only folders" in said
+    assert "`labels: {level: 2}`" in said
+    assert levels(given, stated=1) == (1, None)
+    assert levels(given, stated=2) == (2, None)
+    doubtful = [*paths("cohort", "ill normal"), *paths("benign")]
+    assert levels(doubtful) == (1, None)
+    assert "1 hold images themselves, and 1 only folders" in warnings(doubtful)
+
+
+def test_people_parts_and_roles_below_some_classes_do_not_matter():
+    for lower in ("p1 p2", "images masks", "part_1 part_2", "train test"):
+        assert "themselves" not in warnings([*paths("ill", lower), *paths("normal")])
+    assert "themselves" not in warnings([*paths("ill", "left right"), *paths("normal ill")])
+
+
+def test_one_lower_folder_below_each_class_is_spoken_of():
+    given = [*paths("north", "ill"), *paths("south", "normal")]
+    assert levels(given) == (1, None)
+    assert "are 2 of level 2, of which none stands below two" in warnings(given)
+    assert warnings([*paths("ill", "p1"), *paths("normal", "p2")]) == ""
+    assert warnings([*paths("ill", "a b c"), *paths("normal", "d e")]) == ""
 
 
 def test_what_the_description_says_decides():

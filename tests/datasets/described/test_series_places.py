@@ -95,6 +95,19 @@ def test_a_series_in_two_places_has_no_other_fact_either(made, text, kind):
     assert f"1 volumes have slices of different {kind}" in told(store)
 
 
+def test_a_series_in_two_folds_that_were_found_is_left_out(made):
+    for number in range(4):
+        label = "sick" if number % 2 else "well"
+        series(f"{'train' if number < 2 else 'test'}/{label}/case{number}", number)
+    series("train/well/case5", 5, range(3))
+    series("test/well/case5", 5, range(3, 5))
+    store = made(TEXT)
+    assert labels(store) == ["sick", "well", "sick", "well"]
+    assert store.folds.tolist() == ["test", "test", "train", "train"]
+    assert "1 volumes have slices of different folds" in told(store)
+    assert len(made(TEXT + "fold: none\n", force=True)) == 5
+
+
 def test_a_series_of_two_patients_is_left_out(made):
     for number in range(4):
         series(f"{'sick' if number % 2 else 'well'}/case{number}", number)

@@ -1,0 +1,154 @@
+"""Warn of what a person should look at: labels, and ids that may be of several people or of one."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import median
+
+from medfl.datasets.described.files import RELABELLED, Found
+from medfl.datasets.described.join import Item
+from medfl.datasets.described.layout import Layout
+from medfl.datasets.described.origins import DISAGREE
+from medfl.datasets.described.schema import Description
+from medfl.datasets.folder_words import fold_word, is_part, only_role
+from medfl.files.exclusions import Exclusion
+from medfl.identity.spelling import is_unknown
+
+FEW, SHARE, TIMES = 10, 0.1, 10
+"""A patient's samples are too many from this number, share of all, and times the median on."""
+
+
+def about_labels(left: Sequence[Exclusion], what: str) -> list[str]:
+    """Warn of what is left out because it has two labels, patients, sites or folds."""
+    warnings = []
+    if odd := sum(one.reason == RELABELLED for one in left):
+        warnings.append(
+            f"{odd:,} {what} are there twice with different labels: the first was taken, by "
+            "its path; look at those that prepare.json lists and remove the wrong ones"
+        )
+    for kind in ("labels", "patients", "sites", "folds"):
+        if odd := sum(one.reason == DISAGREE.format(kind) for one in left):
+            warnings.append(
+                f"{odd:,} volumes have slices of different {kind} and are left out: look at those "
+                "that prepare.json lists and put each series in one place"
+            )
+    return warnings
+
+
+def about_folders(items: Sequence[Item], labels: Sequence[tuple[str, ...]]) -> list[str]:
+    """Warn where a table's label is another than that of the class folder in which a file lies.
+
+    A folder counts as one of a class where it is called like a label that a sample has.
+    """
+    known = {_bare(name) for names in labels for name in names}
+    odd = 0
+    for item, names in zip(items, labels, strict=True):
+        folders = {_bare(part) for part in item.files[0].split("/")[:-1]} & known
+        odd += bool(folders) and folders.isdisjoint(map(_bare, names))
+    if not odd:
+        return []
+    return [
+        f"{odd:,} samples have another label in the table than the folder says in which they lie: "
+        "the table's was taken; look at which is right"
+    ]
+
+
+def about_share(patients: Iterable[str]) -> list[str]:
+    """Warn of a patient with far more samples than the others: the id may mean that nobody knows.
+
+    Args:
+        patients: whose each sample is; empty where nobody knows.
+    """
+    counts = Counter(filter(None, patients))
+    if len(counts) <= FEW // 2:
+        return []
+    usual = median(counts.values())
+    odd = [n for n in counts.values() if n >= max(FEW, SHARE * counts.total(), TIMES * usual)]
+    if not odd:
+        return []
+    return [
+        f"{len(odd):,} of {len(counts):,} patients have {sum(odd):,} of {counts.total():,} "
+        f"samples, and half of all have at most {usual:g}: if such an id means that nobody knows "
+        "(999, test), say so by `patient: {unknown: […]}`"
+    ]
+
+
+def about_headers(
+    items: Sequence[Item], found: Found, groups: Sequence[str], sites: Sequence[str]
+) -> list[str]:
+    """Warn where patients of a table or of paths divide those of the headers (PatientID).
+
+    Numbers that headers give at several sites are compared within each. One number in all headers
+    is that of an anonymiser, and tells nothing.
+
+    Args:
+        items: N samples.
+        found: the files.
+        groups: whose each sample is.
+        sites: where each was taken; empty where nobody knows.
+    """
+    divided: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for item, group, site in zip(items, groups, sites, strict=True):
+        header = found.header(item.files[0])
+        if header is not None and not is_unknown(number := header.attributes["PatientID"]):
+            divided[number.strip(), site].add(group)
+    odd = sum(len(of_one) > 1 for of_one in divided.values())
+    if not odd or len({number for number, _ in divided}) < 2:
+        return []
+    return [
+        f"{odd:,} of {len(divided):,} patients by the headers (PatientID) are several by what the "
+        "description takes for patients. If the headers are right, one person may be in training "
+        "and in test: `patient: {from: dicom}` takes theirs"
+    ]
+
+
+def about_places(
+    items: Sequence[Item], names: Sequence[str], data: Description, layout: Layout
+) -> list[str]:
+    """Warn of ids that are read from paths and occur in several folders: numbering may begin anew.
+
+    Folders of folds, sites, numbered parts and roles (``images``) do not count.
+
+    Args:
+        items: N samples.
+        names: whose each is.
+        data: the description.
+        layout: what its folders are.
+    """
+    origin = data.patient
+    if origin.source not in ("folder", "name"):
+        return []
+    known = {one.level for one in (data.site, data.fold) if one.source == "folder"} | {layout.fold}
+    places: dict[str, set[tuple[str, ...]]] = defaultdict(set)
+    for item, name in zip(items, names, strict=True):
+        if name:
+            above = _above(item.files[0], origin.pattern, origin.level)
+            kept = [part for level, part in enumerate(above, start=1) if level not in known]
+            places[name].add(tuple(part for part in kept if not _is_common(part)))
+    odd = sum(len(found) > 1 for found in places.values())
+    if not odd:
+        return []
+    return [
+        f"{odd:,} of {len(places):,} patients have an id that stands in the paths below several "
+        "folders, and count as one each. If the folders number their own patients, take the folder "
+        "into the id: put the brackets of `patient: {pattern: …}` around it, too"
+    ]
+
+
+def _above(path: str, pattern: str, level: int) -> list[str]:
+    """List the folders above the place where an id stands in a path."""
+    parts = path.split("/")[:-1]
+    if not pattern:
+        return parts[: level - 1]
+    match = re.search(pattern, path)
+    return path[: match.start(1)].split("/")[:-1] if match else parts
+
+
+def _is_common(part: str) -> bool:
+    return is_part(part) or only_role(part) or fold_word(part) is not None
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"[\W_]+", "", word).casefold()
