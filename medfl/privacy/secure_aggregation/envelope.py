@@ -38,6 +38,8 @@ class MessageKind(IntEnum):
     CONFIRMATION = 9
     REQUEST = 10
     ANSWER = 11
+    ENCRYPTED = 12
+    ENCRYPTED_SUM = 13
 
     @property
     def words(self) -> str:
@@ -49,6 +51,8 @@ _WORDS = {
     MessageKind.MASKED: "masked vectors",
     MessageKind.CONFIRMATION: "confirmations",
     MessageKind.ANSWER: "answers",
+    MessageKind.ENCRYPTED: "encrypted updates",
+    MessageKind.ENCRYPTED_SUM: "encrypted sums",
 }
 
 
