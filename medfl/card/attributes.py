@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -13,6 +14,7 @@ TOP = 20  # so many words are listed at most
 NUMBERS = 0.95  # share of cells that must be numbers, or the column is one of words
 FEW = 10  # up to so many distinct numbers are counted one by one, as words are
 BINS = 20
+FINE = 1e6  # a range of more of the smallest steps is binned as if every value could occur
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def measure_attribute(name: str, cells: np.ndarray) -> Attribute:
     if len(counts) > FEW and len(numbers) >= NUMBERS * len(texts):
         kind, odd = "number", len(texts) - len(numbers)
         quantiles = [float(one) for one in np.percentile(numbers, (0, 25, 50, 75, 100))]
-        bars, ends = np.histogram(numbers, BINS)
+        bars, ends = np.histogram(numbers, _edges(numbers))
         edges, histogram = ends.tolist(), bars.tolist()
     elif len(counts) > TOP and len(counts) > len(texts) / 2:
         kind = "text"
@@ -76,6 +78,23 @@ def measure_attribute(name: str, cells: np.ndarray) -> Attribute:
         histogram,
         odd,
     )
+
+
+def _edges(numbers: np.ndarray) -> np.ndarray:
+    """Give the ends of at most ``BINS`` bins, each as wide as a whole number of the values' steps.
+
+    Else whole years, or ages by five, fall one or two in a bin, or none, and the histogram shows
+    gaps that are not in the data.
+    """
+    distinct = np.unique(numbers)
+    step = float(np.diff(distinct).min(initial=np.inf))
+    span = float(distinct[-1] - distinct[0])
+    if not 0 < span < FINE * step:
+        return np.histogram_bin_edges(numbers, BINS)
+    steps = ceil(span / step - 1e-9) + 1  # the first and the last value included
+    together = ceil(steps / BINS)
+    ends = np.arange(ceil(steps / together) + 1) * together - 0.5
+    return float(distinct[0]) + step * ends
 
 
 def _number(text: str) -> float | None:

@@ -17,6 +17,7 @@ from medfl.pages.figures import GREY, LINES, PALETTE, panels, shorten, styled
 
 MAX_ROWS = 30  # so many classes or sites are in one figure, the largest ones
 MAX_LINES = 8  # so many histograms are in one panel
+MAX_BARS = 10  # so many words of one attribute are drawn, the most frequent
 MAX_PANELS = 9  # so many attributes are drawn
 ANNOTATED = 12  # a heat map of up to so many columns has numbers
 
@@ -136,7 +137,9 @@ def site_histograms(card: dict[str, Any], scan: Scan) -> tuple[list[str], np.nda
     """Give the largest sites and their histograms."""
     order = sorted(part["name"] for part in card["sites"])
     chosen = [part["name"] for part in card["sites"][:MAX_LINES]]
-    return chosen, scan.by_site[[order.index(name) for name in chosen]], scan
+    # A line for the pixels of all images; where no site is stated, it is no site's.
+    names = chosen if any(order) else ["all images"]
+    return names, scan.by_site[[order.index(name) for name in chosen]], scan
 
 
 def draw_histograms(
@@ -177,7 +180,10 @@ def draw_attributes(card: dict[str, Any]) -> Figure | None:
             axis.stairs(one["histogram"], one["edges"], fill=True, color=PALETTE[0])
             axis.set_ylabel("Images")
         else:
-            draw_bars(axis, dict(list(one["values"].items())[:10]), "Images")
+            words = dict(list(one["values"].items())[:MAX_BARS])
+            more = one["distinct"] > len(words)
+            rest = f" (the {len(words)} most frequent of {one['distinct']:,} values)" * more
+            draw_bars(axis, words, f"Images{rest}")
         axis.set_title(f"{shorten(one['name'], 30)} ({one['missing']:,} missing)")
     for axis in axes:
         axis.set_visible(False)

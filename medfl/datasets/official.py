@@ -38,7 +38,7 @@ def settle_folds(samples: Sequence[Sample], whose: str) -> tuple[list[Sample], l
         ]
     if not {"train", "test"} <= found:
         lacking = " and ".join(sorted({"train", "test"} - found))
-        return _without(samples), [f"no image of {whose} for {lacking} is there, {dropped}"]
+        return _without(samples), [f"{whose} give no image to {lacking}, {dropped}"]
     of_group: dict[str, set[str]] = defaultdict(set)
     for sample in samples:
         of_group[sample.group].add(sample.fold)

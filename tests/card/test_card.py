@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 from report.test_html import Page
 
-from medfl.card.attributes import measure_attribute
 from medfl.card.build import write_card
 from medfl.card.content import hide_paths
 from medfl.card.pictures import grey, pictures
@@ -292,17 +291,6 @@ def test_a_site_that_gives_the_class_away(tmp_path):
         "95 % of site north is a (60 % overall): a model can learn the site instead of the disease."
         in texts
     )
-
-
-def test_attributes():
-    numbers = measure_attribute("age", np.array([*map(str, range(1, 22)), "", "NaN"]))
-    assert (numbers.kind, numbers.present, numbers.missing) == ("number", 21, 2)
-    assert numbers.quantiles == [1, 6, 11, 16, 21]
-    assert sum(numbers.histogram) == 21
-    words = measure_attribute("view", np.array(["PA", "AP", "PA", "unknown"]))
-    assert (words.kind, words.values, words.missing) == ("word", {"PA": 2, "AP": 1}, 1)
-    names = measure_attribute("who", np.array([f"person {k}" for k in range(30)]))
-    assert (names.kind, names.values, names.distinct) == ("text", {}, 30)
 
 
 def test_command(tmp_path, capsys):

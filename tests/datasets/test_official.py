@@ -33,7 +33,7 @@ def test_a_sample_without_fold_empties_all():
 def test_a_fold_that_is_not_there_empties_all():
     folds, [warning] = settled(samples(("train", "p"), ("val", "q")))
     assert folds == ["", ""]
-    assert "no image of the lists for test is there" in warning
+    assert "the lists give no image to test" in warning
 
 
 def test_a_group_in_two_folds_goes_to_the_later():

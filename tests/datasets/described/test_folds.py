@@ -148,7 +148,7 @@ def test_folders_of_folds_beside_a_table_are_spoken_of(made):
     said = warnings(made(TEXT + "table: labels.csv\n", "file,label\n" + rows))
     assert "called like folds, which are not used: say `fold: {level: 1}`" in said
     kept = made(TEXT + "table: labels.csv\nfold: {level: 1}\n", "file,label\n" + rows)
-    assert "no image of the folders of the folds for test is there" in warnings(kept)
+    assert "the folders of the folds give no image to test" in warnings(kept)
 
 
 def test_sites_above_the_classes_are_asked_about(made):
