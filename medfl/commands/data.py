@@ -154,7 +154,8 @@ def split(options: argparse.Namespace) -> None:
     )
     for line in split.divided.warnings:
         print(f"medfl: warning: {line}", file=sys.stderr)
-    print(f"{options.output}: {len(split.samples)} samples, {split.num_clients} clients")
+    count = f"{split.num_clients} client" + ("" if split.num_clients == 1 else "s")
+    print(f"{options.output}: {len(split.samples)} samples, {count}")
     for fold, least in (("val", options.min_val), ("test", options.min_test)):
         few = split.below(fold, least)
         if few:

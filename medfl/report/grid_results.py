@@ -26,6 +26,11 @@ class CellState:
     diverged: int
     missing: int
 
+    @property
+    def finished(self) -> int:
+        """How many seeds have finished, whether they have a value of the metric or not."""
+        return self.seeds - self.diverged - self.missing
+
     def describe(self, metric: Column) -> str:
         """The cell of a table: ``87.3 ± 0.4``, ``missing``, ``diverged (1 of 3)``, ``–``."""
         parts = []

@@ -18,9 +18,9 @@ def arm_label(arm: str, marked: bool) -> str:
     return f"{arm} †" if marked else arm
 
 
-def plural(count: int, word: str) -> str:
-    """``1 seed``, ``2 seeds``."""
-    return f"{count} {word}" + ("" if count == 1 else "s")
+def plural(count: int, word: str, many: str = "") -> str:
+    """``1 seed``, ``2 seeds``; ``many`` is the plural where it is not the word and an s."""
+    return f"{count} {word if count == 1 else many or f'{word}s'}"
 
 
 def join_words(words: list[str]) -> str:

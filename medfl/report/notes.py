@@ -13,7 +13,12 @@ from medfl.results.runs import REFERENCE
 
 
 def table_notes(
-    results: GridResults, dataset: str, partitions: Sequence[str], means: bool, question: str
+    results: GridResults,
+    dataset: str,
+    partitions: Sequence[str],
+    means: bool,
+    question: str,
+    chance: bool,
 ) -> tuple[str, ...]:
     """The notes of a table.
 
@@ -22,7 +27,8 @@ def table_notes(
         dataset: the table's dataset.
         partitions: those in which the primary metric stands in the table; else none.
         means: whether it has means over the partitions.
-        question: the question that it answers.
+        question: the question that it answers; empty for none.
+        chance: whether it has the line of answers without an image.
     """
     count = names.plural(len(results.seeds), "seed")
     spread = "mean ± sample standard deviation over" if len(results.seeds) > 1 else "from"
@@ -47,18 +53,18 @@ def table_notes(
             "Not all arms minimise the same mean of the clients' losses: “objective” in "
             "summary.csv and the table of arms in report.html say what each does."
         )
-    if len(results.questions(dataset)) > 1:
+    apart = len(results.questions(dataset)) > 1
+    if apart and question:
         found.append(MEANINGS[question])
-    metric = results.primary(dataset, question)
-    if any(results.chance(dataset, part, metric) for part in results.partitions):
-        apart = len(results.questions(dataset)) > 1
+    if chance:
         found.append(chance_words(question if apart else EVERYONE))
     for part in partitions:
         low = results.not_above_chance(dataset, part, question)
         if low:
             verb = "is" if len(low) == 1 else "are"
+            metric = bare(results.primary(dataset, question))
             found.append(
-                f"REMARK, {partition_title(part)}: in {bare(metric)}, {names.join_words(low)} "
+                f"REMARK, {partition_title(part)}: in {metric}, {names.join_words(low)} "
                 f"{verb} not clearly above “{CHANCE}” (by more than one deviation over seeds)."
             )
     found += _absent(results, dataset)
@@ -72,6 +78,29 @@ def table_notes(
             "References are not ranked: all data in one place, or each client alone without others."
         )
     return tuple(found)
+
+
+def target_notes(results: GridResults, dataset: str) -> list[str]:
+    """Notes on rounds to a target: which one, when it was asked, and what meets it unlearned."""
+    records = [run.record for run in results.runs if run.dataset == dataset and run.completed]
+    said = {record.communication.target for record in records if record}
+    targets = sorted(target for target in said if target is not None)
+    metric = results.primary(dataset)
+    unit = " %" if metric.unit == "%" else ""
+    found = [
+        f"Target: {' or '.join(map(metric.format, targets))}{unit} in {bare(metric)} on validation "
+        "samples, asked in rounds that were evaluated; round 0 is before any training. “–”: "
+        "no seed reached it. Bold only where every finished seed did."
+    ]
+    for part in results.partitions:
+        chance = results.chance(dataset, part, metric)
+        if chance and targets and targets[0] <= chance.mean:
+            found.append(
+                f"REMARK, {partition_title(part)}: the target is not above “{CHANCE}” "
+                f"({metric.format(chance.mean)}{unit} on test samples): nothing need be learned to "
+                "meet it."
+            )
+    return found
 
 
 def _absent(results: GridResults, dataset: str) -> list[str]:

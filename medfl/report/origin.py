@@ -9,6 +9,7 @@ from typing import Any
 from medfl.errors import MedflError
 from medfl.files import read_yaml
 from medfl.partition import partition_title
+from medfl.report import names
 from medfl.report.grid_results import GridResults
 from medfl.results import paths
 from medfl.results.record import AGAIN
@@ -87,8 +88,26 @@ def code_origin(results: GridResults) -> list[tuple[str, list[tuple[str, int]]]]
     for run in results.trained:
         for key, value in (run.record.provenance if run.record else {}).items():
             if key not in _PER_RUN:
-                counts.setdefault(key, Counter())["–" if value is None else str(value)] += 1
+                counts.setdefault(key, Counter()).update(_origin_words(key, value))
     return [(key.replace("_", " "), count.most_common()) for key, count in counts.items()]
+
+
+def _origin_words(key: str, value: Any) -> list[str]:
+    """One value of a run's provenance for readers: each results version, each way of computing."""
+    if key == "results_versions" and isinstance(value, str):
+        return value.split(", ")
+    if key == "stretches" and isinstance(value, list):
+        by = [_computer(one) for one in value if isinstance(one, dict)]
+        computers = "; then ".join(by[:1] if len(set(by)) == 1 else by)
+        return [f"{names.plural(len(by), 'stretch', 'stretches')}: {computers}"]
+    return ["–" if value is None else str(value)]
+
+
+def _computer(stretch: dict[str, Any]) -> str:
+    """What a stretch of rounds was computed by: ``cpu, torch 2.13.0, 1 thread``."""
+    threads = stretch.get("threads")
+    words = names.plural(threads, "thread") if isinstance(threads, int) else "threads not recorded"
+    return f"{stretch.get('device')}, torch {stretch.get('torch')}, {words}"
 
 
 def count_edited_sources(results: GridResults) -> int:

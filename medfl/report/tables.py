@@ -10,10 +10,10 @@ from medfl.partition import partition_title
 from medfl.report import names
 from medfl.report.clients import beside, client_notes
 from medfl.report.grid_results import GridResults
-from medfl.report.notes import table_notes
+from medfl.report.notes import table_notes, target_notes
 from medfl.report.questions import CHANCE, about
 from medfl.results.column import Column
-from medfl.results.columns import EVERYONE, MAIN, OWN, TABLES, WORST, columns_in, judged
+from medfl.results.columns import MAIN, OWN, TABLES, TARGET, columns_in, judged
 from medfl.results.runs import GLOBAL, PERSONAL, REFERENCE
 
 ROLES = (GLOBAL, PERSONAL, REFERENCE, names.CHANCE)
@@ -95,13 +95,17 @@ def _table(
     means = len(results.partitions) > 1 and any(partition is None for partition, _ in asked)
     fair = any(metric.source.startswith("fairness.") for _, metric in asked)
     luck = client_notes(results, dataset) if fair else []
-    return ArmTable(
-        title,
-        header,
-        tuple(rows),
-        (*table_notes(results, dataset, places if main else (), means, question), *luck),
-        question,
+    if any(metric is TARGET for _, metric in asked):
+        luck += target_notes(results, dataset)
+    notes = table_notes(
+        results,
+        dataset,
+        places if main else (),
+        means,
+        question if any(metric.question for _, metric in asked) else "",
+        rows[-1].role == names.CHANCE,
     )
+    return ArmTable(title, header, tuple(rows), (*notes, *luck), question)
 
 
 def _chance(results: GridResults, dataset: str, column: Place | str) -> Entry:
@@ -122,16 +126,20 @@ def _header(column: Place | str, main: bool) -> str:
 
 
 def _best(results: GridResults, dataset: str, column: Place) -> list[str]:
-    """The ranked arms with the best mean, of two or more; none where all have the same."""
+    """The ranked arms with the best mean, of two or more; none where all have the same.
+
+    An arm is left out where some of its finished seeds have no number: which have one is luck.
+    """
     partition, metric = column
     if not metric.direction:
         return []
     ranking = results.ranking(dataset, partition, metric)
-    if ranking is None or len(ranking.order) < 2:
+    if ranking is None:
         return []
-    top = ranking.summaries[ranking.best].mean
-    best = [arm for arm in ranking.order if ranking.summaries[arm].mean == top]
-    return best if len(best) < len(ranking.order) else []
+    states = {arm: results.state(dataset, partition, arm, metric) for arm in ranking.order}
+    order = [arm for arm, state in states.items() if ranking.summaries[arm].n == state.finished]
+    best = [a for a in order if ranking.summaries[a].mean == ranking.summaries[order[0]].mean]
+    return best if len(best) < len(order) else []
 
 
 def _count(results: GridResults, dataset: str, arm: str, name: str) -> Entry:
@@ -154,8 +162,6 @@ def main_tables(results: GridResults, dataset: str) -> list[ArmTable]:
             for metric in columns_in(MAIN)
             if metric is not primary and metric.question in ("", question)
         ]
-        if question == EVERYONE:  # the worst client is one on its own patients
-            others.remove(WORST)
         columns: list[Place | str] = [(partition, primary) for partition in results.partitions]
         columns += [*COUNTS, *((None, metric) for metric in others)]
         title = judged(primary.metric).title + about(results, dataset, question)
@@ -169,9 +175,9 @@ def metric_table(results: GridResults, dataset: str, metric: Column) -> ArmTable
     if len(results.partitions) > 1:
         columns.append((None, metric))
     question = metric.question or OWN
-    title = metric.title
-    if metric.metric:
-        title = judged(metric.metric).title + about(results, dataset, question)
+    title = judged(metric.metric).title if metric.metric else metric.title
+    if metric.question:
+        title += about(results, dataset, question)
     return _table(results, dataset, title, columns, question)
 
 
@@ -241,7 +247,7 @@ def _numbers(
 ) -> dict[str, Any]:
     state = results.state(dataset, partition, arm, metrics[0])
     row: dict[str, Any] = {
-        f"{partition}:finished": state.seeds - state.diverged - state.missing,
+        f"{partition}:finished": state.finished,
         f"{partition}:diverged": state.diverged,
         f"{partition}:missing": state.missing,
     }

@@ -23,7 +23,8 @@ class Column:
         digits: how many digits a reader sees after the point; percentages always have one.
         dvc: its key in ``results/metrics.json``; empty where it does not stand there.
         metric: the metric of test samples that it is, by its name in a record; else empty.
-        question: which models and samples that metric is about, ``OWN`` or ``EVERYONE``.
+        question: which models and samples it is about, ``OWN`` or ``EVERYONE``; empty for what is
+            about none, such as traffic.
     """
 
     name: str

@@ -67,6 +67,16 @@ WORST = Column(
     source="fairness.worst",
     short="Worst client",
     dvc="worst_client",
+    question=OWN,
+)
+TARGET = Column(
+    *("rounds_to_target", "Rounds to the target on validation", "", "lower"),
+    files=(SUMMARY, TABLES),
+    kind=int,
+    source="communication.rounds_to_target",
+    short="Rounds to target",
+    question=OWN,
+    digits=1,
 )
 STEPS = Column(
     "steps", "Steps of the run", files=(SUMMARY,), kind=int, source="steps", short="Steps"
@@ -150,11 +160,13 @@ COLUMNS: tuple[Column, ...] = (
         *("test_ece", "Expected calibration error", "", "lower", _TABLE),
         source="test.ece",
         short="ECE",
+        question=OWN,
     ),
     Column(
         *("test_log_loss", "Log loss", "", "lower", _TABLE),
         source="test.log_loss",
         short="Log loss",
+        question=OWN,
     ),
     EVERYONE_ACCURACY,
     EVERYONE_BALANCED,
@@ -171,6 +183,7 @@ COLUMNS: tuple[Column, ...] = (
         *("%", "higher", _TABLE),
         source="best_test.accuracy",
         short="Accuracy, best round",
+        question=OWN,
     ),
     Column(
         "best_test_balanced_accuracy",
@@ -178,6 +191,7 @@ COLUMNS: tuple[Column, ...] = (
         *("%", "higher", _TABLE),
         source="best_test.balanced_accuracy",
         short="Balanced accuracy, best round",
+        question=OWN,
     ),
     Column(
         "best_test_auc_macro",
@@ -185,6 +199,7 @@ COLUMNS: tuple[Column, ...] = (
         *("", "higher", _TABLE),
         source="best_test.auc_macro",
         short="Macro AUC, best round",
+        question=OWN,
     ),
     # These say how test accuracy differs between the clients that have enough test samples.
     WORST,
@@ -201,11 +216,13 @@ COLUMNS: tuple[Column, ...] = (
         *("client_accuracy_std", "Spread of client accuracy (σ, %)", "%", "lower", _TABLE),
         source="fairness.std",
         short="Spread",
+        question=OWN,
     ),
     Column(
         *("jain", "Jain's fairness index of client accuracy", "", "higher", _TABLE),
         source="fairness.jain",
         short="Jain",
+        question=OWN,
     ),
     # These say what the run cost.
     MEGABYTES,
@@ -217,12 +234,7 @@ COLUMNS: tuple[Column, ...] = (
         *("bytes_down", "Sent to clients in the run", "bytes", "", _SUMMARY, int),
         source="communication.bytes_down",
     ),
-    Column(
-        *("rounds_to_target", "Rounds to the target on validation", "", "lower", _TABLE, int),
-        source="communication.rounds_to_target",
-        short="Rounds to target",
-        digits=1,
-    ),
+    TARGET,
     Column(
         *("bytes_to_target", "Sent up to the target", "bytes", "lower", _SUMMARY, int),
         source="communication.bytes_to_target",

@@ -130,13 +130,32 @@ def test_runs_of_edited_sources_are_pointed_out(cells, results_dir):
         write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
         return Page(page.read_text()).text
 
-    assert "engine 1, algorithm fedavg 1, model cnn 1, partition iid 1" in text()
+    assert "engine 1 (30 runs), algorithm fedavg 1 (30 runs), model cnn 1 (30 runs)" in text()
     assert "edited sources" not in text()
     path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
     record = json.loads(path.read_text())
     record["provenance"]["results_versions"] = None
     path.write_text(json.dumps(record))
     assert "1 of 30 runs come from edited sources" in text()
+
+
+def test_a_run_that_went_on_elsewhere_is_told_in_words(cells, results_dir):
+    """Thirty runs: one in two stretches on two computers, one in two on one, one in one."""
+    page = results_dir / "report.html"
+    here = {"device": "cpu", "torch": "2.13.0", "threads": 1}
+    there = {"device": "NVIDIA H100", "torch": "2.13.0", "threads": 2}
+    for seed, stretches in ((0, [here, there]), (1, [here, here]), (2, [here])):
+        path = results_dir / f"runs/toy/iid/fedavg/seed{seed}/metrics.json"
+        record = json.loads(path.read_text())
+        record["provenance"]["stretches"] = stretches
+        path.write_text(json.dumps(record))
+    results = GridResults(read_grid_runs(cells, results_dir))
+    write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
+    text = Page(page.read_text()).text
+    both = "cpu, torch 2.13.0, 1 thread; then NVIDIA H100, torch 2.13.0, 2 threads"
+    assert f"2 stretches: {both} (1 run)" in text
+    assert "2 stretches: cpu, torch 2.13.0, 1 thread (1 run)" in text
+    assert "1 stretch: cpu, torch 2.13.0, 1 thread (1 run)" in text
 
 
 def test_headline_names_the_report_once_it_is_there(built):

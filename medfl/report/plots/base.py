@@ -49,8 +49,13 @@ class Subject:
     @property
     def metric_words(self) -> str:
         """That metric within a sentence, with the question that it answers."""
+        return f"{bare(self.metric)} on {self.samples}"
+
+    @property
+    def samples(self) -> str:
+        """The samples that figures are about, and whose model judges them."""
         which = "each client's test samples by the model that it would use"
-        return f"{bare(self.metric)} on test samples ({TITLES[OWN]}: {which})"
+        return f"test samples ({TITLES[OWN]}: {which})"
 
     @property
     def place(self) -> str:

@@ -22,6 +22,7 @@ from medfl.results.runs import Run
 from medfl.results.schema import Fairness
 
 DOT, WORST, MEAN = "#56B4E9", "#D55E00", "#000000"
+LEAST, MOST = 7.0, 42.0  # square points of the smallest and of the largest mark
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,10 @@ class Clients(GridFigure):
         return (
             f"{subject.place}: test accuracy of every client with every seed; the worst client of "
             "each seed is a triangle on its interval, the black bar is the mean of clients. The "
-            f"area of a mark is the number of test samples ({_range(subject)}). Clients with too "
-            "few to decide anything are hollow, and not in the mean."
-        )
+            f"area of a mark is the number of test samples ({_range(subject)}), but all marks are "
+            "large enough to see. Clients with too few to decide anything are hollow, and not in "
+            "the mean."
+        ) + _without_clients(subject)
 
     def draw(self, subject: Subject) -> Figure:
         """A panel for each partition; one without a finished run says so."""
@@ -67,18 +69,20 @@ class Clients(GridFigure):
 @styled
 def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> Figure:
     """Draw one panel per partition, one line per arm, one dot per client and seed."""
+    arms = _with_clients(results, dataset) or list(results.arms)
+    largest = max(_sizes(results, dataset), default=1)
     rows, columns = panels(len(results.partitions), 2)
-    height = 0.27 * len(results.arms) + 0.9
+    height = 0.27 * len(arms) + 0.9
     figure = Figure(figsize=(4.4 * columns + 1.0, height * rows + 0.5), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axis, partition in zip(axes.flat, results.partitions, strict=False):
-        for place, arm in enumerate(results.arms):
-            _draw_arm(axis, place, results.at(dataset, partition, arm))
+        for place, arm in enumerate(arms):
+            _draw_arm(axis, place, results.at(dataset, partition, arm), largest)
         say_if_empty(axis)
         axis.set_title(partition_title(partition))
-        axis.set_yticks(range(len(results.arms)), [labels.get(arm, arm) for arm in results.arms])
+        axis.set_yticks(range(len(arms)), [labels.get(arm, arm) for arm in arms])
     axes.flat[0].invert_yaxis()
-    axes.flat[0].set_ylim(len(results.arms) - 0.4, -0.6)
+    axes.flat[0].set_ylim(len(arms) - 0.4, -0.6)
     for axis in axes.flat[len(results.partitions) :]:
         axis.set_visible(False)
     for axis in _lowest(axes, len(results.partitions)):
@@ -96,6 +100,23 @@ def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> 
     return figure
 
 
+def _with_clients(results: GridResults, dataset: str) -> list[str]:
+    """The arms with a client to show: not those of one run that knows no clients."""
+    runs = [run for run in results.runs if run.dataset == dataset]
+    found = {run.arm for run in runs if client_accuracies(run)}
+    return [arm for arm in results.arms if arm in found]
+
+
+def _without_clients(subject: Subject) -> str:
+    """A sentence on finished arms that have no client to show; empty for none."""
+    shown = _with_clients(subject.results, subject.dataset)
+    finished = {run.arm for run in subject.results.runs if run.completed}
+    gone = [arm for arm in subject.results.arms if arm in finished and arm not in shown]
+    return (
+        f" Not shown, as their runs know no clients: {', '.join(gone)}." if shown and gone else ""
+    )
+
+
 def _lowest(axes: np.ndarray, count: int) -> list[Axes]:
     """The last panel in use of each column."""
     columns = axes.shape[1]
@@ -106,15 +127,20 @@ def _lowest(axes: np.ndarray, count: int) -> list[Axes]:
 
 def _range(subject: Subject) -> str:
     """``n_test = 3 to 59``, of the clients that the picture shows."""
-    runs = [run for run in subject.results.runs if run.dataset == subject.dataset]
-    sizes = [dot.n_test for run in runs for dot in client_accuracies(run)]
+    sizes = _sizes(subject.results, subject.dataset)
     if not sizes:
         return "none are known"
     few, many = min(sizes), max(sizes)
     return f"n_test = {few}" if few == many else f"n_test = {few} to {many}"
 
 
-def _draw_arm(axis: Axes, place: int, runs: Sequence[Run]) -> None:
+def _sizes(results: GridResults, dataset: str) -> list[int]:
+    """The test samples of each client that the picture shows."""
+    runs = [run for run in results.runs if run.dataset == dataset]
+    return [dot.n_test for run in runs for dot in client_accuracies(run)]
+
+
+def _draw_arm(axis: Axes, place: int, runs: Sequence[Run], largest: int) -> None:
     shown = [(run, dots) for run in runs if (dots := client_accuracies(run))]
     count = len(shown)
     deciding: list[float] = []
@@ -125,20 +151,22 @@ def _draw_arm(axis: Axes, place: int, runs: Sequence[Run]) -> None:
         judged = sorted((dot for dot in dots if dot.decides), key=lambda dot: dot.accuracy)
         deciding += [100 * dot.accuracy for dot in judged]
         few = [dot for dot in dots if not dot.decides]
-        _scatter(axis, level, judged[1:], "o", facecolors=DOT, linewidths=0, alpha=0.7)
-        _scatter(axis, level, few, "o", facecolors="none", edgecolors=DOT, linewidths=0.6)
+        _scatter(axis, level, judged[1:], largest, "o", facecolors=DOT, linewidths=0, alpha=0.7)
+        _scatter(axis, level, few, largest, "o", facecolors="none", edgecolors=DOT, linewidths=0.6)
         if fairness.worst_low is not None and fairness.worst_high is not None:
             ends = [100 * fairness.worst_low, 100 * fairness.worst_high]
             axis.plot(ends, [level, level], color=WORST, linewidth=0.6, alpha=0.6)
-        _scatter(axis, level, judged[:1], "v", facecolors=WORST, linewidths=0, zorder=3)
+        _scatter(axis, level, judged[:1], largest, "v", facecolors=WORST, linewidths=0, zorder=3)
     if deciding:
         mean = math.fsum(deciding) / len(deciding)
         axis.plot([mean, mean], [place - 0.36, place + 0.36], color=MEAN, linewidth=1.4)
 
 
-def _scatter(axis: Axes, level: float, dots: Sequence[Dot], marker: str, **look: Any) -> None:
-    """Draw clients; 16 square points of area stand for 50 test samples."""
+def _scatter(
+    axis: Axes, level: float, dots: Sequence[Dot], largest: int, marker: str, **look: Any
+) -> None:
+    """Draw clients; a mark's area is its share of the largest number of test samples."""
     if dots:
         accuracies = [100 * dot.accuracy for dot in dots]
-        areas = [min(60.0, max(3.0, 16 * dot.n_test / 50)) for dot in dots]
+        areas = [max(LEAST, MOST * dot.n_test / max(largest, 1)) for dot in dots]
         axis.scatter(accuracies, [level] * len(dots), s=areas, marker=marker, **look)

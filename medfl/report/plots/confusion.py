@@ -51,8 +51,8 @@ class Confusion(GridFigure):
     def caption(self, subject: Subject) -> str:
         """What rows and columns are."""
         return (
-            f"{subject.place}: share of each true class (row) by predicted class (column), mean "
-            "over seeds. Grey rows: classes without test samples."
+            f"{subject.place}: share of each true class (row) by predicted class (column) of "
+            f"{subject.samples}, mean over seeds. Grey rows: classes without test samples."
         )
 
     def draw(self, subject: Subject) -> Figure | None:

@@ -9,7 +9,15 @@ from matplotlib.colors import to_hex
 
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import Subject
-from medfl.report.plots.clients import WORST, Clients, client_accuracies, draw_clients
+from medfl.report.plots.clients import (
+    DOT,
+    LEAST,
+    MOST,
+    WORST,
+    Clients,
+    client_accuracies,
+    draw_clients,
+)
 from medfl.results.runs import read_grid_runs
 
 
@@ -51,3 +59,29 @@ def test_a_client_with_few_test_samples_is_hollow_and_not_in_the_mean(cells, res
     mean = next(line for line in panel.lines if line.get_color() == "#000000")
     assert mean.get_xdata() == pytest.approx([82.5, 82.5])
     assert "n_test = 3 to 20" in Clients().caption(Subject(results, "toy"))
+
+
+def test_an_arm_whose_runs_know_no_clients_has_no_empty_line(cells, results_dir):
+    for seed in range(3):
+        for partition in ("iid", "dirichlet-0.5"):
+            path = results_dir / f"runs/toy/{partition}/centralized/seed{seed}/metrics.json"
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"clients": {}}))
+    results = GridResults(read_grid_runs(cells, results_dir))
+    panel = draw_clients(results, "toy", {}).axes[0]
+    names = [label.get_text() for label in panel.get_yticklabels()]
+    assert names == ["local", "fedavg", "fedprox", "fedbn"]
+    caption = Clients().caption(Subject(results, "toy"))
+    assert caption.endswith("Not shown, as their runs know no clients: centralized.")
+
+
+def test_marks_tell_large_test_sets_apart(cells, results_dir):
+    path = results_dir / "runs/toy/iid/fedavg/seed0/metrics.json"
+    record = json.loads(path.read_text())
+    for client, size in (("0", 800), ("1", 400), ("2", 12)):
+        record["clients"][client]["n_test"] = size
+    path.write_text(json.dumps(record))
+    results = GridResults(read_grid_runs([c for c in cells if c.arm == "fedavg"][:1], results_dir))
+    panel = draw_clients(results, "toy", {}).axes[0]
+    areas = {colour(marks): marks.get_sizes().tolist() for marks in panel.collections}
+    assert areas[WORST] == [MOST]
+    assert areas[DOT] == [MOST / 2, LEAST]
