@@ -95,15 +95,17 @@ def _dataset(
     prepared_dir: Path | None,
 ) -> dict[str, Any]:
     found = findings(results, dataset)
+    mains = main_tables(results, dataset)
+    said = {note for made in mains for note in made.notes}
+    tables = [metric_table(results, dataset, metric) for metric in metrics_with_values(results)]
     return {
         "name": dataset,
         "card": _card(prepared_dir, dataset),
         "findings": [_finding(finding) for finding in found],
         "primary": judged(results.primary(dataset).metric).title,
-        "mains": main_tables(results, dataset),
-        "tables": [
-            metric_table(results, dataset, metric) for metric in metrics_with_values(results)
-        ],
+        "mains": mains,
+        # What stands below the main tables is not said again below each of these.
+        "tables": [(made, [note for note in made.notes if note not in said]) for made in tables],
         "figures": _figures([one for one in figures if one.subject.dataset == dataset]),
         "splits": _split_pictures(results, dataset, splits),
     }

@@ -158,6 +158,19 @@ def test_a_run_that_went_on_elsewhere_is_told_in_words(cells, results_dir):
     assert "1 stretch: cpu, torch 2.13.0, 1 thread (1 run)" in text
 
 
+def test_what_a_table_alone_says_stands_below_it_once(cells, results_dir):
+    path = results_dir / "runs/toy/iid/fedavg/seed0/metrics.json"
+    record = json.loads(path.read_text())
+    record["communication"]["rounds_to_target"] = 2
+    path.write_text(json.dumps(record))
+    page = results_dir / "report.html"
+    results = GridResults(read_grid_runs(cells, results_dir))
+    write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
+    text = Page(page.read_text()).text
+    assert text.count("Target: 70.0 % in accuracy on validation samples") == 1
+    assert text.count("Own patients: the test samples of each client") == 2  # on top, main table
+
+
 def test_headline_names_the_report_once_it_is_there(built):
     results, folder, _ = built
     assert str(folder / "report.html") in headline(results, folder)
