@@ -96,7 +96,7 @@ def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> 
             [], [], linestyle="", marker="|", markersize=10, color=MEAN, label="mean of clients"
         ),
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2 * columns)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -85,3 +86,16 @@ def test_marks_tell_large_test_sets_apart(cells, results_dir):
     areas = {colour(marks): marks.get_sizes().tolist() for marks in panel.collections}
     assert areas[WORST] == [MOST]
     assert areas[DOT] == [MOST / 2, LEAST]
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 3])
+def test_the_legend_is_not_cut_off(partitions, cells, results_dir):
+    shown = [cell for cell in cells if cell.partition == "iid" or partitions > 1]
+    if partitions == 3:  # one that has no finished run
+        shown += [dataclasses.replace(cell, partition="site") for cell in shown[:1]]
+    results = GridResults(read_grid_runs(shown, results_dir, partial=True))
+    figure = draw_clients(results, "toy", {})
+    figure.canvas.draw()
+    legend = figure.legends[0].get_window_extent()
+    assert legend.x0 >= 0
+    assert legend.x1 <= figure.bbox.x1
