@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from medfl.config import WORK_ROOT, prepared_dir
@@ -15,6 +16,7 @@ from medfl.datasets.code import entry_sha
 from medfl.datasets.described.custom import CustomMedicalDataset
 from medfl.datasets.described.custom_entry import custom_entry
 from medfl.datasets.edited import describes
+from medfl.datasets.published import about_published
 from medfl.datasets.registry import DatasetSpec, names, parse_dataset
 from medfl.errors import MedflError, unquoted
 from medfl.files.exclusions import Exclusion, in_one_line
@@ -105,6 +107,8 @@ def prepare(
     own = not spec.dataset.complete  # a person's own data, and not a published set
     with unquoted(spec.word) if own else nullcontext():
         raw = spec.dataset.read(places, spec.size, allow_partial)
+    if not own:
+        raw = replace(raw, warnings=[*raw.warnings, *about_published(raw.samples)])
     # The hash keeps an interrupted job from going on with pixels that other code made.
     strict = spec.dataset.complete and not allow_partial
     whole = raw.missing + len(raw.samples) if spec.dataset.complete else 0

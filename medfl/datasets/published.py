@@ -9,6 +9,8 @@ from pathlib import Path
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.raw_folder import RawFolder
 from medfl.files.exclusions import Exclusion
+from medfl.identity.spelling import alike
+from medfl.store import Sample
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,25 @@ def copies_note(copies: int) -> list[str]:
     return (
         [f"{copies:,} image files are equal copies of others: each counts once"] if copies else []
     )
+
+
+def about_published(samples: Sequence[Sample]) -> list[str]:
+    """Warn of groups and sites of a published set, or of a copy, that look like one.
+
+    A copy's table may have gone through a spreadsheet, which writes some ids in another way.
+    """
+    warnings = []
+    for what, names in (
+        ("groups (patients)", [one.group for one in samples]),
+        ("sites", [one.site for one in samples]),
+    ):
+        if families := alike(names):
+            warnings.append(
+                f"{sum(map(len, families)):,} {what} look like {len(families):,} whose ids are "
+                "written in several ways, as a spreadsheet does: one of them may be in training "
+                "and in test. Compare the table with the publisher's"
+            )
+    return warnings
 
 
 def _archives(tree: RawFolder) -> str:

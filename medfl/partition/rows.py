@@ -17,6 +17,7 @@ import numpy as np
 
 from medfl.errors import MedflError
 from medfl.identity.pseudonyms import bring_key, is_pseudonym
+from medfl.identity.spelling import alike, is_unknown
 from medfl.partition.folds import FOLDS
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ def _numbered(path: Path, words: list[str]) -> tuple[np.ndarray, tuple[str, ...]
     if not words:
         return np.zeros(0, np.int64), ()
     if not words[0].isdecimal():
+        _check_names(path, words)
         names, clients = np.unique(words, return_inverse=True)
         return clients.astype(np.int64), tuple(names.tolist())
     clients = np.array(words, np.int64)
@@ -180,3 +182,17 @@ def _numbered(path: Path, words: list[str]) -> tuple[np.ndarray, tuple[str, ...]
             f"clients 0 to {len(present) - 1}, or give them names."
         )
     return clients, ()
+
+
+def _check_names(path: Path, words: list[str]) -> None:
+    """Refuse names of clients that mean that nobody knows, and those that look like one."""
+    if unknown := sum(map(is_unknown, words)):
+        raise MedflError(
+            f"{path}: {unknown:,} samples have a client whose name means that nobody knows (such "
+            "as NA), which is no hospital: name it, or leave these samples out."
+        )
+    if families := alike(words):
+        raise MedflError(
+            f"{path}: {sum(map(len, families)):,} names of clients look like {len(families):,} "
+            "that are written in several ways (West, west): write each client's name alike."
+        )

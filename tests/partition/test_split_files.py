@@ -10,6 +10,7 @@ from PIL import Image
 from medfl.errors import MedflError
 from medfl.partition import Split, make_split, write_split
 from medfl.partition.picture import draw_split
+from medfl.partition.rows import read_rows
 
 
 @pytest.fixture
@@ -259,3 +260,20 @@ def test_names_of_another_key_lead_to_the_key(store, tmp_path):
         Split.read(path, store)
     for words in (f"{tmp_path}/data/private/pseudonym.key", "MEDFL_KEY", "prepare clinic --force"):
         assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        ("West NA West East", "1 samples have a client whose name means that nobody knows"),
+        ("unknown west NaN West", "2 samples have a client whose name means"),
+        ("West west East Nord", "2 names of clients look like 1 that are written in several"),
+        ("St-1 St_1 st1 East", "3 names of clients look like 1 that"),
+    ],
+)
+def test_names_of_clients_that_are_none_or_look_like_one(tmp_path, names, message):
+    table = tmp_path / "theirs.csv"
+    rows = [f"s{number},{name},train" for number, name in enumerate(names.split())]
+    table.write_text("\n".join(["sample,client,fold", *rows]))
+    with pytest.raises(MedflError, match=message):
+        read_rows(table)

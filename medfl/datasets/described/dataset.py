@@ -11,13 +11,7 @@ from typing import Any
 
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.decode import Reader, channel_names
-from medfl.datasets.described.doubts import (
-    about_folders,
-    about_headers,
-    about_labels,
-    about_places,
-    about_share,
-)
+from medfl.datasets.described.doubts import about_labels, doubts_about
 from medfl.datasets.described.facts import FactReader
 from medfl.datasets.described.files import Found, count_files, list_files
 from medfl.datasets.described.fixed import fixed
@@ -163,14 +157,8 @@ class DescribedDataset(Dataset):
         groups = groups_of(kept.whose.names, ids, pseudonyms, warnings)
         warnings += [*kept.whose.warnings, *about_patients(kept.whose, groups)]
         warnings += about_studies([one.told for one in facts], groups)
-        sites = [one.site for one in facts]
-        if not reader.by_header and self.data.patient.source != "none":
-            warnings += about_headers(items, found, groups, sites)
-        warnings += about_places(items, kept.whose.names, self.data, reader.layout)
-        warnings += about_share(kept.whose.names)
-        if reader.label_source == "table":
-            warnings += about_folders(items, labels)
-        warnings += about_sites(sites)
+        warnings += doubts_about(kept, reader, groups)
+        warnings += about_sites([one.site for one in facts])
         modalities = modalities_of(self.data, reader.table)
         settings = settings_for(self.data, modalities, facts, self.path)
         codes = [one.modality or dicom_code(self.data.modality) for one in facts]

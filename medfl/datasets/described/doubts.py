@@ -6,18 +6,53 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
+from typing import TYPE_CHECKING
 
 from medfl.datasets.described.files import RELABELLED, Found
 from medfl.datasets.described.join import Item
 from medfl.datasets.described.layout import Layout
 from medfl.datasets.described.origins import DISAGREE
 from medfl.datasets.described.schema import Description
+from medfl.datasets.described.segmentations import without_ending
+from medfl.datasets.described.shown import is_called_patient
 from medfl.datasets.folder_words import fold_word, is_part, only_role
+from medfl.datasets.tables import Table
 from medfl.files.exclusions import Exclusion
 from medfl.identity.spelling import is_unknown
 
+if TYPE_CHECKING:
+    from medfl.datasets.described.facts import FactReader
+    from medfl.datasets.described.kept import Kept
+
+FEWEST = 3  # files with one word behind another image's name that are no chance
+_ADDED = re.compile(r"(.+?)[\s_.-]+\(?([^\W\d_]+)\)?[0-9]?")
 FEW, SHARE, TIMES = 10, 0.1, 10
 """A patient's samples are too many from this number, share of all, and times the median on."""
+
+
+def doubts_about(kept: Kept, reader: FactReader, groups: Sequence[str]) -> list[str]:
+    """Gather what a person should look at of patients, labels and files.
+
+    Args:
+        kept: N samples, and what is known of them.
+        reader: that has read it.
+        groups: whose each sample is.
+    """
+    data, items, names = reader.data, kept.items, kept.whose.names
+    labels, sites = [one.labels for one in kept.facts], [one.site for one in kept.facts]
+    firsts = [item.files[0] for item in items]
+    warnings = [*about_places(items, names, data, reader.layout), *about_share(names)]
+    if not reader.by_header and data.patient.source != "none":
+        warnings += about_headers(items, reader.found, groups, sites)
+    if reader.label_source == "table":
+        warnings += about_folders(items, labels)
+    if reader.table is not None and not any(names):
+        warnings += about_patient_columns(reader.table)
+    if reader.table is None and not data.modalities:
+        warnings += about_derived(firsts)
+    if data.fold.source == "auto" and not any(one.fold for one in kept.facts):
+        warnings += about_fold_names(firsts)
+    return warnings
 
 
 def about_labels(left: Sequence[Exclusion], what: str) -> list[str]:
@@ -52,6 +87,56 @@ def about_folders(items: Sequence[Item], labels: Sequence[tuple[str, ...]]) -> l
     return [
         f"{odd:,} samples have another label in the table than the folder says in which they lie: "
         "the table's was taken; look at which is right"
+    ]
+
+
+def about_derived(files: Sequence[str]) -> list[str]:
+    """Warn of files that are called as another image is, with a word behind it, time and again.
+
+    ``x_lesion.png`` beside ``x.png`` may be an outline, a changed copy or a further view of it.
+
+    Args:
+        files: their paths.
+    """
+    bases = {without_ending(file) for file in files}
+    behind: Counter[str] = Counter()
+    for file in files:
+        added = _ADDED.fullmatch(without_ending(file))
+        if added is not None and added[1] in bases:
+            behind[added[2].casefold()] += 1
+    odd = sum(count for count in behind.values() if count >= max(FEWEST, SHARE * len(files) / 2))
+    if not odd:
+        return []
+    return [
+        f"{odd:,} files are called as another image is, with a word behind it (as x_edited.png "
+        "beside x.png): each counts as an image of its own. If they are outlines or changed "
+        "copies, leave them out by `files:`; if they show the same patient, say so by `patient`"
+    ]
+
+
+def about_fold_names(files: Sequence[str]) -> list[str]:
+    """Say that files are called like folds (``train_07.png``), where nothing takes them for such.
+
+    Args:
+        files: their paths.
+    """
+    folds = {fold_word(without_ending(file.rpartition("/")[2])) for file in files}
+    if len(folds) < 2 or None in folds:
+        return []
+    return [
+        "the files' names are called like folds, which are not used: say "
+        "`fold: {pattern: '(train|test)'}` or the like to keep them"
+    ]
+
+
+def about_patient_columns(table: Table) -> list[str]:
+    """Name columns that are called like a patient's number, where nothing says who is whose."""
+    found = [f"`{name}`" for name in table.columns if is_called_patient(name)]
+    if not found:
+        return []
+    return [
+        f"the table has a column that is called like a patient's number ({', '.join(found)}): if "
+        "it is, say `columns: {patient: …}`"
     ]
 
 

@@ -102,6 +102,13 @@ def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], 
             items.append(Item(files[0], tuple(files), row))
     if not items:
         column = next(iter(columns.values()))
+        slices = index_of([path for name in found.stacks for path in found.paths(name)])
+        if named := sum(cell_path(row[column], found) in slices for row in table):
+            raise MedflError(
+                f"{table.path}: {named:,} rows name slices by their column `{column}`, and no row "
+                "a volume: write one row for each series, with the path of its folder from "
+                f"{found.folder} (or of its first slice, where the folder holds several)."
+            )
         raise MedflError(
             f"{table.path}: none of the files that its column `{column}` names is below "
             f"{found.folder}. It must hold paths from there, or file names."

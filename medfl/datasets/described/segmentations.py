@@ -190,7 +190,7 @@ def _read(file: str, classes: Collection[str], level: int | None) -> _Name:
         options.append([bare, ()] if several else [bare])
         if is_mask:
             masks.append(place)
-    stem, named, _ = _parts(_stem(last))
+    stem, named, _ = _parts(without_ending(last))
     folders = frozenset(tuple(chain.from_iterable(chosen)) for chosen in product(*options))
     return _Name(folders, stem, tuple(masks), bool(masks) or named, tuple(parts))
 
@@ -204,7 +204,8 @@ def _is_number(stem: Words) -> bool:
     return all(word.isdecimal() for word in stem)
 
 
-def _stem(name: str) -> str:
+def without_ending(name: str) -> str:
+    """Take the ending of an image off its name or path: ``a/x.nii.gz`` gives ``a/x``."""
     low = name.lower()
     ending = next((one for one in _ENDINGS if low.endswith(one)), "")
     return name[: len(name) - len(ending)] if ending else name

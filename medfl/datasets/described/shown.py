@@ -45,6 +45,11 @@ def refuse_personal(name: str, where: str) -> None:
     )
 
 
+def is_called_patient(name: str) -> bool:
+    """Whether a column is called like a patient's number: ``PatientID``, ``pat_no``, ``MRN``."""
+    return re.fullmatch(r"(pat(ient)?s?(id|number|no|nr)?|pid|mrn)", _bare(name)) is not None
+
+
 def refuse_column(name: str, patient: str, where: str) -> None:
     """Refuse a table's column that is the ``patient``'s, or is called like what names one."""
     if name == patient or _COLUMNS.fullmatch(_bare(name)):

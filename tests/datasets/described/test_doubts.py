@@ -10,7 +10,7 @@ import pytest
 from dicoms import write
 from pictures import grey
 
-from medfl.datasets.described.doubts import about_share
+from medfl.datasets.described.doubts import about_derived, about_fold_names, about_share
 
 TABLE = "folder: ../../raw\ntable: labels.csv\nsize: 8\n"
 
@@ -112,3 +112,36 @@ def test_a_label_of_the_table_against_that_of_the_folder(made):
     assert "2 samples have another label in the table than the folder says" in warned
     lines = [line.replace("benign", "a").replace("malignant", "b") for line in lines]
     assert "another label" not in said(made(TABLE, "\n".join(lines) + "\n", force=True))
+
+
+def test_files_that_are_called_as_another_image_is_with_a_word_behind():
+    images = [f"{'ab'[n % 2]}/case ({n}).png" for n in range(8)]
+    assert about_derived(images) == []
+    for end in ("_lesion", " - Heatmap", "_flipped2", ".edited"):
+        (line,) = about_derived([*images, *(f"{one[:-4]}{end}.jpg" for one in images)])
+        assert line.startswith("8 files are called as another image is, with a word behind it")
+    assert about_derived([*images, "a/case (0)_copy.png", "b/case (1)_copy.png"]) == []  # too few
+    assert about_derived([*images, *(f"c/{one[2:-4]}_lesion.png" for one in images)]) == []
+    views = [f"p{n}_{side}.png" for n in range(8) for side in ("left", "right")]
+    assert about_derived(views) == []  # no image is called p1
+    assert about_derived([f"a/{n}{end}.png" for n in range(8) for end in ("", "_1", "_2")]) == []
+
+
+def test_a_column_that_is_called_like_a_patients_number_is_named(made):
+    for number in range(4):
+        grey(f"raw/{number}.png", 10 * number, (8, 8))
+    lines = [f"{number}.png,{'ab'[number % 2]},{number // 2}" for number in range(4)]
+    for column, told in (("Patient ID", True), ("PID", True), ("patients_nr", True), ("x", False)):
+        text = "\n".join([f"file,label,{column}", *lines]) + "\n"
+        named = f"called like a patient's number (`{column}`): if it is, say `columns: {{pat"
+        assert (named in said(made(TABLE, text, force=True))) is told
+    text = TABLE + "columns: {patient: PID}\n"
+    store = made(text, "\n".join(["file,label,PID", *lines]) + "\n", force=True)
+    assert "called like a patient" not in said(store)
+
+
+def test_files_that_are_called_like_folds_are_spoken_of():
+    (line,) = about_fold_names([f"a/{fold}_{n}.png" for fold in ("train", "TEST") for n in (1, 2)])
+    assert "`fold: {pattern:" in line
+    assert about_fold_names(["a/train_1.png", "a/train_2.png"]) == []  # one fold is none
+    assert about_fold_names(["a/train_1.png", "a/test_1.png", "a/x.png"]) == []

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medfl.errors import MedflError
 from medfl.store import Store
 from tests.dicom_series import write_slice
 
@@ -187,3 +188,13 @@ def test_folders_above_and_beside_series(made):
     assert labels(store) == ["sick", "sick", "well", "well"] * 2
     assert store.folds.tolist() == ["test"] * 4 + ["train"] * 4
     assert "32 segmentations (masks …) beside images" in told(store)
+
+
+def test_a_table_that_names_slices_is_told_so(made):
+    for number in range(2):
+        series(f"case{number}", number)
+    lines = ["file,label", *(f"case{n}/IM{k}.dcm,{'ab'[n]}" for n in range(2) for k in range(4))]
+    with pytest.raises(MedflError, match=r"8 rows name slices by their column `file`.*its folder"):
+        made(TEXT + "table: labels.csv\n", "\n".join(lines))
+    store = made(TEXT + "table: labels.csv\n", "file,label\ncase0,a\ncase1,b\n")
+    assert labels(store) == ["a", "b"]
