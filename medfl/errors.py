@@ -9,6 +9,7 @@ import traceback
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import JSONDecodeError
 from pathlib import Path
 from types import FrameType
 
@@ -71,6 +72,8 @@ def failure(error: BaseException) -> str:
     """
     if isinstance(error, Reason):
         return str(error).rstrip(".")
+    if isinstance(error, JSONDecodeError):
+        return f"it is not valid JSON at line {error.lineno}, column {error.colno}"
     if isinstance(error, AttributeError) and (error.name or "").isidentifier():
         return f"it lacks {error.name}"
     if isinstance(error, OSError) and error.strerror:

@@ -220,7 +220,7 @@ def test_files(tmp_path, monkeypatch):
     with pytest.raises(MedflError, match=r"arms.yaml: arm `prox`: unknown key `nu`; known: mu"):
         read_grid("grid.yaml")
     (tmp_path / "arms.yaml").write_text("prox: {algorithm: fedavg}\nprox: {algorithm: moon}\n")
-    with pytest.raises(MedflError, match=r"grid.yaml: arms.yaml .*`prox` stands there twice"):
+    with pytest.raises(MedflError, match=r"grid.yaml: arms.yaml .*a key stands"):
         read_grid("grid.yaml")
     (tmp_path / "arms.yaml").unlink()
     with pytest.raises(MedflError, match=r"grid.yaml: arms.yaml does not exist"):

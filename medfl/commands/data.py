@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,15 +56,16 @@ def prepare(options: argparse.Namespace) -> None:
 def _classes(store: Store) -> str:
     """Name the classes with their counts, and say how to change those that were guessed."""
     from medfl.card.measure import classes
+    from medfl.files import read_json
     from medfl.store import PREPARATION
 
     counts = [(one.name, one.count) for one in classes(store)]
     if store.labels.ndim == 2 and (none := int((store.labels.sum(axis=1) == 0).sum())):
         counts.append(("(none of them)", none))
     line = "classes: " + ", ".join(f"{name} {number:,}" for name, number in counts)
-    path = store.path / PREPARATION
-    record = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    guessed = record.get("settings", {}).get("labels")
+    record = read_json(store.path / PREPARATION)
+    settings = record.get("settings")
+    guessed = settings.get("labels") if isinstance(settings, dict) else None
     more = f"\n(these are the {guessed}: `labels: {{level: …}}` in the description names others)"
     return line + (more if guessed else "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
@@ -36,35 +36,76 @@ FolderWord = Annotated[str, AfterValidator(folder_word)]
 T = TypeVar("T", bound=BaseModel)
 
 
-def validate(kind: type[T], content: Any, where: str) -> T:
-    """Build ``kind`` from ``content``; one ``MedflError`` says all that is wrong, and ``where``."""
+def validate(
+    kind: type[T], content: Any, where: str, quote: Callable[[str], str] | None = None
+) -> T:
+    """Build ``kind`` from ``content``; one ``MedflError`` says all that is wrong, and ``where``.
+
+    Args:
+        kind: a section.
+        content: a mapping.
+        where: such as the file.
+        quote: how errors repeat words of ``content`` that ``kind`` does not know and that may name
+            people; as they are where it is left out.
+    """
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        raise MedflError("; ".join(_explain(kind, error, where))) from error
+        raise MedflError("; ".join(_explain(kind, error, where, quote))) from error
 
+
+UNSHOWN = "`…`"
+"""Stands in errors for words that may name a person."""
 
 _TRIED = re.compile(
     r"(list|dict|tuple|function-(before|after|wrap|plain))\[|(constrained-)?(int|float|str)$"
 )
 
 
-def _explain(kind: type[BaseModel], error: ValidationError, where: str) -> list[str]:
+def _explain(
+    kind: type[BaseModel],
+    error: ValidationError,
+    where: str,
+    quote: Callable[[str], str] | None,
+) -> list[str]:
     lines = []
     for problem in error.errors():
         # Where several types are allowed, pydantic also gives the type that it tried, such as
         # `list[str]`, which is no key.
         location = [str(part) for part in problem["loc"] if not _TRIED.match(str(part))]
-        path = ".".join(location) or "the configuration"
+        path = ".".join(_place(kind, location, quote)) or "the configuration"
         if problem["type"] == "extra_forbidden":
             known = _keys_at(kind, location[:-1])
             lines.append(f"{where}: unknown key `{path}`{did_you_mean(location[-1], known)}")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            given = problem.get("input")
-            shown = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
-            lines.append(f"{where}: `{path}`: {message}{shown}")
+            lines.append(f"{where}: `{path}`: {message}{_given(problem, quote)}")
     return lines
+
+
+def _given(problem: Mapping[str, Any], quote: Callable[[str], str] | None) -> str:
+    """The value that was refused, in brackets; empty where it is none to be repeated."""
+    value = problem.get("input")
+    if not isinstance(value, str | int | float | bool):
+        return ""
+    if quote is None or isinstance(value, bool):
+        return f" (got {value!r})"
+    text = quote(str(value))
+    return "" if text == UNSHOWN else f" (got {text if isinstance(value, str) else repr(value)})"
+
+
+def _place(
+    kind: type[BaseModel], location: list[str], quote: Callable[[str], str] | None
+) -> list[str]:
+    """The keys down to a mistake; the last may be misspelt, and others a person's own words."""
+    if quote is None:
+        return location
+    shown = []
+    for number, part in enumerate(location):
+        known = _keys_at(kind, location[:number])
+        near = difflib.get_close_matches(part, known, n=1, cutoff=0.6)
+        shown.append(part if part.isdecimal() or near else quote(part).strip("`"))
+    return shown
 
 
 def _keys_at(kind: type[BaseModel], location: list[str]) -> list[str]:

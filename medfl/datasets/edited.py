@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from pathlib import Path
 
 from medfl.datasets.base import Dataset, Places
-from medfl.files import write_text
+from medfl.files import read_json, write_text
 from medfl.store import DATASET, PREPARATION
 
 
@@ -19,11 +18,9 @@ def describes(path: Path, dataset: Dataset, places: Places) -> bool:
     not here now, as on another machine, the store stands if the rest is the same.
     """
     wanted = dataset.description_sha(places)
-    try:
-        record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        record = {}
-    made_by = str(record.get("settings", {}).get("description", ""))
+    record = read_json(path / PREPARATION)
+    settings = record.get("settings")
+    made_by = str(settings.get("description", "")) if isinstance(settings, dict) else ""
     return made_by.startswith(wanted) if wanted else not made_by
 
 

@@ -14,7 +14,7 @@ from medfl.datasets.described.custom_entry import CustomEntry
 from medfl.datasets.described.dataset import DescribedDataset
 from medfl.datasets.registry import get, names
 from medfl.errors import MedflError, failure
-from medfl.files import read_yaml
+from medfl.files import read_json, read_yaml
 from medfl.store import DATASET, IMAGES, PREPARATION
 
 
@@ -117,10 +117,7 @@ def _stores(folder: Path) -> list[Path]:
 def _prepared(path: Path) -> Prepared:
     images = path / IMAGES
     size = images.stat().st_size if images.is_file() else 0
-    try:
-        kept = json.loads((path / PREPARATION).read_text(encoding="utf-8")).get("kept")
-    except (OSError, ValueError, AttributeError):
-        kept = None
+    kept = read_json(path / PREPARATION).get("kept")
     try:
         classes = len(read_yaml(path / DATASET)["classes"])
     except (MedflError, OSError, LookupError, TypeError):  # whoever opens the store says it

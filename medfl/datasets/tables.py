@@ -11,7 +11,7 @@ from pathlib import Path
 
 from medfl.config import did_you_mean
 from medfl.datasets.xlsx import sheet_rows
-from medfl.errors import MedflError
+from medfl.errors import MedflError, failure
 from medfl.identity import quoted
 from medfl.identity.file_names import is_plain
 from medfl.identity.words import has_pattern
@@ -135,7 +135,9 @@ def _lines(path: Path) -> tuple[str, list[tuple[int, list[str]]]]:
     try:
         rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except csv.Error as error:
-        raise MedflError(f"{path}, line {reader.line_num}: not a table ({error}).") from error
+        raise MedflError(
+            f"{path}, line {reader.line_num}: not a table ({failure(error)})."
+        ) from error
     return delimiter, rows
 
 

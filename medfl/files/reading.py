@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Hashable
@@ -11,13 +12,16 @@ from typing import Any
 
 import yaml
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, failure
 
 _TURNED = [f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp")]
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 _DECIMAL = re.compile(
     r"([-+]?(0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
 )
+
+_QUOTED = re.compile(r"['\"]([^'\"]*)['\"]")
+_SYMBOL = re.compile(r"<[a-z ]+>|[^\w\s]{1,3}")  # such as '<block end>', ','
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:
@@ -31,7 +35,30 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
         raise MedflError(f"{path} cannot be read ({error.strerror}): name a YAML file.") from error
     # Also `!!int abc`, what is no UTF-8, and hundreds of brackets in one another.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise MedflError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+        raise MedflError(f"{path} is not valid YAML: {_damage(error)}.") from error
+
+
+def _damage(error: Exception) -> str:
+    """Say what is wrong in a YAML file and where, without the words that stand there.
+
+    A description holds names of folders and labels, and with them perhaps those of people.
+    """
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return failure(error)
+    mark = error.problem_mark
+    problem = str(error.problem)
+    if not all(map(_SYMBOL.fullmatch, _QUOTED.findall(problem))) or problem.count("'") % 2:
+        problem = re.split(r"(?:, but (?:found|got) )?['\"]", problem)[0]
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem.strip()}"
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the object that a JSON file holds; empty where there is none, or it is damaged."""
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 class _Loader(yaml.SafeLoader):
@@ -47,12 +74,19 @@ class _Loader(yaml.SafeLoader):
         for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, OverflowError):  # such as `!!int abc`
+            problem = "a value does not suit its tag"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if key.value in seen:
-                    problem = f"the key `{key.value}` stands there twice"
+                    problem = "a key stands there a second time"
                     raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
                 seen.add(key.value)
         return super().construct_mapping(node, deep)

@@ -1,7 +1,7 @@
 """The people in the files: outputs call them by pseudonyms, and show nothing that names them."""
 
 from medfl.identity.burnt_in import burnt_in_summary, burnt_in_warning
-from medfl.identity.file_names import FileNames, quoted
+from medfl.identity.file_names import FileNames, plain_path, quoted
 from medfl.identity.identifiers import Identifiers, identifiers_in, of_patients, safe_path
 from medfl.identity.lookup import find_original, show_originals
 from medfl.identity.pseudonyms import Pseudonyms, load_key
@@ -16,6 +16,7 @@ __all__ = [
     "identifiers_in",
     "load_key",
     "of_patients",
+    "plain_path",
     "quoted",
     "safe_path",
     "show_originals",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Collection
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
 from medfl.identity.identifiers import UID, Identifiers, printable, safe_path
@@ -107,6 +109,17 @@ def is_plain(part: str) -> bool:
     return not initials and not (numbers and not _NUMBERED.isdisjoint(words))
 
 
+def plain_path(path: str | os.PathLike[str], known: Collection[str] = ()) -> str:
+    """A path that a person wrote, as an error may repeat it: ``…`` stands for what may be a name.
+
+    Args:
+        path: such as that of a description's folder.
+        known: parts that are shown anyway.
+    """
+    parts = Path(path).parts
+    return str(Path(*(part if part in known or is_plain(part) else "…" for part in parts)))
+
+
 def quoted(value: str) -> str:
     """A cell or label as an error may quote it: what may name a person is left out."""
     shown = re.fullmatch(r"-?\d{1,3}([.,]\d{1,3})?", value) or is_plain(value)
@@ -152,10 +165,10 @@ half hand head healthy heart hidden hip holdout hospital hz ignore import incomp
 info kidney knee kv label labels lateral left leg lesion letter level list liver lock lumbar lung
 malignant mammo mask masks maybe melanoma meta mg misc missing mm mr neck negative nevus new nifti
 nii nm no nodule noise normal notes number of old one orig original other outer overview pa packed
-pacs part patient pelvis pixels pneumonia positive preview private pt public radiographs readme
-reject rejected removed renamed report result results right rt sagittal sample scout sex shoulder
-sick single site skull spine store study subject suffix table temp test text thorax three thumbs tmp
-todo train trauma truncated tumor tumour twin two ultrasound uncertain unclear unknown unsorted
-unsure untitled upload upper us val valid version view volume volumes well whole wrist wrong xa xray
-yes
+pacs params part patient pelvis pixels pneumonia positive preview private pt public radiographs
+readme reject rejected removed renamed report result results right rt sagittal sample scout sex
+shoulder sick single site skull spine store study subject suffix table temp test text thorax three
+thumbs tmp todo train trauma truncated tumor tumour twin two ultrasound uncertain unclear unknown
+unsorted unsure untitled upload upper us val valid version view volume volumes well whole wrist
+wrong xa xray yes
 """

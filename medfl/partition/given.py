@@ -6,7 +6,6 @@ lies above them, ``<splits>/<dataset>/<partition>/seed<k>.csv``, is a person's.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 from medfl.config import SplitConfig, deciding
 from medfl.errors import MedflError
-from medfl.files import sha256_file
+from medfl.files import read_json, sha256_file
 from medfl.partition.place import DEALING, sidecar
 from medfl.partition.rows import read_rows
 
@@ -174,8 +173,4 @@ def _clients_at(path: Path, changed: int, size: int) -> int:
 
 def _record(path: Path) -> dict[str, Any]:
     """The record beside a split, or nothing."""
-    try:
-        record = json.loads(sidecar(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
+    return read_json(sidecar(path))

@@ -178,8 +178,8 @@ def _numbered(path: Path, words: list[str]) -> tuple[np.ndarray, tuple[str, ...]
     if len(present) != present[-1] + 1:
         gap = int((present != np.arange(len(present))).argmax())
         raise MedflError(
-            f"{path}: client {gap} holds no sample, but client {present[-1]} does: number the "
-            f"clients 0 to {len(present) - 1}, or give them names."
+            f"{path}: client {gap} holds no sample, but one of a larger number does: number the "
+            f"{len(present)} clients 0 to {len(present) - 1}, or give them names."
         )
     return clients, ()
 

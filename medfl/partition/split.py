@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medfl.config import DEFAULTS, did_you_mean
-from medfl.errors import MedflError
+from medfl.errors import MedflError, failure
 from medfl.files import write_csv
 from medfl.partition.clients import assign_clients
 from medfl.partition.custom import SplitsItself, check_own
@@ -235,8 +235,8 @@ def _describe(path: Path, usual: tuple[str, int] | None) -> tuple[str, int, int,
         pass
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise MedflError(
-            f"{sidecar(path)} is not a heterogeneity record ({error!r}): make the split again with "
-            "`medfl split`."
+            f"{sidecar(path)} is not a heterogeneity record ({failure(error)}): make the split "
+            "again with `medfl split`."
         ) from error
     seed, word = re.fullmatch(r"seed([0-9]+)", path.stem), partition_of(path)
     if usual and not (seed and word.split("-")[0] in PARTITIONS):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, Reason, failure
 from medfl.files import write_text
 from medfl.results import paths
 from medfl.results.columns import CLIENTS, ROUNDS, SUMMARY, TABLES, Column, columns_in
@@ -134,12 +134,12 @@ def _read_csv(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
         lines = text.splitlines()
         # A line that was cut off is refused here: pandas would fill it with missing values.
         if len(lines) < 2 or lines[-1].count(",") != lines[0].count(","):
-            raise ValueError("it is empty or cut off")
+            raise Reason("it is empty or cut off")
         # Numbers are read as words and converted below: some versions of pandas' reader lose the
         # last bit.
         frame = pd.read_csv(io.StringIO(text), dtype=str)
         if "round" not in frame:
-            raise ValueError("it has no column `round`")
+            raise Reason("it has no column `round`")
         words = {column.name for column in columns if column.kind is str}
         whole = {column.name: _dtype(column) for column in columns if column.kind is int}
         frame = frame.astype({name: float for name in frame if name not in words})
@@ -147,8 +147,9 @@ def _read_csv(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise MedflError(f"{path} does not exist: the run is not complete.") from error
     except (OSError, ValueError, TypeError) as error:
-        reason = " ".join(str(error).split())
-        raise MedflError(f"{path} cannot be read ({reason}): train this run again.") from error
+        raise MedflError(
+            f"{path} cannot be read ({failure(error)}): train this run again."
+        ) from error
     return frame
 
 

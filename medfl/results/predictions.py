@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, Reason, failure
 from medfl.files import atomic_path
 
 OWN, OF_ALL = "own", "everyone"
@@ -116,13 +116,13 @@ def _arrays(
 
 
 def _check_classes(arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Refuse labels and probabilities that are not of the file's classes (``ValueError``)."""
+    """Refuse labels and probabilities that are not of the file's classes (``Reason``)."""
     labels, shape = arrays["label"], (len(arrays["view"]), len(arrays["classes"]))
     if arrays["probabilities"].shape != shape or labels.shape not in (shape, shape[:1]):
-        raise ValueError("its labels and probabilities are not of its classes")
+        raise Reason("its labels and probabilities are not of its classes")
     limit = 2 if labels.ndim == 2 else shape[1]
     if labels.size and not (labels.min() >= 0 and labels.max() < limit):
-        raise ValueError(
+        raise Reason(
             f"its labels lie in {labels.min()} to {labels.max()}, outside 0 to {limit - 1}"
         )
 
@@ -143,8 +143,10 @@ def read_predictions(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in (*ARRAYS, "classes", "task")}
         if len({len(arrays[name]) for name in ARRAYS}) > 1:
-            raise ValueError("its arrays have different lengths")
+            raise Reason("its arrays have different lengths")
         _check_classes(arrays)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-        raise MedflError(f"{path} cannot be read ({error}): train this run again.") from error
+        raise MedflError(
+            f"{path} cannot be read ({failure(error)}): train this run again."
+        ) from error
     return arrays

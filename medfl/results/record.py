@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.config import validate
-from medfl.errors import MedflError
+from medfl.errors import MedflError, failure
 from medfl.results.columns import Column
 from medfl.results.migrate import STEPS, migrate
 from medfl.results.schema import COMPLETED, DIVERGED, SCHEMA, Record
@@ -38,14 +38,14 @@ def read_record(path: str | os.PathLike[str]) -> Record:
             f"{path.parent} is not the folder of a finished run: it has no {path.name}."
         ) from error
     except (OSError, ValueError, RecursionError) as error:  # the last of brackets in brackets
-        raise DamagedRecordError(f"{path} cannot be read ({error}): {AGAIN}") from error
+        raise DamagedRecordError(f"{path} cannot be read ({failure(error)}): {AGAIN}") from error
     if not isinstance(content, dict):
         raise DamagedRecordError(f"{path} is not the record of a finished run: {AGAIN}")
     content = _current(content, path)
     if content.get("status") not in (COMPLETED, DIVERGED):
         raise DamagedRecordError(f"{path} is not the record of a finished run: {AGAIN}")
     try:
-        record = validate(Record, content, f"{path} is damaged ({AGAIN})")
+        record = validate(Record, content, f"{path} is damaged ({AGAIN})", lambda _: "`…`")
     except MedflError as error:
         raise DamagedRecordError(str(error)) from error
     if record.status == COMPLETED and not record.test.model_fields_set:
@@ -80,7 +80,8 @@ def _current(content: dict[str, Any], path: Path) -> dict[str, Any]:
         )
     if type(schema) is not int or schema not in STEPS:
         raise DamagedRecordError(
-            f"{path} has schema {schema!r}, this medfl reads {min(STEPS)} to {SCHEMA}: {AGAIN}"
+            f"{path} has a schema that is none of those that this medfl reads, {min(STEPS)} to "
+            f"{SCHEMA}: {AGAIN}"
         )
     return migrate(content, SCHEMA)
 

@@ -194,6 +194,6 @@ def _check(record: Record, cell: CellLike, path: Path) -> None:
     for key in KEYS:
         if getattr(record, key) != getattr(cell, key):
             raise MedflError(
-                f"{path} says {key} {getattr(record, key)!r} but lies in the folder of "
-                f"{getattr(cell, key)!r}: it was left by another configuration; {AGAIN}"
+                f"{path} is of another {key} than its folder, {getattr(cell, key)}: it was left by "
+                f"another configuration; {AGAIN}"
             )

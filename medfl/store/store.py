@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from medfl.config import WORK_ROOT
-from medfl.errors import MedflError
+from medfl.errors import MedflError, failure
 from medfl.files import read_yaml, sha256_file
 from medfl.store.info import DatasetInfo, from_plain
 from medfl.store.intact_images import check_images
@@ -50,7 +50,7 @@ class Store:
         self.path = path
         self.info = info
         self.images = images
-        self.labels = encode_labels(columns["id"], columns["labels"], info, str(path / SAMPLES))
+        self.labels = encode_labels(columns["labels"], info, str(path / SAMPLES))
         arrays = {
             name: np.array(cells, np.str_) for name, cells in columns.items() if name != "labels"
         }
@@ -91,8 +91,7 @@ class Store:
         try:
             images = np.lib.format.open_memmap(path / IMAGES, mode="r")
         except (ValueError, EOFError, OSError) as error:
-            reason = str(error).rstrip(".")
-            raise MedflError(f"{path / IMAGES} is damaged: {reason}. {again}") from error
+            raise MedflError(f"{path / IMAGES} is damaged: {failure(error)}. {again}") from error
         if images.ndim not in (4, 5) or images.dtype not in DTYPES:
             raise MedflError(
                 f"{path / IMAGES} holds {images.dtype} of shape {images.shape}, not uint8 or int16 "
@@ -106,7 +105,9 @@ class Store:
         try:
             columns = read_columns(path / SAMPLES, again)
         except (UnicodeDecodeError, csv.Error) as error:
-            raise MedflError(f"{path / SAMPLES} is not a CSV file: {error}. {again}") from error
+            raise MedflError(
+                f"{path / SAMPLES} is not a CSV file: {failure(error)}. {again}"
+            ) from error
         rows = len(columns["id"])
         if rows != len(images):
             raise MedflError(

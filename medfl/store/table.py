@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.identity import quoted
 from medfl.store.info import DatasetInfo
 
 COLUMNS = ("id", "labels", "group", "site", "modality", "fold")
@@ -33,9 +34,7 @@ class Sample:
     attributes: Mapping[str, str] = field(default_factory=dict)
 
 
-def encode_labels(
-    ids: Sequence[str], labels: Sequence[str], info: DatasetInfo, where: str
-) -> np.ndarray:
+def encode_labels(labels: Sequence[str], info: DatasetInfo, where: str) -> np.ndarray:
     """Turn class names joined by ``|`` into (N,) int64 indices or (N, K) uint8 indicators."""
     index = {name: k for k, name in enumerate(info.classes)}
     # Each combination of labels is looked up once: large sets have few of them.
@@ -46,14 +45,14 @@ def encode_labels(
         names = text.split("|") if text else []
         if info.task == "multiclass" and len(names) != 1:
             raise MedflError(
-                f"{where}: sample {ids[picked.index(code)]} has {len(names)} labels; "
-                f"{info.name} has exactly one class an image."
+                f"{where}: sample {picked.index(code) + 1} has {len(names)} labels, where each "
+                "image has exactly one class."
             )
         for name in names:
             if name not in index:
                 raise MedflError(
-                    f"{where}: sample {ids[picked.index(code)]} has the label `{name}`, which is "
-                    f"not a class of {info.name} ({', '.join(info.classes)})."
+                    f"{where}: sample {picked.index(code) + 1} has the label {quoted(name)}, which "
+                    "is not a class of the dataset."
                 )
             rows[code, index[name]] = 1
     encoded = rows[np.array(picked, dtype=np.intp)]
@@ -65,15 +64,16 @@ def check_columns(columns: Mapping[str, Sequence[str]], where: str) -> None:
     ids, groups, folds = columns["id"], columns["group"], columns["fold"]
     if len(set(ids)) < len(ids):
         seen: set[str] = set()
-        twice = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise MedflError(f"{where}: the sample id {twice} occurs twice.")
+        twice = next(row for row, name in enumerate(ids) if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise MedflError(f"{where}: the id of sample {twice + 1} occurs twice.")
     if "" in ids or "" in groups:
         row = next(row for row in range(len(ids)) if not ids[row] or not groups[row])
-        raise MedflError(f"{where}: sample `{ids[row]}` lacks an id or a group.")
+        raise MedflError(f"{where}: sample {row + 1} lacks an id or a group.")
     if unknown := set(folds) - {"", *FOLDS}:
-        fold = min(unknown)
-        name = ids[list(folds).index(fold)]
-        raise MedflError(f"{where}: sample {name} has the unknown fold `{fold}`.")
+        row = next(row for row, fold in enumerate(folds) if fold in unknown)
+        raise MedflError(
+            f"{where}: sample {row + 1} has an unknown fold: it can be {', '.join(FOLDS)}, or none."
+        )
 
 
 def columns_of(samples: Iterable[Sample]) -> dict[str, list[str]]:

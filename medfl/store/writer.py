@@ -59,10 +59,12 @@ def check(info: DatasetInfo, samples: Sequence[Sample], where: str) -> None:
         raise MedflError(f"{where}: {info.name} has no samples.")
     odd = next((name for name in info.classes if "|" in name or not name), None)
     if odd is not None:
-        raise MedflError(f"{where}: a class cannot be called `{odd}`: no name, or one with a `|`.")
+        raise MedflError(
+            f"{where}: a class cannot be called so: it has no name, or one with a `|`."
+        )
     columns = columns_of(samples)
     check_columns(columns, where)
-    encode_labels(columns["id"], columns["labels"], info, where)
+    encode_labels(columns["labels"], info, where)
     try:  # before hours of work, and not when the store is opened
         from_plain(to_plain(info))
     except ValueError as error:

@@ -16,6 +16,7 @@ import pytest
 from medfl.errors import MedflError
 from medfl.files import (
     atomic_path,
+    read_json,
     read_yaml,
     sha256_file,
     write_csv,
@@ -174,13 +175,45 @@ def test_bad_yaml(tmp_path):
     with pytest.raises(MedflError, match=r"nowhere.yaml does not exist"):
         read_yaml(tmp_path / "nowhere.yaml")
     (tmp_path / "a.yaml").write_text("a: 1\nb: [\n")
-    with pytest.raises(MedflError, match=r"a.yaml is not valid YAML.*line 3"):
+    with pytest.raises(
+        MedflError, match=r"a.yaml is not valid YAML: line 3, column 1: expected the"
+    ):
         read_yaml(tmp_path / "a.yaml")
     with pytest.raises(MedflError, match=rf"{tmp_path} cannot be read"):
         read_yaml(tmp_path)
     (tmp_path / "c.yaml").write_text("a: {x: 1}\nb: {x: 1, y: 2, x: 3}\n")
-    with pytest.raises(MedflError, match=r"c.yaml .*`x` stands there twice.*line 2"):
+    with pytest.raises(MedflError, match=r"c.yaml .*: line 2, column 17: a key stands"):
         read_yaml(tmp_path / "c.yaml")
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(MedflError, match="not valid YAML"):
         read_yaml(tmp_path / "b.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("a: 'Zzhuber\nb: 1", "a: [Zzhuber, 2\nb: 3\n", "a: *Zzhuber\n", "a: !Zzhuber x\n"),
+        *("a: !!int Zzhuber\n", "Zzhuber: 2\nZzhuber: 3\n", 'a: "Zz\\qhuber"\n', "a: Zzhuber: x\n"),
+        *("? [Zzhuber]\n: x\n", "a: &Zzhuber x\nb: &Zzhuber y\n", "{Zzhuber", "\0Zzhuber"),
+        *("a: !<Zz'huber> b", "a: !<Zz'h'uber> b'c'", "!Zz'hu'ber!x: [", "a: |Zzhuber\n x"),
+        *("- Zzhuber\nb: c", "a:\n\tZzhuber: 1\n", "a: !!python/object:Zzhuber x\n"),
+    ],
+)
+def test_no_word_of_a_yaml_file_is_repeated(tmp_path, text):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(MedflError) as error:
+        read_yaml(path)
+    said = str(error.value).removeprefix(str(path))
+    assert " is not valid YAML: " in said
+    assert not any(part in said for part in ("Zz", "huber", "uber"))
+
+
+def test_json_that_is_no_object_is_empty(tmp_path):
+    path = tmp_path / "a.json"
+    assert read_json(path) == {}
+    for text in ("", "[1]", "7", "{", "[" * 100_000, '{"a": }'):
+        path.write_text(text)
+        assert read_json(path) == {}
+    path.write_text('{"a": [1]}')
+    assert read_json(path) == {"a": [1]}

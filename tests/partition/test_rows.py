@@ -43,7 +43,10 @@ def test_hospitals_by_name_are_numbered_in_alphabetical_order(tmp_path):
     ("row", "words"),
     [
         ("b,Ulm,val", "line 3: its client is a name, but that of line 2 is not"),
-        ("b,2,val", "client 1 holds no sample, but client 2 does: number the clients 0 to 1"),
+        (
+            "b,2,val",
+            "client 1 holds no sample, but one of a larger number does",
+        ),
         ("b,1,dev", "line 3: expected sample, client"),
         (",1,val", "line 3: expected sample, client"),
         ("b,,val", "line 3: expected sample, client"),

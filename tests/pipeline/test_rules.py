@@ -60,7 +60,7 @@ def test_a_key_that_stands_twice_is_refused(workflow):
     workflow.append("params/default.yaml", "seeds: [5]\n")
     done = workflow.snakemake("--dry-run", check=False)
     assert done.returncode != 0
-    assert "the key `seeds` stands there twice" in done.stdout + done.stderr
+    assert "a key stands there a second time" in done.stdout + done.stderr
 
 
 @pytest.mark.slow

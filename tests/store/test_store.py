@@ -132,10 +132,10 @@ def test_a_description_that_was_edited(tmp_path, images, change, message):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("s1,b,g1", "s0,b,g1", "the sample id s0 occurs twice"),
-        ("s1,b,g1", "s1,b,", "`s1` lacks an id or a group"),
-        ("s1,b,g1,,,", "s1,b,g1,,,dev", "unknown fold `dev`"),
-        ("s1,b,g1", "s1,,g1", "s1 has 0 labels"),
+        ("s1,b,g1", "s0,b,g1", "the id of sample 2 occurs twice"),
+        ("s1,b,g1", "s1,b,", "sample 2 lacks an id or a group"),
+        ("s1,b,g1,,,", "s1,b,g1,,,dev", "has an unknown fold: it can be train, val, test"),
+        ("s1,b,g1", "s1,,g1", "sample 2 has 0 labels"),
         ("s1,b,g1", "s1,\udcff,g1", "is not a CSV file"),
     ],
 )
@@ -215,7 +215,7 @@ def test_damage_is_found(tmp_path, images):
     with pytest.raises(MedflError, match="line 4"):
         Store.open(path)
     (path / "samples.csv").write_text("".join(lines).replace(",c,", ",z,"))
-    with pytest.raises(MedflError, match="s2 has the label `z`"):
+    with pytest.raises(MedflError, match="sample 3 has the label `z`, which is not a class"):
         Store.open(path)
     (path / "samples.csv").write_text("".join(lines))
     (path / "dataset.yaml").write_text("name: toy\n")
@@ -226,11 +226,11 @@ def test_damage_is_found(tmp_path, images):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (samples(["a", "x", "b"]), "`x`, which is not a class of toy"),
-        (samples(["a", (), "b"]), "s1 has 0 labels"),
+        (samples(["a", "x", "b"]), "sample 2 has the label `x`, which is not a class"),
+        (samples(["a", (), "b"]), "sample 2 has 0 labels"),
         ([Sample("s", ("a",), "g")] * 3, "occurs twice"),
         ([Sample("s", ("a",), "")], "lacks an id or a group"),
-        ([Sample("s", ("a",), "g", fold="dev")], "unknown fold `dev`"),
+        ([Sample("s", ("a",), "g", fold="dev")], "has an unknown fold: it can be train, val, test"),
         ([], "no samples"),
     ],
 )

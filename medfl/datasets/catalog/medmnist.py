@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from medfl.datasets.base import Dataset, Places
-from medfl.errors import MedflError
+from medfl.errors import MedflError, failure
 from medfl.files import atomic_path, cannot_write, sha256_file
 from medfl.store import FOLDS, Sample
 from medfl.store.raw import RawData
@@ -117,7 +117,9 @@ class MedMnist(Dataset):
                         )
                     arrays[fold] = (images, labels)
         except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            raise MedflError(f"{path} is not a readable MedMNIST file: {error}.") from error
+            raise MedflError(
+                f"{path} is not a readable MedMNIST file: {failure(error)}."
+            ) from error
         return arrays
 
     def _download(self, url: str, md5: str, path: Path, places: Places) -> None:

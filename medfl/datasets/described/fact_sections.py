@@ -113,7 +113,8 @@ class Origin(Described):
         try:
             groups = re.compile(value).groups
         except re.error as error:
-            raise ValueError(f"not a regular expression ({error})") from error
+            where = f" (at character {error.pos + 1})" if error.pos is not None else ""
+            raise ValueError(f"not a regular expression{where}") from error
         if value and groups != 1:
             raise ValueError("put (round brackets) around the one part that is meant")
         return value
@@ -218,7 +219,7 @@ class Folds(Origin):
     def _gives_folds(cls, values: dict[str, str]) -> dict[str, str]:
         for word in values.values():
             if word not in ("train", "val", "test", ""):
-                raise ValueError(f"`{word}` is not train, val or test")
+                raise ValueError("each name can only mean train, val or test")
         return values
 
     @model_validator(mode="after")

@@ -12,7 +12,7 @@ from medfl.datasets.described.schema import Format
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion
 from medfl.files.walk import walk
-from medfl.identity import Identifiers
+from medfl.identity import Identifiers, plain_path
 from medfl.imaging.dicom import scan_tree
 from medfl.imaging.kinds import header_of, kind_by_ending
 
@@ -50,6 +50,11 @@ class Found:
     identifiers: Identifiers = field(default_factory=Identifiers)
     warnings: Sequence[str] = ()
     scan: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def place(self) -> str:
+        """The folder, as an error may name it."""
+        return plain_path(self.folder)
 
     def header(self, name: str) -> FileHeader | None:
         """Give the header of a DICOM file, or of a volume's first one; None for other files."""
@@ -124,10 +129,12 @@ def list_files(
             left.append(Exclusion(name(path), other))
     if not files:
         what = {None: "image, DICOM, NIfTI or npz file", "image": "image"}.get(wanted, wanted)
-        which = f" that matches `{pattern}`" if pattern else ""
+        which = " that matches `files`" if pattern else ""
         reasons = sorted({one.reason for one in tree.left_out})[:2]
         why = f"; {'; '.join(reasons)}" if reasons else ""
-        raise MedflError(f"{folder} holds no {what}{which} ({len(left):,} other files{why}).")
+        raise MedflError(
+            f"{plain_path(folder)} holds no {what}{which} ({len(left):,} other files{why})."
+        )
     rate = round(tree.scanned / tree.seconds, 1) if tree.seconds > 0 else None
     scan: dict[str, Any] = {
         "files": tree.scanned,

@@ -17,6 +17,7 @@ from medfl.datasets.described.settings import settings_of
 from medfl.datasets.described.variant import variant
 from medfl.errors import MedflError
 from medfl.files import read_yaml, sha256_file
+from medfl.identity import quoted
 
 if TYPE_CHECKING:
     from medfl.datasets.base import Dataset
@@ -81,7 +82,7 @@ def read_description(
     content: Any = read_yaml(fixed(path))
     if not isinstance(content, dict):
         raise MedflError(f"{path} must hold keys such as `folder:` and `table:`.")
-    data = validate(Description, content, str(path))
+    data = validate(Description, content, str(path), quoted)
     name = data.name or path.stem
     try:
         check_name(name)

@@ -111,7 +111,7 @@ def _by_row(data: Description, found: Found, table: Table) -> tuple[list[Item], 
             )
         raise MedflError(
             f"{table.path}: none of the files that its column `{column}` names is below "
-            f"{found.folder}. It must hold paths from there, or file names."
+            f"{found.place}. It must hold paths from there, or file names."
         )
     left += [_without_row(name, found) for name in found.files if name not in taken]
     return items, left
@@ -135,14 +135,14 @@ def _by_pattern(
             if match := pattern.fullmatch(file):
                 if name in samples.setdefault(match[1], {}):
                     raise MedflError(
-                        f"modality `{name}`: two files below {found.folder} fit "
-                        f"`{data.modalities[name].files}` for one id; write more of the path."
+                        f"modality `{name}`: two files below {found.place} fit "
+                        "its `files` for one id; write more of the path."
                     )
                 samples[match[1]][name] = file
                 fits.add(file)
     if not samples:
-        shown = ", ".join(part.files for part in data.modalities.values())
-        raise MedflError(f"no file below {found.folder} fits any of {shown}.")
+        shown = ", ".join(f"modalities.{name}" for name in data.modalities)
+        raise MedflError(f"no file below {found.place} fits any of {shown}.")
     rows = table.by_id(data.columns.id or "id") if table is not None else None
     items: list[Item] = []
     left = [Exclusion(name, "fits no modality") for name in found.files if name not in fits]
@@ -163,7 +163,7 @@ def _by_pattern(
         ]
     if not items:
         raise MedflError(
-            f"below {found.folder}, no sample has all of {', '.join(patterns)}"
+            f"below {found.place}, no sample has all of {', '.join(patterns)}"
             + (f" and a row in {table.path}." if table is not None else ".")
         )
     return items, left
@@ -208,7 +208,7 @@ def _by_attribute(
             else ""
         )
         raise MedflError(
-            f"{table.path}: no DICOM file below {found.folder} has a {keyword} that stands in the "
+            f"{table.path}: no DICOM file below {found.place} has a {keyword} that stands in the "
             f"column `{column}`{hint}."
         )
     left += [
@@ -230,7 +230,7 @@ def _look_up(
         return cell
     if len(fits) > 1:
         raise MedflError(
-            f"{table.path}, line {row.line}: {len(fits)} files below {found.folder} are called "
+            f"{table.path}, line {row.line}: {len(fits)} files below {found.place} are called "
             f"like its `{column}`: write their paths from there."
         )
     return fits[0] if fits else None

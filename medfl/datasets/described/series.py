@@ -65,7 +65,7 @@ def find_volumes(found: Found) -> Found:
     stacks = [stack for stack in stacks if shared[stack.files] == 1]
     if not stacks:
         raise MedflError(
-            f"{found.folder} holds no volume: no two of its {len(found.files):,} DICOM files are "
+            f"{found.place} holds no volume: no two of its {len(found.files):,} DICOM files are "
             "slices of one. Leave `format: dicom-series` out to take each as an image."
         )
     copies, lone = _copied(found, stacks)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from medfl.datasets.described.schema import Description
 from medfl.datasets.tables import Table, read_table
+from medfl.errors import MedflError
+from medfl.identity import plain_path
 
 STANDARD = ("file", "id", "label", "patient", "site", "fold")
 
@@ -37,7 +40,12 @@ def read_described_table(data: Description, path: Path) -> Table:
     required += [name for name in (columns.patient, columns.site, columns.fold) if name]
     required += [name for name in columns.attributes if not _is_keyword(name)]
     optional = [*STANDARD, *columns.attributes]
-    return read_table(path, dict.fromkeys(required), dict.fromkeys(optional))
+    shown = plain_path(path)
+    try:
+        table = read_table(path, dict.fromkeys(required), dict.fromkeys(optional))
+    except MedflError as error:
+        raise MedflError(str(error).replace(str(path), shown)) from error
+    return replace(table, path=Path(shown))
 
 
 def _is_keyword(name: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from medfl.datasets.base import Places
 from medfl.datasets.described.schema import Description
 from medfl.errors import MedflError
+from medfl.identity import plain_path
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,8 @@ class Whereabouts:
             there = [place for place in looked if place.is_dir()]
             if not there:
                 raise MedflError(
-                    f"{self.path}: the folder `{self.data.folder}` is not there: looked at "
-                    f"{', '.join(map(str, looked))}."
+                    f"{self.path}: the folder that `folder` names is not there: looked at "
+                    f"{self._shown(looked)}."
                 )
             folder = there[0]
         if not self.data.table:
@@ -45,8 +47,8 @@ class Whereabouts:
         table = next((place for place in looked if place.is_file()), None)
         if table is None:
             raise MedflError(
-                f"{self.path}: the table `{self.data.table}` is not there: looked at "
-                f"{', '.join(map(str, looked))}."
+                f"{self.path}: the file that `table` names is not there: looked at "
+                f"{self._shown(looked)}."
             )
         return folder if self.data.folder else table.parent, table
 
@@ -54,6 +56,9 @@ class Whereabouts:
         """List where the images' folder is looked for."""
         wish = Path(self.data.folder or "").expanduser()
         return list(dict.fromkeys([self._beside(wish), *places.candidates(str(wish))]))
+
+    def _shown(self, looked: Iterable[Path]) -> str:
+        return ", ".join(plain_path(place, self.path.parent.parts) for place in looked)
 
     def _tables(self, folder: Path) -> list[Path]:
         wish = Path(self.data.table).expanduser()

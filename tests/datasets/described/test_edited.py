@@ -62,7 +62,7 @@ def test_a_store_stands_where_the_images_and_their_table_are_not():
     assert labels(prepare("mine")) == [0, 1, 1]
     with Path("params/datasets/mine.yaml").open("a") as file:
         file.write("preprocess: {channels: 1}\n")
-    with pytest.raises(MedflError, match="the folder `xray` is not there"):
+    with pytest.raises(MedflError, match="the folder that `folder` names is not there"):
         prepare("mine")
     assert labels(store_path("mine")) == [0, 1, 1]
 

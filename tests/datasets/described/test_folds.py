@@ -163,7 +163,7 @@ def test_sites_above_the_classes_are_asked_about(made):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("fold: {level: 1, map: {a: training}}", "`training` is not train, val or test"),
+        ("fold: {level: 1, map: {a: training}}", "each name can only mean train, val or test"),
         ("fold: {from: dicom}", "say which `attribute`"),
         ("fold: {pattern: 'x'}", "round brackets"),
         ("fold: {levell: 1}", "level"),

@@ -61,7 +61,7 @@ HEAD = "folder: ../../xray\n"
         ("base: phantom\nsite: folder", "`base` brings its own `site`"),
         ("base: phantm", "unknown dataset `phantm`; did you mean `phantom`?"),
         ("- folder", "must hold keys such as"),
-        (HEAD + "folder: again", "the key `folder` stands there twice"),
+        (HEAD + "folder: again", "line 3, column 1: a key stands there a second time"),
     ],
 )
 def test_a_description_is_checked_when_it_is_named(place, text, message):
@@ -74,8 +74,16 @@ def test_a_description_is_checked_when_it_is_named(place, text, message):
 @pytest.mark.parametrize(
     ("text", "table", "message"),
     [
-        ("folder: nowhere", "", "the folder `nowhere` is not there: looked at params/datasets/now"),
-        (HEAD + "table: labels.csv", "", "the table `labels.csv` is not there"),
+        (
+            "folder: nowhere",
+            "",
+            "`folder` names is not there: looked at params/datasets/…",
+        ),
+        (
+            HEAD + "table: labels.csv",
+            "",
+            "`table` names is not there: looked at params/datasets/labels.csv",
+        ),
         (HEAD + "files: '*.dcm'", "", "holds no image, DICOM, NIfTI or npz file that matches"),
         (HEAD + "format: nifti", "", "holds no nifti (4 other files)"),
         (HEAD + "labels: {level: 2}", "", "no sample is left of 4 (4: lies in no folder"),
