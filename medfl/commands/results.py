@@ -91,4 +91,5 @@ def _splits(grid: GridConfig) -> dict[tuple[str, str, int], Path]:
 
 
 def _configuration(grid: GridConfig) -> dict[str, object]:
-    return grid.model_dump(mode="json")
+    """The grid as the page shows it: where data lie on this machine is nobody else's business."""
+    return grid.model_dump(mode="json", exclude={"data_root", "work_root"})

@@ -26,7 +26,9 @@ _PERSONAL = re.compile(
     r"Patient(?!Position|Orientation|Sex|Age$|Size$|Weight$|BodyMass|Species|Breed)|PersonName|"
     r"Birth|Physician|Accession|Operator|Telephone|Address|UID$|Date$|Time$|OrderNumber|Visit|"
     r"^StudyID$|Admission|ProcedureID$|ProcedureStepID$|MedicalRecord|Insurance|MilitaryRank|"
-    r"Comments$|History$|Observer|Person|Requester|Identifier"
+    r"Comments$|History$|Observer|Person|Requester|Identifier|TrialSubject|Episode|^ReasonFor|"
+    r"Phone|Author$|Contact|ProtocolCreator|WelderIDs|BoardingPass|Itinerary|"
+    r"^(?:Results|Interpretation|Owner|Carrier)ID"
 )
 
 

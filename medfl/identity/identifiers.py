@@ -35,6 +35,9 @@ _NUMBERS = {
     "DeviceSerialNumber",
     "FillerOrderNumberImagingServiceRequest",
     "PlacerOrderNumberImagingServiceRequest",
+    "ClinicalTrialSubjectID",
+    "ClinicalTrialSubjectReadingID",
+    "ServiceEpisodeID",
 }
 _WORDS = {"PatientAddress", "InstitutionAddress", "InstitutionName", "MilitaryRank"}
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from medfl.results.columns import COLUMNS
 
 SCHEMA = 3
 COMPLETED, DIVERGED = "completed", "diverged"
@@ -230,6 +232,13 @@ class Record(_Part):
     files: dict[str, str] = Field(default_factory=dict)
     heterogeneity: dict[str, Any] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("primary")
+    @classmethod
+    def _is_a_metric(cls, value: str | None) -> str | None:
+        if value is not None and value not in {column.metric for column in COLUMNS}:
+            raise ValueError("it is no metric")
+        return value
 
     @property
     def test(self) -> Metrics:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
@@ -78,9 +78,15 @@ def from_plain(content: Any) -> DatasetInfo:
         return TypeAdapter(DatasetInfo).validate_python(content)
     except ValidationError as error:
         what = "; ".join(
-            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors()
+            f"{_field(problem['loc'])}: {problem['msg']}" for problem in error.errors()
         )
         raise ValueError(what) from error
+
+
+def _field(place: tuple[int | str, ...]) -> str:
+    """Where a mistake is; of a key that is none of a store's, a damaged file alone knows."""
+    known = {one.name for one in fields(DatasetInfo)}
+    return ".".join(str(part) if part in known or isinstance(part, int) else "…" for part in place)
 
 
 def undecided_ids(patients: int, samples: int = 0, examinations: int = 0) -> str:

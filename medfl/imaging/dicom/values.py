@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from medfl.config import did_you_mean
 from medfl.errors import MedflError, Reason
+from medfl.identity import quoted
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -89,6 +90,7 @@ def attribute_tag(name: str) -> int:
         hint = did_you_mean(name, map(dictionary_keyword, tags.values()))
         if len(hint) > 200:  # no keyword is near, and thousands would be listed
             hint = '; give a keyword such as "StudyDescription" or a tag such as "(0008,1030)".'
+            raise MedflError(f"{quoted(name)} is no DICOM attribute{hint}")
         raise MedflError(f"`{name}` is no DICOM attribute{hint}")
     return tag
 

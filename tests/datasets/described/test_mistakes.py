@@ -61,7 +61,7 @@ HEAD = "folder: ../../xray\n"
         ("base: phantom\nsite: folder", "`base` brings its own `site`"),
         ("base: phantm", "unknown dataset `phantm`; did you mean `phantom`?"),
         ("- folder", "must hold keys such as"),
-        (HEAD + "folder: again", "line 3, column 1: a key stands there a second time"),
+        (HEAD + "folder: again", "line 2, column 1: a key stands there a second time"),
     ],
 )
 def test_a_description_is_checked_when_it_is_named(place, text, message):

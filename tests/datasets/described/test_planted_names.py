@@ -19,12 +19,7 @@ from medfl.cli import main
 from medfl.datasets.prepare import prepare
 from medfl.errors import MedflError
 from tests.dicoms import write
-
-PEOPLE = ("Ng^An", "Wu^Yu", "Zzhuber^Anneliese", "Müllerzz-Weißzz^Zoë", "Zzfile^Dicomzz", "李^娜")
-TOKENS = ("ng_an", "ng an", "wu_yu", "wu yu", "ng^an", "wu^yu", "zzhuber", "anneliese", "müllerzz")
-TOKENS += ("muellerzz", "weißzz", "zoë", "zzfile", "dicomzz", "李", "娜", "zzdoctor", "zzstreet")
-TOKENS += ("zzid", "zzacc", "zzstudy", "19570313", "1957-03-13", "13.03.1957", "zzother", "zz^")
-TOKENS += ("1.2.826.4711",)
+from tests.planted import PEOPLE, csv, leaks, pictures
 
 
 def person(number: int) -> dict[str, object]:
@@ -59,17 +54,6 @@ def radiographs(place: Path, number: int = 8) -> Path:
         (home / f"Dr. {name}.txt").write_text("dear")
         (home / f"ZZACC{k:02d} report.pdf").write_text("dear")
     return raw
-
-
-def leaks(place: Path, said: str) -> list[str]:
-    """Tokens in what was said, and in the names and bytes of what was written."""
-    texts = {"the screen": said}
-    for path in sorted(place.rglob("*")):
-        parts = path.relative_to(place).parts
-        if parts[0] not in ("raw", "params"):
-            content = path.read_bytes() if path.is_file() else b""
-            texts[str(path)] = str(path.relative_to(place)) + content.decode("utf-8", "replace")
-    return [f"{t} in {where}" for where, text in texts.items() for t in TOKENS if t in text.lower()]
 
 
 @pytest.fixture
@@ -148,6 +132,7 @@ ROADS = ["00100010", "(0010,0010)", "0010,0010", "0x00100010", "patientname", "0
 ROADS += ["PatientComments", "RequestAttributesSequence.PatientName", "00400275/00100010"]
 ROADS += ["(0029,1010)", "0029,1010", "StudyID", "00200010", "(0008,0050)", "OtherPatientNames"]
 ROADS += ["StudyInstanceUID", "0020000d", "ReferringPhysicianName", "InstitutionAddress"]
+ROADS += ["ClinicalTrialSubjectID", "(0012,0042)", "ServiceEpisodeID", "ReasonForStudy"]
 
 
 @pytest.mark.parametrize("road", ROADS)
@@ -161,24 +146,6 @@ def test_attributes_by_every_road(place, tried, road, use):
     }
     assert "can identify a person" in tried(asked[use])
     assert not Path("data/prepared/mine").exists()
-
-
-def pictures(place: Path, number: int = 12) -> list[list[str]]:
-    """Plain pictures, and rows of file, label, patient, site, age."""
-    raw = place / "raw"
-    raw.mkdir()
-    rows = []
-    for k in range(number):
-        name = PEOPLE[k // 2 % len(PEOPLE)].replace("^", "_")
-        pixels = np.random.default_rng(k).integers(0, 255, (12, 12)).astype(np.uint8)
-        Image.fromarray(pixels).save(raw / f"{name}_{k}.png")
-        label, site = ("sick", "well")[k // 2 % 2], ("north", "south")[k // 4 % 2]
-        rows.append([f"{name}_{k}.png", label, name.replace("_", " "), site, str(30 + k)])
-    return rows
-
-
-def csv(rows: list[list[str]], header: str = "file,label,patient,site,age") -> str:
-    return "\n".join([*filter(None, [header]), *(",".join(row) for row in rows)]) + "\n"
 
 
 def swapped(rows: list[list[str]], one: int, other: int, only: int | None = None):
