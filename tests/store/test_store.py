@@ -118,7 +118,7 @@ def test_the_command_that_mends_names_the_work_root_where_it_is_another(tmp_path
         ({"images_sha256": 5}, "images_sha256"),
         ({"mean": [0.5]}, "has 1 means and 2 standard deviations for 2 channels"),
         ({"std": [float("nan"), 1.0]}, r"std\.0"),
-        ({"extra": 1}, "extra"),
+        ({"extra": 1}, "…: Unexpected keyword"),
     ],
 )
 def test_a_description_that_was_edited(tmp_path, images, change, message):
