@@ -18,7 +18,7 @@ from medfl.results.schema import Fairness
 
 # What is said of each client of a run, after the last round.
 COLUMNS = (
-    *(*KEYS, "client", "n_train", "n_test", "test_patients"),
+    *(*KEYS, "client", "client_name", "n_train", "n_test", "test_patients"),
     *("test_accuracy", "test_accuracy_low", "test_accuracy_high", "decides"),
 )
 NAMED = 12  # clients that a note names in one partition; the rest is counted
@@ -32,7 +32,8 @@ def write_clients(results: GridResults, path: Path) -> None:
             for name, client in run.record.clients.items():
                 test = client.test
                 row: dict[str, Any] = {key: getattr(run, key) for key in KEYS}
-                row |= {"client": name, "n_train": client.n_train, "n_test": client.n_test}
+                row |= {"client": name, "client_name": client_name(run, name)}
+                row |= {"n_train": client.n_train, "n_test": client.n_test}
                 row["test_patients"] = client.test_patients
                 if test:
                     row["test_accuracy"] = test.accuracy
@@ -41,6 +42,13 @@ def write_clients(results: GridResults, path: Path) -> None:
                 row["decides"] = "yes" if decides(run, name) else "no"
                 rows.append(row)
     write_csv(path, COLUMNS, rows)
+
+
+def client_name(run: Run, client: str) -> str:
+    """The site behind a client, as its split names it; empty where clients have no names."""
+    names = run.record.heterogeneity.get("client_names") if run.record else None
+    known = isinstance(names, list) and client.isdecimal() and int(client) < len(names)
+    return str(names[int(client)]) if names and known else ""
 
 
 def decides(run: Run, client: str) -> bool:
@@ -102,7 +110,8 @@ def client_notes(results: GridResults, dataset: str) -> list[str]:
     for run, fairness in said:
         title = partition_title(run.partition)
         for client, samples in (fairness.left_out or {}).items():
-            some = f"client {client} (seed {run.seed}, n_test = {samples})"
+            who = " ".join(filter(None, ("client", client, client_name(run, client))))
+            some = f"{who} (seed {run.seed}, n_test = {samples})"
             left_out.setdefault(title, {})[some] = None
         if fairness.reason:
             blank.setdefault(fairness.reason, {})[title] = None

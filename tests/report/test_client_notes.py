@@ -71,3 +71,22 @@ def test_every_client_has_its_row(cells, results_dir):
     assert round(float(row["test_accuracy_low"]), 9) == 0.5
     assert round(float(row["test_accuracy_high"]), 9) == 0.8
     assert [row["decides"] for row in rows].count("no") == 1
+
+
+def test_a_client_that_is_a_site_goes_by_its_name(cells, results_dir):
+    path = results_dir / "runs/toy/iid/fedavg/seed0/metrics.json"
+    record = json.loads(path.read_text())
+    record["heterogeneity"]["client_names"] = ["north", "south"]  # and one that has none
+    record["fairness"] |= {"left_out": {"1": 4, "2": 3}, "n": 1}
+    path.write_text(json.dumps(record))
+    results = GridResults(read_grid_runs(cells, results_dir))
+    note = client_notes(results, "toy")[1]
+    assert "client 1 south (seed 0, n_test = 4), client 2 (seed 0, n_test = 3)" in note
+    aggregate(cells, results_dir)
+    with (results_dir / "tables/clients.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["partition"] == "iid"]
+    names = {
+        arm: [r["client_name"] for r in rows if r["arm"] == arm] for arm in ("fedavg", "local")
+    }
+    assert names["fedavg"][:3] == ["north", "south", ""]
+    assert set(names["local"]) == {""}
