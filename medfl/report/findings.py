@@ -72,6 +72,8 @@ class Finding:
         if not ranking.tests:
             return "the only arm that is ranked"
         unclear = [self.mark(arm) for arm in ranking.not_separated]
+        tied = [self.mark(arm) for arm in ranking.order[1:] if ranking.place(arm) == 1]
+        best = f"best mean, the same as of {names.join_words(tied)}" if tied else "best mean"
         seeds = ranking.summaries[ranking.best].n
         if not any(test.p is not None for test in ranking.tests):
             reason = (
@@ -80,7 +82,7 @@ class Finding:
                 if min(test.n for test in ranking.tests) < MIN_SEEDS
                 else "the differences between seeds have no spread, so no test can be made"
             )
-            return f"best mean; {reason}"
+            return f"{best}; {reason}"
         if not unclear:
             return (
                 "better than every other arm in re-runs on these test patients, which says nothing "
@@ -88,8 +90,8 @@ class Finding:
             )
         others = len(ranking.tests)
         if len(unclear) == others and others > 3:
-            return f"best mean; not distinguishable from any of the other {others}"
-        return f"best mean; not distinguishable from {names.join_words(unclear)}"
+            return f"{best}; not distinguishable from any of the other {others}"
+        return f"{best}; not distinguishable from {names.join_words(unclear)}"
 
 
 def mean_and_sd(summary: Summary, metric: Column) -> str:
@@ -204,10 +206,9 @@ def rank_rows(results: GridResults) -> tuple[list[str], list[dict[str, Any]]]:
     places: dict[tuple[str, str], dict[str, int]] = {}
     for dataset in results.datasets:
         for found in findings(results, dataset):
-            for place, arm in enumerate(found.ranking.order, start=1):
-                if found.partition:
-                    column = f"{dataset} / {found.partition}"
-                    places.setdefault((found.question, arm), {})[column] = place
+            for arm in found.ranking.order if found.partition else ():
+                column = f"{dataset} / {found.partition}"
+                places.setdefault((found.question, arm), {})[column] = found.ranking.place(arm)
     columns = [
         f"{dataset} / {partition}"
         for dataset in results.datasets

@@ -30,23 +30,30 @@ def table_notes(
         question: the question that it answers; empty for none.
         chance: whether it has the line of answers without an image.
     """
-    count = names.plural(len(results.seeds), "seed")
-    spread = "mean ± sample standard deviation over" if len(results.seeds) > 1 else "from"
+    seeds = len(results.seeds)
+    cells = (
+        f"mean ± sample standard deviation over {seeds} seeds (n = {seeds} unless a cell says "
+        "otherwise), that is over re-runs on these patients, not over new ones"
+        if seeds > 1
+        else "from 1 seed"
+    )
     found = [
-        f"Cells: {spread} {count} (n = {len(results.seeds)} unless a cell says otherwise), that is "
-        "over re-runs on these patients, not over new ones. "
-        "Bold: best mean of the ranked arms, where there are two or more; "
+        f"Cells: {cells}. Bold: best mean of the ranked arms, where there are two or more; "
         "an arm that diverged with any seed is not ranked."
     ]
     if results.title(dataset) != dataset:
         found.insert(0, f"Data: {results.title(dataset)}.")
     if means:
         found.append("“Mean” columns: mean over the partitions, seed by seed.")
+    references = any(results.role(dataset, arm) == REFERENCE for arm in results.arms)
     if partitions:
+        same = (
+            " The references do the same work in the mean: `centralized` takes as many steps with "
+            "`local_steps`; with `local_epochs` it sees as many samples, in fewer steps where "
+            "batches of small clients are not full."
+        )
         found.append(
-            "Steps: of all clients together, over all rounds. The references do the same work in "
-            "the mean: `centralized` takes as many steps with `local_steps`; with `local_epochs` "
-            "it sees as many samples, in fewer steps where batches of small clients are not full."
+            f"Steps: of all clients together, over all rounds.{same if references else ''}"
         )
     if _objectives_differ(results, dataset):
         found.append(
@@ -73,7 +80,7 @@ def table_notes(
             "A run that partitions share (`run` in summary.csv) counts once, and has no numbers by "
             "client: it does not know whose samples are whose."
         )
-    if any(results.role(dataset, arm) == REFERENCE for arm in results.arms):
+    if references:
         found.append(
             "References are not ranked: all data in one place, or each client alone without others."
         )

@@ -49,6 +49,11 @@ class Ranking:
     summaries: Mapping[str, Summary]
     tests: tuple[PairedTest, ...]
 
+    def place(self, arm: str) -> int:
+        """The place of an arm: one more than the arms that are better; equal means share it."""
+        means = [self.summaries[other].mean for other in self.order]
+        return 1 + means.index(self.summaries[arm].mean)
+
     @property
     def best(self) -> str:
         """The arm with the best mean."""

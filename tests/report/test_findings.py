@@ -12,7 +12,8 @@ from medfl.results.columns import ACCURACY, AUC, KAPPA, OWN
 def finding(tests, seeds=3, **keys):
     """The arm `best` against others, with the tests' outcomes given."""
     order = ("best", *(test.arm for test in tests))
-    summaries = {arm: Summary(seeds, 0.8, 0.01, 0.775, 0.825) for arm in order}
+    below = {"best": 0.0} | {test.arm: test.difference for test in tests}
+    summaries = {arm: Summary(seeds, 0.8 - below[arm], 0.01, 0.775, 0.825) for arm in order}
     return Finding("toy", "iid", OWN, ACCURACY, Ranking(order, summaries, tuple(tests)), **keys)
 
 
@@ -50,6 +51,13 @@ UNCLEAR = {"n": 3, "difference": 0.1, "p": 0.02, "p_holm": 0.08}  # Holm undoes 
 def test_how_far_the_best_stands_out(tests, words):
     seeds = tests[0].n if tests else 3
     assert finding(tests, seeds).certainty == words
+
+
+def test_an_arm_with_the_same_mean_is_named_beside_the_best():
+    tests = [PairedTest("a", 1, 0.0, None), PairedTest("b", 1, 0.0, None)]
+    tests.append(PairedTest("c", 1, 0.1, None))
+    words = finding(tests, 1, marked=frozenset(["b"])).certainty
+    assert words.startswith("best mean, the same as of a and b †; 1 seed cannot tell it")
 
 
 def test_personal_arms_are_marked():

@@ -159,7 +159,11 @@ def test_all_diverged(cells, results_dir, fake):
 def test_one_seed_has_no_spread(tmp_path, fake):
     cells = fake.grid(["toy"], ["iid"], ["fedavg"], [4])
     fake.write_run(tmp_path, cells[0], [0.5, 0.75])
-    assert texts(table(cells, tmp_path), "fedavg")["IID"] == "75.0"
+    made = table(cells, tmp_path)
+    assert texts(made, "fedavg")["IID"] == "75.0"
+    notes = " ".join(made.notes)
+    assert "Cells: from 1 seed. Bold" in notes
+    assert "The references do the same work" not in notes  # there are none
 
 
 def test_files_hold_the_numbers(cells, results_dir):
@@ -251,6 +255,16 @@ def test_headline_does_not_crown_what_the_tests_cannot_separate(tmp_path, fake):
     assert "a 82.0 ± 2.0 %" in words
     assert "best mean; not distinguishable from b." in words
     assert "better than" not in words
+
+
+def test_arms_with_the_same_mean_share_a_place(tmp_path, fake):
+    cells = fake.grid(["toy"], ["iid"], ["a", "b", "c", "d"], [0])
+    for cell, final in zip(cells, (0.7, 0.8, 0.7, 0.6), strict=True):
+        fake.write_run(tmp_path, cell, [0.3, final])
+    aggregate(cells, tmp_path)
+    with (tmp_path / "tables/ranking.csv").open(newline="") as file:
+        places = {row["arm"]: row["toy / iid"] for row in csv.DictReader(file)}
+    assert places == {"b": "1", "a": "2", "c": "2", "d": "4"}
 
 
 def test_headline_owns_up_to_few_seeds_and_missing_runs(cells, results_dir):
