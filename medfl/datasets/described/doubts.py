@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from medfl.datasets.described.files import RELABELLED, Found
+from medfl.datasets.described.id_words import about_id_words
 from medfl.datasets.described.join import Item
 from medfl.datasets.described.layout import Layout
 from medfl.datasets.described.origins import DISAGREE
@@ -42,6 +43,7 @@ def doubts_about(kept: Kept, reader: FactReader, groups: Sequence[str]) -> list[
     labels, sites = [one.labels for one in kept.facts], [one.site for one in kept.facts]
     firsts = [item.files[0] for item in items]
     warnings = [*about_places(items, names, data, reader.layout), *about_share(names)]
+    warnings += about_id_words(kept.whose.patients)
     if not reader.by_header and data.patient.source != "none":
         warnings += about_headers(items, reader.found, groups, sites)
     if reader.label_source == "table":

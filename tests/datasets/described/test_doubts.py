@@ -11,6 +11,7 @@ from dicoms import write
 from pictures import grey
 
 from medfl.datasets.described.doubts import about_derived, about_fold_names, about_share
+from medfl.datasets.described.id_words import about_id_words
 
 TABLE = "folder: ../../raw\ntable: labels.csv\nsize: 8\n"
 
@@ -145,3 +146,17 @@ def test_files_that_are_called_like_folds_are_spoken_of():
     assert "`fold: {pattern:" in line
     assert about_fold_names(["a/train_1.png", "a/train_2.png"]) == []  # one fold is none
     assert about_fold_names(["a/train_1.png", "a/test_1.png", "a/x.png"]) == []
+
+
+def test_numbers_with_and_without_a_word_for_a_person():
+    (line,) = about_id_words(["7", "P-007", "patient 7", "8", "", "pat_8", "9", "A10", "10"])
+    assert line.startswith("5 patients have 2 numbers, with and without a word before them")
+    assert about_id_words(["7", "07", "7.0"]) == []  # spellings of one, of which others speak
+    assert about_id_words(["P1", "P2", "", "A1", "B1", "sub-12", "sub-1-2"]) == []
+
+
+def test_ids_with_and_without_a_word_are_told_of_a_set(made):
+    for number, _ in enumerate("1234"):
+        grey(f"raw/{number}.png", 10 * number, (8, 8))
+    table = rows("7", "P7", "8", "9").replace(".dcm", ".png")
+    assert "2 patients have 1 numbers, with and without a word" in said(made(TABLE, table))
