@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -16,7 +16,7 @@ from medfl.report.names import arm_label
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.registry import FIGURES
 from medfl.report.plots.style import arm_styles
-from medfl.results.columns import OWN
+from medfl.results.columns import EVERYONE, OWN
 from medfl.results.runs import REFERENCE
 
 
@@ -48,7 +48,8 @@ def draw_figures(
 
     Args:
         results: the runs.
-        folder: where the pictures go, ``<figure>_<dataset>_<partition>.png``.
+        folder: where the pictures go, ``<figure>_<dataset>_<partition>.png``; one for everyone's
+            patients, beside one for own patients, has ``_everyone`` behind that.
         chosen: names of ``FIGURES``, or a person's own ``my_package.module:MyFigure``; None for
             all that are built in.
     """
@@ -61,13 +62,22 @@ def draw_figures(
     kinds = _chosen(FIGURES if chosen is None else chosen)
     pictures = []
     for dataset in results.datasets:
-        labels = {arm: arm_label(arm, results.marked(dataset, arm, OWN)) for arm in results.arms}
+        labels = {
+            question: {
+                arm: arm_label(arm, results.marked(dataset, arm, question)) for arm in results.arms
+            }
+            for question in (EVERYONE, OWN)
+        }
         for name, (word, figure) in kinds.items():
             with FIGURES.guarded(word, f"the figure `{word}`"):
-                subjects = list(figure.subjects(results, dataset, styles=styles, labels=labels))
+                look = {"styles": styles, "labels": labels[OWN]}
+                subjects = list(figure.subjects(results, dataset, **look))
             for subject in subjects:
+                if subject.question != OWN:
+                    subject = replace(subject, labels=labels[subject.question])
                 drawn = _draw(word, figure, subject)
-                words = (name, dataset, subject.partition)
+                apart = "" if subject.question == OWN else subject.question
+                words = (name, dataset, subject.partition, apart)
                 stem = folder / "_".join(word for word in words if word)
                 path = None if drawn is None else save(drawn, stem)
                 pictures.append(Picture(path, figure, subject))

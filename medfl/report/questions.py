@@ -19,10 +19,10 @@ HOLDS = (
     "patients."
 )
 CHANCE = "no image"
-DOTTED = (
-    "dotted: no image, the shares of classes in training samples as the answer (each client's own "
-    "shares where arms have models of clients' own)."
-)
+WHOSE = {
+    EVERYONE: "one model on the test samples of all clients; †: the mean over the clients' models",
+    OWN: "each client's test samples by the model that it would use",
+}
 
 
 def chance_words(question: str) -> str:
@@ -31,6 +31,15 @@ def chance_words(question: str) -> str:
     return (
         f"“{CHANCE}”: the shares of classes among {whose} training samples as the answer to every "
         "test image, so the majority class for accuracy, and chance for other metrics."
+    )
+
+
+def dotted(question: str) -> str:
+    """What the dotted line of a picture is, which answers a question."""
+    own = " (each client's own shares where arms have models of clients' own)"
+    return (
+        "dotted: no image, the shares of classes in training samples as the answer"
+        f"{own if question == OWN else ''}."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import shutil
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from matplotlib.figure import Figure
@@ -68,10 +69,9 @@ def test_a_figure_has_words_and_draws_what_it_needs(name, results_dir, cells):
     assert figure.__doc__
     results = GridResults(read_grid_runs(cells, results_dir))
     subjects = figure.subjects(results, "toy", styles=arm_styles(results.arms), labels={})
-    assert [one.partition for one in subjects] == {
-        "partition": ["iid", "dirichlet-0.5"],
-        "dataset": [None],
-    }[figure.per]
+    parts = {"partition": ["iid", "dirichlet-0.5"], "dataset": [None]}[figure.per]
+    asked = ["everyone", "own"] if figure.both else ["own"]
+    assert [(one.partition, one.question) for one in subjects] == list(product(parts, asked))
     drawn = figure.draw(subjects[0])
     in_use = [axis for axis in drawn.axes if axis.get_visible() and axis.get_label() == ""]
     assert len(in_use) == PANELS[name]
@@ -107,7 +107,8 @@ def test_the_page_shows_every_figure_with_its_title_and_caption(results_dir, cel
         assert f"<h3>{figure.title}</h3>" in page
         for subject in figure.subjects(results, "toy"):
             assert f"<figcaption>{figure.caption(subject)}</figcaption>" in page
-            stem = "_".join(filter(None, (name, "toy", subject.partition)))
+            apart = "" if subject.question == "own" else subject.question
+            stem = "_".join(filter(None, (name, "toy", subject.partition, apart)))
             assert (results_dir / f"figures/{stem}.svg").exists()
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.style import ArmStyle
-from medfl.report.questions import TITLES, bare
+from medfl.report.questions import TITLES, WHOSE, bare
 from medfl.results.column import Column
 from medfl.results.columns import OWN
 
@@ -28,6 +28,7 @@ class Subject:
         partition: the partition that it shows; None for a picture of all partitions.
         styles: how each arm is drawn, in every picture alike.
         labels: what each arm is called there.
+        question: which of the two questions it answers, ``OWN`` or ``EVERYONE``.
     """
 
     results: GridResults
@@ -35,6 +36,7 @@ class Subject:
     partition: str | None = None
     styles: dict[str, ArmStyle] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    question: str = OWN
 
     @property
     def title(self) -> str:
@@ -43,8 +45,8 @@ class Subject:
 
     @property
     def metric(self) -> Column:
-        """The primary metric of the dataset, on own patients: what figures show."""
-        return self.results.primary(self.dataset)
+        """The primary metric of the dataset, as the answer to the question."""
+        return self.results.primary(self.dataset, self.question)
 
     @property
     def metric_words(self) -> str:
@@ -53,9 +55,8 @@ class Subject:
 
     @property
     def samples(self) -> str:
-        """The samples that figures are about, and whose model judges them."""
-        which = "each client's test samples by the model that it would use"
-        return f"test samples ({TITLES[OWN]}: {which})"
+        """The samples that the picture is about, and whose model judges them."""
+        return f"test samples ({TITLES[self.question]}: {WHOSE[self.question]})"
 
     @property
     def place(self) -> str:
@@ -69,6 +70,8 @@ class GridFigure(ABC):
     Class attributes:
         title: the heading above its pictures.
         per: whether there is one for each partition, or one for a whole dataset.
+        both: whether there is one for each question that a dataset's arms answer; else they speak
+            of own patients alone.
         needs: what the runs must have for it, in words; without that the page says
             that the picture is not drawn, and that it needs this.
         shown: whether the page shows all of its pictures at once, or one after a click on its
@@ -77,6 +80,7 @@ class GridFigure(ABC):
 
     title: ClassVar[str]
     per: ClassVar[Literal["partition", "dataset"]] = "dataset"
+    both: ClassVar[bool] = False
     needs: ClassVar[str]
     shown: ClassVar[Shown] = "open"
 
@@ -89,8 +93,16 @@ class GridFigure(ABC):
         """The picture; None where the runs do not have what it needs."""
 
     def subjects(self, results: GridResults, dataset: str, **look: Any) -> list[Subject]:
-        """What the pictures of a dataset show: one partition each, or the whole dataset."""
+        """What the pictures of a dataset show: one partition each, or the whole dataset.
+
+        With ``both`` there is one of each for every question.
+        """
         parts: list[str | None] = [None]
         if self.per == "partition":
             parts = [*results.partitions]
-        return [Subject(results, dataset, part, **look) for part in parts]
+        asked = results.questions(dataset) if self.both else (OWN,)
+        return [
+            Subject(results, dataset, part, question=question, **look)
+            for part in parts
+            for question in asked
+        ]

@@ -18,7 +18,7 @@ from medfl.pages.figures import styled
 from medfl.report.curves import mean_curve, measured
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import ArmStyle, arm_styles, draw_chance, legend
-from medfl.report.questions import DOTTED, about
+from medfl.report.questions import about, dotted
 from medfl.report.statistics import Summary
 from medfl.results import paths
 from medfl.results.columns import ACCURACY, BALANCED, OWN, ROUNDS, columns_in, judged
@@ -57,7 +57,7 @@ class Convergence(GridFigure):
             f"{subject.place}: {subject.metric_words} over rounds (left) and over traffic, "
             "logarithmic (right). Line: mean over seeds; band: ± one standard deviation; thin line "
             "with a cross: a run that diverged; level line in the right panel: an arm without "
-            f"traffic; {DOTTED}"
+            f"traffic; {dotted(subject.question)}"
         )
 
     def draw(self, subject: Subject) -> Figure | None:

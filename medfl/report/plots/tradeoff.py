@@ -16,9 +16,10 @@ from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.convergence import log_ticks
 from medfl.report.plots.style import ArmStyle, draw_chance, legend, say_if_empty
-from medfl.report.questions import DOTTED, about
+from medfl.report.questions import about, dotted
 from medfl.report.statistics import Summary
-from medfl.results.columns import MEGABYTES, OWN
+from medfl.results.column import Column
+from medfl.results.columns import MEGABYTES, OWN, judged
 
 POINT = 1 / 72
 
@@ -27,24 +28,29 @@ class Traffic(GridFigure):
     """What the primary metric costs in bytes."""
 
     title = "Primary metric and traffic"
+    both = True
     needs = "finished runs"
 
     def caption(self, subject: Subject) -> str:
         """What points and level lines are."""
         return (
             f"{subject.place}: {subject.metric_words} against the traffic of a whole run, mean ± "
-            f"standard deviation over seeds; level lines: arms without traffic; {DOTTED}"
+            f"standard deviation over seeds; level lines: arms without traffic; "
+            f"{dotted(subject.question)}"
         )
 
     def draw(self, subject: Subject) -> Figure:
         """A panel for each partition; one without a finished run says so."""
-        return draw_traffic(subject.results, subject.dataset, subject.styles, subject.labels)
+        return draw_traffic(
+            subject.results, subject.dataset, subject.styles, subject.labels, subject.question
+        )
 
 
 class Heterogeneity(GridFigure):
     """What the primary metric loses where clients differ more."""
 
     title = "Primary metric and heterogeneity"
+    both = True
     needs = "two partitions or more whose splits say how far apart the clients' labels are"
 
     def caption(self, subject: Subject) -> str:
@@ -52,35 +58,41 @@ class Heterogeneity(GridFigure):
         return (
             f"{subject.place}: {subject.metric_words} against the mean Jensen–Shannon distance "
             "between the clients' label distributions, mean ± standard deviation over seeds; "
-            f"{DOTTED}"
+            f"{dotted(subject.question)}"
         )
 
     def draw(self, subject: Subject) -> Figure | None:
         """One panel of all partitions."""
-        return draw_heterogeneity(subject.results, subject.dataset, subject.styles, subject.labels)
+        return draw_heterogeneity(
+            subject.results, subject.dataset, subject.styles, subject.labels, subject.question
+        )
 
 
 @styled
 def draw_traffic(
-    results: GridResults, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
+    results: GridResults,
+    dataset: str,
+    styles: dict[str, ArmStyle],
+    labels: dict[str, str],
+    question: str = OWN,
 ) -> Figure:
     """Draw the primary metric over the bytes of a whole run, one panel per partition; mean ± sd."""
     rows, columns = panels(len(results.partitions), 2)
     height = max(2.9 * rows, 0.21 * len(styles) + 0.6)
     figure = Figure(figsize=(4.2 * columns + 2.0, height), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, squeeze=False)
-    lined = False
+    lined, metric = False, results.primary(dataset, question)
     for axis, partition in zip(axes.flat, results.partitions, strict=False):
-        _draw_traffic_panel(figure, axis, results, dataset, partition, styles)
+        _draw_traffic_panel(figure, axis, results, dataset, partition, styles, metric)
         say_if_empty(axis)
         axis.set_title(partition_title(partition))
-        axis.set_ylabel(results.primary(dataset).title + about(results, dataset, OWN))
+        axis.set_ylabel(judged(metric.metric).title + about(results, dataset, question))
         axis.set_xlabel("Traffic of a run (MB); equal traffic side by side")
         axis.tick_params(labelbottom=True)
-        chance = results.chance(dataset, partition, results.primary(dataset))
+        chance = results.chance(dataset, partition, metric)
         lined = lined or chance is not None
         if chance:
-            draw_chance(axis, results.primary(dataset).scale * chance.mean)
+            draw_chance(axis, metric.scale * chance.mean)
     for axis in axes.flat[: len(results.partitions)]:
         log_ticks(axis)
     for axis in axes.flat[len(results.partitions) :]:
@@ -96,8 +108,8 @@ def _draw_traffic_panel(
     dataset: str,
     partition: str,
     styles: dict[str, ArmStyle],
+    metric: Column,
 ) -> None:
-    metric = results.primary(dataset)
     scale = metric.scale
     clusters: dict[float, list[tuple[str, Summary]]] = defaultdict(list)
     for arm in styles:
@@ -138,14 +150,18 @@ def _point(
 
 @styled
 def draw_heterogeneity(
-    results: GridResults, dataset: str, styles: dict[str, ArmStyle], labels: dict[str, str]
+    results: GridResults,
+    dataset: str,
+    styles: dict[str, ArmStyle],
+    labels: dict[str, str],
+    question: str = OWN,
 ) -> Figure | None:
     """Draw the primary metric over the clients' label distance; None for fewer than two."""
     distances = {part: results.label_distance(dataset, part) for part in results.partitions}
     known = sorted((value, part) for part, value in distances.items() if value is not None)
     if len(known) < 2:
         return None
-    metric = results.primary(dataset)
+    metric = results.primary(dataset, question)
     height = max(4.0, 0.21 * len(styles) + 0.6)
     figure = Figure(figsize=(7.6, height), layout="constrained")
     axis = figure.subplots()
@@ -161,7 +177,7 @@ def draw_heterogeneity(
         for distance, summary in points:
             _point(axis, distance, summary, metric.scale, style)
     axis.set_xlabel("Jensen–Shannon distance between the clients' labels (mean over seeds)")
-    axis.set_ylabel(results.primary(dataset).title + about(results, dataset, OWN))
+    axis.set_ylabel(judged(metric.metric).title + about(results, dataset, question))
     chances = [(at, results.chance(dataset, part, metric)) for at, part in known]
     line = [(at, metric.scale * found.mean) for at, found in chances if found]
     if line:
