@@ -36,9 +36,10 @@ class CellState:
         parts = []
         if self.summary:
             parts.append(metric.format(self.summary.mean))
-            # Traffic is counted, not sampled, so a spread of 0 says nothing.
-            if self.summary.sd is not None and (self.summary.sd or metric.unit != "MB"):
-                parts.append(f"± {metric.format(self.summary.sd)}")
+            spread = None if self.summary.sd is None else metric.format(self.summary.sd)
+            # Traffic is counted, not sampled, so a spread that shows as 0 says nothing.
+            if spread is not None and (metric.unit != "MB" or float(spread) != 0):
+                parts.append(f"± {spread}")
             if self.summary.n != self.seeds:
                 parts.append(f"(n = {self.summary.n} of {self.seeds})")
         if self.diverged:

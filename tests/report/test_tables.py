@@ -7,12 +7,13 @@ import shutil
 import pytest
 
 from medfl.partition import partition_title
-from medfl.report.grid_results import GridResults
+from medfl.report.grid_results import CellState, GridResults
 from medfl.report.markup import escape_latex, escape_markdown
+from medfl.report.statistics import summarise
 from medfl.report.steps import aggregate, headline
 from medfl.report.tables import main_tables
 from medfl.results.column import format_megabytes
-from medfl.results.columns import EVERYONE, OWN
+from medfl.results.columns import EVERYONE, MEGABYTES, OWN
 from medfl.results.runs import read_grid_runs
 
 
@@ -93,6 +94,31 @@ def test_a_class_without_test_samples_is_named(cells, results_dir):
     )
 
 
+def test_a_class_that_no_one_trains_or_chooses_by_is_named(cells, results_dir):
+    def notes():
+        return [note for note in table(cells, results_dir).notes if "split" in note]
+
+    def edit(change):
+        path = results_dir / "runs/toy/iid/fedavg/seed0/metrics.json"
+        record = json.loads(path.read_text())
+        change(record)
+        path.write_text(json.dumps(record))
+
+    assert notes() == []
+    dealt = [{"classes": {"mass": 0, "cat|egory": 3}}, {"classes": {"mass": 0, "cat|egory": 0}}]
+    edit(lambda record: record["heterogeneity"].update(clients=dealt))
+    (remark,) = notes()
+    assert remark.startswith("REMARK: mass has test samples, but in at least one split no training")
+    edit(lambda record: record["last"]["val"]["per_class"]["mass"].update(n=0))
+    chosen, again = notes()
+    assert again == remark
+    assert chosen.startswith("Best round and rounds to the target go by the classes that the valid")
+    assert chosen.endswith("have; without any in at least one split: mass.")
+    # Without test samples nothing is lost by that.
+    edit(lambda record: record["last"]["test"]["per_class"]["mass"].update(n=0))
+    assert not any(note.startswith("REMARK") for note in notes())
+
+
 def test_a_part_of_a_dataset_is_named_in_every_kind_of_table(cells, results_dir):
     assert "Data:" not in " ".join(table(cells, results_dir).notes)  # older records have no title
     for path in results_dir.rglob("metrics.json"):
@@ -114,6 +140,19 @@ def test_cells_by_hand(cells, results_dir):
     assert cell["Macro AUC (mean)"] == "0.820 ± 0.017"
     assert cell["Worst client (mean)"] == "67.0 ± 1.7 (n_test = 20)"
     assert cell["MB (mean)"] == "4.00"
+
+
+@pytest.mark.parametrize(
+    ("bytes_of", "said"),
+    [
+        ((2e6, 2e6, 2e6), "2.00"),
+        ((2e6, 2e6, 2.00006e6), "2.00"),  # a deviation of 35 bytes would read ± 0.0000
+        ((1e6, 2e6, 3e6), "2.00 ± 1.00"),
+    ],
+)
+def test_a_spread_of_traffic_that_shows_as_nothing_is_left_out(bytes_of, said):
+    megabytes = [value / 1e6 for value in bytes_of]
+    assert CellState(summarise(megabytes), 3, 0, 0).describe(MEGABYTES) == said
 
 
 def test_the_best_is_bold_and_references_are_not_ranked(cells, results_dir):
