@@ -176,8 +176,7 @@ class GridConfig(SplitConfig, GivenSplit):
 
     def counts_clients(self, cell: Cell) -> bool:
         """Whether the work of a pooled run depends on how many clients a federation has."""
-        learning = self._section("federated_learning", cell)
-        return any(learning.get(key) is not None for key in ("local_steps", "clients_per_round"))
+        return self._section("federated_learning", cell).get("local_steps") is not None
 
     def _section(self, name: str, cell: Cell) -> dict[str, Any]:
         """The settings of a section that a run gets: the grid's ← its dataset's ← its arm's."""

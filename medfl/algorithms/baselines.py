@@ -11,10 +11,9 @@ if TYPE_CHECKING:
 
 
 class Centralized(FederatedAlgorithm):
-    """One model trains on all clients' data, and does the work of all clients of a round.
+    """One model trains on all clients' data, ``local_epochs`` passes over all of it in each round.
 
-    It makes as many passes over all samples as they do over theirs, or takes as many steps as they
-    do together.
+    With ``local_steps`` it takes as many steps as the clients of a round do together.
     """
 
     statistics = "of the one pooled model"

@@ -30,7 +30,7 @@ ALGORITHMS: Registry[type[FederatedAlgorithm]] = Registry(
         "scaffold": 2,
         "feddyn": 2,
         "finetune": 2,
-        "centralized": 2,
+        "centralized": 3,
         "local": 2,
     },
 )

@@ -1,9 +1,10 @@
 """How much each client trains in a round, so that every arm does the same local work.
 
 Of N clients C take part in a round. Who takes part makes E passes over its training samples, or S
-steps. What trains without others does in every round the share C/N of that, because it has no
-rounds to sit out: so in the mean a client of ``local`` takes as many steps as one of the
-federation, and ``centralized`` goes as often over all samples as the clients go over theirs.
+steps. A client of ``local`` does in every round the share C/N of that, because it has no rounds to
+sit out: so in the mean it takes as many steps as one of the federation. ``centralized`` takes C · S
+steps a round, or makes E passes over all samples, whoever takes part: what it learns from them does
+not depend on how they are dealt to clients, nor on how many of these are sampled.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ class LocalWork:
         epochs: E, whole passes over a client's samples; None where steps are counted.
         taking_part: C, the clients that take part in a round of a federation.
         everyone: N, all clients of the federation.
-        shared: whether each client does the share C/N in every round; else who takes part does
-            the whole.
+        shared: whether each client trains in every round, and does the share C/N where steps are
+            counted or it is alone; else who takes part does the whole.
         pooled: whether one client holds all samples.
     """
 
@@ -36,7 +37,8 @@ class LocalWork:
     @property
     def part(self) -> bool:
         """Whether clients do but a part of the whole work in each round."""
-        return self.shared and self.taking_part < self.everyone
+        passes = self.pooled and self.epochs is not None
+        return self.shared and self.taking_part < self.everyone and not passes
 
     def steps(self, client: int, number: int) -> int:
         """The steps of a client in round ``number``, if it takes part.

@@ -101,7 +101,8 @@ class FederatedServer:
         self.total_weight = sum(self.weights.values())
         everyone, size = len(data.clients), learning.clients_per_round
         if self.algorithm.pooled and data.split.partition == POOLED:
-            everyone = learning.num_clients or everyone
+            # With passes over all samples nobody need know how many clients there are.
+            everyone = learning.num_clients or (everyone if learning.local_steps else size or 1)
         if size is not None and size > everyone:
             raise MedflError(f"clients_per_round is {size} of only {everyone} clients.")
         pooled, all_train = self.algorithm.pooled, self.algorithm.participation == "all"

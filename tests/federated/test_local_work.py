@@ -30,11 +30,14 @@ def steps(trainer):
         ({"local_epochs": 1, "batch_size": 13}, [3, 3, 3]),  # 13, 13, and 14: never one alone
         ({"local_steps": 7}, [28, 28, 28]),  # 4 · 7, however large the clients are
         ({"local_steps": 7, "clients_per_round": 3}, [21, 21, 21]),
-        ({"local_epochs": 3, "clients_per_round": 2}, [15, 15, 15]),  # half of three passes
-        ({"local_epochs": 1, "clients_per_round": 1}, [3, 2, 3]),  # 2.5, 5, 7.5: rounded up
+        (
+            {"local_epochs": 3, "clients_per_round": 2},
+            [30, 30, 30],
+        ),  # three passes, whoever is drawn
+        ({"local_epochs": 1, "clients_per_round": 1}, [10, 10, 10]),
     ],
 )
-def test_the_pooled_model_does_the_work_of_the_clients_of_a_round(settings, pooled):
+def test_the_pooled_model_passes_over_all_samples_or_takes_the_steps_of_a_round(settings, pooled):
     trainer = federation("centralized", sizes=SIZES, **({"batch_size": 4} | settings))
     trainer.train()
     assert steps(trainer) == pooled
@@ -97,7 +100,7 @@ def test_sampled_clients_of_a_federation_do_the_whole_work():
         ("centralized", {}, "1 pass over the pooled training samples a round"),
         (
             *("centralized", {"local_epochs": 2, "clients_per_round": 1}),
-            "1/4 of 2 passes over the pooled training samples a round",
+            "2 passes over the pooled training samples a round",
         ),
         (
             *("centralized", {"local_steps": 7, "clients_per_round": 2}),
