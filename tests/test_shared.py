@@ -74,9 +74,12 @@ def test_partitions_share_where_they_leave_images_and_folds_alone(tmp_path, monk
 
 def test_steps_that_depend_on_clients_are_shared_where_their_number_is_known(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for learning in ({"local_steps": 3}, {"clients_per_round": 2}):
+    for learning in ({"local_steps": 3}, {"local_steps": 3, "clients_per_round": 2}):
         assert shared("iid", learning)
         assert not shared("site", learning), "the data say how many sites there are"
+    # Passes over all samples are the same for any number of clients, sampled or not.
+    for learning in ({"local_epochs": 3}, {"clients_per_round": 2}):
+        assert shared("site", learning)
     grid = load_grid(grid_of(["iid"], {"local_steps": 3}))
     assert (
         grid.run_config(Cell("phantom", "pooled", "centralized", 0)).federated_learning.num_clients
@@ -130,9 +133,10 @@ def test_it_is_bit_for_bit_the_run_that_each_partition_would_have(learning):
     ends = []
     for split in (dealt, together):
         data = FederatedData(store, split).double()
+        counted = split is dealt or "local_steps" in learning
         config = FederatedConfig(
             algorithm="centralized",
-            num_clients=3,
+            num_clients=3 if counted else None,  # as a grid says it
             rounds=3,
             batch_size=4,
             evaluate_every=100,
@@ -191,15 +195,64 @@ def test_it_stands_in_every_partition_and_counts_once(place, capsys):
     )
     for row in rows:
         assert float(row["test_accuracy"]) == record["last"]["test"]["accuracy"]
-        assert row["worst_client_accuracy"] == row["chance_own"] == ""
         assert (row["status"], int(row["steps"])) == ("completed", record["steps"])
     assert record["heterogeneity"]["num_clients"] == 1
+    with open("results/summary.csv", newline="") as file:
+        chances = [row["chance_own"] for row in csv.DictReader(file) if row["arm"] == "fedavg"]
+    assert [row["chance_own"] for row in rows] == chances
     assert "that partitions share" in Path("results/tables/comparison.md").read_text()
     assert main(["report", "--grid", "grid.yaml"]) == 0
     page = Path("results/report.html").read_text()
     assert "All in one place" in page or "pooled" in page
     found = load("results").runs
     assert found["partition"].tolist() == ["dirichlet-0.5", "iid", "pooled"]
+
+
+def aggregated(arm="centralized"):
+    """The rows of an arm in summary.csv and in clients.csv, by partition."""
+    assert main(["aggregate", "--grid", "grid.yaml"]) == 0
+    found = []
+    for name in ("summary.csv", "tables/clients.csv"):
+        with open(f"results/{name}", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["arm"] == arm]
+        assert {row["partition"] for row in rows} <= {"iid", "dirichlet-0.5"}
+        found.append(rows)
+    return found
+
+
+def test_its_numbers_by_client_are_those_of_the_run_that_each_partition_would_have(place):
+    content = yaml.safe_load((place / "grid.yaml").read_text())
+    content["run"]["fairness"] = {"min_test_samples": 3}  # each client has five
+    (place / "grid.yaml").write_text(yaml.safe_dump(content))
+    for partition in ("iid", "dirichlet-0.5"):
+        train(partition, "fedavg")
+        train(partition, "centralized")
+    own = aggregated()  # a run in the partition's folder knows its clients
+    shared_run = Path(train("pooled", "centralized"))
+    summary, clients = aggregated()
+    # The run in place of two others is the same, but for what it took and where it lies.
+    for row, other in zip(summary, own[0], strict=True):
+        assert row["run"] == "phantom/pooled/centralized/seed0" != other["run"]
+        assert row["worst_client_accuracy"]
+        for name in row.keys() - {"run", "seconds", "work"}:
+            # Samples stand in another order, so sums round in another way.
+            same = row[name] == other[name]
+            assert same or abs(float(row[name]) - float(other[name])) < 1e-12, name
+    assert len(clients) == 4  # two clients in each of two partitions
+    assert clients == own[1]
+    # Without predictions nobody knows whose samples are whose, and nothing is said.
+    (shared_run / "predictions.npz").rename(shared_run / "elsewhere.npz")
+    summary, clients = aggregated()
+    assert clients == []
+    assert [row["worst_client_accuracy"] for row in summary] == ["", ""]
+    (shared_run / "elsewhere.npz").rename(shared_run / "predictions.npz")
+    for partition in ("iid", "dirichlet-0.5"):
+        Path(f"results/runs/phantom/{partition}/fedavg/seed0/predictions.npz").unlink()
+    assert aggregated()[1] == []
+    # Damaged ones are refused.
+    (shared_run / "predictions.npz").write_bytes(b"no predictions")
+    train("iid", "fedavg")
+    assert main(["aggregate", "--grid", "grid.yaml"]) == 2
 
 
 def test_a_missing_one_is_missed_once_and_one_by_hand_stands_in_its_own_place(place, capsys):

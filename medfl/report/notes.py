@@ -10,6 +10,7 @@ from medfl.report.grid_results import GridResults
 from medfl.report.questions import CHANCE, MEANINGS, bare, chance_words
 from medfl.results.columns import EVERYONE
 from medfl.results.runs import REFERENCE
+from medfl.results.schema import Metrics, Record
 
 
 def table_notes(
@@ -48,9 +49,11 @@ def table_notes(
     references = any(results.role(dataset, arm) == REFERENCE for arm in results.arms)
     if partitions:
         same = (
-            " The references do the same work in the mean: `centralized` takes as many steps with "
-            "`local_steps`; with `local_epochs` it sees as many samples, in fewer steps where "
-            "batches of small clients are not full."
+            " `local` does the work of the federation in the mean. `centralized` takes as many "
+            "steps with `local_steps`. With `local_epochs` it makes rounds × local_epochs passes "
+            "over all samples: where all clients take part it sees as many as they do, in fewer "
+            "steps if batches of small clients are not full; where C of N are sampled it sees N/C "
+            "times as many."
         )
         found.append(
             f"Steps: of all clients together, over all rounds.{same if references else ''}"
@@ -77,8 +80,8 @@ def table_notes(
     found += _absent(results, dataset)
     if any(run.shared and run.dataset == dataset for run in results.runs):
         found.append(
-            "A run that partitions share (`run` in summary.csv) counts once, and has no numbers by "
-            "client: it does not know whose samples are whose."
+            "A run that partitions share (`run` in summary.csv) counts once. Its numbers by client "
+            "come from its predictions; without these it has none."
         )
     if references:
         found.append(
@@ -111,19 +114,52 @@ def target_notes(results: GridResults, dataset: str) -> list[str]:
 
 
 def _absent(results: GridResults, dataset: str) -> list[str]:
-    """A note where balanced accuracy and macro means leave out a class, and which."""
-    gone: dict[str, None] = {}
+    """Notes on classes without samples in a fold of some split: what the means do, and which."""
+    tests: dict[str, None] = {}
+    validations: dict[str, None] = {}
+    trainings: dict[str, None] = {}
     for run in results.runs:
-        if run.dataset == dataset and run.completed:
-            for name, said in (run.test.per_class or {}).items():
-                if said.get("n") == 0:
-                    gone[name] = None
-    if not gone:
-        return []
-    return [
-        "Balanced accuracy and macro averages run over the classes that the test samples have; "
-        f"without any in at least one split: {', '.join(gone)}."
-    ]
+        if run.dataset == dataset and run.completed and run.record:
+            tests |= _empty(run.test)
+            judged = run.record.last and run.record.last.val
+            validations |= _empty(judged or Metrics())
+            trainings |= _not_trained(run.record) if run.test.per_class else {}
+    found = []
+    if tests:
+        found.append(
+            "Balanced accuracy and macro averages run over the classes that the test samples have; "
+            f"without any in at least one split: {', '.join(tests)}."
+        )
+    if validations:
+        found.append(
+            "Best round and rounds to the target go by the classes that the validation samples "
+            f"have; without any in at least one split: {', '.join(validations)}."
+        )
+    never = [name for name in trainings if name not in tests]
+    if never:
+        found.append(
+            f"REMARK: {', '.join(never)} has test samples, but in at least one split no training "
+            "sample, so no arm can learn it, and balanced accuracy and macro averages count it."
+            if len(never) == 1
+            else f"REMARK: {', '.join(never)} have test samples, but in at least one split no "
+            "training sample, so no arm can learn them, and balanced accuracy and macro averages "
+            "count them."
+        )
+    return found
+
+
+def _empty(metrics: Metrics) -> dict[str, None]:
+    """The classes of which these metrics' fold has no sample."""
+    return {name: None for name, said in (metrics.per_class or {}).items() if said.get("n") == 0}
+
+
+def _not_trained(record: Record) -> dict[str, None]:
+    """The classes of which a split has no training sample, as its measured clients say."""
+    counts: dict[str, int] = {}
+    for client in record.heterogeneity.get("clients") or []:
+        for name, count in (client.get("classes") or {}).items():
+            counts[name] = counts.get(name, 0) + count
+    return {name: None for name, count in counts.items() if count == 0}
 
 
 def _objectives_differ(results: GridResults, dataset: str) -> bool:

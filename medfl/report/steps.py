@@ -14,6 +14,7 @@ from medfl.report.grid_results import GridResults
 from medfl.report.markup import write_tables
 from medfl.report.names import plural
 from medfl.report.questions import HOLDS, bare
+from medfl.report.shared_clients import with_clients
 from medfl.results import paths
 from medfl.results.columns import SUMMARY, names_in
 from medfl.results.frames import write_frame
@@ -45,7 +46,8 @@ def aggregate(
         MedflError: for missing runs (unless ``partial``) and for records that cannot be read.
     """
     folder = Path(results_dir)
-    results = GridResults(read_grid_runs(cells, folder, partial=partial, settings=settings))
+    runs = read_grid_runs(cells, folder, partial=partial, settings=settings)
+    results = GridResults(with_clients(runs))
     write_frame(folder / paths.SUMMARY, results.frame[list(names_in(SUMMARY))])
     if partial:
         (folder / paths.METRICS).unlink(missing_ok=True)
@@ -86,7 +88,8 @@ def build_report(
     from medfl.report.html import write_report
 
     folder = Path(results_dir)
-    results = GridResults(read_grid_runs(cells, folder, partial=True, settings=settings))
+    runs = read_grid_runs(cells, folder, partial=True, settings=settings)
+    results = GridResults(with_clients(runs))
     pictures = draw_figures(results, folder / paths.FIGURES, figures)
     write_report(
         results,

@@ -52,14 +52,18 @@ class Run:
     def standing_in(self, partition: str) -> Run:
         """The same run in the place of another partition.
 
-        What is of that partition's clients is left out: the run does not know them.
+        What is of that partition's clients is left out: the run does not know them, but for how
+        many test samples a client needs.
         """
         record = self.record and self.record.model_copy(
             update={
                 "partition": partition,
                 "num_clients": None,
                 "clients": {},
-                "fairness": Fairness(),
+                "fairness": Fairness(
+                    min_test_samples=self.record.fairness.min_test_samples,
+                    min_test_patients=self.record.fairness.min_test_patients,
+                ),
                 "heterogeneity": {},
                 "without_images": WithoutImages(everyone=self.record.without_images.everyone),
             }
