@@ -56,9 +56,9 @@ class Clients(GridFigure):
         return (
             f"{subject.place}: test accuracy of every client on its own patients, with every seed; "
             "the worst client of each seed is a triangle on its interval, the black bar is the "
-            f"mean of clients. The area of a mark is the number of test samples ({_range(subject)}), but all marks are "
-            "large enough to see. Clients with too few to decide anything are hollow, and not in "
-            "the mean."
+            "mean of clients. The area of a mark is the number of test samples "
+            f"({_range(subject)}), but all marks are large enough to see. Clients with "
+            "too few to decide anything are hollow, and not in the mean."
         ) + _without_clients(subject)
 
     def draw(self, subject: Subject) -> Figure:
