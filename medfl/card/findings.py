@@ -138,10 +138,11 @@ def _classes(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
         most, least = max(present, key=present.__getitem__), min(present, key=present.__getitem__)
         times = present[most] / present[least]
         if times >= IMBALANCE:
+            metric = "macro AUC" if card["labels"] else "balanced accuracy"
             yield (
                 NOTE,
                 f"The classes are unbalanced: {most} has {present[most]:,} images, {least} "
-                f"{present[least]:,} ({times:.0f} times fewer). Look at balanced accuracy.",
+                f"{present[least]:,} ({times:.0f} times fewer). Look at {metric}.",
             )
     if card["labels"] and card["labels"]["empty"]:
         empty = card["labels"]["empty"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from card.test_card import info, noise
 
 from medfl.card.attributes import measure_attribute
+from medfl.card.build import write_card
 from medfl.card.plots import site_histograms
 from medfl.card.scan import scan
 from medfl.store import Sample, write_store
@@ -49,3 +51,15 @@ def test_pixel_values_are_of_all_images_where_no_site_is_stated(tmp_path):
     card = {"sites": [{"name": "north", "count": 3}, {"name": "", "count": 1}]}
     found = replace(found, by_site=np.repeat(found.by_site, 2, axis=0))
     assert site_histograms(card, found)[0] == ["north", ""]
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"), [("multiclass", "balanced accuracy"), ("multilabel", "macro AUC")]
+)
+def test_unbalanced_classes_are_read_by_the_metric_of_the_task(task, metric, tmp_path):
+    labels = ["a"] * 30 + ["b"]  # 30 times fewer
+    samples = [Sample(f"s{k}", (label,), f"g{k}") for k, label in enumerate(labels)]
+    store = write_store(tmp_path / "toy", info(task=task), samples, noise(31))
+    texts = [one["text"] for one in write_card(store, tmp_path / "card")["findings"]]
+    found = next(text for text in texts if text.startswith("The classes are unbalanced"))
+    assert found.endswith(f"a has 30 images, b 1 (30 times fewer). Look at {metric}.")
