@@ -240,6 +240,13 @@ def test_its_numbers_by_client_are_those_of_the_run_that_each_partition_would_ha
             assert same or abs(float(row[name]) - float(other[name])) < 1e-12, name
     assert len(clients) == 4  # two clients in each of two partitions
     assert clients == own[1]
+    # Clients are called as the split calls them.
+    other = Path("results/runs/phantom/iid/fedavg/seed0/metrics.json")
+    content = json.loads(other.read_text())
+    content["heterogeneity"]["client_names"] = ["north", "south"]
+    other.write_text(json.dumps(content))
+    names = [row["client_name"] for row in aggregated()[1]]
+    assert names == ["north", "south", "", ""]
     # Without predictions nobody knows whose samples are whose, and nothing is said.
     (shared_run / "predictions.npz").rename(shared_run / "elsewhere.npz")
     summary, clients = aggregated()

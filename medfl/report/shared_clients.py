@@ -76,6 +76,7 @@ def _by_client(record: Record, other: Record, said: Arrays, clients: NDArray[np.
     return record.model_copy(
         update={
             "num_clients": other.num_clients,
+            "heterogeneity": other.heterogeneity,
             "clients": found,
             "fairness": Fairness.model_validate(spread),
             "without_images": record.without_images.model_copy(
