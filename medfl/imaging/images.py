@@ -167,7 +167,10 @@ def _flatten(image: Image.Image, channels: int) -> Image.Image:
         image = Image.fromarray(_to_8_bits(np.asarray(image)))
     if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+        laid = Image.alpha_composite(Image.new("RGBA", image.size, (0, 0, 0, 255)), image)
+        # A picture whose transparency is a mask, or all but hides it, would be black unseen.
+        remark_if_lost(np.asarray(image)[..., :3], [np.asarray(laid)[..., :3]])
+        image = laid
     return image.convert("L" if channels == 1 else "RGB")
 
 

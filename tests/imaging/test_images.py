@@ -8,6 +8,7 @@ from PIL import Image
 from medfl.errors import MedflError
 from medfl.imaging.images import read_image, read_pixels
 from medfl.imaging.modality import preprocess_for, to_store
+from medfl.imaging.remarks import collecting
 
 
 def save(tmp_path, array, name="x.png", **options):
@@ -305,3 +306,14 @@ def test_damage_of_any_kind_is_one_clear_error_or_a_picture(tmp_path, suffix):
                 errors.append(str(error))
     assert len(errors) > 30
     assert all(str(path) in message for message in errors)
+
+
+@pytest.mark.parametrize(("alpha", "said"), [(0, "one value is"), (1, "two values are"), (200, "")])
+def test_a_picture_that_its_transparency_hides_is_remarked(tmp_path, alpha, said):
+    """At 1 of 255 a level of 0 to 255 becomes 0 or 1."""
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    pixels = np.dstack([grey, grey, grey, np.full_like(grey, alpha)])
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    with collecting() as remarks:
+        read_pixels(tmp_path / "a.png")
+    assert [said in remark for remark in remarks] == ([True] if said else [])

@@ -105,3 +105,42 @@ def test_shades_that_are_no_number_are_an_error_and_no_black_picture():
     curve = (0, np.array([0, np.nan], np.float32))
     with pytest.raises(MedflError, match="too large to be computed"):
         to_store(Pixels(np.eye(4, dtype=np.float32), table=curve), preprocess_for("none"), 4)
+
+
+LEVELS = np.tile(np.arange(100), 100).astype(np.float32)  # 10,000 pixels, 100 of each value
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        (np.where(np.arange(10_000) < 90, LEVELS, 0), "99% of its pixels have become one level"),
+        (LEVELS // 10, "99% of its pixels have become 10 levels"),
+        (LEVELS // 4, None),  # 25 levels
+        (LEVELS % 3, "99% of its pixels have become 3 levels"),
+        (np.where(np.arange(10_000) < 2000, LEVELS, 0), None),  # a fifth is to be seen
+    ],
+)
+def test_a_picture_that_is_crushed_is_remarked(shown, said):
+    with collecting() as remarks:
+        remark_if_lost(LEVELS, [shown])
+    assert [said is not None and said in remark for remark in remarks] == ([True] if said else [])
+
+
+def test_a_picture_whose_file_holds_few_levels_is_not_crushed():
+    with collecting() as remarks:
+        remark_if_lost(LEVELS // 10, [LEVELS // 10])
+        remark_if_lost(LEVELS // 10, [LEVELS // 30])  # 10 became 4
+    assert remarks == []
+
+
+def test_what_single_precision_swallows_is_remarked():
+    """Between 2^30 and 2^31 it knows every 128th number: all of these are 2^30."""
+    values = 2.0**30 + np.arange(64.0).reshape(8, 8)
+    with collecting() as remarks:
+        numbers, _ = only_numbers(values)
+    assert (numbers == 2.0**30).all()
+    assert len(remarks) == 1
+    assert "one value is (a blank picture)" in remarks[0]
+    with collecting() as remarks:
+        only_numbers(np.arange(64.0).reshape(8, 8))
+    assert remarks == []

@@ -23,6 +23,9 @@ FLAT = 0.006  # share of the brightest value: a step of more than one of 255 gre
 # edges within this share of the largest part's edges.
 PART, THICK, ALIGNED = 0.05, 0.08, 0.03
 DENSE = 0.85  # share of a part's pixels that are not black; between letters more of them are
+# Around a pixel of a word fewer than half are not black, around one of the thinnest strip more.
+AROUND = 0.5
+SEEN = 0.01  # share of what is not black that regions of a header must hold to be believed
 LOST = 0.1
 """Share of what is not black (words aside) that may be cut off without a remark."""
 
@@ -53,27 +56,29 @@ def crop_sector(pixels: Pixels) -> Pixels:
     parts that have texture and are not black: the largest, and all others that are large, dense
     and no line or bar (of the largest part alone, where nothing has texture). So it holds the
     echo-free parts inside the fan and what lies behind them, and leaves out names, scales, banners
-    and logos beside it. A picture that is all black stays as it is. A remark says where more than
-    ``LOST`` of what is not black was cut off.
+    and logos beside it. Regions that hold next to nothing of the picture are not believed. A
+    picture that is all black stays as it is. A remark says where more than ``LOST`` of what is not
+    black was cut off.
     """
     grey = brightest(pixels)
     rough = _texture(grey)
     parts = _parts(grey, rough, BLACK)
     if not parts:
         return pixels
-    factor = _factor(grey)
-    if pixels.regions:
-        field = np.zeros(grey.shape, bool)
-        for top, bottom, left, right in pixels.regions:
-            field[top:bottom, left:right] = True
-        coarse = field[::factor, ::factor]
-    else:
+    factor, seen = _factor(grey), _seen(grey)
+    field = np.zeros(grey.shape, bool)
+    for top, bottom, left, right in pixels.regions:
+        field[top:bottom, left:right] = True
+    if pixels.regions and (seen & field).sum() < SEEN * seen.sum():
+        remark(["its header's regions hold nothing of the picture: the fan was sought in it"])
+        field[:] = False
+    if not field.any():
         coarse = _field(parts)
         faint = [part for part in _parts(grey, rough, FAINT) if _is_tissue(part, parts)]
         if _cut_off(faint, coarse) > LOST:
             coarse = _field([*parts, *faint])
         field = coarse.repeat(factor, axis=0).repeat(factor, axis=1)[: len(grey), : grey.shape[1]]
-    share = _cut_off([part for part in parts if part.dense >= DENSE], coarse)
+    share = 1 - float((seen & field).sum() / max(1, seen.sum()))
     if share > LOST:
         remark([f"{share:.0%} of what is not black was cut off with what lies beside the fan"])
     rows, columns = np.flatnonzero(field.any(axis=1)), np.flatnonzero(field.any(axis=0))
@@ -84,6 +89,15 @@ def crop_sector(pixels: Pixels) -> Pixels:
 
 def _factor(grey: np.ndarray) -> int:
     return math.ceil(max(grey.shape) / COARSE)
+
+
+def _seen(grey: np.ndarray) -> np.ndarray:
+    """Mark what is not black, words aside, in a grey picture (H, W), however thin it is."""
+    from scipy import ndimage
+
+    bright = grey - grey.min() > BLACK * np.ptp(grey)
+    around = ndimage.uniform_filter(bright.astype(np.float32), max(5, 2 * _factor(grey) - 1))
+    return np.asarray(bright & (around >= AROUND))
 
 
 def _reduced(values: np.ndarray, factor: int) -> np.ndarray:

@@ -11,7 +11,7 @@ import numpy as np
 
 from medfl.errors import FileError, Reason, failure
 from medfl.imaging.kinds import voxels_of
-from medfl.imaging.numbers import only_numbers
+from medfl.imaging.numbers import only_numbers, remark_if_lost
 from medfl.imaging.pixels import Pixels
 from medfl.imaging.quiet import be_quiet
 from medfl.imaging.remarks import collecting
@@ -122,6 +122,8 @@ def _voxels(nifti: Nifti) -> Volume:
     try:
         with collecting() as remarks:
             values, valid = only_numbers(np.asarray(stored).reshape(nifti.shape))
+            if values.min() == values.max():  # an intercept may have swallowed what is stored
+                remark_if_lost(np.asarray(nifti.image.dataobj.get_unscaled()), [values])
     except Reason as error:
         no_number = "holds no number: all its voxels are NaN or infinite"
         raise FileError(nifti.path, no_number) from error

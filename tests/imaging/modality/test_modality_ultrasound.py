@@ -170,3 +170,26 @@ def test_it_is_for_images():
     volume = Pixels(np.ones((4, 8, 8), np.float32), (1, 1, 1))
     with pytest.raises(MedflError, match="`sector_crop` is for images, and this is a volume"):
         render(volume, preprocess_for("ultrasound"))
+
+
+def test_a_thin_far_wall_that_is_cut_off_is_remarked():
+    """60 pixels near the probe, then a cyst, then a wall of 8, which is too thin to be kept."""
+    rows, columns = np.mgrid[:480, :640]
+    radius = np.hypot(rows - 40, columns - 320)
+    inside = (np.abs(np.arctan2(columns - 320, rows - 40)) < np.radians(38)) & (radius > 30)
+    seen = inside & ((radius < 90) | ((radius > 392) & (radius < 400)))
+    values = np.where(seen, speckle(seen.shape, 60, 140), 0)
+    cropped, remarks = cropped_with(Pixels(values, value_range=(0, 255)))
+    assert cropped.values.shape[0] < 80
+    near, wall = 90**2 - 30**2, 400**2 - 392**2  # areas, by the same angle
+    share = int(remarks[0].split("%")[0]) / 100
+    assert share == pytest.approx(wall / (near + wall), abs=0.02)
+    assert remarks[0].endswith("of what is not black was cut off with what lies beside the fan")
+
+
+def test_regions_of_a_header_that_hold_nothing_are_not_believed():
+    values = np.zeros((100, 200), np.float32)
+    values[10:90, 10:90] = speckle((80, 80), 50, 200)
+    cropped, remarks = cropped_with(Pixels(values, regions=((20, 60, 110, 190),)))
+    assert cropped.values.shape == (80, 80)
+    assert remarks == ["its header's regions hold nothing of the picture: the fan was sought in it"]

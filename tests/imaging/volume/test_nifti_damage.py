@@ -182,3 +182,11 @@ def test_pairs_of_header_and_voxels(tmp_path, kind, ending):
         read_nifti(path)
     assert voxels_of(tmp_path / "a.nii") is None
     assert header_of(path) is None
+
+
+@pytest.mark.parametrize(("intercept", "said"), [(3e38, True), (5.0, False)])
+def test_an_intercept_that_swallows_the_voxels_is_noted(tmp_path, intercept, said):
+    """Beside 3e38, which has 16 digits, a voxel of up to 209 is nothing."""
+    path = save(tmp_path / "a.nii", kind=np.int16, damage=("<2f", 112, 1.0, intercept))
+    notes = read_nifti(path).notes
+    assert any("one value is (a blank picture)" in note for note in notes) is said
