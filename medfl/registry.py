@@ -123,6 +123,11 @@ class Registry(Generic[T]):
                 "Your own class is named as my_package.module:MyClass."
             )
 
+    def short(self, name: str) -> str:
+        """The built-in name of a class that is named by its module; any other name as it is."""
+        places = {f"{self.package}.{place}": built_in for built_in, place in self._names.items()}
+        return places.get(name, name)
+
     def check_params(self, name: str, params: Mapping[str, Any], where: str) -> BaseModel:
         """Check parameters against the class's ``Params`` without building anything.
 

@@ -11,16 +11,20 @@ from pydantic import BaseModel
 
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain.registry import LINKS, RULES
-from medfl.config import FederatedConfig, deciding, kinds_of
+from medfl.config import FederatedConfig, FederatedLearning, deciding, kinds_of
 from medfl.partition import parse_partition
+
+_EPOCHS = FederatedLearning.default_epochs
 
 
 def fingerprint(config: FederatedConfig) -> str:
     """SHA-256 of all settings that decide the result; a run is resumed where it is equal.
 
     Where a run is computed (device, threads, where the images lie) does not count, and neither
-    does how a person wrote a number. Hyper-parameters count as the algorithm reads them; one that
-    is left out counts as its default.
+    does how a person wrote a number, or a patch of equal sides. Hyper-parameters count as the
+    algorithm reads them; one that is left out counts as its default, and so do the epochs of a
+    round. A built-in algorithm that is named by its module is itself. A link of strength zero stays
+    out of the chain, so it counts as one that is not there.
 
     Raises:
         MedflError: an algorithm, link or rule is unknown, or one of its parameters is wrong.
@@ -47,10 +51,37 @@ def differences(old: FederatedConfig, new: FederatedConfig) -> list[str]:
 
 def _decided(config: FederatedConfig) -> dict[str, Any]:
     # Filled in first: a rule's defaults count where a person has left them all out.
-    content = deciding(_read(config, _decided_params))
+    given = config.chain.links
+    active = {name: params for name, params in given.items() if not _is_idle(name, params)}
+    chain = config.chain.model_copy(update={"links": active})
+    content = deciding(_read(config.model_copy(update={"chain": chain}), _decided_params))
     if "params" in content.get("model", {}):
         content["model"]["params"] = _plain(content["model"]["params"])
-    return content
+    learning, training = content["federated_learning"], content["training"]
+    learning["algorithm"] = ALGORITHMS.short(learning["algorithm"])
+    if learning["local_steps"] is None and learning["local_epochs"] == _EPOCHS:
+        learning["local_epochs"] = None
+    sides = training["patch"]
+    if isinstance(sides, list) and len(set(sides)) == 1:
+        training["patch"] = sides[0]
+    found: dict[str, Any] = _unsigned_zero(content)
+    return found
+
+
+def _unsigned_zero(value: Any) -> Any:
+    """Values in which -0.0 is 0.0, as which it counts wherever it is computed with."""
+    if isinstance(value, dict):
+        return {key: _unsigned_zero(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_unsigned_zero(one) for one in value]
+    return value + 0.0 if isinstance(value, float) else value
+
+
+def _is_idle(name: str, params: dict[str, Any]) -> bool:
+    LINKS.check_params(name, params, f"chain.links.{name}")
+    link = LINKS.create(name, params)
+    with LINKS.guarded(name, f"the link `{name}`"):
+        return bool(link.idle)
 
 
 def _decided_params(params: BaseModel) -> dict[str, Any]:

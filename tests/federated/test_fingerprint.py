@@ -311,3 +311,38 @@ def test_an_own_class_left_at_its_defaults_is_one_run_before_and_after_reading(o
         for params, same in (({"power": "1e0"}, True), ({"power": 2}, False)):
             other = FederatedConfig(chain={**NAMED["rule"]["chain"], "rule_params": params})
             assert (fingerprint(other) == fingerprint(written)) is same
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"weight_decay": 0.0}, {"weight_decay": -0.0}),
+        ({"patch": 16}, {"patch": [16, 16]}),
+        ({}, {"local_epochs": 1}),
+        ({}, {"chain": {"links": {"clip": {"norm": None}}}}),
+        (
+            {"algorithm": "fedprox", "algorithm_params": {"mu": 0.0}},
+            {"algorithm": "fedprox", "algorithm_params": {"mu": -0.0}},
+        ),
+        (
+            {"algorithm": "fedavg", "arm": "a"},
+            {"algorithm": "medfl.algorithms.fedavg:FedAvg", "arm": "a"},
+        ),
+    ],
+)
+def test_two_ways_to_write_one_run(first, second):
+    assert fingerprint(FederatedConfig(**first)) == fingerprint(FederatedConfig(**second))
+    assert differences(FederatedConfig(**first), FederatedConfig(**second)) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"patch": 16}, {"patch": [16, 32]}),
+        ({}, {"local_epochs": 2}),
+        ({}, {"local_steps": 1}),
+        ({}, {"chain": {"links": {"clip": {"norm": 5.0}}}}),
+    ],
+)
+def test_what_looks_like_one_run_and_is_two(first, second):
+    assert fingerprint(FederatedConfig(**first)) != fingerprint(FederatedConfig(**second))
