@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.errors import MedflError
-from medfl.files import HeldError, is_locked, take_lock
+from medfl.files import HeldError, is_locked, read_json, take_lock
 
 NOTES = Path(".snakemake", "medfl", "at-work")
 LOCK = ".medfl.lock"  # in the folder of the results
@@ -132,8 +132,4 @@ def _others() -> Iterator[dict[str, Any]]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content
+    return read_json(path)

@@ -51,6 +51,7 @@ _DAMAGE = {
     "unexpected end": "it is truncated",
     "end of file": "it is truncated",
     "end-of-stream": "it is truncated",
+    "mmap length": "it is truncated",
     "crc": "its checksum (CRC) is wrong",
     "checksum": "its checksum (CRC) is wrong",
 }

@@ -18,7 +18,7 @@ from medfl.datasets.described.fixed import COPIES, copy_name
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
-from medfl.files import atomic_path
+from medfl.files import atomic_path, read_json
 from medfl.grid import Cell, GridConfig
 from medfl.shared import runs_of
 
@@ -65,7 +65,7 @@ def check_code(grid_file: Path, cell: Cell, config: FederatedConfig) -> None:
     file = grid_file.with_name(CODE)
     if grid_file.name != GRID or not file.is_file():
         return
-    planned = json.loads(file.read_text(encoding="utf-8")).get(_key(cell))
+    planned = read_json(file).get(_key(cell))
     now = run_code(config).identity
     if planned not in (None, now):
         raise MedflError(

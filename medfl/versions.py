@@ -10,13 +10,12 @@ edits an algorithm gets numbers from before.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from medfl.files import sha256_file
+from medfl.files import read_json, sha256_file
 from medfl.registry import Registry
 from medfl.sources import digest, hashes, imported, with_imports
 
@@ -81,8 +80,4 @@ def code_of(
 
 def read_stamp(path: Path | None = None) -> dict[str, str]:
     """Module → SHA-256 of its file when the golden test passed; empty where there is no stamp."""
-    try:
-        stamp: dict[str, str] = json.loads((path or STAMP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # without a stamp every source counts as edited
-        return {}
-    return stamp
+    return read_json(path or STAMP)  # without a stamp every source counts as edited

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from medfl.card.attributes import measure_attribute
 from medfl.card.scan import Scan
 from medfl.card.sizes import source_sizes
 from medfl.errors import MedflError
+from medfl.files import load_json
 from medfl.imaging.lookalikes import ALIKE
 from medfl.imaging.source_size import COLUMN
 from medfl.store import PREPARATION, Store
@@ -185,7 +185,7 @@ def _preparation(store: Store) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = load_json(path)
         excluded = [
             {"file": hide_paths(one["file"]), "reason": hide_paths(one["reason"])}
             for one in record.get("excluded_files", ())

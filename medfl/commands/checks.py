@@ -6,7 +6,6 @@ where something is damaged. Nothing that a person's data say is repeated in it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +50,7 @@ def check_store(path: Path, read: Read) -> str:
 
 def check_split(path: Path, read: Read) -> str:
     """Compare the table of a split with the record beside it; see ``INTACT``."""
+    from medfl.files import load_json
     from medfl.partition.place import sidecar
 
     beside = sidecar(path)
@@ -61,8 +61,8 @@ def check_split(path: Path, read: Read) -> str:
             "there is no record beside it, as beside a split of your own: nothing to compare with"
         )
     try:
-        record = json.loads(beside.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError):
+        record = load_json(beside)
+    except ValueError:
         record = None
     if not isinstance(record, dict):
         raise MedflError(f"{beside} cannot be read. {_again(path)}")

@@ -75,7 +75,9 @@ def prepare_options(parser: argparse.ArgumentParser) -> None:
     from medfl.commands import options
 
     parser.add_argument("dataset", help="phantom, ham10000 … or <name>-<pixels>, or a YAML file")
-    parser.add_argument("--size", type=int, help="side of the square images, in pixels")
+    parser.add_argument(
+        "--size", type=options.whole_number, help="side of the square images, in pixels"
+    )
     parser.add_argument("--force", action="store_true", help="make it again if it is there")
     parser.add_argument("--output-dir", help="the store's folder; else <work-root>/prepared/<name>")
     options.partial(parser)
@@ -104,8 +106,12 @@ def inspect_options(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("dataset", help="as for prepare, or a store's folder; prepared if need be")
     parser.add_argument("--output-dir", help="else <work-root>/cards/<name>")
-    parser.add_argument("--sample", type=int, default=8, help="pictures of each class and site")
-    parser.add_argument("--seed", type=int, default=0, help="which pictures are drawn")
+    parser.add_argument(
+        "--sample", type=options.whole_number, default=8, help="pictures of each class and site"
+    )
+    parser.add_argument(
+        "--seed", type=options.whole_number, default=0, help="which pictures are drawn"
+    )
     options.partial(parser)
     options.places(parser)
 
@@ -182,7 +188,7 @@ def split_options(parser: argparse.ArgumentParser) -> None:
     usual = options.field_at(CLIENTS_FIELD)[1]
     parser.add_argument(
         "--num-clients",
-        type=int,
+        type=options.whole_number,
         help=f"{usual} where left out; of `site` one per site, of `site-dirichlet-…` two per site",
     )
     for field in SplitConfig.model_fields:

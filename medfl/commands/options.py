@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from medfl.config import DEFAULTS, WORK_ROOT, FederatedConfig
+from medfl.config import DEFAULTS, NUMBER, WHOLE, WORK_ROOT, FederatedConfig
 
 
 def places(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,8 @@ def setting(parser: argparse.ArgumentParser, path: str, option: str = "", **chan
     elif bool in kinds:
         given["action"] = argparse.BooleanOptionalAction
     else:
-        given.setdefault("type", next(kind for kind in (int, float, str) if kind in kinds))
+        types = {int: whole_number, float: number, str: str}
+        given.setdefault("type", next(types[kind] for kind in types if kind in kinds))
     parser.add_argument(option, **given)
 
 
@@ -79,12 +80,30 @@ def words(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def whole_number(text: str) -> int:
+    """A whole number in plain digits; Python would take 010 for 10, and 1_0 too."""
+    if not WHOLE.fullmatch(text.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number in plain digits, such as 10")
+    return int(text)
+
+
+def number(text: str) -> float:
+    """A number in plain digits, as in files."""
+    if not NUMBER.fullmatch(text.strip()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number in plain digits, such as 0.5")
+    return float(text)
+
+
 def whole_numbers(text: str) -> list[int]:
     """The whole numbers between the commas of a text."""
-    try:
-        return [int(word) for word in words(text)]
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of whole numbers") from error
+    return [whole_number(word) for word in words(text)]
+
+
+def processors(text: str) -> str:
+    """How many processors Snakemake uses: ``all``, or a number of 1 or more."""
+    if text == "all" or (WHOLE.fullmatch(text) and int(text) >= 1):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is neither all nor a number of processors")
 
 
 def _kinds(annotation: Any) -> set[Any]:

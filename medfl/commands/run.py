@@ -81,7 +81,7 @@ def run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grid", help="a params file; the run is named by the next four options")
     for name in ("dataset", "partition", "arm"):
         parser.add_argument(f"--{name}")
-    parser.add_argument("--seed", type=int)
+    parser.add_argument("--seed", type=options.whole_number)
     parser.add_argument("--split", help="a split's table, used as it is, and never written to")
     parser.add_argument("--output-dir", required=True, help="the run folder to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a run of other settings")
@@ -133,7 +133,7 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     options.setting(parser, "training.batch_size")
     options.setting(parser, "training.learning_rate")
     add("--output-dir", default=f"{OUTPUT_DIR}/benchmark", help="tables and report go here")
-    add("--cores", default="all", help="processors to use")
+    add("--cores", type=options.processors, default="all", help="processors to use")
     add("--profile", help="a Snakemake profile, such as workflow/profiles/slurm")
     add("--use-conda", action="store_true", help="run jobs in conda environments")
     add("--dry-run", action="store_true", help="only show what would run")

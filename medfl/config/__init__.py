@@ -21,7 +21,7 @@ from medfl.config.folders import (
     data_root,
     prepared_dir,
 )
-from medfl.config.numbers import NUMBER, Numbers, kinds_of
+from medfl.config.numbers import NUMBER, WHOLE, Numbers, kinds_of
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
 from medfl.config.sections import (
     NAME,
@@ -52,6 +52,7 @@ __all__ = [
     "RAW_ROOT",
     "SECTIONS",
     "SPLITS_DIR",
+    "WHOLE",
     "WORK_ROOT",
     "Augmentation",
     "ChainSettings",

@@ -25,9 +25,10 @@ def folder_word(word: str) -> str:
     """A word as it names a folder.
 
     The word of a person's own partition or dataset has a colon, which is trouble in a folder's name
-    (in PATH, on Windows, for DVC): a dot takes its place.
+    (in PATH, on Windows, for DVC): a dot takes its place. A colon elsewhere stays, and is refused:
+    ``dirichlet-1:30`` is no ``dirichlet-1.3``.
     """
-    return word.replace(":", ".")
+    return re.sub(r"^([A-Za-z_][\w.]*):(?=[A-Za-z_])", r"\1.", word)
 
 
 FolderWord = Annotated[str, AfterValidator(folder_word)]

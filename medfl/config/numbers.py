@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationInfo, field_validator
 
 # `1e-3` too, which YAML takes for a text, because it has no point.
+WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
@@ -37,6 +38,8 @@ def _check(value: Any, words: bool, where: str = "") -> None:
         raise ValueError(
             f"{where}a number is meant, not true or false (YAML's yes, no, on and off)"
         )
+    if isinstance(value, bytes):  # YAML's !!binary
+        raise ValueError(f"{where}a number is meant, not bytes")
     if isinstance(value, str) and not (words or NUMBER.fullmatch(value)):
         raise ValueError(f"{where}write a number in plain digits, such as 10, 0.5 or 1e-3")
     if isinstance(value, list | tuple | set | frozenset):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from contextlib import nullcontext
@@ -19,6 +18,7 @@ from medfl.datasets.edited import describes
 from medfl.datasets.published import about_published
 from medfl.datasets.registry import DatasetSpec, names, parse_dataset
 from medfl.errors import MedflError, unquoted
+from medfl.files import load_json
 from medfl.files.exclusions import Exclusion, in_one_line
 from medfl.identity.file_names import HIDDEN_NAME
 from medfl.store import DATASET, IMAGES, PREPARATION, Store
@@ -127,7 +127,7 @@ def _is_store(path: Path) -> bool:
 
 def _tell(raw: RawData, path: Path, dataset: str, elsewhere: str) -> None:
     """Say loudly what the store does not hold."""
-    record = json.loads((path / PREPARATION).read_text(encoding="utf-8"))
+    record = load_json(path / PREPARATION)
     lines = list(record["warnings"])
     if raw.missing:
         total = raw.missing + len(raw.samples)

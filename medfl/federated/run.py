@@ -26,7 +26,7 @@ from medfl.federated.own_parts import guard
 from medfl.federated.provenance import provenance
 from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
-from medfl.files import read_yaml, sha256_file, write_yaml
+from medfl.files import load_json, read_yaml, sha256_file, write_yaml
 from medfl.partition import Split, heterogeneity, parse_partition
 from medfl.partition.place import sidecar
 from medfl.results import paths
@@ -248,10 +248,10 @@ def _clear(folder: Path, names: Sequence[str]) -> None:
 def _heterogeneity(path: Path, split: Split, store: Store) -> dict[str, Any]:
     """The record beside a split; it is measured where there is none, or one of other data."""
     try:
-        record = json.loads(sidecar(path).read_text(encoding="utf-8"))
+        record = load_json(sidecar(path))
     except FileNotFoundError:
         return heterogeneity(split, store)
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return {}
     if not isinstance(record, dict) or "split_sha256" not in record:
         return record if isinstance(record, dict) else {}

@@ -4,7 +4,7 @@ This room lies below all others, and knows nothing of images or datasets.
 """
 
 from medfl.files.locking import HeldError, is_locked, locked, take_lock
-from medfl.files.reading import read_json, read_yaml, sha256_file
+from medfl.files.reading import load_json, parse_json, read_json, read_yaml, sha256_file
 from medfl.files.writing import (
     atomic_path,
     cannot_write,
@@ -19,7 +19,9 @@ __all__ = [
     "atomic_path",
     "cannot_write",
     "is_locked",
+    "load_json",
     "locked",
+    "parse_json",
     "read_json",
     "read_yaml",
     "sha256_file",

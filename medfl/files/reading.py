@@ -1,4 +1,4 @@
-"""Reading YAML files with clear errors, and hashing files."""
+"""Reading YAML and JSON files with clear errors, and hashing files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ _TURNED = [f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp")
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
 _DECIMAL = re.compile(
     r"([-+]?(0|[1-9][0-9]*)\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?$|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"
+)
+_NUMBER = re.compile(  # as `!!float 3` may be written
+    r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$|" + _DECIMAL.pattern
 )
 
 _QUOTED = re.compile(r"['\"]([^'\"]*)['\"]")
@@ -52,11 +55,24 @@ def _damage(error: Exception) -> str:
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem.strip()}"
 
 
+def parse_json(text: str) -> Any:
+    """Parse JSON; whatever is wrong with it is a ``ValueError``, endless brackets too."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it holds brackets in one another without end") from None
+
+
+def load_json(path: str | os.PathLike[str]) -> Any:
+    """Read a JSON file; ``OSError`` where it cannot be read, ``ValueError`` where it is none."""
+    return parse_json(Path(path).read_text(encoding="utf-8"))
+
+
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the object that a JSON file holds; empty where there is none, or it is damaged."""
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = load_json(path)
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -66,7 +82,8 @@ class _Loader(yaml.SafeLoader):
 
     A key that stands twice in a mapping is refused, where YAML would forget the first. What YAML
     1.1 makes a number or a day of stays the text that it is: `010` (8), `1_000`, `0x10`, `12:30`
-    (750), `2024-01-30`. Where a number is meant, `medfl.config` refuses it.
+    (750), `2024-01-30`. Where a number is meant, `medfl.config` refuses it. So does this class
+    where the file itself says that a number is meant: `!!int 010`.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012 (the base class has it as a variable)
@@ -92,6 +109,17 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
+    text = loader.construct_scalar(node)
+    whole = node.tag == _TURNED[0]
+    if not (_WHOLE if whole else _NUMBER).match(text):
+        problem = f"no {'whole number' if whole else 'number'} in plain digits"
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+    return int(text) if whole else loader.construct_yaml_float(node)
+
+
+_Loader.add_constructor(_TURNED[0], _number)
+_Loader.add_constructor(_TURNED[1], _number)
 _Loader.add_implicit_resolver(_TURNED[1], _DECIMAL, list("-+.0123456789"))
 _Loader.add_implicit_resolver(_TURNED[0], _WHOLE, list("-+0123456789"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass, field, replace
@@ -14,7 +13,7 @@ import numpy as np
 
 from medfl.config import DEFAULTS, did_you_mean
 from medfl.errors import MedflError, failure
-from medfl.files import write_csv
+from medfl.files import load_json, write_csv
 from medfl.partition.clients import assign_clients
 from medfl.partition.custom import SplitsItself, check_own
 from medfl.partition.divided import Divided, check_patients, refuse_undecided, second_sites
@@ -227,13 +226,13 @@ def _fold(name: str) -> int:
 def _describe(path: Path, usual: tuple[str, int] | None) -> tuple[str, int, int, tuple[str, ...]]:
     """Scheme, seed, moved samples and names of clients of the split at ``path``."""
     try:
-        record = json.loads(sidecar(path).read_text(encoding="utf-8"))
+        record = load_json(sidecar(path))
         names = tuple(map(str, record.get("client_names", ())))
         moved = int(record.get("moved", 0))
         return str(record["partition"]), int(record["seed"]), moved, names
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MedflError(
             f"{sidecar(path)} is not a heterogeneity record ({failure(error)}): make the split "
             "again with `medfl split`."

@@ -9,6 +9,7 @@ from typing import IO
 
 import numpy as np
 
+from medfl.errors import failure
 from medfl.store.store import DTYPES
 
 
@@ -79,8 +80,11 @@ def images_in(path: Path, shape: Sequence[int], dtype: str) -> int:
         raise ValueError(f"shape {shape}")
     with path.open("rb") as file:
         # The header that stands there from the start is as long as the one of the finished file.
-        np.lib.format.read_magic(file)
-        there, _, kind = np.lib.format.read_array_header_1_0(file)
+        try:
+            np.lib.format.read_magic(file)
+            there, _, kind = np.lib.format.read_array_header_1_0(file)
+        except Exception as error:  # a damaged header fails in its tokens, its syntax or its size
+            raise ValueError(f"its header is damaged: {failure(error)}") from None
         if there[1:] != tuple(shape) or kind != np.dtype(dtype):
             raise ValueError(f"holds {kind} {there[1:]}")
         pixels = path.stat().st_size - file.tell()

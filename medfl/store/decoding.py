@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
 import sys
@@ -16,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from medfl.errors import FileError, MedflError
-from medfl.files import sha256_file, write_json
+from medfl.files import load_json, sha256_file, write_json
 from medfl.files.exclusions import Exclusion
 from medfl.files.parallel import map_ordered
 from medfl.imaging.remarks import collecting
@@ -203,7 +202,7 @@ class Decoding:
         """Take over what an interrupted call of the same plan left, as far as it is sound."""
         sources, lines = self.raw.sources, []
         try:
-            head = json.loads((self.folder / PLAN).read_text())
+            head = load_json(self.folder / PLAN)
             there = images_in(self.folder / IMAGES, head["shape"], head["dtype"])
             if head["plan"] == self._head["plan"]:
                 lines = (self.folder / DONE).read_text().splitlines()

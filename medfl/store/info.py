@@ -75,12 +75,16 @@ def to_plain(info: DatasetInfo) -> dict[str, Any]:
 def from_plain(content: Any) -> DatasetInfo:
     """Read what ``to_plain`` made; ``ValueError`` naming the fields where it is something else."""
     try:
-        return TypeAdapter(DatasetInfo).validate_python(content)
+        info = TypeAdapter(DatasetInfo).validate_python(content)
     except ValidationError as error:
         what = "; ".join(
-            f"{_field(problem['loc'])}: {problem['msg']}" for problem in error.errors()
+            f"{_field(problem['loc'])}: {problem['msg']}".removeprefix(": ")
+            for problem in error.errors()
         )
         raise ValueError(what) from error
+    if len(set(info.classes)) < len(info.classes):
+        raise ValueError("classes: one stands there twice")
+    return info
 
 
 def _field(place: tuple[int | str, ...]) -> str:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from medfl.errors import MedflError
-from medfl.files import sha256_file, write_text
+from medfl.files import load_json, sha256_file, write_text
 
 # A smaller file is read every time: that takes less than a tenth of a second.
 NOTED_BYTES = 2**26
@@ -29,7 +29,7 @@ def check_images(path: Path, digest: str, again: str, wholly: bool = False) -> N
     state += [status.st_ino, status.st_dev, os.uname().nodename]
     note = _notes() / f"{status.st_dev}-{status.st_ino}.json"
     with suppress(OSError, ValueError):
-        if not wholly and json.loads(note.read_text(encoding="utf-8")) == state:
+        if not wholly and load_json(note) == state:
             return
     if sha256_file(path) != digest:
         raise MedflError(

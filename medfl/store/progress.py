@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.errors import MedflError
+from medfl.files import parse_json
 from medfl.imaging.kinds import voxels_of
 
 
@@ -71,7 +72,7 @@ class Done:
     def parse(cls, line: str) -> Done | None:
         """Read such a line; None for anything else."""
         try:
-            done = cls(*json.loads(line))
+            done = cls(*parse_json(line))
         except (ValueError, TypeError):
             return None
         words = (done.digest, done.size, done.pixels, *done.remarks)

@@ -90,7 +90,7 @@ class Store:
         info = _read_info(path / DATASET, again)
         try:
             images = np.lib.format.open_memmap(path / IMAGES, mode="r")
-        except (ValueError, EOFError, OSError) as error:
+        except Exception as error:  # a damaged header fails in its tokens, its syntax or its size
             raise MedflError(f"{path / IMAGES} is damaged: {failure(error)}. {again}") from error
         if images.ndim not in (4, 5) or images.dtype not in DTYPES:
             raise MedflError(
@@ -113,8 +113,11 @@ class Store:
             raise MedflError(
                 f"the store {path} has {len(images)} images but {rows} rows in {SAMPLES}. {again}"
             )
-        check_columns(columns, str(path / SAMPLES))
-        store = cls(path, info, images, columns)
+        try:
+            check_columns(columns, str(path / SAMPLES))
+            store = cls(path, info, images, columns)
+        except MedflError as error:
+            raise MedflError(f"{error} {again}") from error
         if info.images_sha256:
             check_images(path / IMAGES, info.images_sha256, again)
         if info.store_sha256 and store.fingerprint() != info.store_sha256:
@@ -146,6 +149,10 @@ def _command(path: Path) -> str:
 
 def _read_info(path: Path, again: str) -> DatasetInfo:
     try:
-        return from_plain(read_yaml(path))
+        content = read_yaml(path)
+    except MedflError as error:
+        raise MedflError(f"{error} {again}") from error
+    try:
+        return from_plain(content)
     except ValueError as error:
         raise MedflError(f"{path} does not describe a dataset ({error}). {again}") from error

@@ -7,9 +7,11 @@ from typing import Literal
 import pytest
 from pydantic import Field, ValidationError
 
+from medfl.cli import main
 from medfl.config import FederatedConfig, Numbers
 from medfl.errors import MedflError
 from medfl.files import read_yaml
+from medfl.partition import parse_partition
 from medfl.registry import HyperParams
 
 
@@ -85,7 +87,7 @@ def test_what_yaml_turns_stays_the_text_that_it_is(tmp_path):
 def test_a_value_that_cannot_be_built_is_one_sentence(tmp_path):
     path = tmp_path / "odd.yaml"
     path.write_text("seeds: [!!int abc]\n")
-    with pytest.raises(MedflError, match=r"odd.yaml is not valid YAML: line 1, column 9: a v"):
+    with pytest.raises(MedflError, match=r"odd.yaml is not valid YAML: line 1, column 9: no whole number in plain digits"):
         read_yaml(path)
 
 
@@ -120,3 +122,64 @@ def test_hyper_parameters_are_held_to_it_too():
     for wrong in (True, "010"):
         with pytest.raises(ValidationError, match="number"):
             Params(strength=wrong)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["!!int 010", "!!int 0x10", '!!int "1_0"', '!!float "1_0"', "!!float 1:30", "!!float 010"],
+)
+def test_a_tag_does_not_make_another_number_of_a_word(tmp_path, value):
+    path = tmp_path / "odd.yaml"
+    path.write_text(f"training: {{learning_rate: {value}}}")
+    with pytest.raises(MedflError, match=r"odd.yaml is not valid YAML: .* in plain digits"):
+        FederatedConfig.read(path)
+
+
+def test_a_tag_and_a_plain_number_are_that_number(tmp_path):
+    path = tmp_path / "plain.yaml"
+    path.write_text('[!!int 10, !!int "-3", !!float 3, !!float "1e-3", !!float .5, !!float .inf]')
+    assert read_yaml(path) == [10, -3, 3.0, 0.001, 0.5, float("inf")]
+
+
+def test_bytes_are_no_number(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("federated_learning: {rounds: !!binary MQ==}")  # MQ== is "1"
+    with pytest.raises(MedflError, match="rounds`: a number is meant, not bytes"):
+        FederatedConfig.read(path)
+
+
+OPTIONS = {
+    "whole": ["benchmark", "--dry-run", "--rounds"],
+    "list": ["benchmark", "--dry-run", "--seeds"],
+    "real": ["benchmark", "--dry-run", "--learning-rate"],
+    "own": ["split", "phantom", "--partition", "iid", "--output", "x.csv", "--num-clients"],
+}
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("text", ["010", "1_0", "0x10", "1:30", "yes", "１", "1,5e", ""])
+def test_an_option_takes_what_a_file_takes(capsys, option, text):
+    if (option, text) == ("list", ""):  # no seeds: the grid says so
+        return
+    *words, name = OPTIONS[option]
+    with pytest.raises(SystemExit) as end:
+        main([*words, f"{name}={text}"])
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert f"argument {name}: " in said
+    assert "in plain digits" in said
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "010", "1.5", "many", ""])
+def test_processors_are_a_number_or_all(capsys, text):
+    with pytest.raises(SystemExit):
+        main(["benchmark", "--dry-run", f"--cores={text}"])
+    assert "is neither all nor a number of processors" in capsys.readouterr().err
+
+
+def test_a_colon_in_a_number_is_no_point():
+    """In the name of a folder a dot stands for the colon of a person's own class alone."""
+    for word in ("dirichlet-1:30", "noise-0:1"):
+        with pytest.raises(MedflError, match="is not a number"):
+            parse_partition(FederatedConfig(partition=word).partition)
+    assert FederatedConfig(partition="mine.parts:Lead-0.5").partition == "mine.parts.Lead-0.5"

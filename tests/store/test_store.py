@@ -119,6 +119,7 @@ def test_the_command_that_mends_names_the_work_root_where_it_is_another(tmp_path
         ({"mean": [0.5]}, "has 1 means and 2 standard deviations for 2 channels"),
         ({"std": [float("nan"), 1.0]}, r"std\.0"),
         ({"extra": 1}, "…: Unexpected keyword"),
+        ({"classes": ["a", "a"]}, "classes: one stands there twice"),
     ],
 )
 def test_a_description_that_was_edited(tmp_path, images, change, message):
@@ -126,6 +127,14 @@ def test_a_description_that_was_edited(tmp_path, images, change, message):
     path = tmp_path / "toy" / "dataset.yaml"
     path.write_text(yaml.safe_dump({**yaml.safe_load(path.read_text()), **change}))
     with pytest.raises(MedflError, match=rf"dataset\.yaml .*{message}.*--force"):
+        Store.open(tmp_path / "toy")
+
+
+@pytest.mark.parametrize("text", ["[" * 9000, "", "[1]", "classes: [a", "a: !!int 010"])
+def test_a_description_that_is_none(tmp_path, images, text):
+    write_store(tmp_path / "toy", info(), samples("abc"), images)
+    (tmp_path / "toy" / "dataset.yaml").write_text(text)
+    with pytest.raises(MedflError, match=r"dataset\.yaml .*--force"):
         Store.open(tmp_path / "toy")
 
 
@@ -144,16 +153,30 @@ def test_rows_that_were_edited(tmp_path, images, old, new, message):
     path = tmp_path / "toy" / "samples.csv"
     text = path.read_text().replace(old, new)
     path.write_bytes(text.encode(errors="surrogateescape"))
-    with pytest.raises(MedflError, match=rf"samples\.csv.*{message}"):
+    with pytest.raises(MedflError, match=rf"samples\.csv.*{message}.*--force"):
         Store.open(tmp_path / "toy")
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage" * 99, b"\x93NUMPY\x01\x00v\x00{'descr'"])
+HEAD = b"\x93NUMPY\x01\x00"  # then the header's length
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"garbage" * 99,
+        HEAD + b"v\x00{'descr'",
+        HEAD + b"v\x00" + b"{'descr': (" + b"x" * 107,  # no end of its tokens
+        HEAD + b"\x60\xea" + b"(" * 60_000,
+        HEAD + b"v\x00" + b"{'descr': 'O', 'fortran_order': False, 'shape': (1,)}".ljust(118),
+    ],
+)
 def test_pixels_that_are_none(tmp_path, images, content):
     write_store(tmp_path / "toy", info(), samples("abc"), images)
     (tmp_path / "toy" / "images.npy").write_bytes(content)
-    with pytest.raises(MedflError, match=r"images\.npy is damaged.*--force"):
+    with pytest.raises(MedflError, match=r"images\.npy is damaged.*--force") as error:
         Store.open(tmp_path / "toy")
+    assert "\n" not in str(error.value)
 
 
 def test_pixels_of_another_kind(tmp_path, images):

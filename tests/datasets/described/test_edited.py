@@ -14,7 +14,7 @@ from medfl.datasets.edited import stamp
 from medfl.datasets.prepare import prepare, store_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
-from medfl.store import Store
+from medfl.store import PREPARATION, Store
 
 TABLE = Path("data/raw/xray/labels.csv")
 PLACES = Places(Path("data"), Path("data"))
@@ -54,6 +54,16 @@ def is_newer(file: Path) -> bool:
 def test_a_table_in_the_data_root_is_part_of_the_description():
     edit()
     assert labels(prepare("mine")) == [0, 1, 0]
+
+
+@pytest.mark.usefixtures("in_data_root")
+@pytest.mark.parametrize("record", ["[" * 100_000, "[]", '{"settings": []}', "{", '"a"'])
+def test_a_store_whose_record_is_damaged_is_made_again(record):
+    """Nobody knows then which description it was made by."""
+    (store_path("mine") / PREPARATION).write_text(record)
+    assert is_newer(stamped())
+    assert labels(prepare("mine")) == [0, 1, 1]
+    assert not is_newer(stamped())
 
 
 @pytest.mark.usefixtures("in_data_root")
