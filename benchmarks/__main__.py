@@ -11,7 +11,7 @@ import time
 # torch reads this when a part imports it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks import augment, gpu, grid, large, memory, rounds, startup
+from benchmarks import augment, gpu, grid, large, memory, rounds, secure_aggregation, startup
 from benchmarks.timing import Result
 from medfl.files import write_json
 
@@ -22,6 +22,7 @@ PARTS = {
     "memory": (memory.run, 2),
     "grid": (grid.run, 3),
     "large": (large.run, 5),
+    "secure": (secure_aggregation.run, 3),
     "gpu": (gpu.run, 3),
 }
 
