@@ -10,6 +10,11 @@ FEDERATED = sorted(set(ALGORITHMS) - {"local", "centralized"})
 LINKS = {
     "clip": {"links": {"clip": {"norm": 0.05}}},
     "quantize": {"links": {"quantize": {"bits": 8}}},
+    "secure_aggregation": {
+        "links": {
+            "secure_aggregation": {"bounds": {"a": 100.0}, "ring_bits": 64, "weight_unit": 1e-5}
+        }
+    },
     "median": {"rule": "median"},
 }
 

@@ -12,6 +12,7 @@ LINKS = Registry[type[Link]](
     base="medfl.chain:Link",
     names={
         "clip": "privacy.clip:NormClipping",
+        "secure_aggregation": "privacy.secure_aggregation.link:SecureAggregation",
         "quantize": "compression.quantize:StochasticQuantization",
     },
     results_versions={"quantize": 2},

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 14  # entries that are worked on at a time, so that they stay in a core's own cache
 _DOUBLE_BITS = 53
+_WEIGHT_ERROR = 1e-3
+
+
+def widest_values(clients: int, weight_bits: int, ring_bits: int) -> int:
+    """The most bits that a coordinate can have, so that no sum leaves the ring."""
+    client_bits = (clients - 1).bit_length()  # ⌈log₂ n⌉
+    return min(ring_bits - client_bits, _DOUBLE_BITS + 1) - weight_bits
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ class FixedPoint:
                     f"secure aggregation: {name} must be at least {least}, not "
                     f"{getattr(self, name)}."
                 )
-        client_bits = (self.clients - 1).bit_length()  # ⌈log₂ n⌉
+        client_bits = (self.clients - 1).bit_length()
         needed = self.value_bits + self.weight_bits + client_bits
         if needed > self.ring_bits:
             left = self.ring_bits - self.weight_bits - client_bits
@@ -199,6 +206,12 @@ class FixedPoint:
             raise MedflError(
                 "secure aggregation: a client's weight is below half a weight_unit "
                 f"({self.weight_unit:g}), or no number. Take a smaller weight_unit."
+            )
+        if abs(units * self.weight_unit - weight) > _WEIGHT_ERROR * weight:
+            raise MedflError(
+                "secure aggregation: a client's weight would be rounded by more than "
+                f"{_WEIGHT_ERROR:.1%}. Take a smaller weight_unit than {self.weight_unit:g}, and "
+                "more weight_bits."
             )
         if units >= 2**self.weight_bits:
             raise MedflError(

@@ -33,6 +33,7 @@ class SimulatedAggregation:
     Attributes:
         server: the server.
         clients: number → client.
+        survivors: who is in the sum of the round, ascending.
         refusals: what was refused in the round that is open, or was last.
     """
 
@@ -53,7 +54,7 @@ class SimulatedAggregation:
         self.refusals: list[RefusedMessageError] = []
         self._number = 0
         self._deliveries: dict[int, bytes] = {}
-        self._masked: list[int] = []
+        self.survivors: list[int] = []
 
     def open(
         self,
@@ -79,7 +80,7 @@ class SimulatedAggregation:
             RoundAbortedError: they are fewer than the threshold.
         """
         self.refusals = []
-        self._number, self._masked = number, []
+        self._number, self.survivors = number, []
         chosen = sorted(set(clients) - set(gone))
         opening = self.server.open(number, sorted(clients), model, length)
         heard = self._ask(
@@ -106,7 +107,7 @@ class SimulatedAggregation:
         """Add a masked vector to the server's sum, and say whose it is."""
         sender = self.server.receive(message)
         self.transcript.add(MessageKind.MASKED, sender, SERVER, message)
-        self._masked.append(sender)
+        self.survivors = sorted([*self.survivors, sender])
         return sender
 
     def finish(self, gone: Collection[int] = ()) -> RingVector:
@@ -120,9 +121,9 @@ class SimulatedAggregation:
         """
         self._deliveries = {}
         with self._explained():
-            survivors = self.server.survivors()
-        left = [client for client in sorted(self._masked) if client not in gone]
-        heard = self._ask(left, MessageKind.SURVIVORS, survivors, AggregationClient.confirm)
+            listed = self.server.survivors()
+        left = [client for client in self.survivors if client not in gone]
+        heard = self._ask(left, MessageKind.SURVIVORS, listed, AggregationClient.confirm)
         with self._explained():
             request = self.server.request()
         self._ask(heard, MessageKind.REQUEST, request, AggregationClient.unmask)

@@ -47,6 +47,11 @@ class Transcript:
         """Bytes from the clients to the server."""
         return sum(one.size for one in self.sent if one.receiver == SERVER)
 
+    def besides_vectors(self) -> tuple[int, int]:
+        """Bytes up and down of all but the masked vectors."""
+        vectors = sum(one.size for one in self.sent if one.kind == MessageKind.MASKED)
+        return self.bytes_up() - vectors, self.bytes_down()
+
     def bytes_down(self) -> int:
         """Bytes from the server to the clients."""
         return sum(one.size for one in self.sent if one.sender == SERVER)

@@ -11,6 +11,7 @@ import torch
 
 from medfl import MedflError
 from medfl.privacy.secure_aggregation import FixedPoint
+from medfl.privacy.secure_aggregation.fixed_point import widest_values
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -121,6 +122,7 @@ def test_what_is_not_finite_is_refused_before_a_draw(wrong, kind):
         (-3.0, "below half"),
         (math.nan, "no number"),
         (4096.0, "above 4095"),
+        (3.3, "rounded by more than 0.1%"),
     ],
 )
 def test_a_weight_out_of_range_is_refused_without_telling_it(weight, words):
@@ -133,11 +135,20 @@ def test_weights_in_other_units():
     """0.3 in units of 0.01 is 30; the weight in the ring is the one that multiplies."""
     point = FixedPoint(1.0, 2, value_bits=8, weight_bits=8, weight_unit=0.01)
     one = point.encode(np.array([1.0]), 0.3, generator()).vector
-    two = point.encode(np.array([-1.0]), 0.104, generator()).vector
+    two = point.encode(np.array([-1.0]), 0.10005, generator()).vector
     assert (one[-1], two[-1]) == (30, 10)
     mean, weight = point.decode(one + two)
     assert mean[0] == pytest.approx((30 - 10) / 40)
     assert weight == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("clients", "ring_bits"), [(1, 32), (3, 32), (16, 32), (1000, 64)])
+def test_the_widest_values_are_allowed_and_wider_ones_are_not(clients, ring_bits):
+    widest = widest_values(clients, 12, ring_bits)
+    assert widest == {1: 20, 3: 18, 16: 16, 1000: 42}[clients]
+    FixedPoint(1.0, clients, widest, 12, ring_bits)
+    with pytest.raises(MedflError, match=r"sums may leave|more than the 54"):
+        FixedPoint(1.0, clients, widest + 1, 12, ring_bits)
 
 
 def test_whole_numbers_travel_as_they_are():

@@ -1,0 +1,48 @@
+"""The sum of masked messages, as the chain makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from medfl.chain import Combination, Message, Total
+from medfl.errors import MedflError
+
+if TYPE_CHECKING:
+    from medfl.privacy.secure_aggregation.parts import PartPlace
+
+
+class Unmasks(Protocol):
+    """Who adds masked messages up, and takes the masks off."""
+
+    def add(self, message: Message) -> tuple[PartPlace, ...]:
+        """Add a message; say what lies where in its vector."""
+
+    def finish(self, number: int, places: Sequence[PartPlace]) -> dict[str, Total]:
+        """The totals of round ``number``; empty where it is given up."""
+
+
+class MaskedSum(Combination):
+    """Adds masked messages, of which the server sees nothing but the sum."""
+
+    def __init__(self, link: Unmasks, number: int) -> None:
+        self._link, self._number = link, number
+        self._places: tuple[PartPlace, ...] = ()
+
+    def add(self, message: Message) -> None:
+        """Add one message (``MedflError`` where it has other parts than those before)."""
+        places = self._link.add(message)
+        if self._places and _shapes(places) != _shapes(self._places):
+            raise MedflError(
+                f"client {message.client} sends other parts than the clients before it, so that "
+                "masked messages cannot be added up."
+            )
+        self._places = places
+
+    def total(self) -> dict[str, Total]:
+        """The totals by part; empty where too few clients are left."""
+        return self._link.finish(self._number, self._places)
+
+
+def _shapes(places: Sequence[PartPlace]) -> list[tuple[str, int, float | None]]:
+    return [(place.name, place.length, place.grid) for place in places]
