@@ -37,7 +37,7 @@ from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
 from medfl.shared import runs_of, unused
 from medfl.sources import source_sha
-from medfl.stale import code_of_numbers, is_stale
+from medfl.stale import code_of_numbers, inputs_now, is_stale
 from medfl.store import DATASET
 from medfl.store.store import SAMPLES
 
@@ -74,6 +74,7 @@ class Workflow:
     described: Mapping[str, Path]
     gpu_slots: int
     _configs: dict[Cell, FederatedConfig] = field(default_factory=dict, repr=False)
+    _inputs: dict[tuple[str, str, int], dict[str, str]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def open(
@@ -250,9 +251,13 @@ class Workflow:
 
     def is_stale(self, wildcards: Wildcards) -> bool:
         """Whether a finished run is not that of this grid, which Snakemake may not know."""
-        split = self._split(wildcards)
-        given = split.path if split.given else None
-        return is_stale(Path(self.record(wildcards)), self._config(wildcards), given)
+        cell = self._cell(wildcards)
+        key = (cell.dataset, cell.partition, cell.seed)
+        if key not in self._inputs:
+            store = store_path(cell.dataset, self.grid.work_root)
+            self._inputs[key] = inputs_now(self._split(wildcards).path, store)
+        record = Path(self.record(wildcards))
+        return is_stale(record, self._config(wildcards), self._inputs[key])
 
     def start(self) -> Start:
         """Lock what this grid writes, before anything is made.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ from medfl.federated.fingerprint import fingerprint
 from medfl.files import sha256_file
 from medfl.grid import Cell, read_grid
 from medfl.partition.code import split_code
+from medfl.partition.place import sidecar
 from medfl.sources import source_sha
 from medfl.workflow import Workflow
 
@@ -231,6 +233,34 @@ def test_a_finished_run_of_other_settings_or_code_is_stale(folder):
     assert not found.is_stale(wild())
 
 
+def test_a_finished_run_of_another_split_or_store_is_stale(folder):
+    """`dvc repro` makes splits in a start of its own, after which Snakemake sees no other bytes."""
+    grid = {"datasets": ["phantom"], "partitions": ["iid"], "dataset_settings": {}}
+    found = flow(**grid)
+    code = run_code(found.grid.run_config(Cell("phantom", "iid", "prox", 3)))
+    split, store = Path(found.split_file(wild())), Path("data/prepared/phantom/dataset.yaml")
+    origin = {
+        "config_sha256": found.run_settings(wild()),
+        "code_sha": code.sha,
+        "results_versions": code.versions,
+        "split_sha256": hashlib.sha256(b"table").hexdigest(),
+        "store_fingerprint": "b" * 64,
+    }
+    record = Path(found.record(wild()))
+    record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"schema": 3, "provenance": origin}))
+    assert not flow(**grid).is_stale(wild()), "neither is there: what makes them tells the run"
+    split.parent.mkdir(parents=True)
+    store.parent.mkdir(parents=True)
+    split.write_bytes(b"table")
+    sidecar(split).write_text("{}")
+    for noted, stale in (("b" * 64, False), ("c" * 64, True), ("''", False)):
+        store.write_text(f"name: phantom\nstore_sha256: {noted}\n")
+        assert flow(**grid).is_stale(wild()) == stale, noted
+    split.write_bytes(b"other")
+    assert flow(**grid).is_stale(wild())
+
+
 def test_a_split_that_a_person_gave_is_read_and_counts_by_its_content(folder):
     for seed in (0, 3):
         Path(f"mine{seed}.csv").write_text("sample,client,fold\na,0,train\nb,1,train\n")
@@ -254,7 +284,7 @@ def test_a_split_that_a_person_gave_is_read_and_counts_by_its_content(folder):
     record.write_text(json.dumps({"schema": 3, "provenance": made}))
     assert not found.is_stale(wild())
     Path("mine3.csv").write_text("sample,client,fold\na,1,train\nb,0,train\n")
-    assert found.is_stale(wild())
+    assert flow(**grid, num_clients=2, split_file="mine{seed}.csv").is_stale(wild())
 
     assert flow(**grid, num_clients=2).given_store(wild()) == []
     with pytest.raises(MedflError, match="has 2 clients, but the grid has num_clients 4"):

@@ -21,8 +21,8 @@ def aggregate(options: argparse.Namespace) -> None:
     _splits(grid)
     results = options.results or grid.output_dir
     trained = runs_of(grid)
-    settings = _settings(grid, trained)
-    steps.aggregate(trained, results, partial=options.partial, settings=settings)
+    wanted = _wanted(grid, trained)
+    steps.aggregate(trained, results, partial=options.partial, wanted=wanted)
     print(f"{results}: summary.csv, {'' if options.partial else 'metrics.json, '}tables/")
 
 
@@ -43,16 +43,16 @@ def report(options: argparse.Namespace) -> None:
     grid = read_grid(options.grid)
     trained = runs_of(grid)
     folder = options.results or grid.output_dir
-    settings = _settings(grid, trained)
+    wanted = _wanted(grid, trained)
     if options.partial:
-        steps.aggregate(trained, folder, partial=True, settings=settings)
+        steps.aggregate(trained, folder, partial=True, wanted=wanted)
     results = steps.build_report(
         trained,
         folder,
         splits=_splits(grid),
         prepared_dir=prepared_dir(grid.work_root),
         configuration=_configuration(grid),
-        settings=settings,
+        wanted=wanted,
         figures=grid.figures,
     )
     print(steps.headline(results, folder))
@@ -72,12 +72,26 @@ def _grid_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", help="holds runs/; else the grid's output_dir")
 
 
-def _settings(grid: GridConfig, trained: dict[Cell, Cell]) -> dict[Cell, str]:
-    """The fingerprint of every run that may stand in a cell: its own, and the shared one."""
+def _wanted(grid: GridConfig, trained: dict[Cell, Cell]) -> dict[Cell, dict[str, str]]:
+    """What the record of every run that may stand in a cell has to say: its own, and the shared."""
+    from medfl.datasets.prepare import store_path
     from medfl.federated.fingerprint import fingerprint
+    from medfl.stale import inputs_now
 
     runs = {run for both in trained.items() for run in both}
-    return {run: fingerprint(grid.run_config(run)) for run in runs}
+    inputs: dict[tuple[str, str, int], dict[str, str]] = {}
+    for run in runs:
+        key = (run.dataset, run.partition, run.seed)
+        if key not in inputs:
+            store = store_path(run.dataset, grid.work_root)
+            inputs[key] = inputs_now(grid.split_path(run), store)
+    return {
+        run: {
+            "config_sha256": fingerprint(grid.run_config(run)),
+            **inputs[run.dataset, run.partition, run.seed],
+        }
+        for run in runs
+    }
 
 
 def _splits(grid: GridConfig) -> dict[tuple[str, str, int], Path]:

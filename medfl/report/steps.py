@@ -28,7 +28,7 @@ def aggregate(
     results_dir: str | Path,
     *,
     partial: bool = False,
-    settings: Mapping[Any, str] | None = None,
+    wanted: Mapping[Any, Mapping[str, str]] | None = None,
 ) -> GridResults:
     """Read the runs of the grid and write ``summary.csv``, ``metrics.json``, tables and curves.
 
@@ -40,13 +40,13 @@ def aggregate(
             that stands in each.
         results_dir: the folder that holds ``runs/``; the results are written beside it.
         partial: accept missing runs and show them as missing.
-        settings: the fingerprint of each cell's configuration; a run with others counts as missing.
+        wanted: as in ``read_grid_runs``; a run of other settings or data counts as missing.
 
     Raises:
         MedflError: for missing runs (unless ``partial``) and for records that cannot be read.
     """
     folder = Path(results_dir)
-    runs = read_grid_runs(cells, folder, partial=partial, settings=settings)
+    runs = read_grid_runs(cells, folder, partial=partial, wanted=wanted)
     results = GridResults(with_clients(runs))
     write_frame(folder / paths.SUMMARY, results.frame[list(names_in(SUMMARY))])
     if partial:
@@ -67,7 +67,7 @@ def build_report(
     splits: Mapping[tuple[str, str, int], Path] | None = None,
     prepared_dir: str | Path | None = None,
     configuration: Mapping[str, Any] | None = None,
-    settings: Mapping[Any, str] | None = None,
+    wanted: Mapping[Any, Mapping[str, str]] | None = None,
     figures: Sequence[str] | None = None,
 ) -> GridResults:
     """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
@@ -78,7 +78,7 @@ def build_report(
         splits: the split file of each (dataset, partition, seed), whose picture lies beside it.
         prepared_dir: the folder of ``<dataset>/dataset.yaml``, from which data are described.
         configuration: the grid, which the page shows as it is.
-        settings: the fingerprint of each cell's configuration; a run with others counts as missing.
+        wanted: as in ``read_grid_runs``; a run of other settings or data counts as missing.
         figures: the names of the figures to draw; None for all that are built in.
 
     Raises:
@@ -88,7 +88,7 @@ def build_report(
     from medfl.report.html import write_report
 
     folder = Path(results_dir)
-    runs = read_grid_runs(cells, folder, partial=True, settings=settings)
+    runs = read_grid_runs(cells, folder, partial=True, wanted=wanted)
     results = GridResults(with_clients(runs))
     pictures = draw_figures(results, folder / paths.FIGURES, figures)
     write_report(

@@ -39,6 +39,8 @@ class Run:
     Attributes:
         record: None where the run is missing.
         shared: the partition as whose run it lies, where several share it; else empty.
+        passed: whether a run lies there that is not of this grid: of other settings, another split
+            or other data.
     """
 
     dataset: str
@@ -48,6 +50,7 @@ class Run:
     folder: Path
     record: Record | None
     shared: str = ""
+    passed: bool = False
 
     def standing_in(self, partition: str) -> Run:
         """The same run in the place of another partition.
@@ -108,29 +111,31 @@ def read_grid_runs(
     results_dir: str | Path,
     *,
     partial: bool = False,
-    settings: Mapping[Any, str] | None = None,
+    wanted: Mapping[Any, Mapping[str, str]] | None = None,
 ) -> list[Run]:
     """Read the runs of the grid, in the grid's order, and no others.
 
     ``cells`` may map each cell to the run that stands there: partitions share some. A run that lies
     in the cell itself stands there where the shared one is missing.
 
-    ``settings`` has the fingerprint of each cell's configuration. A run that was made with other
-    settings is not of this grid, so it counts as missing.
+    ``wanted`` has what the provenance of each cell's run has to say: the hashes of its settings,
+    split and store. A run of others is not of this grid, so it counts as missing.
 
     Raises:
         MedflError: for a record that cannot be read or belongs to another cell; for missing runs
             unless ``partial``; if not one run is there.
     """
     trained = cells if isinstance(cells, Mapping) else {cell: cell for cell in cells}
-    runs = [_find(cell, run, results_dir, settings or {}) for cell, run in trained.items()]
+    runs = [_find(cell, run, results_dir, wanted or {}) for cell, run in trained.items()]
     each = {run.folder: run for run in runs}  # partitions may share one
     missing = [run for run in each.values() if run.status == MISSING]
     if not missing and runs:
         return runs
+    there = sum(run.passed for run in missing)
+    words = f" ({there} there, but of other settings, another split or other data)" if there else ""
     if len(missing) == len(each):
         raise MedflError(
-            f"no run of the grid is under {Path(results_dir, paths.RUNS)}: train first "
+            f"no run of the grid is under {Path(results_dir, paths.RUNS)}{words}: train first "
             "(`snakemake --cores all`, or `medfl run` for one run), or give the folder of the runs."
         )
     if not partial:
@@ -138,7 +143,7 @@ def read_grid_runs(
         rest = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         count = "1 run" if len(each) == 1 else f"{len(each)} runs"
         raise MedflError(
-            f"{len(missing)} of {count} are missing under {results_dir}: {first}{rest}. "
+            f"{len(missing)} of {count} are missing under {results_dir}: {first}{rest}{words}. "
             "Train them, or ask for a partial table with `--partial`."
         )
     return runs
@@ -169,29 +174,32 @@ def read_all_runs(results_dir: str | os.PathLike[str]) -> list[Run]:
 
 
 def _find(
-    cell: CellLike, trained: CellLike, results_dir: str | Path, settings: Mapping[Any, str]
+    cell: CellLike,
+    trained: CellLike,
+    results_dir: str | Path,
+    wanted: Mapping[Any, Mapping[str, str]],
 ) -> Run:
     """The run that stands in a cell; the cell's own where a shared one is missing."""
-    found = _read(trained, results_dir, settings.get(trained))
+    found = _read(trained, results_dir, wanted.get(trained, {}))
     if trained == cell:
         return found
     if found.record is None:
-        own = _read(cell, results_dir, settings.get(cell))
+        own = _read(cell, results_dir, wanted.get(cell, {}))
         if own.record is not None:
             return own
     return found.standing_in(cell.partition)
 
 
-def _read(cell: CellLike, results_dir: str | Path, settings: str | None) -> Run:
+def _read(cell: CellLike, results_dir: str | Path, wanted: Mapping[str, str]) -> Run:
     folder = paths.run_folder(results_dir, cell)
     path = folder / paths.RECORD
-    record = None
+    record, passed = None, False
     if path.exists():
         record = read_record(path)
         _check(record, cell, path)
-        if settings and record.provenance.get("config_sha256") != settings:
-            record = None
-    return Run(cell.dataset, cell.partition, cell.arm, cell.seed, folder, record)
+        if any(record.provenance.get(key) != value for key, value in wanted.items()):
+            record, passed = None, True
+    return Run(cell.dataset, cell.partition, cell.arm, cell.seed, folder, record, passed=passed)
 
 
 def _check(record: Record, cell: CellLike, path: Path) -> None:

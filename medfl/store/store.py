@@ -139,6 +139,19 @@ def fingerprint_of(samples: Path, info: DatasetInfo) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def noted_fingerprint(path: Path) -> str | None:
+    """The fingerprint that a store says of itself, unchecked; None where it says none.
+
+    Planning a grid asks for it, where opening every store would take too long.
+    """
+    try:
+        content = read_yaml(path / DATASET)
+    except MedflError:
+        return None
+    noted = content.get("store_sha256") if isinstance(content, dict) else None
+    return str(noted) if noted else None
+
+
 def _command(path: Path) -> str:
     """What makes the store at ``<work root>/prepared/<dataset>``."""
     root = path.parent.parent

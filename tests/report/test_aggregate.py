@@ -12,6 +12,7 @@ from medfl.report.html import write_report
 from medfl.report.origin import arm_rows
 from medfl.report.steps import aggregate
 from medfl.report.tables import main_tables
+from medfl.results import paths
 from medfl.results.columns import SUMMARY, columns_in, names_in
 from medfl.results.runs import read_grid_runs
 
@@ -75,12 +76,24 @@ def test_partial_summary_shows_missing_cells_empty(cells, results_dir):
 
 
 def test_a_run_under_other_settings_is_missing(cells, results_dir):
-    settings = dict.fromkeys(cells, "c" * 64) | {cells[4]: "now others"}
-    runs = read_grid_runs(cells, results_dir, partial=True, settings=settings)
+    wanted = dict.fromkeys(cells, {"config_sha256": "c" * 64})
+    wanted[cells[4]] = {"config_sha256": "now others"}
+    runs = read_grid_runs(cells, results_dir, partial=True, wanted=wanted)
     assert [run.status for run in runs].index("missing") == 4
     assert sum(run.completed for run in runs) == len(cells) - 1
     with pytest.raises(MedflError, match="1 of 30 runs are missing"):
-        read_grid_runs(cells, results_dir, settings=settings)
+        read_grid_runs(cells, results_dir, wanted=wanted)
+
+
+@pytest.mark.parametrize("key", ["split_sha256", "store_fingerprint"])
+def test_a_run_of_another_split_or_store_is_missing_and_the_reason_is_told(cells, results_dir, key):
+    folder = paths.run_folder(results_dir, cells[4])
+    record = json.loads((folder / paths.RECORD).read_text())
+    now = {cells[4]: {key: record["provenance"][key]}}
+    assert all(run.completed for run in read_grid_runs(cells, results_dir, wanted=now))
+    now[cells[4]][key] = "e" * 64
+    with pytest.raises(MedflError, match="1 of 30 runs are missing.* of other settings, another sp"):
+        read_grid_runs(cells, results_dir, wanted=now)
 
 
 def test_no_run_at_all_is_an_error_even_for_a_partial_table(cells, tmp_path):
