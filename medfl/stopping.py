@@ -2,12 +2,14 @@
 
 A cluster sends SIGTERM, or SIGUSR1 or SIGUSR2 some time before it, and SIGKILL half a minute later;
 a terminal sends SIGINT (Ctrl-C) or SIGHUP. Each of them raises ``Stopped`` at the next step of
-Python, in a training run at the latest after the batch under way.
+Python, in a training run at the latest after the batch under way. Where that step is a destructor,
+which Python lets raise nothing, it is raised a moment later.
 """
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name
 # A second Ctrl-C is another press of the keys only after so long: one press can reach a process
 # twice, from the terminal and from the program that started it.
 SECOND_PRESS = 1.0
+_MOMENT = 0.01  # s
 
 
 class Stopped(KeyboardInterrupt):
@@ -51,24 +54,44 @@ class _Handler:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
+    def again(self) -> None:
+        """Raise the first signal in a moment, because a destructor has swallowed it."""
+        number, self.number = self.number, None
+        # An alarm needs no lock and no thread, which a destructor must not wait for.
+        signal.signal(signal.SIGALRM, lambda _, frame: self(number or signal.SIGTERM, frame))
+        signal.setitimer(signal.ITIMER_REAL, _MOMENT)
+
 
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Let signals raise ``Stopped`` while the block runs, unless they are ignored (nohup)."""
     old: dict[int, Any] = {}
-    handler = _Handler()
+    handler, hook = _Handler(), sys.unraisablehook
+
+    def unraisable(found: Any) -> None:
+        if isinstance(found.exc_value, Stopped):
+            handler.again()
+        else:
+            hook(found)
+
     if _in_main_thread():
         kept = [one for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
         old = {one: signal.signal(one, handler) for one in kept}
+        old[signal.SIGALRM] = signal.getsignal(signal.SIGALRM)
+        sys.unraisablehook = unraisable
     try:
         yield
     finally:
+        if old:
+            sys.unraisablehook = hook
+            if signal.getsignal(signal.SIGALRM) != old[signal.SIGALRM]:
+                signal.setitimer(signal.ITIMER_REAL, 0)
         for one, before in old.items():
             signal.signal(one, before)
 
 
 def raise_if_stopped() -> None:
-    """Raise ``Stopped`` anew where a destructor or a bare ``except`` swallowed it."""
+    """Raise ``Stopped`` anew where a bare ``except`` swallowed it."""
     handler = _ours()
     if handler and handler.number is not None:
         raise Stopped(handler.number)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -26,6 +27,35 @@ def test_each_signal_stops_once(number):
     assert stop.value.number == number
     assert signal.getsignal(number) == before
     raise_if_stopped()
+
+
+class Swallows:
+    """Gets a signal in its destructor, which cannot raise."""
+
+    def __del__(self):
+        signal.raise_signal(signal.SIGUSR1)
+        time.sleep(0)
+
+
+def test_a_signal_that_a_destructor_swallows_comes_a_moment_later(capfd):
+    before = signal.getsignal(signal.SIGALRM), sys.unraisablehook
+    with stoppable():
+        with pytest.raises(Stopped) as stop:
+            one = Swallows()
+            del one
+            for _ in range(500):
+                time.sleep(0.01)
+        assert stop.value.number == signal.SIGUSR1
+        with pytest.raises(Stopped):
+            raise_if_stopped()
+    assert (signal.getsignal(signal.SIGALRM), sys.unraisablehook) == before
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_block_that_ends_in_that_moment_is_not_stopped_after_its_end():
+    with stoppable():
+        Swallows()
+    time.sleep(3 * stopping._MOMENT)
 
 
 def stopped_in_its_middle(done, number):
