@@ -50,7 +50,7 @@ def check_store(path: Path, read: Read) -> str:
 
 def check_split(path: Path, read: Read) -> str:
     """Compare the table of a split with the record beside it; see ``INTACT``."""
-    from medfl.files import load_json
+    from medfl.files import OWN_HASH, is_whole, load_json
     from medfl.partition.place import sidecar
 
     beside = sidecar(path)
@@ -69,11 +69,15 @@ def check_split(path: Path, read: Read) -> str:
     known = record.get("split_sha256")
     if known is None:
         return OLDER
+    if not is_whole(record):
+        raise MedflError(f"{beside} is damaged or was edited. {_again(path)}")
     if read(path) != known:
         raise MedflError(
             f"the SHA-256 of {path.name} is not the one that {beside.name} has; one of the two is "
             f"damaged or was edited. {_again(path)}"
         )
+    if OWN_HASH not in record:
+        return f"intact but for {beside.name}, of which an older medfl kept no hash"
     return INTACT
 
 
@@ -102,7 +106,10 @@ def check_run(folder: Path, read: Read) -> str:
             raise MedflError(f"{folder / name} is missing. Put it back, or {AGAIN}")
         if read(folder / name) != known:
             check_file(folder, name, record)
-    return _check_config(folder / paths.CONFIG, record)
+    words = _check_config(folder / paths.CONFIG, record)
+    if words == INTACT and record.record_sha256 is None:
+        return f"intact but for {paths.RECORD}, of which an older medfl kept no hash"
+    return words
 
 
 def _check_config(path: Path, record: Record) -> str:

@@ -9,7 +9,7 @@ from medfl.federated.evaluation import Evaluation
 from medfl.federated.kept import keep_predictions
 from medfl.federated.provenance import ended_stretches
 from medfl.federated.trainer import FederatedTrainer
-from medfl.files import atomic_path, write_csv, write_json
+from medfl.files import OWN_HASH, atomic_path, own_hash, write_csv, write_json
 from medfl.metrics.federation import to_target
 from medfl.results import paths
 from medfl.results.intact import digests
@@ -46,6 +46,7 @@ def write_record(
     metrics["provenance"] = provenance | {"stretches": stretches}
     metrics["files"] = digests(folder)
     content = as_dict(Record.model_validate(metrics))
+    content[OWN_HASH] = own_hash(content)
     write_json(folder / paths.RECORD, content, durable=durable)
     return content
 

@@ -26,7 +26,14 @@ from medfl.federated.own_parts import guard
 from medfl.federated.provenance import provenance
 from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
-from medfl.files import load_json, read_yaml, sha256_file, write_yaml
+from medfl.files import (
+    OWN_HASH,
+    is_whole,
+    load_json,
+    read_yaml,
+    sha256_file,
+    write_yaml,
+)
 from medfl.partition import Split, heterogeneity, parse_partition
 from medfl.partition.place import sidecar
 from medfl.results import paths
@@ -246,22 +253,24 @@ def _clear(folder: Path, names: Sequence[str]) -> None:
 
 
 def _heterogeneity(path: Path, split: Split, store: Store) -> dict[str, Any]:
-    """The record beside a split; it is measured where there is none, or one of other data."""
+    """The record beside a split, where it is whole and of this split and these data.
+
+    Else how unlike the clients are is measured anew: a record of an older medfl may be of any.
+    """
     try:
         record = load_json(sidecar(path))
     except FileNotFoundError:
         return heterogeneity(split, store)
     except (OSError, ValueError):
-        return {}
-    if not isinstance(record, dict) or "split_sha256" not in record:
-        return record if isinstance(record, dict) else {}
+        record = None
     ours = {"split_sha256": sha256_file(path), "store_fingerprint": store.fingerprint()}
-    if ours.items() <= record.items():
-        return record
-    log.warning(
-        "%s is of another split than %s, or of other data: one of them was edited. How unlike the "
-        "clients are is measured anew for this run; `medfl split` makes both anew.",
-        sidecar(path),
-        path.name,
-    )
+    if isinstance(record, dict) and ours.items() <= record.items() and is_whole(record):
+        return {key: value for key, value in record.items() if key != OWN_HASH}
+    if not isinstance(record, dict) or "split_sha256" in record:
+        log.warning(
+            "%s is damaged, or of another split than %s, or of other data. How unlike the clients "
+            "are is measured anew for this run; `medfl split` makes both anew.",
+            sidecar(path),
+            path.name,
+        )
     return heterogeneity(split, store) | ours

@@ -4,6 +4,7 @@ This room lies below all others, and knows nothing of images or datasets.
 """
 
 from medfl.files.locking import HeldError, is_locked, locked, take_lock
+from medfl.files.own_hash import OWN_HASH, is_whole, own_hash
 from medfl.files.reading import load_json, parse_json, read_json, read_yaml, sha256_file
 from medfl.files.writing import (
     atomic_path,
@@ -15,12 +16,15 @@ from medfl.files.writing import (
 )
 
 __all__ = [
+    "OWN_HASH",
     "HeldError",
     "atomic_path",
     "cannot_write",
     "is_locked",
+    "is_whole",
     "load_json",
     "locked",
+    "own_hash",
     "parse_json",
     "read_json",
     "read_yaml",

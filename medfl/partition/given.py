@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from medfl.config import SplitConfig, deciding
+from medfl.config import SplitConfig
 from medfl.errors import MedflError
 from medfl.files import read_json, sha256_file
 from medfl.partition.place import DEALING, sidecar
@@ -52,6 +52,7 @@ def choose(own: Path, clients: int | None, folds: SplitConfig) -> Chosen:
     reason = _misfit(given, clients, folds) if given.is_file() else ""
     if not given.is_file() or reason:
         check_ours(own)
+        _check_dealt(own, folds)
         return Chosen(own, passed=given if reason else None, reason=reason)
     if own.is_file() and own.read_bytes() != given.read_bytes():
         raise MedflError(
@@ -68,8 +69,8 @@ def _misfit(given: Path, clients: int | None, folds: SplitConfig) -> str:
         return f"it has {there} clients, and the grid {clients}"
     record = _record(given)
     wanted = {"partition": given.parent.name, "seed": int(given.stem.removeprefix("seed"))}
-    for key, value in {**wanted, **deciding(folds)}.items():
-        said = record.get("dealt", {}).get(key, record.get(key, value))
+    others = [(key, record.get(key, value), value) for key, value in wanted.items()]
+    for key, said, value in [*others, *_otherwise(record, folds)]:
         if said != value:
             return f"it has {key} {said}, and the grid {value}"
     return ""
@@ -139,6 +140,25 @@ def check_ours(path: Path) -> None:
         f"{path} was {what}, and medfl would write there: to use it, move it to another place and "
         "name it by `split_file` or `--split`; to have one made, delete it."
     )
+
+
+def _check_dealt(own: Path, folds: SplitConfig) -> None:
+    """Refuse a grid's own split that was dealt in another way than its place says."""
+    for key, said, value in _otherwise(_record(own), folds) if own.is_file() else ():
+        raise MedflError(
+            f"{own} was dealt with {key} {said}, and the grid that looks there has {value}: delete "
+            "it, and it is made again; or move it to another place."
+        )
+
+
+def _otherwise(record: dict[str, Any], folds: SplitConfig) -> list[tuple[str, Any, Any]]:
+    """The fold settings in which a split differs, as far as its record tells: name, its, ours."""
+    dealt = record.get("dealt")
+    if not isinstance(dealt, dict):
+        return []
+    # What is left out there has its default: `deciding` leaves nothing else out.
+    pairs = [(key, dealt.get(key, usual)) for key, usual in SplitConfig().model_dump().items()]
+    return [(key, said, getattr(folds, key)) for key, said in pairs if said != getattr(folds, key)]
 
 
 def announce(chosen: Iterable[Chosen]) -> list[str]:

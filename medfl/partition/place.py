@@ -13,6 +13,8 @@ import re
 from pathlib import Path
 
 from medfl.config import SplitConfig
+from medfl.errors import MedflError
+from medfl.partition.registry import PARTITIONS
 
 NATURAL = "natural"
 DEALING = re.compile(rf"(clients[0-9]+|{NATURAL})(-|$)")
@@ -64,6 +66,33 @@ def partition_of(path: Path) -> str:
     """The scheme's word in the path of a split, which may lack the dealing."""
     dealt = DEALING.match(path.parent.name)
     return (path.parent.parent if dealt else path.parent).name
+
+
+def check_place(
+    path: Path, partition: str, seed: int, clients: int | None, folds: SplitConfig
+) -> None:
+    """Refuse to write a split where a grid looks for one that is dealt in another way.
+
+    Args:
+        path: the table.
+        partition: the scheme's word.
+        seed: the split's seed.
+        clients: the number of clients; None where the data decide it.
+        folds: the settings of its folds.
+
+    Raises:
+        MedflError: the path names another partition, seed or dealing.
+    """
+    word = path.parent.parent.name
+    if not DEALING.match(path.parent.name) or word.split("-")[0] not in PARTITIONS:
+        return
+    place = Path(partition, dealing(clients, folds), f"seed{seed}{path.suffix}")
+    there = Path(word, path.parent.name, path.name)
+    if there != place:
+        raise MedflError(
+            f"{path} is the place of another split: this one belongs to {place}. Give the options "
+            "that the path names, or write to another folder."
+        )
 
 
 def sidecar(path: str | os.PathLike[str]) -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 
 from medfl.config import DEFAULTS, did_you_mean
 from medfl.errors import MedflError, failure
-from medfl.files import load_json, write_csv
+from medfl.files import load_json, sha256_file, write_csv
 from medfl.partition.clients import assign_clients
 from medfl.partition.custom import SplitsItself, check_own
 from medfl.partition.divided import Divided, check_patients, refuse_undecided, second_sites
@@ -229,6 +229,8 @@ def _describe(path: Path, usual: tuple[str, int] | None) -> tuple[str, int, int,
         record = load_json(sidecar(path))
         names = tuple(map(str, record.get("client_names", ())))
         moved = int(record.get("moved", 0))
+        if record.get("split_sha256") not in (None, sha256_file(path)):
+            names, moved = (), 0  # another table's clients
         return str(record["partition"]), int(record["seed"]), moved, names
     except FileNotFoundError:
         pass

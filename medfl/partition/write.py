@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from medfl.config import SplitConfig, deciding
 from medfl.errors import MedflError
-from medfl.files import atomic_path, sha256_file
+from medfl.files import OWN_HASH, atomic_path, own_hash, sha256_file
 from medfl.partition.given import check_ours
 from medfl.partition.heterogeneity import heterogeneity
-from medfl.partition.place import sidecar
+from medfl.partition.place import check_place, sidecar
+from medfl.partition.scheme import parse_partition
 from medfl.partition.split import Split, make_split
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def write_split(
         The split.
 
     Raises:
-        MedflError: where the request cannot be met, there is no space, or a split lies there that
-            medfl has not made; nothing is written then.
+        MedflError: where the request cannot be met, there is no space, a split lies there that
+            medfl has not made, or it is the place of one that is dealt in another way; nothing is
+            written then.
     """
     from medfl.partition.picture import draw_split
 
@@ -50,9 +52,13 @@ def write_split(
     if output.suffix != ".csv" or output.is_dir():
         raise MedflError(f"`{output}` must name the split's table, a file that ends in .csv.")
     check_ours(output)
+    chosen = parse_partition(partition)
+    folds = SplitConfig(
+        **{name: options[name] for name in SplitConfig.model_fields if name in options}
+    )
+    check_place(output, chosen.word, seed, None if chosen.natural else num_clients, folds)
     split = make_split(store, partition, num_clients, seed, **options)
-    dealt = {name: options[name] for name in SplitConfig.model_fields if name in options}
-    record = heterogeneity(split, store) | {"dealt": deciding(SplitConfig(**dealt))}
+    record = heterogeneity(split, store) | {"dealt": deciding(folds)}
     # The contexts close from the last to the first: all three files are complete before any is
     # renamed, and the table comes last, so that whoever finds it finds the others too.
     with (
@@ -62,6 +68,7 @@ def write_split(
     ):
         split.write(table)
         record["split_sha256"] = sha256_file(table)
+        record[OWN_HASH] = own_hash(record)
         text = json.dumps(record, indent=2, allow_nan=False, ensure_ascii=False)
         measured.write_text(text + "\n", encoding="utf-8")
         draw_split(record, picture)

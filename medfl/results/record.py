@@ -11,6 +11,7 @@ from typing import Any
 
 from medfl.config import validate
 from medfl.errors import MedflError, failure
+from medfl.files import is_whole
 from medfl.results.columns import Column
 from medfl.results.migrate import STEPS, migrate
 from medfl.results.schema import COMPLETED, DIVERGED, SCHEMA, Record
@@ -72,13 +73,18 @@ def origin_of(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _current(content: dict[str, Any], path: Path) -> dict[str, Any]:
     schema = content.get("schema")
-    if schema == SCHEMA:
-        return content
     if type(schema) is int and schema > SCHEMA:
         raise MedflError(
             f"{path} was written by a newer medfl (schema {schema}, this one reads up to "
             f"{SCHEMA}): use that one, or {AGAIN}"
         )
+    if not is_whole(content):
+        raise DamagedRecordError(
+            f"{path} is damaged or was edited: it is not what its run wrote. Put the right one "
+            f"back, or {AGAIN}"
+        )
+    if schema == SCHEMA:
+        return content
     if type(schema) is not int or schema not in STEPS:
         raise DamagedRecordError(
             f"{path} has a schema that is none of those that this medfl reads, {min(STEPS)} to "

@@ -192,6 +192,8 @@ class Record(_Part):
         chain: what the links of the update chain say of themselves, by name.
         files: the SHA-256 of the run's tables, model and predictions, by name; empty in older
             records.
+        record_sha256: the SHA-256 of all the rest (``medfl.files.own_hash``); None in older
+            records.
         heterogeneity: how different the clients are, by the split's own measurement.
         provenance: code, versions, machine, and the hashes of what went in; ``stretches`` says
             which rounds were computed by which device, PyTorch and number of threads.
@@ -232,6 +234,7 @@ class Record(_Part):
     files: dict[str, str] = Field(default_factory=dict)
     heterogeneity: dict[str, Any] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)
+    record_sha256: str | None = None
 
     @field_validator("primary")
     @classmethod

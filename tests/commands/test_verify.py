@@ -14,6 +14,7 @@ from medfl.cli import main
 from medfl.datasets.registry import get
 from medfl.errors import MedflError
 from medfl.results import load
+from medfl.results.record import read_record
 from medfl.store import Sample, write_store
 from medfl.store.raw import RawData
 
@@ -105,6 +106,8 @@ def test_all_is_intact_and_stays_as_it_is(place, capsys):
         ("images.npy", STORE, "medfl prepare phantom --force"),
         ("samples.csv", STORE, "medfl prepare phantom --force"),
         (".csv", f"{SPLIT}.csv", "make the split again"),
+        (".heterogeneity.json", f"{SPLIT}.csv", "make the split again"),
+        ("metrics.json", RUN, "train it again"),
         ("rounds.csv", RUN, "train it again"),
         ("clients.csv", RUN, "train it again"),
         ("model.safetensors", RUN, "train it again"),
@@ -112,8 +115,8 @@ def test_all_is_intact_and_stays_as_it_is(place, capsys):
     ],
 )
 def test_a_flipped_byte_is_found_and_said_how_to_mend(place, capsys, name, thing, words):
-    path = place / (thing if name == ".csv" else f"{thing}/{name}")
-    flip(path)
+    path = place / (f"{SPLIT}{name}" if thing.startswith(SPLIT) else f"{thing}/{name}")
+    flip(path, -6 if name == ".heterogeneity.json" else -3)
     before = state(place)
     assert main(ALL) == 2
     said = capsys.readouterr()
@@ -124,6 +127,28 @@ def test_a_flipped_byte_is_found_and_said_how_to_mend(place, capsys, name, thing
     assert name in lines[thing]
     assert "2 intact, 1 damaged, 0 unknown" in said.err
     assert state(place) == before
+
+
+def test_no_digit_of_a_record_changes_unnoticed(place):
+    """Each byte in turn: what is read is what was written, or it is refused."""
+    path = place / RUN / "metrics.json"
+    content = path.read_bytes()
+    whole = read_record(path)
+    refused = 0
+    for at in range(0, len(content), 7):
+        one = bytearray(content)
+        one[at] ^= 1
+        path.write_bytes(one)
+        try:
+            found = read_record(path)
+        except MedflError:
+            refused += 1
+            continue
+        # Only what lies between the words, or the name of the hash itself, may be another.
+        assert found.model_copy(update={"record_sha256": whole.record_sha256}) == whole or (
+            found.record_sha256 is None and found.last == whole.last
+        ), at
+    assert refused > 0.5 * len(range(0, len(content), 7))
 
 
 @pytest.mark.parametrize(
@@ -161,6 +186,10 @@ def test_a_lost_file(place, capsys, file):
 
 def test_what_an_older_medfl_made_has_nothing_to_compare_with(place, capsys):
     record = json.loads((place / RUN / "metrics.json").read_text())
+    del record["record_sha256"]
+    (place / RUN / "metrics.json").write_text(json.dumps(record))
+    assert main(["verify", "--results", "results"]) == 1
+    assert "intact but for metrics.json, of which an older" in capsys.readouterr().out
     del record["files"]
     (place / RUN / "metrics.json").write_text(json.dumps(record))
     beside = place / f"{SPLIT}.heterogeneity.json"

@@ -83,6 +83,7 @@ def test_predictions_are_kept_where_they_are_asked_for(place):
     del first["predictions"], second["predictions"]
     for record in (first, second):
         del record["timing"], record["provenance"]["started"], record["provenance"]["stretches"]
+        del record["record_sha256"]
     files = [record.pop("files") for record in (first, second)]
     assert files[0]["model.safetensors"] == files[1]["model.safetensors"]
     assert first == second, "keeping them changes no number"
@@ -100,7 +101,8 @@ def test_a_record_of_an_older_schema_is_still_this_run(place):
     path = place / "run" / "metrics.json"
     old = json.loads(path.read_text()) | {"schema": 1}
     del old["predictions"], old["fairness"]  # the latter counted other clients
-    del first["fairness"]
+    del old["record_sha256"]
+    del first["fairness"], first["record_sha256"]
     path.write_text(json.dumps(old))
     assert run(place, predictions=False) == first
 
@@ -355,7 +357,28 @@ def test_a_split_that_was_edited_is_measured_anew(place, caplog):
     moved = next(line for line in text.splitlines() if line.endswith(",1,train"))
     path.write_text(text.replace(moved, moved.replace(",1,", ",0,")))
     again = run(place, "other")["heterogeneity"]
-    assert "seed0.heterogeneity.json is of another split than seed0.csv" in caplog.text
+    assert "seed0.heterogeneity.json is damaged, or of another split than seed0.csv" in caplog.text
     counts = [[client["train"] for client in one["clients"]] for one in (first, again)]
     assert counts[1] == [counts[0][0] + 1, counts[0][1] - 1, counts[0][2]]
     assert again["split_sha256"] == sha256_file(path)
+
+
+def test_a_record_beside_a_split_counts_only_where_it_is_bound_to_it(place, caplog):
+    (place / "iid" / "seed0.csv").unlink()
+    write_split(Store.open(place / "store"), "iid", 3, 0, place / "iid" / "seed0.csv")
+    beside = place / "iid" / "seed0.heterogeneity.json"
+    dealt = json.loads(beside.read_text())
+    first = run(place)["heterogeneity"]
+    assert first == {key: value for key, value in dealt.items() if key != "record_sha256"}
+    # One number of it is changed: it is not what was measured.
+    size = dealt["clients"][0]["train"]
+    dealt["clients"][0]["train"] = size + 1
+    beside.write_text(json.dumps(dealt))
+    found = run(place, "digit")["heterogeneity"]
+    assert found["clients"][0]["train"] == size
+    assert "seed0.heterogeneity.json is damaged, or of another split" in caplog.text
+    # An older medfl's does not say of which table it is.
+    for key in ("record_sha256", "split_sha256", "store_fingerprint"):
+        del dealt[key]
+    beside.write_text(json.dumps(dealt))
+    assert run(place, "older")["heterogeneity"]["clients"][0]["train"] == size

@@ -144,3 +144,22 @@ def test_a_file_among_the_grids_own_that_medfl_has_not_made_is_refused(own):
     digest = hashlib.sha256(own.read_bytes()).hexdigest()
     sidecar(own).write_text(json.dumps({"split_sha256": digest}))
     assert choose(own, 1, FOLDS) == Chosen(own)
+
+
+def test_a_grids_own_split_that_was_dealt_in_another_way_is_refused(own):
+    own.parent.mkdir(parents=True)
+    own.write_text("sample,client,fold\ns0,0,train\n")
+    digest = hashlib.sha256(own.read_bytes()).hexdigest()
+    usual = {"min_samples": 2, "val_fraction": 0.15, "test_fraction": 0.2, "official_folds": True}
+    for changes, words in (
+        ({}, None),
+        ({"val_fraction": 0.3}, "dealt with val_fraction 0.3, and the grid that looks there has"),
+        ({"allow_divided_patients": True}, "dealt with allow_divided_patients True"),
+    ):
+        record = {"split_sha256": digest, "dealt": usual | changes}
+        sidecar(own).write_text(json.dumps(record))
+        if words is None:
+            assert choose(own, 1, SplitConfig()) == Chosen(own)
+        else:
+            with pytest.raises(MedflError, match=words):
+                choose(own, 1, SplitConfig())

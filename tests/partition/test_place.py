@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from medfl.config import SplitConfig
-from medfl.partition.place import WORDS, dealing, partition_of, split_path
+from medfl.errors import MedflError
+from medfl.partition.place import WORDS, check_place, dealing, partition_of, split_path
 
 
 def test_the_path_of_a_split():
@@ -40,3 +41,25 @@ def test_every_fold_setting_has_a_word():
 def test_the_partition_of_a_split_made_by_hand():
     assert partition_of(Path("site-dirichlet-0.5/seed0.csv")) == "site-dirichlet-0.5"
     assert partition_of(Path("iid/clients10x/seed0.csv")) == "clients10x"
+
+
+@pytest.mark.parametrize(
+    ("path", "fits"),
+    [
+        ("s/own/iid/clients3-val0.3/seed0.csv", True),
+        ("s/own/iid/clients3/seed0.csv", False),  # as a grid of the usual folds calls its own
+        ("s/own/iid/clients4-val0.3/seed0.csv", False),
+        ("s/own/iid/clients3-val0.3/seed1.csv", False),
+        ("s/own/dirichlet-0.5/clients3-val0.3/seed0.csv", False),
+        ("s/own/iid/natural/seed0.csv", False),
+        ("s/own/iid/seed0.csv", True),  # a person's place
+        ("mine/clients3/seed0.csv", True),  # no grid looks there
+    ],
+)
+def test_no_split_is_written_to_the_place_of_another(path, fits):
+    given = (Path(path), "iid", 0, 3, SplitConfig(val_fraction=0.3))
+    if fits:
+        check_place(*given)
+    else:
+        with pytest.raises(MedflError, match=r"this one belongs to iid/clients3-val0\.3/seed0\.csv"):
+            check_place(*given)

@@ -52,6 +52,10 @@ def test_site_names_survive_the_way_through_a_file(store, tmp_path):
     path = tmp_path / "mine.csv"
     write_split(store, "site", None, 0, path)
     assert Split.read(path, store).client_names == ("site0", "site1", "site2")
+    # Where the table is another, nobody knows whose names these are.
+    head, *rows = path.read_text().splitlines()
+    path.write_text("\n".join([head, *rows[::-1]]) + "\n")
+    assert Split.read(path, store).client_names == ()
 
 
 def test_without_the_record_the_path_tells_the_scheme(store, table):

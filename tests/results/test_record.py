@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -149,6 +150,29 @@ def test_a_record_says_what_its_numbers_are_worth_without_images():
     assert (record.chance_own, record.chance_everyone) == (0.2, 0.0)
     assert record.test.accuracy is record.everyone.accuracy is record.best_test.accuracy is None
     assert Record.model_validate({**said, "without_images": {}}).chance_own is None
+
+
+def test_a_record_is_held_to_its_own_hash_whatever_its_layout(tmp_path):
+    said = {"schema": 3, "dataset": "d", "partition": "p", "arm": "a", "seed": 0, "rounds": 2}
+    said |= {"status": "diverged", "provenance": {"b": 1.5, "a": [0.1, None]}}
+    # By hand: the keys in order, without blanks.
+    text = (
+        '{"arm":"a","dataset":"d","partition":"p","provenance":{"a":[0.1,null],"b":1.5},'
+        '"rounds":2,"schema":3,"seed":0,"status":"diverged"}'
+    )
+    own = {"record_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    path = tmp_path / "metrics.json"
+    for content in (own | said, said | own):
+        for indent in (None, 4):
+            path.write_text(json.dumps(content, indent=indent))
+            assert read_record(path).rounds == 2
+    for changes in ({"rounds": 3}, {"new": 1}, {"schema": 2}, {"record_sha256": "0" * 64}):
+        path.write_text(json.dumps(said | own | changes))
+        with pytest.raises(DamagedRecordError, match="is damaged or was edited"):
+            read_record(path)
+    path.write_text(json.dumps(said | own).replace("1.5", "1e999"))
+    with pytest.raises(DamagedRecordError, match="is damaged or was edited"):
+        read_record(path)
 
 
 def test_brackets_in_brackets_are_one_sentence(tmp_path):

@@ -1,0 +1,30 @@
+"""Records that hold the hash of themselves, so that a changed digit in one is noticed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+OWN_HASH = "record_sha256"
+"""The key of a record under which its hash stands."""
+
+
+def own_hash(record: Mapping[str, Any]) -> str:
+    """SHA-256 of all that a JSON record says but of this hash, however its file is laid out."""
+    rest = {key: value for key, value in record.items() if key != OWN_HASH}
+    # As it is read again: then all keys are texts.
+    rest = json.loads(json.dumps(rest, allow_nan=False))
+    return hashlib.sha256(
+        json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
+
+
+def is_whole(record: Mapping[str, Any]) -> bool:
+    """Whether a record is what was written; one of an older medfl, which holds no hash, is."""
+    known = record.get(OWN_HASH)
+    try:
+        return known is None or own_hash(record) == known
+    except ValueError:  # infinity and NaN, which no record holds
+        return False
