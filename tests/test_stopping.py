@@ -37,14 +37,17 @@ class Swallows:
         time.sleep(0)
 
 
+def swallow_and_wait():
+    Swallows()
+    for _ in range(500):
+        time.sleep(0.01)
+
+
 def test_a_signal_that_a_destructor_swallows_comes_a_moment_later(capfd):
     before = signal.getsignal(signal.SIGALRM), sys.unraisablehook
     with stoppable():
         with pytest.raises(Stopped) as stop:
-            one = Swallows()
-            del one
-            for _ in range(500):
-                time.sleep(0.01)
+            swallow_and_wait()
         assert stop.value.number == signal.SIGUSR1
         with pytest.raises(Stopped):
             raise_if_stopped()

@@ -24,14 +24,17 @@ Read = Callable[[Path], str]
 
 def check_store(path: Path, read: Read) -> str:
     """Compare a store's images, table and description; see ``INTACT``."""
-    from medfl.files import read_yaml
+    from medfl.files import OWN_HASH, is_whole, read_yaml
     from medfl.store import Store
     from medfl.store.info import from_plain
     from medfl.store.store import DATASET, IMAGES, SAMPLES, fingerprint_of
 
     if all((path / name).is_file() for name in (DATASET, IMAGES, SAMPLES)):
+        whole = True
         try:
-            info = from_plain(read_yaml(path / DATASET))
+            content = read_yaml(path / DATASET)
+            info = from_plain(content)
+            whole = is_whole(content)
         except ValueError:
             info = None  # what opens it says what is wrong
         except MedflError as error:
@@ -40,6 +43,14 @@ def check_store(path: Path, read: Read) -> str:
         # The table first: it takes no time.
         same = info is not None and info.store_sha256 == fingerprint_of(path / SAMPLES, info)
         if info and same and read(path / IMAGES) == info.images_sha256:
+            if not whole:
+                raise MedflError(
+                    f"{path / DATASET} was edited, in what it tells of the data (title, notes, "
+                    "whether they are synthetic or have undecided patients). Put the right one "
+                    f"back, or make the store again with `medfl prepare {path.name} --force`."
+                )
+            if OWN_HASH not in content:
+                return f"intact but for the words in {DATASET}, of which an older medfl has no hash"
             return INTACT
     store = Store.open(path)
     if not store.info.images_sha256:

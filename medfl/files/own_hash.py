@@ -26,5 +26,5 @@ def is_whole(record: Mapping[str, Any]) -> bool:
     known = record.get(OWN_HASH)
     try:
         return known is None or own_hash(record) == known
-    except ValueError:  # infinity and NaN, which no record holds
+    except (ValueError, TypeError):  # infinity, NaN and what is no JSON, which no record holds
         return False

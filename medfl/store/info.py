@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from medfl.files import OWN_HASH
+
 
 @with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
 @dataclass(frozen=True)
@@ -74,6 +76,8 @@ def to_plain(info: DatasetInfo) -> dict[str, Any]:
 
 def from_plain(content: Any) -> DatasetInfo:
     """Read what ``to_plain`` made; ``ValueError`` naming the fields where it is something else."""
+    if isinstance(content, dict):
+        content = {key: value for key, value in content.items() if key != OWN_HASH}
     try:
         info = TypeAdapter(DatasetInfo).validate_python(content)
     except ValidationError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
@@ -18,11 +19,12 @@ import numpy as np
 
 from medfl.config import WORK_ROOT
 from medfl.errors import MedflError, failure
-from medfl.files import read_yaml, sha256_file
+from medfl.files import is_whole, read_yaml, sha256_file
 from medfl.store.info import DatasetInfo, from_plain
 from medfl.store.intact_images import check_images
 from medfl.store.table import check_columns, encode_labels, read_columns
 
+log = logging.getLogger(__name__)
 IMAGES, SAMPLES, DATASET = "images.npy", "samples.csv", "dataset.yaml"
 PREPARATION = "prepare.json"
 DTYPES = (np.dtype(np.uint8), np.dtype(np.int16))
@@ -124,6 +126,12 @@ class Store:
             raise MedflError(
                 f"{path / SAMPLES} or {path / DATASET} is not what was prepared: it is damaged or "
                 f"was edited, in samples, classes, mean or deviation. {again}"
+            )
+        if not is_whole(read_yaml(path / DATASET)):
+            log.warning(
+                "%s was edited since it was prepared, in what it tells of the data (title, notes, "
+                "whether they are synthetic or have undecided patients).",
+                path / DATASET,
             )
         return store
 

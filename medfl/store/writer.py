@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from medfl.errors import MedflError
-from medfl.files import atomic_path, sha256_file, write_csv, write_yaml
+from medfl.files import OWN_HASH, atomic_path, own_hash, sha256_file, write_csv, write_yaml
 from medfl.store.array_file import ArrayFile
 from medfl.store.info import DatasetInfo, from_plain, to_plain
 from medfl.store.statistics import pixel_statistics
@@ -81,7 +81,8 @@ def describe_store(
     mean, std = _statistics(images, np.array(columns["fold"]))
     info = replace(info, mean=mean, std=std, images_sha256=sha256_file(images))
     info = replace(info, store_sha256=fingerprint_of(folder / SAMPLES, info))
-    write_yaml(folder / DATASET, to_plain(info))
+    plain = to_plain(info)
+    write_yaml(folder / DATASET, plain | {OWN_HASH: own_hash(plain)})
 
 
 def _statistics(path: Path, folds: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

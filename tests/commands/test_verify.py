@@ -155,6 +155,8 @@ def test_no_digit_of_a_record_changes_unnoticed(place):
     ("file", "old", "new"),
     [
         (f"{STORE}/dataset.yaml", "std:\n- 0", "std:\n- 1"),
+        (f"{STORE}/dataset.yaml", "synthetic: true", "synthetic: false"),
+        (f"{STORE}/dataset.yaml", "title: ", "title: No "),
         (f"{STORE}/dataset.yaml", "classes:", "klasses:"),
         (f"{STORE}/dataset.yaml", "classes:", "classes: ["),
         (f"{SPLIT}.heterogeneity.json", '"split_sha256": "', '"split_sha256": "0'),

@@ -61,5 +61,7 @@ def test_no_split_is_written_to_the_place_of_another(path, fits):
     if fits:
         check_place(*given)
     else:
-        with pytest.raises(MedflError, match=r"this one belongs to iid/clients3-val0\.3/seed0\.csv"):
+        with pytest.raises(
+            MedflError, match=r"this one belongs to iid/clients3-val0\.3/seed0\.csv"
+        ):
             check_place(*given)

@@ -44,7 +44,7 @@ def test_an_edited_description(path, key):
         Store.open(path)
 
 
-def test_swapped_classes_and_an_edited_table(path):
+def test_swapped_classes_and_an_edited_table(path, caplog):
     text = (path / "dataset.yaml").read_text()
     (path / "dataset.yaml").write_text(text.replace("- a\n- b\n", "- b\n- a\n"))
     with pytest.raises(MedflError, match="damaged or was edited"):
@@ -57,8 +57,12 @@ def test_swapped_classes_and_an_edited_table(path):
         Store.open(path)
     (path / "samples.csv").write_text(table)
     assert Store.open(path).fingerprint() == before
-    (path / "dataset.yaml").write_text(text.replace("notes: ''", "notes: more"))
-    assert Store.open(path).fingerprint() == before
+    assert "was edited" not in caplog.text
+    for old, new in (("notes: ''", "notes: more"), ("synthetic: true", "synthetic: false")):
+        caplog.clear()
+        (path / "dataset.yaml").write_text(text.replace(old, new))
+        assert Store.open(path).fingerprint() == before
+        assert "dataset.yaml was edited since it was prepared" in caplog.text
 
 
 def test_large_images_are_read_once_for_each_state_of_their_file(path, monkeypatch):
