@@ -12,7 +12,7 @@ import yaml
 
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
-from medfl.files import take_lock
+from medfl.files import sha256_file, take_lock
 from medfl.grid import load_grid
 from medfl.results.paths import RECORD
 
@@ -32,16 +32,18 @@ def as_in_a_clone(workflow) -> Path:
             "config_sha256": fingerprint(config),
             "code_sha": code.sha,
             "results_versions": code.versions,
+            "split_sha256": sha256_file(workflow.folder / grid.split_path(cell)),
         }
         path = cell.folder(workflow.folder / "results") / RECORD
         path.write_text(json.dumps({"provenance": origin}, indent=2))
     return path
 
 
-def test_without_records_runs_of_other_settings_are_made_again(workflow):
+@pytest.mark.parametrize("key", ["config_sha256", "split_sha256"])
+def test_without_records_runs_of_other_settings_or_splits_are_made_again(workflow, key):
     last = as_in_a_clone(workflow)
     record = json.loads(last.read_text())
-    record["provenance"]["config_sha256"] = "0" * 64
+    record["provenance"][key] = "0" * 64
     last.write_text(json.dumps(record, indent=2))
     assert workflow.planned() == {**ALWAYS, "train": 1}
 
