@@ -11,6 +11,7 @@ from typing import Literal
 from medfl.datasets.raw_folder import RawFolder, look_into, plain
 from medfl.errors import MedflError
 from medfl.store import DatasetInfo, Store
+from medfl.store.info import PATIENT
 from medfl.store.raw import RawData
 
 
@@ -65,6 +66,7 @@ class Dataset(ABC):
         aliases: what people type instead of ``name``; an error then says the right one.
         sites: the natural clients of partition ``site``, where it has any.
         disk: space that the published files take when they are unpacked.
+        group: what a group of images is, in one word: a patient, a lesion, or a single image.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Dataset(ABC):
     aliases: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
     disk: str = ""
+    group: str = PATIENT
     notes: str = field(default="", repr=False)
 
     @abstractmethod
@@ -124,6 +127,7 @@ class Dataset(ABC):
             citation=self.citation,
             licence=self.licence,
             source_fingerprint=raw.fingerprint,
+            group=self.group,
             notes=" ".join(filter(None, (self.notes, raw.notes))),
         )
         return replace(info, **raw.info)

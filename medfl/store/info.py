@@ -10,6 +10,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from medfl.files import OWN_HASH
 
+PATIENT = "patient"
+
 
 @with_config(ConfigDict(extra="forbid", allow_inf_nan=False))
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class DatasetInfo:
         notes: what a user of the data should know.
         undecided_patients: how many ids occur at more than one site while nobody has said whether
             each is one patient; splits are refused until somebody does.
+        group: what a sample's group is, in one word: a patient, a lesion, or an image where the
+            publisher says no more. A privacy that protects groups is called by it.
     """
 
     name: str
@@ -59,6 +63,7 @@ class DatasetInfo:
     store_sha256: str = ""
     notes: str = ""
     undecided_patients: int = 0
+    group: str = PATIENT
 
     def deciding(self) -> str:
         """What of this decides results, in a form that is hashed: the same for the same values."""
@@ -71,6 +76,8 @@ def to_plain(info: DatasetInfo) -> dict[str, Any]:
     plain = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(info).items()}
     if not info.undecided_patients:  # as in stores from before the field
         del plain["undecided_patients"]
+    if info.group == PATIENT:
+        del plain["group"]
     return plain
 
 

@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 import yaml
 
+from medfl.datasets.registry import DATASETS
 from medfl.errors import MedflError
 from medfl.store import DatasetInfo, Sample, Store, write_store
+from medfl.store.info import from_plain, to_plain
 
 
 def info(**changes):
@@ -279,3 +281,12 @@ def test_importing_a_store_needs_neither_torch_nor_decoders():
         "sys.exit(str(bad) if bad else 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_store_says_what_its_groups_are():
+    """Patients go without saying, as in stores from before; anything else is written down."""
+    assert "group" not in to_plain(info())
+    assert from_plain(to_plain(info())).group == "patient"
+    assert from_plain(to_plain(info(group="lesion"))).group == "lesion"
+    words = {name: DATASETS.load(name).group for name in ("ham10000", "isic2019", "pneumoniamnist")}
+    assert words == {"ham10000": "lesion", "isic2019": "lesion", "pneumoniamnist": "image"}

@@ -193,6 +193,7 @@ BRAINTUMOR = BrainTumor(
     ),
     aliases=("brain-tumor", "brain-tumor-mri", "braintumormri", "brain", "bt-mri"),
     disk="0.1 to 0.2 GB",
+    group="image",
     notes=(
         "No patients are named: images that show one picture are one group, but other slices of "
         "one patient may lie in two folds, so scores are flattering. There are no natural sites."

@@ -109,5 +109,6 @@ HAM10000 = Ham10000(
     aliases=("ham", "ham-10000", "isic2018"),
     sites=("rosendahl", "vidir_modern", "vidir_molemax", "vienna_dias"),
     disk="about 3 GB",
+    group="lesion",
     notes="Several images show one lesion: lesion_id is the group. The sites are the four sources.",
 )

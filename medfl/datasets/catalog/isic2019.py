@@ -161,6 +161,7 @@ _COMMON = {
     "default_size": 64,
     "folders": ("isic2019", "isic-2019", "fed_isic2019", "isic2019-challenge"),
     "disk": "about 10 GB",
+    "group": "lesion",
 }
 _TABLES = (
     "the folder ISIC_2019_Training_Input and the tables ISIC_2019_Training_GroundTruth.csv and "

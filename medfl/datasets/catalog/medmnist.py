@@ -36,6 +36,7 @@ _MODALITY |= {"nodule": "CT", "adrenal": "CT", "fracture": "CT", "vessel": "MR"}
 class MedMnist(Dataset):
     """One set: ``<name>.npz`` (28 pixels) or ``<name>_<size>.npz``, with official folds."""
 
+    group: str = "image"  # the sets do not say which images are one patient's
     downloads: tuple[tuple[int, str, str], ...] = ()  # size, URL, MD5
     counts: tuple[tuple[str, int], ...] = ()  # fold, images
 
