@@ -115,6 +115,14 @@ class Normed(nn.Module):
         return self.head(self.forward_features(images))
 
 
+class Grouped(Normed):
+    """The same with group norm, under which no sample acts on another."""
+
+    def __init__(self, classes: int = 3) -> None:
+        super().__init__(classes)
+        self.body[1] = nn.GroupNorm(2, 4)
+
+
 def federation(
     algorithm: Any = "fedavg",
     params: dict[str, Any] | None = None,

@@ -37,9 +37,14 @@ def batch_norm_parameter_names(model: nn.Module) -> set[str]:
     This is what FedBN keeps local (Li et al., ICLR 2021, algorithm 1). The names are those of
     ``model.named_parameters()`` and ``model.named_buffers()``.
     """
+    return layer_entries(model, BATCH_NORMS)
+
+
+def layer_entries(model: nn.Module, kinds: tuple[type[nn.Module], ...]) -> set[str]:
+    """Names of the parameters and floating buffers of all layers of these ``kinds``."""
     names = set()
     for prefix, module in model.named_modules():
-        if isinstance(module, BATCH_NORMS):
+        if isinstance(module, kinds):
             tensors = dict(module.named_parameters()) | {
                 name: b for name, b in module.named_buffers() if b.is_floating_point()
             }

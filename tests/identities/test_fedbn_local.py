@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pytest
 import torch
-from federations import Linear, Normed, federation, models, small_store
+from federations import Grouped, Linear, Normed, federation, models, small_store
 from torch import nn
 
 from medfl.models import build_model
 
 
 def norm_entries(module):
-    """Names of all that batch norms own, by walking the modules: the test's own reading."""
+    """Names of all that norms own, by walking the modules: the test's own reading."""
     owned = set()
     for prefix, layer in module.named_modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-            owned |= {f"{prefix}.weight", f"{prefix}.bias"}
             owned |= {f"{prefix}.running_mean", f"{prefix}.running_var"}
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm | nn.GroupNorm):
+            owned |= {f"{prefix}.weight", f"{prefix}.bias"}
     return owned
 
 
@@ -53,13 +54,24 @@ class Eleven(nn.Sequential):
 SMALL = {"small": Normed, "eleven": Eleven}
 
 
-@pytest.mark.parametrize("name", [*SMALL, "resnet18", "densenet121", "efficientnet_b0"])
-def test_batch_norms_stay_local_and_nothing_else(name):
+NETWORKS = [*SMALL, "resnet18", "densenet121", "efficientnet_b0"]
+OF_EITHER_KIND = [
+    *((name, "batch", "batch") for name in NETWORKS),
+    ("small", "normalization", "batch"),
+    ("resnet18", "normalization", "group"),
+]
+
+
+@pytest.mark.parametrize(("name", "layers", "normalization"), OF_EITHER_KIND)
+def test_norms_stay_local_and_nothing_else(name, layers, normalization):
     def make():
-        return SMALL[name]() if name in SMALL else build_model(name, 3, 1, 8)
+        if name in SMALL:
+            return SMALL[name]()
+        return build_model(name, 3, 1, 8, normalization)
 
     trainer = federation(
         "fedbn",
+        {"layers": layers},
         sizes=(4, 8, 6),
         model=make,
         store=small_store(42, size=6 if name in SMALL else 8),
@@ -71,7 +83,7 @@ def test_batch_norms_stay_local_and_nothing_else(name):
     )
     server, model = trainer.server, trainer.server.model
     owned = norm_entries(model.module)
-    assert len(owned) >= (4 if name in SMALL else 80)
+    assert len(owned) >= (4 if name in SMALL else 40 if normalization == "group" else 80)
     start = named(model, model.vector, model.buffers)
     assert owned < set(start)
     received, trained, kept = {}, {}, {}
@@ -113,6 +125,16 @@ def test_batch_norms_stay_local_and_nothing_else(name):
         for entry, value in personal.items():
             mine = kept.get(client.id, start) if entry in owned else before
             assert torch.equal(value, mine[entry])
+
+
+def test_with_group_norm_the_layers_decide():
+    """With `batch` nothing is local and it is FedAvg; with `normalization` the norms are."""
+    plain, none = federation(model=Grouped), federation("fedbn", model=Grouped)
+    assert all(torch.equal(a, b) for a, b in zip(models(plain), models(none), strict=True))
+    own = federation("fedbn", {"layers": "normalization"}, model=Grouped)
+    own.train()
+    assert len(own.server.vector) == len(plain.server.vector) - 2 * 4
+    assert own.server.objective.endswith("normalisation, which stays local: F_i of its client")
 
 
 def test_only_shared_entries_are_counted_as_bytes():
