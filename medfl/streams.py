@@ -17,9 +17,9 @@ def stream_seed(seed: int, *key: int | str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
-def torch_stream(seed: int, *key: int | str) -> torch.Generator:
-    """A generator on the CPU that serves this key alone."""
-    return torch.Generator().manual_seed(stream_seed(seed, *key))
+def torch_stream(seed: int, *key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator that serves this key alone; each device draws other numbers."""
+    return torch.Generator(device).manual_seed(stream_seed(seed, *key))
 
 
 class LayerStream:

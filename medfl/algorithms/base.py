@@ -6,6 +6,7 @@ from federated averaging.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from medfl.algorithms.objective import averaged
@@ -41,6 +42,9 @@ class FederatedAlgorithm:
             mean.
         pooled: whether all data is first given to one client (the centralised baseline).
         communicates: whether anything travels between clients and server.
+        unshared_descents: purposes of those descents (``client.descend``) of which nothing flows
+            back into what a client sends, now or later, as of a model of its own. Differential
+            privacy leaves them without noise.
     """
 
     class Params(HyperParams):
@@ -51,6 +55,7 @@ class FederatedAlgorithm:
     participation: ClassVar[Literal["sampled", "all"]] = "sampled"
     pooled: ClassVar[bool] = False
     communicates: ClassVar[bool] = True
+    unshared_descents: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a class with hooks of medfl 0.1, which nobody would call."""
@@ -67,6 +72,16 @@ class FederatedAlgorithm:
         self.params: Any = self.Params(**params)
         self.server: Server
         self.state: dict[str, Tensor] = {}
+
+    @classmethod
+    def takes_full_gradient(cls, params: Mapping[str, Any]) -> bool:
+        """Whether clients call ``full_gradient`` with these hyper-parameters."""
+        return False
+
+    @classmethod
+    def keeps_batch_norm_alone(cls, params: Mapping[str, Any]) -> bool:
+        """Whether batch norm is all that stays local, so that nothing does where there is none."""
+        return False
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Refuse settings under which the algorithm is not what it says (``MedflError``)."""

@@ -26,6 +26,7 @@ class FineTune(FedAvg):
 
     evaluated = "personal"
     statistics = "averaged; then each client's own while it tunes"
+    unshared_descents = ("finetune",)
 
     class Params(HyperParams):
         """epochs: passes over the client's training data.

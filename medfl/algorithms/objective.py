@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from medfl.chain.roles import Server
 
 # What a class may have of its own and still minimise what its base class does.
-_HARMLESS = ("Params", "evaluated", "statistics", "check", "personal_model")
+_HARMLESS = (
+    "Params",
+    "evaluated",
+    "statistics",
+    "unshared_descents",
+    "takes_full_gradient",
+    "keeps_batch_norm_alone",
+    "check",
+    "personal_model",
+)
 
 
 def objective_of(algorithm: FederatedAlgorithm) -> str:

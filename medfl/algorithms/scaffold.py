@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -41,6 +42,11 @@ class Scaffold(FederatedAlgorithm):
         option: Literal[1, 2] = 2
         control_weights: Literal["federation", "equal"] = "federation"
         server_learning_rate: float = Field(1.0, gt=0)
+
+    @classmethod
+    def takes_full_gradient(cls, params: Mapping[str, Any]) -> bool:
+        """Option 1 takes the gradient at x."""
+        return bool(cls.Params(**params).option == 1)
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Refuse all but unclipped SGD: option II reads the mean gradient off its path."""

@@ -3,7 +3,7 @@
 from medfl.chain.chain import Chain, build_chain, check_chain, public_pixels
 from medfl.chain.combine import Combination, Rule, WeightedSum
 from medfl.chain.link import Link
-from medfl.chain.message import PARAMETERS, STATISTICS, Message, Part, Sealed, Total, Work
+from medfl.chain.message import PARAMETERS, STATISTICS, Drawn, Message, Part, Sealed, Total, Work
 from medfl.chain.registry import LINKS, RULES
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "STATISTICS",
     "Chain",
     "Combination",
+    "Drawn",
     "Link",
     "Message",
     "Part",

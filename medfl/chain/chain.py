@@ -49,12 +49,12 @@ class Chain:
         return bool(self._at("combination"))
 
     @property
-    def state(self) -> dict[str, dict[str, Tensor]]:
+    def state(self) -> dict[str, dict[str, Any]]:
         """The links' states by name, for the checkpoint."""
         return {link.name: link.state for link in self.links}
 
     @state.setter
-    def state(self, states: dict[str, dict[str, Tensor]]) -> None:
+    def state(self, states: dict[str, dict[str, Any]]) -> None:
         for link in self.links:
             link.state = states[link.name]
 

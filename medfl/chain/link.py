@@ -67,7 +67,7 @@ class Link:
         self.params: Any = self.Params(**params)
         self.name = ""
         self.seed = 0
-        self.state: dict[str, Tensor] = {}
+        self.state: dict[str, Any] = {}
 
     @property
     def idle(self) -> bool:
@@ -90,11 +90,11 @@ class Link:
     def setup(self, server: Server) -> None:
         """Create its state, in ``self.state``, before the first round."""
 
-    def stream(self, *key: int | str) -> torch.Generator:
+    def stream(self, *key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
         """A random stream of its own for this key, such as (round, client)."""
         from medfl.streams import torch_stream
 
-        return torch_stream(self.seed, "link", self.name, *key)
+        return torch_stream(self.seed, "link", self.name, *key, device=device)
 
     def open(self, number: int, clients: list[int]) -> list[int]:
         """Open round ``number``: give the ids of those of ``clients`` who take part."""

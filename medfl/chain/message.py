@@ -56,6 +56,21 @@ class Part:
         return self.value.numel() * self.value.element_size()
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """The batch of which a client computes the gradient.
+
+    Attributes:
+        rows: (B,), the store rows of its samples; a link may have drawn none.
+        purpose: the descent that it belongs to, such as ``train``.
+        step: how many batches this descent has had before, from 0.
+    """
+
+    rows: Tensor
+    purpose: str
+    step: int
+
+
 @dataclass
 class Work:
     """What one client's local training came to.

@@ -6,15 +6,17 @@ those rooms know them by these protocols alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
-    from medfl.chain.message import Part, Work
+    from medfl.chain.message import Drawn, Part, Work
     from medfl.config import FederatedConfig, Training
     from medfl.models.flat import FlatModel, Gradient
+    from medfl.store import DatasetInfo
 
 Correction = Callable[["Gradient", "FlatModel", "Client"], None]
 """What an algorithm adds to a step's gradient, in place."""
@@ -26,6 +28,32 @@ class Algorithm(Protocol):
     """What a link or a rule may know of the algorithm that it goes with: its class says it."""
 
     communicates: ClassVar[bool]
+    unshared_descents: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def takes_full_gradient(cls, params: Mapping[str, Any]) -> bool:
+        """Whether clients take a gradient of all their samples beside their steps."""
+
+    @classmethod
+    def keeps_batch_norm_alone(cls, params: Mapping[str, Any]) -> bool:
+        """Whether batch norm is all that stays local, so that nothing does without it."""
+
+    def local_names(self, model: FlatModel) -> set[str]:
+        """Names of the parameters and buffers that never leave their client."""
+
+
+class HeldData(Protocol):
+    """Who holds which samples, as links see it (``medfl.federated.FederatedData``)."""
+
+    clients: list[int]
+    groups: np.ndarray
+    info: DatasetInfo
+
+    def indices(self, client: int, fold: str) -> Tensor:
+        """Store rows of one client's fold, ascending."""
+
+    def group_numbers(self, rows: Tensor) -> Tensor:
+        """The groups of these store rows as whole numbers from 0 up, (n,)."""
 
 
 class Server(Protocol):
@@ -40,6 +68,18 @@ class Server(Protocol):
         """The configuration of the run."""
 
     @property
+    def data(self) -> HeldData:
+        """Who holds which samples."""
+
+    @property
+    def model(self) -> FlatModel:
+        """A network to train in."""
+
+    @property
+    def algorithm(self) -> Algorithm:
+        """The federated algorithm."""
+
+    @property
     def num_clients(self) -> int:
         """N, all clients of the federation."""
 
@@ -50,6 +90,9 @@ class Server(Protocol):
     @property
     def local_steps(self) -> dict[int, int]:
         """Client → the local steps that the configuration gives it in a round."""
+
+    def participants(self, round_number: int) -> list[int]:
+        """Positions of the round's clients among all, ascending."""
 
     def move_to(self, mean: Tensor, rate: float) -> None:
         """x ← x + rate · (mean − x)."""
@@ -63,6 +106,7 @@ class Client(Protocol):
     groups: Tensor
     state: dict[str, Tensor]
     received: dict[str, Tensor]
+    drawn: Drawn
     start: Tensor
     start_buffers: Tensor
     criterion: Callable[..., Any]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from medfl.augment import Augmenter
-from medfl.chain import PARAMETERS, STATISTICS, Message, Part, Work
+from medfl.chain import PARAMETERS, STATISTICS, Drawn, Message, Part, Work
 from medfl.chain.link import Backward
 from medfl.chain.roles import Correction, Loss
 from medfl.config import Training
@@ -41,6 +41,7 @@ class FederatedClient:
             personal layers); empty until needed. Hooks read it, and write with ``keep``.
         steps: optimiser steps so far, counted over the rounds in which the client answered.
         received: name → tensor, as the server sent them this round.
+        drawn: the batch of which it computes the gradient, for links.
         start: (d,), the parameters with which this round's training began, local ones included.
         start_buffers: (b,), the statistics with which it began.
     """
@@ -53,6 +54,7 @@ class FederatedClient:
         self.state: dict[str, Tensor] = {}
         self.steps = 0
         self.received: dict[str, Tensor] = {}
+        self.drawn: Drawn
         self._kept: dict[str, Tensor] = {}
         self.criterion = (
             binary_cross_entropy_with_logits if data.info.task == "multilabel" else cross_entropy
@@ -254,8 +256,12 @@ class FederatedClient:
         """Images and labels of each batch of rows: cut, changed by links, and augmented."""
         crop, augment = self.crop(purpose), self.augmenter(purpose)
         samples = self.server.chain.samples(self)
-        for rows in self.data.ahead(parts):
-            yield self.data.batch(rows, augment, crop, samples)
+        for step, rows in enumerate(self.data.ahead(parts)):
+            self.drawn = Drawn(rows, purpose, step)
+            if len(rows):
+                yield self.data.batch(rows, augment, crop, samples)
+            else:  # which is a step for a link that draws at random
+                yield self.data.batch(rows)
 
     def _backward(
         self,
