@@ -15,6 +15,7 @@ from typing import Literal
 
 from medfl.errors import MedflError
 from medfl.privacy.accounting.gaussian import gaussian_epsilon
+from medfl.privacy.quiet_opacus import import_opacus
 
 Accountant = Literal["rdp", "prv"]
 RDP_ORDERS = (*(1 + x / 10 for x in range(1, 100)), *range(12, 64), 128, 256, 512, 1024)
@@ -57,17 +58,14 @@ def epsilon_of(
 
 
 def _rdp(noise: float, sampling_rate: float, steps: int, delta: float) -> float:
-    from opacus.accountants.analysis.rdp import compute_rdp, get_privacy_spent
-
-    spent = compute_rdp(q=sampling_rate, noise_multiplier=noise, steps=steps, orders=RDP_ORDERS)
-    epsilon, _ = get_privacy_spent(orders=RDP_ORDERS, rdp=spent, delta=delta)
+    rdp = import_opacus("accountants.analysis.rdp")
+    spent = rdp.compute_rdp(q=sampling_rate, noise_multiplier=noise, steps=steps, orders=RDP_ORDERS)
+    epsilon, _ = rdp.get_privacy_spent(orders=RDP_ORDERS, rdp=spent, delta=delta)
     return max(0.0, float(epsilon))
 
 
 def _prv(noise: float, sampling_rate: float, steps: int, delta: float) -> float:
-    from opacus.accountants import PRVAccountant
-
-    accountant = PRVAccountant()
+    accountant = import_opacus("accountants").PRVAccountant()
     accountant.history = [(noise, sampling_rate, steps)]
     try:
         epsilon = float(accountant.get_epsilon(delta=delta))
