@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from federations import ALGORITHMS, federation, models
+from federations import ALGORITHMS, Grouped, federation, models
 
 FEDERATED = sorted(set(ALGORITHMS) - {"local", "centralized"})
 # Every link and rule of the registry, except the sum, which other federations of the tests use.
@@ -16,7 +16,14 @@ LINKS = {
         }
     },
     "median": {"rule": "median"},
+    "dp_image": {"links": {"dp_image": {"noise_multiplier": 1.0}}},
+    "dp_patient": {"links": {"dp_patient": {"noise_multiplier": 1.0}}},
 }
+# What a chain needs of its federation, and the words with which it refuses an algorithm.
+_PRIVATE = {"model": Grouped, "local_steps": 3}
+NEEDS = {"dp_image": _PRIVATE, "dp_patient": _PRIVATE}
+_REFUSED = {"scaffold-1": "a gradient of all samples", "fedbn": "set layers: normalization"}
+REFUSED = {"dp_image": _REFUSED, "dp_patient": _REFUSED}
 
 
 def build(name, chain=None, **settings):

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from federations import ALGORITHMS, Normed, federation, small_store, split_of
+from federations import ALGORITHMS, Grouped, Normed, federation, small_store, split_of
 from torch import nn
 
 from medfl.chain import LINKS, RULES
@@ -100,7 +100,15 @@ def _varied(images: tuple[int, ...] = (1, 32, 32), labels: Any = None, **info: A
 
 
 # Parameters under which a link or rule is felt, where it is not felt under its defaults.
-LINK: dict[str, dict[str, Any]] = {"clip": {"norm": 0.2}, "quantize": {"bits": 4}}
+LINK: dict[str, dict[str, Any]] = {
+    "clip": {"norm": 0.2},
+    "quantize": {"bits": 4},
+    "dp_image": {"noise_multiplier": 1.0, "target_epsilon": 9.0},
+    "dp_patient": {"target_epsilon": 8.0, "views": 2, "max_samples_at_once": 3},
+}
+# Settings that a link needs in place of the usual ones.
+_PRIVATE = {"model": Grouped, "local_epochs": None, "local_steps": 3}
+NEEDED: dict[str, dict[str, Any]] = {"dp_image": _PRIVATE, "dp_patient": _PRIVATE}
 # Settings of the engine under which built-in networks train: the store, and keys of the run.
 BUILT_IN: dict[str, tuple[Any, dict[str, Any]]] = {
     "volumes": (_varied((1, 8, 8, 8)), {"model": "cnn", "augmentation": {"preset": "ct"}}),
@@ -180,7 +188,8 @@ def run(name: str) -> dict[str, Any]:
     elif kind == "engine":
         trainer = federation(**(SETTINGS | ENGINE[word]))
     elif kind == "link":
-        trainer = federation("scaffold", chain={"links": {word: LINK.get(word, {})}}, **SETTINGS)
+        settings = SETTINGS | NEEDED.get(word, {})
+        trainer = federation("scaffold", chain={"links": {word: LINK.get(word, {})}}, **settings)
     elif kind == "rule":
         chain = {"rule": word, "rule_params": LINK.get(word, {})}
         trainer = federation("scaffold", chain=chain, **SETTINGS)

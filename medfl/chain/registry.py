@@ -13,6 +13,8 @@ LINKS = Registry[type[Link]](
     names={
         "clip": "privacy.clip:NormClipping",
         "secure_aggregation": "privacy.secure_aggregation.link:SecureAggregation",
+        "dp_image": "privacy.dp_sgd.units:ImagePrivacy",
+        "dp_patient": "privacy.dp_sgd.units:PatientPrivacy",
         "quantize": "compression.quantize:StochasticQuantization",
     },
     results_versions={"quantize": 2},

@@ -22,6 +22,7 @@ from medfl.config.folders import (
     prepared_dir,
 )
 from medfl.config.numbers import NUMBER, WHOLE, Numbers, kinds_of
+from medfl.config.privacy import DP_LINKS, PER_SAMPLE, Privacy
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
 from medfl.config.sections import (
     NAME,
@@ -33,7 +34,6 @@ from medfl.config.sections import (
     Keep,
     Model,
     Primary,
-    Privacy,
     SplitConfig,
     Training,
 )
@@ -42,11 +42,13 @@ __all__ = [
     "ARMS_FILE",
     "DEFAULTS",
     "DEFAULT_GRID",
+    "DP_LINKS",
     "NAME",
     "NUMBER",
     "NUM_CLIENTS",
     "OUTPUT_DIR",
     "OWN",
+    "PER_SAMPLE",
     "PLACE",
     "PRIMARY_WORDS",
     "RAW_ROOT",

@@ -11,6 +11,7 @@ from medfl.config.augmentation import Augmentation
 from medfl.config.base import FolderWord, Section, validate
 from medfl.config.chain import ChainSettings
 from medfl.config.deciding import neutral
+from medfl.config.privacy import PER_SAMPLE, Privacy
 from medfl.config.sections import (
     PRIMARY_WORDS,
     FairnessConfig,
@@ -19,7 +20,6 @@ from medfl.config.sections import (
     Keep,
     Model,
     Primary,
-    Privacy,
     SplitConfig,
     Training,
 )
@@ -92,6 +92,30 @@ class FederatedConfig(GivenSplit):
     def _name_the_arm(self) -> FederatedConfig:
         if not self.arm:
             object.__setattr__(self, "arm", self.federated_learning.algorithm.split(":")[-1])
+        return self
+
+    @model_validator(mode="after")
+    def _move_privacy_into_the_chain(self) -> FederatedConfig:
+        """Let a run be the same however its protection is written, and give it group norm."""
+        links = self.privacy.links()
+        both = sorted(links.keys() & self.chain.links.keys())
+        if both:
+            raise ValueError(f"`privacy` and `chain` both set the link {both[0]}: keep one of them")
+        if links:
+            moved = {**self.chain.links, **links}
+            object.__setattr__(self, "chain", self.chain.model_copy(update={"links": moved}))
+            object.__setattr__(self, "privacy", Privacy())
+        per_sample = [name for name in PER_SAMPLE if name in self.chain.links]
+        if not per_sample or self.model.normalization == "group":
+            return self
+        if "normalization" in self.model.model_fields_set:
+            raise ValueError(
+                f"model.normalization is batch, but batch norm mixes the samples of a batch, so "
+                f"that {per_sample[0]} could not bound what one of them adds: leave it out (group "
+                "norm is then taken), or write group"
+            )
+        grouped = self.model.model_copy(update={"normalization": "group"})
+        object.__setattr__(self, "model", grouped)
         return self
 
     @classmethod

@@ -217,12 +217,6 @@ class Training(Section):
         return name
 
 
-class Privacy(Section):
-    """How the updates are protected."""
-
-    mechanism: Literal["none"] = Field("none", description="none so far")
-
-
 class Keep(Section):
     """What a run keeps in its folder beside its numbers; no number changes by it."""
 

@@ -87,7 +87,10 @@ def test_what_yaml_turns_stays_the_text_that_it_is(tmp_path):
 def test_a_value_that_cannot_be_built_is_one_sentence(tmp_path):
     path = tmp_path / "odd.yaml"
     path.write_text("seeds: [!!int abc]\n")
-    with pytest.raises(MedflError, match=r"odd.yaml is not valid YAML: line 1, column 9: no whole number in plain digits"):
+    with pytest.raises(
+        MedflError,
+        match=r"odd.yaml is not valid YAML: line 1, column 9: no whole number in plain digits",
+    ):
         read_yaml(path)
 
 

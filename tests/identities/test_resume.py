@@ -12,7 +12,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from federations import ALGORITHMS, Dropped, Normed, comparable, federation, small_store, split_of
+from federations import (
+    ALGORITHMS,
+    Dropped,
+    Grouped,
+    Normed,
+    comparable,
+    federation,
+    small_store,
+    split_of,
+)
 
 from medfl.config import FederatedConfig
 from medfl.federated import FederatedClient, saving
@@ -130,6 +139,28 @@ def test_links_with_state_and_random_numbers(name, tmp_path, monkeypatch):
     resumed.train()
     assert_same_run(whole, resumed)
     assert [row["dropped"] for row in resumed.history[1:]].count(1.0) > 0
+
+
+@pytest.mark.parametrize("name", ["fedavg", "scaffold", "fedbn", "ditto"])
+def test_noised_descents_and_their_accounts(name, tmp_path, monkeypatch):
+    """Client 0 stops when its budget is spent, in the resumed run in the same round."""
+    params = {"noise_multiplier": 1.0, "target_epsilon": 7.0, "views": 2}
+    changes = {
+        "chain": {"links": {"dp_image": params}},
+        "local_steps": 2,
+        "augmentation": {"preset": "xray"},
+    }
+    monkeypatch.setitem(ALGORITHMS, "fedbn", {"layers": "normalization"})
+    whole = build(name, None, Grouped, **changes)
+    whole.train()
+    die_in_training(monkeypatch, name, tmp_path, Grouped, 5, **changes)
+    torch.manual_seed(123)
+    resumed = build(name, tmp_path, Grouped, **changes)
+    resumed.train()
+    assert_same_run(whole, resumed)
+    assert whole.server.chain.record() == resumed.server.chain.record()
+    clients = whole.server.chain.record()["dp_image"]["clients"].values()
+    assert any(client["spent_from_round"] for client in clients)
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 5])

@@ -1,0 +1,92 @@
+"""The section `privacy`, a shorthand: validation moves what stands there into the update chain."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from medfl.config.base import Section
+from medfl.config.deciding import neutral
+
+NoiseMultiplier = Annotated[float, Field(ge=0)]
+GradientNorm = Annotated[float, Field(gt=0)]
+Epsilon = Annotated[float, Field(gt=0)]
+Delta = Annotated[float, Field(gt=0, lt=1)]
+
+PER_SAMPLE = ("dp_image", "dp_patient")
+"""The links under which batch norm, which mixes samples, cannot stand."""
+DP_LINKS = (*PER_SAMPLE, "dp_hospital")
+_SETTINGS = ("noise_multiplier", "max_grad_norm", "target_epsilon", "target_delta")
+
+
+class Privacy(Section):
+    """How the updates are protected; each key stands for a link of the update chain.
+
+    `differential_privacy: true` protects single images; patients and whole hospitals are named.
+    Where noise_multiplier and target_epsilon are both given, the noise is as given, and a client
+    stops when its budget is spent; where one is given, the other follows from it.
+    """
+
+    mechanism: Literal["none"] = Field(
+        "none", description="as in older run files; the other keys say what protects"
+    )
+    differential_privacy: bool | Literal["image", "patient", "hospital"] = Field(
+        False,
+        description="what one ε protects; true: an image; patient: all images of a patient, or of "
+        "what else the dataset's groups are",
+        json_schema_extra=neutral(False),
+    )
+    noise_multiplier: NoiseMultiplier | None = Field(
+        None,
+        description="the noise's deviation divided by max_grad_norm; null: what target_epsilon "
+        "needs",
+        json_schema_extra=neutral(None),
+    )
+    max_grad_norm: GradientNorm | None = Field(
+        None,
+        description="the norm to which what one image, patient or hospital adds is clipped",
+        json_schema_extra=neutral(None),
+    )
+    target_epsilon: Epsilon | None = Field(
+        None, description="the budget of each client", json_schema_extra=neutral(None)
+    )
+    target_delta: Delta | None = Field(
+        None, description="the δ of the budget", json_schema_extra=neutral(None)
+    )
+    secure_aggregation: bool | dict[str, Any] = Field(
+        False,
+        description="whether the server sees the sum of the updates alone; or the settings of the "
+        "link secure_aggregation",
+        json_schema_extra=neutral(False),
+    )
+    encryption: bool | dict[str, Any] = Field(
+        False,
+        description="whether updates are encrypted and summed unread (CKKS); or the settings of "
+        "the link ckks",
+        json_schema_extra=neutral(False),
+    )
+
+    @model_validator(mode="after")
+    def _says_what_is_protected(self) -> Privacy:
+        given = [key for key in _SETTINGS if getattr(self, key) is not None]
+        if given and "differential_privacy" not in self.model_fields_set:
+            raise ValueError(
+                f"{given[0]} is given, but not what it protects: add differential_privacy: image, "
+                "patient or hospital (true means image; false switches it off)"
+            )
+        return self
+
+    def links(self) -> dict[str, dict[str, Any]]:
+        """The links that the section stands for, with their parameters."""
+        found: dict[str, dict[str, Any]] = {}
+        if self.differential_privacy:
+            unit = self.differential_privacy
+            given = {key: getattr(self, key) for key in _SETTINGS}
+            params = {key: value for key, value in given.items() if value is not None}
+            found["dp_image" if unit is True else f"dp_{unit}"] = params
+        for key, link in (("secure_aggregation", "secure_aggregation"), ("encryption", "ckks")):
+            value = getattr(self, key)
+            if value is not False:
+                found[link] = {} if value is True else value
+        return found

@@ -1,0 +1,88 @@
+"""What DP-SGD does not compose with, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from medfl.chain import Link
+from medfl.config import DP_LINKS
+from medfl.errors import MedflError
+from medfl.privacy.dp_sgd.settings import DescentParams
+
+if TYPE_CHECKING:
+    from medfl.chain.roles import Algorithm
+    from medfl.config import FederatedConfig
+
+
+def check_noise(name: str, params: DescentParams) -> None:
+    """Refuse noise, norm and budget that contradict each other (``MedflError``)."""
+    if params.noise_multiplier is None and params.target_epsilon is None:
+        raise MedflError(
+            f"{name} needs noise_multiplier, or a target_epsilon from which it follows; "
+            "noise_multiplier: 0 is the reference without privacy."
+        )
+    if params.noise_multiplier == 0.0 and params.target_epsilon is not None:
+        raise MedflError(
+            f"{name}: noise_multiplier is 0, which keeps to no target_epsilon (ε is infinite): "
+            "leave one of the two out."
+        )
+    if params.max_grad_norm is None and params.noise_multiplier != 0.0:
+        raise MedflError(
+            f"{name}: without max_grad_norm nothing bounds what one sample adds, so no noise hides "
+            "it: give max_grad_norm."
+        )
+
+
+def check_composes(
+    name: str, config: FederatedConfig, algorithm: type[Algorithm], links: Sequence[Link]
+) -> None:
+    """Refuse settings, algorithms and links under which its ε would not hold (``MedflError``)."""
+    learning, training, augmentation = (
+        config.federated_learning,
+        config.training,
+        config.augmentation,
+    )
+    for wrong, reason in (
+        (
+            learning.local_steps is None,
+            "passes over the data tell how many samples a client has, and so does the number of "
+            "its steps: set federated_learning.local_steps in place of local_epochs",
+        ),
+        (
+            training.clip_norm is not None,
+            "training.clip_norm would cut each step's gradient once more, with its noise: leave it "
+            "out; max_grad_norm bounds what each unit adds",
+        ),
+        (
+            augmentation.mixup > 0 or augmentation.cutmix > 0,
+            "mixup and cutmix blend several people's images into one sample, so that clipping a "
+            "sample bounds no one of them: leave them out; views: K takes several views of each "
+            "image",
+        ),
+        (
+            algorithm.takes_full_gradient(learning.algorithm_params),
+            "the algorithm takes a gradient of all samples beside its steps, which is neither "
+            "sampled nor accounted for: set option: 2 for scaffold",
+        ),
+        (
+            algorithm.keeps_batch_norm_alone(learning.algorithm_params),
+            "batch norm becomes group norm, so that nothing would stay local and the algorithm "
+            "would be fedavg: set layers: normalization for fedbn",
+        ),
+    ):
+        if wrong:
+            raise MedflError(f"{name}: {reason}.")
+    for other in links:
+        if other.name == name:
+            continue
+        if other.name in DP_LINKS:
+            raise MedflError(
+                f"{name} and {other.name} protect different units: a run has one of them."
+            )
+        kind = type(other)
+        if kind.batches is not Link.batches or kind.gradient is not Link.gradient:
+            raise MedflError(
+                f"{name} draws the batches and computes the gradients itself, and the link "
+                f"{other.name} would change them: leave one of the two out."
+            )

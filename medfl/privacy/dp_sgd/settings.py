@@ -1,0 +1,26 @@
+"""The parameters of DP-SGD."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from medfl.config.privacy import Delta, Epsilon, GradientNorm, NoiseMultiplier
+from medfl.privacy.accounting import Accountant
+from medfl.registry import HyperParams
+
+DELTA = 1e-5
+
+
+class DescentParams(HyperParams):
+    """The parameters of DP-SGD; ``NoisyDescent.Params`` says what each one does."""
+
+    noise_multiplier: NoiseMultiplier | None = None
+    max_grad_norm: GradientNorm | None = 1.0
+    target_epsilon: Epsilon | None = None
+    target_delta: Delta = DELTA
+    accountant: Accountant = "rdp"
+    size_step: int = Field(10, ge=1)
+    views: int = Field(1, ge=1)
+    max_samples_at_once: int | None = Field(None, ge=1)
+    descents: int = Field(1, ge=1)
+    secure: bool = False

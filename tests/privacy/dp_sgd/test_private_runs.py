@@ -1,0 +1,414 @@
+"""Runs with DP-SGD: budgets, records, columns, and what they refuse."""
+
+from __future__ import annotations
+
+import logging
+import math
+
+import pytest
+import torch
+from federations import ALGORITHMS, Grouped, Normed, federation, small_store
+from goldens import Pooled
+from private_runs import VOID, patients_store, private
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from medfl.algorithms import FederatedAlgorithm
+from medfl.chain import Link
+from medfl.errors import MedflError
+from medfl.federated.outcome import run_metrics
+from medfl.privacy.accounting import epsilon_of
+from medfl.results.schema import Record
+
+NOISED = {"noise_multiplier": 1.0}
+
+
+def test_what_a_run_says_of_itself():
+    """Three clients of 8, 16 and 12 images: 10, 20 and 10 in public; 4 expected a step."""
+    trainer = private("fedavg", params={**NOISED, "max_grad_norm": 0.5}, rounds=2, evaluate_every=1)
+    trainer.train()
+    one = [epsilon_of(1.0, 0.4, steps, 1e-5) for steps in (3, 6)]
+    other = [epsilon_of(1.0, 0.2, steps, 1e-5) for steps in (3, 6)]
+    assert [row.get("epsilon") for row in trainer.history[1:]] == one
+    assert "epsilon" in [column.name for column in trainer.columns]
+    found = {(r["round"], r["client"]): r["epsilon"] for r in trainer.client_history}
+    assert [found[number, 0] for number in (0, 1, 2)] == [0.0, *one]
+    assert [found[number, 1] for number in (0, 1, 2)] == [0.0, *other]
+    assert all(row["train_loss"] is None for row in trainer.history[1:])
+    record = trainer.server.chain.record()["dp_image"]
+    assert record["clients"]["1"] == {
+        "public_size": 20,
+        "sampling_rate": 0.2,
+        "expected_sample": 4.0,
+        "noise_multiplier": 1.0,
+        "steps": 6,
+        "epsilon": other[1],
+        "spent_from_round": None,
+    }
+    claim = run_metrics(trainer)["privacy"]
+    assert (claim["mechanism"], claim["unit"], claim["delta"]) == ("dp_image", "image", 1e-5)
+    assert claim["epsilon"] == one[1]
+    assert claim["adjacency"] == "one image more or less at a client"
+    assert run_metrics(trainer)["normalization"] == {"mean": [0.5], "std": [0.5]}
+    assert Record.model_fields["privacy"].annotation.model_validate(claim).unit == "image"
+
+
+def test_the_store_says_what_its_groups_are():
+    store = patients_store(60)
+    object.__setattr__(store.info, "group", "lesion")
+    trainer = private("fedavg", "dp_patient", NOISED, store=store)
+    assert trainer.server.chain.privacy()["unit"] == "lesion"
+    assert "each lesion's gradient counts cut to norm 1" in trainer.server.objective
+    assert trainer.server.chain.links[0].count(trainer.data, 1) == 10
+
+
+def test_noise_follows_from_a_budget():
+    """Each client gets the least noise that keeps all its rounds within ε 3."""
+    params = {"target_epsilon": 3.0, "target_delta": 1e-4}
+    trainer = private("fedavg", params=params, rounds=4, clients_per_round=2)
+    trainer.train()
+    taken = [client.steps for client in trainer.clients]
+    assert sorted(taken) != [taken[0]] * 3, "clients take part in different numbers of rounds"
+    for number, client in trainer.server.chain.record()["dp_image"]["clients"].items():
+        assert client["steps"] == taken[int(number)]
+        assert 2.99 < client["epsilon"] <= 3.0
+        less = 0.995 * client["noise_multiplier"]
+        assert epsilon_of(less, client["sampling_rate"], client["steps"], 1e-4) > 3.0
+        assert client["spent_from_round"] is None
+
+
+def test_a_spent_budget_keeps_its_client_out(caplog):
+    """q .4 stops before q .2 does; the run goes on, and the others' average is of themselves."""
+    limit = epsilon_of(1.0, 0.4, 6, 1e-5)  # of two rounds
+    with caplog.at_level(logging.WARNING):
+        trainer = private("fedavg", params={**NOISED, "target_epsilon": limit}, rounds=12)
+        seen = []
+        trainer.on_round = lambda row: seen.append(trainer.server.vector.clone())
+        trainer.train()
+    assert [row["participants"] for row in trainer.history[1:4]] == [3, 3, 1]
+    clients = trainer.server.chain.record()["dp_image"]["clients"]
+    assert (clients["0"]["spent_from_round"], clients["0"]["steps"]) == (3, 6)
+    assert clients["0"]["epsilon"] == limit
+    last = clients["1"]["spent_from_round"]
+    assert 4 < last < 12
+    assert (
+        epsilon_of(1.0, 0.2, 3 * (last - 1), 1e-5) <= limit < epsilon_of(1.0, 0.2, 3 * last, 1e-5)
+    )
+    # Nobody is left: rounds without anybody change nothing, and are no error.
+    assert trainer.status == "completed"
+    assert [row["participants"] for row in trainer.history[last:]] == [0] * (13 - last)
+    assert torch.equal(seen[last - 1], seen[-1])
+    assert max(row["epsilon"] for row in trainer.history[1:]) == limit
+    assert "client 0 has spent its budget and takes no part from round 3 on" in caplog.text
+
+
+def test_an_empty_sample_is_a_noised_step():
+    """1 of 1,000 is expected a step, so that samples are empty; every step is noise / 1."""
+    params = {"noise_multiplier": 2.0, "max_grad_norm": 0.5, "size_step": 1000}
+    trainer = private("fedavg", params=params, batch_size=1, local_steps=40, rounds=1)
+    drawn, moved = [], []
+    chain, original = trainer.server.chain, trainer.server.chain.links[0].gradient
+
+    def gradient(client, model, images, labels, backward):
+        loss = original(client, model, images, labels, backward)
+        drawn.append(len(images))
+        moved.append(torch.cat([p.grad.reshape(-1) for p in model.module.parameters()]))
+        return loss
+
+    chain.links[0].gradient = gradient
+    trainer.train()
+    assert trainer.history[1]["steps"] == 120
+    empty = torch.stack([one for one, size in zip(moved, drawn, strict=True) if size == 0])
+    assert len(empty) > 100
+    assert abs(float(empty.std()) - 1.0) < 0.02
+    assert len({float(one[0]) for one in empty}) == len(empty)
+
+
+def test_the_reference_without_privacy_claims_nothing():
+    trainer = private()
+    trainer.train()
+    assert trainer.history[-1]["epsilon"] is None
+    claim = run_metrics(trainer)["privacy"]
+    assert (claim["epsilon"], claim["mechanism"]) == (None, "dp_image")
+
+
+def test_adam_noise_and_large_batches():
+    """A client with fewer images than a batch takes all of them in every step."""
+    trainer = private(params=NOISED, batch_size=16, optimizer="adam", rounds=2)
+    trainer.train()
+    clients = trainer.server.chain.record()["dp_image"]["clients"]
+    assert (clients["0"]["sampling_rate"], clients["0"]["expected_sample"]) == (1.0, 10.0)
+    assert clients["0"]["epsilon"] == epsilon_of(1.0, 1.0, 6, 1e-5)
+    assert clients["1"]["sampling_rate"] == 0.8
+
+
+def test_delta_above_one_in_n_is_said(caplog):
+    with caplog.at_level(logging.WARNING):
+        private(params={**NOISED, "target_delta": 0.07}, rounds=2).train()
+    assert caplog.text.count("is not below") == 1
+    assert "δ = 0.07 is not below 1/n for the clients 1:" in caplog.text
+    caplog.clear()
+    private(params={**NOISED, "target_delta": 0.04}).train()
+    assert caplog.text == ""
+
+
+def test_secure_draws_differ_in_every_run():
+    params = {**NOISED, "secure": True}
+    one, other = private(params=params), private(params=params)
+    one.train(), other.train()
+    assert not torch.equal(one.server.vector, other.server.vector)
+    assert "not to be repeated" in one.server.chain.record()["dp_image"]["randomness"]
+
+
+# What is refused, with the reason.
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({}, "needs noise_multiplier, or a target_epsilon"),
+        ({"target_epsilon": 0.0}, "greater than 0"),
+        ({"target_epsilon": -1}, "greater than 0"),
+        ({"noise_multiplier": -0.5}, "greater than or equal to 0"),
+        ({"noise_multiplier": 0.0, "target_epsilon": 8.0}, "ε is infinite"),
+        ({"noise_multiplier": 1.0, "max_grad_norm": None}, "nothing bounds what one sample adds"),
+        ({"noise_multiplier": 1.0, "max_grad_norm": 0.0}, "greater than 0"),
+        ({"noise_multiplier": 1.0, "target_delta": 1.0}, "less than 1"),
+        ({"noise_multiplier": 1.0, "target_epsilon": 0.5}, "one round of 3 steps spends"),
+        ({"target_epsilon": 1e-9, "target_delta": 1e-30}, "no noise keeps"),
+        ({"noise_multipler": 1.0}, "did you mean `noise_multiplier`?"),
+    ],
+)
+def test_bad_parameters(params, words):
+    with pytest.raises(MedflError) as error:
+        private(params=params)
+    assert words in str(error.value)
+
+
+def test_one_client_whose_budget_allows_no_round_is_left_out(caplog):
+    """One round spends more at q .4 than the two rounds that the budget allows at q .2."""
+    budget = epsilon_of(1.0, 0.2, 6, 1e-5)
+    assert budget < epsilon_of(1.0, 0.4, 3, 1e-5)
+    with caplog.at_level(logging.WARNING):
+        trainer = private(params={**NOISED, "target_epsilon": budget})
+        trainer.train()
+    assert "at the clients 0, 2, which take no part" in caplog.text
+    assert [row["participants"] for row in trainer.history[1:]] == [1, 1, 0]
+    assert trainer.server.chain.record()["dp_image"]["clients"]["2"]["spent_from_round"] == 1
+
+
+class Sampler(Link):
+    """Draws as many of each class."""
+
+    stage = "data"
+
+    def batches(self, client, rows, purpose):
+        return rows
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "words"),
+    [
+        ("fedavg", {"local_steps": None, "local_epochs": 1}, "set federated_learning.local_steps"),
+        ("fedavg", {"local_steps": None}, "passes over the data tell how many samples"),
+        ("fedavg", {"clip_norm": 1.0}, "training.clip_norm"),
+        ("fedavg", {"augmentation": {"mixup": 0.2}}, "mixup and cutmix"),
+        ("fedavg", {"augmentation": {"cutmix": 0.2}}, "mixup and cutmix"),
+        ("scaffold-1", {}, "a gradient of all samples"),
+        ("local", {}, "exchanges nothing"),
+        ("centralized", {}, "exchanges nothing"),
+        ("fedavg", {"model": Normed}, "the layer `body.1` is a batch norm"),
+    ],
+)
+def test_what_does_not_compose(name, keys, words):
+    with pytest.raises(MedflError) as error:
+        private(name, params=NOISED, **keys)
+    assert words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("links", "words"),
+    [
+        ({"dp_image": NOISED, "dp_patient": NOISED}, "protect different units"),
+        ({"dp_image": NOISED, "test_private_runs:Sampler": {}}, "draws the batches"),
+        ({"dp_image": NOISED, "links:PerSample": {}}, "would change them"),
+    ],
+)
+def test_links_that_do_not_compose(links, words):
+    with pytest.raises(MedflError, match=words):
+        federation(chain={"links": links}, model=Grouped, local_steps=2)
+
+
+def test_fedbn_needs_layers_that_are_there():
+    with pytest.raises(MedflError, match="set layers: normalization"):
+        federation("fedbn", chain={"links": {"dp_image": NOISED}}, model=Grouped, local_steps=2)
+
+
+def test_a_patient_at_two_clients():
+    """The last of client 0's images and the first of client 1's are made one patient's."""
+    store = patients_store(60)
+    store.groups[8] = store.groups[7]
+    with pytest.raises(MedflError, match=r"dp_patient: 1 patient\(s\) have training images at sev"):
+        private("fedavg", "dp_patient", NOISED, store=store)
+    private("fedavg", "dp_image", NOISED, store=store)
+
+
+class Mixing(FederatedAlgorithm):
+    """Its loss is no mean over samples: it pulls all logits of a batch together."""
+
+    def loss(self, model, images, labels, client):
+        logits = model.module(images)
+        return cross_entropy(logits, labels) + logits.var(dim=0, correction=0).sum()
+
+
+class Decay(FederatedAlgorithm):
+    """Its loss has a term of the parameters alone, which no layer's call has."""
+
+    def loss(self, model, images, labels, client):
+        decay = sum(p.square().sum() for p in model.module.parameters())
+        return cross_entropy(model.module(images), labels) + decay
+
+
+class Head(FederatedAlgorithm):
+    """Trains twice a round: a local head, and then the rest, as FedRep does."""
+
+    evaluated = "personal"
+
+    def local_names(self, model):
+        return {"head.weight", "head.bias"}
+
+    def train(self, client, model):
+        return client.descend(model, "head") + client.descend(model, "train")
+
+
+class PlainHead(Head):
+    """Claims that nothing flows back from its head."""
+
+    unshared_descents = ("head",)
+
+
+class Curious(FederatedAlgorithm):
+    """Takes a gradient of all samples without saying so."""
+
+    def train(self, client, model):
+        client.full_gradient(model)
+        return super().train(client, model)
+
+
+class Centred(nn.Module):
+    """Subtracts the batch's own mean: batch norm under another name."""
+
+    def __init__(self):
+        super().__init__()
+        self.flat, self.linear = nn.Flatten(), nn.Linear(36, 3)
+
+    def forward(self, images):
+        x = self.flat(images)
+        return self.linear(x - x.mean(dim=0))
+
+
+class Counting(Centred):
+    """Keeps a running mean of the images."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(36, dtype=torch.float64))
+
+    def forward(self, images):
+        if self.training:
+            self.mean.mul_(0.9).add_(images.detach().flatten(1).mean(dim=0), alpha=0.1)
+        return self.linear(self.flat(images) - self.mean)
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "words"),
+    [
+        ("Mixing", {}, "the loss must be the mean of a loss of each sample"),
+        ("Decay", {}, "each parameter must belong to a layer"),
+        ("Head", {}, "makes the descents head, train, and 1 of them is accounted for"),
+        ("PlainHead", {}, "a local part that was trained without noise"),
+        ("Curious", {}, "makes the descents gradient"),
+        ("fedavg", {"model": Centred}, "the network must not mix samples"),
+        ("fedavg", {"model": Counting}, "changes statistics"),
+    ],
+)
+def test_what_is_only_seen_in_the_first_round(name, keys, words):
+    algorithm = name if name == "fedavg" else f"test_private_runs:{name}"
+    with pytest.raises(MedflError) as error:
+        federation(
+            algorithm,
+            chain={"links": {"dp_image": NOISED}},
+            **{"model": Grouped, "local_steps": 2, **keys},
+        ).train()
+    assert words in str(error.value)
+
+
+def test_two_noised_descents_are_accounted_for_both():
+    """Their local head is clipped and noised with the rest, in both."""
+    trainer = federation(
+        "test_private_runs:Head",
+        chain={"links": {"dp_image": {**NOISED, "descents": 2}}},
+        model=Grouped,
+        local_steps=2,
+    )
+    trainer.train()
+    assert [client.steps for client in trainer.clients] == [12, 12, 12]
+    clients = trainer.server.chain.record()["dp_image"]["clients"]
+    assert clients["0"]["epsilon"] == epsilon_of(1.0, 0.4, 12, 1e-5)
+
+
+@pytest.mark.parametrize("name", ["ditto", "finetune"])
+def test_models_of_which_nothing_flows_back_stay_without_noise(name):
+    """What is sent is FedAvg's to the bit; the personal model's steps are no noised ones."""
+    trainer, plain = private(name, params=NOISED), private("fedavg", params=NOISED)
+    trainer.train(), plain.train()
+    assert torch.equal(trainer.server.vector, plain.server.vector)
+    assert trainer.history[-1]["epsilon"] == plain.history[-1]["epsilon"]
+    purpose = {"ditto": "personal", "finetune": "finetune"}[name]
+    said = trainer.server.chain.privacy()["without_noise"]
+    assert said == [f"each client's own model ({purpose})"]
+
+
+def test_local_norms_are_clipped_and_noised_with_the_rest():
+    """A client without any image in its samples moves its local norms by noise alone."""
+    params = {"noise_multiplier": 2.0, "size_step": 10**6}
+    trainer = private("fedbn", params=params, batch_size=1, rounds=1)
+    start = trainer.server.shared.take_local(trainer.server.model)[0].clone()
+    trainer.train()
+    moves = [client.state["local"] - start for client in trainer.clients]
+    assert all(len(move) == 8 for move in moves)
+    # Three steps of rate .1 with noise of deviation 2 in each entry.
+    size = torch.cat(moves).std() / (0.1 * 2.0 * math.sqrt(3))
+    assert 0.6 < float(size) < 1.4
+
+
+def test_a_loss_that_is_not_finite_stops_the_run():
+    trainer = private(params={**NOISED, "noise_multiplier": 1e200}, learning_rate=1e200)
+    trainer.train()
+    assert trainer.status == "diverged"
+
+
+def grouped_and_pooled():
+    model = Pooled()
+    model[1] = nn.GroupNorm(2, 4)
+    return model
+
+
+def test_patches_and_augmentation_allow_empty_samples():
+    trainer = private(
+        params={"noise_multiplier": 1.0, "size_step": 100},
+        store=small_store(60, size=12),
+        model=grouped_and_pooled,
+        patch=8,
+        augmentation={"preset": "xray"},
+    )
+    trainer.train()
+    assert trainer.status == "completed"
+
+
+def test_all_of_the_algorithms_are_known_here():
+    """The identity runs over those that compose; the others are refused above."""
+    from private_runs import COMPOSING
+
+    assert set(ALGORITHMS) - set(COMPOSING) == {"scaffold-1", "local", "centralized"}
+    assert VOID["noise_multiplier"] == 0
