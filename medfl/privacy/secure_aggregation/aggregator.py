@@ -32,6 +32,8 @@ class SecureAggregator:
         value_bits: bits of one coordinate.
         weight_bits: bits of one weight: the largest is 2^weight_bits − 1.
         ring_bits: bits of one coordinate on the wire, 32 or 64.
+        sparse: whether each client has masks in common with some of the others alone, which is
+            faster above about 100 clients.
         seed: of the random rounding. The keys are never drawn from it.
 
     Attributes:
@@ -51,12 +53,13 @@ class SecureAggregator:
         value_bits: int = FixedPoint.value_bits,
         weight_bits: int = FixedPoint.weight_bits,
         ring_bits: int = FixedPoint.ring_bits,
+        sparse: bool = False,
         seed: int = 0,
     ) -> None:
         self.fixed_point = FixedPoint(bound, clients, value_bits, weight_bits, ring_bits)
         written = repr(self.fixed_point).encode()
-        settings = ProtocolSettings(colluding, threshold, ring_bits, written)
-        settings.threshold_of(clients)
+        settings = ProtocolSettings(colluding, threshold, ring_bits, sparse, configuration=written)
+        settings.share_threshold_of(clients)
         self.rounds = SimulatedAggregation(range(clients), settings)
         self.clipped: dict[int, float] = {}
         self._seed = seed

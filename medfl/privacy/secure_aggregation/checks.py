@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from medfl.privacy.secure_aggregation.envelope import MessageKind, unseal
-from medfl.privacy.secure_aggregation.identities import KeyDirectory
 from medfl.privacy.secure_aggregation.refusals import SERVER, RefusedMessageError
 from medfl.privacy.secure_aggregation.roster import Witness
-from medfl.privacy.secure_aggregation.settings import RoundAgreement
 
 
 def check_present(client: int, present: Collection[int], threshold: int) -> None:
@@ -39,28 +36,29 @@ def check_held(
             )
 
 
-def read_confirmation(
-    message: bytes,
+def check_confirmed(
     client: int,
-    agreement: RoundAgreement,
-    directory: KeyDirectory,
     survivors: Collection[int],
+    confirmed: Mapping[int, bytes],
     digest: bytes,
-) -> int:
-    """Who confirms with ``message`` the survivors that ``client`` was told of, by their digest."""
-    context = agreement.context
-    signed = unseal(message, MessageKind.CONFIRMATION, context, directory, survivors, SERVER)
-    if bytes(signed.payload) != digest:
-        raise RefusedMessageError(
-            SERVER, f"client {signed.sender} was told of other dropouts than client {client}"
-        )
-    return signed.sender
+    threshold: int,
+) -> None:
+    """Refuse to reveal anything before t clients have confirmed who is in the sum.
 
-
-def check_confirmed(confirmed: Collection[int], threshold: int) -> None:
-    """Refuse to reveal anything before t clients have confirmed who is in the sum."""
-    if len(confirmed) < threshold:
+    Args:
+        client: who looks.
+        survivors: who is in the sum, as it was told.
+        confirmed: client → the digest of the list that it was shown.
+        digest: that of the list that ``client`` was shown.
+        threshold: t.
+    """
+    for other, shown in confirmed.items():
+        if shown != digest:
+            raise RefusedMessageError(
+                SERVER, f"client {other} was told of other dropouts than client {client}"
+            )
+    count = sum(other in confirmed for other in survivors)
+    if count < threshold:
         raise RefusedMessageError(
-            SERVER,
-            f"{len(confirmed)} clients have confirmed who is in the sum, and {threshold} must",
+            SERVER, f"{count} clients have confirmed who is in the sum, and {threshold} must"
         )

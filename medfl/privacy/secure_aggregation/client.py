@@ -13,7 +13,6 @@ from medfl.privacy.secure_aggregation.checks import (
     check_confirmed,
     check_held,
     check_present,
-    read_confirmation,
 )
 from medfl.privacy.secure_aggregation.envelope import Envelope, MessageKind, seal, unseal
 from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
@@ -31,6 +30,7 @@ from medfl.privacy.secure_aggregation.roster import (
     Roster,
     Witness,
     neighbours,
+    read_confirmations,
     read_delivery,
     survivors_digest,
 )
@@ -135,7 +135,7 @@ class AggregationClient:
         check_present(self.id, roster.keys, now.threshold)
         if roster.keys.get(self.id) != now.secrets.public:
             raise RefusedMessageError(SERVER, f"the keys of client {self.id} in it are not its own")
-        holders = self._settings.choose_holders(self.id, list(roster.keys))
+        holders = self._settings.choose_holders(self.id, now.agreement.clients)
         dealt = zip(
             holders,
             share_out(now.secrets.self_seed, now.share_threshold, len(holders)),
@@ -144,6 +144,8 @@ class AggregationClient:
         )
         packets = []
         for holder, own, masking in dealt:
+            if holder not in roster.keys:
+                continue
             public = roster.keys[holder].channel
             private, digest = now.secrets.channel, roster.digest
             key = share_key(private, public, self.id, holder, now.agreement, digest)
@@ -172,7 +174,7 @@ class AggregationClient:
         shares = {packet.dealer: self._opened(packet, now) for packet in dealt}
         plus = [self_mask_key(now.secrets.self_seed, self.id, now.agreement, now.roster.digest)]
         minus: list[bytes] = []
-        for other in neighbours(self.id, witnesses):
+        for other in neighbours(witnesses)[self.id]:
             public = now.roster.keys[other].masking
             private, digest = now.secrets.masking, now.roster.digest
             key = pair_mask_key(private, self.id, other, public, now.agreement, digest)
@@ -213,11 +215,8 @@ class AggregationClient:
         pieces = reader.pieces()
         reader.end()
         digest, context = survivors_digest(now.roster, now.survivors), now.agreement.context
-        confirmed = [
-            read_confirmation(piece, self.id, now.agreement, self._directory, now.survivors, digest)
-            for piece in pieces
-        ]
-        check_confirmed(set(confirmed), now.threshold)
+        confirmed = read_confirmations(tuple(pieces), now.agreement, self._directory)
+        check_confirmed(self.id, now.survivors, confirmed, digest, now.threshold)
         present = set(now.survivors)
         answer = [packed_list(sorted(now.shares))]
         answer += [now.shares[dealer][dealer not in present] for dealer in sorted(now.shares)]

@@ -33,7 +33,7 @@ class SimulatedAggregation:
     Attributes:
         server: the server.
         clients: number → client.
-        survivors: who is in the sum of the round, ascending.
+        survivors: who is in the sum of the round, in the order of their vectors.
         refusals: what was refused in the round that is open, or was last.
     """
 
@@ -107,7 +107,7 @@ class SimulatedAggregation:
         """Add a masked vector to the server's sum, and say whose it is."""
         sender = self.server.receive(message)
         self.transcript.add(MessageKind.MASKED, sender, SERVER, message)
-        self.survivors = sorted([*self.survivors, sender])
+        self.survivors.append(sender)
         return sender
 
     def finish(self, gone: Collection[int] = ()) -> RingVector:
@@ -122,7 +122,7 @@ class SimulatedAggregation:
         self._deliveries = {}
         with self._explained():
             listed = self.server.survivors()
-        left = [client for client in self.survivors if client not in gone]
+        left = [client for client in sorted(self.survivors) if client not in gone]
         heard = self._ask(left, MessageKind.SURVIVORS, listed, AggregationClient.confirm)
         with self._explained():
             request = self.server.request()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -18,7 +19,7 @@ from medfl.privacy.secure_aggregation.refusals import RefusedMessageError
 from medfl.privacy.secure_aggregation.settings import HASH_BYTES, RoundAgreement
 
 KEY_BYTES = 32
-_ANY_KEY = X25519PrivateKey.generate()  # with it a public key of low order shows
+_UNUSABLE = "its public key is of low order, or none"
 SEED_BYTES = 16
 """Of a secret that is shared out: Shamir's scheme works on 128 bits."""
 
@@ -68,9 +69,10 @@ class PublicKeys:
             raise RefusedMessageError(sender, "it does not hold two public keys and a commitment")
         taken = bytes(payload)
         for key in (taken[:KEY_BYTES], taken[KEY_BYTES : 2 * KEY_BYTES]):
-            common_secret(_ANY_KEY, key, sender)
             if key[-1] & 0x80:  # a bit that X25519 ignores: the key would have two spellings
                 raise RefusedMessageError(sender, "its public key is not in its one spelling")
+            if not _usable(key):
+                raise RefusedMessageError(sender, _UNUSABLE)
         return cls(taken[:KEY_BYTES], taken[KEY_BYTES : 2 * KEY_BYTES], taken[2 * KEY_BYTES :])
 
     @property
@@ -116,7 +118,17 @@ def common_secret(private: X25519PrivateKey, public: bytes, owner: int) -> bytes
     try:
         return private.exchange(X25519PublicKey.from_public_bytes(public))
     except ValueError:
-        raise RefusedMessageError(owner, "its public key is of low order, or none") from None
+        raise RefusedMessageError(owner, _UNUSABLE) from None
+
+
+@lru_cache(maxsize=1 << 13)
+def _usable(public: bytes) -> bool:
+    """Whether a public key gives a secret at all, which one of low order does not."""
+    try:
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError:
+        return False
+    return True
 
 
 def pair_mask_key(

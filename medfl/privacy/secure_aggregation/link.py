@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from medfl.config import FederatedConfig
     from medfl.privacy.secure_aggregation.fixed_point import FixedPoint
     from medfl.privacy.secure_aggregation.parts import PartPlace
+    from medfl.privacy.secure_aggregation.settings import ProtocolSettings
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +43,9 @@ class SecureAggregation(Link):
         bound: the largest size of a coordinate of an update; null switches the link off.
         bounds: part → its own bound, such as {statistics: 10.0}.
         colluding: how many clients may collude with the server without learning more.
-        threshold: how many clients must stay until the end of a round; null: the least that is
-            safe.
+        threshold: how many clients must stay until the end of a round; null: the least safe one.
+        sparse: whether each client has masks in common with some others alone: for 100 and more.
+        dropouts: share of the clients that may drop out, by chance, of a sparse graph.
         ring_bits: bits of a coordinate on the wire.
         weight_bits: bits of a weight; null: 1 under equal weights, else 12 of 32 or 26 of 64.
         weight_unit: weights are whole multiples of it; null: 1 of 32, 1/1024 of 64.
@@ -54,6 +56,8 @@ class SecureAggregation(Link):
         bounds: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
         colluding: int = Field(0, ge=0)
         threshold: int | None = Field(None, ge=2)
+        sparse: bool = False
+        dropouts: float = Field(0.1, ge=0, lt=1)
         ring_bits: Literal[32, 64] = 32
         weight_bits: int | None = Field(None, ge=1)
         weight_unit: float | None = Field(None, gt=0)
@@ -108,18 +112,13 @@ class SecureAggregation(Link):
         """Give every client and the server their keys."""
         from medfl.privacy.secure_aggregation.in_process import SimulatedAggregation
         from medfl.privacy.secure_aggregation.parts import PartPoints
-        from medfl.privacy.secure_aggregation.settings import ProtocolSettings
 
         config = server.config
         taking_part = self._taking_part(config, server.num_clients)
         self._server = server
         self._points = PartPoints(self._range(config, taking_part), self.params.bounds)
-        self._settings = ProtocolSettings(
-            self.params.colluding,
-            self.params.threshold,
-            self.params.ring_bits,
-            hashlib.sha256(config.model_dump_json().encode()).digest(),
-        )
+        hashed = hashlib.sha256(config.model_dump_json().encode()).digest()
+        self._settings = self._protocol(hashed)
         self._rounds = SimulatedAggregation(sorted(server.local_steps), self._settings)
         self._begun = False
 
@@ -164,9 +163,7 @@ class SecureAggregation(Link):
 
     def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:
         """Say what was clipped, and whether the round was given up."""
-        shares = [note["outside_bound"] for note in notes if "outside_bound" in note]
-        share = sum(shares) / len(shares) if shares else None
-        return {"outside_bound": share, "given_up": float(self._given_up)}
+        return {**super().row(notes), "given_up": float(self._given_up)}
 
     def record(self) -> dict[str, Any]:
         """What followed from the parameters."""
@@ -176,6 +173,7 @@ class SecureAggregation(Link):
             "threshold": self._settings.threshold_of(point.clients),
             "clients_per_round": point.clients,
             "colluding": self.params.colluding,
+            "shares": self._settings.share_threshold_of(point.clients),
             "value_bits": point.value_bits,
             "weight_bits": point.weight_bits,
             "ring_bits": point.ring_bits,
@@ -184,9 +182,10 @@ class SecureAggregation(Link):
     def add(self, message: Message) -> tuple[PartPlace, ...]:
         """Give the server a masked vector; say what lies where in it."""
         assert message.sealed is not None
+        places: tuple[PartPlace, ...]
         masked, places = message.sealed.content
         self._rounds.add(masked)
-        return tuple(places)
+        return places
 
     def finish(self, number: int, places: Sequence[PartPlace]) -> dict[str, Total]:
         """The totals of the round; empty where it is given up."""
@@ -239,7 +238,14 @@ class SecureAggregation(Link):
     def _range(self, config: FederatedConfig, clients: int) -> FixedPoint:
         """How numbers are written (``MedflError`` where a sum of ``clients`` is not safe)."""
         from medfl.privacy.secure_aggregation.bits import fixed_point_of
+
+        self._protocol().share_threshold_of(clients)
+        return fixed_point_of(self.params, config.federated_learning.weighting, clients)
+
+    def _protocol(self, configuration: bytes = b"") -> ProtocolSettings:
         from medfl.privacy.secure_aggregation.settings import ProtocolSettings
 
-        ProtocolSettings(self.params.colluding, self.params.threshold).threshold_of(clients)
-        return fixed_point_of(self.params, config.federated_learning.weighting, clients)
+        p = self.params
+        return ProtocolSettings(
+            p.colluding, p.threshold, p.ring_bits, p.sparse, p.dropouts, configuration
+        )

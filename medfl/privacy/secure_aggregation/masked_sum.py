@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from medfl.chain import Combination, Message, Total
 from medfl.errors import MedflError
+from medfl.privacy.secure_aggregation.refusals import RefusedMessageError
 
 if TYPE_CHECKING:
     from medfl.privacy.secure_aggregation.parts import PartPlace
+
+
+log = logging.getLogger(__name__)
 
 
 class Unmasks(Protocol):
@@ -30,8 +35,16 @@ class MaskedSum(Combination):
         self._places: tuple[PartPlace, ...] = ()
 
     def add(self, message: Message) -> None:
-        """Add one message (``MedflError`` where it has other parts than those before)."""
-        places = self._link.add(message)
+        """Add one message; one that is refused is left out, and the others go on.
+
+        Raises:
+            MedflError: it has other parts than those before.
+        """
+        try:
+            places = self._link.add(message)
+        except RefusedMessageError as refusal:
+            log.warning("%s", refusal)
+            return
         if self._places and _shapes(places) != _shapes(self._places):
             raise MedflError(
                 f"client {message.client} sends other parts than the clients before it, so that "

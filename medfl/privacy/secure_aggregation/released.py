@@ -44,7 +44,7 @@ def _with(rows: Iterable[_Row], survivors: Collection[int]) -> list[_Row]:
     if not rest:
         return kept
     pivot = _pivot(rest)
-    scaled = {client: value / rest[pivot] for client, value in rest.items()}
+    scaled = rest if rest[pivot] == 1 else {k: value / rest[pivot] for k, value in rest.items()}
     for row in kept:
         _subtract(row, scaled, row.get(pivot, Fraction(0)))
     return [*kept, scaled]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from medfl.privacy.secure_aggregation.envelope import MessageKind, seal, unseal
 from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
@@ -14,8 +15,12 @@ from medfl.privacy.secure_aggregation.refusals import SERVER, RefusedMessageErro
 from medfl.privacy.secure_aggregation.settings import HASH_BYTES, RoundAgreement
 from medfl.privacy.secure_aggregation.sharing import SharePacket
 
+# Clients of one process read the same words: what was read last is not read again. Like all that is
+# read here, it follows from the words and the directory alone.
+_last = lru_cache(maxsize=1)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Roster:
     """Everybody's public keys of a round (U₁ of the paper).
 
@@ -32,26 +37,33 @@ class Roster:
         cls, payload: memoryview, agreement: RoundAgreement, directory: KeyDirectory
     ) -> Roster:
         """Read and check the signed messages of which it is made (``RefusedMessageError``)."""
-        reader = PayloadReader(payload, SERVER)
-        messages = reader.pieces()
-        reader.end()
-        keys: dict[int, PublicKeys] = {}
-        for message in messages:
-            signed = unseal(
-                message, MessageKind.KEYS, agreement.context, directory, agreement.clients, SERVER
-            )
-            if keys and signed.sender <= max(keys):
-                raise RefusedMessageError(
-                    SERVER, "its list of keys is not ascending, or has a client twice"
-                )
-            keys[signed.sender] = PublicKeys.read(signed.payload, signed.sender)
-        check_different(keys)
-        return cls(keys, hashlib.sha256(b"medfl roster" + bytes(payload)).digest())
+        return _read_roster(bytes(payload), agreement, directory)
 
     @staticmethod
     def pack(messages: Collection[bytes]) -> bytes:
         """The payload that ``read`` reads, from the clients' messages, ascending."""
         return packed_pieces(messages)
+
+
+@_last
+def _read_roster(payload: bytes, agreement: RoundAgreement, directory: KeyDirectory) -> Roster:
+    reader = PayloadReader(memoryview(payload), SERVER)
+    messages = reader.pieces()
+    reader.end()
+    keys: dict[int, PublicKeys] = {}
+    last = -1
+    for message in messages:
+        signed = unseal(
+            message, MessageKind.KEYS, agreement.context, directory, agreement.members, SERVER
+        )
+        if signed.sender <= last:
+            raise RefusedMessageError(
+                SERVER, "its list of keys is not ascending, or has a client twice"
+            )
+        last = signed.sender
+        keys[last] = PublicKeys.read(signed.payload, last)
+    check_different(keys)
+    return Roster(keys, hashlib.sha256(b"medfl roster" + payload).digest())
 
 
 def check_different(keys: dict[int, PublicKeys]) -> None:
@@ -77,7 +89,8 @@ class Witness:
 
     Attributes:
         client: who says it.
-        holders: who holds shares of its seeds, ascending; itself too.
+        holders: for whom shares of its seeds are, ascending; itself too. Those who are not in the
+            roster get none.
     """
 
     client: int
@@ -99,16 +112,16 @@ class Witness:
     ) -> Witness:
         """Read and check one that came in a message of ``carrier`` (``RefusedMessageError``)."""
         signed = unseal(
-            message, MessageKind.WITNESS, agreement.context, directory, list(roster.keys), carrier
+            message, MessageKind.WITNESS, agreement.context, directory, roster.keys, carrier
         )
         reader = PayloadReader(signed.payload, signed.sender)
         seen, holders = reader.take(HASH_BYTES), reader.numbers()
         reader.end()
         if seen != roster.digest:
             raise RefusedMessageError(signed.sender, "it was shown other public keys")
-        if signed.sender not in holders or not roster.keys.keys() >= set(holders):
+        if signed.sender not in holders or not agreement.members >= set(holders):
             raise RefusedMessageError(
-                signed.sender, "its shares are not with itself and other clients of the round"
+                signed.sender, "its shares are not for itself and other clients of the round"
             )
         return cls(signed.sender, holders)
 
@@ -122,13 +135,33 @@ def read_delivery(
         RefusedMessageError: it cannot be read, or a witness in it says something else.
     """
     reader = PayloadReader(payload, SERVER)
-    found = [Witness.read(piece, agreement, directory, roster, SERVER) for piece in reader.pieces()]
+    words = tuple(reader.pieces())
     packets = [SharePacket.read(reader) for _ in range(reader.number())]
     reader.end()
+    return _read_witnesses(words, agreement, directory, roster), packets
+
+
+@_last
+def _read_witnesses(
+    words: tuple[bytes, ...], agreement: RoundAgreement, directory: KeyDirectory, roster: Roster
+) -> dict[int, Witness]:
+    found = [Witness.read(piece, agreement, directory, roster, SERVER) for piece in words]
     witnesses = {witness.client: witness for witness in found}
     if list(witnesses) != sorted(witness.client for witness in found):
         raise RefusedMessageError(SERVER, "its witnesses are not ascending, or one is there twice")
-    return witnesses, packets
+    return witnesses
+
+
+@_last
+def read_confirmations(
+    words: tuple[bytes, ...], agreement: RoundAgreement, directory: KeyDirectory
+) -> dict[int, bytes]:
+    """Who confirms which list of survivors, by its digest (``RefusedMessageError``)."""
+    confirmed, kind = {}, MessageKind.CONFIRMATION
+    for piece in words:
+        signed = unseal(piece, kind, agreement.context, directory, agreement.members, SERVER)
+        confirmed[signed.sender] = bytes(signed.payload)
+    return confirmed
 
 
 def survivors_digest(roster: Roster, survivors: Collection[int]) -> bytes:
@@ -138,16 +171,21 @@ def survivors_digest(roster: Roster, survivors: Collection[int]) -> bytes:
     ).digest()
 
 
-def neighbours(client: int, witnesses: dict[int, Witness]) -> list[int]:
-    """With whom a client has masks in common: who holds its shares, and whose shares it holds.
+def neighbours(witnesses: dict[int, Witness]) -> dict[int, list[int]]:
+    """With whom each client has masks in common: who holds its shares, and whose shares it holds.
 
     Args:
-        client: who asks.
         witnesses: of all clients that dealt shares (U₂ of the paper).
     """
-    own = witnesses[client].holders
-    return [
-        other
-        for other, witness in witnesses.items()
-        if other != client and (other in own or client in witness.holders)
-    ]
+    return _neighbours(tuple(witnesses.values()))
+
+
+@_last
+def _neighbours(witnesses: tuple[Witness, ...]) -> dict[int, list[int]]:
+    joined: dict[int, set[int]] = {witness.client: set() for witness in witnesses}
+    for witness in witnesses:
+        for holder in witness.holders:
+            if holder in joined and holder != witness.client:
+                joined[witness.client].add(holder)
+                joined[holder].add(witness.client)
+    return {client: sorted(others) for client, others in joined.items()}

@@ -68,13 +68,13 @@ class ServerRound:
             RefusedMessageError: it is not what it should be; the round is as it was before.
         """
         take, senders = {
-            MessageKind.KEYS: (self._keys, self.agreement.clients),
+            MessageKind.KEYS: (self._keys, self.agreement.members),
             MessageKind.SHARES: (self._shares, self.roster.keys),
             MessageKind.MASKED: (self._masked, self.witnesses),
             MessageKind.CONFIRMATION: (self._confirmation, self.masked),
             MessageKind.ANSWER: (self._answer, self.confirmations),
         }[self.due]
-        signed = unseal(message, self.due, self.agreement.context, self.directory, list(senders))
+        signed = unseal(message, self.due, self.agreement.context, self.directory, senders)
         take(signed)
         return signed.sender
 
@@ -99,10 +99,11 @@ class ServerRound:
         reader = PayloadReader(signed.payload, signed.sender)
         message = reader.take(reader.number())
         witness = Witness.read(message, self.agreement, self.directory, self.roster, signed.sender)
-        packets = [SharePacket.read(reader) for _ in witness.holders]
+        holders = [holder for holder in witness.holders if holder in self.roster.keys]
+        packets = [SharePacket.read(reader) for _ in holders]
         reader.end()
         whose = {witness.client, *(packet.dealer for packet in packets)}
-        if whose != {signed.sender} or tuple(p.holder for p in packets) != witness.holders:
+        if whose != {signed.sender} or [p.holder for p in packets] != holders:
             raise RefusedMessageError(
                 signed.sender, "its shares are not for those whom its witness names"
             )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from medfl.errors import MedflError
 from medfl.privacy.secure_aggregation.masks import ring_dtype
 from medfl.privacy.secure_aggregation.payload import PayloadReader, packed, packed_list
 from medfl.privacy.secure_aggregation.refusals import RefusedMessageError
+
+if TYPE_CHECKING:
+    from medfl.privacy.secure_aggregation.graph import SparseGraph
 
 HASH_BYTES = SESSION_BYTES = 32
 FEWEST_CLIENTS = 3
@@ -37,6 +42,10 @@ class ProtocolSettings:
         threshold: t, how many clients must be there until the end of a round; None takes the least
             that is safe, ⌊(n + c)/2⌋ + 1.
         ring_bits: sums are made modulo 2^ring_bits, 32 or 64.
+        sparse: whether each client has masks and shares in common with some of the others alone,
+            drawn anew each round, which is faster above about 100 clients.
+        dropouts: share of the clients whose dropping out, by chance, must not make a round fail.
+            The sparse graph is laid out for it; in the complete one all but t may drop out.
         configuration: what else must be the same for everybody, such as the hash of a run's
             configuration; it goes into every key.
 
@@ -47,18 +56,23 @@ class ProtocolSettings:
     colluding: int = 0
     threshold: int | None = None
     ring_bits: int = 32
+    sparse: bool = False
+    dropouts: float = 0.1
     configuration: bytes = b""
 
     def __post_init__(self) -> None:
         ring_dtype(self.ring_bits)
         if self.colluding < 0:
             raise MedflError(f"colluding must be 0 or more, not {self.colluding}.")
+        if not 0 <= self.dropouts < 1:
+            raise MedflError(f"dropouts must be from 0 to below 1, not {self.dropouts}.")
 
     @cached_property
     def digest(self) -> bytes:
         """32 bytes that differ where a setting differs."""
-        numbers = packed(self.colluding, self.threshold or 0, self.ring_bits)
-        return hashlib.sha256(b"medfl settings" + numbers + self.configuration).digest()
+        numbers = packed(self.colluding, self.threshold or 0, self.ring_bits, self.sparse)
+        text = b"medfl settings" + numbers + struct.pack("<d", self.dropouts)
+        return hashlib.sha256(text + self.configuration).digest()
 
     def threshold_of(self, clients: int) -> int:
         """The threshold t of a round that ``clients`` take part in.
@@ -93,11 +107,25 @@ class ProtocolSettings:
 
     def share_threshold_of(self, clients: int) -> int:
         """How many shares give a seed back, in a round of ``clients``."""
-        return self.threshold_of(clients)
+        return self._graph(clients).shares if self.sparse else self.threshold_of(clients)
 
-    def choose_holders(self, client: int, roster: Sequence[int]) -> list[int]:
-        """Who of ``roster`` gets shares of a client's seeds, ascending; itself too."""
-        return sorted(roster)
+    def choose_holders(self, client: int, clients: Sequence[int]) -> list[int]:
+        """Who of a round's ``clients`` is to hold shares of one's seeds, ascending; itself too.
+
+        In the sparse graph they are drawn from all, whether they are still there or not: so the
+        server cannot choose among whom.
+        """
+        if not self.sparse:
+            return sorted(clients)
+        others = [other for other in clients if other != client]
+        drawn = secrets.SystemRandom().sample(others, self._graph(len(clients)).neighbours)
+        return sorted([client, *drawn])
+
+    def _graph(self, clients: int) -> SparseGraph:
+        from medfl.privacy.secure_aggregation.graph import sparse_graph
+
+        threshold = self.threshold_of(clients)
+        return sparse_graph(clients, self.colluding, threshold, math.ceil(self.dropouts * clients))
 
 
 @dataclass(frozen=True)
@@ -133,6 +161,11 @@ class RoundAgreement:
             )
         written = packed(self.number) + packed_list(self.clients)
         object.__setattr__(self, "packed", self.session + self.model + self.settings + written)
+
+    @cached_property
+    def members(self) -> frozenset[int]:
+        """The clients, to be looked up."""
+        return frozenset(self.clients)
 
     @cached_property
     def context(self) -> bytes:

@@ -46,6 +46,7 @@ class Unmasking:
         self._witnesses = witnesses
         self._packets = packets
         self._present = frozenset(present)
+        self._neighbours = neighbours(witnesses)
         self._shares: dict[int, list[tuple[int, bytes]]] = {client: [] for client in witnesses}
         self._heard: set[int] = set()
 
@@ -90,7 +91,7 @@ class Unmasking:
                 minus.append(self_mask_key(seed, client, self._agreement, digest))
                 continue
             private = masking_key(seed, self._agreement, client)
-            for other in neighbours(client, self._witnesses):
+            for other in self._neighbours[client]:
                 if other in self._present:
                     public = self._roster.keys[other].masking
                     key = pair_mask_key(private, client, other, public, self._agreement, digest)

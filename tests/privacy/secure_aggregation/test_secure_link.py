@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,9 +14,10 @@ from chains import FEDERATED, LINKS, build, runs_alike
 from federations import Linear, Normed, federation, models
 from links import watch
 from pydantic import Field
+from secure_rounds import changed
 from softmax import Softmax
 
-from medfl.chain import PARAMETERS, Link
+from medfl.chain import PARAMETERS, Link, Sealed
 from medfl.errors import MedflError
 from medfl.federated.outcome import run_metrics
 from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind
@@ -199,6 +201,27 @@ def test_a_round_that_too_few_clients_open_is_given_up(caplog):
     assert "round 1 is given up: secure aggregation of 2 clients" in caplog.text
 
 
+class Damaged(Link):
+    """One bit of what client 1 sends is flipped on the way."""
+
+    stage = "round"
+
+    def message(self, client, message):
+        masked, places = message.sealed.content
+        if client.id == 1:
+            masked = changed(masked, 1000)
+        return replace(message, sealed=Sealed((masked, places), len(masked)))
+
+
+def test_a_damaged_message_is_left_out_and_the_others_have_their_sum(caplog):
+    both = [secure(links={"test_secure_link:Damaged": {}}, rounds=1)]
+    both.append(losing(federation(sizes=SIZES, rounds=1), {1: [1]}))
+    with caplog.at_level(logging.WARNING):
+        runs_alike(*both, atol=1e-6)
+    assert "a message of client 1 is refused and left out: its signature" in caplog.text
+    assert both[0].history[1]["given_up"] == 0.0
+
+
 class SealsToo(Link):
     stage = "mask"
 
@@ -320,6 +343,7 @@ def test_the_record_says_what_followed_from_the_settings():
     assert run_metrics(trainer)["chain"]["secure_aggregation"] == {
         "protocol": "Bonawitz et al. 2017, against a malicious server",
         "threshold": 3,
+        "shares": 3,
         "clients_per_round": 3,
         "colluding": 1,
         "value_bits": 18,
