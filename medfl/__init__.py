@@ -13,6 +13,7 @@ __version__ = "0.2.0.dev0"
 _HOMES = {
     "CustomMedicalDataset": "medfl.datasets.described.custom",
     "CustomSample": "medfl.datasets.described.custom",
+    "DPFederatedLearning": "medfl.federated",
     "DicomPreprocessor": "medfl.imaging.dicom",
     "FederatedAlgorithm": "medfl.algorithms",
     "FederatedClient": "medfl.federated",

@@ -39,8 +39,7 @@ def private(
     return federation(
         name.split("-")[0],
         {**ALGORITHMS[name], **LAYERS.get(name, {})},
-        chain={"links": {link: params}},
-        **{**settings, **keys},
+        **{"chain": {"links": {link: params}}, **settings, **keys},
     )
 
 

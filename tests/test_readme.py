@@ -68,6 +68,16 @@ def test_the_run_file_runs_as_written(phantom_at_hand, tmp_path):
     assert (tmp_path / "one" / "metrics.json").read_bytes() == before
 
 
+def test_the_private_federation_runs_as_written(phantom_at_hand, tmp_path, capsys):
+    names: dict[str, object] = {}
+    exec(compile(block("python", "MedicalDataLoader"), "README.md", "exec"), names)
+    exec(compile(block("python", "DPFederatedLearning"), "README.md", "exec"), names)
+    unit, epsilon = capsys.readouterr().out.split()[-2:]
+    assert unit == "image"
+    assert 0 < float(epsilon) <= 10
+    assert names["history"][-1]["epsilon"] == float(epsilon)
+
+
 def test_the_secure_sum_runs_as_written():
     """Σ w · 0.1 i / Σ w = 0.1 (50 + 2 · 212 + 3 · 95 + 4 · 90) / 1147, to within n s / Σ w."""
     names: dict[str, object] = {}

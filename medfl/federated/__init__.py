@@ -12,17 +12,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from medfl.federated.client import FederatedClient
     from medfl.federated.data import FederatedData
+    from medfl.federated.private import DPFederatedLearning
     from medfl.federated.server import FederatedServer
     from medfl.federated.trainer import FederatedTrainer
 
 _HOMES = {
+    "DPFederatedLearning": "private",
     "FederatedClient": "client",
     "FederatedData": "data",
     "FederatedServer": "server",
     "FederatedTrainer": "trainer",
 }
 
-__all__ = ["FederatedClient", "FederatedData", "FederatedServer", "FederatedTrainer"]
+__all__ = [
+    "DPFederatedLearning",
+    "FederatedClient",
+    "FederatedData",
+    "FederatedServer",
+    "FederatedTrainer",
+]
 
 
 def __getattr__(name: str) -> Any:

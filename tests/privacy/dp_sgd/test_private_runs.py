@@ -7,18 +7,20 @@ import math
 
 import pytest
 import torch
-from federations import ALGORITHMS, Grouped, Normed, federation, small_store
+from federations import ALGORITHMS, Grouped, Normed, federation, small_store, split_of
 from goldens import Pooled
 from private_runs import VOID, patients_store, private
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from medfl import DPFederatedLearning
 from medfl.algorithms import FederatedAlgorithm
 from medfl.chain import Link
 from medfl.errors import MedflError
 from medfl.federated.outcome import run_metrics
 from medfl.privacy.accounting import epsilon_of
 from medfl.results.schema import Record
+from medfl.store import Sample, write_store
 
 NOISED = {"noise_multiplier": 1.0}
 
@@ -412,3 +414,38 @@ def test_all_of_the_algorithms_are_known_here():
 
     assert set(ALGORITHMS) - set(COMPOSING) == {"scaffold-1", "local", "centralized"}
     assert VOID["noise_multiplier"] == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [("fedbn", "dp_patient"), ("fedavg", "dp_image"), ("scaffold", "dp_image")],
+)
+def test_with_secure_aggregation_and_local_layers(name, link):
+    """Masks hide each noised message; the sum, and ε, are those without masks."""
+    params = {**NOISED, "target_epsilon": 20.0}
+    masks = {"bounds": {"delta_c": 20.0}, "ring_bits": 64, "weight_unit": 1e-5}
+    plain = private(name, link, params)
+    masked = private(name, chain={"links": {link: params, "secure_aggregation": masks}})
+    plain.train(), masked.train()
+    assert masked.status == "completed"
+    assert torch.allclose(plain.server.vector, masked.server.vector, rtol=0, atol=1e-9)
+    assert not torch.equal(plain.server.vector, masked.server.vector)
+    assert masked.history[-1]["epsilon"] == plain.history[-1]["epsilon"]
+    assert masked.server.chain.privacy()["unit"] == link.removeprefix("dp_")
+
+
+def test_images_on_the_disk_allow_empty_samples(tmp_path):
+    """They are read ahead, so that samples are drawn before the steps before them."""
+    memory = small_store(60, size=8)
+    info, rows = memory.info, zip(memory.ids, memory.labels, memory.groups, strict=True)
+    samples = [Sample(str(one), (info.classes[k],), str(group)) for one, k, group in rows]
+    store = write_store(tmp_path / "store", info, samples, memory.images)
+    split, found = split_of(store, [8, 16, 12]), []
+    for place in ("memory", "disk"):
+        learning = DPFederatedLearning(
+            {"num_clients": 3, "rounds": 2, "local_steps": 6, "batch_size": 4, "images": place},
+            {**NOISED, "size_step": 50, "views": 2},
+        )
+        learning.train(store, split)
+        found.append(learning.trainer.server.vector)
+    assert torch.equal(*found)
