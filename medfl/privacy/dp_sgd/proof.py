@@ -31,14 +31,15 @@ def check_alone(
 ) -> None:
     """Refuse a loss or network in which samples of a batch act on each other (``MedflError``).
 
-    The gradients of two samples, taken together, are compared with PyTorch's own of each alone.
+    The gradients of two images (2, C, …), taken together, are compared with PyTorch's own of each
+    alone.
     This also finds parameters that no layer's call uses, and layers whose formula is another's.
     Dropout is off meanwhile; the model and its random streams stay as they are.
     """
     mode = model.module.training
     model.module.eval()
     try:
-        together, _ = sampler.of(images[:2], labels[:2], backward)
+        together, _ = sampler.of(images, labels, backward)
         for place in range(2):
             model.zero_grad()
             backward(images[place : place + 1], labels[place : place + 1])

@@ -82,9 +82,12 @@ class NoisedGradients:
         """
         images, labels = batch
         sampler = self._sampler(model)
-        if client.server.round == 1 and client.id not in self._proved and len(images) > 1:
-            self._proved.add(client.id)
-            check_alone(sampler, client, model, images, labels, backward)
+        if client.server.round == 1 and client.id not in self._proved:
+            one_view = slice(None, None, self._params.views)
+            if len(images[one_view]) > 1:
+                self._proved.add(client.id)
+                two = images[one_view][:2], labels[one_view][:2]
+                check_alone(sampler, client, model, *two, backward)
         vector, loss = torch.zeros_like(model.vector), model.vector.new_zeros(())
         pairs = list(zip(model.module.parameters(), model.views(vector), strict=True))
         if len(images):

@@ -331,15 +331,18 @@ class Counting(Centred):
         ("PlainHead", {}, "a local part that was trained without noise"),
         ("Curious", {}, "makes the descents gradient"),
         ("fedavg", {"model": Centred}, "the network must not mix samples"),
+        ("fedavg", {"model": Centred, "views": 2}, "the network must not mix samples"),
         ("fedavg", {"model": Counting}, "changes statistics"),
     ],
 )
 def test_what_is_only_seen_in_the_first_round(name, keys, words):
     algorithm = name if name == "fedavg" else f"test_private_runs:{name}"
+    keys = dict(keys)
+    params = {**NOISED, "views": keys.pop("views", 1)}
     with pytest.raises(MedflError) as error:
         federation(
             algorithm,
-            chain={"links": {"dp_image": NOISED}},
+            chain={"links": {"dp_image": params}},
             **{"model": Grouped, "local_steps": 2, **keys},
         ).train()
     assert words in str(error.value)
