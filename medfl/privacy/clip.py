@@ -4,12 +4,12 @@ Recurrent Language Models, ICLR 2018, section 3 (flat clipping of a client's upd
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from medfl.chain import Link, Message
+from medfl.privacy.norms import bounded, joint_norm, private_parts
 from medfl.registry import HyperParams
 from medfl.results.columns import Column
 
@@ -46,12 +46,8 @@ class NormClipping(Link):
 
     def message(self, client: Client, message: Message) -> Message:
         """Scale the private parts by one factor; note whether that was needed."""
-        parts = {name: part for name, part in message.parts.items() if part.private}
-        squares = [float(part.update.double().square().sum()) for part in parts.values()]
-        norm = math.sqrt(math.fsum(squares))
+        parts = private_parts(message)
+        norm = joint_norm(parts)
         message.notes["clipped"] = float(norm > self.params.norm)
-        if norm > self.params.norm:
-            factor = self.params.norm / norm
-            scaled = {name: part.with_update(part.update * factor) for name, part in parts.items()}
-            message.parts = {**message.parts, **scaled}
+        message.parts = {**message.parts, **bounded(parts, norm, self.params.norm)}
         return message
