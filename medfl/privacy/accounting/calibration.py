@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from medfl.errors import MedflError
 from medfl.privacy.accounting.epsilon import Accountant, epsilon_of
 
@@ -21,20 +23,34 @@ def noise_for(
     Raises:
         MedflError: the budget is not above 0, or no amount of noise keeps to it.
     """
-    if not target_epsilon > 0:
-        raise MedflError(f"target_epsilon is {target_epsilon:g}: it must be above 0.")
 
     def spent(noise: float) -> float:
         return epsilon_of(noise, sampling_rate, steps, delta, accountant)
 
+    what = (
+        f"{steps} steps within ε {target_epsilon:g} at δ {delta:g} by the accountant {accountant}"
+    )
+    return least_noise(target_epsilon, spent, what)
+
+
+def least_noise(target_epsilon: float, spent: Callable[[float], float], what: str) -> float:
+    """The least noise multiplier z, up to 0.01 % more, that keeps to the budget.
+
+    Args:
+        target_epsilon: the budget.
+        spent: z → ε, which falls.
+        what: what no noise keeps, for the error, such as ``50 steps within ε 1``.
+
+    Raises:
+        MedflError: the budget is not above 0, or no amount of noise keeps to it.
+    """
+    if not target_epsilon > 0:
+        raise MedflError(f"target_epsilon is {target_epsilon:g}: it must be above 0.")
     high = 1.0
     while spent(high) > target_epsilon:
         high *= 2
         if high > _MOST_NOISE:
-            raise MedflError(
-                f"no noise keeps {steps} steps within ε {target_epsilon:g} at δ {delta:g} by the "
-                f"accountant {accountant}: raise target_epsilon, or take fewer steps."
-            )
+            raise MedflError(f"no noise keeps {what}: raise target_epsilon, or take fewer steps.")
     low = 0.0
     while high - low > _RELATIVE * high:
         middle = (low + high) / 2
@@ -54,10 +70,19 @@ def steps_within(
     accountant: Accountant = "rdp",
 ) -> int:
     """The most steps, of at most ``limit``, that keep to the budget; 0 where one is too many."""
+
+    def spent(steps: int) -> float:
+        return epsilon_of(noise, sampling_rate, steps, delta, accountant)
+
+    return most_steps(target_epsilon, spent, limit)
+
+
+def most_steps(target_epsilon: float, spent: Callable[[int], float], limit: int) -> int:
+    """The most steps, of at most ``limit``, that keep to the budget; ``spent`` is steps → ε."""
     low, high = 0, limit + 1  # low keeps to it; high does not, or is out of reach
     while high - low > 1:
         middle = (low + high) // 2
-        if epsilon_of(noise, sampling_rate, middle, delta, accountant) <= target_epsilon:
+        if spent(middle) <= target_epsilon:
             low = middle
         else:
             high = middle
