@@ -18,10 +18,19 @@ LINKS = {
     "median": {"rule": "median"},
     "dp_image": {"links": {"dp_image": {"noise_multiplier": 1.0}}},
     "dp_patient": {"links": {"dp_patient": {"noise_multiplier": 1.0}}},
+    "dp_hospital": {
+        "links": {
+            "dp_hospital": {"noise_multiplier": 1.0, "max_grad_norm": 0.1, "max_noise_ratio": 99}
+        }
+    },
 }
 # What a chain needs of its federation, and the words with which it refuses an algorithm.
 _PRIVATE = {"model": Grouped, "local_steps": 3}
-NEEDS = {"dp_image": _PRIVATE, "dp_patient": _PRIVATE}
+NEEDS = {
+    "dp_image": _PRIVATE,
+    "dp_patient": _PRIVATE,
+    "dp_hospital": {**_PRIVATE, "weighting": "uniform"},
+}
 _REFUSED = {"scaffold-1": "a gradient of all samples", "fedbn": "set layers: normalization"}
 REFUSED = {"dp_image": _REFUSED, "dp_patient": _REFUSED}
 

@@ -105,10 +105,20 @@ LINK: dict[str, dict[str, Any]] = {
     "quantize": {"bits": 4},
     "dp_image": {"noise_multiplier": 1.0, "target_epsilon": 9.0},
     "dp_patient": {"target_epsilon": 8.0, "views": 2, "max_samples_at_once": 3},
+    "dp_hospital": {
+        "noise_multiplier": 1.0,
+        "max_grad_norm": 0.5,
+        "adaptive": {"bit_noise": 0.25},
+        "max_noise_ratio": 99.0,
+    },
 }
 # Settings that a link needs in place of the usual ones.
 _PRIVATE = {"model": Grouped, "local_epochs": None, "local_steps": 3}
-NEEDED: dict[str, dict[str, Any]] = {"dp_image": _PRIVATE, "dp_patient": _PRIVATE}
+NEEDED: dict[str, dict[str, Any]] = {
+    "dp_image": _PRIVATE,
+    "dp_patient": _PRIVATE,
+    "dp_hospital": {**_PRIVATE, "weighting": "uniform"},
+}
 # Settings of the engine under which built-in networks train: the store, and keys of the run.
 BUILT_IN: dict[str, tuple[Any, dict[str, Any]]] = {
     "volumes": (_varied((1, 8, 8, 8)), {"model": "cnn", "augmentation": {"preset": "ct"}}),

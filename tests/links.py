@@ -37,6 +37,13 @@ def watch(trainer: Any) -> dict[int, dict[int, Message]]:
     return link.rounds
 
 
+class Public(Link):
+    """Pixels that are normalised by public constants, and nothing else."""
+
+    stage = "data"
+    public_pixels = True
+
+
 class FlipLabels(Link):
     """Place 1, what is in a batch: client 0 calls class k class K − 1 − k."""
 
@@ -158,3 +165,12 @@ class HalfStep(Link):
         assert whole.base is not None
         half = replace(whole, mean=(whole.mean + whole.base) / 2)
         return {**total, PARAMETERS: half}
+
+
+class Promise(Link):
+    """Promises something else."""
+
+    stage = "data"
+
+    def privacy(self) -> dict[str, Any]:
+        return {"unit": "image"}

@@ -15,6 +15,7 @@ LINKS = Registry[type[Link]](
         "secure_aggregation": "privacy.secure_aggregation.link:SecureAggregation",
         "dp_image": "privacy.dp_sgd.units:ImagePrivacy",
         "dp_patient": "privacy.dp_sgd.units:PatientPrivacy",
+        "dp_hospital": "privacy.hospital.link:HospitalPrivacy",
         "quantize": "compression.quantize:StochasticQuantization",
     },
     results_versions={"quantize": 2},

@@ -94,6 +94,9 @@ class Server(Protocol):
     def participants(self, round_number: int) -> list[int]:
         """Positions of the round's clients among all, ascending."""
 
+    def download(self) -> dict[str, Part]:
+        """What the server sends to each client."""
+
     def move_to(self, mean: Tensor, rate: float) -> None:
         """x ← x + rate · (mean − x)."""
 

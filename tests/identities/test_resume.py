@@ -46,11 +46,10 @@ def build(name, folder, model=Normed, **settings):
         model=model,
         rounds=5,
         evaluate_every=1,
-        clients_per_round=2,
         lr_schedule="cosine",
         momentum=0.5,
         checkpoint_dir=folder,
-        **settings,
+        **{"clients_per_round": 2, **settings},
     )
 
 
@@ -161,6 +160,34 @@ def test_noised_descents_and_their_accounts(name, tmp_path, monkeypatch):
     assert whole.server.chain.record() == resumed.server.chain.record()
     clients = whole.server.chain.record()["dp_image"]["clients"].values()
     assert any(client["spent_from_round"] for client in clients)
+
+
+@pytest.mark.parametrize("name", ["fedavg", "scaffold", "fedbn"])
+@pytest.mark.parametrize("kind", ["budget", "drawn", "distributed"])
+def test_noised_sums_and_their_accounts(name, kind, tmp_path, monkeypatch):
+    """Hospital-level privacy: counts, the moving bound and all draws are those of the whole run."""
+    params = {"noise_multiplier": 2.0, "max_noise_ratio": 99.0, "adaptive": {"bit_noise": 0.8}}
+    links, others = {"dp_hospital": params}, {"clients_per_round": 2}
+    if kind == "budget":
+        params["target_epsilon"] = 3.0
+    elif kind == "drawn":
+        params["sampling_rate"], others = 0.6, {"clients_per_round": None}
+    else:
+        del params["adaptive"]
+        params["noise"], links["secure_aggregation"] = "distributed", {}
+        others = {"clients_per_round": None}
+    changes = {"chain": {"links": links}, "local_steps": 2, "weighting": "uniform", **others}
+    whole = build(name, None, Grouped, **changes)
+    whole.train()
+    die_in_training(monkeypatch, name, tmp_path, Grouped, 5, **changes)
+    torch.manual_seed(123)
+    resumed = build(name, tmp_path, Grouped, **changes)
+    resumed.train()
+    assert_same_run(whole, resumed)
+    assert whole.server.chain.record() == resumed.server.chain.record()
+    assert whole.server.chain.privacy() == resumed.server.chain.privacy()
+    spent = whole.server.chain.record()["dp_hospital"]["spent_from_round"]
+    assert bool(spent) == (kind == "budget")
 
 
 @pytest.mark.parametrize("number", [0, 1, 3, 5])

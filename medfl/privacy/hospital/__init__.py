@@ -1,0 +1,1 @@
+"""Differential privacy of whole hospitals: the link ``dp_hospital``."""
