@@ -7,6 +7,7 @@ import torch
 from federations import ALGORITHMS, Grouped, Normed, models
 from hospitals import ANY_RATIO, hospitals, link_of
 
+from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.outcome import run_metrics
 from medfl.privacy.accounting import epsilon_of
@@ -175,6 +176,7 @@ def test_what_is_refused(params, changes, words):
         ({"quantize": {}}, "the link quantize changes updates that are bounded already"),
         ({"links:DropOut": {}}, "links:DropOut changes updates that are bounded already"),
         ({"secure_aggregation": {}}, "with secure_aggregation take noise: distributed"),
+        ({"dp_image": {"noise_multiplier": 1.0}}, "protect different units"),
         ({"links:Promise": {}}, "protect different units: a run has one of them"),
     ],
 )
@@ -182,6 +184,15 @@ def test_links_that_it_does_not_compose_with(links, words):
     with pytest.raises(MedflError) as error:
         hospitals(links=links)
     assert words in str(error.value)
+
+
+def test_the_section_privacy_is_the_same_run():
+    params = {"noise_multiplier": 4.0, "max_grad_norm": 0.5, "target_delta": 1e-6}
+    section = {"differential_privacy": "hospital", **params}
+    learning = {"weighting": "uniform", "local_steps": 2}
+    one = FederatedConfig(federated_learning=learning, privacy=section)
+    other = FederatedConfig(federated_learning=learning, chain={"links": {"dp_hospital": params}})
+    assert one == other
 
 
 def test_another_rule_than_the_sum_is_refused():
