@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -69,8 +70,8 @@ def hospital_plan(params: HospitalParams, server: Server, masks: Link | None) ->
     """Choose the constants of a run (``MedflError`` where none keep to the budget, or work)."""
     rounds = server.config.federated_learning.rounds
     opened = [server.participants(number) for number in range(1, rounds + 1)]
-    places = [place for chosen in opened for place in chosen]
-    planned = max(map(places.count, set(places)), default=0)
+    times = Counter(place for chosen in opened for place in chosen)
+    planned = max(times.values(), default=0)
     taking_part = len(opened[0]) if opened else server.num_clients
     expected = params.sampling_rate * taking_part
     shares = None
