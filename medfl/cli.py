@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from medfl import __version__
-from medfl.commands import data, results, run, schema
+from medfl.commands import attack, data, results, run, schema
 from medfl.commands import verify as verifying
 from medfl.errors import MedflError
 from medfl.stopping import Stopped, stoppable
@@ -130,6 +130,12 @@ def _parser() -> argparse.ArgumentParser:
         results.report,
         results.report_options,
         "Draw a grid's figures and write report.html.",
+    )
+    command(
+        "attack",
+        attack.attack,
+        attack.attack_options,
+        "Attack the privacy of updates and models, and draw what is found.",
     )
     command(
         "verify",

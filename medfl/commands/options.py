@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -45,13 +45,40 @@ def setting(parser: argparse.ArgumentParser, path: str, option: str = "", **chan
         **changes: arguments of ``add_argument`` that replace what the field says.
     """
     field, default = field_at(path)
-    option = option or f"--{path.rsplit('.', 1)[-1].replace('_', '-')}"
-    given: dict[str, Any] = {"default": default, "help": field.description, **changes}
+    name = path.rsplit(".", 1)[-1]
+    _add(parser, option or _option(name), field, {"default": default, **changes})
+
+
+def section(parser: argparse.ArgumentParser, kind: type[BaseModel]) -> None:
+    """Add an option for every field of a section, such as ``--local-steps`` of ``local_steps``."""
+    for name, field in kind.model_fields.items():
+        _add(
+            parser, _option(name), field, {"default": field.get_default(call_default_factory=True)}
+        )
+
+
+def section_of(options: argparse.Namespace, kind: type[BaseModel]) -> dict[str, Any]:
+    """The values of the options that ``section`` added, for ``validate``."""
+    return {name: getattr(options, name) for name in kind.model_fields}
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _add(
+    parser: argparse.ArgumentParser, option: str, field: FieldInfo, changes: Mapping[str, Any]
+) -> None:
+    """Add the option of a field, with its type and help."""
+    given: dict[str, Any] = {"help": field.description, **changes}
     kinds = _kinds(field.annotation)
     if get_origin(field.annotation) is Literal:
         given["choices"] = get_args(field.annotation)
     elif bool in kinds:
         given["action"] = argparse.BooleanOptionalAction
+    elif get_origin(field.annotation) is list:
+        given["type"] = whole_numbers
+        given["default"] = ",".join(map(str, given["default"]))
     else:
         types = {int: whole_number, float: number, str: str}
         given.setdefault("type", next(types[kind] for kind in types if kind in kinds))

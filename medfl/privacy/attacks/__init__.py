@@ -1,0 +1,1 @@
+"""Attacks on privacy: what a server that follows the protocol can learn from what it receives."""
