@@ -266,6 +266,13 @@ def test_what_they_weigh_where_two_of_three_take_part(name, weighting, steps):
     assert trainer(rounds[0]).server.objective.endswith(P["uniform"] if plain else said)
 
 
+def test_one_client_with_other_steps_is_enough_for_their_rounds_to_count_more():
+    made = trainer_of(
+        "fednova", weighting="uniform", rounds=1, steps=(2, 2, 3), clients_per_round=2
+    )
+    assert made.server.objective.endswith("mean over rounds, which count by their τ_eff")
+
+
 @pytest.mark.parametrize("settings", [{"optimizer": "adam"}, {"clip_norm": 0.1}])
 def test_where_steps_do_not_follow_the_gradients_no_mean_is_claimed(settings):
     said = trainer_of("fedavg", **settings).server.objective

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import numpy as np
@@ -197,6 +198,16 @@ def test_what_no_checkpoint_can_hold_is_refused_with_its_place(value, tmp_path):
     with pytest.raises(MedflError, match=r"stands in the state `chain\.mine\.seen`: keep tensors"):
         checkpoint.write(tmp_path, {"chain": {"mine": {"seen": [value]}}})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_checkpoint_is_on_the_disk_itself_before_it_takes_its_name(tmp_path, monkeypatch):
+    """Else a loss of power leaves an empty file of that name, and the older one is gone."""
+    steps = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (steps.append("fsync"), fsync(file)))
+    monkeypatch.setattr(os, "replace", lambda *paths: (steps.append("replace"), replace(*paths)))
+    checkpoint.write(tmp_path, {"fingerprint": "f"})
+    assert steps.index("fsync") < steps.index("replace")
 
 
 def test_every_flipped_bit_of_a_checkpoint_is_seen(tmp_path):

@@ -241,6 +241,17 @@ def test_no_text_of_a_picture_overlaps_another(make_patients, tmp_path, monkeypa
             assert not box.overlaps(another), (name, other)
 
 
+def test_a_cell_of_the_picture_is_no_wider_than_it_is_readable(make_patients, tmp_path):
+    """Names take 0.65 inches and 0.085 a letter, the key 1.5, and each of 8 cells 0.55."""
+    store = make_patients(0, 300, 10)
+    write_split(store, "iid", 8, 0, tmp_path / "seed0.csv", min_samples=1)
+    longest = max(map(len, store.info.classes))
+    with Image.open(tmp_path / "seed0.png") as picture:
+        assert picture.width / 120 == pytest.approx(
+            longest * 0.085 + 0.65 + 8 * 0.55 + 1.5, abs=0.02
+        )
+
+
 def _hidden_labels(figure):
     """Tick labels outside the view or switched off: present in the figure, but not drawn."""
     hidden = set()
