@@ -34,8 +34,8 @@ def test_wasserstein_is_scipys():
 
 
 def test_effective_classes():
-    counts = np.array([[4, 0, 0], [5, 5, 0], [2, 2, 2], [0, 0, 0], [7, 2, 1]])
-    assert effective_classes(counts) == pytest.approx([1, 2, 3, 0, np.exp(entropy([7, 2, 1]))])
+    counts = np.array([[4, 0, 0], [5, 5, 0], [2, 2, 2], [0, 0, 0], [0, 1, 0], [7, 2, 1]])
+    assert effective_classes(counts) == pytest.approx([1, 2, 3, 0, 1, np.exp(entropy([7, 2, 1]))])
 
 
 def test_gini_by_hand():
@@ -72,6 +72,21 @@ def test_two_disjoint_clients_by_hand(make_store):
         {"class00": 2, "class01": 0},
         {"class00": 0, "class01": 2},
     ]
+
+
+def test_sizes_by_hand(make_store):
+    """Clients with 2 and 6 training samples: mean 4, deviation 2, and Gini's 2 · 4 / 4 / (2 · 4)."""
+    store = make_store([0, 1] * 6)
+    split = Split(
+        samples=store.ids,
+        clients=np.array([0] * 4 + [1] * 8),
+        folds=np.array(["train", "train", "val", "test", *["train"] * 6, "val", "test"]),
+        partition="quantity-1",
+        seed=0,
+        num_clients=2,
+    )
+    sizes = heterogeneity(split, store)["sizes"]
+    assert sizes == {"min": 2, "median": 4, "max": 6, "cv": 0.5, "gini": 0.25}
 
 
 def test_multilabel_distance_is_the_mean_over_labels(make_store):
