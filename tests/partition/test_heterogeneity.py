@@ -75,7 +75,7 @@ def test_two_disjoint_clients_by_hand(make_store):
 
 
 def test_sizes_by_hand(make_store):
-    """Clients with 2 and 6 training samples: mean 4, deviation 2, and Gini's 2 · 4 / 4 / (2 · 4)."""
+    """Clients have 2 and 6 training samples: mean 4, deviation 2, Gini 2 · 4 / 4 / (2 · 4)."""
     store = make_store([0, 1] * 6)
     split = Split(
         samples=store.ids,
