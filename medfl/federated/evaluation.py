@@ -47,7 +47,7 @@ class Evaluation:
             by client; empty where they are test rows of ``said``.
     """
 
-    pooled: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pooled: dict[str, dict[str, Any]]
     everyone: dict[str, Any] | None = None
     clients: dict[int, dict[str, dict[str, Any]]] = field(default_factory=dict)
     said: Tensor = field(default_factory=lambda: torch.zeros(0, 0), compare=False)
