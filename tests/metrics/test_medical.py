@@ -206,6 +206,7 @@ def test_certain_and_wrong_is_finite():
         ([[0.9, 0.9]], [0], "multiclass", "sum to 1"),
         ([[0.5, 0.5]], [2], "multiclass", "outside 0 to 1"),
         ([[0.5, 0.5]], [-1], "multiclass", "outside 0 to 1"),
+        ([[0.5, 0.5], [0.5, 0.5]], [-1, 1], "multiclass", "outside 0 to 1"),
         ([[0.5, 0.5]], [[2, 0]], "multilabel", "outside 0 to 1"),
         ([[0.5, 0.5]], [0.0], "multiclass", "not integers"),
         ([[0.5, 0.5]], [0, 1], "multiclass", "shape"),

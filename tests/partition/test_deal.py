@@ -4,6 +4,8 @@ import numpy as np
 
 from medfl.partition import make_split
 from medfl.partition.deal import deal, fill
+from medfl.partition.groups import Groups
+from medfl.partition.label import pathological_holders
 
 
 def _fill(owner, sizes, keys, wish, minimum, **more):
@@ -55,6 +57,18 @@ def test_a_strict_scheme_takes_only_allowed_labels_and_leaves_one_of_each():
     assert (kept[0], sorted(kept[1:3]), kept[3], moved) == (0, [0, 1], 1, 1)
     allowed = np.array([[True, True], [True, False]])
     assert _fill(owner, sizes, keys, wish, 2, keep_classes=True, allowed=allowed) == (owner, 0)
+
+
+def test_a_group_of_two_labels_alike_stands_for_the_rarer(make_store):
+    """Patient a has one image of each label; label 0 is also of b and c, and label 1 of d."""
+    store = make_store([0, 1, 0, 0, 1], groups=np.array(["a", "a", "b", "c", "d"]))
+    assert Groups.of(store).keys.tolist() == [1, 0, 0, 1]
+
+
+def test_no_class_is_given_to_more_clients_than_it_has_patients():
+    for seed in range(20):
+        holders = pathological_holders(np.array([1, 5]), ("rare", "other"), 3, 1, seed)
+        assert holders.sum(axis=0).tolist() == [1, 2]
 
 
 def test_every_class_is_trained_on_even_where_training_is_the_smallest_fold(make_store):

@@ -250,6 +250,8 @@ def test_a_cell_of_the_picture_is_no_wider_than_it_is_readable(make_patients, tm
         assert picture.width / 120 == pytest.approx(
             longest * 0.085 + 0.65 + 8 * 0.55 + 1.5, abs=0.02
         )
+        # Ten rows of 0.42, bars of 1.25, gaps and titles of 0.15 and 0.62, and 0.6 at the foot.
+        assert picture.height / 120 == pytest.approx(4.2 + 1.25 + 0.15 + 0.62 + 0.6, abs=0.02)
 
 
 def _hidden_labels(figure):
