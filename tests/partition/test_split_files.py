@@ -223,6 +223,7 @@ def test_no_text_of_a_picture_overlaps_another(make_patients, tmp_path, monkeypa
     store = make_patients(0, 300, 15)
     write_split(store, "iid", clients, 0, tmp_path / "seed0.csv", min_samples=1)
     figure = figures[0]
+    assert {label.get_fontsize() for label in figure.axes[1].get_yticklabels()} == {8}
     edge = figure.bbox
     hidden = _hidden_labels(figure)
     texts = [
