@@ -72,6 +72,18 @@ def test_a_column_of_words_is_refused():
         table_columns("rounds.csv", [Column("word", kind=str)])
 
 
+class WithoutWork(FedAvg):
+    """Trains, and forgets to return its work."""
+
+    def train(self, client, model):
+        super().train(client, model)
+
+
+def test_an_algorithm_that_returns_no_work_is_named():
+    with pytest.raises(MedflError, match=r"WithoutWork.train gave NoneType, but needed is a Work"):
+        federation(f"{__name__}:WithoutWork", rounds=1).train()
+
+
 class NotFinite(Link):
     stage = "attack"
 

@@ -1,7 +1,9 @@
 """Dealing and mending, by hand."""
 
 import numpy as np
+import pytest
 
+from medfl.errors import MedflError
 from medfl.partition import make_split
 from medfl.partition.deal import deal, fill
 from medfl.partition.groups import Groups
@@ -69,6 +71,16 @@ def test_no_class_is_given_to_more_clients_than_it_has_patients():
     for seed in range(20):
         holders = pathological_holders(np.array([1, 5]), ("rare", "other"), 3, 1, seed)
         assert holders.sum(axis=0).tolist() == [1, 2]
+
+
+def test_a_client_of_one_class_is_not_mended_with_another(make_store):
+    """Of class 0 there are 8 images: its client cannot have 12, and gets none of class 1."""
+    store = make_store([0] * 8 + [1] * 60)
+    with pytest.raises(MedflError, match="pathological-1"):
+        make_split(store, "pathological-1", 2, 0, min_samples=12)
+    split = make_split(store, "pathological-1", 2, 0, min_samples=4)
+    held = [set(np.asarray(store.labels)[split.indices(k, "train")]) for k in range(2)]
+    assert sorted(held, key=min) == [{0}, {1}]
 
 
 def test_every_class_is_trained_on_even_where_training_is_the_smallest_fold(make_store):
