@@ -224,6 +224,8 @@ def test_no_text_of_a_picture_overlaps_another(make_patients, tmp_path, monkeypa
     write_split(store, "iid", clients, 0, tmp_path / "seed0.csv", min_samples=1)
     figure = figures[0]
     assert {label.get_fontsize() for label in figure.axes[1].get_yticklabels()} == {8}
+    key = [int(text.get_text().replace(",", "")) for text in figure.axes[2].texts[1:]]
+    assert key == sorted(set(key), reverse=True), "the largest bubble stands on top, each once"
     edge = figure.bbox
     hidden = _hidden_labels(figure)
     texts = [
