@@ -83,6 +83,18 @@ def test_a_client_of_one_class_is_not_mended_with_another(make_store):
     assert sorted(held, key=min) == [{0}, {1}]
 
 
+def test_a_class_that_nobody_trains_on_goes_to_anyone(make_store):
+    """Published folds have class 2 in the test alone: it still is somebody's to be judged on."""
+    labels = np.array([0, 1] * 20 + [0, 1, 2] * 4)
+    folds = ["train"] * 28 + ["val"] * 12 + ["test"] * 12
+    split = make_split(make_store(labels, folds=folds), "pathological-1", 2, 0, min_test=1)
+    held = [set(labels[split.indices(k, "train")]) for k in range(2)]
+    assert sorted(held, key=min) == [{0}, {1}]
+    tested = [labels[split.indices(k, "test")].tolist() for k in range(2)]
+    assert sorted(tested[0] + tested[1]) == [0] * 4 + [1] * 4 + [2] * 4
+    assert all(2 in own for own in tested)
+
+
 def test_every_class_is_trained_on_even_where_training_is_the_smallest_fold(make_store):
     labels = np.array([0] * 60 + [1, 1])
     for seed in range(5):

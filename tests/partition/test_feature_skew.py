@@ -80,6 +80,8 @@ def test_blur_is_scipys_gaussian_with_mirrored_edges():
     for deviation in (0.4, 1.3, 3.0):
         expected = ndimage.gaussian_filter1d(signal, deviation, axis=0, mode="reflect", truncate=5)
         assert _blur(20, deviation) @ signal == pytest.approx(expected, abs=1e-4)
+    # It reaches 4 deviations far and one pixel more, on either side.
+    assert np.count_nonzero(_blur(60, 2.0)[30]) == 2 * 9 + 1
 
 
 def test_resolution_loss_averages_pixels():

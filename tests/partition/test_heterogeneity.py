@@ -100,8 +100,15 @@ def test_multilabel_distance_is_the_mean_over_labels(make_store):
         for i, j in ((0, 1), (0, 2), (1, 2))
         for k in range(4)
     ]
-    measured = heterogeneity(split, store)["label_distance"]["pairwise_mean"]
-    assert measured == pytest.approx(np.mean(pairs), abs=1e-6)
+    measured = heterogeneity(split, store)["label_distance"]
+    assert measured["pairwise_mean"] == pytest.approx(np.mean(pairs), abs=1e-6)
+    pooled = labels[split.pooled("train")].mean(0)
+    from_all = [
+        jensenshannon([rates[i, k], 1 - rates[i, k]], [pooled[k], 1 - pooled[k]], base=2)
+        for i in range(3)
+        for k in range(4)
+    ]
+    assert measured["global_mean"] == pytest.approx(np.mean(from_all), abs=1e-6)
 
 
 def test_measures_tell_the_schemes_apart(make_store):
