@@ -53,11 +53,11 @@ def write_split(
         raise MedflError(f"`{output}` must name the split's table, a file that ends in .csv.")
     check_ours(output)
     chosen = parse_partition(partition)
+    split = make_split(store, partition, num_clients, seed, **options)  # it checks the options, too
     folds = SplitConfig(
         **{name: options[name] for name in SplitConfig.model_fields if name in options}
     )
     check_place(output, chosen.word, seed, None if chosen.natural else num_clients, folds)
-    split = make_split(store, partition, num_clients, seed, **options)
     record = heterogeneity(split, store) | {"dealt": deciding(folds)}
     # The contexts close from the last to the first: all three files are complete before any is
     # renamed, and the table comes last, so that whoever finds it finds the others too.

@@ -9,6 +9,16 @@ from medfl.config import Training
 from medfl.federated.precision import autocast
 
 
+def test_half_precision_is_bfloat16_on_every_device(monkeypatch):
+    """PyTorch's own default on a GPU is float16, which overflows at 65,504."""
+    asked = []
+    monkeypatch.setattr(torch, "autocast", lambda device, **other: asked.append((device, other)))
+    for device in ("cpu", "cuda"):
+        autocast(Training(mixed_precision="on"), torch.device(device))
+    wanted = {"dtype": torch.bfloat16, "enabled": True}
+    assert asked == [("cpu", wanted), ("cuda", wanted)]
+
+
 @pytest.mark.parametrize(("word", "wanted"), [("auto", False), ("off", False), ("on", True)])
 def test_a_cpu_computes_in_bfloat16_only_where_it_is_told_to(word, wanted, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)

@@ -99,6 +99,13 @@ def test_multilabel_agrees_with_scikit_learn(seed):
     assert "confusion" not in result
 
 
+def test_balanced_accuracy_is_averaged_over_labels_of_both_kinds():
+    """Of four labels two are on some images and not on others."""
+    truth = np.array([[1, 0, 1, 0], [0, 1, 1, 0], [1, 1, 1, 0]])
+    found = evaluate(np.full((3, 4), 0.5), truth, ["a", "b", "always", "never"], "multilabel")
+    assert found["averaged_over"]["balanced_accuracy"] == 2
+
+
 def test_multilabel_label_without_positives_or_without_negatives():
     y = np.array([[0, 1, 1], [0, 1, 0], [0, 1, 1], [0, 1, 0]])
     p = np.array([[0.1, 0.9, 0.9], [0.6, 0.4, 0.2], [0.2, 0.8, 0.3], [0.3, 0.7, 0.4]])

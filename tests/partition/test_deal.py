@@ -95,6 +95,16 @@ def test_a_class_that_nobody_trains_on_goes_to_anyone(make_store):
     assert all(2 in own for own in tested)
 
 
+def test_sites_are_divided_by_their_training_samples(make_store):
+    """Site a trains on 30 patients and b on 3; of validation b has most."""
+    folds = ["train"] * 30 + ["val"] + ["test"] * 6 + ["train"] * 3 + ["val"] * 30 + ["test"] * 6
+    sites = ["a"] * 37 + ["b"] * 39
+    store = make_store([0, 1] * 38, folds=folds, sites=sites)
+    split = make_split(store, "site-dirichlet-0.5", 4, 0, min_samples=1, min_val=1, min_test=1)
+    where = [{sites[row] for row in split.indices(k, "train")} for k in range(4)]
+    assert sorted(map(sorted, where)) == [["a"], ["a"], ["a"], ["b"]]
+
+
 def test_every_class_is_trained_on_even_where_training_is_the_smallest_fold(make_store):
     labels = np.array([0] * 60 + [1, 1])
     for seed in range(5):

@@ -85,6 +85,7 @@ def test_blur_is_scipys_gaussian_with_mirrored_edges():
 
 
 def test_resolution_loss_averages_pixels():
+    np.testing.assert_array_equal(_resample(2, 2.0), np.full((2, 2), 0.5))
     halved = _resample(8, 2.0)
     assert halved.sum(1) == pytest.approx(1)
     ramp = np.arange(8.0)

@@ -145,6 +145,12 @@ def test_a_metric_has_one_column_for_each_question():
     assert columns.judged("kappa", columns.EVERYONE).name == "everyone_kappa"
 
 
+def test_what_is_said_without_images_is_said_of_each_question():
+    question = {column.name: column.question for column in COLUMNS}
+    assert question["chance_own"] == columns.OWN
+    assert question["chance_everyone"] == columns.EVERYONE
+
+
 def test_links_add_columns_behind_those_of_every_run():
     epsilon = Column("epsilon", "Privacy budget ε")
     assert table_columns("rounds.csv", (epsilon,)) == (*columns_in(columns.ROUNDS), epsilon)
