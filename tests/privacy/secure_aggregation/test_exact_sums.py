@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from secure_rounds import Hospitals, model
 
-from medfl.privacy.secure_aggregation import ProtocolSettings, RoundAbortedError
+from medfl.privacy.secure_aggregation import (
+    ProtocolSettings,
+    RefusedMessageError,
+    RoundAbortedError,
+    SimulatedAggregation,
+)
 
 
 def outcome(fates: tuple[int, ...], threshold: int) -> list[int] | None:
@@ -88,6 +93,22 @@ def test_the_next_round_goes_on_after_one_that_ended_without_a_sum():
     with pytest.raises(RoundAbortedError, match="1 of 3 clients sent their masked vectors"):
         hospitals.run({0: 5, 1: 2, 2: 2}, 1)
     assert check(hospitals, (5, 5, 5), 2, 2)
+
+
+def test_clients_that_leave_after_masking_count_against_the_threshold():
+    rounds = SimulatedAggregation(range(5), ProtocolSettings())
+    vector = np.arange(4, dtype="<u4")
+    for number, gone in ((1, [0, 4]), (2, [0, 2, 4])):
+        rounds.open(number, range(5), model(number))
+        for i in range(5):
+            rounds.add(rounds.mask(i, vector))
+        if len(gone) == 2:
+            assert rounds.finish(gone).tolist() == [0, 5, 10, 15]
+            continue
+        with pytest.raises(RoundAbortedError, match="2 of 5 clients sent their confirmations"):
+            rounds.finish(gone)
+    with pytest.raises(RefusedMessageError, match="round 2 has no shares for client 0"):
+        rounds.mask(0, vector)
 
 
 def test_numbers_of_clients_need_not_follow_each_other():

@@ -55,6 +55,15 @@ def test_rounding_is_one_of_both_neighbours_and_right_on_average():
     assert abs((ups[1:] * ups[:-1]).mean()) < 4 * 0.21 / math.sqrt(40_000)
 
 
+def test_numbers_beyond_all_bounds_are_clipped_without_a_warning():
+    point = FixedPoint(bound=1e-30, clients=2)
+    update = np.array([1e308, -1e308, 1e-30])
+    encoded = point.encode(update, 4095, generator())
+    top = 32767 * 4095
+    assert encoded.vector[:-1].view("<i4").tolist() == [top, -top, top]
+    assert encoded.clipped == pytest.approx(2 / 3)
+
+
 def test_the_generator_alone_decides_and_serves_each_coordinate():
     point = FixedPoint(bound=1.0, clients=2)
     update = generator(3).uniform(-1, 1, 30_000).astype(np.float32)

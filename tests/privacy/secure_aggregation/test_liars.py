@@ -16,6 +16,7 @@ from medfl.privacy.secure_aggregation import (
     ProtocolSettings,
     RefusedMessageError,
     RoundAbortedError,
+    sharing,
 )
 from medfl.privacy.secure_aggregation import client as module
 from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind, seal
@@ -201,6 +202,9 @@ def test_floating_point_is_not_masked_nor_any_other_type_than_the_rings(dtype):
     delivered = hospitals.share()
     with pytest.raises(MedflError, match="must be a NumPy vector of uint32"):
         hospitals.clients[0].mask(delivered[0], np.ones(7, dtype))
+    for wrong in (np.ones((7, 1), "<u4"), np.ones(0, "<u4"), [1, 2]):
+        with pytest.raises(MedflError, match=r"must be a NumPy vector|at least one entry"):
+            hospitals.clients[0].mask(delivered[0], wrong)
     hospitals.clients[0].mask(delivered[0], np.ones(7, "<u4"))
 
 
@@ -363,6 +367,81 @@ def test_shares_that_give_another_seed_than_the_committed_one_end_the_round(monk
         hospitals.give(hospitals.clients[i].unmask(request))
     with pytest.raises(RoundAbortedError, match="client 1 dealt shares that do not give back"):
         hospitals.server.finish()
+
+
+def test_a_share_that_its_dealer_committed_to_otherwise_is_not_kept(monkeypatch):
+    """Client 1 commits to other shares than it sends: answering with them would look like a lie."""
+    hospitals = Hospitals(4)
+    roster = hospitals.advertise()
+    for i in range(4):
+        with monkeypatch.context() as patch:
+            if i == 1:
+                patch.setattr(sharing, "share_commitment", lambda *_: bytes(32))
+            hospitals.give(hospitals.clients[i].share(roster))
+    delivered, vectors = hospitals.server.deliver(), hospitals.vectors()
+    for i in range(4):
+        hospitals.give(hospitals.clients[i].mask(delivered[i], vectors[i]))
+        assert sorted(hospitals.clients[i]._round.shares) == [0, 2, 3]
+    survivors = hospitals.server.survivors()
+    for i in range(4):
+        hospitals.give(hospitals.clients[i].confirm(survivors))
+    request = hospitals.server.request()
+    for i in range(4):
+        hospitals.give(hospitals.clients[i].unmask(request))
+    with pytest.raises(RoundAbortedError, match="0 shares of client 1 came, and at least 3 must"):
+        hospitals.server.finish()
+
+
+def test_a_seed_is_not_rebuilt_from_fewer_than_t_shares():
+    hospitals = Hospitals(4)
+    request = hospitals.confirm()
+    for i in (0, 3):
+        hospitals.give(hospitals.clients[i].unmask(request))
+    with pytest.raises(RoundAbortedError, match="2 shares of client 0 came, and at least 3 must"):
+        hospitals.server.finish()
+
+
+@pytest.mark.parametrize("holders", [(1, 2, 3), (0, 1, 2, 9)], ids=["not itself", "a stranger"])
+def test_holders_must_be_the_dealer_and_clients_of_the_round(holders):
+    hospitals = Hospitals(4)
+    roster = hospitals.advertise()
+    client = hospitals.clients[0]
+    client._settings = WithHolders(holders)
+    with pytest.raises(RefusedMessageError, match=r"client 0 .* not for itself and other clients"):
+        hospitals.server.receive(client.share(roster))
+
+
+class WithHolders(ProtocolSettings):
+    """Settings of a client that gives its shares to whom it likes."""
+
+    def __init__(self, holders):
+        super().__init__()
+        object.__setattr__(self, "holders", holders)
+
+    def choose_holders(self, client, clients):
+        return self.holders
+
+
+def test_confirmations_of_those_who_dropped_out_do_not_count():
+    """Client 3 masked too late to be in the sum, but signs all the same."""
+    hospitals = Hospitals(4)
+    survivors = hospitals.mask(who=[0, 1, 2])
+    said = [hospitals.clients[i].confirm(survivors) for i in (0, 1)]
+    digest = bytes(payload_of(said[0]))
+    said.append(hospitals.forge(MessageKind.CONFIRMATION, digest, sender=3))
+    request = hospitals.forge(MessageKind.REQUEST, packed_pieces(said))
+    with pytest.raises(RefusedMessageError, match=r"2 clients have confirmed .* 3 must"):
+        hospitals.clients[0].unmask(request)
+
+
+def test_a_client_that_the_directory_does_not_have_is_refused():
+    hospitals = Hospitals(3)
+    strange = RoundAgreement(
+        hospitals.server.session, 1, (0, 1, 2, 7), model(1), hospitals.settings.digest
+    )
+    opening = seal(hospitals.keys[SERVER], MessageKind.OPENING, strange.context, strange.packed)
+    with pytest.raises(RefusedMessageError, match="has no key in the directory"):
+        hospitals.clients[0].advertise(opening, model(1))
 
 
 def test_a_request_without_enough_signatures_gets_no_answer():
