@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from chains import FEDERATED, LINKS, build, runs_alike
-from federations import Linear, Normed, federation, models
+from federations import ALGORITHMS, Grouped, Linear, Normed, federation, models
 from links import watch
 from pydantic import Field
 from secure_rounds import changed
@@ -281,6 +281,33 @@ def test_multiples_that_are_none_or_weighted_are_refused(settings, words):
 def test_without_a_bound_the_link_steps_aside(name):
     plain = build(name, model=Normed)
     runs_alike(plain, build(name, {"links": {"secure_aggregation": {"bound": None}}}, model=Normed))
+
+
+@pytest.mark.parametrize("name", FEDERATED)
+def test_through_its_whole_path_the_run_is_the_plain_one(name):
+    """64 bits and a bound above all updates; FedNova's weights are fractions, and are rounded."""
+    chain = LINKS["secure_aggregation"]
+    plain, hidden = build(name, model=Normed), build(name, chain, model=Normed)
+    runs_alike(plain, hidden, atol=1e-6 if name == "fednova" else 1e-12)
+    assert [row["outside_bound"] for row in hidden.history[1:]] == [0.0] * 3
+
+
+@pytest.mark.parametrize("name", ["fedavg", "fedbn", "scaffold", "ditto"])
+def test_noise_at_each_client_masks_and_local_layers_in_one_run(name):
+    """DP-SGD of images under masks, with what stays local: the run without masks, and its ε."""
+    params = {"layers": "normalization"} if name == "fedbn" else ALGORITHMS[name]
+    noise = {"dp_image": {"noise_multiplier": 1.0, "max_grad_norm": 1.0}}
+    settings = {"sizes": (20, 24, 28, 16), "model": Grouped, "normalization": "group"}
+    settings |= {"local_steps": 3, "rounds": 2}
+    both = []
+    for links in (noise, {**noise, **LINKS["secure_aggregation"]["links"]}):
+        both.append(federation(name, params, chain={"links": links}, **settings))
+    runs_alike(*both, atol=1e-12)
+    for trainer in both:
+        assert trainer.history[2]["epsilon"] == both[0].history[2]["epsilon"] > 0
+    if name == "fedbn":
+        kept = [client.state["local"] for client in both[1].clients]
+        assert not torch.equal(kept[0], kept[1])
 
 
 def masked(params=None, links=None, rule="sum", **settings):
