@@ -17,6 +17,7 @@ from medfl.federated import FederatedClient, FederatedServer, checkpoint, saving
 from medfl.federated import run as run_module
 from medfl.federated.evaluation import Evaluator
 from medfl.federated.run import execute
+from medfl.files import sha256_file
 from medfl.stopping import SIGNALS, Stopped, stoppable
 from medfl.store import Sample, write_store
 
@@ -208,6 +209,24 @@ def test_a_checkpoint_is_on_the_disk_itself_before_it_takes_its_name(tmp_path, m
     monkeypatch.setattr(os, "replace", lambda *paths: (steps.append("replace"), replace(*paths)))
     checkpoint.write(tmp_path, {"fingerprint": "f"})
     assert steps.index("fsync") < steps.index("replace")
+
+
+class MakesAFolder:
+    """What an attacker could put into a file: pickle calls `os.mkdir` when it reads it."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+def test_no_code_is_run_from_a_checkpoint(tmp_path):
+    path, ran = tmp_path / checkpoint.NAME, tmp_path / "ran"
+    torch.save({"fingerprint": "f", "x": MakesAFolder(ran)}, path)
+    path.write_bytes(path.read_bytes() + checkpoint._MARK + sha256_file(path).encode())
+    assert checkpoint.read(tmp_path, "f", torch.device("cpu")) is None
+    assert not ran.exists()
 
 
 def test_every_flipped_bit_of_a_checkpoint_is_seen(tmp_path):

@@ -173,6 +173,7 @@ def test_empty_fold_has_the_same_keys_and_no_numbers(task):
     empty = evaluate(np.zeros((0, k)), np.zeros(shape, int), CLASSES, task)
     full = evaluate(np.full((1, k), 1 / k), np.zeros(one, int), CLASSES, task)
     assert set(empty) == set(full)
+    assert empty["n"] == 0
     assert empty["accuracy"] is empty["auc_macro"] is empty["log_loss"] is None
     assert empty["undefined"] == ["all metrics: there is no sample"]
     brief = evaluate(np.zeros((0, k)), np.zeros(shape, int), CLASSES, task, brief=True)

@@ -109,6 +109,8 @@ def test_multilabel_distance_is_the_mean_over_labels(make_store):
         for k in range(4)
     ]
     assert measured["global_mean"] == pytest.approx(np.mean(from_all), abs=1e-6)
+    by_client = np.reshape(from_all, (3, 4)).mean(axis=1)
+    assert measured["global_max"] == pytest.approx(by_client.max(), abs=1e-6)
 
 
 def test_measures_tell_the_schemes_apart(make_store):
