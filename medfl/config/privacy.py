@@ -60,12 +60,6 @@ class Privacy(Section):
         "link secure_aggregation",
         json_schema_extra=neutral(False),
     )
-    encryption: bool | dict[str, Any] = Field(
-        False,
-        description="whether updates are encrypted and summed unread (CKKS); or the settings of "
-        "the link ckks",
-        json_schema_extra=neutral(False),
-    )
 
     @model_validator(mode="after")
     def _says_what_is_protected(self) -> Privacy:
@@ -85,8 +79,7 @@ class Privacy(Section):
             given = {key: getattr(self, key) for key in _SETTINGS}
             params = {key: value for key, value in given.items() if value is not None}
             found["dp_image" if unit is True else f"dp_{unit}"] = params
-        for key, link in (("secure_aggregation", "secure_aggregation"), ("encryption", "ckks")):
-            value = getattr(self, key)
-            if value is not False:
-                found[link] = {} if value is True else value
+        masks = self.secure_aggregation
+        if masks is not False:
+            found["secure_aggregation"] = {} if masks is True else masks
         return found

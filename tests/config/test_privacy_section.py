@@ -40,9 +40,9 @@ def test_units_are_named(unit):
 
 
 def test_other_protections_are_links_too():
-    privacy = {"secure_aggregation": {"threshold": 3}, "encryption": True}
+    privacy = {"secure_aggregation": {"threshold": 3}}
     config = FederatedConfig(privacy=privacy, chain={"links": {"clip": {}}})
-    assert config.chain.links == {"clip": {}, "secure_aggregation": {"threshold": 3}, "ckks": {}}
+    assert config.chain.links == {"clip": {}, "secure_aggregation": {"threshold": 3}}
     assert config.model.normalization == "batch"
 
 
