@@ -12,8 +12,10 @@ from medfl.privacy.secure_aggregation import (
     SigningIdentity,
     hash_of_model,
 )
-from medfl.privacy.secure_aggregation.envelope import MessageKind, seal
+from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind, seal
+from medfl.privacy.secure_aggregation.payload import packed_pieces
 from medfl.privacy.secure_aggregation.refusals import SERVER
+from medfl.privacy.secure_aggregation.survivors import STATEMENT_BYTES
 
 
 def model(number: int) -> bytes:
@@ -105,8 +107,19 @@ class Hospitals:
         """A message of the open round, rightly signed by ``sender``, with any payload."""
         return seal(self.keys[sender], kind, self.server._state.agreement.context, *payload)
 
+    def listing(self, clients, digest: bytes | None = None) -> bytes:
+        """A rightly signed list of survivors, in which all say that they saw these dealers."""
+        digest = digest or self.server._state.dealers.digest
+        statements = [self.forge(MessageKind.STATEMENT, digest, sender=i) for i in clients]
+        return self.forge(MessageKind.SURVIVORS, packed_pieces(statements))
+
     def _those(self, who) -> list[int]:
         return sorted(self.clients if who is None else who)
+
+
+def vector_in(message: bytes, dtype: str = "<u4") -> np.ndarray:
+    """The masked vector in a client's message."""
+    return np.frombuffer(message[OVERHEAD - 64 : -64 - STATEMENT_BYTES], dtype)
 
 
 def changed(message: bytes, at: int) -> bytes:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from medfl.privacy.secure_aggregation.dealers import Dealers
 from medfl.privacy.secure_aggregation.refusals import SERVER, RefusedMessageError
-from medfl.privacy.secure_aggregation.roster import Witness
 
 
 def check_present(client: int, present: Collection[int], threshold: int) -> None:
@@ -20,7 +20,7 @@ def check_present(client: int, present: Collection[int], threshold: int) -> None
 
 def check_held(
     clients: Iterable[int],
-    witnesses: Mapping[int, Witness],
+    dealers: Dealers,
     present: Collection[int],
     share_threshold: int,
 ) -> None:
@@ -30,7 +30,7 @@ def check_held(
     """
     left = set(present)
     for client in clients:
-        if len(left.intersection(witnesses[client].holders)) < share_threshold:
+        if len(left.intersection(dealers.witnesses[client].holders)) < share_threshold:
             raise RefusedMessageError(
                 SERVER, f"too few neighbours of client {client} are left to protect it"
             )

@@ -14,6 +14,7 @@ from medfl.privacy.secure_aggregation.checks import (
     check_held,
     check_present,
 )
+from medfl.privacy.secure_aggregation.dealers import Dealers, Witness, read_delivery
 from medfl.privacy.secure_aggregation.envelope import Envelope, MessageKind, seal, unseal
 from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.secure_aggregation.keys import (
@@ -26,19 +27,18 @@ from medfl.privacy.secure_aggregation.masks import RingVector, apply_masks, chec
 from medfl.privacy.secure_aggregation.payload import PayloadReader, packed, packed_list
 from medfl.privacy.secure_aggregation.refusals import SERVER, RefusedMessageError
 from medfl.privacy.secure_aggregation.released import ReleasedSums
-from medfl.privacy.secure_aggregation.roster import (
-    Roster,
-    Witness,
-    neighbours,
-    read_confirmations,
-    read_delivery,
-    survivors_digest,
-)
+from medfl.privacy.secure_aggregation.roster import Roster
 from medfl.privacy.secure_aggregation.settings import (
     ProtocolSettings,
     RoundAgreement,
 )
 from medfl.privacy.secure_aggregation.sharing import SharePacket, share_out
+from medfl.privacy.secure_aggregation.survivors import (
+    read_confirmations,
+    read_survivors,
+    seal_statement,
+    survivors_digest,
+)
 
 
 class _Step(IntEnum):
@@ -60,7 +60,7 @@ class _Round:
     secrets: RoundSecrets
     step: _Step = _Step.ADVERTISED
     roster: Roster = field(default_factory=lambda: Roster({}, b""))
-    witnesses: dict[int, Witness] = field(default_factory=dict)
+    dealers: Dealers = field(default_factory=lambda: Dealers({}, b""))
     shares: dict[int, tuple[bytes, bytes]] = field(default_factory=dict)
     survivors: tuple[int, ...] = ()
 
@@ -165,42 +165,40 @@ class AggregationClient:
         """
         checked_ring_vector(vector, self._settings.ring_bits)
         now, signed = self._take(message, MessageKind.DELIVERY, _Step.SHARED)
-        witnesses, packets = read_delivery(
-            signed.payload, now.agreement, self._directory, now.roster
-        )
-        check_present(self.id, witnesses, now.threshold)
-        check_held((self.id,), witnesses, witnesses, now.share_threshold)
-        dealt = [packet for packet in packets if packet.dealer in witnesses]
+        dealers, packets = read_delivery(signed.payload, now.agreement, self._directory, now.roster)
+        check_present(self.id, dealers.witnesses, now.threshold)
+        check_held((self.id,), dealers, dealers.witnesses, now.share_threshold)
+        dealt = [packet for packet in packets if packet.dealer in dealers.witnesses]
         shares = {packet.dealer: self._opened(packet, now) for packet in dealt}
         plus = [self_mask_key(now.secrets.self_seed, self.id, now.agreement, now.roster.digest)]
         minus: list[bytes] = []
-        for other in neighbours(witnesses)[self.id]:
+        for other in dealers.neighbours[self.id]:
             public = now.roster.keys[other].masking
             private, digest = now.secrets.masking, now.roster.digest
             key = pair_mask_key(private, self.id, other, public, now.agreement, digest)
             (plus if other > self.id else minus).append(key)
         masked = vector.copy()
         apply_masks(masked, plus, minus)
-        now.witnesses, now.step = witnesses, _Step.MASKED
+        now.dealers, now.step = dealers, _Step.MASKED
         now.shares = {dealer: share for dealer, share in shares.items() if share is not None}
-        return seal(self._identity, MessageKind.MASKED, now.agreement.context, masked.data)
+        said = seal_statement(self._identity, now.agreement, dealers)
+        return seal(self._identity, MessageKind.MASKED, now.agreement.context, masked.data, said)
 
     def confirm(self, message: bytes) -> bytes:
         """Sign who is in the sum, after a look at whether that sum may be revealed."""
         now, signed = self._take(message, MessageKind.SURVIVORS, _Step.MASKED)
         reader = PayloadReader(signed.payload, SERVER)
-        survivors = reader.numbers()
+        words = tuple(reader.pieces())
         reader.end()
+        survivors = read_survivors(words, now.agreement, self._directory, now.dealers)
         check_present(self.id, survivors, now.threshold)
-        if not now.witnesses.keys() >= set(survivors):
-            raise RefusedMessageError(SERVER, "a client is in the sum that dealt no shares")
-        held = [client for client in survivors if self.id in now.witnesses[client].holders]
-        check_held(held, now.witnesses, survivors, now.share_threshold)
+        held = [one for one in survivors if self.id in now.dealers.witnesses[one].holders]
+        check_held(held, now.dealers, survivors, now.share_threshold)
         reason = self.released.objection(now.agreement.model, survivors)
         if reason:
             raise RefusedMessageError(SERVER, reason)
         now.survivors, now.step = survivors, _Step.CONFIRMED
-        digest = survivors_digest(now.roster, survivors)
+        digest = survivors_digest(now.dealers, survivors)
         return seal(self._identity, MessageKind.CONFIRMATION, now.agreement.context, digest)
 
     def unmask(self, message: bytes) -> bytes:
@@ -214,7 +212,7 @@ class AggregationClient:
         reader = PayloadReader(signed.payload, SERVER)
         pieces = reader.pieces()
         reader.end()
-        digest, context = survivors_digest(now.roster, now.survivors), now.agreement.context
+        digest, context = survivors_digest(now.dealers, now.survivors), now.agreement.context
         confirmed = read_confirmations(tuple(pieces), now.agreement, self._directory)
         check_confirmed(self.id, now.survivors, confirmed, digest, now.threshold)
         present = set(now.survivors)

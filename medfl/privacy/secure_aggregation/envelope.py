@@ -40,6 +40,7 @@ class MessageKind(IntEnum):
     ANSWER = 11
     ENCRYPTED = 12
     ENCRYPTED_SUM = 13
+    STATEMENT = 14
 
     @property
     def words(self) -> str:

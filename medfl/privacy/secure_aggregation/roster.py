@@ -7,17 +7,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
-from medfl.privacy.secure_aggregation.envelope import MessageKind, seal, unseal
-from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
+from medfl.privacy.secure_aggregation.envelope import MessageKind, unseal
+from medfl.privacy.secure_aggregation.identities import KeyDirectory
 from medfl.privacy.secure_aggregation.keys import PublicKeys
-from medfl.privacy.secure_aggregation.payload import PayloadReader, packed_list, packed_pieces
+from medfl.privacy.secure_aggregation.payload import PayloadReader, packed_pieces
 from medfl.privacy.secure_aggregation.refusals import SERVER, RefusedMessageError
-from medfl.privacy.secure_aggregation.settings import HASH_BYTES, RoundAgreement
-from medfl.privacy.secure_aggregation.sharing import SharePacket
-
-# Clients of one process read the same words: what was read last is not read again. Like all that is
-# read here, it follows from the words and the directory alone.
-_last = lru_cache(maxsize=1)
+from medfl.privacy.secure_aggregation.settings import RoundAgreement
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +40,7 @@ class Roster:
         return packed_pieces(messages)
 
 
-@_last
+@lru_cache(maxsize=1)  # clients of one process read the same words
 def _read_roster(payload: bytes, agreement: RoundAgreement, directory: KeyDirectory) -> Roster:
     reader = PayloadReader(memoryview(payload), SERVER)
     messages = reader.pieces()
@@ -78,114 +73,3 @@ def check_different(keys: dict[int, PublicKeys]) -> None:
                     "or it has one key for two purposes",
                 )
             owners[key] = client
-
-
-@dataclass(frozen=True)
-class Witness:
-    """What a client says of the roster: it saw this one, and these clients hold its shares.
-
-    It is signed, so it proves that the client is there now: the roster has the keys that the others
-    drew for this round.
-
-    Attributes:
-        client: who says it.
-        holders: for whom shares of its seeds are, ascending; itself too. Those who are not in the
-            roster get none.
-    """
-
-    client: int
-    holders: tuple[int, ...]
-
-    def seal(self, identity: SigningIdentity, agreement: RoundAgreement, roster: Roster) -> bytes:
-        """The signed message."""
-        said = roster.digest + packed_list(self.holders)
-        return seal(identity, MessageKind.WITNESS, agreement.context, said)
-
-    @classmethod
-    def read(
-        cls,
-        message: bytes,
-        agreement: RoundAgreement,
-        directory: KeyDirectory,
-        roster: Roster,
-        carrier: int,
-    ) -> Witness:
-        """Read and check one that came in a message of ``carrier`` (``RefusedMessageError``)."""
-        signed = unseal(
-            message, MessageKind.WITNESS, agreement.context, directory, roster.keys, carrier
-        )
-        reader = PayloadReader(signed.payload, signed.sender)
-        seen, holders = reader.take(HASH_BYTES), reader.numbers()
-        reader.end()
-        if seen != roster.digest:
-            raise RefusedMessageError(signed.sender, "it was shown other public keys")
-        if signed.sender not in holders or not agreement.members >= set(holders):
-            raise RefusedMessageError(
-                signed.sender, "its shares are not for itself and other clients of the round"
-            )
-        return cls(signed.sender, holders)
-
-
-def read_delivery(
-    payload: memoryview, agreement: RoundAgreement, directory: KeyDirectory, roster: Roster
-) -> tuple[dict[int, Witness], list[SharePacket]]:
-    """Read what the server sends before masking: who dealt shares, and the shares for one client.
-
-    Raises:
-        RefusedMessageError: it cannot be read, or a witness in it says something else.
-    """
-    reader = PayloadReader(payload, SERVER)
-    words = tuple(reader.pieces())
-    packets = [SharePacket.read(reader) for _ in range(reader.number())]
-    reader.end()
-    return _read_witnesses(words, agreement, directory, roster), packets
-
-
-@_last
-def _read_witnesses(
-    words: tuple[bytes, ...], agreement: RoundAgreement, directory: KeyDirectory, roster: Roster
-) -> dict[int, Witness]:
-    found = [Witness.read(piece, agreement, directory, roster, SERVER) for piece in words]
-    witnesses = {witness.client: witness for witness in found}
-    if list(witnesses) != sorted(witness.client for witness in found):
-        raise RefusedMessageError(SERVER, "its witnesses are not ascending, or one is there twice")
-    return witnesses
-
-
-@_last
-def read_confirmations(
-    words: tuple[bytes, ...], agreement: RoundAgreement, directory: KeyDirectory
-) -> dict[int, bytes]:
-    """Who confirms which list of survivors, by its digest (``RefusedMessageError``)."""
-    confirmed, kind = {}, MessageKind.CONFIRMATION
-    for piece in words:
-        signed = unseal(piece, kind, agreement.context, directory, agreement.members, SERVER)
-        confirmed[signed.sender] = bytes(signed.payload)
-    return confirmed
-
-
-def survivors_digest(roster: Roster, survivors: Collection[int]) -> bytes:
-    """What a client signs where it was told that ``survivors`` are in the sum (U₃ of the paper)."""
-    return hashlib.sha256(
-        b"medfl survivors" + roster.digest + packed_list(sorted(survivors))
-    ).digest()
-
-
-def neighbours(witnesses: dict[int, Witness]) -> dict[int, list[int]]:
-    """With whom each client has masks in common: who holds its shares, and whose shares it holds.
-
-    Args:
-        witnesses: of all clients that dealt shares (U₂ of the paper).
-    """
-    return _neighbours(tuple(witnesses.values()))
-
-
-@_last
-def _neighbours(witnesses: tuple[Witness, ...]) -> dict[int, list[int]]:
-    joined: dict[int, set[int]] = {witness.client: set() for witness in witnesses}
-    for witness in witnesses:
-        for holder in witness.holders:
-            if holder in joined and holder != witness.client:
-                joined[witness.client].add(holder)
-                joined[holder].add(witness.client)
-    return {client: sorted(others) for client, others in joined.items()}

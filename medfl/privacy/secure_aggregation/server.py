@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from medfl.errors import MedflError
+from medfl.privacy.secure_aggregation.dealers import read_dealers
 from medfl.privacy.secure_aggregation.envelope import Buffer, MessageKind, seal
 from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.secure_aggregation.masks import RingVector, apply_masks, ring_dtype
 from medfl.privacy.secure_aggregation.payload import (
     packed,
-    packed_list,
     packed_pieces,
 )
 from medfl.privacy.secure_aggregation.refusals import RefusedMessageError, RoundAbortedError
@@ -94,7 +94,9 @@ class AggregationServer:
         """For each client that dealt shares a message with the shares that are for it."""
         state = self._next(MessageKind.SHARES, MessageKind.MASKED)
         dealers = sorted(state.witnesses)
-        witnesses = packed_pieces([state.witnesses[dealer][1] for dealer in dealers])
+        words = tuple(state.witnesses[dealer][1] for dealer in dealers)
+        state.dealers = read_dealers(words, state.agreement, self._directory, state.roster)
+        witnesses = packed_pieces(words)
         messages = {}
         for holder in dealers:
             dealt = [state.packets[dealer].get(holder) for dealer in dealers]
@@ -106,15 +108,15 @@ class AggregationServer:
     def survivors(self) -> bytes:
         """Who is in the sum, for those clients."""
         state = self._next(MessageKind.MASKED, MessageKind.CONFIRMATION)
-        return self._seal(state, MessageKind.SURVIVORS, packed_list(sorted(state.masked)))
+        statements = [state.masked[client] for client in sorted(state.masked)]
+        return self._seal(state, MessageKind.SURVIVORS, packed_pieces(statements))
 
     def request(self) -> bytes:
         """The confirmations, with which clients that confirmed are asked for their shares."""
         state = self._next(MessageKind.CONFIRMATION, MessageKind.ANSWER)
-        witnesses = {dealer: witness for dealer, (witness, _) in state.witnesses.items()}
         threshold = self._settings.share_threshold_of(len(state.agreement.clients))
         state.unmasking = Unmasking(
-            state.agreement, threshold, state.roster, witnesses, state.packets, state.masked
+            state.agreement, threshold, state.roster, state.dealers, state.packets, state.masked
         )
         return self._seal(state, MessageKind.REQUEST, packed_pieces(state.confirmations.values()))
 

@@ -8,20 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from medfl.privacy.secure_aggregation.dealers import Dealers, Witness
 from medfl.privacy.secure_aggregation.envelope import Buffer, Envelope, MessageKind, unseal
 from medfl.privacy.secure_aggregation.identities import KeyDirectory
 from medfl.privacy.secure_aggregation.keys import PublicKeys
 from medfl.privacy.secure_aggregation.masks import RingVector
 from medfl.privacy.secure_aggregation.payload import PayloadReader
 from medfl.privacy.secure_aggregation.refusals import RefusedMessageError
-from medfl.privacy.secure_aggregation.roster import (
-    Roster,
-    Witness,
-    check_different,
-    survivors_digest,
-)
+from medfl.privacy.secure_aggregation.roster import Roster, check_different
 from medfl.privacy.secure_aggregation.settings import RoundAgreement
 from medfl.privacy.secure_aggregation.sharing import SharePacket
+from medfl.privacy.secure_aggregation.survivors import (
+    STATEMENT_BYTES,
+    read_statement,
+    survivors_digest,
+)
 from medfl.privacy.secure_aggregation.unmasking import Unmasking
 
 
@@ -39,9 +40,10 @@ class ServerRound:
         keys: client → its message with public keys.
         roster: these keys, once no more are taken in.
         witnesses: client → what it said of its shares, and that message.
+        dealers: these, once no more are taken in.
         packets: dealer → holder → shares to be handed on.
         sum: of the masked vectors so far, (d,).
-        masked: the clients that are in it.
+        masked: the clients that are in it, with what each said of its masks.
         confirmations: client → its message.
         unmasking: takes in the shares at the end.
     """
@@ -55,9 +57,10 @@ class ServerRound:
     keys: dict[int, Envelope] = field(default_factory=dict)
     roster: Roster = field(default_factory=lambda: Roster({}, b""))
     witnesses: dict[int, tuple[Witness, bytes]] = field(default_factory=dict)
+    dealers: Dealers = field(default_factory=lambda: Dealers({}, b""))
     packets: dict[int, dict[int, SharePacket]] = field(default_factory=dict)
     sum: RingVector | None = None
-    masked: set[int] = field(default_factory=set)
+    masked: dict[int, bytes] = field(default_factory=dict)
     confirmations: dict[int, bytes] = field(default_factory=dict)
     unmasking: Unmasking | None = None
 
@@ -112,24 +115,27 @@ class ServerRound:
 
     def _masked(self, signed: Envelope) -> None:
         _once(signed.sender, self.masked)
-        dtype = self.dtype
-        size = signed.payload.nbytes
+        dtype, size = self.dtype, max(signed.payload.nbytes - STATEMENT_BYTES, 0)
         if size % dtype.itemsize or size == 0 or self.length not in (None, size // dtype.itemsize):
             raise RefusedMessageError(
                 signed.sender,
                 f"its vector has {size} bytes, which are not {self.length or 'any number of'} "
                 f"entries of {dtype.itemsize} bytes",
             )
-        vector = np.frombuffer(signed.payload, dtype)
+        said = bytes(signed.payload[size:])
+        whose = read_statement(said, self.agreement, self.directory, self.dealers, signed.sender)
+        if whose != signed.sender:
+            raise RefusedMessageError(signed.sender, "it says what another client said")
+        vector = np.frombuffer(signed.payload[:size], dtype)
         if self.sum is None:
             self.length, self.sum = len(vector), vector.copy()
         else:
             self.sum += vector
-        self.masked.add(signed.sender)
+        self.masked[signed.sender] = said
 
     def _confirmation(self, signed: Envelope) -> None:
         _once(signed.sender, self.confirmations)
-        if bytes(signed.payload) != survivors_digest(self.roster, self.masked):
+        if bytes(signed.payload) != survivors_digest(self.dealers, self.masked):
             raise RefusedMessageError(signed.sender, "it confirms other dropouts than there were")
         self.confirmations[signed.sender] = signed.message
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from medfl.privacy.secure_aggregation.dealers import Dealers
 from medfl.privacy.secure_aggregation.envelope import Envelope
 from medfl.privacy.secure_aggregation.keys import (
     SEED_BYTES,
@@ -14,7 +15,7 @@ from medfl.privacy.secure_aggregation.keys import (
 )
 from medfl.privacy.secure_aggregation.payload import PayloadReader
 from medfl.privacy.secure_aggregation.refusals import RefusedMessageError, RoundAbortedError
-from medfl.privacy.secure_aggregation.roster import Roster, Witness, neighbours
+from medfl.privacy.secure_aggregation.roster import Roster
 from medfl.privacy.secure_aggregation.settings import RoundAgreement
 from medfl.privacy.secure_aggregation.sharing import MASKING, SELF, SharePacket, rebuild
 
@@ -26,7 +27,7 @@ class Unmasking:
         agreement: the round's.
         threshold: how many shares give a seed back.
         roster: everybody's public keys.
-        witnesses: client → who holds its shares, of those that dealt some.
+        dealers: who dealt shares to whom.
         packets: dealer → holder → what was handed on, with the dealer's commitments.
         present: the clients that are in the sum.
     """
@@ -36,18 +37,19 @@ class Unmasking:
         agreement: RoundAgreement,
         threshold: int,
         roster: Roster,
-        witnesses: dict[int, Witness],
+        dealers: Dealers,
         packets: Mapping[int, Mapping[int, SharePacket]],
         present: Collection[int],
     ) -> None:
         self._agreement = agreement
         self._threshold = threshold
         self._roster = roster
-        self._witnesses = witnesses
+        self._dealers = dealers
         self._packets = packets
         self._present = frozenset(present)
-        self._neighbours = neighbours(witnesses)
-        self._shares: dict[int, list[tuple[int, bytes]]] = {client: [] for client in witnesses}
+        self._shares: dict[int, list[tuple[int, bytes]]] = {
+            client: [] for client in dealers.witnesses
+        }
         self._heard: set[int] = set()
 
     def take(self, signed: Envelope) -> None:
@@ -72,7 +74,7 @@ class Unmasking:
                     holder, f"its share of client {dealer} is not the one that was dealt to it"
                 )
         for dealer, share in shares.items():
-            index = 1 + self._witnesses[dealer].holders.index(holder)
+            index = 1 + self._dealers.witnesses[dealer].holders.index(holder)
             self._shares[dealer].append((index, share))
         self._heard.add(holder)
 
@@ -85,13 +87,13 @@ class Unmasking:
         plus: list[bytes] = []
         minus: list[bytes] = []
         digest = self._roster.digest
-        for client in self._witnesses:
+        for client in self._dealers.witnesses:
             seed = self._seed(client)
             if client in self._present:
                 minus.append(self_mask_key(seed, client, self._agreement, digest))
                 continue
             private = masking_key(seed, self._agreement, client)
-            for other in self._neighbours[client]:
+            for other in self._dealers.neighbours[client]:
                 if other in self._present:
                     public = self._roster.keys[other].masking
                     key = pair_mask_key(private, client, other, public, self._agreement, digest)

@@ -16,7 +16,8 @@ from medfl.privacy.secure_aggregation import (
     SigningIdentity,
 )
 from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind
-from medfl.privacy.secure_aggregation.payload import PayloadReader, packed, packed_list
+from medfl.privacy.secure_aggregation.payload import PayloadReader, packed
+from medfl.privacy.secure_aggregation.survivors import STATEMENT_BYTES
 
 STEPS = ("keys", "shares", "masked vectors", "confirmations", "answers")
 
@@ -132,11 +133,13 @@ def test_vectors_of_another_length_are_refused():
     state = hospitals.server._state
     for length, size in ((7, 6), (7, 8), (None, 0)):
         state.length = length
-        payload = np.zeros(size, "<u4").tobytes()
+        payload = np.zeros(size, "<u4").tobytes() + bytes(STATEMENT_BYTES)
         with pytest.raises(RefusedMessageError, match=f"has {4 * size} bytes"):
             hospitals.server.receive(hospitals.forge(MessageKind.MASKED, payload, sender=1))
-    with pytest.raises(RefusedMessageError, match="entries of 4 bytes"):
-        hospitals.server.receive(hospitals.forge(MessageKind.MASKED, b"12345", sender=1))
+    with pytest.raises(RefusedMessageError, match="has 5 bytes, which are not any number"):
+        hospitals.server.receive(
+            hospitals.forge(MessageKind.MASKED, bytes(5 + STATEMENT_BYTES), sender=1)
+        )
 
 
 def test_shares_for_others_than_the_witness_names_are_refused():
@@ -213,7 +216,7 @@ def test_messages_out_of_turn_are_refused():
         with pytest.raises(MedflError, match="the round waits for shares, and this step comes"):
             step()
     with pytest.raises(RefusedMessageError, match="one answer to each message"):
-        hospitals.clients[0].confirm(hospitals.forge(MessageKind.SURVIVORS, packed_list([0, 1, 2])))
+        hospitals.clients[0].confirm(hospitals.listing([0, 1, 2]))
     hospitals.clients[0].share(roster)
     with pytest.raises(RefusedMessageError, match="one answer to each message"):
         hospitals.clients[0].share(roster)
@@ -221,8 +224,8 @@ def test_messages_out_of_turn_are_refused():
 
 def test_a_round_below_the_threshold_leaves_nothing_behind():
     hospitals = Hospitals(3)
-    hospitals.share()
-    hospitals.give(hospitals.forge(MessageKind.MASKED, bytes(28), sender=1))
+    delivered = hospitals.share()
+    hospitals.give(hospitals.clients[1].mask(delivered[1], hospitals.vectors()[1]))
     with pytest.raises(RoundAbortedError, match="1 of 3 clients sent their masked vectors, and"):
         hospitals.server.survivors()
     assert hospitals.server._state is None

@@ -22,14 +22,11 @@ from medfl.privacy.secure_aggregation import client as module
 from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind, seal
 from medfl.privacy.secure_aggregation.keys import pair_mask_key, self_mask_key
 from medfl.privacy.secure_aggregation.masks import apply_masks
-from medfl.privacy.secure_aggregation.payload import (
-    PayloadReader,
-    packed_list,
-    packed_pieces,
-)
+from medfl.privacy.secure_aggregation.payload import PayloadReader, packed_pieces
 from medfl.privacy.secure_aggregation.refusals import SERVER
 from medfl.privacy.secure_aggregation.settings import RoundAgreement
 from medfl.privacy.secure_aggregation.sharing import share_out
+from medfl.privacy.secure_aggregation.survivors import STATEMENT_BYTES
 
 AGREEMENT = RoundAgreement(bytes(32), 1, (0, 1, 2), bytes(32), bytes(32))
 
@@ -69,7 +66,7 @@ def test_contradictory_dropouts_are_noticed():
     """Clients 0 and 1 are told that 3 dropped out, 2 and 3 that nobody did."""
     hospitals = Hospitals(4)
     truth = hospitals.mask()
-    lie = hospitals.forge(MessageKind.SURVIVORS, packed_list([0, 1, 2]))
+    lie = hospitals.listing([0, 1, 2])
     said = [hospitals.clients[i].confirm(lie if i < 2 else truth) for i in range(4)]
     request = hospitals.forge(MessageKind.REQUEST, packed_pieces(said))
     for i in range(4):
@@ -86,13 +83,55 @@ def test_contradictory_dropouts_are_noticed():
             hospitals.clients[i].unmask(hospitals.forge(MessageKind.REQUEST, doubled))
 
 
+def shown(message: bytes, whom) -> tuple[bytes, bytes]:
+    """A delivery as two payloads: one whose witnesses are of ``whom`` alone, and one as it is."""
+    reader = PayloadReader(payload_of(message), SERVER)
+    words = reader.pieces()
+    packets = bytes(reader.take(reader._rest.nbytes))
+    some = [piece for piece in words if int.from_bytes(piece[9:17], "little") in whom]
+    return packed_pieces(some) + packets, packed_pieces(words) + packets
+
+
+def test_a_client_that_was_shown_other_dealers_is_not_unmasked():
+    """The server shows client 0 that 0, 1 and 2 dealt shares. Then it lets 1 and 2 drop out.
+
+    The masks of clients that drop out get known. So 3 and 4 must not take the last mask off, in the
+    belief that they protect client 0 as well.
+    """
+    hospitals = Hospitals(5)
+    delivered, vectors = hospitals.share(), hospitals.vectors()
+    few, _ = shown(delivered[0], {0, 1, 2})
+    delivered[0] = hospitals.forge(MessageKind.DELIVERY, few)
+    masked = [hospitals.clients[i].mask(delivered[i], vectors[i]) for i in range(5)]
+    with pytest.raises(RefusedMessageError, match=r"client 0 .* masks in common with others"):
+        hospitals.server.receive(masked[0])
+    said = [message[-64 - STATEMENT_BYTES : -64] for message in masked]
+    lie = hospitals.forge(MessageKind.SURVIVORS, packed_pieces([said[0], said[3], said[4]]))
+    for i in (3, 4):
+        with pytest.raises(RefusedMessageError, match=r"client 0 .* masks in common with others"):
+            hospitals.clients[i].confirm(lie)
+    with pytest.raises(RefusedMessageError, match=r"client 3 .* nothing is expected from there"):
+        hospitals.clients[0].confirm(lie)
+
+
+def test_what_another_client_said_of_its_masks_is_refused():
+    hospitals = Hospitals(3)
+    delivered, vectors = hospitals.share(), hospitals.vectors()
+    masked = [hospitals.clients[i].mask(delivered[i], vectors[i]) for i in range(3)]
+    payload = bytes(payload_of(masked[1]))[:-STATEMENT_BYTES]
+    other = masked[2][-64 - STATEMENT_BYTES : -64]
+    wrong = hospitals.forge(MessageKind.MASKED, payload + other, sender=1)
+    with pytest.raises(RefusedMessageError, match=r"client 1 .* what another client said"):
+        hospitals.server.receive(wrong)
+
+
 def test_a_client_confirms_one_list_of_survivors_alone():
     hospitals = Hospitals(4)
     truth = hospitals.mask()
     hospitals.clients[0].confirm(truth)
     for other in ([0, 1, 2], [0, 1, 2, 3]):
         with pytest.raises(RefusedMessageError, match="one answer to each message"):
-            hospitals.clients[0].confirm(hospitals.forge(MessageKind.SURVIVORS, packed_list(other)))
+            hospitals.clients[0].confirm(hospitals.listing(other))
 
 
 @pytest.mark.parametrize(
@@ -100,20 +139,20 @@ def test_a_client_confirms_one_list_of_survivors_alone():
     [
         ([0, 1], "2 clients are left, and at least 3 must be"),
         ([1, 2, 3], "client 0 is missing"),
-        ([0, 1, 2, 3], "a client is in the sum that dealt no shares"),
+        ([0, 1, 2, 4], r"client 4 .* nothing is expected from there"),
         ([0, 1, 1, 2], "not ascending, or has one of them twice"),
         ([2, 1, 0], "not ascending"),
     ],
 )
 def test_a_list_of_survivors_that_would_reveal_too_much_is_not_confirmed(survivors, words):
-    hospitals = Hospitals(4)
+    hospitals = Hospitals(5)
     roster = hospitals.advertise()
-    for client in (0, 1, 2):
+    for client in (0, 1, 2, 3):
         hospitals.give(hospitals.clients[client].share(roster))
     delivered = hospitals.server.deliver()
     hospitals.clients[0].mask(delivered[0], hospitals.vectors()[0])
     with pytest.raises(RefusedMessageError, match=words):
-        hospitals.clients[0].confirm(hospitals.forge(MessageKind.SURVIVORS, packed_list(survivors)))
+        hospitals.clients[0].confirm(hospitals.listing(survivors))
 
 
 def test_a_server_that_sends_different_models_gets_nothing():
@@ -249,7 +288,7 @@ def test_a_replayed_key_helps_nobody_where_clients_have_forgotten_the_round():
     vectors = {i: hospitals.vectors()[i] for i in restarted}
     for i, client in restarted.items():
         hospitals.give(client.mask(delivered[i], vectors[i]))
-        assert 1 not in client._round.witnesses
+        assert 1 not in client._round.dealers.witnesses
 
 
 @pytest.mark.parametrize("whose", [0, 1])

@@ -14,7 +14,7 @@ from chains import FEDERATED, LINKS, build, runs_alike
 from federations import ALGORITHMS, Grouped, Linear, Normed, federation, models
 from links import watch
 from pydantic import Field
-from secure_rounds import changed
+from secure_rounds import changed, vector_in
 from softmax import Softmax
 
 from medfl.chain import PARAMETERS, Link, Sealed
@@ -130,7 +130,7 @@ def test_nothing_but_masked_bytes_travels():
         assert [place.length for place in places] == [D, 0]
         update = own[1][message.client].parts[PARAMETERS].update
         units = (update / trainer.server.chain.links[0]._points.usual.step).round()
-        words = np.frombuffer(masked[OVERHEAD - 64 : -64], "<i8")
+        words = vector_in(masked, "<i8")
         assert not np.isin(units.long().numpy(), words).any()
     assert trainer.history[1]["train_loss"] is None
 
@@ -138,7 +138,8 @@ def test_nothing_but_masked_bytes_travels():
 def test_every_byte_of_the_protocol_is_counted():
     trainer = secure(params={"ring_bits": 32, "weight_unit": None}, rounds=2)
     trainer.train()
-    vector = 4 * (D + 1 + 1) + OVERHEAD  # and an empty part of statistics, with its weight
+    # Parameters and an empty part of statistics, each with its weight; and a signed statement.
+    vector = 4 * (D + 1 + 1) + OVERHEAD + OVERHEAD + 32
     sent = trainer.server.chain.links[0]._rounds.transcript.sent
     kinds = {MessageKind.KEYS: 4, MessageKind.SHARES: 4, MessageKind.MASKED: 4}
     kinds |= {MessageKind.CONFIRMATION: 4, MessageKind.ANSWER: 4}

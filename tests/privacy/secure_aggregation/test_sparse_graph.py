@@ -19,10 +19,11 @@ from medfl.privacy.secure_aggregation import (
     hash_of_model,
 )
 from medfl.privacy.secure_aggregation import client as module
-from medfl.privacy.secure_aggregation.envelope import MessageKind
+from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind
 from medfl.privacy.secure_aggregation.graph import _log_split, sparse_graph
-from medfl.privacy.secure_aggregation.payload import packed_list
-from medfl.privacy.secure_aggregation.roster import neighbours
+from medfl.privacy.secure_aggregation.payload import PayloadReader, packed, packed_pieces
+from medfl.privacy.secure_aggregation.refusals import SERVER
+from medfl.privacy.secure_aggregation.survivors import STATEMENT_BYTES
 
 MANY = ProtocolSettings(colluding=2, sparse=True, dropouts=0.05)
 N = 50  # of whom 27 must stay
@@ -64,8 +65,8 @@ def test_the_sum_is_exact_where_clients_drop_out_at_any_step(fate):
 def test_both_ends_of_an_edge_know_it():
     hospitals = Hospitals(N, MANY)
     hospitals.mask()
-    witnesses = hospitals.clients[0]._round.witnesses
-    joined = neighbours(witnesses)
+    dealers = hospitals.clients[0]._round.dealers
+    witnesses, joined = dealers.witnesses, dealers.neighbours
     for one, other in itertools.combinations(range(N), 2):
         edge = other in witnesses[one].holders or one in witnesses[other].holders
         assert (other in joined[one]) == edge == (one in joined[other])
@@ -159,18 +160,49 @@ def test_a_client_whose_neighbours_are_all_gone_is_not_unmasked(graph):
     delivered, vectors = hospitals.server.deliver(), hospitals.vectors()
     for i in range(N):
         hospitals.clients[i].mask(delivered[i], vectors[i])
-    holders = hospitals.clients[5]._round.witnesses[5].holders
+    holders = hospitals.clients[5]._round.dealers.witnesses[5].holders
     left = sorted({5, *(set(range(N)) - set(holders))})
     assert len(left) > MANY.threshold_of(N)
-    lie = hospitals.forge(MessageKind.SURVIVORS, packed_list(left))
+    lie = hospitals.listing(left)
     with pytest.raises(RefusedMessageError, match="too few neighbours of client 5 are left"):
         hospitals.clients[5].confirm(lie)
     # Whoever holds a share of it sees the same.
     kept = sorted({*left, holders[0] if holders[0] != 5 else holders[1]})
     holder = next(i for i in kept if i in holders and i != 5)
-    lie = hospitals.forge(MessageKind.SURVIVORS, packed_list(kept))
+    lie = hospitals.listing(kept)
     with pytest.raises(RefusedMessageError, match="too few neighbours of client"):
         hospitals.clients[holder].confirm(lie)
+
+
+def test_a_client_cannot_be_cut_off_by_showing_it_few_neighbours():
+    """Half of those who protect client 5 are shown to it and then dropped, the rest is hidden.
+
+    The holders of its shares count those who are hidden from it. But it has signed whom it saw.
+    """
+    hospitals = Hospitals(N, ProtocolSettings(sparse=True))
+    delivered, vectors = hospitals.share(), hospitals.vectors()
+    state = hospitals.server._state
+    joined = state.dealers.neighbours[5]
+    drawn = [i for i in state.witnesses[5][0].holders if i != 5]
+    shares = hospitals.settings.share_threshold_of(N)
+    seen = drawn[: shares - 1]
+    assert len(drawn) - len(seen) >= shares - 1, "the holders see enough of the others"
+    hidden = set(joined) - set(seen)
+    reader = PayloadReader(memoryview(delivered[5])[OVERHEAD - 64 : -64], SERVER)
+    words = reader.pieces()
+    kept = [piece for piece in words if int.from_bytes(piece[9:17], "little") not in hidden]
+    lie = hospitals.forge(MessageKind.DELIVERY, packed_pieces(kept), packed(0))
+    masked = {5: hospitals.clients[5].mask(lie, vectors[5])}
+    for i in range(N):
+        if i != 5:
+            masked[i] = hospitals.clients[i].mask(delivered[i], vectors[i])
+    said = {i: message[-64 - STATEMENT_BYTES : -64] for i, message in masked.items()}
+    left = [said[i] for i in range(N) if i not in seen]
+    assert len(left) >= hospitals.settings.threshold_of(N)
+    survivors = hospitals.forge(MessageKind.SURVIVORS, packed_pieces(left))
+    for i in sorted(hidden):
+        with pytest.raises(RefusedMessageError, match=r"client 5 .* masks in common with others"):
+            hospitals.clients[i].confirm(survivors)
 
 
 def test_a_client_does_not_mask_where_too_few_of_its_neighbours_dealt_shares(graph):

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from secure_rounds import Hospitals
+from secure_rounds import Hospitals, vector_in
 
 from medfl.privacy.secure_aggregation import (
     FixedPoint,
@@ -57,7 +57,7 @@ def test_the_transcript_has_every_message_and_no_others(seen):
     }
     assert all(one.message[8] == one.kind for one in transcript.sent)
     assert all((one.sender == SERVER) != (one.receiver == SERVER) for one in transcript.sent)
-    by_hand = 3 * (4 * (D + 1) + OVERHEAD)
+    by_hand = 3 * (4 * (D + 1) + OVERHEAD + OVERHEAD + 32)  # and a signed statement of 32 bytes
     assert sum(one.size for one in transcript.sent if one.kind == MessageKind.MASKED) == by_hand
     up = sum(len(one.message) for one in transcript.sent if one.sender != SERVER)
     assert (transcript.bytes_up(), transcript.bytes_down()) == (
@@ -90,7 +90,7 @@ def test_the_last_entry_hides_the_weight(seen):
     transcript, _, vectors, _ = seen
     sent = {one.sender: one.message for one in transcript.sent if one.kind == MessageKind.MASKED}
     for i, message in sent.items():
-        last = np.frombuffer(message[:-64][-4:], "<u4")[0]
+        last = vector_in(message)[-1]
         assert int(vectors[i][-1]) == 700 + 111 * i
         assert last != vectors[i][-1]
 
@@ -101,7 +101,7 @@ def masked(value: int, bits: int, d: int) -> np.ndarray:
     vector = np.full(d, value, f"<u{bits // 8}")
     hospitals.mask(vectors=dict.fromkeys(range(3), vector))
     message = next(m for m in hospitals.sent if m[8] == MessageKind.MASKED and m[9] == 1)
-    return np.frombuffer(message[OVERHEAD - 64 : -64], vector.dtype)
+    return vector_in(message, vector.dtype)
 
 
 @pytest.mark.parametrize("value", [0, 1, 2**32 - 1])
@@ -131,7 +131,7 @@ def test_masked_vectors_say_nothing_of_the_vector_and_are_new_in_each_round():
         hospitals.run(dict.fromkeys(range(3), 5), number, vectors)
     sent = [m for m in hospitals.sent if m[8] == MessageKind.MASKED]
     assert len(sent) == 6
-    seen = [np.frombuffer(m[OVERHEAD - 64 : -64], "<u4") / 2.0**32 - 0.5 for m in sent]
+    seen = [vector_in(message) / 2.0**32 - 0.5 for message in sent]
     seen.append(vectors[0] / 2.0**32 - 0.5)
     found = np.corrcoef(seen)
     assert np.abs(found - np.eye(7)).max() < 5.5 / math.sqrt(d)
