@@ -14,6 +14,7 @@ from secure_rounds import Hospitals, model
 
 from medfl import MedflError
 from medfl.privacy.secure_aggregation import ProtocolSettings, hash_of_model
+from medfl.privacy.secure_aggregation.dealers import Dealers
 from medfl.privacy.secure_aggregation.keys import (
     RoundSecrets,
     derive,
@@ -24,6 +25,7 @@ from medfl.privacy.secure_aggregation.keys import (
 from medfl.privacy.secure_aggregation.masks import apply_masks
 from medfl.privacy.secure_aggregation.settings import RoundAgreement
 from medfl.privacy.secure_aggregation.sharing import rebuild, share_out
+from medfl.privacy.secure_aggregation.survivors import survivors_digest
 
 BASE = {
     "session": b"s" * 32,
@@ -241,3 +243,14 @@ def test_the_hash_of_a_model_tells_vectors_apart():
     assert hash_of_model(b"ab", b"c") != hash_of_model(b"a", b"bc")
     assert hash_of_model(np.zeros(1, "f4").data) == hash_of_model(bytes(4))
     assert model(1) != model(2)
+
+
+def test_a_confirmation_is_of_these_dealers_and_these_survivors():
+    """After a restart in the same round the words of before it, about other keys, do not count."""
+    texts = {
+        survivors_digest(Dealers({}, seen), survivors)
+        for seen in (b"a" * 32, b"b" * 32)
+        for survivors in ([1, 2, 3], [1, 2, 4], [1, 2])
+    }
+    assert len(texts) == 6
+    assert survivors_digest(Dealers({}, b"a" * 32), [3, 1, 2]) in texts
