@@ -8,8 +8,13 @@ import golden_history
 import goldens
 import pytest
 
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name in goldens.SLOW else name
+    for name in goldens.names()
+]
 
-@pytest.mark.parametrize("name", goldens.names())
+
+@pytest.mark.parametrize("name", NAMES)
 def test_numbers_stand(name: str) -> None:
     golden = goldens.read(name)
     exact = golden.pop("machine") == goldens.machine()

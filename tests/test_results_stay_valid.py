@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from stamp import stamp_copy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -74,6 +75,7 @@ class Copy:
             file.write(text)
 
 
+@pytest.mark.slow
 def test_a_run_outlives_a_new_feature_and_no_change_of_its_numbers(tmp_path):
     medfl = Copy(tmp_path)
     assert medfl.run() == "trained"
