@@ -73,7 +73,9 @@ def invert_updates(
     sought = sum(case.figure != LINEAR for case in configs) * settings.images
     steps = settings.iterations * settings.restarts
     # A case that was kept counts as done at once.
-    with tqdm(total=sought * steps, desc="attacking", unit="step", file=sys.stderr) as bar:
+    with tqdm(
+        total=sought * steps, desc="attacking", unit="step", file=sys.stderr, mininterval=0.5
+    ) as bar:
         for name, found in cases.items():
             originals: list[Any] = []
             shown: dict[str, list[tuple[Any, float, float]]] = {}

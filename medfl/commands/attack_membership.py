@@ -48,7 +48,9 @@ def tell_members(
     spent: dict[str, float | None] = {}
     rows: list[dict[str, Any]] = []
     count = settings.shadows * len(arms)
-    with tqdm(total=count, desc="training", unit="federation", file=sys.stderr) as bar:
+    with tqdm(
+        total=count, desc="training", unit="federation", file=sys.stderr, mininterval=0.5
+    ) as bar:
         for arm in arms:
             parts = kept_parts(folder / "parts", configs[arm], store, settings.model_dump())
             scores = _scores(store, arm, configs[arm], dealt, settings, parts, bar.update)

@@ -38,7 +38,8 @@ def draw_reconstructions(
         ),
     ]
     size = (2.0 + WIDTH * count, 0.4 + HEIGHT * len(shown))
-    figure = Figure(figsize=size, layout="constrained")
+    # "constrained" would leave the gaps of square images out, and cut the names on the left.
+    figure = Figure(figsize=size, layout="compressed")
     axes = figure.subplots(len(shown), count, squeeze=False)
     for line, (name, images, numbers) in zip(axes, shown, strict=True):
         for axis, image, words in zip(line, images, numbers, strict=True):
