@@ -90,6 +90,14 @@ def test_a_sealed_sum_is_the_sum(algorithm):
         assert torch.allclose(one, other, rtol=0, atol=1e-10)
 
 
+def test_a_combination_of_another_kind_is_refused():
+    trainer = sealed(rounds=1)
+    trainer.server.chain.links[-1].combination = lambda number, inner: inner.total
+    words = "`combination` of the link `seal` gave .*, but needed is a medfl.chain.Combination"
+    with pytest.raises(MedflError, match=words):
+        trainer.train()
+
+
 def test_what_travels_is_the_sealed_message():
     trainer = sealed(rounds=1)
     trainer.train()
