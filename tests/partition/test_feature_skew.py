@@ -128,6 +128,14 @@ def test_16_bits_have_the_range_of_each_image(images, word):
         assert spread == pytest.approx(0.1 * 2 / 3 * 16 * 255, rel=0.05)
 
 
+def test_two_neighbouring_levels_of_16_bits_are_a_whole_range():
+    """7 is 0 and 8 is 1: brighter by 1.6 is cut at 1, and 1 to any power is 1."""
+    image = np.array([7, 8, 8, 7], np.int16).reshape(1, 1, 2, 2)
+    for gain, gamma in ((1.6, 1), (1, 4)):
+        seen = Scanner(0, 1, (0, 0, 0, 0), gain, gamma)(image)
+        assert seen.tolist() == image.tolist()
+
+
 def test_16_bit_intensities_are_compared_over_their_own_range(tmp_path):
     """Two clients of constant images, far apart in Hounsfield units: the distance is 1."""
     from medfl.partition.heterogeneity import _levels

@@ -218,6 +218,15 @@ def test_pathological_holders_share_a_class_equally(make_store):
     assert sorted(set(counts.ravel())) == [0, 32, 33]
 
 
+def test_pathological_holders_of_odd_classes_hold_as_many_samples_in_all(make_store):
+    """33 training samples of each of two classes, two holders each: 17 + 16 and 16 + 17."""
+    folds = np.tile(["train"] * 33 + ["val"] * 2 + ["test"] * 2, 2)
+    store = make_store(np.repeat([0, 1], 37), folds=folds)
+    for seed in range(8):
+        counts = _table(store, make_split(store, "pathological-2", 2, seed))
+        assert sorted(counts.tolist()) == [[16, 17], [17, 16]]
+
+
 def test_pathological_by_majority_where_a_patient_has_several_classes(make_store):
     groups = np.repeat(np.arange(60), 3)
     labels = np.repeat(np.arange(60) % 3, 3)
