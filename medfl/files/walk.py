@@ -10,10 +10,15 @@ from pathlib import Path
 
 from medfl.files.exclusions import Exclusion
 
-# What macOS puts into archives, and what a network drive keeps its own previews in; small letters.
+# What macOS puts into archives, and what drives keep previews and deleted files in; small letters.
+_DRIVE = "is what a drive keeps deleted files or its own in, and is not entered"
 _DEBRIS = {
     "macosx": "is what macOS adds to archives, and is not entered",
     "@eadir": "is what a network drive adds, and is not entered",
+    **dict.fromkeys(
+        ("$recycle.bin", "#recycle", "@recycle", "#snapshot", "@snapshot", "lost+found"), _DRIVE
+    ),
+    "system volume information": _DRIVE,
 }
 
 

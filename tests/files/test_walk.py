@@ -58,3 +58,17 @@ def test_debris_of_systems_is_not_entered(tmp_path):
     found = walk(tmp_path)
     assert found.files == []
     assert sorted(Path(one.file).name for one in found.passed) == ["@eaDir", "_MACOSX", "__MACOSX"]
+
+
+def test_what_drives_keep_for_themselves_is_not_entered(tmp_path):
+    names = ("$RECYCLE.BIN", "System Volume Information", "lost+found", "#recycle")
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.png").touch()
+    (tmp_path / "recycle").mkdir()
+    (tmp_path / "recycle" / "2.png").touch()
+    found = walk(tmp_path)
+    assert [path.name for path in found.files] == ["2.png"]
+    assert {Path(one.file).name: one.reason for one in found.passed} == dict.fromkeys(
+        names, "is what a drive keeps deleted files or its own in, and is not entered"
+    )
