@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FEWEST = 3
 """Slices at different places that make a series look like a volume."""
 
+SCOUT = "is of a localiser, as its ImageType says, and others are volumes"
+
 
 def slices_or_reason(header: Dataset, path: Path) -> tuple[Slice, ...] | str:
     """Find the slices of a file, or why it has none that a volume can use."""
@@ -63,6 +65,10 @@ def find_volumes(found: Found) -> Found:
             reason = f"holds {count} volumes: one was expected"
             left += [Exclusion(found.relative(path), reason) for path in files]
     stacks = [stack for stack in stacks if shared[stack.files] == 1]
+    if wanted := [stack for stack in stacks if not stack.slices[0].is_localiser]:
+        scouts = [stack for stack in stacks if stack.slices[0].is_localiser]
+        left += [Exclusion(found.relative(path), SCOUT) for one in scouts for path in one.files]
+        stacks = wanted  # where all are localisers, they are meant
     if not stacks:
         raise MedflError(
             f"{found.place} holds no volume: no two of its {len(found.files):,} DICOM files are "

@@ -73,6 +73,11 @@ class Slice:
         across = np.cross(self.along[0], self.along[1])
         return across / np.linalg.norm(across)
 
+    @property
+    def is_localiser(self) -> bool:
+        """Whether it is of a scout, by which others are planned (PS3.3 C.8.2.1.1.1, C.8.3.1.1)."""
+        return "LOCALIZER" in self.kind[0].upper().split("\\")
+
     @cached_property
     def place(self) -> float:
         """Position along the normal, mm."""

@@ -198,3 +198,20 @@ def test_a_table_that_names_slices_is_told_so(made):
         made(TEXT + "table: labels.csv\n", "\n".join(lines))
     store = made(TEXT + "table: labels.csv\n", "file,label\ncase0,a\ncase1,b\n")
     assert labels(store) == ["a", "b"]
+
+
+def test_a_localiser_is_no_volume_of_its_class(made):
+    scout = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
+    for number in range(4):
+        series(f"{'ab'[number % 2]}/p{number}", number)
+    series("a/p0", 9, range(20, 23), **scout)
+    store = made(TEXT + "labels: {level: 1}")
+    assert labels(store) == ["a", "a", "b", "b"]
+    reason = "is of a localiser, as its ImageType says, and others are volumes"
+    assert left(store) == dict.fromkeys([f"a/p0/IM{k}.dcm" for k in (20, 21, 22)], reason)
+
+
+def test_localisers_alone_are_meant(made):
+    for number in range(2):
+        series(f"{'ab'[number]}/p", number, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    assert labels(made(TEXT + "labels: {level: 1}")) == ["a", "b"]
