@@ -19,6 +19,8 @@ from medfl.datasets.folder_words import (
 from medfl.errors import MedflError
 
 REPEATED = 0.5  # share of a level's names that stand below several folders of the level above
+LONG = 4  # digits from which on a number is one of a patient, a study or a year
+MANY = 10  # classes that are numbers, beyond which they may be people
 GRADES = 6  # so many numbers below every folder, from 0 or 1 on, may be classes
 
 
@@ -41,7 +43,7 @@ def about_classes(tree: Levels, label: int, below: int | None, where: str) -> li
         below = None
     repeats = _repeats(tree, label, below, where) if below is not None else []
     _refuse_places(names, label, below, where)
-    return [*_odd_labels(names), *_depths(tree, label, where), *repeats]
+    return [*_odd_labels(names), *_numbers(names, label), *_depths(tree, label, where), *repeats]
 
 
 def _odd_labels(names: Collection[str]) -> list[str]:
@@ -56,12 +58,24 @@ def _odd_labels(names: Collection[str]) -> list[str]:
     ]
 
 
+def _numbers(names: Collection[str], label: int) -> list[str]:
+    """Warn of so many classes that are numbers, which people have rather than grades."""
+    if len(names) <= MANY or not all(name.isdecimal() for name in names):
+        return []
+    return [
+        f"the {len(names):,} folders of level {label}, which are taken for the classes, are all "
+        f"numbers: if these are patients, say `patient: {{level: {label}}}` and where the labels "
+        "are"
+    ]
+
+
 def _refuse_places(names: Collection[str], label: int, below: int | None, where: str) -> None:
     """Ask where all classes are called like sites, or like people."""
     sites, people = all(map(names_a_site, names)), all(map(names_a_person, names))
-    if not sites and not people:
+    numbers = all(name.isdecimal() and len(name) >= LONG for name in names)
+    if not sites and not people and not numbers:
         return
-    what = "sites" if sites else "people"
+    what = "sites" if sites else "people" if people else "patients, studies or years, by numbers"
     key = "site" if sites else "patient"
     lower = f"`labels: {{level: {below}}}` with " if below is not None else "a `table:` with "
     raise MedflError(

@@ -218,3 +218,22 @@ def test_folds_that_nothing_takes_are_spoken_of():
     assert "`fold: {level: 2}`" in unused_folds(paths("small", "train valid", "p1 p2"))[0]
     assert unused_folds(paths("p1 p2", "train test")) == []
     assert unused_folds(["1.png"]) == []
+
+
+def test_class_folders_that_are_long_numbers_are_asked_about():
+    for words in ("10231 4711", "2019 2020 2021"):
+        said = asked(paths(words))
+        assert "called like patients, studies or years, by numbers" in said
+        assert "`labels: {level: 1}` if they are classes all the same" in said
+        assert levels(paths(words), stated=1) == (1, None)
+    assert levels(paths("101 102")) == levels(paths("10231 other")) == (1, None)
+
+
+def test_more_than_ten_classes_that_are_numbers_are_warned_of():
+    ten = " ".join(map(str, range(10)))
+    assert "are all numbers" not in warnings(paths(ten))
+    assert "the 11 folders of level 1, which are taken for the classes, are all numbers" in (
+        warnings(paths(f"{ten} 10"))
+    )
+    assert "are all numbers" not in warnings(paths(f"{ten} none"))
+    assert warnings(paths(f"{ten} 10"), stated=1) == ""
