@@ -28,6 +28,7 @@ from medfl.datasets.described.fact_sections import PatientRules, SiteRules
 from medfl.datasets.described.folds import official_fold
 from medfl.datasets.described.labels import about_spellings, classes_of
 from medfl.datasets.described.people import groups_of, numbered
+from medfl.datasets.described.renames import about_unused
 from medfl.datasets.described.schema import Description, check_name
 from medfl.datasets.described.shown import check_attributes, refuse_patients
 from medfl.datasets.described.together import together_note, together_of
@@ -98,6 +99,8 @@ class CustomEntry(Dataset):
         sites = [one.site for one in told]
         warnings += about_spellings("labels", classes, "write them alike in load_data")
         warnings += about_sites(sites)
+        stated = {str(one.site).strip() for one in loaded}
+        warnings += about_unused(f"{name}.site_rules.map", self.site.rename, stated, sites)
         code = dicom_code(self.custom.modality)
         samples = [
             Sample(

@@ -12,7 +12,7 @@ from typing import Any
 from medfl.datasets.base import Dataset, Places
 from medfl.datasets.described.decode import Reader, channel_names
 from medfl.datasets.described.doubts import about_labels, doubts_about
-from medfl.datasets.described.facts import FactReader
+from medfl.datasets.described.facts import NO_FOLDER, FactReader
 from medfl.datasets.described.files import Found, count_files, list_files
 from medfl.datasets.described.fixed import fixed
 from medfl.datasets.described.headers import wanted_of_headers
@@ -28,6 +28,7 @@ from medfl.datasets.described.shown import check_attributes
 from medfl.datasets.described.spacing import common_spacing
 from medfl.datasets.described.table import modalities_of, read_described_table
 from medfl.datasets.described.together import together_note, together_of
+from medfl.datasets.described.unsaid import about_unsaid
 from medfl.datasets.described.whereabouts import Whereabouts
 from medfl.datasets.described.whose import about_patients, about_sites, about_studies
 from medfl.datasets.official import settle_folds
@@ -85,6 +86,8 @@ class DescribedDataset(Dataset):
             shown = (name for name in others if all(map(is_plain, name.split("/"))))
             tables = ", ".join(name for name in shown if name.endswith((".csv", ".tsv")))
             hint = f" There is {tables}: name it by `table:`." if tables and table is None else ""
+            if not hint and any(one.reason == NO_FOLDER for one in left):
+                hint = " Say where the labels are: `labels: {level: …}`, or a `table:` with them."
             raise MedflError(
                 f"{self.path}: no sample is left of {len(items):,} ({_why(left)}).{hint}"
             )
@@ -159,6 +162,7 @@ class DescribedDataset(Dataset):
         warnings += about_studies([one.told for one in facts], groups)
         warnings += doubts_about(kept, reader, groups)
         warnings += about_sites([one.site for one in facts])
+        warnings += about_unsaid(reader, facts)
         modalities = modalities_of(self.data, reader.table)
         settings = settings_for(self.data, modalities, facts, self.path)
         codes = [one.modality or dicom_code(self.data.modality) for one in facts]

@@ -19,6 +19,12 @@ def _word(value: Any) -> Any:
     return "" if value is None else str(value).strip()
 
 
+def _words(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError("a list is meant: put it in brackets, as in [this, that]")
+    return [_word(part) for part in value] if isinstance(value, list) else value
+
+
 def _words_to_words(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
@@ -63,7 +69,7 @@ class Labels(Described):
     @field_validator("classes", "ignore", mode="before")
     @classmethod
     def _are_words(cls, value: Any) -> Any:
-        return [_word(part) for part in value] if isinstance(value, list) else value
+        return _words(value)
 
     @field_validator("rename", mode="before")
     @classmethod
@@ -150,7 +156,7 @@ class Named(Origin):
     @field_validator("unknown", mode="before")
     @classmethod
     def _are_words(cls, value: Any) -> Any:
-        return [_word(part) for part in value] if isinstance(value, list) else value
+        return _words(value)
 
 
 class PatientRules(Named):

@@ -16,9 +16,11 @@ from medfl.datasets.described.labels import LabelRules
 from medfl.datasets.described.layout import layout_for
 from medfl.datasets.described.origins import Origins
 from medfl.datasets.described.people import folder_name
+from medfl.datasets.described.roles import refuse_shared
 from medfl.datasets.described.schema import Description
 from medfl.datasets.described.series import relabelled
 from medfl.datasets.described.shown import refuse_column, refuse_patients
+from medfl.datasets.described.table import files_by
 from medfl.datasets.described.whose import Told, known_patient, known_site, one_spelling
 from medfl.datasets.tables import Table
 from medfl.errors import MedflError
@@ -26,6 +28,8 @@ from medfl.files.exclusions import Exclusion, LeftOut
 
 if TYPE_CHECKING:
     from medfl.imaging.dicom import FileHeader
+
+NO_FOLDER = "lies in no folder that could be its label"
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class FactReader:
     ) -> None:
         self.data, self.where, self.found, self.table = data, where, found, table
         self.origins = Origins(found)
+        self.met: dict[str, set[str]] = {"patient": set(), "site": set(), "fold": set()}
         self.rules = LabelRules(data.labels, len(self.label_columns) > 1, where)
         source = data.labels.source
         if source == "auto":
@@ -88,6 +93,16 @@ class FactReader:
         for key, names in (("label", labels), ("site", sites)):
             for name in filter(None, names):
                 refuse_column(name, whose, f"{where}: columns.{key}")
+        refuse_shared(
+            {
+                "files": files_by(data) if table is not None else [],
+                "labels": labels,
+                "sites": sites,
+                "folds": [self._column("fold")] if data.fold.source in ("auto", "table") else [],
+                "attributes": data.columns.attributes,
+            },
+            where,
+        )
         firsts = [item.files[0] for item in items if item.files[0] not in found.copies]
         places = [{path.rpartition("/")[0]: path for path in found.paths(name)} for name in firsts]
         self.layout = layout_for(
@@ -97,7 +112,9 @@ class FactReader:
             labels=source == "folder",
             folds=data.fold.source == "auto" and not self._column("fold"),
         )
-        self.folds = FoldReader(data.fold, self._column("fold"), self.layout.fold, self.origins)
+        self.folds = FoldReader(
+            data.fold, self._column("fold"), self.layout.fold, self.origins, self.met["fold"]
+        )
 
     @property
     def by_header(self) -> bool:
@@ -146,13 +163,13 @@ class FactReader:
         """Read the facts of one sample; ``LeftOut`` where it lacks one that it needs."""
         header = self.found.header(item.files[0])
         cells = item.row.cells if item.row else {}
-        patient = known_patient(self._origin("patient", item, header) or "", self.data.patient)
+        patient = known_patient(self._met("patient", item, header), self.data.patient)
         if not patient and self.data.patient.source not in ("auto", "none"):
             raise LeftOut("has no patient")
         return Facts(
             self._labels(item, header),
             patient,
-            known_site(self._origin("site", item, header) or "", self.data.site),
+            known_site(self._met("site", item, header), self.data.site),
             self.folds.of(item, self._line(item)),
             header.modality if header is not None else "",
             self._attributes(cells, header),
@@ -209,12 +226,23 @@ class FactReader:
         if self.label_source == "folder":
             name = self.origins.of_folder(item.files[0], self.layout.label, "labels")
             if name is None:
-                raise LeftOut("lies in no folder that could be its label")
+                raise LeftOut(NO_FOLDER)
             return self.rules.of_text(name)
         text = self.origins.of_header(item.files[0], [self.data.labels.attribute], "labels") or ""
         if header is not None and names_patient(text, header):
             raise LeftOut(f"has a name or number of its patient in {self.data.labels.attribute}")
         return self.rules.of_text(text)
+
+    def says(self, key: str) -> bool:
+        """Whether the description, or a column, says where sites (or folds) stand."""
+        source = getattr(self.data, key).source
+        return source not in ("auto", "none") or (source == "auto" and bool(self._column(key)))
+
+    def _met(self, key: str, item: Item, header: FileHeader | None) -> str:
+        """A patient or site, which is remembered; empty where it has none."""
+        word = self._origin(key, item, header) or ""
+        self.met[key].add(word)
+        return word
 
     def _origin(self, key: str, item: Item, header: FileHeader | None) -> str | None:
         """A patient or site; None where it has none."""

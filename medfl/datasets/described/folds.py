@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from medfl.datasets.described.fact_sections import Folds
 from medfl.datasets.described.join import Item
-from medfl.datasets.described.labels import NOTHING, mapped
 from medfl.datasets.described.origins import Origins
+from medfl.datasets.described.renames import NOTHING, mapped
 from medfl.datasets.folder_words import fold_word
 from medfl.errors import MedflError
 from medfl.store import FOLDS
@@ -48,12 +48,14 @@ class FoldReader:
         column: the table's column of folds; empty where it has none.
         level: where the folders lie that were found to be folds; None where none were.
         origins: what reads paths and headers.
+        met: takes the words that were read.
     """
 
     stated: Folds
     column: str
     level: int | None
     origins: Origins
+    met: set[str]
 
     @property
     def title(self) -> str:
@@ -78,7 +80,9 @@ class FoldReader:
             LeftOut: the slices of a volume lie in several folds.
             MedflError: nothing says which fold a word means.
         """
-        return official_fold(self._word(item), line, self.stated.rename)
+        word = self._word(item)
+        self.met.add(word or "")
+        return official_fold(word, line, self.stated.rename)
 
     def _word(self, item: Item) -> str | None:
         name = item.files[0]

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from medfl.config import did_you_mean
 from medfl.datasets.described.fact_sections import Labels
+from medfl.datasets.described.renames import (
+    NOTHING,
+    about_unused,
+    is_among,
+    mapped,
+    of_others,
+    refuse_contradictions,
+)
 from medfl.errors import MedflError
 from medfl.files.exclusions import LeftOut
 from medfl.identity import quoted
-from medfl.identity.spelling import alike, joined
+from medfl.identity.spelling import alike, is_unknown, joined
 
 TRUE = {"1", "1.0", "true", "yes", "y"}
 FALSE = {"0", "0.0", "false", "no", "n", ""}
-NOTHING = {"nan", "na", "n/a", "#n/a", "none", "null", "-", "?"}  # how tables write an empty cell
-OTHERS = ("*", "all others")  # as a key of `map`: every label that no other key names
+_UNSURE = re.compile(r"u|uncertain|unclear|unsure|equivocal|indeterminate|inconclusive", re.I)
 UNLABELLED = "has no label"
 IGNORED = "has the label `{}`, which is ignored"
 
@@ -42,6 +49,8 @@ class LabelRules:
                 f"{where}: several label columns, or a separator, make a multilabel dataset: leave "
                 "`labels.task` out."
             )
+        refuse_contradictions(rules.rename, rules.ignore, f"{where}: labels")
+        self._met: set[str] = set()  # the words of the data, before and after `map`
 
     def of_text(self, text: str) -> tuple[str, ...]:
         """Read the labels in a cell, folder name or attribute; ``LeftOut`` where it has none."""
@@ -52,8 +61,9 @@ class LabelRules:
         return self.kept(self.renamed(word) for word in words)
 
     def renamed(self, word: str) -> str:
-        """Give a label its name by ``map``; ``'*'`` there stands for all that it does not name."""
-        return mapped(self.rules.rename, word)
+        """Give a label its name by ``map``; ``'*'`` there stands for all that nothing names."""
+        self._met.add(word)
+        return mapped(self.rules.rename, word, but=self.rules.ignore)
 
     def of_cells(self, cells: Mapping[str, str], line: str) -> tuple[str, ...]:
         """Take the columns of a row that hold 1 as its labels; an empty cell is a 0.
@@ -64,7 +74,7 @@ class LabelRules:
         for column, text in cells.items():
             cell = self._cell(text)
             if cell is None:
-                shown = quoted(text)
+                shown = f"`{text}`" if text.casefold() in NOTHING else quoted(text)
                 bare = shown.strip("`")
                 raise MedflError(
                     f"{line}: `{column}` holds {shown}, not 0 or 1. Say what it means in "
@@ -77,21 +87,24 @@ class LabelRules:
 
     def _cell(self, text: str) -> bool | None:
         """Say whether a cell means yes; None where nothing says what it means."""
+        self._met.add(text)
         word = mapped(self.rules.rename, text, others=False)
         if word.casefold() not in TRUE | FALSE and self._others_are_cells:
-            word = _others(self.rules.rename) or ""
+            word = of_others(self.rules.rename) or ""
         if ignored := [one for one in (text, word) if is_among(one, self.rules.ignore)]:
             raise LeftOut(IGNORED.format(ignored[0]))
         return word.casefold() in TRUE if word.casefold() in TRUE | FALSE else None
 
     def _column(self, name: str) -> str:
         """Give a column's label."""
-        return mapped(self.rules.rename, name, others=not self._others_are_cells)
+        self._met.add(name)
+        others = not self._others_are_cells
+        return mapped(self.rules.rename, name, others, but=self.rules.ignore)
 
     @property
     def _others_are_cells(self) -> bool:
         """Whether ``'*'`` means cells of label columns, not the columns: it gives 0, 1 or none."""
-        given = _others(self.rules.rename)
+        given = of_others(self.rules.rename)
         return given is not None and (
             given.casefold() in TRUE | FALSE or is_among(given, self.rules.ignore)
         )
@@ -99,6 +112,7 @@ class LabelRules:
     def kept(self, words: Iterable[str]) -> tuple[str, ...]:
         """Take each label once; ``LeftOut`` where one is ignored, or there is none."""
         names = tuple(dict.fromkeys(filter(None, words)))
+        self._met.update(names)
         for name in names:
             if is_among(name, self.rules.ignore):
                 raise LeftOut(IGNORED.format(name))
@@ -132,17 +146,31 @@ class LabelRules:
         return classes_of(labels, self.rules.classes, self.task, where, ordered)
 
     def warnings(self, classes: Sequence[str], labels: Sequence[tuple[str, ...]]) -> list[str]:
-        """Warn about classes without a sample, like an empty cell, or like each other."""
+        """Warn about classes without a sample, like an empty cell, or like each other.
+
+        ``labels.map`` and ``labels.ignore`` may name what no sample has.
+        """
         found = {name for names in labels for name in names}
         lines = [f"no sample has the label `{name}`" for name in classes if name not in found]
-        lines += [
-            f"the label `{name}` is taken for a class, though it looks like an empty cell: "
-            f"`labels: {{map: {{'{name}': ''}}}}` leaves its samples out"
-            for name in classes
-            if name.casefold() in NOTHING
-        ]
+        lines += _about_odd(classes)
+        for key, words in (("map", self.rules.rename), ("ignore", self.rules.ignore)):
+            lines += about_unused(f"labels.{key}", words, self._met, classes)
         how = "`labels: {normalise: true}`, or a `map` there, joins them"
         return lines + about_spellings("labels", classes, how)
+
+
+def _about_odd(classes: Sequence[str]) -> list[str]:
+    """Warn of classes that look like an empty cell, or like one that says that nobody knows."""
+    empty = [name for name in classes if name.casefold() in NOTHING]
+    odd = dict.fromkeys(empty, "looks like an empty cell")
+    for name in classes:
+        if re.fullmatch(r"-[0-9]+(\.0*)?", name) or _UNSURE.fullmatch(name) or is_unknown(name):
+            odd.setdefault(name, "may say that nobody is sure")
+    return [
+        f"the label `{name}` is taken for a class, though it {what}: "
+        f"`labels: {{map: {{'{name}': ''}}}}` leaves its samples out"
+        for name, what in odd.items()
+    ]
 
 
 def about_spellings(what: str, words: Iterable[str], how: str) -> list[str]:
@@ -151,32 +179,6 @@ def about_spellings(what: str, words: Iterable[str], how: str) -> list[str]:
         f"the {what} {' and '.join(f'`{word}`' for word in family)} look like one: {how}"
         for family in alike(words)
     ]
-
-
-def mapped(rename: Mapping[str, str], word: str, others: bool = True) -> str:
-    """Give a word its new name; a word that no key names keeps its own, or has that of ``'*'``.
-
-    Numbers are compared as such: ``-1`` is the key of a cell ``-1.0``. An empty word, or one that
-    means nothing (``NA``), is none of the others.
-    """
-    key = next((one for one in rename if is_among(word, (one,))), None)
-    if key is not None:
-        return rename[key]
-    other = _others(rename) if others and word and word.casefold() not in NOTHING else None
-    return word if other is None else other
-
-
-def _others(rename: Mapping[str, str]) -> str | None:
-    return next((rename[key] for key in OTHERS if key in rename), None)
-
-
-def is_among(word: str, words: Collection[str]) -> bool:
-    """Whether a word is one of them, letter by letter or as a number."""
-    return word in words or _number(word) in map(_number, words)
-
-
-def _number(word: str) -> float | str:
-    return float(word) if re.fullmatch(r"[+-]?(0|[1-9][0-9]*)(\.[0-9]*)?", word) else word
 
 
 def classes_of(
@@ -196,9 +198,16 @@ def classes_of(
         ordered: classes that come first where none are stated.
 
     Raises:
-        MedflError: a label is not stated, or there are too few classes to tell apart.
+        MedflError: a label is not stated or holds a mark that parts labels, or there are too few
+            classes to tell apart.
     """
     found = {name for names in labels for name in names}
+    if parted := sum("|" in name for name in {*found, *stated}):
+        raise MedflError(
+            f"{where}: {parted:,} labels hold a `|`, which parts the labels of one sample. If they "
+            "are several labels each, say `labels: {separator: '|'}` in a description; else rename "
+            "them (there by `map`)."
+        )
     if stated:
         for name in sorted(found - set(stated)):
             number = sum(name in names for names in labels)

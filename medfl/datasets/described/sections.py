@@ -50,6 +50,9 @@ class Columns(Described):
     def _names_some(cls, value: Any) -> Any:
         if not value and value is not None:
             raise ValueError("names no column: leave it out for the standard name")
+        names = [*value.values()] if isinstance(value, dict) else value
+        if isinstance(names, list) and len({*names}) < len(names):
+            raise ValueError("names a column twice")
         return value
 
     @field_validator("attributes")

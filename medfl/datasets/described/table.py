@@ -23,16 +23,7 @@ def keywords_of(data: Description, table: Table | None) -> list[str]:
 def read_described_table(data: Description, path: Path) -> Table:
     """Read the table, which must have every column that the description names."""
     columns = data.columns
-    by_pattern = any(modality.files for modality in data.modalities.values())
-    required: list[str] = []
-    if by_pattern:
-        required.append(columns.id or "id")
-    elif columns.key is not None:
-        required.append(columns.key[1])
-    elif isinstance(columns.file, dict):
-        required += columns.file.values()
-    else:
-        required.append(columns.file or "file")
+    required = files_by(data)
     if isinstance(columns.label, list):
         required += columns.label
     elif columns.label or data.labels.source in ("auto", "table"):
@@ -46,6 +37,18 @@ def read_described_table(data: Description, path: Path) -> Table:
     except MedflError as error:
         raise MedflError(str(error).replace(str(path), shown)) from error
     return replace(table, path=Path(shown))
+
+
+def files_by(data: Description) -> list[str]:
+    """Name the columns by which the table knows its files."""
+    columns = data.columns
+    if any(modality.files for modality in data.modalities.values()):
+        return [columns.id or "id"]
+    if columns.key is not None:
+        return [columns.key[1]]
+    if isinstance(columns.file, dict):
+        return list(columns.file.values())
+    return [columns.file or "file"]
 
 
 def _is_keyword(name: str) -> bool:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from medfl.datasets.described.fact_sections import PatientRules, SiteRules
-from medfl.datasets.described.labels import about_spellings, is_among, mapped
+from medfl.datasets.described.labels import about_spellings
+from medfl.datasets.described.renames import is_among, mapped
 from medfl.errors import MedflError
 from medfl.identity.spelling import alike, is_rounded, is_unknown, joined, spelling
 from medfl.store.info import undecided_ids
