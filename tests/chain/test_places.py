@@ -90,6 +90,16 @@ def test_a_step_with_noise():
     assert close(models(trainer)[-1], problem.share([0, 1, 2]) @ np.array(y))
 
 
+def test_a_stream_is_on_the_device_that_it_is_asked_for(monkeypatch):
+    """Without a GPU at hand: what would be built is looked at."""
+    devices, cpu = [], torch.Generator()
+    monkeypatch.setattr(torch, "Generator", lambda device: devices.append(device) or cpu)
+    link = Noise(deviation=1.0)
+    link.stream(1, 2, device="cuda:0")
+    link.stream(1, 2)
+    assert devices == ["cuda:0", "cpu"]
+
+
 def test_all_messages_together():
     """The last client sends the values of the first one, with its own weight."""
     trainer = build(links={"links:Mimic": {}}, rounds=2)
