@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from medfl.privacy.sealed.envelope import OVERHEAD, MessageKind, seal
+from medfl.privacy.sealed.payload import packed_pieces
+from medfl.privacy.sealed.refusals import SERVER
 from medfl.privacy.secure_aggregation import (
     AggregationClient,
     AggregationServer,
@@ -12,9 +15,6 @@ from medfl.privacy.secure_aggregation import (
     SigningIdentity,
     hash_of_model,
 )
-from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind, seal
-from medfl.privacy.secure_aggregation.payload import packed_pieces
-from medfl.privacy.secure_aggregation.refusals import SERVER
 from medfl.privacy.secure_aggregation.survivors import STATEMENT_BYTES
 
 

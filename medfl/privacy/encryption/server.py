@@ -13,9 +13,9 @@ from medfl.privacy.encryption.ciphertexts import (
     split_ciphertexts,
 )
 from medfl.privacy.encryption.keys import open_context
-from medfl.privacy.secure_aggregation.envelope import MessageKind, seal, unseal
-from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
-from medfl.privacy.secure_aggregation.refusals import RefusedMessageError
+from medfl.privacy.sealed.envelope import MessageKind, seal, unseal
+from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
+from medfl.privacy.sealed.refusals import RefusedMessageError
 
 _COUNT = struct.Struct("<q")
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from medfl.chain.roles import Server
-    from medfl.privacy.secure_aggregation.fixed_point import FixedPoint
+    from medfl.privacy.sealed.fixed_point import FixedPoint
 
 _UNLIKELY = math.log(1e-9)
 # Entries travel as floating point between links: their steps must be told apart after that.
@@ -55,7 +55,7 @@ class NoiseShares:
 
         A message has as many entries at most as what the server sends.
         """
-        from medfl.privacy.secure_aggregation.bits import fixed_point_of
+        from medfl.privacy.sealed.bits import fixed_point_of
         from medfl.privacy.secure_aggregation.settings import ProtocolSettings
 
         given, weighting = masks.params, server.config.federated_learning.weighting
@@ -67,7 +67,7 @@ class NoiseShares:
             present,
             ProtocolSettings(given.colluding, given.threshold).threshold_of(present),
             given.colluding,
-            fixed_point_of(given, weighting, present),
+            fixed_point_of(given, weighting, present, given.ring_bits),
         )
 
     def sums(self, noise: float, delta: float) -> SkellamSums:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfl.errors import MedflError
-from medfl.privacy.secure_aggregation.fixed_point import FixedPoint
+from medfl.privacy.sealed.fixed_point import FixedPoint
+from medfl.privacy.sealed.model_hash import hash_of_model
 from medfl.privacy.secure_aggregation.in_process import SimulatedAggregation
-from medfl.privacy.secure_aggregation.settings import ProtocolSettings, hash_of_model
+from medfl.privacy.secure_aggregation.settings import ProtocolSettings
 
 if TYPE_CHECKING:
     import torch

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from medfl.privacy.sealed.refusals import SERVER, RefusedMessageError
 from medfl.privacy.secure_aggregation.dealers import Dealers
-from medfl.privacy.secure_aggregation.refusals import SERVER, RefusedMessageError
 
 
 def check_present(client: int, present: Collection[int], threshold: int) -> None:

@@ -9,23 +9,24 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from medfl.errors import MedflError
+from medfl.privacy.sealed.envelope import Envelope, MessageKind, seal, unseal
+from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
+from medfl.privacy.sealed.payload import PayloadReader, packed, packed_list
+from medfl.privacy.sealed.refusals import SERVER, RefusedMessageError
+from medfl.privacy.sealed.ring import RingVector, apply_masks
 from medfl.privacy.secure_aggregation.checks import (
     check_confirmed,
     check_held,
     check_present,
 )
 from medfl.privacy.secure_aggregation.dealers import Dealers, Witness, read_delivery
-from medfl.privacy.secure_aggregation.envelope import Envelope, MessageKind, seal, unseal
-from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.secure_aggregation.keys import (
     RoundSecrets,
     pair_mask_key,
     self_mask_key,
     share_key,
 )
-from medfl.privacy.secure_aggregation.masks import RingVector, apply_masks, checked_ring_vector
-from medfl.privacy.secure_aggregation.payload import PayloadReader, packed, packed_list
-from medfl.privacy.secure_aggregation.refusals import SERVER, RefusedMessageError
+from medfl.privacy.secure_aggregation.masks import checked_ring_vector
 from medfl.privacy.secure_aggregation.released import ReleasedSums
 from medfl.privacy.secure_aggregation.roster import Roster
 from medfl.privacy.secure_aggregation.settings import (

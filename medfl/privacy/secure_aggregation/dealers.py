@@ -6,12 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-from medfl.privacy.secure_aggregation.envelope import MessageKind, seal, unseal
-from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
-from medfl.privacy.secure_aggregation.payload import PayloadReader, packed_list, packed_pieces
-from medfl.privacy.secure_aggregation.refusals import SERVER, RefusedMessageError
+from medfl.privacy.sealed.envelope import MessageKind, seal, unseal
+from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
+from medfl.privacy.sealed.model_hash import HASH_BYTES
+from medfl.privacy.sealed.payload import PayloadReader, packed_list, packed_pieces
+from medfl.privacy.sealed.refusals import SERVER, RefusedMessageError
 from medfl.privacy.secure_aggregation.roster import Roster
-from medfl.privacy.secure_aggregation.settings import HASH_BYTES, RoundAgreement
+from medfl.privacy.secure_aggregation.settings import RoundAgreement
 from medfl.privacy.secure_aggregation.sharing import SharePacket
 
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
+from medfl.privacy.sealed.envelope import MessageKind
+from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
+from medfl.privacy.sealed.refusals import SERVER, RefusedMessageError
+from medfl.privacy.sealed.ring import RingVector
 from medfl.privacy.secure_aggregation.client import AggregationClient
-from medfl.privacy.secure_aggregation.envelope import MessageKind
-from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
-from medfl.privacy.secure_aggregation.masks import RingVector
-from medfl.privacy.secure_aggregation.refusals import (
-    SERVER,
-    RefusedMessageError,
-    RoundAbortedError,
-)
+from medfl.privacy.secure_aggregation.refusals import RoundAbortedError
 from medfl.privacy.secure_aggregation.server import AggregationServer
 from medfl.privacy.secure_aggregation.settings import ProtocolSettings
 from medfl.privacy.secure_aggregation.transcript import Transcript

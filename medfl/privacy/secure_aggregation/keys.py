@@ -14,9 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from medfl.privacy.secure_aggregation.payload import packed
-from medfl.privacy.secure_aggregation.refusals import RefusedMessageError
-from medfl.privacy.secure_aggregation.settings import HASH_BYTES, RoundAgreement
+from medfl.privacy.sealed.model_hash import HASH_BYTES
+from medfl.privacy.sealed.payload import packed
+from medfl.privacy.sealed.refusals import RefusedMessageError
+from medfl.privacy.secure_aggregation.settings import RoundAgreement
 
 KEY_BYTES = 32
 _UNUSABLE = "its public key is of low order, or none"

@@ -7,11 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 
-from medfl.privacy.secure_aggregation.envelope import MessageKind, unseal
-from medfl.privacy.secure_aggregation.identities import KeyDirectory
+from medfl.privacy.sealed.envelope import MessageKind, unseal
+from medfl.privacy.sealed.identities import KeyDirectory
+from medfl.privacy.sealed.payload import PayloadReader, packed_pieces
+from medfl.privacy.sealed.refusals import SERVER, RefusedMessageError
 from medfl.privacy.secure_aggregation.keys import PublicKeys
-from medfl.privacy.secure_aggregation.payload import PayloadReader, packed_pieces
-from medfl.privacy.secure_aggregation.refusals import SERVER, RefusedMessageError
 from medfl.privacy.secure_aggregation.settings import RoundAgreement
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from medfl.errors import MedflError
-from medfl.privacy.secure_aggregation.dealers import read_dealers
-from medfl.privacy.secure_aggregation.envelope import Buffer, MessageKind, seal
-from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
-from medfl.privacy.secure_aggregation.masks import RingVector, apply_masks, ring_dtype
-from medfl.privacy.secure_aggregation.payload import (
+from medfl.privacy.sealed.envelope import Buffer, MessageKind, seal
+from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
+from medfl.privacy.sealed.payload import (
     packed,
     packed_pieces,
 )
-from medfl.privacy.secure_aggregation.refusals import RefusedMessageError, RoundAbortedError
+from medfl.privacy.sealed.refusals import RefusedMessageError
+from medfl.privacy.sealed.ring import RingVector, apply_masks, ring_dtype
+from medfl.privacy.secure_aggregation.dealers import read_dealers
+from medfl.privacy.secure_aggregation.refusals import RoundAbortedError
 from medfl.privacy.secure_aggregation.roster import Roster
 from medfl.privacy.secure_aggregation.server_round import ServerRound
 from medfl.privacy.secure_aggregation.settings import (

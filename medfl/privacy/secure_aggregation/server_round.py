@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from medfl.privacy.sealed.envelope import Buffer, Envelope, MessageKind, unseal
+from medfl.privacy.sealed.identities import KeyDirectory
+from medfl.privacy.sealed.payload import PayloadReader
+from medfl.privacy.sealed.refusals import RefusedMessageError
+from medfl.privacy.sealed.ring import RingVector
 from medfl.privacy.secure_aggregation.dealers import Dealers, Witness
-from medfl.privacy.secure_aggregation.envelope import Buffer, Envelope, MessageKind, unseal
-from medfl.privacy.secure_aggregation.identities import KeyDirectory
 from medfl.privacy.secure_aggregation.keys import PublicKeys
-from medfl.privacy.secure_aggregation.masks import RingVector
-from medfl.privacy.secure_aggregation.payload import PayloadReader
-from medfl.privacy.secure_aggregation.refusals import RefusedMessageError
 from medfl.privacy.secure_aggregation.roster import Roster, check_different
 from medfl.privacy.secure_aggregation.settings import RoundAgreement
 from medfl.privacy.secure_aggregation.sharing import SharePacket

@@ -12,14 +12,15 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from medfl.errors import MedflError
-from medfl.privacy.secure_aggregation.masks import ring_dtype
-from medfl.privacy.secure_aggregation.payload import PayloadReader, packed, packed_list
-from medfl.privacy.secure_aggregation.refusals import RefusedMessageError
+from medfl.privacy.sealed.model_hash import HASH_BYTES
+from medfl.privacy.sealed.payload import PayloadReader, packed, packed_list
+from medfl.privacy.sealed.refusals import RefusedMessageError
+from medfl.privacy.sealed.ring import ring_dtype
 
 if TYPE_CHECKING:
     from medfl.privacy.secure_aggregation.graph import SparseGraph
 
-HASH_BYTES = SESSION_BYTES = 32
+SESSION_BYTES = HASH_BYTES
 FEWEST_CLIENTS = 3
 
 
@@ -182,17 +183,3 @@ class RoundAgreement:
         if clients and clients[0] < 0:
             raise RefusedMessageError(sender, "it calls a client by a negative number")
         return cls(session, number, clients, model, settings)
-
-
-def hash_of_model(*vectors: bytes | memoryview) -> bytes:
-    """SHA-256 of a global model as a client received it.
-
-    Args:
-        vectors: its parameters and its buffers, as bytes (of a NumPy array: ``array.data``).
-    """
-    digest = hashlib.sha256(b"medfl model")
-    for vector in vectors:
-        view = memoryview(vector)
-        digest.update(struct.pack("<Q", view.nbytes))
-        digest.update(view)
-    return digest.digest()

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from medfl.privacy.sealed.model_hash import HASH_BYTES
+from medfl.privacy.sealed.payload import PayloadReader, packed
 from medfl.privacy.secure_aggregation.keys import SEED_BYTES, commitment
-from medfl.privacy.secure_aggregation.payload import PayloadReader, packed
-from medfl.privacy.secure_aggregation.settings import HASH_BYTES, RoundAgreement
+from medfl.privacy.secure_aggregation.settings import RoundAgreement
 
 _TAG_BYTES = 16
 _NONCE = bytes(12)  # each key encrypts one message alone

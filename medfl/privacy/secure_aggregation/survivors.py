@@ -6,17 +6,18 @@ import hashlib
 from collections.abc import Collection
 from functools import lru_cache
 
-from medfl.privacy.secure_aggregation.dealers import Dealers
-from medfl.privacy.secure_aggregation.envelope import (
+from medfl.privacy.sealed.envelope import (
     OVERHEAD,
     MessageKind,
     seal,
     unseal,
 )
-from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
-from medfl.privacy.secure_aggregation.payload import packed_list
-from medfl.privacy.secure_aggregation.refusals import SERVER, RefusedMessageError
-from medfl.privacy.secure_aggregation.settings import HASH_BYTES, RoundAgreement
+from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
+from medfl.privacy.sealed.model_hash import HASH_BYTES
+from medfl.privacy.sealed.payload import packed_list
+from medfl.privacy.sealed.refusals import SERVER, RefusedMessageError
+from medfl.privacy.secure_aggregation.dealers import Dealers
+from medfl.privacy.secure_aggregation.settings import RoundAgreement
 
 STATEMENT_BYTES = OVERHEAD + HASH_BYTES
 

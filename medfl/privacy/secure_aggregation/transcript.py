@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from medfl.privacy.secure_aggregation.envelope import MessageKind
-from medfl.privacy.secure_aggregation.refusals import SERVER
+from medfl.privacy.sealed.envelope import MessageKind
+from medfl.privacy.sealed.refusals import SERVER
 
 
 @dataclass(frozen=True)

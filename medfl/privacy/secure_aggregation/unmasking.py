@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from medfl.privacy.sealed.envelope import Envelope
+from medfl.privacy.sealed.payload import PayloadReader
+from medfl.privacy.sealed.refusals import RefusedMessageError
 from medfl.privacy.secure_aggregation.dealers import Dealers
-from medfl.privacy.secure_aggregation.envelope import Envelope
 from medfl.privacy.secure_aggregation.keys import (
     SEED_BYTES,
     commitment,
@@ -13,8 +15,7 @@ from medfl.privacy.secure_aggregation.keys import (
     pair_mask_key,
     self_mask_key,
 )
-from medfl.privacy.secure_aggregation.payload import PayloadReader
-from medfl.privacy.secure_aggregation.refusals import RefusedMessageError, RoundAbortedError
+from medfl.privacy.secure_aggregation.refusals import RoundAbortedError
 from medfl.privacy.secure_aggregation.roster import Roster
 from medfl.privacy.secure_aggregation.settings import RoundAgreement
 from medfl.privacy.secure_aggregation.sharing import MASKING, SELF, SharePacket, rebuild

@@ -13,9 +13,9 @@ from medfl.privacy.encryption import CkksSettings, EncryptedSum, EncryptingHospi
 from medfl.privacy.encryption.checksum import Checksum
 from medfl.privacy.encryption.ciphertexts import join_ciphertexts, split_ciphertexts
 from medfl.privacy.encryption.settings import CHECKS
-from medfl.privacy.secure_aggregation.envelope import MessageKind, seal, unseal
-from medfl.privacy.secure_aggregation.identities import KeyDirectory, SigningIdentity
-from medfl.privacy.secure_aggregation.refusals import SERVER
+from medfl.privacy.sealed.envelope import MessageKind, seal, unseal
+from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
+from medfl.privacy.sealed.refusals import SERVER
 
 ROUND, NEXT = bytes(32), bytes([1]) * 32
 LENGTH = 5000  # three ciphertexts of 2044

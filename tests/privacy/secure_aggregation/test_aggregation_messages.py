@@ -9,14 +9,14 @@ import pytest
 from secure_rounds import Hospitals, changed, model
 
 from medfl import MedflError
+from medfl.privacy.sealed.envelope import OVERHEAD, MessageKind
+from medfl.privacy.sealed.payload import PayloadReader, packed
 from medfl.privacy.secure_aggregation import (
     KeyDirectory,
     RefusedMessageError,
     RoundAbortedError,
     SigningIdentity,
 )
-from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind
-from medfl.privacy.secure_aggregation.payload import PayloadReader, packed
 from medfl.privacy.secure_aggregation.survivors import STATEMENT_BYTES
 
 STEPS = ("keys", "shares", "masked vectors", "confirmations", "answers")
@@ -78,9 +78,9 @@ def test_a_wrong_message_is_refused_and_the_others_have_their_sum(step):
         (changed(message, -1), "signature is not that"),
         (changed(message, OVERHEAD - 64), "signature is not that"),
         (changed(message, 20), "signature is not that"),
-        (changed(message, 0), "no message of secure aggregation"),
+        (changed(message, 0), "no message of medfl"),
         (stranger, "signature is not that"),
-        (b"\x00" * len(message), "no message of secure aggregation"),
+        (b"\x00" * len(message), "no message of medfl"),
         ("text", "must be bytes"),
         (None, "must be bytes"),
         (hospitals.sent[-1], "second one"),

@@ -11,6 +11,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from secure_rounds import Hospitals, changed, model
 
 from medfl.errors import MedflError
+from medfl.privacy.sealed.envelope import OVERHEAD, MessageKind, seal
+from medfl.privacy.sealed.payload import PayloadReader, packed_pieces
+from medfl.privacy.sealed.refusals import SERVER
+from medfl.privacy.sealed.ring import apply_masks
 from medfl.privacy.secure_aggregation import (
     AggregationClient,
     ProtocolSettings,
@@ -19,11 +23,7 @@ from medfl.privacy.secure_aggregation import (
     sharing,
 )
 from medfl.privacy.secure_aggregation import client as module
-from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind, seal
 from medfl.privacy.secure_aggregation.keys import pair_mask_key, self_mask_key
-from medfl.privacy.secure_aggregation.masks import apply_masks
-from medfl.privacy.secure_aggregation.payload import PayloadReader, packed_pieces
-from medfl.privacy.secure_aggregation.refusals import SERVER
 from medfl.privacy.secure_aggregation.settings import RoundAgreement
 from medfl.privacy.secure_aggregation.sharing import share_out
 from medfl.privacy.secure_aggregation.survivors import STATEMENT_BYTES

@@ -13,6 +13,7 @@ from Crypto.Cipher import AES
 from secure_rounds import Hospitals, model
 
 from medfl import MedflError
+from medfl.privacy.sealed.ring import apply_masks
 from medfl.privacy.secure_aggregation import ProtocolSettings, hash_of_model
 from medfl.privacy.secure_aggregation.dealers import Dealers
 from medfl.privacy.secure_aggregation.keys import (
@@ -22,7 +23,6 @@ from medfl.privacy.secure_aggregation.keys import (
     pair_mask_key,
     self_mask_key,
 )
-from medfl.privacy.secure_aggregation.masks import apply_masks
 from medfl.privacy.secure_aggregation.settings import RoundAgreement
 from medfl.privacy.secure_aggregation.sharing import rebuild, share_out
 from medfl.privacy.secure_aggregation.survivors import survivors_digest

@@ -20,7 +20,7 @@ from softmax import Softmax
 from medfl.chain import PARAMETERS, Link, Sealed
 from medfl.errors import MedflError
 from medfl.federated.outcome import run_metrics
-from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind
+from medfl.privacy.sealed.envelope import OVERHEAD, MessageKind
 from medfl.registry import HyperParams
 
 SIZES = (8, 16, 12, 6)
@@ -319,7 +319,7 @@ def masked(params=None, links=None, rule="sum", **settings):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"rule": "median"}, "the rule median needs each client's message"),
+        ({"rule": "median"}, "the rule median needs each client"),
         ({"links": {"links:Mimic": {}}}, "the link links:Mimic looks at them"),
         (
             {"links": {"test_secure_link:SealsToo": {}}},

@@ -11,6 +11,9 @@ from scipy.stats import hypergeom
 from secure_rounds import Hospitals, model
 
 from medfl import MedflError, SecureAggregator
+from medfl.privacy.sealed.envelope import OVERHEAD, MessageKind
+from medfl.privacy.sealed.payload import PayloadReader, packed, packed_pieces
+from medfl.privacy.sealed.refusals import SERVER
 from medfl.privacy.secure_aggregation import (
     ProtocolSettings,
     RefusedMessageError,
@@ -19,10 +22,7 @@ from medfl.privacy.secure_aggregation import (
     hash_of_model,
 )
 from medfl.privacy.secure_aggregation import client as module
-from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind
 from medfl.privacy.secure_aggregation.graph import _log_split, sparse_graph
-from medfl.privacy.secure_aggregation.payload import PayloadReader, packed, packed_pieces
-from medfl.privacy.secure_aggregation.refusals import SERVER
 from medfl.privacy.secure_aggregation.survivors import STATEMENT_BYTES
 
 MANY = ProtocolSettings(colluding=2, sparse=True, dropouts=0.05)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from secure_rounds import Hospitals, vector_in
 
+from medfl.privacy.sealed.envelope import OVERHEAD, MessageKind
+from medfl.privacy.sealed.refusals import SERVER
 from medfl.privacy.secure_aggregation import (
     FixedPoint,
     ProtocolSettings,
@@ -16,8 +18,6 @@ from medfl.privacy.secure_aggregation import (
     Transcript,
     hash_of_model,
 )
-from medfl.privacy.secure_aggregation.envelope import OVERHEAD, MessageKind
-from medfl.privacy.secure_aggregation.refusals import SERVER
 
 D = 5000
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 
-from medfl.privacy.secure_aggregation.refusals import RefusedMessageError
+from medfl.privacy.sealed.refusals import RefusedMessageError
 
 _NUMBER = struct.Struct("<q")
 

@@ -1,4 +1,4 @@
-"""The sum of masked messages, as the chain makes it."""
+"""The sum of sealed messages, as the chain makes it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from medfl.chain import Combination, Message, Total
 from medfl.errors import MedflError
-from medfl.privacy.secure_aggregation.refusals import RefusedMessageError
+from medfl.privacy.sealed.refusals import RefusedMessageError
 
 if TYPE_CHECKING:
-    from medfl.privacy.secure_aggregation.parts import PartPlace
+    from medfl.privacy.sealed.parts import PartPlace
 
 
 log = logging.getLogger(__name__)
 
 
-class Unmasks(Protocol):
-    """Who adds masked messages up, and takes the masks off."""
+class Unseals(Protocol):
+    """Who adds sealed messages up, and opens the sum."""
 
     def add(self, message: Message) -> tuple[PartPlace, ...]:
         """Add a message; say what lies where in its vector."""
@@ -27,10 +27,10 @@ class Unmasks(Protocol):
         """The totals of round ``number``; empty where it is given up."""
 
 
-class MaskedSum(Combination):
-    """Adds masked messages, of which the server sees nothing but the sum."""
+class SealedSum(Combination):
+    """Adds messages that are masked or encrypted."""
 
-    def __init__(self, link: Unmasks, number: int) -> None:
+    def __init__(self, link: Unseals, number: int) -> None:
         self._link, self._number = link, number
         self._places: tuple[PartPlace, ...] = ()
 
@@ -48,12 +48,12 @@ class MaskedSum(Combination):
         if self._places and _shapes(places) != _shapes(self._places):
             raise MedflError(
                 f"client {message.client} sends other parts than the clients before it, so that "
-                "masked messages cannot be added up."
+                "what is sealed cannot be added up."
             )
         self._places = places
 
     def total(self) -> dict[str, Total]:
-        """The totals by part; empty where too few clients are left."""
+        """The totals by part; empty where the round is given up."""
         return self._link.finish(self._number, self._places)
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from medfl import MedflError
+from medfl.privacy.sealed.fixed_point import widest_values
 from medfl.privacy.secure_aggregation import FixedPoint
-from medfl.privacy.secure_aggregation.fixed_point import widest_values
 
 
 def generator(seed: int = 0) -> np.random.Generator:

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
-from medfl.privacy.secure_aggregation.identities import (
+from medfl.privacy.sealed.identities import (
     SIGNATURE_BYTES,
     KeyDirectory,
     SigningIdentity,
 )
-from medfl.privacy.secure_aggregation.refusals import RefusedMessageError
+from medfl.privacy.sealed.refusals import RefusedMessageError
 
 Buffer = bytes | bytearray | memoryview
 CONTEXT_BYTES = 32
@@ -112,7 +112,7 @@ def unseal(
         raise RefusedMessageError(carrier, f"it must be bytes, not {type(message).__name__}")
     view = memoryview(message).cast("B")
     if view.nbytes < OVERHEAD or bytes(view[: len(_MAGIC)]) != _MAGIC:
-        raise RefusedMessageError(carrier, "it is truncated, or no message of secure aggregation")
+        raise RefusedMessageError(carrier, "it is truncated, or no message of medfl")
     header = bytes(view[: _HEADER.size])
     _, number, sender, found, size = _HEADER.unpack(header)
     if sender not in senders or sender not in directory:

@@ -10,9 +10,8 @@ import numpy as np
 
 from medfl.chain import Message, Part, Total
 from medfl.errors import MedflError
-from medfl.privacy.secure_aggregation.fixed_point import FixedPoint
-from medfl.privacy.secure_aggregation.masks import RingVector
-from medfl.privacy.secure_aggregation.settings import hash_of_model
+from medfl.privacy.sealed.fixed_point import FixedPoint
+from medfl.privacy.sealed.ring import RingVector
 
 if TYPE_CHECKING:
     import torch
@@ -98,7 +97,7 @@ def encode_parts(
             vector, clipped = _whole_multiples(name, part, point), 0.0
         if clipped and not part.private:
             raise MedflError(
-                f"secure aggregation: the public part `{name}` is beyond ± {point.bound:g}, and "
+                f"sealed sum: the public part `{name}` is beyond ± {point.bound:g}, and "
                 f"it may not be clipped. Set its own bound: bounds: {{{name}: …}}."
             )
         place = PartPlace(name, update.numel(), part.base, part.value, part.grid)
@@ -143,7 +142,7 @@ def _whole_multiples(name: str, part: Part, point: FixedPoint) -> RingVector:
     """A part whose update is whole multiples of its grid, without another rounding."""
     if part.weight != point.weight_unit:
         raise MedflError(
-            f"secure aggregation: the part `{name}` has discrete noise, whose sum is not weighted: "
+            f"sealed sum: the part `{name}` has discrete noise, whose sum is not weighted: "
             "its weight must be one weight_unit for every client."
         )
     assert part.grid is not None
@@ -151,12 +150,7 @@ def _whole_multiples(name: str, part: Part, point: FixedPoint) -> RingVector:
     whole = np.rint(steps)
     if np.abs(steps - whole).max(initial=0.0) > _OFF_GRID:
         raise MedflError(
-            f"secure aggregation: the part `{name}` is not whole multiples of {part.grid:g}. A "
+            f"sealed sum: the part `{name}` is not whole multiples of {part.grid:g}. A "
             "link behind the one that rounded it must have changed it."
         )
     return point.encode_integers(whole.astype(np.int64), part.weight)
-
-
-def hash_of_tensors(*tensors: Tensor) -> bytes:
-    """``hash_of_model`` of a model's vectors, on whichever device they are."""
-    return hash_of_model(*(one.detach().cpu().contiguous().numpy().data for one in tensors))

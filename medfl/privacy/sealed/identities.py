@@ -9,7 +9,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from medfl.errors import MedflError
-from medfl.privacy.secure_aggregation.refusals import SERVER, party
+from medfl.privacy.sealed.refusals import SERVER, party
 
 SIGNATURE_BYTES = 64
 _REMEMBERED = 1 << 16

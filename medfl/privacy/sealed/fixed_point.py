@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfl.errors import MedflError
-from medfl.privacy.secure_aggregation.masks import RingVector, apply_masks, ring_dtype
+from medfl.privacy.sealed.ring import RingVector, apply_masks, ring_dtype
 
 if TYPE_CHECKING:
     import torch
@@ -75,21 +75,19 @@ class FixedPoint:
         for name in ("bound", "weight_unit"):
             if not 0 < getattr(self, name) < math.inf:
                 raise MedflError(
-                    f"secure aggregation: {name} must be a number above 0, not "
-                    f"{getattr(self, name)}."
+                    f"fixed point: {name} must be a number above 0, not {getattr(self, name)}."
                 )
         for name, least in (("clients", 1), ("value_bits", 2), ("weight_bits", 1)):
             if getattr(self, name) < least:
                 raise MedflError(
-                    f"secure aggregation: {name} must be at least {least}, not "
-                    f"{getattr(self, name)}."
+                    f"fixed point: {name} must be at least {least}, not {getattr(self, name)}."
                 )
         client_bits = (self.clients - 1).bit_length()
         needed = self.value_bits + self.weight_bits + client_bits
         if needed > self.ring_bits:
             left = self.ring_bits - self.weight_bits - client_bits
             raise MedflError(
-                f"secure aggregation: sums may leave the ring. value_bits {self.value_bits} + "
+                f"fixed point: sums may leave the ring. value_bits {self.value_bits} + "
                 f"weight_bits {self.weight_bits} + {client_bits} for {self.clients} clients are "
                 f"{needed}, and ring_bits is {self.ring_bits}. Take "
                 + (f"value_bits: {left}, " if left >= 2 else "fewer weight_bits, ")
@@ -97,7 +95,7 @@ class FixedPoint:
             )
         if self.value_bits + self.weight_bits > _DOUBLE_BITS + 1:
             raise MedflError(
-                f"secure aggregation: value_bits {self.value_bits} + weight_bits "
+                f"fixed point: value_bits {self.value_bits} + weight_bits "
                 f"{self.weight_bits} are more than the {_DOUBLE_BITS + 1} that a number of double "
                 "precision can fill."
             )
@@ -171,13 +169,13 @@ class FixedPoint:
         """
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu" or values.ndim != 1:
             raise MedflError(
-                "secure aggregation: what is encoded without rounding must be a NumPy vector of "
+                "fixed point: what is encoded without rounding must be a NumPy vector of "
                 "whole numbers."
             )
         limit = self.largest_integer
         if len(values) and not -limit <= int(values.min()) <= int(values.max()) <= limit:
             raise MedflError(
-                f"secure aggregation: a whole number is above {limit} in size, so that the sum of "
+                f"fixed point: a whole number is above {limit} in size, so that the sum of "
                 f"{self.clients} could leave the ring of {self.ring_bits} bits. Take a coarser "
                 "grid, less noise, or ring_bits: 64."
             )
@@ -194,7 +192,7 @@ class FixedPoint:
         """The weighted mean Σ w v / Σ w, (d,), and Σ w, from a sum of encoded updates."""
         sums, weight = self.decode_integers(total)
         if not weight:
-            raise MedflError("secure aggregation: the weights of the sum are 0.")
+            raise MedflError("fixed point: the weights of the sum are 0.")
         mean = sums.astype(np.float64)
         mean *= self.step * self.weight_unit / weight
         return mean, weight
@@ -204,18 +202,18 @@ class FixedPoint:
         units = round(weight / self.weight_unit) if math.isfinite(weight) else 0
         if units < 1:
             raise MedflError(
-                "secure aggregation: a client's weight is below half a weight_unit "
+                "fixed point: a client's weight is below half a weight_unit "
                 f"({self.weight_unit:g}), or no number. Take a smaller weight_unit."
             )
         if abs(units * self.weight_unit - weight) > _WEIGHT_ERROR * weight:
             raise MedflError(
-                "secure aggregation: a client's weight would be rounded by more than "
+                "fixed point: a client's weight would be rounded by more than "
                 f"{_WEIGHT_ERROR:.1%}. Take a smaller weight_unit than {self.weight_unit:g}, and "
                 "more weight_bits."
             )
         if units >= 2**self.weight_bits:
             raise MedflError(
-                f"secure aggregation: a client's weight is above {self.largest_weight:g}, the "
+                f"fixed point: a client's weight is above {self.largest_weight:g}, the "
                 f"largest that {self.weight_bits} weight_bits hold. Take more weight_bits, or a "
                 "larger weight_unit."
             )
@@ -227,10 +225,10 @@ def _finite_vector(update: Any) -> NDArray[np.floating[Any]]:
     if hasattr(update, "detach"):
         update = update.detach().cpu().numpy()
     if not isinstance(update, np.ndarray) or update.dtype.kind != "f" or update.ndim != 1:
-        raise MedflError("secure aggregation: an update must be a vector of floating point.")
+        raise MedflError("fixed point: an update must be a vector of floating point.")
     if not np.isfinite(update).all():
         raise MedflError(
-            "secure aggregation: an update has NaN or infinite coordinates. It is not sent: look "
+            "fixed point: an update has NaN or infinite coordinates. It is not sent: look "
             "why the training of this client diverged."
         )
     return update

@@ -1,0 +1,5 @@
+"""What masks and ciphertexts have in common: updates as whole numbers, in signed messages.
+
+The server adds up what it cannot read. ``secure_aggregation`` hides the numbers behind masks,
+``encryption`` in ciphertexts; both write them as this room says, and read their sum so.
+"""
