@@ -13,6 +13,7 @@ LINKS = Registry[type[Link]](
     names={
         "clip": "privacy.clip:NormClipping",
         "secure_aggregation": "privacy.secure_aggregation.link:SecureAggregation",
+        "ckks": "privacy.encryption.link:HomomorphicEncryption",
         "dp_image": "privacy.dp_sgd.units:ImagePrivacy",
         "dp_patient": "privacy.dp_sgd.units:PatientPrivacy",
         "dp_hospital": "privacy.hospital.link:HospitalPrivacy",

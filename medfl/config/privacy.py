@@ -60,6 +60,12 @@ class Privacy(Section):
         "link secure_aggregation",
         json_schema_extra=neutral(False),
     )
+    encryption: bool | Literal["ckks"] | dict[str, Any] = Field(
+        False,
+        description="whether updates are encrypted and summed unread (ckks, or true); or the "
+        "settings of the link ckks",
+        json_schema_extra=neutral(False),
+    )
 
     @model_validator(mode="after")
     def _says_what_is_protected(self) -> Privacy:
@@ -79,7 +85,8 @@ class Privacy(Section):
             given = {key: getattr(self, key) for key in _SETTINGS}
             params = {key: value for key, value in given.items() if value is not None}
             found["dp_image" if unit is True else f"dp_{unit}"] = params
-        masks = self.secure_aggregation
-        if masks is not False:
-            found["secure_aggregation"] = {} if masks is True else masks
+        for key, link in (("secure_aggregation", "secure_aggregation"), ("encryption", "ckks")):
+            value = getattr(self, key)
+            if value is not False:
+                found[link] = value if isinstance(value, dict) else {}
         return found

@@ -46,6 +46,14 @@ def test_other_protections_are_links_too():
     assert config.model.normalization == "batch"
 
 
+@pytest.mark.parametrize("said", [True, "ckks", {}])
+def test_encryption_is_a_link_however_it_is_asked_for(said):
+    assert FederatedConfig(privacy={"encryption": said}).chain.links == {"ckks": {}}
+    given = FederatedConfig(privacy={"encryption": {"bound": 0.5}})
+    assert given.chain.links == {"ckks": {"bound": 0.5}}
+    assert FederatedConfig(privacy={"encryption": False}).chain.links == {}
+
+
 def test_one_run_has_one_fingerprint(tmp_path):
     short = FederatedConfig(privacy=USUAL, federated_learning=STEPS)
     flat = FederatedConfig(**USUAL, local_steps=5)

@@ -5,8 +5,15 @@ server and any one of them together read everything.
 """
 
 from medfl.privacy.encryption.hospital import EncryptingHospital
+from medfl.privacy.encryption.in_process import SimulatedEncryption
 from medfl.privacy.encryption.keys import HospitalKeys
 from medfl.privacy.encryption.server import EncryptedSum
 from medfl.privacy.encryption.settings import CkksSettings
 
-__all__ = ["CkksSettings", "EncryptedSum", "EncryptingHospital", "HospitalKeys"]
+__all__ = [
+    "CkksSettings",
+    "EncryptedSum",
+    "EncryptingHospital",
+    "HospitalKeys",
+    "SimulatedEncryption",
+]

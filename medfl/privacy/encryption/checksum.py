@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from medfl.privacy.encryption.settings import CHECKS
 
 Integers = NDArray[np.int64]
+_ROW = 2048  # so many products of two numbers below 2^25 add up to less than 2^63
 _PRIMES = np.array([prime for prime, _ in CHECKS], np.int64)
 
 
@@ -30,7 +31,7 @@ class Checksum:
 
     Args:
         key: 32 bytes that the hospitals share.
-        context: what names session, round, model and settings.
+        context: what names session, round, clients, settings and the global model.
     """
 
     def __init__(self, key: bytes, context: bytes) -> None:
@@ -54,6 +55,20 @@ class Checksum:
             wanted += self._pads(client, len(sums))
         right: NDArray[np.bool_] = ((checks - wanted) % _PRIMES == 0).all(axis=1)
         return right
+
+    def of_open(self, values: Integers) -> Integers:
+        """Σ s_b r_k v_bk of numbers (d,) that travel in the clear, (4,): it travels encrypted."""
+        rows = -(-len(values) // _ROW)
+        blocks = np.zeros((rows, _ROW), np.int64)
+        blocks.reshape(-1)[: len(values)] = values
+        found = self._linear(blocks) * self._drawn(b"rows", rows) % _PRIMES
+        total: Integers = found.sum(axis=0) % _PRIMES
+        return total
+
+    @staticmethod
+    def agrees(one: Integers, other: Integers) -> bool:
+        """Whether two sets of check slots (4,) are the same modulo their primes."""
+        return bool(((one - other) % _PRIMES == 0).all())
 
     def _linear(self, blocks: Integers) -> Integers:
         """Σ_k r_k v_k modulo the primes, (m, 4): all below 2^25, so that no sum overflows."""

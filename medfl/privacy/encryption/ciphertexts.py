@@ -13,6 +13,8 @@ from medfl.privacy.encryption.checksum import Integers
 from medfl.privacy.encryption.settings import CHECKS, CkksSettings
 
 _LENGTH = struct.Struct("<I")
+_DAMAGED = "encryption: a ciphertext is damaged, or was made with other parameters."
+_SHORT = "encryption: a message is cut short."
 
 
 def blocks_of(values: Integers, settings: CkksSettings) -> Integers:
@@ -21,16 +23,20 @@ def blocks_of(values: Integers, settings: CkksSettings) -> Integers:
     Raises:
         MedflError: a number is so large that the sum could wrap around.
     """
-    limit = settings.largest_integer
+    check_size(values, settings.largest_integer, settings)
+    slots = settings.data_slots
+    blocks = np.zeros((settings.blocks(len(values)), slots), np.int64)
+    blocks.reshape(-1)[: len(values)] = values
+    return blocks
+
+
+def check_size(values: Integers, limit: int, settings: CkksSettings) -> None:
+    """Refuse whole numbers above ``limit`` in size (``MedflError``)."""
     if len(values) and max(int(values.max()), -int(values.min())) > limit:
         raise MedflError(
             f"encryption: a whole number is above {limit} in size, so that the sum of "
             f"{settings.clients} could wrap around: take a coarser grid or smaller weights."
         )
-    slots = settings.data_slots
-    blocks = np.zeros((settings.blocks(len(values)), slots), np.int64)
-    blocks.reshape(-1)[: len(values)] = values
-    return blocks
 
 
 def encrypt(context: Any, blocks: Integers, checks: Integers) -> Iterator[bytes]:
@@ -42,44 +48,55 @@ def encrypt(context: Any, blocks: Integers, checks: Integers) -> Iterator[bytes]
         yield tenseal.ckks_vector(context, numbers).serialize()
 
 
-def decrypt(context: Any, pieces: list[bytes]) -> tuple[Integers, Integers]:
+def decrypt(context: Any, pieces: list[bytes], settings: CkksSettings) -> tuple[Integers, Integers]:
     """The whole numbers of ciphertexts, (m, k), and of their check slots, (m, 4).
 
     They are rounded, so that nothing of the encryption's noise leaves: what CKKS decrypts to, noise
     and all, must not be published (Li and Micciancio, Eurocrypt 2021).
     """
-    rows = [np.rint(np.asarray(read_ciphertext(context, piece).decrypt())) for piece in pieces]
-    numbers = np.stack(rows).astype(np.int64)
+    numbers = np.empty((len(pieces), settings.degree // 2), np.int64)
+    for row, piece in zip(numbers, pieces, strict=True):
+        row[:] = np.rint(read_ciphertext(context, piece, settings).decrypt())
     return numbers[:, : -len(CHECKS)], numbers[:, -len(CHECKS) :]
 
 
-def read_ciphertext(context: Any, piece: bytes) -> Any:
+def read_ciphertext(context: Any, piece: bytes, settings: CkksSettings) -> Any:
     """A ciphertext (``MedflError`` where the bytes are none, or of other parameters)."""
     import tenseal
 
     try:
-        return tenseal.ckks_vector_from(context, piece)
+        found = tenseal.ckks_vector_from(context, piece)
     except (ValueError, RuntimeError, TypeError) as error:
-        raise MedflError(
-            "encryption: a ciphertext is damaged, or was made with other parameters."
-        ) from error
+        raise MedflError(_DAMAGED) from error
+    if found.size() != settings.degree // 2:
+        raise MedflError(_DAMAGED)
+    return found
 
 
-def join_ciphertexts(pieces: list[bytes]) -> bytes:
-    """Ciphertexts one after another, each behind its length."""
-    return b"".join(_LENGTH.pack(len(piece)) + piece for piece in pieces)
+def pack_ciphertexts(pieces: list[bytes], settings: CkksSettings) -> bytes:
+    """How many ciphertexts there are, and each behind its length, filled up to the same size."""
+    room, filled = settings.ciphertext_bytes - _LENGTH.size, []
+    for piece in pieces:
+        if len(piece) > room:
+            raise MedflError(f"encryption: a ciphertext has {len(piece)} bytes, above {room}.")
+        filled += [_LENGTH.pack(len(piece)), piece, bytes(room - len(piece))]
+    return b"".join([_LENGTH.pack(len(pieces)), *filled])
 
 
-def split_ciphertexts(payload: memoryview) -> list[bytes]:
-    """The ciphertexts of a message (``MedflError`` where it is cut short)."""
-    pieces, at = [], 0
-    while at < len(payload):
-        if len(payload) < at + _LENGTH.size:
-            raise MedflError("encryption: a message is cut short.")
-        (length,) = _LENGTH.unpack(payload[at : at + _LENGTH.size])
-        at += _LENGTH.size
-        if len(payload) < at + length:
-            raise MedflError("encryption: a message is cut short.")
-        pieces.append(bytes(payload[at : at + length]))
-        at += length
-    return pieces
+def unpack_ciphertexts(
+    payload: memoryview, settings: CkksSettings
+) -> tuple[list[bytes], memoryview]:
+    """The ciphertexts of a payload, and what stands behind them (``MedflError`` if cut short)."""
+    if len(payload) < _LENGTH.size:
+        raise MedflError(_SHORT)
+    (count,) = _LENGTH.unpack(payload[: _LENGTH.size])
+    size, pieces = settings.ciphertext_bytes, []
+    end = _LENGTH.size + count * size
+    if len(payload) < end:
+        raise MedflError(_SHORT)
+    for start in range(_LENGTH.size, end, size):
+        (length,) = _LENGTH.unpack(payload[start : start + _LENGTH.size])
+        if length > size - _LENGTH.size:
+            raise MedflError(_DAMAGED)
+        pieces.append(bytes(payload[start + _LENGTH.size : start + _LENGTH.size + length]))
+    return pieces, payload[end:]

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import struct
+import numpy as np
+from numpy.typing import NDArray
 
 from medfl.errors import MedflError
 from medfl.privacy.encryption.checksum import Checksum, Integers
 from medfl.privacy.encryption.ciphertexts import (
     blocks_of,
+    check_size,
     decrypt,
     encrypt,
-    join_ciphertexts,
-    split_ciphertexts,
+    pack_ciphertexts,
+    unpack_ciphertexts,
 )
 from medfl.privacy.encryption.keys import HospitalKeys, open_context
+from medfl.privacy.encryption.settings import CHECKS
+from medfl.privacy.sealed import FEWEST_CLIENTS
 from medfl.privacy.sealed.envelope import MessageKind, seal, unseal
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
+from medfl.privacy.sealed.payload import PayloadReader
 from medfl.privacy.sealed.refusals import SERVER, RefusedMessageError
 
-_COUNT = struct.Struct("<q")
+Hidden = NDArray[np.bool_]
+"""(d,), which numbers are encrypted; the others travel in the clear."""
 
 
 class EncryptingHospital:
@@ -36,59 +42,100 @@ class EncryptingHospital:
         self.identity, self.directory, self.keys = identity, directory, keys
         self._context = open_context(keys.secret, f"client {identity.sender}")
 
-    def encrypt(self, context: bytes, values: Integers) -> bytes:
+    def encrypt(
+        self, context: bytes, values: Integers, model: bytes = b"", hidden: Hidden | None = None
+    ) -> bytes:
         """A signed message of ``values`` (d,), encrypted.
 
         Args:
-            context: the 32 bytes that name session, round, global model and settings.
+            context: the 32 bytes that name session, round, clients and settings.
             values: whole numbers of at most ``settings.largest_integer`` in size.
+            model: hash of the global model that the values are an update of. The server need not
+                know it: it goes into the checks alone, so that a sum of updates of different
+                models passes nowhere.
+            hidden: which of the values are encrypted; None for all.
 
         Raises:
             MedflError: a number is too large.
         """
-        blocks = blocks_of(values, self.keys.settings)
-        checks = Checksum(self.keys.check, context).of(self.identity.sender, blocks)
-        pieces = join_ciphertexts(list(encrypt(self._context, blocks, checks)))
-        return seal(self.identity, MessageKind.ENCRYPTED, context, pieces)
+        settings, checksum = self.keys.settings, Checksum(self.keys.check, context + model)
+        secret, clear = _divided(values, hidden)
+        if len(clear):
+            check_size(clear, settings.largest_open, settings)
+            secret = np.concatenate([secret, checksum.of_open(clear)])
+        blocks = blocks_of(secret, settings)
+        checks = checksum.of(self.identity.sender, blocks)
+        pieces = pack_ciphertexts(list(encrypt(self._context, blocks, checks)), settings)
+        rest = clear.astype(settings.open_type).tobytes()
+        return seal(self.identity, MessageKind.ENCRYPTED, context, pieces, rest)
 
-    def read_sum(self, context: bytes, message: bytes, length: int) -> tuple[Integers, list[int]]:
+    def read_sum(
+        self,
+        context: bytes,
+        message: bytes,
+        length: int,
+        model: bytes = b"",
+        hidden: Hidden | None = None,
+    ) -> tuple[Integers, list[int]]:
         """The sum (d,), and whose numbers it is of, if it is what it says.
 
         Args:
             context: as in ``encrypt``.
             message: what ``EncryptedSum.finish`` gave.
             length: d.
+            model: as in ``encrypt``.
+            hidden: as in ``encrypt``.
 
         Raises:
-            MedflError: the message is damaged, or not the server's, or any of its ciphertexts is
-                not the sum of just those hospitals' ciphertexts of this round.
+            MedflError: the message is damaged, or not the server's, or any of its ciphertexts or
+                the numbers in the clear are not the sum of just those hospitals' of this round.
         """
         envelope = unseal(
             message, MessageKind.ENCRYPTED_SUM, context, self.directory, senders={SERVER}
         )
-        payload, settings = envelope.payload, self.keys.settings
-        if len(payload) < _COUNT.size:
-            raise RefusedMessageError(SERVER, "it is cut short")
-        (count,) = _COUNT.unpack(payload[: _COUNT.size])
-        end = _COUNT.size * (1 + count)
-        if not 0 < count <= settings.clients or len(payload) < end:
-            raise RefusedMessageError(SERVER, "it does not say whose sum it is")
-        clients = [number for (number,) in _COUNT.iter_unpack(payload[_COUNT.size : end])]
-        if sorted(set(clients)) != clients:
-            raise RefusedMessageError(SERVER, "it names a client twice")
-        if len(clients) < 2:
-            raise RefusedMessageError(SERVER, "a sum of one client is that client's update")
-        pieces = split_ciphertexts(payload[end:])
-        if len(pieces) != settings.blocks(length):
+        settings = self.keys.settings
+        reader = PayloadReader(envelope.payload, SERVER)
+        clients = reader.numbers()
+        if len(clients) > settings.clients:
+            raise RefusedMessageError(SERVER, "it names more clients than a sum can have")
+        if len(clients) < FEWEST_CLIENTS:
             raise RefusedMessageError(
-                SERVER, f"it has {len(pieces)} ciphertexts, and {settings.blocks(length)} are due"
+                SERVER, f"a sum of {len(clients)} clients gives one of them the other's update"
             )
-        sums, checks = decrypt(self._context, pieces)
-        right = Checksum(self.keys.check, context).holds(clients, sums, checks)
+        hidden = np.ones(length, bool) if hidden is None else hidden
+        open_numbers = int(length - hidden.sum())
+        due = settings.blocks(length - open_numbers + len(CHECKS) * bool(open_numbers))
+        pieces, rest = unpack_ciphertexts(reader.rest, settings)
+        if len(pieces) != due:
+            raise RefusedMessageError(
+                SERVER, f"it has {len(pieces)} ciphertexts, and {due} are due"
+            )
+        if len(rest) != int(settings.open_type[-1]) * open_numbers:
+            raise RefusedMessageError(SERVER, "it has other numbers in the clear than are due")
+        sums, checks = decrypt(self._context, pieces, settings)
+        checksum = Checksum(self.keys.check, context + model)
+        right = checksum.holds(clients, sums, checks)
         if not right.all():
-            raise MedflError(
-                f"encryption: {int((~right).sum())} of {len(right)} ciphertexts that the server "
-                "sent are not the sum of this round's. The hospitals leave the round out: find out "
-                "what the server did with them."
-            )
-        return sums.reshape(-1)[:length], clients
+            raise MedflError(_FORGED.format(f"{int((~right).sum())} of {len(right)} ciphertexts"))
+        total, numbers = np.empty(length, np.int64), sums.reshape(-1)
+        total[hidden] = numbers[: length - open_numbers]
+        if open_numbers:
+            clear = np.frombuffer(rest, settings.open_type).astype(np.int64)
+            said = numbers[length - open_numbers :][: len(CHECKS)]
+            if not checksum.agrees(said, checksum.of_open(clear)):
+                raise MedflError(_FORGED.format("the numbers in the clear"))
+            total[~hidden] = clear
+        return total, list(clients)
+
+
+_FORGED = (
+    "encryption: {} that the server sent are not the sum of this round's. The hospitals leave the "
+    "round out: find out what the server did with them, or whether a hospital has another model."
+)
+
+
+def _divided(values: Integers, hidden: Hidden | None) -> tuple[Integers, Integers]:
+    """The values that are encrypted, and those that travel in the clear."""
+    if hidden is None:
+        return values, values[:0]
+    return values[hidden], values[~hidden]

@@ -21,7 +21,7 @@ class HospitalKeys:
         settings: the parameters.
         secret: a serialised TenSEAL context with the secret key.
         check: 32 bytes for the checksum.
-        public: a serialised context without the secret key, which the server gets.
+        public: a serialised context without any key, with which the server adds up.
     """
 
     settings: CkksSettings
@@ -31,20 +31,25 @@ class HospitalKeys:
 
     @classmethod
     def draw(cls, settings: CkksSettings) -> HospitalKeys:
-        """New keys, from the system's generator."""
+        """New keys, from the system's generator.
+
+        Hospitals encrypt with the secret key, which they have all the same: that takes half the
+        time of a public key, leaves a tenth of its noise, and nobody else can encrypt anything.
+        """
         import tenseal
 
         context = tenseal.context(
             tenseal.SCHEME_TYPE.CKKS,
             poly_modulus_degree=settings.degree,
             coeff_mod_bit_sizes=list(settings.modulus_bits),
+            encryption_type=tenseal.ENCRYPTION_TYPE.SYMMETRIC,
             n_threads=1,
         )
         context.global_scale = 2.0**settings.unit_bits
-        secret = context.serialize(save_secret_key=True)
-        public = context.copy()
-        public.make_context_public()
-        return cls(settings, secret, secrets.token_bytes(32), public.serialize())
+        without = {f"save_{name}_keys": False for name in ("galois", "relin")}
+        public = context.serialize(save_public_key=False, save_secret_key=False, **without)
+        secret = context.serialize(save_public_key=False, save_secret_key=True, **without)
+        return cls(settings, secret, secrets.token_bytes(32), public)
 
 
 def open_context(serialised: bytes, whose: str) -> Any:

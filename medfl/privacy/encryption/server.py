@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 from medfl.errors import MedflError
+from medfl.privacy.encryption.checksum import Integers
 from medfl.privacy.encryption.ciphertexts import (
-    join_ciphertexts,
+    pack_ciphertexts,
     read_ciphertext,
-    split_ciphertexts,
+    unpack_ciphertexts,
 )
 from medfl.privacy.encryption.keys import open_context
+from medfl.privacy.encryption.settings import CkksSettings
+from medfl.privacy.sealed import FEWEST_CLIENTS
 from medfl.privacy.sealed.envelope import MessageKind, seal, unseal
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
+from medfl.privacy.sealed.payload import packed_list
 from medfl.privacy.sealed.refusals import RefusedMessageError
-
-_COUNT = struct.Struct("<q")
 
 
 class EncryptedSum:
@@ -26,9 +29,13 @@ class EncryptedSum:
     Args:
         identity: the server's signing key.
         directory: the public signing keys.
-        public: the serialised public context, ``HospitalKeys.public``.
-        context: the 32 bytes that name session, round, global model and settings.
+        public: the serialised context without keys, ``HospitalKeys.public``.
+        settings: the parameters.
+        context: the 32 bytes that name session, round, clients and settings.
         clients: who may answer.
+
+    Attributes:
+        answered: who is in the sum.
     """
 
     def __init__(
@@ -36,10 +43,11 @@ class EncryptedSum:
         identity: SigningIdentity,
         directory: KeyDirectory,
         public: bytes,
+        settings: CkksSettings,
         context: bytes,
         clients: Collection[int],
     ) -> None:
-        self.identity, self.directory = identity, directory
+        self.identity, self.directory, self.settings = identity, directory, settings
         self.context, self.clients = context, frozenset(clients)
         self._public = open_context(public, "the server")
         if self._public.is_private():
@@ -48,6 +56,7 @@ class EncryptedSum:
                 "context alone."
             )
         self._sums: list[Any] = []
+        self._clear: Integers = np.zeros(0, np.int64)
         self.answered: list[int] = []
 
     def add(self, message: bytes) -> int:
@@ -57,40 +66,55 @@ class EncryptedSum:
             The hospital.
 
         Raises:
-            MedflError: it is wrong, of another round, of nobody who may answer, or came before.
+            RefusedMessageError: it is wrong, of another round, of nobody who may answer, came
+                before, or has another number of ciphertexts than those before it.
         """
-        senders = self.clients
-        envelope = unseal(message, MessageKind.ENCRYPTED, self.context, self.directory, senders)
-        if envelope.sender in self.answered:
-            raise RefusedMessageError(envelope.sender, "it has answered already")
-        pieces = [
-            read_ciphertext(self._public, piece) for piece in split_ciphertexts(envelope.payload)
-        ]
-        if self._sums and len(pieces) != len(self._sums):
-            raise RefusedMessageError(
-                envelope.sender,
-                f"it has {len(pieces)} ciphertexts, and the others have {len(self._sums)}",
-            )
-        if self._sums:
-            for total, piece in zip(self._sums, pieces, strict=True):
-                total.add_(piece)
-        else:
-            self._sums = pieces
-        self.answered.append(envelope.sender)
-        return envelope.sender
+        envelope = unseal(
+            message, MessageKind.ENCRYPTED, self.context, self.directory, self.clients
+        )
+        sender = envelope.sender
+        if sender in self.answered:
+            raise RefusedMessageError(sender, "it has answered already")
+        try:
+            packed, rest = unpack_ciphertexts(envelope.payload, self.settings)
+            pieces = [read_ciphertext(self._public, piece, self.settings) for piece in packed]
+        except MedflError as error:
+            raise RefusedMessageError(sender, str(error).rstrip(".")) from error
+        if not pieces or len(rest) % int(self.settings.open_type[-1]):
+            raise RefusedMessageError(sender, "its payload is not what it should be")
+        clear = np.frombuffer(rest, self.settings.open_type).astype(np.int64)
+        if self.answered:
+            for what, found, due in (
+                ("ciphertexts", len(pieces), len(self._sums)),
+                ("numbers in the clear", len(clear), len(self._clear)),
+            ):
+                if found != due:
+                    raise RefusedMessageError(
+                        sender, f"it has {found} {what}, and the others have {due}"
+                    )
+            try:
+                pieces = [total + piece for total, piece in zip(self._sums, pieces, strict=True)]
+            except ValueError as error:  # TenSEAL's word for ciphertexts of other scales
+                raise RefusedMessageError(
+                    sender, f"its ciphertexts cannot be added to the others' ({error})"
+                ) from error
+            clear = self._clear + clear
+        self._sums, self._clear = pieces, clear
+        self.answered.append(sender)
+        return sender
 
     def finish(self) -> bytes:
         """The signed message of the sum, for the hospitals.
 
         Raises:
-            MedflError: fewer than two hospitals answered.
+            MedflError: fewer than three hospitals answered.
         """
-        if len(self.answered) < 2:
+        if len(self.answered) < FEWEST_CLIENTS:
             raise MedflError(
-                f"encryption: {len(self.answered)} hospital answered; a sum of fewer than 2 would "
-                "be one hospital's update."
+                f"encryption: {len(self.answered)} hospitals answered, and at least "
+                f"{FEWEST_CLIENTS} must: of two, each could read the other's update from the sum."
             )
-        numbers = sorted(self.answered)
-        head = b"".join(map(_COUNT.pack, [len(numbers), *numbers]))
-        pieces = join_ciphertexts([total.serialize() for total in self._sums])
-        return seal(self.identity, MessageKind.ENCRYPTED_SUM, self.context, head, pieces)
+        head = packed_list(sorted(self.answered))
+        pieces = pack_ciphertexts([total.serialize() for total in self._sums], self.settings)
+        clear = self._clear.astype(self.settings.open_type).tobytes()
+        return seal(self.identity, MessageKind.ENCRYPTED_SUM, self.context, head, pieces, clear)

@@ -3,7 +3,7 @@
 A sum needs no multiplication of ciphertexts, so the smallest ring that is 128-bit secure with room
 for one message is enough: degree 4096 with the primes [54, 54] (109 bits is the most that the
 standard allows there: Albrecht et al., Homomorphic Encryption Standard, 2018, table 1). The usual
-8192 with [60, 40, 40] takes twice the bytes and three times the time.
+8192 with [60, 40, 40] takes twice the bytes.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from medfl.errors import MedflError
+from medfl.privacy.sealed import FEWEST_CLIENTS
 
 MOST_MODULUS_BITS = {4096: 109, 8192: 218, 16384: 438}
 """Degree → bits of the whole modulus with 128-bit security, for ternary secrets."""
@@ -21,6 +22,9 @@ Two different primes: what is a multiple of both at once is larger than any sum 
 """
 
 
+_DOUBLE_SUM = 2**44  # encoding in double precision keeps larger sums to less than 1/8 no more
+
+
 @dataclass(frozen=True)
 class CkksSettings:
     """How whole numbers are encrypted.
@@ -29,8 +33,8 @@ class CkksSettings:
         clients: n, the most clients of one sum.
         degree: N of the ring; N/2 numbers stand in a ciphertext.
         modulus_bits: bits of the primes; the last one is the special prime of key switching.
-        unit_bits: 1 is encoded as 2^unit_bits. The noise of a sum of n ciphertexts is about
-            2^13.3 √n, so that rounding removes it.
+        unit_bits: 1 is encoded as 2^unit_bits. The largest noise of a ciphertext is about 2^10, of
+            a sum of n about 2^10 √n, so that rounding removes it.
 
     Raises:
         MedflError: less than 128 bits of security, or no room for the sum.
@@ -51,8 +55,11 @@ class CkksSettings:
                 f"encryption: modulus_bits are {list(self.modulus_bits)}; needed are two or more "
                 f"with at most {most} bits in all, which 128-bit security leaves at {self.degree}."
             )
-        if self.clients < 2:
-            raise MedflError("encryption: a sum needs at least 2 clients, or it is one's update.")
+        if self.clients < FEWEST_CLIENTS:
+            raise MedflError(
+                f"encryption: a sum needs at least {FEWEST_CLIENTS} clients, not {self.clients}: "
+                "of two, each could read the other's update from it."
+            )
         if not 18 <= self.unit_bits <= 40:
             raise MedflError(
                 f"encryption: unit_bits is {self.unit_bits}; choose 18 to 40, so that rounding "
@@ -74,7 +81,12 @@ class CkksSettings:
     @property
     def largest_sum(self) -> int:
         """The largest whole number that a slot can hold, with a bit to spare for its noise."""
-        return int(2 ** (sum(self.modulus_bits[:-1]) - self.unit_bits - 2))
+        return int(min(2 ** (sum(self.modulus_bits[:-1]) - self.unit_bits - 2), _DOUBLE_SUM))
+
+    @property
+    def sum_bits(self) -> int:
+        """The bits of a whole number whose sums fit, its sign among them."""
+        return self.largest_sum.bit_length()
 
     @property
     def largest_integer(self) -> int:
@@ -84,3 +96,25 @@ class CkksSettings:
     def blocks(self, length: int) -> int:
         """How many ciphertexts ``length`` numbers take."""
         return -(-length // self.data_slots)
+
+    @property
+    def open_type(self) -> str:
+        """How numbers are written that travel in the clear, and their sums: 32 or 64 bits."""
+        return "<i4" if self.sum_bits < 40 else "<i8"
+
+    @property
+    def largest_open(self) -> int:
+        """The largest that a client may send in the clear, so that no sum of n wraps around."""
+        return int(2 ** (8 * int(self.open_type[-1]) - 1) - 1) // self.clients
+
+    @property
+    def ciphertext_bytes(self) -> int:
+        """Of a ciphertext in a message. It is filled up to that, so that no size is by chance.
+
+        Two polynomials have a word of 64 bits for each coefficient and prime. Where primes have at
+        most 56 bits, a byte of each word is 0, and compression takes 5.9 % off; else it may take
+        nothing off.
+        """
+        words = 8 * 2 * self.degree * (len(self.modulus_bits) - 1)
+        wide = max(self.modulus_bits[:-1]) > 56
+        return words + words // 256 + 512 if wide else words * 61 // 64

@@ -66,6 +66,11 @@ class PayloadReader:
             raise RefusedMessageError(self._sender, "its payload is shorter than it says")
         return [self.take(self.number()) for _ in range(count)]
 
+    @property
+    def rest(self) -> memoryview:
+        """All that has not been read."""
+        return self._rest
+
     def end(self) -> None:
         """Nothing may follow."""
         if self._rest.nbytes:

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from medfl.errors import MedflError
+from medfl.privacy.sealed import FEWEST_CLIENTS
 from medfl.privacy.sealed.model_hash import HASH_BYTES
 from medfl.privacy.sealed.payload import PayloadReader, packed, packed_list
 from medfl.privacy.sealed.refusals import RefusedMessageError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from medfl.privacy.secure_aggregation.graph import SparseGraph
 
 SESSION_BYTES = HASH_BYTES
-FEWEST_CLIENTS = 3
 
 
 def new_session() -> bytes:

@@ -7,48 +7,16 @@ import math
 import numpy as np
 import pytest
 import tenseal
+from encrypted_rounds import NEXT, ROUND, Federation
 
 from medfl.errors import MedflError
 from medfl.privacy.encryption import CkksSettings, EncryptedSum, EncryptingHospital, HospitalKeys
 from medfl.privacy.encryption.checksum import Checksum
-from medfl.privacy.encryption.ciphertexts import join_ciphertexts, split_ciphertexts
 from medfl.privacy.encryption.settings import CHECKS
-from medfl.privacy.sealed.envelope import MessageKind, seal, unseal
-from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
-from medfl.privacy.sealed.refusals import SERVER
+from medfl.privacy.sealed.envelope import OVERHEAD, MessageKind
+from medfl.privacy.sealed.identities import SigningIdentity
 
-ROUND, NEXT = bytes(32), bytes([1]) * 32
 LENGTH = 5000  # three ciphertexts of 2044
-
-
-class Federation:
-    """A server and its hospitals, with what each of them has."""
-
-    def __init__(self, clients=3, settings=None):
-        self.settings = settings or CkksSettings(clients)
-        self.keys = HospitalKeys.draw(self.settings)
-        self.server = SigningIdentity(SERVER)
-        identities = [SigningIdentity(k) for k in range(clients)]
-        self.directory = KeyDirectory(
-            self.server.public, {k: one.public for k, one in enumerate(identities)}
-        )
-        self.hospitals = [EncryptingHospital(i, self.directory, self.keys) for i in identities]
-
-    def sum(self, context=ROUND):
-        clients = range(len(self.hospitals))
-        return EncryptedSum(self.server, self.directory, self.keys.public, context, clients)
-
-    def signed(self, pieces, clients, context=ROUND):
-        """What a server that lies would send."""
-        head = np.array([len(clients), *clients], "<i8").tobytes()
-        return seal(self.server, MessageKind.ENCRYPTED_SUM, context, head, join_ciphertexts(pieces))
-
-    def pieces(self, message, kind=MessageKind.ENCRYPTED, context=ROUND):
-        senders = {SERVER, *range(len(self.hospitals))}
-        payload = unseal(message, kind, context, self.directory, senders).payload
-        if kind is MessageKind.ENCRYPTED_SUM:
-            payload = payload[8 * (1 + len(self.hospitals)) :]
-        return split_ciphertexts(payload)
 
 
 @pytest.fixture(scope="module")
@@ -77,22 +45,25 @@ def test_the_sum_is_exact(three, numbers, messages):
         assert clients == [0, 1, 2]
 
 
-def test_whoever_drops_out_is_left_out(three, numbers, messages):
-    total = three.sum()
-    total.add(messages[2])
-    total.add(messages[0])
-    found, clients = three.hospitals[1].read_sum(ROUND, total.finish(), LENGTH)
-    assert (found == numbers[0] + numbers[2]).all()
-    assert clients == [0, 2]
+def test_whoever_drops_out_is_left_out(numbers):
+    four = Federation(4)
+    total = four.sum()
+    for client in (3, 0, 2):
+        total.add(four.hospitals[client].encrypt(ROUND, numbers[client % 3]))
+    found, clients = four.hospitals[1].read_sum(ROUND, total.finish(), LENGTH)
+    assert (found == 2 * numbers[0] + numbers[2]).all()
+    assert clients == [0, 2, 3]
 
 
-@pytest.mark.parametrize("clients", [2, 64])
-def test_the_largest_numbers_do_not_wrap_around(clients):
+@pytest.mark.parametrize(
+    ("clients", "ring"), [(4, (4096, (54, 54))), (64, (4096, (54, 54))), (8, (8192, (60, 60, 60)))]
+)
+def test_the_largest_numbers_do_not_wrap_around(clients, ring):
     """Every hospital sends the largest number there is, of either sign."""
-    settings = CkksSettings(clients)
+    settings = CkksSettings(clients, *ring)
     federation = Federation(2, settings)
     limit = settings.largest_integer
-    values = np.array([limit, -limit] * 1022)
+    values = np.random.default_rng(0).choice([limit, -limit], settings.data_slots)
     total = federation.sum()
     for hospital in federation.hospitals:
         total.add(hospital.encrypt(ROUND, values))
@@ -103,7 +74,7 @@ def test_the_largest_numbers_do_not_wrap_around(clients):
         summed = summed + pieces[0]
     context = tenseal.context_from(federation.keys.secret)
     seen = np.rint(tenseal.ckks_vector_from(context, summed.serialize()).decrypt())
-    assert (seen[:2044] == clients * values).all()
+    assert (seen[:-4] == clients * values).all()
     with pytest.raises(MedflError, match="could wrap around"):
         federation.hospitals[0].encrypt(ROUND, values + 1)
 
@@ -180,10 +151,11 @@ class TestForgedSums:
             assert not checksum.holds([1], found[None, :-4], found[None, -4:])[0]
 
     def test_another_set_of_hospitals(self, three, right):
-        self.refused(three, right, clients=(0, 1))
+        self.refused(three, right, clients=(0, 1), said="a sum of 2 clients")
+        self.refused(three, right, clients=(0, 1, 3))
 
     def test_a_sum_of_one(self, three, messages):
-        self.refused(three, three.pieces(messages[0]), clients=[0], said="a sum of one client")
+        self.refused(three, three.pieces(messages[0]), clients=[0], said="a sum of 1 clients")
 
     def test_too_few_ciphertexts(self, three, right):
         self.refused(three, right[:2], said="it has 2 ciphertexts, and 3 are due")
@@ -229,22 +201,44 @@ def test_ciphertexts_of_another_key_are_refused(three, numbers):
     stranger = EncryptingHospital(three.hospitals[0].identity, three.directory, other)
     total = three.sum()
     total.add(stranger.encrypt(ROUND, numbers[0]))
-    total.add(three.hospitals[1].encrypt(ROUND, numbers[1]))
+    for client in (1, 2):
+        total.add(three.hospitals[client].encrypt(ROUND, numbers[client]))
     with pytest.raises(MedflError, match="3 of 3 ciphertexts"):
         three.hospitals[1].read_sum(ROUND, total.finish(), LENGTH)
 
 
-def test_the_server_must_not_have_the_secret_key(three):
+def test_the_server_has_no_key_at_all(three):
     with pytest.raises(MedflError, match="the server was given the hospitals' secret key"):
-        EncryptedSum(three.server, three.directory, three.keys.secret, ROUND, [0, 1])
-    assert not tenseal.context_from(three.keys.public).has_secret_key()
+        EncryptedSum(three.server, three.directory, three.keys.secret, three.settings, ROUND, [0])
+    public = tenseal.context_from(three.keys.public)
+    assert not public.has_secret_key()
+    with pytest.raises(ValueError, match="doesn't support encryption"):
+        tenseal.ckks_vector(public, [1.0])
 
 
-def test_fewer_than_two_answers_are_no_sum(three, messages):
+def test_fewer_than_three_answers_are_no_sum(three, messages):
     total = three.sum()
-    total.add(messages[0])
-    with pytest.raises(MedflError, match="fewer than 2"):
+    for message in messages[:2]:
+        total.add(message)
+    with pytest.raises(MedflError, match="2 hospitals answered, and at least 3 must"):
         total.finish()
+
+
+def test_a_hospital_with_another_model_spoils_the_sum_and_nothing_of_it_passes(three, numbers):
+    total = three.sum()
+    for client, model in enumerate((b"one", b"one", b"two")):
+        total.add(three.hospitals[client].encrypt(ROUND, numbers[client], model))
+    message = total.finish()
+    for model in (b"one", b"two"):
+        with pytest.raises(MedflError, match="3 of 3 ciphertexts"):
+            three.hospitals[0].read_sum(ROUND, message, LENGTH, model)
+
+
+def test_a_message_has_the_same_size_whatever_was_drawn(three, numbers, messages):
+    again = [h.encrypt(ROUND, v * 0) for h, v in zip(three.hospitals, numbers, strict=True)]
+    assert len({len(message) for message in (*messages, *again)}) == 1
+    assert three.settings.ciphertext_bytes == 8 * 2 * 4096 * 61 // 64  # 62,464
+    assert len(messages[0]) == 3 * 62464 + 4 + OVERHEAD
 
 
 def test_ciphertexts_show_nothing_of_their_numbers(three):
@@ -263,7 +257,7 @@ def test_the_checks_are_by_two_primes_whose_product_no_sum_reaches():
     primes = sorted({prime for prime, _ in CHECKS})
     assert len(primes) == 2
     assert all(is_prime(prime) and prime < 2**25 for prime in primes)
-    assert math.prod(primes) > 2 * CkksSettings(2).largest_sum
+    assert math.prod(primes) > 2 * CkksSettings(3, 8192, (60, 60, 60)).largest_sum
 
 
 @pytest.mark.parametrize(
@@ -272,7 +266,7 @@ def test_the_checks_are_by_two_primes_whose_product_no_sum_reaches():
         ({"modulus_bits": (60, 60)}, "at most 109 bits"),
         ({"modulus_bits": (54,)}, "two or more"),
         ({"degree": 2048}, "choose one of 4096"),
-        ({"clients": 1}, "at least 2 clients"),
+        ({"clients": 2}, "at least 3 clients"),
         ({"unit_bits": 5}, "choose 18 to 40"),
         ({"clients": 1000}, "the check slots need"),
     ],
