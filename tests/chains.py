@@ -15,6 +15,17 @@ LINKS = {
             "secure_aggregation": {"bounds": {"a": 100.0}, "ring_bits": 64, "weight_unit": 1e-5}
         }
     },
+    "ckks": {
+        "links": {
+            "ckks": {
+                "bounds": {"a": 100.0},
+                "degree": 8192,
+                "modulus_bits": [60, 60, 60],
+                "weight_unit": 1e-4,
+                "weight_bits": 19,
+            }
+        }
+    },
     "median": {"rule": "median"},
     "dp_image": {"links": {"dp_image": {"noise_multiplier": 1.0}}},
     "dp_patient": {"links": {"dp_patient": {"noise_multiplier": 1.0}}},

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from medfl.chain import PARAMETERS, Link, Message, Total
@@ -174,3 +175,25 @@ class Promise(Link):
 
     def privacy(self) -> dict[str, Any]:
         return {"unit": "image"}
+
+
+class Gone(Link):
+    """Clients drop out of rounds after the others have masks with them: round → who."""
+
+    class Params(HyperParams):
+        """rounds: round → ids."""
+
+        rounds: dict[int, list[int]] = Field(default_factory=dict)
+
+    stage = "round"
+
+    def message(self, client: Any, message: Message) -> Message | None:
+        return None if client.id in self.params.rounds.get(client.server.round, []) else message
+
+
+def losing(trainer: Any, rounds: dict[int, list[int]]) -> Any:
+    """``trainer``, some of whose clients drop out: round → who."""
+    link = Gone(rounds=rounds)
+    link.name = "gone"
+    trainer.server.chain.links.append(link)
+    return trainer

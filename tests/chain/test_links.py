@@ -57,7 +57,7 @@ def test_every_algorithm_composes_or_says_why_not(name, chain):
     [
         {"links": {}, "rule": "sum"},
         {"links": {"clip": {"norm": None}, "quantize": {"bits": None}}},
-        {"links": {"secure_aggregation": {"bound": None}}},
+        {"links": {"secure_aggregation": {"bound": None}, "ckks": {"bound": None}}},
         {"links": {"clip": {"norm": 1e9}}},
     ],
 )
@@ -72,7 +72,7 @@ def test_at_strength_zero_a_link_steps_aside(name, chain):
 
 
 @pytest.mark.parametrize("option", [1, 2])
-@pytest.mark.parametrize("chain", ["clip", "quantize", "secure_aggregation"])
+@pytest.mark.parametrize("chain", ["clip", "quantize", "secure_aggregation", "ckks"])
 def test_the_server_variate_stays_the_mean_of_all_clients(chain, option):
     """A client's variate moves by the Δc_i that the server got, not by the one before the links."""
     trainer = federation(

@@ -12,8 +12,7 @@ import pytest
 import torch
 from chains import FEDERATED, LINKS, build, runs_alike
 from federations import ALGORITHMS, Grouped, Linear, Normed, federation, models
-from links import watch
-from pydantic import Field
+from links import losing, watch
 from secure_rounds import changed, vector_in
 from softmax import Softmax
 
@@ -32,27 +31,6 @@ def secure(algorithm="fedavg", links=(), params=None, **settings):
     chain = {"links": {**given, **dict(links)}}
     settings = {"sizes": SIZES, **settings}
     return build(algorithm, chain, **settings)
-
-
-class Gone(Link):
-    """Clients drop out of rounds after the others have masks with them: round → who."""
-
-    class Params(HyperParams):
-        """rounds: round → ids."""
-
-        rounds: dict[int, list[int]] = Field(default_factory=dict)
-
-    stage = "round"
-
-    def message(self, client, message):
-        return None if client.id in self.params.rounds.get(client.server.round, []) else message
-
-
-def losing(trainer, rounds):
-    link = Gone(rounds=rounds)
-    link.name = "gone"
-    trainer.server.chain.links.append(link)
-    return trainer
 
 
 @pytest.mark.parametrize("name", FEDERATED)
