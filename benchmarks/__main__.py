@@ -11,7 +11,17 @@ import time
 # torch reads this when a part imports it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks import augment, gpu, grid, large, memory, rounds, secure_aggregation, startup
+from benchmarks import (
+    augment,
+    encryption,
+    gpu,
+    grid,
+    large,
+    memory,
+    rounds,
+    secure_aggregation,
+    startup,
+)
 from benchmarks.timing import Result
 from medfl.files import write_json
 
@@ -23,6 +33,7 @@ PARTS = {
     "grid": (grid.run, 3),
     "large": (large.run, 5),
     "secure": (secure_aggregation.run, 3),
+    "encryption": (encryption.run, 3),
     "gpu": (gpu.run, 3),
 }
 

@@ -14,7 +14,7 @@ import torch
 from benchmarks.federations import random_store
 from benchmarks.rounds import plain_loop
 from benchmarks.startup import environment
-from benchmarks.timing import Cost, Result, child, compare, cost, interleave
+from benchmarks.timing import Cost, Result, added, child, compare, cost, interleave
 from medfl.models import build_model
 from medfl.privacy.secure_aggregation import (
     FixedPoint,
@@ -111,8 +111,3 @@ class Round:
     def _send(self, client: int, update: np.ndarray, drawn: np.random.Generator) -> None:
         encoded = self.point.encode(update, 700, drawn)
         self.rounds.add(self.rounds.mask(client, encoded.vector))
-
-
-def added(one: Cost, other: Cost) -> Cost:
-    """The cost of both."""
-    return Cost(one.cpu + other.cpu, one.wall + other.wall)

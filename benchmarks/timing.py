@@ -63,6 +63,11 @@ def cost(function: Callable[[], object]) -> Cost:
     return Cost(time.process_time() - cpu, time.perf_counter() - wall)
 
 
+def added(one: Cost, other: Cost) -> Cost:
+    """The cost of both."""
+    return Cost(one.cpu + other.cpu, one.wall + other.wall)
+
+
 def interleave(
     ours: Callable[[], Cost], plain: Callable[[], Cost], pairs: int, warm_up: int = 1
 ) -> list[tuple[Cost, Cost]]:

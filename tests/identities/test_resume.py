@@ -190,6 +190,20 @@ def test_noised_sums_and_their_accounts(name, kind, tmp_path, monkeypatch):
     assert bool(spent) == (kind == "budget")
 
 
+@pytest.mark.parametrize("name", ["fedbn", "scaffold"])
+@pytest.mark.parametrize("params", [{}, {"share": 0.5}])
+def test_encrypted_sums(name, params, tmp_path, monkeypatch):
+    """New keys are drawn, and with them other ciphertexts; the sums and the bytes are the same."""
+    changes = {"chain": {"links": {"ckks": params}}, "clients_per_round": None}
+    whole = build(name, None, **changes)
+    whole.train()
+    die_in_training(monkeypatch, name, tmp_path, Normed, 8, **changes)
+    resumed = build(name, tmp_path, **changes)
+    resumed.train()
+    assert_same_run(whole, resumed)
+    assert whole.server.chain.record() == resumed.server.chain.record()
+
+
 @pytest.mark.parametrize("number", [0, 1, 3, 5])
 def test_killed_between_rounds(number, tmp_path):
     def die(row):

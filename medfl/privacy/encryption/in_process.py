@@ -81,6 +81,10 @@ class SimulatedEncryption:
             MedflError: too few hospitals answered, or the sum is not what the server says.
         """
         self.sent = self.total.finish()
+        return self.read(length, hidden)
+
+    def read(self, length: int, hidden: Hidden | None = None) -> Integers:
+        """The sum that was sent, as a hospital decrypts and checks it."""
         reader = self.hospitals[min(self.hospitals)]
         found, _ = reader.read_sum(self._context, self.sent, length, self._model, hidden)
         return found
