@@ -55,7 +55,7 @@ class SealingLink(Link, ABC):
     stage = "mask"
     columns: ClassVar[tuple[Column, ...]] = (
         Column("outside_bound", "Coordinates that were moved to the bound (%)", "%"),
-        Column("given_up", "Rounds without a sum, as too few clients stayed"),
+        Column("given_up", "Rounds without a sum"),
     )
 
     def __init__(self, **params: Any) -> None:
