@@ -225,13 +225,18 @@ def test_fewer_than_three_answers_are_no_sum(three, messages):
 
 
 def test_a_hospital_with_another_model_spoils_the_sum_and_nothing_of_it_passes(three, numbers):
-    total = three.sum()
-    for client, model in enumerate((b"one", b"one", b"two")):
-        total.add(three.hospitals[client].encrypt(ROUND, numbers[client], model))
-    message = total.finish()
-    for model in (b"one", b"two"):
-        with pytest.raises(MedflError, match="3 of 3 ciphertexts"):
-            three.hospitals[0].read_sum(ROUND, message, LENGTH, model)
+    for models, right in (((b"one",) * 3, b"one"), ((b"one", b"one", b"two"), None)):
+        total = three.sum()
+        for client, model in enumerate(models):
+            total.add(three.hospitals[client].encrypt(ROUND, numbers[client], model))
+        message = total.finish()
+        for model in (b"one", b"two", b""):
+            if model == right:
+                found, _ = three.hospitals[0].read_sum(ROUND, message, LENGTH, model)
+                assert (found == numbers.sum(axis=0)).all()
+                continue
+            with pytest.raises(MedflError, match="3 of 3 ciphertexts"):
+                three.hospitals[0].read_sum(ROUND, message, LENGTH, model)
 
 
 def test_a_message_has_the_same_size_whatever_was_drawn(three, numbers, messages):
