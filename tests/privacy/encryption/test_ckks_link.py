@@ -19,9 +19,15 @@ from medfl.federated.outcome import run_metrics
 from medfl.privacy.sealed.envelope import OVERHEAD
 
 SIZES = (8, 16, 12, 6)
-FINE = {"degree": 8192, "modulus_bits": [60, 60, 60]}
 # Room for 45 bits: 2 for 4 clients, 1 for equal weights, 42 for a coordinate.
-EQUAL = {**FINE, "weight_bits": 1, "weight_unit": 1.0}
+EQUAL = {
+    "degree": 8192,
+    "modulus_bits": [60, 60, 60],
+    "weight_bits": 1,
+    "weight_unit": 1.0,
+    "bound": 0.5,
+    "bounds": {"delta_c": 1.5},
+}
 SUM_BYTES = 62464 + 4 + 8 * (1 + 4) + OVERHEAD  # one ciphertext, and who is in the sum
 
 
