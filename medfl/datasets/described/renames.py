@@ -6,7 +6,9 @@ import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping
 
+from medfl.config.base import UNSHOWN
 from medfl.errors import MedflError
+from medfl.identity import quoted
 
 OTHERS = ("*", "all others")  # as a key of `map`: every word that no other key names
 NOTHING = {"nan", "na", "n/a", "#n/a", "none", "null", "-", "?"}  # how tables write an empty cell
@@ -85,22 +87,31 @@ def about_unused(
 ) -> list[str]:
     """Warn of words of a setting that nothing in the data is called; they may be misspelt.
 
+    A word that is like none that may be shown is shown where it can name nobody.
+
     Args:
         setting: the key of the description where they stand.
         words: those that stand there.
         met: what the data hold.
         known: words that may be meant, and that may be shown.
     """
-    unused = [word for word in words if word and word not in OTHERS and not is_among(word, met)]
+    unused = [
+        (place, word)
+        for place, word in enumerate(words, start=1)
+        if word and word not in OTHERS and not is_among(word, met)
+    ]
     if not unused:
         return []
     known = list(known)
-    shown = [f"`{word}`{_meant(word, known)}" for word in unused]
-    return [f"`{setting}` names {', '.join(shown)}, which no sample has: look how it is written"]
+    shown = ", ".join(_shown(word, place, known) for place, word in unused)
+    return [f"`{setting}` names {shown}, which no sample has: look how it is written"]
 
 
-def _meant(word: str, known: list[str]) -> str:
-    """The word that may be meant, in brackets; the mistake may be capitals alone."""
+def _shown(word: str, place: int, known: list[str]) -> str:
+    """A word with the one that may be meant; without that it is no label, and may be a name."""
     spelt = {one.casefold(): one for one in known}
     near = difflib.get_close_matches(word.casefold(), spelt, n=1, cutoff=0.6)
-    return f" (`{spelt[near[0]]}`?)" if near else ""
+    if near:
+        return f"`{word}` (`{spelt[near[0]]}`?)"
+    text = quoted(word)
+    return f"{text} (word {place} there)" if text == UNSHOWN else text

@@ -175,3 +175,17 @@ def test_labels_that_hold_the_mark_that_parts_labels_are_told_how_to_part_them()
     one = rules()
     with pytest.raises(MedflError, match=r"2 labels hold a `\|`.*separator: '\|'.*`map`"):
         one.classes([("a|b",), ("c",), ("a|d",)])
+
+
+def test_a_word_that_no_sample_has_may_be_a_name():
+    one = rules(map={"a": "x"}, ignore=["b", "Huber", "Hubermann"])
+    assert one.of_text("a") == ("x",)
+    assert one.of_text("Huberman") == ("Huberman",)
+    assert one.warnings(["x", "Huberman"], [("x",), ("Huberman",)])[-1] == (
+        "`labels.ignore` names `b`, `Huber` (`Huberman`?), `Hubermann` (`Huberman`?), which no "
+        "sample has: look how it is written"
+    )
+    assert one.warnings(["x"], [("x",)])[-1] == (
+        "`labels.ignore` names `b`, `…` (word 2 there), `…` (word 3 there), which no sample has: "
+        "look how it is written"
+    )
