@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -273,9 +274,23 @@ def test_the_checks_are_by_two_primes_whose_product_no_sum_reaches():
         ({"degree": 2048}, "choose one of 4096"),
         ({"clients": 2}, "at least 3 clients"),
         ({"unit_bits": 5}, "choose 18 to 40"),
-        ({"clients": 1000}, "the check slots need"),
+        ({"clients": 129}, "the check slots need"),
     ],
 )
 def test_settings_without_security_or_room_are_refused(settings, said):
     with pytest.raises(MedflError, match=said):
         CkksSettings(**{"clients": 3, **settings})
+
+
+def test_room_for_128_hospitals_by_hand():
+    """54 bits less 20 of the unit and 2 to spare leave sums of 2^32, and 2^25 is 1/128 of it."""
+    settings = CkksSettings(128)
+    assert (settings.largest_sum, settings.largest_integer) == (2**32, 2**25)
+    assert CkksSettings(1000, 8192, (60, 60, 60)).largest_sum == 2**44
+
+
+def test_the_example_of_the_page_gives_the_sum():
+    page = (Path(__file__).parents[3] / "docs/homomorphic-encryption.md").read_text("utf-8")
+    names = {}
+    exec(page.split("```python\n")[1].split("```")[0], names)
+    assert (names["total"] == 4 * np.arange(5000) - 6000).all()
