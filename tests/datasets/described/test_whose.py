@@ -326,6 +326,16 @@ def test_a_class_of_ones_own_has_the_same_rules(place):
     assert partition_of(store.groups) == [0, 0, 0, 1, 2, 3, 4]
     assert store.sites.tolist() == ["N", "N", "N", "N", "South", "N", "South"]
 
+    class Misspelt(Wards):
+        patient_rules: ClassVar = {"ids": "shared"}
+        site_rules: ClassVar = {"map": {"s": "South", "N": "North"}}
+
+    store = MedicalDataLoader(Misspelt()).prepare()
+    said = json.loads((store.path / "prepare.json").read_text())["warnings"]
+    assert [line for line in said if "site_rules" in line] == [
+        "`Misspelt.site_rules.map` names `s` (`S`?), which no sample has: look how it is written"
+    ]
+
 
 @pytest.mark.parametrize(
     ("rules", "message"),
