@@ -3,6 +3,7 @@
 # make lint     style and types;  make bench: speed and memory;  make docs: the pages as a site
 # make install  the environment alone;  make clean: away with it, and with all that is made again
 # make mutants  small wrong edits, each of which a test should notice (hours; see CONTRIBUTING.md)
+# make accountant  ε against a second accountant, which has an environment of its own
 # make notebook the notebook's outputs anew;  make lock: new pins
 # make stamp    after an edit of what gives numbers: results stay valid, if the golden test passes
 # make golden   after a change of numbers that is meant: see CONTRIBUTING.md
@@ -13,7 +14,7 @@ BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo install test coverage mutants lint docs notebook stamp golden bench clean lock
+.PHONY: demo install test coverage mutants accountant lint docs notebook stamp golden bench clean lock
 
 demo: $(READY)
 	@echo "The default grid on synthetic images (params/default.yaml); what a run says: results/logs/"
@@ -43,6 +44,16 @@ coverage: $(READY)
 mutants: $(READY)
 	OMP_NUM_THREADS=1 nice $(BIN)/python -m mutants $(MUTANTS)
 
+# dp-accounting needs an older attrs than the packages of $(VENV).
+$(VENV)-accountant/.ready:
+	$(PYTHON) -m venv $(VENV)-accountant
+	$(VENV)-accountant/bin/python -m pip install --quiet --disable-pip-version-check "dp-accounting==0.6.0"
+	touch $@
+
+accountant: $(READY) $(VENV)-accountant/.ready
+	MEDFL_DP_ACCOUNTING=$(abspath $(VENV)-accountant)/bin/python \
+		$(BIN)/python -m pytest tests/privacy/accounting/test_second_accountant.py
+
 lint: $(READY)
 	$(BIN)/pre-commit run --all-files
 
@@ -67,7 +78,7 @@ notebook: $(READY)
 # Deletes the environment and everything that is made again; raw data stay.
 clean:
 	test ! -d results || find results -mindepth 1 ! -path results/README.md -delete
-	rm -rf $(VENV) site data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage .mutants
+	rm -rf $(VENV) $(VENV)-accountant site data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage .mutants
 
 # Pins the environment as it is, after a change of the requirements in pyproject.toml. CUDA packages
 # and local builds are left out: torch brings those that its build needs.
