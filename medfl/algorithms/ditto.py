@@ -41,7 +41,8 @@ class Ditto(FedAvg):
         """Train the global model, then the personal one against the model that the server sent."""
         work = super().train(client, model)
         trained, buffers = model.vector.clone(), model.buffers.clone()
-        self.personal_model(client, model)
+        if not self._load_own(client, model):
+            model.load(client.start, client.start_buffers)
 
         def pull(gradient: Gradient, personal: FlatModel, client: Client) -> None:
             add_proximal_term(gradient, personal, client, self.params.lam)
@@ -53,7 +54,12 @@ class Ditto(FedAvg):
 
     def personal_model(self, client: Client, model: FlatModel) -> None:
         """Load the client's own model, or before its first round the server's."""
-        if "personal" in client.state:
-            model.load(client.state["personal"], client.state["personal_buffers"])
-        else:
+        if not self._load_own(client, model):
             client.receive(model)
+
+    def _load_own(self, client: Client, model: FlatModel) -> bool:
+        """Load the client's own model, if it has one."""
+        if "personal" not in client.state:
+            return False
+        model.load(client.state["personal"], client.state["personal_buffers"])
+        return True

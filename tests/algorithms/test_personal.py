@@ -170,3 +170,15 @@ def own(kind):
     config = FederatedConfig(num_clients=3, rounds=1)
     server = FederatedServer(config, data, Normed().double(), kind())
     return FederatedTrainer(config, server, [FederatedClient(k, data) for k in data.clients])
+
+
+def test_ditto_leaves_what_was_received_as_it_was_sent():
+    """Training the personal model must not put the server's own vectors in its place."""
+    trainer = federation("ditto", {"lam": LAM}, model=Normed, rounds=1)
+    client, server = trainer.clients[1], trainer.server
+    sent = server.open(1)
+    message, _ = client.train(server.model, sent)
+    assert client.received.keys() == sent.keys()
+    for name, part in sent.items():
+        assert client.received[name] is part.value
+        assert message.parts[name].base is part.value
