@@ -18,10 +18,10 @@ from medfl.privacy.dp_sgd.accounts import Accounts
 from medfl.privacy.dp_sgd.budget import plan_budget
 from medfl.privacy.dp_sgd.refusals import check_composes, check_noise
 from medfl.privacy.dp_sgd.settings import DescentParams
+from medfl.privacy.randomness import DrawingLink
 from medfl.results.columns import Column
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from medfl.chain.roles import Algorithm, Client, HeldData, Server
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from medfl.privacy.dp_sgd.steps import NoisedGradients
 
 
-class NoisyDescent(Link):
+class NoisyDescent(DrawingLink):
     """Noised steps on Poisson samples of units; a subclass says what a unit is."""
 
     class Params(DescentParams):
@@ -145,9 +145,7 @@ class NoisyDescent(Link):
             return rows
         self._count(client.id, purpose)
         rate, views = self._accounts.budgets[client.id].rate, self.params.views
-        generator = None
-        if not self.params.secure:
-            generator = self.stream(client.server.round, client.id, purpose)
+        generator = self.source(client.server.round, client.id, purpose)
         return poisson_batches(rows, client.rows, self.units(client), rate, views, generator)
 
     def _count(self, client: int, purpose: str) -> None:
@@ -174,6 +172,8 @@ class NoisyDescent(Link):
         """Put the noised gradient into the model, and give the samples' mean loss."""
         if client.drawn.purpose in self._plain:
             return backward(images, labels)
+        drawn = client.drawn
+        key = ("noise", client.server.round, client.id, drawn.purpose, drawn.step)
         return self._gradients.put(
             client,
             model,
@@ -181,15 +181,8 @@ class NoisyDescent(Link):
             self.units(client),
             self._accounts.budgets[client.id],
             backward,
-            self._noise_stream(client, model.vector.device),
+            self.source(*key, device=model.vector.device),
         )
-
-    def _noise_stream(self, client: Client, device: torch.device) -> torch.Generator | None:
-        if self.params.secure:
-            return None
-        drawn = client.drawn
-        key = ("noise", client.server.round, client.id, drawn.purpose, drawn.step)
-        return self.stream(*key, device=device)
 
     def message(self, client: Client, message: Message) -> Message:
         """Keep the training loss from the server, because no noise hides it."""
@@ -206,12 +199,9 @@ class NoisyDescent(Link):
 
     def record(self) -> dict[str, Any]:
         """Every client's constants, its steps and its ε."""
-        drawn = (
-            "the system's source, not to be repeated" if self.params.secure else "the run's seed"
-        )
         return {
             "unit": self.unit,
-            "randomness": drawn,
+            "randomness": self.randomness,
             "clients": self._accounts.record(self.state),
         }
 
