@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -178,7 +180,7 @@ class Promise(Link):
 
 
 class Gone(Link):
-    """Clients drop out of rounds after the others have masks with them: round → who."""
+    """Clients drop out of rounds at the end of the chain: round → who."""
 
     class Params(HyperParams):
         """rounds: round → ids."""
@@ -192,8 +194,30 @@ class Gone(Link):
 
 
 def losing(trainer: Any, rounds: dict[int, list[int]]) -> Any:
-    """``trainer``, some of whose clients drop out: round → who."""
+    """The trainer, in which clients drop out: round → who."""
     link = Gone(rounds=rounds)
     link.name = "gone"
     trainer.server.chain.links.append(link)
     return trainer
+
+
+def breaking(trainer: Any, rounds: dict[int, list[int]], value: float = math.nan) -> Any:
+    """The trainer, in which the training of clients comes to ``value``: round → who."""
+    for client in trainer.clients:
+        client.descend = partial(_broken_descend, client, client.descend, rounds, value)
+    return trainer
+
+
+def _broken_descend(
+    client: Any,
+    descend: Any,
+    rounds: dict[int, list[int]],
+    value: float,
+    model: Any,
+    *arguments: Any,
+    **options: Any,
+) -> Any:
+    work = descend(model, *arguments, **options)
+    if client.id in rounds.get(client.server.round, []):
+        model.vector[3] = value
+    return work

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
 PARAMETERS, STATISTICS = "parameters", "statistics"
 
 
+class NotFiniteError(Exception):
+    """What a client would send is NaN or infinite: it takes no part in the round."""
+
+
+def all_finite(vector: Tensor) -> bool:
+    """Whether no entry of a vector is NaN or infinite; nor may their sum be."""
+    return math.isfinite(float(vector.sum()))
+
+
 @dataclass(frozen=True)
 class Part:
     """One vector of a message. It holds only entries that leave the client.
@@ -148,6 +157,14 @@ class Message:
     def travelling(self) -> Message:
         """What arrives at the server: where the message is sealed, without its parts."""
         return self if self.sealed is None else replace(self, parts={})
+
+    def check_finite(self) -> None:
+        """Refuse a loss or a part that is not finite (``NotFiniteError``): no rule mends it."""
+        if not math.isfinite(self.loss or 0.0):
+            raise NotFiniteError("the loss is not finite")
+        for name, part in self.parts.items():
+            if not all_finite(part.value):
+                raise NotFiniteError(f"the part `{name}` of its update is not finite")
 
     def copy(self) -> Message:
         """A copy whose vectors stay as they are when the next client trains."""

@@ -49,7 +49,13 @@ def run(options: argparse.Namespace) -> None:
     if metrics["status"] == "diverged":
         print(f"{folder}: diverged ({metrics['reason']})")
         return
-    print(f"{folder}: {_result(metrics)} after {metrics['rounds']} rounds")
+    refused = metrics.get("refused", {})
+    note = ""
+    if refused:
+        count = sum(map(len, refused.values()))
+        whose = f"client{'s' * (len(refused) > 1)} {', '.join(refused)}"
+        note = f"; not finite and left out: {count} update{'s' * (count > 1)} of {whose}"
+    print(f"{folder}: {_result(metrics)} after {metrics['rounds']} rounds{note}")
 
 
 def _result(metrics: dict[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -12,7 +11,16 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from medfl.augment import Augmenter
-from medfl.chain import PARAMETERS, STATISTICS, Drawn, Message, Part, Work
+from medfl.chain import (
+    PARAMETERS,
+    STATISTICS,
+    Drawn,
+    Message,
+    NotFiniteError,
+    Part,
+    Work,
+    all_finite,
+)
 from medfl.chain.link import Backward
 from medfl.chain.roles import Correction, Loss
 from medfl.config import Training
@@ -26,10 +34,6 @@ from medfl.own_class import check_type
 from medfl.streams import LayerStream, stream_seed, torch_stream
 
 
-class DivergedError(Exception):
-    """A loss, a model or its predictions are no longer finite."""
-
-
 class FederatedClient:
     """One hospital: the data that it holds, and what it does in a round.
 
@@ -40,6 +44,7 @@ class FederatedClient:
         state: tensors that the algorithm keeps for this client alone (control variates,
             personal layers); empty until needed. Hooks read it, and write with ``keep``.
         steps: optimiser steps so far, counted over the rounds in which the client answered.
+        refused: the rounds in which what it would have sent was not finite.
         received: name → tensor, as the server sent them this round.
         drawn: the batch of which it computes the gradient, for links.
         start: (d,), the parameters with which this round's training began, local ones included.
@@ -53,6 +58,7 @@ class FederatedClient:
         self.groups = data.group_numbers(self.rows)
         self.state: dict[str, Tensor] = {}
         self.steps = 0
+        self.refused: tuple[int, ...] = ()
         self.received: dict[str, Tensor] = {}
         self.drawn: Drawn
         self._kept: dict[str, Tensor] = {}
@@ -108,7 +114,7 @@ class FederatedClient:
             message may be the model's own: training another client in it overwrites them.
 
         Raises:
-            DivergedError: the loss or a part of the message is not finite.
+            NotFiniteError: the loss, the trained model or a part of the message is not finite.
             MedflError: a person's own algorithm gave something else than work and parts.
         """
         algorithm, shared = self.server.algorithm, self.server.shared
@@ -119,22 +125,16 @@ class FederatedClient:
         check_type(work, Work, f"{where}.train", "a Work, as client.descend gives it")
         if not shared.all:
             local, buffers = shared.take_local(model)
+            if not (all_finite(local) and all_finite(buffers)):
+                raise NotFiniteError("what stays with it of the model is not finite")
             self.keep(local=local, local_buffers=buffers)
         parts = algorithm.message(self, model, work)
         check_type(parts, dict, f"{where}.message", "a dictionary of name → Part")
         for name, part in parts.items():
             check_type(part, Part, f"{where}.message[{name!r}]", "a Part")
         message = Message(self.id, parts, self.weight, work.loss, work.steps, work.gradients)
-        self.check_finite(message)
+        message.check_finite()
         return message, work
-
-    def check_finite(self, message: Message) -> None:
-        """Refuse a message that is not finite (``DivergedError``): no sum or rule mends it."""
-        finite = all(bool(torch.isfinite(part.value.sum())) for part in message.parts.values())
-        if not finite or not math.isfinite(message.loss or 0.0):
-            raise DivergedError(
-                f"round {self.server.round}, client {self.id}: the loss is not finite"
-            )
 
     def answered(self, work: Work) -> None:
         """Keep what hooks gave to ``keep``, and count the steps: the server has the message."""
@@ -145,6 +145,11 @@ class FederatedClient:
     def forget(self) -> None:
         """Drop what hooks gave to ``keep``: the server does not have this round's message."""
         self._kept = {}
+
+    def refuse(self) -> None:
+        """Note that this round's message was not finite; the client is as before the round."""
+        self.forget()
+        self.refused = (*self.refused, self.server.round)
 
     def model_parts(self, model: FlatModel, weight: float | None = None) -> dict[str, Part]:
         """The shared entries of ``model`` as parts of a message.

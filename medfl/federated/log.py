@@ -55,6 +55,8 @@ def progress_line(row: dict[str, Any], rounds: int, primary: str) -> str:
     parts: Sequence[str] = [f"round {row['round']:>4}/{rounds}"]
     if row.get("train_loss") is not None:
         parts = [*parts, f"loss {row['train_loss']:.4f}"]
+    if row.get("refused"):
+        parts = [*parts, f"{row['refused']} refused"]
     if row.get("evaluated"):
         for fold in ("val", "test"):
             value = row.get(f"{fold}_{primary}")

@@ -12,6 +12,7 @@ from medfl.federated.trainer import FederatedTrainer
 from medfl.files import OWN_HASH, atomic_path, own_hash, write_csv, write_json
 from medfl.metrics.federation import to_target
 from medfl.results import paths
+from medfl.results.columns import REFUSED
 from medfl.results.intact import digests
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
@@ -32,10 +33,13 @@ def write_record(
         The content of metrics.json.
     """
     durable = trainer.seconds > DURABLE_SECONDS
-    rounds = [column.name for column in trainer.columns]
-    write_csv(folder / paths.ROUNDS, rounds, trainer.history, durable=durable)
-    clients = [column.name for column in trainer.client_columns]
-    write_csv(folder / paths.CLIENTS, clients, trainer.client_history, durable=durable)
+    none = {REFUSED.name: 0} if trainer.refused else {}  # of rows from before the first one
+    for name, columns, rows in (
+        (paths.ROUNDS, trainer.columns, trainer.history),
+        (paths.CLIENTS, trainer.client_columns, trainer.client_history),
+    ):
+        names = [column.name for column in columns]
+        write_csv(folder / name, names, [none | row for row in rows], durable=durable)
     write_model(folder / paths.MODEL, trainer, durable)
     metrics = run_metrics(trainer) | {
         "pooled": trainer.server.algorithm.pooled,
@@ -73,6 +77,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
     trained = [row for row in trainer.history if row["round"] > 0]
     up = sum(row["bytes_up"] for row in trained)
     down = sum(row["bytes_down"] for row in trained)
+    refused = {str(client): rounds for client, rounds in trainer.refused.items()}
     rounds_to, bytes_to = to_target(trainer.history, learning.target, f"val_{trainer.primary}")
     return {
         "schema": SCHEMA,
@@ -102,6 +107,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "best": best,
         "without_images": trainer.evaluator.without_images(),
         "clients": _clients(trainer, tests),
+        **({"refused": refused} if refused else {}),
         "fairness": trainer.fairness(trainer.last[1]) if trainer.last else {},
         "communication": {
             "bytes_up": up,

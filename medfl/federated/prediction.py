@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medfl.federated.client import DivergedError
 from medfl.federated.data import FederatedData
 from medfl.federated.patches import sliding_window
 from medfl.federated.precision import autocast
+from medfl.federated.refused import DivergedError
 from medfl.federated.server import FederatedServer
 from medfl.models.flat import FlatModel
 

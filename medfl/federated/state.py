@@ -65,7 +65,10 @@ def state_of(trainer: FederatedTrainer, number: int) -> dict[str, Any]:
         "server": {"vector": server.vector, "buffers": server.buffers},
         "algorithm": server.algorithm.state,
         "chain": server.chain.state,
-        "clients": {c.id: {"state": c.state, "steps": c.steps} for c in trainer.clients},
+        "clients": {
+            c.id: {"state": c.state, "steps": c.steps, "refused": c.refused}
+            for c in trainer.clients
+        },
         "history": trainer.history,
         "client_history": trainer.client_history,
         "best": trainer.best and (trainer.best[0], vars(trainer.best[1])),
@@ -84,6 +87,7 @@ def restore(trainer: FederatedTrainer, state: Mapping[str, Any]) -> None:
     for client in trainer.clients:
         client.state = state["clients"][client.id]["state"]
         client.steps = state["clients"][client.id]["steps"]
+        client.refused = tuple(state["clients"][client.id]["refused"])
     trainer.history, trainer.client_history = state["history"], state["client_history"]
     trainer.trained, trainer.stretches = state["trained"], state["stretches"]
     for name in ("best", "last"):

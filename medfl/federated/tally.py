@@ -23,6 +23,7 @@ class Tally:
     notes: list[dict[str, float]] = field(default_factory=list)
     weight: float = 0.0
     losses: float | None = 0.0
+    refused: dict[int, str] = field(default_factory=dict)  # client → why its message was refused
 
     def sent(self, message: Message) -> None:
         """Count a message that leaves its client."""

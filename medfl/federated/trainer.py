@@ -12,12 +12,13 @@ from typing import Any
 import torch
 
 from medfl import stopping
-from medfl.chain import PARAMETERS, Message, Part, Work
+from medfl.chain import PARAMETERS, Message, NotFiniteError, Part, Work
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
-from medfl.federated.client import DivergedError, FederatedClient
+from medfl.federated.client import FederatedClient
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.provenance import begin_stretch
+from medfl.federated.refused import DivergedError, judge
 from medfl.federated.saving import Saving
 from medfl.federated.server import FederatedServer
 from medfl.federated.tally import Tally
@@ -25,6 +26,7 @@ from medfl.metrics.federation import fairness
 from medfl.metrics.inputs import BRIEF
 from medfl.metrics.primary import primary_metric
 from medfl.results import columns
+from medfl.results.column import Column
 
 log = logging.getLogger(__name__)
 INTERVAL = ("accuracy_low", "accuracy_high")  # of a client's accuracy, over its patients
@@ -40,7 +42,8 @@ class FederatedTrainer:
     """Runs a federation to its end.
 
     Attributes:
-        columns: the columns of ``rounds.csv``: every run's, then those that links add.
+        columns: the columns of ``rounds.csv``: every run's, then those that links add, and last
+            ``refused`` where an update was not finite.
         client_columns: the columns of ``clients.csv``, likewise.
         history: one row per round, as in ``rounds.csv``.
         client_history: one row per client, fold and evaluated round, as in ``clients.csv``.
@@ -82,8 +85,8 @@ class FederatedTrainer:
         for client in self.clients:
             client.join(server)
         self.primary = primary_metric(config.primary, self.data.info.task)
-        self.columns = columns.table_columns(columns.ROUNDS, server.chain.columns)
-        self.client_columns = columns.table_columns(columns.CLIENTS, server.chain.client_columns)
+        self._columns = columns.table_columns(columns.ROUNDS, server.chain.columns)
+        self._client_columns = columns.table_columns(columns.CLIENTS, server.chain.client_columns)
         self.evaluator = Evaluator(server, self.clients, self.data)
         self.saving = Saving(self, Path(checkpoint_dir) if checkpoint_dir else None)
         self.fingerprint, self.on_round = fingerprint, on_round
@@ -136,6 +139,21 @@ class FederatedTrainer:
             self.status = "completed"
         return self.history
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns of ``rounds.csv``."""
+        return self._columns + (columns.REFUSED,) * bool(self.refused)
+
+    @property
+    def client_columns(self) -> tuple[Column, ...]:
+        """The columns of ``clients.csv``."""
+        return self._client_columns + (columns.REFUSED,) * bool(self.refused)
+
+    @property
+    def refused(self) -> dict[int, list[int]]:
+        """Client → the rounds in which its update was not finite, for those who had such rounds."""
+        return {client.id: list(client.refused) for client in self.clients if client.refused}
+
     def evaluate_global_model(self) -> dict[str, Any]:
         """Test metrics of the models as they are now, each client's samples judged by its own."""
         return self.evaluator.in_full(self.evaluator.evaluate()).pooled["test"]
@@ -156,20 +174,25 @@ class FederatedTrainer:
         server, chain = self.server, self.server.chain
         download = server.open(number)
         by_id = {client.id: client for client in self.clients}
-        chosen = [self.clients[position].id for position in server.participants(number)]
-        chosen = chain.open(number, chosen)
+        taking_part = [self.clients[position].id for position in server.participants(number)]
+        chosen = [by_id[client] for client in chain.open(number, taking_part)]
         combination, tally = chain.combination(number), Tally()
         waiting: dict[int, Work] = {}
-        answers = self._answers([by_id[k] for k in chosen], download, tally, waiting)
-        for message in chain.together(number, answers):
+        answers = self._answers(chosen, download, tally, waiting)
+        together = chain.together(number, answers)
+        for message in together:
+            if together is not answers and not self._admits(message, tally):
+                continue
             combination.add(message)
             tally.combined(message)
+        judge(number, tally.refused, chosen)
         with stopping.held():  # the server's state changes altogether, or not at all
             total = chain.close(number, combination.total(), tally.answered)
             if total:  # it is empty where nobody answered, or the round was given up
                 server.step(total)
             for client, work in waiting.items():
-                by_id[client].answered(work) if total else by_id[client].forget()
+                kept = total and client not in tally.refused
+                by_id[client].answered(work) if kept else by_id[client].forget()
             row = self._row(number, download, len(chosen), tally)
             self.trained, self.seconds = row, self._elapsed()
             self.saving.remember(number - 1)
@@ -200,6 +223,7 @@ class FederatedTrainer:
             "bytes_down": down,
             "bytes_total": self._bytes_so_far() + up + down,
             **server.chain.row(tally.notes),
+            **({columns.REFUSED.name: len(tally.refused)} if tally.refused else {}),
         }
 
     def _elapsed(self) -> float:
@@ -216,15 +240,20 @@ class FederatedTrainer:
         """Train the clients in turn; give the messages of those who answer, as links leave them.
 
         Where a round may still be given up, what a client keeps of it is put off: ``waiting`` gets
-        its work.
+        its work. A client whose message is not finite drops out.
         """
         server = self.server
         for client in chosen:
-            message, work = client.train(server.model, download)
-            sent = server.chain.message(client, message)
+            try:
+                message, work = client.train(server.model, download)
+                sent = server.chain.message(client, message)
+                if sent is not None and server.chain.links:  # which may have made it so
+                    sent.check_finite()
+            except NotFiniteError as problem:
+                client.refuse()
+                tally.refused[client.id] = str(problem)
+                continue
             if sent is not None:
-                if server.chain.links:  # which may have made it so
-                    client.check_finite(sent)
                 server.algorithm.sent(client, sent, work)
                 if server.chain.seals:
                     waiting[client.id] = work
@@ -232,6 +261,16 @@ class FederatedTrainer:
                     client.answered(work)
                 tally.sent(sent)
                 yield sent.travelling
+
+    def _admits(self, message: Message, tally: Tally) -> bool:
+        """Whether a message that links saw together with the others may be combined."""
+        try:
+            message.check_finite()
+        except NotFiniteError as problem:
+            next(one for one in self.clients if one.id == message.client).refuse()
+            tally.refused[message.client] = str(problem)
+            return False
+        return True
 
     def _bytes_so_far(self) -> int:
         return self.history[-1]["bytes_total"] if self.history else 0
@@ -249,6 +288,7 @@ class FederatedTrainer:
         row["worst_client_accuracy"] = worst["worst"]
         row["worst_client_n_test"] = worst["worst_n_test"]
         steps = self.steps_by_client()
+        refused = {client.id: len(client.refused) for client in self.clients}
         for client, folds in result.clients.items():
             for fold, metrics in folds.items():
                 self.client_history.append(
@@ -260,6 +300,7 @@ class FederatedTrainer:
                         "train_samples": len(self.data.split.indices(client, "train")),
                         "steps": steps[client],
                         **self.server.chain.client_row(client),
+                        **({columns.REFUSED.name: refused[client]} if self.refused else {}),
                     }
                 )
         self.last = (number, result)

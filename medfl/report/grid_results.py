@@ -19,12 +19,21 @@ from medfl.results.schema import COMPLETED, DIVERGED
 
 @dataclass(frozen=True)
 class CellState:
-    """The seeds of one dataset × partition × arm: their mean of a metric, and what went wrong."""
+    """The seeds of one dataset × partition × arm: their mean of a metric, and what went wrong.
+
+    Attributes:
+        summary: of the finished seeds that have a value.
+        seeds: how many there are.
+        diverged: of how many seeds the run diverged.
+        missing: of how many there is none.
+        refused: how many updates of clients were not finite, in the finished seeds together.
+    """
 
     summary: Summary | None
     seeds: int
     diverged: int
     missing: int
+    refused: int = 0
 
     @property
     def finished(self) -> int:
@@ -42,6 +51,8 @@ class CellState:
                 parts.append(f"± {spread}")
             if self.summary.n != self.seeds:
                 parts.append(f"(n = {self.summary.n} of {self.seeds})")
+            if self.refused:
+                parts.append(f"({self.refused} refused)")
         if self.diverged:
             parts.append(f"diverged ({self.diverged} of {self.seeds})")
         if not parts:
@@ -136,6 +147,7 @@ class GridResults:
             len({run.seed for run in runs}),
             count[DIVERGED],
             count[MISSING],
+            sum(run.record.refused_updates for run in runs if run.record and run.completed),
         )
 
     def primary(self, dataset: str, question: str = OWN) -> Column:
@@ -200,6 +212,11 @@ class GridResults:
     def _diverged(self, dataset: str, partition: str | None, arm: str) -> bool:
         parts: Iterable[str] = self.partitions if partition is None else [partition]
         return any(run.status == DIVERGED for part in parts for run in self.at(dataset, part, arm))
+
+    @property
+    def refused(self) -> list[Run]:
+        """The runs in which an update was not finite and was left out, whatever came of them."""
+        return [run for run in self.trained if run.record and run.record.refused]
 
     @property
     def trained(self) -> list[Run]:

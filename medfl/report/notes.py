@@ -77,6 +77,11 @@ def table_notes(
                 f"REMARK, {partition_title(part)}: in {metric}, {names.join_words(low)} "
                 f"{verb} not clearly above “{CHANCE}” (by more than one deviation over seeds)."
             )
+    if any(run.dataset == dataset and run.record and run.record.refused for run in results.runs):
+        found.append(
+            "REMARK: “refused” counts updates of clients that were NaN or infinite and were left "
+            "out of their rounds: the model has learned less from these clients, if anything."
+        )
     found += _absent(results, dataset)
     if any(run.shared and run.dataset == dataset for run in results.runs):
         found.append(

@@ -16,7 +16,7 @@ from medfl.report.names import plural
 from medfl.report.questions import HOLDS, bare
 from medfl.report.shared_clients import with_clients
 from medfl.results import paths
-from medfl.results.columns import SUMMARY, names_in
+from medfl.results.columns import REFUSED, SUMMARY, names_in
 from medfl.results.frames import write_frame
 from medfl.results.paths import CellLike
 from medfl.results.runs import MISSING, read_grid_runs
@@ -48,7 +48,8 @@ def aggregate(
     folder = Path(results_dir)
     runs = read_grid_runs(cells, folder, partial=partial, wanted=wanted)
     results = GridResults(with_clients(runs))
-    write_frame(folder / paths.SUMMARY, results.frame[list(names_in(SUMMARY))])
+    columns = [*names_in(SUMMARY), *([REFUSED.name] if results.refused else [])]
+    write_frame(folder / paths.SUMMARY, results.frame[columns])
     if partial:
         (folder / paths.METRICS).unlink(missing_ok=True)
     else:
@@ -119,6 +120,12 @@ def headline(results: GridResults, results_dir: str | Path) -> str:
     ]
     if counts:
         lines.append(f"Of {len(results.trained)} runs, {' and '.join(counts)}.")
+    if results.refused:
+        updates = sum(run.record.refused_updates for run in results.refused if run.record)
+        lines.append(
+            f"Not finite and left out: {plural(updates, 'update')} of clients, in "
+            f"{plural(len(results.refused), 'run')} (`refused` in summary.csv)."
+        )
     if any(" †" in line for line in lines):
         lines.append("† each client's own model: docs/results.md says on whose test samples.")
     lines.append(HOLDS)

@@ -13,7 +13,7 @@ from medfl.report.grid_results import GridResults
 from medfl.report.notes import table_notes, target_notes
 from medfl.report.questions import CHANCE, about
 from medfl.results.column import Column
-from medfl.results.columns import MAIN, OWN, TABLES, TARGET, columns_in, judged
+from medfl.results.columns import MAIN, OWN, REFUSED, TABLES, TARGET, columns_in, judged
 from medfl.results.runs import GLOBAL, PERSONAL, REFERENCE
 
 ROLES = (GLOBAL, PERSONAL, REFERENCE, names.CHANCE)
@@ -220,8 +220,9 @@ def numbers(
 ) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows of a CSV: one row per dataset and arm; mean, sd and n per partition."""
     columns = ["dataset", "arm", "algorithm", "group", "primary", *COUNTS]
+    states = ("finished", "diverged", "missing", *([REFUSED.name] if results.refused else []))
     for partition in results.partitions:
-        columns += [f"{partition}:{what}" for what in ("finished", "diverged", "missing")]
+        columns += [f"{partition}:{what}" for what in states]
         columns += [
             f"{partition}:{metric.name}:{what}"
             for metric in metrics
@@ -251,6 +252,8 @@ def _numbers(
         f"{partition}:diverged": state.diverged,
         f"{partition}:missing": state.missing,
     }
+    if results.refused:
+        row[f"{partition}:{REFUSED.name}"] = state.refused
     for metric in metrics:
         summary = results.state(dataset, partition, arm, metric).summary
         if summary:

@@ -88,6 +88,13 @@ MEGABYTES = Column(
     short="MB",
 )
 
+# Stands at the end of a table, and only where an update was refused: else nothing says of it.
+REFUSED = Column(
+    *("refused", "Updates that were not finite", "", "lower", (ROUNDS, CLIENTS, SUMMARY), int),
+    source="refused_updates",
+    short="Refused",
+)
+
 _ROUND, _CLIENT, _SUMMARY, _TABLE = (ROUNDS,), (CLIENTS,), (SUMMARY,), (SUMMARY, TABLES)
 COLUMNS: tuple[Column, ...] = (
     # These say which run it is, and what became of it.
@@ -269,7 +276,7 @@ def table_columns(file: str, extra: Iterable[Column] = ()) -> tuple[Column, ...]
     """
     columns = list(columns_in(file))
     for column in extra:
-        if column.name in {known.name for known in columns}:
+        if column.name in {known.name for known in (*columns, REFUSED)}:
             raise MedflError(
                 f"{file} has a column `{column.name}` already: give the link's column another name."
             )

@@ -15,7 +15,15 @@ import pandas as pd
 from medfl.errors import MedflError, Reason, failure
 from medfl.files import write_text
 from medfl.results import paths
-from medfl.results.columns import CLIENTS, ROUNDS, SUMMARY, TABLES, Column, columns_in
+from medfl.results.columns import (
+    CLIENTS,
+    REFUSED,
+    ROUNDS,
+    SUMMARY,
+    TABLES,
+    Column,
+    columns_in,
+)
 from medfl.results.intact import check_file
 from medfl.results.paths import KEYS
 from medfl.results.predictions import ARRAYS, read_predictions
@@ -35,8 +43,13 @@ class Frames:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """One row per run: the columns of ``summary.csv``, and the traffic in megabytes."""
+        """One row per run: the columns of ``summary.csv``, and the traffic in megabytes.
+
+        ``refused`` is the last one, where an update of any run was refused.
+        """
         columns = columns_in(SUMMARY, TABLES)
+        if any(run.record and run.record.refused for run in self._runs):
+            columns = (*columns, REFUSED)
         rows = [run.row(columns) for run in self._runs]
         return pd.DataFrame(
             {
@@ -116,7 +129,7 @@ def read_rounds(folder: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         MedflError: if the file is missing, cut off, or holds something that is no number.
     """
-    return _read_csv(Path(folder, paths.ROUNDS), columns_in(ROUNDS))
+    return _read_csv(Path(folder, paths.ROUNDS), (*columns_in(ROUNDS), REFUSED))
 
 
 def read_clients(folder: str | os.PathLike[str]) -> pd.DataFrame:
@@ -125,7 +138,7 @@ def read_clients(folder: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         MedflError: as ``read_rounds``.
     """
-    return _read_csv(Path(folder, paths.CLIENTS), columns_in(CLIENTS))
+    return _read_csv(Path(folder, paths.CLIENTS), (*columns_in(CLIENTS), REFUSED))
 
 
 def _read_csv(path: Path, columns: Sequence[Column]) -> pd.DataFrame:

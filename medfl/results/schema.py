@@ -188,6 +188,8 @@ class Record(_Part):
         last: the model after the last round; None where a run diverged before any evaluation.
         best: the models after the round with the best primary metric on validation.
         clients: by the client's number.
+        refused: client → the rounds in which its update was not finite, so that it was left out;
+            empty where there were none.
         predictions: None where the run did not keep them.
         chain: what the links of the update chain say of themselves, by name.
         files: the SHA-256 of the run's tables, model and predictions, by name; empty in older
@@ -225,6 +227,7 @@ class Record(_Part):
     best: Moment | None = None
     without_images: WithoutImages = WithoutImages()
     clients: dict[str, ClientRecord] = Field(default_factory=dict)
+    refused: dict[str, list[int]] = Field(default_factory=dict)
     fairness: Fairness = Fairness()
     communication: Communication = Communication()
     chain: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -260,6 +263,11 @@ class Record(_Part):
     def best_test(self) -> Metrics:
         """As ``test``, after the round that was best on validation."""
         return (self.best and self.best.test) or Metrics()
+
+    @property
+    def refused_updates(self) -> int:
+        """How many updates were not finite and were left out."""
+        return sum(map(len, self.refused.values()))
 
     @property
     def chance_own(self) -> float | None:

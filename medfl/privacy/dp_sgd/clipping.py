@@ -38,7 +38,7 @@ def clipped_sum(
 
     Returns:
         The sum, (numel,) for each trained parameter, and the mean loss of the samples. A unit whose
-        gradient is not finite adds nothing, and the loss is then NaN.
+        gradient is not finite adds nothing.
     """
     sum_of_units = _UnitSum(sampler.parameters, torch.bincount(units).tolist(), bound)
     loss = images.new_zeros(())
@@ -47,7 +47,7 @@ def clipped_sum(
         gradients, value = sampler.of(images[here], labels[here], backward)
         loss = loss + value * (len(chosen) / len(units))
         sum_of_units.add(gradients, units[chosen])
-    return sum_of_units.total, loss if sum_of_units.finite else loss * torch.nan
+    return sum_of_units.total, loss
 
 
 class _UnitSum:
@@ -55,14 +55,12 @@ class _UnitSum:
 
     Attributes:
         total: Σ over the units that are whole, (numel,) for each parameter.
-        finite: whether all their gradients were.
     """
 
     def __init__(
         self, parameters: Sequence[Tensor], sizes: Sequence[int], bound: float | None
     ) -> None:
         self.total = [p.new_zeros(p.numel()) for p in parameters]
-        self.finite = True
         self._sizes, self._bound = sizes, bound
         # Of the unit whose samples are not all there yet: their sum, and how many are missing.
         self._begun: list[Tensor] = []
@@ -92,7 +90,6 @@ class _UnitSum:
         norms = torch.sqrt(torch.as_tensor(squares)) / sizes
         good = torch.isfinite(norms)
         if not bool(good.all()):  # min(1, C/NaN) is 1: they must not get so far
-            self.finite = False
             sums = [one[good] for one in sums]
             norms, sizes = norms[good], sizes[good]
         factors = torch.ones_like(norms)

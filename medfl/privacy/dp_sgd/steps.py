@@ -78,7 +78,8 @@ class NoisedGradients:
             generator: for the noise, on the model's device; None is the system's source.
 
         Returns:
-            The mean loss of the samples; NaN where a gradient is not finite.
+            The mean loss of the samples; 0 where it is not finite. The server must not see from a
+            client that drops out what no noise hides.
         """
         images, labels = batch
         sampler = self._sampler(model)
@@ -106,7 +107,7 @@ class NoisedGradients:
         vector.div_(budget.expected)
         for parameter, view in pairs:
             parameter.grad = view if parameter.requires_grad else None
-        return loss
+        return loss.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
     def _sampler(self, model: FlatModel) -> SampleGradients:
         if model not in self._samplers:

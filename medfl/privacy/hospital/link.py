@@ -4,13 +4,12 @@ Learning Differentially Private Recurrent Language Models, ICLR 2018, algorithm 
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from medfl.chain import Link, Message, Part, Total
+from medfl.chain import Link, Message, NotFiniteError, Part, Total
 from medfl.errors import MedflError
 from medfl.privacy.hospital.adaptive import UNCLIPPED
 from medfl.privacy.hospital.agreed import AgreedParts
@@ -19,19 +18,17 @@ from medfl.privacy.hospital.plan import HospitalPlan, hospital_plan
 from medfl.privacy.hospital.refusals import MASKS, check_hospital_chain, check_hospital_params
 from medfl.privacy.hospital.settings import HospitalParams
 from medfl.privacy.norms import bounded, joint_norm, private_parts
+from medfl.privacy.randomness import DrawingLink
 from medfl.results.columns import Column
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from medfl.chain.roles import Algorithm, Client, Server
     from medfl.config import FederatedConfig
 
-log = logging.getLogger(__name__)
 
-
-class HospitalPrivacy(Link):
+class HospitalPrivacy(DrawingLink):
     """Bounds each hospital's update by one norm, and has noise added to the sum.
 
     The sum is divided by the number of hospitals that is expected, which is public, whoever
@@ -99,7 +96,7 @@ class HospitalPrivacy(Link):
         from medfl.privacy.draws import uniforms
 
         everyone = self._plan.attendance.clients
-        drawn = uniforms(len(everyone), self._source(number, "hospitals")).tolist()
+        drawn = uniforms(len(everyone), self.source(number, "hospitals")).tolist()
         taking_part = [
             client
             for client, value in zip(everyone, drawn, strict=True)
@@ -109,8 +106,12 @@ class HospitalPrivacy(Link):
             self._stand_in = chosen[0]
         return taking_part or chosen[:1]
 
-    def message(self, client: Client, message: Message) -> Message | None:
-        """Bound the update over all its private parts; keep the loss from the server."""
+    def message(self, client: Client, message: Message) -> Message:
+        """Bound the update over all its private parts; keep the loss from the server.
+
+        Raises:
+            NotFiniteError: its norm is not finite.
+        """
         parts, scales = private_parts(message), self.params.scales
         unknown = sorted(scales.keys() - parts.keys())
         if unknown:
@@ -119,15 +120,8 @@ class HospitalPrivacy(Link):
                 f"algorithm's messages are {', '.join(parts)}."
             )
         norm = joint_norm(parts, scales)
-        if not math.isfinite(norm):
-            log.warning(
-                "%s: the update of client %d is NaN or infinite, which nothing bounds: it is left "
-                "out of round %d",
-                self.name,
-                client.id,
-                client.server.round,
-            )
-            return None
+        if not math.isfinite(norm):  # as of entries whose squares overflow
+            raise NotFiniteError("the norm of its update is not finite, so that nothing bounds it")
         changed = bounded(parts, norm, self.bound)
         if client.id == self._stand_in:
             changed = {n: part.with_update(part.update * 0.0) for n, part in changed.items()}
@@ -139,7 +133,7 @@ class HospitalPrivacy(Link):
             assert isinstance(self._plan.sums, SkellamSums)
             key = client.server.round, client.id
             changed = self._plan.shares.noised(
-                changed, scales, self._plan.sums, lambda what: self._source(what, *key)
+                changed, scales, self._plan.sums, lambda what: self.source(what, *key)
             )
         sent = {**message.parts, **changed}
         self._agreed.take(given, sent)
@@ -173,7 +167,7 @@ class HospitalPrivacy(Link):
 
         deviation = self._plan.update_noise * self._used / self.params.scales.get(name, 1.0)
         on_cpu = torch.empty(like.shape, dtype=like.dtype)
-        drawn = normals(on_cpu, self._source(number, "noise", name))
+        drawn = normals(on_cpu, self.source(number, "noise", name))
         noise: Tensor = drawn.to(like.device) * deviation
         return noise
 
@@ -183,14 +177,10 @@ class HospitalPrivacy(Link):
         from medfl.privacy.draws import normals
 
         assert self._plan.adaptive is not None
-        drawn = normals(torch.empty(1, dtype=torch.float64), self._source(number, "count"))
+        drawn = normals(torch.empty(1, dtype=torch.float64), self.source(number, "count"))
         count += float(drawn) * self._plan.adaptive.count_deviation
         bound = torch.tensor(self._plan.adaptive.next(self._used, count), dtype=torch.float64)
         self.state = {**self.state, "bound": bound}
-
-    def _source(self, *key: int | str) -> torch.Generator | None:
-        """The stream of this key; None for the system's source."""
-        return None if self.params.secure else self.stream(*key)
 
     def _epsilon(self, releases: int) -> float | None:
         """ε after so many sums; None where it is infinite."""
@@ -208,10 +198,9 @@ class HospitalPrivacy(Link):
 
     def record(self) -> dict[str, Any]:
         """What followed from the parameters, and who has spent its budget."""
-        system = "the system's source, not to be repeated"
         return {
             "unit": "hospital",
-            "randomness": system if self.params.secure else "the run's seed",
+            "randomness": self.randomness,
             **self._plan.record(),
             "update_bound": self.bound,
             "spent_from_round": self._plan.attendance.spent(self.state),

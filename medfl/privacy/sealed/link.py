@@ -108,9 +108,14 @@ class SealingLink(Link, ABC):
         self._configuration = hashlib.sha256(config.model_dump_json().encode()).digest()
 
     def message(self, client: Client, message: Message) -> Message:
-        """Put the sealed vector in the place of the parts."""
+        """Put the sealed vector in the place of the parts.
+
+        Raises:
+            NotFiniteError: they are not finite, which nobody could see any more.
+        """
         from medfl.privacy.sealed.parts import encode_parts
 
+        message.check_finite()
         number = client.server.round
         encoded = encode_parts(
             message, self._points, lambda name: self.stream(number, client.id, name)

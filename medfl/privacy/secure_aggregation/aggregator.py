@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfl.errors import MedflError
-from medfl.privacy.sealed.fixed_point import FixedPoint
+from medfl.privacy.sealed.fixed_point import Encoded, FixedPoint
 from medfl.privacy.sealed.model_hash import hash_of_model
+from medfl.privacy.sealed.ring import RingVector
 from medfl.privacy.secure_aggregation.in_process import SimulatedAggregation
 from medfl.privacy.secure_aggregation.settings import ProtocolSettings
 
@@ -88,10 +89,8 @@ class SecureAggregator:
                 is out of range.
             RoundAbortedError: too few clients are there.
         """
-        from medfl.streams import stream_seed
-
         number = self._number + 1
-        vectors = {}
+        vectors: dict[int, RingVector] = {}
         for client, update in updates.items():
             if client not in self.rounds.clients:
                 raise MedflError(
@@ -100,11 +99,14 @@ class SecureAggregator:
                 )
             if weights is not None and client not in weights:
                 raise MedflError(f"secure aggregation: client {client} has no weight.")
-            generator = np.random.default_rng(
-                stream_seed(self._seed, "secure aggregation", number, client)
-            )
             weight = 1.0 if weights is None else weights[client]
-            encoded = self.fixed_point.encode(update, weight, generator)
+            encoded = self._encode(number, client, update, weight)
+            length = len(next(iter(vectors.values()), encoded.vector))
+            if len(encoded.vector) != length:
+                raise MedflError(
+                    f"secure aggregation: the update of client {client} has "
+                    f"{len(encoded.vector) - 1} entries, and those before it have {length - 1}."
+                )
             vectors[client] = encoded.vector
             self.clipped[client] = encoded.clipped
         self._number = number
@@ -113,3 +115,22 @@ class SecureAggregator:
         for client, vector in sorted(vectors.items()):
             self.rounds.add(self.rounds.mask(client, vector))
         return self.fixed_point.decode(self.rounds.finish())
+
+    def _encode(
+        self,
+        number: int,
+        client: int,
+        update: torch.Tensor | NDArray[np.floating[Any]],
+        weight: float,
+    ) -> Encoded:
+        """One client's update as whole numbers; what is wrong with it is said with its number."""
+        from medfl.streams import stream_seed
+
+        seed = stream_seed(self._seed, "secure aggregation", number, client)
+        try:
+            return self.fixed_point.encode(update, weight, np.random.default_rng(seed))
+        except MedflError as error:
+            raise MedflError(
+                f"{error} It is client {client}'s: leave it out of `updates`, and the others have "
+                "their mean."
+            ) from error

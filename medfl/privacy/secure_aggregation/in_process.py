@@ -88,6 +88,8 @@ class SimulatedAggregation:
         heard = self._ask(heard, MessageKind.ROSTER, roster, AggregationClient.share)
         with self._explained():
             self._deliveries = self.server.deliver()
+        for client, delivery in self._deliveries.items():
+            self.transcript.add(MessageKind.DELIVERY, SERVER, client, delivery)
         return heard
 
     def mask(self, client: int, vector: RingVector) -> bytes:
@@ -96,9 +98,7 @@ class SimulatedAggregation:
             raise RefusedMessageError(
                 SERVER, f"round {self._number} has no shares for client {client}"
             )
-        delivery = self._deliveries[client]
-        self.transcript.add(MessageKind.DELIVERY, SERVER, client, delivery)
-        return self.clients[client].mask(delivery, vector)
+        return self.clients[client].mask(self._deliveries[client], vector)
 
     def add(self, message: bytes) -> int:
         """Add a masked vector to the server's sum, and say whose it is."""

@@ -82,11 +82,11 @@ def test_bad_updates_are_refused_and_the_next_round_goes_on():
     aggregator, sent = SecureAggregator(clients=3), updates(n=3)
     wrong = sent[1].copy()
     wrong[7] = np.nan
-    with pytest.raises(MedflError, match="NaN or infinite"):
+    with pytest.raises(MedflError, match=r"NaN or infinite .* It is client 1's: leave it out"):
         aggregator.aggregate({**sent, 1: wrong})
     with pytest.raises(MedflError, match="there is no client 5; they are 0 to 2"):
         aggregator.aggregate({**sent, 5: sent[1]})
-    with pytest.raises(MedflError, match=r"client 2 .* bytes, which are not 51 entries"):
+    with pytest.raises(MedflError, match="client 2 has 49 entries, and those before it have 50"):
         aggregator.aggregate({**sent, 2: sent[2][:-1]})
     with pytest.raises(MedflError, match="client 2 has no weight"):
         aggregator.aggregate(sent, {0: 1, 1: 1})

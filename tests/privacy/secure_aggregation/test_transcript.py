@@ -48,7 +48,7 @@ def test_the_transcript_has_every_message_and_no_others(seen):
         (MessageKind.KEYS, False): 4,
         (MessageKind.ROSTER, True): 4,
         (MessageKind.SHARES, False): 4,
-        (MessageKind.DELIVERY, True): 3,
+        (MessageKind.DELIVERY, True): 4,
         (MessageKind.MASKED, False): 3,
         (MessageKind.SURVIVORS, True): 3,
         (MessageKind.CONFIRMATION, False): 3,
