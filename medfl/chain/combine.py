@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from medfl.chain.message import Message, Total
+from medfl.chain.message import Message, Part, Total
+from medfl.errors import MedflError
 from medfl.registry import HyperParams
 
 if TYPE_CHECKING:
@@ -66,6 +67,15 @@ class Sum(Rule):
         return WeightedSum()
 
 
+def check_alike(client: int, name: str, part: Part, others: Tensor) -> None:
+    """Refuse a part of another length than that of the clients before (``MedflError``)."""
+    if part.value.shape != others.shape:
+        raise MedflError(
+            f"the part `{name}` of client {client} has the shape {tuple(part.value.shape)}, and "
+            f"that of the clients before it {tuple(others.shape)}: they cannot be combined."
+        )
+
+
 @dataclass
 class _Running:
     sum: Tensor
@@ -87,6 +97,7 @@ class WeightedSum(Combination):
             if running is None:
                 self._parts[name] = _Running(part.value.clone(), part.weight, part.base)
                 continue
+            check_alike(message.client, name, part, running.sum)
             if running.messages == 1:
                 running.sum.mul_(running.weight)
             running.sum.add_(part.value, alpha=part.weight)

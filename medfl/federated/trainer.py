@@ -78,6 +78,8 @@ class FederatedTrainer:
             raise MedflError(
                 f"{len(clients)} clients were given, but the split has {len(self.data.clients)}."
             )
+        if len({client.id for client in clients}) < len(clients):
+            raise MedflError("two of the clients have the same id: give each client once.")
         if server.data.clients != self.data.clients:  # one client holds all samples
             clients = [FederatedClient(client, server.data) for client in server.data.clients]
         # Clients are kept in the order of their ids: the order given changes no bit.

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from medfl.chain.combine import Combination, Rule
+from medfl.chain.combine import Combination, Rule, check_alike
 from medfl.chain.message import Message, Part, Total
 
 if TYPE_CHECKING:
@@ -38,8 +38,10 @@ class _Kept(Combination):
     def add(self, message: Message) -> None:
         """Keep a copy of the message's parts."""
         for name, part in message.parts.items():
-            kept = replace(part, value=part.value.clone())
-            self._parts.setdefault(name, []).append(kept)
+            known = self._parts.setdefault(name, [])
+            if known:
+                check_alike(message.client, name, part, known[0].value)
+            known.append(replace(part, value=part.value.clone()))
 
     def total(self) -> dict[str, Total]:
         """base + median(v_i − base) in place of the mean, part by part."""

@@ -21,8 +21,13 @@ def blocks_of(values: Integers, settings: CkksSettings) -> Integers:
     """Whole numbers (d,) as rows of a ciphertext's data slots, (m, k); the last is filled with 0.
 
     Raises:
-        MedflError: a number is so large that the sum could wrap around.
+        MedflError: they are no whole numbers, or so large that the sum could wrap around.
     """
+    if values.dtype.kind not in "iu" or values.ndim != 1:
+        raise MedflError(
+            "encryption: what is encrypted must be a vector of whole numbers: round updates, and "
+            "leave out one that is not finite."
+        )
     check_size(values, settings.largest_integer, settings)
     slots = settings.data_slots
     blocks = np.zeros((settings.blocks(len(values)), slots), np.int64)

@@ -15,7 +15,12 @@ from medfl.privacy.hospital.adaptive import UNCLIPPED
 from medfl.privacy.hospital.agreed import AgreedParts
 from medfl.privacy.hospital.mechanisms import SkellamSums
 from medfl.privacy.hospital.plan import HospitalPlan, hospital_plan
-from medfl.privacy.hospital.refusals import MASKS, check_hospital_chain, check_hospital_params
+from medfl.privacy.hospital.refusals import (
+    MASKS,
+    check_hospital_chain,
+    check_hospital_params,
+    warn_of_delta,
+)
 from medfl.privacy.hospital.settings import HospitalParams
 from medfl.privacy.norms import bounded, joint_norm, private_parts
 from medfl.privacy.randomness import DrawingLink
@@ -89,6 +94,8 @@ class HospitalPrivacy(DrawingLink):
         Where nobody is drawn, one hospital stands in with an update of zeros: the noised sum of
         nobody is a release as any other, and must look like one.
         """
+        if number == 1:  # the log of the run is open now
+            warn_of_delta(self.params, len(self._plan.attendance.clients))
         self._agreed, self._stand_in, self._used = AgreedParts(), None, self.bound
         chosen, self.state = self._plan.attendance.open(self.state, number, clients)
         if self.params.sampling_rate == 1.0 or not chosen:

@@ -142,11 +142,15 @@ def check_federation(
             f"or more and at most 100,000 parameters. A max_noise_ratio above {ratio:,.3g} runs it "
             "all the same."
         )
-    if params.target_delta >= 1 / server.num_clients:
+    return ratio
+
+
+def warn_of_delta(params: HospitalParams, hospitals: int) -> None:
+    """Warn of a δ with which one of so many hospitals could be published."""
+    if params.target_delta >= 1 / hospitals:
         log.warning(
             "dp_hospital: δ = %g is not below 1/n for %d hospitals: it would allow to publish one "
             "of them outright. Choose target_delta below 1/n.",
             params.target_delta,
-            server.num_clients,
+            hospitals,
         )
-    return ratio

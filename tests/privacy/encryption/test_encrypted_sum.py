@@ -294,3 +294,9 @@ def test_the_example_of_the_page_gives_the_sum():
     names = {}
     exec(page.split("```python\n")[1].split("```")[0], names)
     assert (names["total"] == 4 * np.arange(5000) - 6000).all()
+
+
+@pytest.mark.parametrize("wrong", [[np.nan, 1.0], [np.inf, 1.0], [1.5, 2.0], [[1, 2], [3, 4]]])
+def test_what_is_no_vector_of_whole_numbers_is_not_encrypted(three, wrong):
+    with pytest.raises(MedflError, match="must be a vector of whole numbers"):
+        three.hospitals[0].encrypt(ROUND, np.array(wrong))

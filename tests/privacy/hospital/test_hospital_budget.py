@@ -126,7 +126,7 @@ def test_the_arithmetic_of_what_can_work(entries, expected, ratio):
 
 
 def test_delta_that_would_allow_to_publish_a_hospital(caplog):
-    hospitals(params={"target_delta": 0.4}, rounds=1)
+    hospitals(params={"target_delta": 0.4}, rounds=1).train()
     assert "δ = 0.4 is not below 1/n for 3 hospitals" in caplog.text
 
 
