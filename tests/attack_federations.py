@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,6 +11,8 @@ from torch.nn.functional import cross_entropy
 
 from medfl.attacked import Federation, federate, run_configs
 from medfl.config.attack import Optimisation
+from medfl.privacy.attacks.cases import Case
+from medfl.privacy.attacks.inversion import reconstruct
 from medfl.privacy.attacks.simulated import LocalTraining
 
 FAST = Optimisation(iterations=2)
@@ -27,6 +29,15 @@ def small_images() -> Any:
     return small().images.astype(np.float32).astype(np.float64) / 255
 
 
+class SmallFederation(NamedTuple):
+    """A federation of one round, and each client's images, labels and training."""
+
+    federation: Federation
+    images: torch.Tensor
+    labels: torch.Tensor
+    training: LocalTraining
+
+
 def federate_small(
     links: dict[str, Any],
     network: str,
@@ -34,8 +45,8 @@ def federate_small(
     steps: int = 1,
     normalization: str = "batch",
     algorithm: str = "fedavg",
-) -> tuple[Federation, torch.Tensor, torch.Tensor, LocalTraining]:
-    """One round; client k holds images k·B to k·B + B − 1. Its images, labels and training too."""
+) -> SmallFederation:
+    """One round; client k holds images k·B to k·B + B − 1."""
     run = {
         "federated_learning": {"rounds": 1, "local_steps": steps},
         "model": {"name": network, "normalization": normalization},
@@ -49,4 +60,24 @@ def federate_small(
     federation = federate(small(), held, config, seed=0)
     images = torch.stack([federation.inputs(rows) for rows in held])
     labels = torch.stack([federation.data.labels[torch.from_numpy(rows)] for rows in held])
-    return federation, images, labels, LocalTraining(steps, RATE, cross_entropy)
+    return SmallFederation(federation, images, labels, LocalTraining(steps, RATE, cross_entropy))
+
+
+def attacked(
+    small: SmallFederation,
+    case: Case,
+    settings: Optimisation = FAST,
+    seed: int = 0,
+    **options: Any,
+) -> Any:
+    """What ``reconstruct`` makes of a federation; ``options`` stand in for its own arguments."""
+    server = small.federation.server
+    given = {
+        "seen": small.federation.seen,
+        "images": small.images,
+        "labels": small.labels,
+        "training": small.training,
+        "settings": settings,
+        "generator": torch.Generator().manual_seed(seed),
+    }
+    return reconstruct(case, server.model, server.shared, **(given | options))

@@ -126,3 +126,8 @@ def changed(message: bytes, at: int) -> bytes:
     """The message with one bit of byte ``at`` flipped."""
     at %= len(message)
     return message[:at] + bytes([message[at] ^ 1]) + message[at + 1 :]
+
+
+def payload_of(message: bytes) -> memoryview:
+    """What a message says, without its head and its signature."""
+    return memoryview(message)[OVERHEAD - 64 : -64]

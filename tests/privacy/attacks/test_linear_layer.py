@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from attack_federations import FAST, federate_small, small_images
+from attack_federations import attacked, federate_small, small_images
 from torch import nn
 
 from medfl.config.attack import PROTECTIONS
 from medfl.errors import MedflError
 from medfl.models.flat import FlatModel
 from medfl.privacy.attacks.cases import LINEAR, Case
-from medfl.privacy.attacks.inversion import reconstruct
 from medfl.privacy.attacks.linear_layer import invert_linear, linear_layer
 
 
@@ -59,20 +58,8 @@ def test_only_a_first_linear_layer_on_all_pixels_will_do():
 
 
 def found(arm: str, network: str = "logistic", batch: int = 1, steps: int = 1, **case):
-    federation, images, labels, training = federate_small(
-        PROTECTIONS.get(arm, {}), network, batch, steps
-    )
-    return reconstruct(
-        Case(LINEAR, arm, batch, network, **case),
-        federation.server.model,
-        federation.server.shared,
-        federation.seen,
-        images,
-        labels,
-        training,
-        FAST,
-        torch.Generator().manual_seed(0),
-    )
+    small = federate_small(PROTECTIONS.get(arm, {}), network, batch, steps)
+    return attacked(small, Case(LINEAR, arm, batch, network, **case))
 
 
 @pytest.mark.parametrize("network", ["logistic", "mlp"])
@@ -98,39 +85,16 @@ def test_noise_hides_the_image_the_more_the_more_there_is():
 
 
 def test_under_secure_aggregation_only_the_sum_is_left():
-    federation, images, labels, training = federate_small(
-        {"secure_aggregation": {"bound": 10.0}}, "mlp", 1, 1
-    )
-    assert federation.seen.models == {}
-    assert federation.seen.statistics == {}
-    assert federation.seen.mean is not None
-    inverted = reconstruct(
-        Case(LINEAR, "secagg", 1, "mlp"),
-        federation.server.model,
-        federation.server.shared,
-        federation.seen,
-        images,
-        labels,
-        training,
-        FAST,
-        torch.Generator().manual_seed(0),
-    )
-    assert inverted.summed
+    small = federate_small({"secure_aggregation": {"bound": 10.0}}, "mlp", 1, 1)
+    seen = small.federation.seen
+    assert seen.models == {}
+    assert seen.statistics == {}
+    assert seen.mean is not None
+    assert attacked(small, Case(LINEAR, "secagg", 1, "mlp")).summed
 
 
 def test_nothing_is_found_where_nothing_was_seen():
     from medfl.privacy.attacks.observer import Observed
 
-    federation, images, labels, training = federate_small({}, "mlp", 1, 1)
-    inverted = reconstruct(
-        Case(LINEAR, "none", 1, "mlp"),
-        federation.server.model,
-        federation.server.shared,
-        Observed(),
-        images,
-        labels,
-        training,
-        FAST,
-        torch.Generator(),
-    )
-    assert inverted is None
+    small = federate_small({}, "mlp", 1, 1)
+    assert attacked(small, Case(LINEAR, "none", 1, "mlp"), seen=Observed()) is None

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from attack_federations import federate_small
+from attack_federations import attacked, federate_small
 from torch import nn
 
 from medfl.config.attack import NOISE, Optimisation
 from medfl.models.flat import FlatModel
 from medfl.privacy.attacks.cases import BATCHES, STATISTICS_SENT, Case
-from medfl.privacy.attacks.inversion import reconstruct
 from medfl.privacy.attacks.optimised import cosine, total_variation
 from medfl.privacy.attacks.simulated import (
     LocalTraining,
@@ -74,18 +73,9 @@ def test_total_variation_by_hand():
 
 
 def attack(links, iterations=400, seed=0, **case):
-    federation, images, labels, training = federate_small(links, "mlp", 1)
-    return reconstruct(
-        Case(BATCHES, "here", 1, "mlp", **case),
-        federation.server.model,
-        federation.server.shared,
-        federation.seen,
-        images,
-        labels,
-        training,
-        Optimisation(iterations=iterations, total_variation=0.0),
-        torch.Generator().manual_seed(seed),
-    )
+    settings = Optimisation(iterations=iterations, total_variation=0.0)
+    small = federate_small(links, "mlp", 1)
+    return attacked(small, Case(BATCHES, "here", 1, "mlp", **case), settings, seed)
 
 
 def test_optimisation_finds_an_image_and_loses_it_in_noise():
@@ -105,19 +95,9 @@ def test_the_same_seed_gives_the_same_picture_and_another_seed_another():
 
 def test_restarts_keep_the_best_attempt():
     def best(restarts):
-        federation, images, labels, training = federate_small({}, "mlp", 1)
         settings = Optimisation(iterations=20, restarts=restarts)
-        return reconstruct(
-            Case(BATCHES, "here", 1, "mlp"),
-            federation.server.model,
-            federation.server.shared,
-            federation.seen,
-            images,
-            labels,
-            training,
-            settings,
-            torch.Generator().manual_seed(0),
-        ).objective
+        small = federate_small({}, "mlp", 1)
+        return attacked(small, Case(BATCHES, "here", 1, "mlp"), settings).objective
 
     one, three = best(1), best(3)
     assert three <= one
@@ -126,40 +106,21 @@ def test_restarts_keep_the_best_attempt():
 @pytest.mark.parametrize("kind", ["running", "own"])
 def test_statistics_that_are_seen_are_part_of_the_objective(kind):
     """At the first guess the objective with them is larger: they do not fit noise."""
-    federation, images, labels, training = federate_small({}, "cnn", 2)
+    small = federate_small({}, "cnn", 2)
 
     def objective(statistics):
-        return reconstruct(
-            Case(STATISTICS_SENT, "here", 2, "cnn", "batch", statistics),
-            federation.server.model,
-            federation.server.shared,
-            federation.seen,
-            images,
-            labels,
-            training,
-            Optimisation(iterations=1),
-            torch.Generator().manual_seed(0),
-        ).objective
+        case = Case(STATISTICS_SENT, "here", 2, "cnn", "batch", statistics)
+        return attacked(small, case, Optimisation(iterations=1)).objective
 
     assert objective(kind) > objective("none") + 1e-3
 
 
 def test_the_sum_is_attacked_with_every_clients_images():
     masks = {"secure_aggregation": {"bound": 1.0}}
-    federation, images, labels, training = federate_small(masks, "cnn", 1, normalization="group")
+    small = federate_small(masks, "cnn", 1, normalization="group")
     told = []
-    inverted = reconstruct(
-        Case(BATCHES, "here", 1, "cnn"),
-        federation.server.model,
-        federation.server.shared,
-        federation.seen,
-        images,
-        labels,
-        training,
-        Optimisation(iterations=3),
-        torch.Generator().manual_seed(0),
-        told.append,
-    )
+    settings = Optimisation(iterations=3)
+    inverted = attacked(small, Case(BATCHES, "here", 1, "cnn"), settings, told=told.append)
     assert inverted.summed
     assert len(inverted.images) == 1  # the victim's, among three that were sought
     assert told == [1, 1, 1]
@@ -167,17 +128,8 @@ def test_the_sum_is_attacked_with_every_clients_images():
 
 def test_what_stays_local_is_not_used():
     """Under FedBN neither the parameters of batch norm nor its statistics travel."""
-    federation, images, labels, training = federate_small({}, "cnn", 2, algorithm="fedbn")
+    small = federate_small({}, "cnn", 2, algorithm="fedbn")
+    federation = small.federation
     assert len(federation.seen.before) < len(federation.server.model.vector)
-    inverted = reconstruct(
-        Case(STATISTICS_SENT, "here", 2, "cnn", "batch"),
-        federation.server.model,
-        federation.server.shared,
-        federation.seen,
-        images,
-        labels,
-        training,
-        Optimisation(iterations=2),
-        torch.Generator().manual_seed(0),
-    )
+    inverted = attacked(small, Case(STATISTICS_SENT, "here", 2, "cnn", "batch"))
     assert np.isfinite(inverted.objective)

@@ -1,4 +1,4 @@
-"""The link: a run whose server gets sums alone, and what it does not go with."""
+"""The link: a run whose server gets sums alone."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ import numpy as np
 import pytest
 import torch
 from chains import FEDERATED, LINKS, build, runs_alike
-from federations import ALGORITHMS, Grouped, Linear, Normed, federation, models
+from federations import ALGORITHMS, Grouped, Normed, federation, models
 from links import losing, watch
 from secure_rounds import changed, vector_in
 from softmax import Softmax
 
 from medfl.chain import PARAMETERS, Link, Sealed
 from medfl.errors import MedflError
-from medfl.federated.outcome import run_metrics
 from medfl.privacy.sealed.envelope import OVERHEAD, MessageKind
 from medfl.registry import HyperParams
 
 SIZES = (8, 16, 12, 6)
+
+
 D = 111  # parameters of the linear network
 
 
@@ -201,13 +202,6 @@ def test_a_damaged_message_is_left_out_and_the_others_have_their_sum(caplog):
     assert both[0].history[1]["given_up"] == 0.0
 
 
-class SealsToo(Link):
-    stage = "mask"
-
-    def combination(self, number, inner):
-        return inner
-
-
 class OnGrid(Link):
     """Rounds updates to whole multiples of s, and gives all the same weight, as noise would."""
 
@@ -287,75 +281,6 @@ def test_noise_at_each_client_masks_and_local_layers_in_one_run(name):
     if name == "fedbn":
         kept = [client.state["local"] for client in both[1].clients]
         assert not torch.equal(kept[0], kept[1])
-
-
-def masked(params=None, links=None, rule="sum", **settings):
-    chain = {"links": {"secure_aggregation": params or {}, **(links or {})}, "rule": rule}
-    return build("fedavg", chain, **{"sizes": SIZES, "model": Linear, **settings})
-
-
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [
-        ({"rule": "median"}, "the rule median needs each client"),
-        ({"links": {"links:Mimic": {}}}, "the link links:Mimic looks at them"),
-        (
-            {"links": {"test_secure_link:SealsToo": {}}},
-            "the link test_secure_link:SealsToo sums them",
-        ),
-        ({"clients_per_round": 2}, "at least 3 must take part"),
-        ({"sizes": (8, 8)}, "at least 3 must take part"),
-        ({"params": {"colluding": 3}}, "could hold one honest client alone"),
-        ({"params": {"threshold": 2}}, "must be at least 3"),
-        ({"params": {"threshold": 5}}, "can never be reached"),
-        ({"params": {"value_bits": 19}}, "sums may leave the ring"),
-        ({"params": {"weight_bits": 29}}, "sums may leave the ring"),
-        ({"params": {"bound": 0.0}}, "greater than 0"),
-        ({"params": {"ring_bits": 48}}, "32 or 64"),
-        ({"params": {"bounds": {"parameters": 0.0}}}, "greater than 0"),
-        ({"params": {"bnd": 1.0}}, "did you mean `bound`"),
-    ],
-)
-def test_what_does_not_compose_is_refused_before_training(settings, words):
-    with pytest.raises(MedflError, match=words):
-        masked(**settings)
-
-
-def test_weights_that_do_not_fit_are_refused_without_telling_them():
-    trainer = masked({"weight_bits": 3})
-    with pytest.raises(MedflError, match="above 7, the largest that 3 weight_bits hold") as error:
-        trainer.train()
-    assert " 8" not in str(error.value)
-
-
-def test_fednova_needs_fractions_of_weights_and_a_bound_for_its_public_part():
-    def nova(**params):
-        chain = {"links": {"secure_aggregation": params}}
-        return build("fednova", chain, sizes=(40, 16, 12), local_epochs=3)
-
-    with pytest.raises(MedflError, match=r"below half a weight_unit|rounded by more than"):
-        nova().train()
-    fractions = {"ring_bits": 64, "weight_unit": 1e-5}
-    with pytest.raises(MedflError, match=r"Set its own bound: bounds: \{a: …\}"):
-        nova(**fractions).train()
-    trainer = nova(**fractions, bounds={"a": 1000.0})
-    trainer.train()
-    assert trainer.status == "completed"
-
-
-def test_the_record_says_what_followed_from_the_settings():
-    trainer = masked({"colluding": 1}, rounds=1, clients_per_round=3)
-    trainer.train()
-    assert run_metrics(trainer)["chain"]["secure_aggregation"] == {
-        "protocol": "Bonawitz et al. 2017, against a malicious server",
-        "threshold": 3,
-        "shares": 3,
-        "clients_per_round": 3,
-        "colluding": 1,
-        "value_bits": 18,
-        "weight_bits": 12,
-        "ring_bits": 32,
-    }
 
 
 def test_sums_revealed_before_a_stop_are_known_after_it(tmp_path, monkeypatch):
