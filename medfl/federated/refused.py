@@ -19,7 +19,9 @@ class DivergedError(Exception):
     """No client's update, or not the server's model or its predictions, are finite any more."""
 
 
-def judge(number: int, refused: Mapping[int, str], chosen: Sequence[FederatedClient]) -> None:
+def report_refused(
+    number: int, refused: Mapping[int, str], chosen: Sequence[FederatedClient]
+) -> None:
     """Say who was refused in round ``number``, each client once in a run.
 
     Args:

@@ -18,7 +18,7 @@ from medfl.errors import MedflError
 from medfl.federated.client import FederatedClient
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.provenance import begin_stretch
-from medfl.federated.refused import DivergedError, judge
+from medfl.federated.refused import DivergedError, report_refused
 from medfl.federated.saving import Saving
 from medfl.federated.server import FederatedServer
 from medfl.federated.tally import Tally
@@ -187,7 +187,7 @@ class FederatedTrainer:
                 continue
             combination.add(message)
             tally.combined(message)
-        judge(number, tally.refused, chosen)
+        report_refused(number, tally.refused, chosen)
         with stopping.held():  # the server's state changes altogether, or not at all
             total = chain.close(number, combination.total(), tally.answered)
             if total:  # it is empty where nobody answered, or the round was given up
