@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from medfl import __version__
-from medfl.commands import attack, data, results, run, schema
+from medfl.commands import attack, audit, data, results, run, schema
 from medfl.commands import verify as verifying
 from medfl.errors import MedflError
 from medfl.stopping import Stopped, stoppable
@@ -136,6 +136,12 @@ def _parser() -> argparse.ArgumentParser:
         attack.attack,
         attack.attack_options,
         "Attack the privacy of updates and models, and draw what is found.",
+    )
+    command(
+        "audit",
+        audit.audit,
+        audit.audit_options,
+        "Hold the ε that a link claims against what canaries show of it.",
     )
     command(
         "verify",

@@ -1,0 +1,79 @@
+"""The settings of `medfl audit`: the only place that knows their defaults."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from medfl.config.base import Section
+
+CANARY_NETWORK = "medfl.privacy.audit.network:pixel_weights"
+FEWEST_CANARIES = 1000
+FEWEST_OF_A_CLIENT = 200
+"""With fewer, the number of those that are in may change a client's rounded, public size."""
+BOUND = 0.05
+"""The norm to which a canary is cut, a tenth of what it would add: so it matters whether it is."""
+
+
+class AuditSettings(Section):
+    """A run with canaries through the link of a unit, and what is guessed from it."""
+
+    unit: Literal["image", "patient", "hospital"] = Field(
+        "image", description="what one ε protects: the canaries are images, patients or hospitals"
+    )
+    epsilon: float = Field(1.0, gt=0, description="ε that the link is to keep, and is held to")
+    delta: float = Field(1e-5, gt=0, lt=1, description="δ of the claim")
+    canaries: int | None = Field(
+        None, ge=1, description="how many; by default 20000 images or patients, 10000 hospitals"
+    )
+    clients: int | None = Field(
+        None, ge=1, description="clients that hold them, 20 by default; hospitals are clients"
+    )
+    images: int = Field(2, ge=1, description="images of a patient")
+    rounds: int = Field(2, ge=1, description="rounds of the federation")
+    local_steps: int | None = Field(
+        None, ge=1, description="steps of a client in a round; by default 10, of a hospital 1"
+    )
+    sampling_rate: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="probability with which a unit is in a sample; by default 0.5, of hospitals 1",
+    )
+    noise: Literal["central", "distributed"] = Field(
+        "central", description="who adds the noise on hospitals: the server, or each its share"
+    )
+    accountant: Literal["prv", "rdp"] = Field("prv", description="where units are sampled")
+    guesses: float = Field(
+        0.2, gt=0, le=1, description="share of the canaries about which a guess is made"
+    )
+    significance: float = Field(
+        0.05, gt=0, lt=0.5, description="probability with which each bound may be wrong"
+    )
+    seed: int = Field(0, ge=0, description="which canaries are in, which samples, which noise")
+
+    @property
+    def hospitals(self) -> bool:
+        """Whether each canary is a client."""
+        return self.unit == "hospital"
+
+    @property
+    def count(self) -> int:
+        """How many canaries there are."""
+        return self.canaries or (10_000 if self.hospitals else 20_000)
+
+    @property
+    def homes(self) -> int:
+        """How many clients there are."""
+        return self.count if self.hospitals else self.clients or 20
+
+    @property
+    def steps(self) -> int:
+        """Steps of a client in a round."""
+        return self.local_steps or (1 if self.hospitals else 10)
+
+    @property
+    def rate(self) -> float:
+        """The probability with which a unit is in a sample."""
+        return self.sampling_rate or (1.0 if self.hospitals else 0.5)
