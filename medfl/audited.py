@@ -9,21 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medfl.algorithms import FederatedAlgorithm
 from medfl.config import FederatedConfig
-from medfl.config.audit import (
-    BOUND,
-    CANARY_NETWORK,
-    FEWEST_CANARIES,
-    FEWEST_OF_A_CLIENT,
-    AuditSettings,
-)
+from medfl.config.audit import BOUND, CANARY_NETWORK, AuditSettings
 from medfl.errors import MedflError
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.partition import Split
 from medfl.privacy.audit.canaries import Canaries, CanaryStore
-from medfl.privacy.audit.guesses import all_right
 from medfl.privacy.audit.poisson import PoissonTests, poisson_tests
+from medfl.privacy.audit.refusals import check_audit
 from medfl.privacy.audit.released import Released
 
 Told = Callable[[int], object]
@@ -45,36 +38,6 @@ class AuditRun:
     scores: NDArray[np.float64]
     privacy: dict[str, Any]
     draws: PoissonTests | None
-
-
-def check_audit(settings: AuditSettings) -> None:
-    """Refuse an audit that could show nothing (``MedflError``), with the arithmetic."""
-    count, word = settings.count, f"{settings.unit}s"
-    most = max(all_right(count, settings.guesses).bounds(settings.delta, settings.significance))
-    if count < FEWEST_CANARIES:
-        everything = max(all_right(count, 1.0).bounds(settings.delta, settings.significance))
-        raise MedflError(
-            f"an audit with {count:,} {word} can show nothing: even without any noise it could not "
-            f"prove an ε above {everything:.3g}, and with the noise that it is to judge next to "
-            f"none. Take {FEWEST_CANARIES:,} canaries or more"
-            + (", which are simulated." if settings.hospitals else ".")
-        )
-    if most <= settings.epsilon:
-        raise MedflError(
-            f"an audit with {count:,} {word} could catch no mechanism at all that claims ε "
-            f"{settings.epsilon:g} at δ {settings.delta:g}: the bound would be at most {most:.3g}, "
-            "even without any noise. Audit a smaller epsilon or delta, or take more canaries."
-        )
-    if settings.hospitals and settings.clients is not None:
-        raise MedflError("--clients: each hospital is a canary; say how many by --canaries.")
-    if not settings.hospitals and settings.noise == "distributed":
-        raise MedflError("--noise distributed: only hospitals share noise; leave it out.")
-    if not settings.hospitals and count // settings.homes < FEWEST_OF_A_CLIENT:
-        raise MedflError(
-            f"{count:,} {word} at {settings.homes} clients are {count // settings.homes} each, and "
-            f"{FEWEST_OF_A_CLIENT} are needed: with fewer, a client's rounded size, which is "
-            "public, could tell how many are in. Lower --clients, or raise --canaries."
-        )
 
 
 def audit_config(settings: AuditSettings) -> FederatedConfig:
@@ -148,32 +111,48 @@ def watch_run(
     store: CanaryStore,
     told: Told,
     each: bool,
-    algorithm: FederatedAlgorithm | None = None,
+    **parts: Any,
 ) -> tuple[FederatedServer, Released]:
     """Train a federation on canaries; give its server and what an attacker has seen.
-
-    Masks are left out: they change no sum, and hide what the audit looks at in no other way.
 
     Args:
         config: the run.
         store: the canaries' images, with their clients.
         told: is called with 1 for each client and round.
         each: whether the attacker sees each client's message, or the mean alone.
-        algorithm: in place of the configuration's.
+        **parts: as of ``open_run``.
     """
-    folds = np.full(len(store), "train", "U5")
-    folds[-2:] = ["val", "test"]
-    split = Split(store.ids, store.homes, folds, "iid", config.seed, int(store.homes.max()) + 1)
-    data = FederatedData(store, split, images="memory", public_pixels=True)
-    server = FederatedServer(config, data, algorithm=algorithm)
-    seen, links = Released(told, each), server.chain.links
-    links[:] = [*(link for link in links if link.name != MASKS), seen]
-    clients = [FederatedClient(client, data) for client in data.clients]
+    server, clients = open_run(config, store, **parts)
+    seen = Released(told, each)
+    server.chain.links.append(seen)
     trainer = FederatedTrainer(config, server, clients)
     trainer.train()
     if trainer.status != "completed":
         raise MedflError(f"the audited run {trainer.status}: {trainer.reason}.")
     return server, seen
+
+
+def open_run(
+    config: FederatedConfig, store: CanaryStore, *, masks: bool = False, **parts: Any
+) -> tuple[FederatedServer, list[FederatedClient]]:
+    """The server and clients of a federation on canaries.
+
+    Args:
+        config: the run.
+        store: the canaries' images, with their clients.
+        masks: whether secure aggregation stays. It changes no sum, and hides nothing that an audit
+            looks at; of thousands of hospitals it would take hours.
+        **parts: a network or an algorithm of one's own, as the server takes them.
+    """
+    folds = np.full(len(store), "train", "U5")
+    folds[-2:] = ["val", "test"]
+    split = Split(store.ids, store.homes, folds, "iid", config.seed, int(store.homes.max()) + 1)
+    data = FederatedData(store, split, images="memory", public_pixels=True)
+    server = FederatedServer(config, data, **parts)
+    if not masks:
+        links = server.chain.links
+        links[:] = [link for link in links if link.name != MASKS]
+    return server, [FederatedClient(client, data) for client in data.clients]
 
 
 def score_canaries(updates: NDArray[np.float64], canaries: Canaries) -> NDArray[np.float64]:

@@ -20,13 +20,14 @@ def audit(options: argparse.Namespace) -> int:
     """Run an audit and write what it found; the status is 1 where it does not pass."""
     from tqdm import tqdm
 
-    from medfl.audited import audit_run, check_audit
+    from medfl.audited import audit_run
     from medfl.commands.options import section_of
     from medfl.config import validate
     from medfl.config.audit import AuditSettings
     from medfl.files import write_csv, write_json
     from medfl.pages.figures import save
     from medfl.privacy.audit.guesses import guess, judge_guesses
+    from medfl.privacy.audit.refusals import check_audit
     from medfl.privacy.audit.scores_figure import draw_audit
     from medfl.privacy.audit.verdict import judge_audit
 
@@ -85,7 +86,7 @@ def _record(settings: AuditSettings, run: AuditRun, verdict: Verdict) -> dict[st
         "guesses": asdict(verdict.guesses),
         "sampling_p_values": None if verdict.draws is None else asdict(verdict.draws),
         "privacy": run.privacy,
-        "settings": settings.model_dump(),
+        "settings": settings.resolved(),
         "medfl": __version__,
     }
 

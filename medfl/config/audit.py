@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -52,6 +52,15 @@ class AuditSettings(Section):
         0.05, gt=0, lt=0.5, description="probability with which each bound may be wrong"
     )
     seed: int = Field(0, ge=0, description="which canaries are in, which samples, which noise")
+
+    def resolved(self) -> dict[str, Any]:
+        """All settings, those that were not given as they follow from the unit."""
+        return self.model_dump() | {
+            "canaries": self.count,
+            "clients": self.homes,
+            "local_steps": self.steps,
+            "sampling_rate": self.rate,
+        }
 
     @property
     def hospitals(self) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from medfl.models.build import MIN_IMAGE_SIZE
 from medfl.store import DatasetInfo, Store
 
 FULL, DIM = 255, 160
@@ -74,7 +75,7 @@ class CanaryStore(Store):
     def __init__(self, canaries: Canaries, images_each: int = 1, black: bool = False) -> None:
         everyone = np.arange(len(canaries.inside))
         here = np.repeat(everyone if black else everyone[canaries.inside], images_each)
-        side = math.ceil(math.sqrt(canaries.pixels.max() + 1))
+        side = max(MIN_IMAGE_SIZE, math.ceil(math.sqrt(canaries.pixels.max() + 1)))
         images = np.zeros((len(here) + 2, 1, side, side), np.uint8)
         rows = np.flatnonzero(canaries.inside[here])
         values = np.where(rows % images_each == 0, FULL, DIM)

@@ -86,6 +86,8 @@ def _spread(counts: Sequence[tuple[NDArray[np.int64], int, float]]) -> float:
         found += float(((numbers - trials * rate) ** 2).sum()) / each
         mean += len(numbers)
         variance += len(numbers) * (2 + (1 - 6 * rate * (1 - rate)) / each)
+    if variance < 1e-9:  # one trial with q = ½: the square is ¼, however the coin falls
+        return 1.0
     scale, freedom = variance / (2 * mean), 2 * mean**2 / variance
     below, above = chi2.cdf(found / scale, freedom), chi2.sf(found / scale, freedom)
     return min(1.0, 2 * float(min(below, above)))
