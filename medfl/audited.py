@@ -19,7 +19,7 @@ from medfl.privacy.audit.poisson import PoissonTests, poisson_tests
 from medfl.privacy.audit.refusals import check_audit
 from medfl.privacy.audit.released import Released
 
-Told = Callable[[int], object]
+OnMessage = Callable[[int], object]
 MASKS = "secure_aggregation"
 
 
@@ -84,7 +84,7 @@ def audit_config(settings: AuditSettings) -> FederatedConfig:
     )
 
 
-def audit_run(settings: AuditSettings, told: Told = bool) -> AuditRun:
+def audit_run(settings: AuditSettings, told: OnMessage = bool) -> AuditRun:
     """Run a federation with canaries, and score each of them by what was released.
 
     Args:
@@ -109,7 +109,7 @@ def audit_run(settings: AuditSettings, told: Told = bool) -> AuditRun:
 def watch_run(
     config: FederatedConfig,
     store: CanaryStore,
-    told: Told,
+    told: OnMessage,
     each: bool,
     **parts: Any,
 ) -> tuple[FederatedServer, Released]:

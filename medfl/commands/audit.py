@@ -26,7 +26,7 @@ def audit(options: argparse.Namespace) -> int:
     from medfl.config.audit import AuditSettings
     from medfl.files import write_csv, write_json
     from medfl.pages.figures import save
-    from medfl.privacy.audit.guesses import guess, judge_guesses
+    from medfl.privacy.audit.guesses import guess_members, judge_guesses
     from medfl.privacy.audit.refusals import check_audit
     from medfl.privacy.audit.scores_figure import draw_audit
     from medfl.privacy.audit.verdict import judge_audit
@@ -35,9 +35,11 @@ def audit(options: argparse.Namespace) -> int:
     check_audit(settings)
     folder = Path(options.output_dir, settings.unit)
     count = settings.homes * settings.rounds
-    with tqdm(total=count, desc="auditing", unit="message", file=sys.stderr) as bar:
+    with tqdm(
+        total=count, desc="auditing", unit="message", file=sys.stderr, mininterval=0.5
+    ) as bar:
         run = audit_run(settings, bar.update)
-    guessed, inside = guess(run.scores, settings.guesses), run.canaries.inside
+    guessed, inside = guess_members(run.scores, settings.guesses), run.canaries.inside
     verdict = judge_audit(
         judge_guesses(guessed, inside),
         run.privacy["epsilon"],

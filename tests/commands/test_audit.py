@@ -63,14 +63,16 @@ def test_a_claim_that_is_wrong_ends_with_status_1(place, capsys, monkeypatch):
     def nothing(like, generator):
         return torch.zeros_like(like)
 
-    monkeypatch.setattr("medfl.privacy.draws.normals", nothing)
-    command = "audit --unit hospital --canaries 1000 --rounds 1"
+    monkeypatch.setattr("medfl.privacy.dp_sgd.steps.normals", nothing)
+    command = f"{QUICK} --unit patient --canaries 1000 --clients 2"
     assert main(shlex.split(command)) == 1
     assert "The claim is wrong." in capsys.readouterr().out
-    record = json.loads((place / "hospital" / "audit.json").read_text())
+    record = json.loads((place / "patient" / "audit.json").read_text())
     assert record["passed"] is False
     assert record["epsilon"]["one_run"] > record["epsilon"]["claimed"]
-    assert record["sampling_p_values"] is None
+    assert record["sampling_p_values"] == dict.fromkeys(
+        ("rate", "sizes", "participations", "overlaps"), 1.0
+    )
 
 
 def test_samples_that_are_shuffled_end_with_status_1(place, capsys, monkeypatch):

@@ -1,5 +1,5 @@
 """A lower bound on ε from one run, against the whole trade-off curve. Mahloujifar, Melis and
-Chaudhuri, Auditing f-Differential Privacy in One Run, 2024, algorithms 2 and 3.
+Chaudhuri, Auditing f-Differential Privacy in One Run, 2024 (arXiv:2410.22235), by its recursion.
 
 (ε, δ) allows worse mechanisms than any that adds normal noise. Here the hypothesis is the curve of
 Gaussian noise that has this ε at this δ, and fewer right guesses refute it.

@@ -32,12 +32,12 @@ class Guesses:
 
 
 def all_right(canaries: int, share: float) -> Guesses:
-    """What somebody gets who sees everything: as many guesses as ``guess`` makes, all right."""
+    """The guesses of somebody who sees everything, as many as ``guess_members`` makes."""
     made = 2 * _each(canaries, share)
     return Guesses(canaries, made, made)
 
 
-def guess(scores: NDArray[np.float64], share: float) -> NDArray[np.int8]:
+def guess_members(scores: NDArray[np.float64], share: float) -> NDArray[np.int8]:
     """1 for the canaries of the highest scores, −1 for those of the lowest, 0 for the others; (m,).
 
     Args:

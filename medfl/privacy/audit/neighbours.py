@@ -1,6 +1,6 @@
 """A lower bound on ε from many runs on two neighbouring data sets. Jagielski, Ullman and Oprea,
-Auditing Differentially Private Machine Learning, NeurIPS 2020, section 3, with the intervals of
-Clopper and Pearson.
+Auditing Differentially Private Machine Learning, NeurIPS 2020, with the intervals of Clopper and
+Pearson.
 
 It finds what moves everybody's numbers at once, such as a sum that is divided by the number of
 samples, for which the canaries of one run cannot stand.

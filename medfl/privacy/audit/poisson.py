@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Drawn = NDArray[np.bool_]
+DrawMatrix = NDArray[np.bool_]
 """(T, n), whether each of n units is in each of T samples."""
 
 LEVEL = 1e-3
@@ -44,7 +44,7 @@ class PoissonTests:
         return min(found) >= LEVEL / len(found)
 
 
-def poisson_tests(draws: Sequence[tuple[Drawn, float]]) -> PoissonTests:
+def poisson_tests(draws: Sequence[tuple[DrawMatrix, float]]) -> PoissonTests:
     """Test the draws of several clients together.
 
     Args:
@@ -64,7 +64,7 @@ def poisson_tests(draws: Sequence[tuple[Drawn, float]]) -> PoissonTests:
     )
 
 
-def _totals(draws: Sequence[tuple[Drawn, float]]) -> float:
+def _totals(draws: Sequence[tuple[DrawMatrix, float]]) -> float:
     from scipy.stats import norm
 
     off = sum(float(drawn.sum()) - rate * drawn.size for drawn, rate in draws)
@@ -93,7 +93,7 @@ def _spread(counts: Sequence[tuple[NDArray[np.int64], int, float]]) -> float:
     return min(1.0, 2 * float(min(below, above)))
 
 
-def _overlaps(draws: Sequence[tuple[Drawn, float]]) -> float:
+def _overlaps(draws: Sequence[tuple[DrawMatrix, float]]) -> float:
     """Σ over units and steps of x_t x_{t+1}, whose neighbours share a factor: q³ − q⁴ each."""
     from scipy.stats import norm
 

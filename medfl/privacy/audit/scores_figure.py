@@ -31,6 +31,7 @@ def draw_audit(
         label = f"{word} ({int(here.sum()):,})"
         left.hist(scores[here], edges, density=True, histtype="step", color=color, label=label)
     left.set(xlabel="score of a canary", ylabel="density", title="Canaries that are in, and out")
+    left.ticklabel_format(axis="x", scilimits=(-2, 2))
     left.legend()
     bounds = (verdict.one_run, verdict.f_dp)
     right.bar((0, 1), bounds, width=0.55, color=PALETTE[2])

@@ -12,7 +12,7 @@ LEAST_ONE_RUN, LEAST_F_DP = 0.2, 0.35
 """Shares of the claimed ε that the bounds must reach: who sees nothing proves nothing."""
 
 
-class Finding(Enum):
+class AuditFinding(Enum):
     """What was found, in words."""
 
     HOLDS = "the claim holds, as far as the canaries can see"
@@ -40,21 +40,21 @@ class Verdict:
     draws: PoissonTests | None
 
     @property
-    def finding(self) -> Finding:
+    def finding(self) -> AuditFinding:
         """A wrong claim first, then wrong samples, then whether enough was seen."""
         if max(self.one_run, self.f_dp) > self.epsilon:
-            return Finding.BROKEN
+            return AuditFinding.BROKEN
         if self.draws is not None and not self.draws.passed:
-            return Finding.SAMPLING
+            return AuditFinding.SAMPLING
         seen = (
             self.one_run >= LEAST_ONE_RUN * self.epsilon and self.f_dp >= LEAST_F_DP * self.epsilon
         )
-        return Finding.HOLDS if seen else Finding.BLIND
+        return AuditFinding.HOLDS if seen else AuditFinding.BLIND
 
     @property
     def passed(self) -> bool:
         """Whether the claim holds and enough was seen to say so."""
-        return self.finding is Finding.HOLDS
+        return self.finding is AuditFinding.HOLDS
 
 
 def judge_audit(

@@ -14,8 +14,8 @@ from medfl.audited import MASKS, audit_config, audit_run, open_run, score_canari
 from medfl.config.audit import AuditSettings
 from medfl.federated import FederatedTrainer
 from medfl.privacy.audit.canaries import Canaries, CanaryStore
-from medfl.privacy.audit.guesses import guess, judge_guesses
-from medfl.privacy.audit.verdict import Finding, judge_audit
+from medfl.privacy.audit.guesses import guess_members, judge_guesses
+from medfl.privacy.audit.verdict import AuditFinding, judge_audit
 from medfl.privacy.dp_sgd.link import NoisyDescent
 from medfl.privacy.dp_sgd.units import PatientPrivacy
 
@@ -31,8 +31,21 @@ def verdict_of(**keys):
 
 
 def judged(scores, inside, epsilon, settings, draws=None):
-    made = judge_guesses(guess(scores, settings.guesses), inside)
+    made = judge_guesses(guess_members(scores, settings.guesses), inside)
     return judge_audit(made, epsilon, settings.delta, settings.significance, draws)
+
+
+def test_scores_by_hand():
+    """Three clients with two pixels each: the even one falls for a canary, the odd one rises."""
+    canaries = Canaries(np.ones(6, bool), np.arange(6) % 3, np.arange(6) // 3)
+    updates = np.array([[1.0, 10.0], [2.0, 20.0], [6.0, 60.0]])
+    # Of client 0, pixel 0: −(1 − (2 + 6)/2); pixel 1: 10 − (20 + 60)/2.
+    expected = [3.0, 1.5, -4.5, -30.0, -15.0, 45.0]
+    assert score_canaries(updates, canaries).tolist() == expected
+    # Of hospitals only the sum is seen, in which each canary has a pixel of its own.
+    hospitals = Canaries.of_hospitals(3, 0)
+    seen = score_canaries(np.array([[1.0, 2.0, 3.0]]), hospitals)
+    assert seen.tolist() == [-1.0, 2.0, -3.0]
 
 
 @pytest.mark.parametrize("unit", ["image", "patient"])
@@ -40,7 +53,7 @@ def test_the_real_steps_keep_their_claim(unit):
     """20,000 canaries; a coin that must come down so by chance fails in one seed of 10,000."""
     found = verdict_of(unit=unit, rounds=1, local_steps=2, sampling_rate=1.0)
     assert 0.99 < found.epsilon <= 1.0
-    assert found.finding is Finding.HOLDS
+    assert found.finding is AuditFinding.HOLDS
     assert found.draws.passed
 
 
@@ -57,7 +70,7 @@ def test_the_real_steps_keep_their_claim(unit):
 def test_every_link_keeps_its_claim_at_the_size_of_the_command(keys):
     found = verdict_of(**keys)
     assert 0.99 < found.epsilon <= 1.0
-    assert found.finding is Finding.HOLDS
+    assert found.finding is AuditFinding.HOLDS
 
 
 def no_noise(like, generator):
@@ -67,7 +80,7 @@ def no_noise(like, generator):
 def test_noise_off_is_caught(monkeypatch):
     monkeypatch.setattr("medfl.privacy.dp_sgd.steps.normals", no_noise)
     found = verdict_of(**SMALL)
-    assert found.finding is Finding.BROKEN
+    assert found.finding is AuditFinding.BROKEN
     assert found.guesses.right == found.guesses.made  # nothing hides anybody
 
 
@@ -82,7 +95,7 @@ def test_clipping_off_is_caught(monkeypatch, unit):
 
     monkeypatch.setattr(steps, "clipped_sum", unclipped)
     found = verdict_of(**SMALL, unit=unit)
-    assert found.finding is Finding.BROKEN
+    assert found.finding is AuditFinding.BROKEN
     assert found.one_run > found.epsilon
 
 
@@ -95,7 +108,7 @@ def test_noise_that_was_drawn_once_for_all_clients_is_caught(monkeypatch):
 
     monkeypatch.setattr(NoisyDescent, "_noise_stream", same)
     found = verdict_of(**SMALL)
-    assert found.finding is Finding.BROKEN
+    assert found.finding is AuditFinding.BROKEN
     assert found.one_run > found.epsilon
 
 
@@ -107,12 +120,14 @@ def test_an_epsilon_of_images_that_is_sold_as_one_of_patients_is_caught(monkeypa
 
     monkeypatch.setattr(PatientPrivacy, "units", every_row)
     found = verdict_of(**SMALL, unit="patient", images=5)
-    assert found.finding is Finding.BROKEN
+    assert found.finding is AuditFinding.BROKEN
 
 
 def test_hospitals_without_noise_are_caught(monkeypatch):
     monkeypatch.setattr("medfl.privacy.draws.normals", no_noise)
-    assert verdict_of(**HOSPITALS).finding is Finding.BROKEN
+    found = verdict_of(**HOSPITALS)
+    assert found.finding is AuditFinding.BROKEN
+    assert found.draws is None  # everyone takes part
 
 
 def test_hospitals_without_clipping_are_caught(monkeypatch):
@@ -120,7 +135,7 @@ def test_hospitals_without_clipping_are_caught(monkeypatch):
         return dict(parts)
 
     monkeypatch.setattr("medfl.privacy.hospital.link.bounded", unbounded)
-    assert verdict_of(**HOSPITALS).finding is Finding.BROKEN
+    assert verdict_of(**HOSPITALS).finding is AuditFinding.BROKEN
 
 
 def test_hospital_noise_that_one_adds_for_all_is_caught(monkeypatch):
@@ -136,7 +151,7 @@ def test_hospital_noise_that_one_adds_for_all_is_caught(monkeypatch):
         return drawn(count, variance, generator)
 
     monkeypatch.setattr(distributed, "skellam_numbers", once)
-    assert verdict_of(**HOSPITALS, noise="distributed").finding is Finding.BROKEN
+    assert verdict_of(**HOSPITALS, noise="distributed").finding is AuditFinding.BROKEN
     assert len(calls) == 1000
 
 
@@ -150,6 +165,7 @@ def test_masks_that_are_left_out_change_no_sum():
     chain = config.chain.model_copy(update={"links": links})
     config = config.model_copy(update={"chain": chain})
     without, _ = watch_run(config, store, bool, each=False)
+    assert [link.name for link in without.chain.links] == ["dp_hospital", "released"]
     masked = open_run(config, store, masks=True)
     assert [link.name for link in masked[0].chain.links] == ["dp_hospital", MASKS]
     trainer = FederatedTrainer(config, *masked)
@@ -217,7 +233,7 @@ def gated_verdict():
 
 
 def test_a_local_layer_with_noise_keeps_the_claim():
-    assert gated_verdict().finding is not Finding.BROKEN
+    assert gated_verdict().finding is not AuditFinding.BROKEN
 
 
 def test_a_local_layer_without_noise_is_caught(monkeypatch):
@@ -233,5 +249,5 @@ def test_a_local_layer_without_noise_is_caught(monkeypatch):
 
     monkeypatch.setattr(steps, "normals", of_what_is_sent)
     found = gated_verdict()
-    assert found.finding is Finding.BROKEN
+    assert found.finding is AuditFinding.BROKEN
     assert found.one_run > found.epsilon

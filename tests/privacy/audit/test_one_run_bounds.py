@@ -11,10 +11,10 @@ from scipy.stats import binom
 
 from medfl.privacy.accounting import gaussian_epsilon
 from medfl.privacy.audit.f_dp import f_dp_epsilon, gaussian_refuted
-from medfl.privacy.audit.guesses import Guesses, all_right, guess, judge_guesses
+from medfl.privacy.audit.guesses import Guesses, all_right, guess_members, judge_guesses
 from medfl.privacy.audit.one_run import one_run_epsilon, one_run_p_value
 from medfl.privacy.audit.poisson import PoissonTests
-from medfl.privacy.audit.verdict import Finding, judge_audit
+from medfl.privacy.audit.verdict import AuditFinding, judge_audit
 
 N, DELTA, LEVEL = 10_000, 1e-6, 0.05
 
@@ -113,7 +113,7 @@ def test_the_f_dp_form_is_wrong_no_more_often_than_it_says():
     for _ in range(400):
         inside = random.random(200) < 0.5
         scores = random.normal(size=200) + mu * inside
-        made = judge_guesses(guess(scores, 0.2), inside)
+        made = judge_guesses(guess_members(scores, 0.2), inside)
         wrong += gaussian_refuted(200, made.made, made.right, mu, 0.2)
     assert wrong <= 0.2 * 400
 
@@ -139,23 +139,25 @@ def test_two_guesses_by_hand():
 
 def test_guesses_on_both_sides():
     scores = np.array([0.1, 5.0, -3.0, 0.2, 4.0, -2.0, 0.0, 0.3, 0.4, 0.5])
-    guessed = guess(scores, 0.4)
+    guessed = guess_members(scores, 0.4)
     assert guessed.tolist() == [0, 1, -1, 0, 1, -1, 0, 0, 0, 0]
     inside = np.zeros(10, bool)
-    inside[[1, 2]] = True  # 1 is guessed rightly, 2 and 4 wrongly, 5 rightly
-    assert judge_guesses(guessed, inside) == Guesses(10, 4, 2)
+    inside[[1, 2, 4]] = True  # 1, 4 and 5 are guessed rightly, 2 wrongly
+    assert judge_guesses(guessed, inside) == Guesses(10, 4, 3)
     assert all_right(10, 0.4) == Guesses(10, 4, 4)
 
 
 def test_what_is_found():
     found = judge_audit(Guesses(2000, 400, 250), 1.0, 1e-5, 0.05, None)
-    assert found.finding is Finding.HOLDS
+    assert found.finding is AuditFinding.HOLDS
     assert found.passed
     assert 0.2 <= found.one_run < found.f_dp <= 1.0
-    assert judge_audit(Guesses(2000, 400, 250), 0.3, 1e-5, 0.05, None).finding is Finding.BROKEN
+    assert (
+        judge_audit(Guesses(2000, 400, 250), 0.3, 1e-5, 0.05, None).finding is AuditFinding.BROKEN
+    )
     blind = judge_audit(Guesses(2000, 400, 205), 1.0, 1e-5, 0.05, None)
-    assert blind.finding is Finding.BLIND
+    assert blind.finding is AuditFinding.BLIND
     assert not blind.passed
     shuffled = PoissonTests(0.5, 1e-30, 0.5, 0.5)
     found = judge_audit(Guesses(2000, 400, 250), 1.0, 1e-5, 0.05, shuffled)
-    assert found.finding is Finding.SAMPLING
+    assert found.finding is AuditFinding.SAMPLING
