@@ -79,9 +79,7 @@ def _unsigned_zero(value: Any) -> Any:
 
 def _is_idle(name: str, params: dict[str, Any]) -> bool:
     LINKS.check_params(name, params, f"chain.links.{name}")
-    link = LINKS.create(name, params)
-    with LINKS.guarded(name, f"the link `{name}`"):
-        return bool(link.idle)
+    return bool(LINKS.create(name, params).idle)
 
 
 def _decided_params(params: BaseModel) -> dict[str, Any]:
