@@ -56,6 +56,7 @@ def test_a_run_uses_as_many_threads_as_its_settings_say(monkeypatch):
 
 
 def test_a_run_that_may_be_replaced_is_another_one(tmp_path):
+    assert not check_folder(tmp_path, FederatedConfig(rounds=3))
     write_yaml(tmp_path / "config.yaml", FederatedConfig(rounds=3).model_dump(mode="json"))
     assert check_folder(tmp_path, FederatedConfig(rounds=3))
     assert not check_folder(tmp_path, FederatedConfig(rounds=4), overwrite=True)
