@@ -18,9 +18,9 @@ from medfl.privacy.audit.canaries import Canaries, CanaryStore
 from medfl.privacy.audit.poisson import PoissonTests, poisson_tests
 from medfl.privacy.audit.refusals import check_audit
 from medfl.privacy.audit.released import Released
+from medfl.privacy.hospital.refusals import MASKS
 
 OnMessage = Callable[[int], object]
-MASKS = "secure_aggregation"
 
 
 @dataclass(frozen=True)

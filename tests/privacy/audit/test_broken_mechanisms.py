@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from medfl.algorithms.fedavg import FedAvg
-from medfl.audited import MASKS, audit_config, audit_run, open_run, score_canaries, watch_run
+from medfl.audited import audit_config, audit_run, open_run, score_canaries, watch_run
 from medfl.config.audit import AuditSettings
 from medfl.federated import FederatedTrainer
 from medfl.privacy.audit.canaries import Canaries, CanaryStore
@@ -18,6 +18,7 @@ from medfl.privacy.audit.guesses import guess_members, judge_guesses
 from medfl.privacy.audit.verdict import AuditFinding, judge_audit
 from medfl.privacy.dp_sgd.link import NoisyDescent
 from medfl.privacy.dp_sgd.units import PatientPrivacy
+from medfl.privacy.hospital.refusals import MASKS
 
 # Everyone is drawn, so that the claim is exact at once; the samples have tests of their own.
 SMALL = {"canaries": 2000, "clients": 8, "rounds": 1, "local_steps": 4, "sampling_rate": 1.0}
