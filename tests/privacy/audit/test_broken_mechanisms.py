@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -102,12 +100,15 @@ def test_clipping_off_is_caught(monkeypatch, unit):
 
 def test_noise_that_was_drawn_once_for_all_clients_is_caught(monkeypatch):
     """Each client accounts for noise of its own; the difference of two messages has none."""
-    stream = NoisyDescent._noise_stream
+    source = NoisyDescent.source
 
-    def same(self, client, device):
-        return stream(self, SimpleNamespace(**{**vars(client), "id": 0}), device)
+    def same(self, *key, **where):
+        if key[0] == "noise":
+            assert key[3] == "train"
+            key = (*key[:2], 0, *key[3:])  # in the place of the client's number
+        return source(self, *key, **where)
 
-    monkeypatch.setattr(NoisyDescent, "_noise_stream", same)
+    monkeypatch.setattr(NoisyDescent, "source", same)
     found = verdict_of(**SMALL)
     assert found.finding is AuditFinding.BROKEN
     assert found.one_run > found.epsilon
