@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from medfl import stopping
-from medfl.chain import PARAMETERS, Message, NotFiniteError, Part, Work
+from medfl.chain import PARAMETERS, Part
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
+from medfl.federated.answers import Answers
 from medfl.federated.client import FederatedClient
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.provenance import begin_stretch
@@ -178,23 +179,16 @@ class FederatedTrainer:
         by_id = {client.id: client for client in self.clients}
         taking_part = [self.clients[position].id for position in server.participants(number)]
         chosen = [by_id[client] for client in chain.open(number, taking_part)]
-        combination, tally = chain.combination(number), Tally()
-        waiting: dict[int, Work] = {}
-        answers = self._answers(chosen, download, tally, waiting)
-        together = chain.together(number, answers)
-        for message in together:
-            if together is not answers and not self._admits(message, tally):
-                continue
+        combination, answers = chain.combination(number), Answers(server, chosen, download)
+        for message in answers.messages():
             combination.add(message)
-            tally.combined(message)
+        tally = answers.tally
         report_refused(number, tally.refused, chosen)
         with stopping.held():  # the server's state changes altogether, or not at all
             total = chain.close(number, combination.total(), tally.answered)
             if total:  # it is empty where nobody answered, or the round was given up
                 server.step(total)
-            for client, work in waiting.items():
-                kept = total and client not in tally.refused
-                by_id[client].answered(work) if kept else by_id[client].forget()
+            answers.settle(total)
             row = self._row(number, download, len(chosen), tally)
             self.trained, self.seconds = row, self._elapsed()
             self.saving.remember(number - 1)
@@ -231,48 +225,6 @@ class FederatedTrainer:
     def _elapsed(self) -> float:
         """Seconds of training, those before a stop too."""
         return self._before + time.monotonic() - self._started
-
-    def _answers(
-        self,
-        chosen: Sequence[FederatedClient],
-        download: Mapping[str, Part],
-        tally: Tally,
-        waiting: dict[int, Work],
-    ) -> Iterator[Message]:
-        """Train the clients in turn; give the messages of those who answer, as links leave them.
-
-        Where a round may still be given up, what a client keeps of it is put off: ``waiting`` gets
-        its work. A client whose message is not finite drops out.
-        """
-        server = self.server
-        for client in chosen:
-            try:
-                message, work = client.train(server.model, download)
-                sent = server.chain.message(client, message)
-                if sent is not None and server.chain.links:  # which may have made it so
-                    sent.check_finite()
-            except NotFiniteError as problem:
-                client.refuse()
-                tally.refused[client.id] = str(problem)
-                continue
-            if sent is not None:
-                server.algorithm.sent(client, sent, work)
-                if server.chain.seals:
-                    waiting[client.id] = work
-                else:
-                    client.answered(work)
-                tally.sent(sent)
-                yield sent.travelling
-
-    def _admits(self, message: Message, tally: Tally) -> bool:
-        """Whether a message that links saw together with the others may be combined."""
-        try:
-            message.check_finite()
-        except NotFiniteError as problem:
-            next(one for one in self.clients if one.id == message.client).refuse()
-            tally.refused[message.client] = str(problem)
-            return False
-        return True
 
     def _bytes_so_far(self) -> int:
         return self.history[-1]["bytes_total"] if self.history else 0

@@ -1,0 +1,88 @@
+"""The messages of a round: clients train in turn, and those whose message is finite answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from medfl.chain import Message, NotFiniteError, Part, Total, Work
+from medfl.federated.client import FederatedClient
+from medfl.federated.server import FederatedServer
+from medfl.federated.tally import Tally
+
+
+class Answers:
+    """What the clients of one round answer, and what becomes of them afterwards.
+
+    Args:
+        server: the server, whose round is open.
+        chosen: the clients of the round.
+        download: what the server sent to each of them.
+
+    Attributes:
+        tally: what the messages come to.
+    """
+
+    def __init__(
+        self,
+        server: FederatedServer,
+        chosen: Sequence[FederatedClient],
+        download: Mapping[str, Part],
+    ) -> None:
+        self.tally = Tally()
+        self._server, self._chosen, self._download = server, chosen, download
+        # Where a round may still be given up, what a client keeps of it is put off.
+        self._waiting: dict[int, Work] = {}
+
+    def messages(self) -> Iterator[Message]:
+        """The messages that may be combined, as links leave them, in the order of the clients."""
+        answers = self._trained()
+        together = self._server.chain.together(self._server.round, answers)
+        for message in together:
+            if together is not answers and not self._finite(message):
+                continue
+            self.tally.combined(message)
+            yield message
+
+    def settle(self, total: Mapping[str, Total]) -> None:
+        """Let clients whose state was put off keep it, unless the round came to nothing."""
+        for client in self._chosen:
+            if client.id not in self._waiting:
+                continue
+            if total and client.id not in self.tally.refused:
+                client.answered(self._waiting[client.id])
+            else:
+                client.forget()
+
+    def _trained(self) -> Iterator[Message]:
+        """Train the clients in turn; one whose message is not finite drops out."""
+        server = self._server
+        for client in self._chosen:
+            try:
+                message, work = client.train(server.model, self._download)
+                sent = server.chain.message(client, message)
+                if sent is not None and server.chain.links:  # which may have made it so
+                    sent.check_finite()
+            except NotFiniteError as problem:
+                self._refuse(client, problem)
+                continue
+            if sent is not None:
+                server.algorithm.sent(client, sent, work)
+                if server.chain.seals:
+                    self._waiting[client.id] = work
+                else:
+                    client.answered(work)
+                self.tally.sent(sent)
+                yield sent.travelling
+
+    def _finite(self, message: Message) -> bool:
+        """Whether a message is finite that links saw together with the others."""
+        try:
+            message.check_finite()
+        except NotFiniteError as problem:
+            self._refuse(next(c for c in self._chosen if c.id == message.client), problem)
+            return False
+        return True
+
+    def _refuse(self, client: FederatedClient, problem: NotFiniteError) -> None:
+        client.refuse()
+        self.tally.refused[client.id] = str(problem)
