@@ -1,0 +1,1 @@
+"""Small cells: which numbers about few people are not published, nor what would restore them."""

@@ -1,0 +1,140 @@
+"""A run's record and tables without the numbers that are about few people.
+
+Metrics over all samples of a fold stay: they are what a run is made for. What stands beside them
+by class and in the confusion matrix goes where it counts few samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from medfl.disclosure.cells import hide_in_table, is_small, shown
+from medfl.disclosure.split import FOLD_ORDER, HiddenCells, published
+
+PLACE = ("round", "client", "fold")  # what names a row of clients.csv
+OF_TRAINING = ("train_samples", "steps")  # whole batches tell how many samples there are
+THRESHOLDED = ("sensitivity", "specificity", "precision", "f1")
+# The three sets of predictions of a moment, and on which fold they are.
+JUDGED = {"val": "val", "test": "test", "everyone": "test"}
+
+Content = dict[str, Any]
+
+
+def record_to_publish(record: Mapping[str, Any], hidden: HiddenCells) -> Content:
+    """The content of ``metrics.json`` without hidden numbers; ``minimum_cell`` says that."""
+    content = {**record, "minimum_cell": hidden.minimum}
+    for name in ("last", "best"):
+        if record.get(name):
+            content[name] = _moment(record[name], hidden)
+    content["without_images"] = {
+        name: found and _total(found, hidden, "test")
+        for name, found in record.get("without_images", {}).items()
+    }
+    content["clients"] = {
+        client: _client(found, hidden, int(client)) for client, found in record["clients"].items()
+    }
+    fairness = dict(record.get("fairness", {}))
+    if fairness.get("left_out"):
+        fairness["left_out"] = {
+            client: None if client in hidden.untested else samples
+            for client, samples in fairness["left_out"].items()
+        }
+    content["fairness"] = fairness
+    content["heterogeneity"] = published(record.get("heterogeneity", {}), hidden)
+    origin = dict(record.get("provenance", {}))
+    if origin.get("split_left_out"):
+        origin["split_left_out"] = shown(origin["split_left_out"], hidden.minimum)
+    content["provenance"] = origin
+    return content
+
+
+def row_to_publish(
+    row: Mapping[str, Any], hidden: HiddenCells, measured: frozenset[str]
+) -> Content:
+    """A row of ``clients.csv`` without hidden numbers.
+
+    Args:
+        row: the row.
+        hidden: the split's hidden cells.
+        measured: the columns that are about the client's samples; those of links stay.
+    """
+    client = int(row["client"])
+    gone = {*OF_TRAINING} if hidden.client(client, "train") else set()
+    if hidden.client(client, row["fold"]):
+        gone |= measured - {*PLACE, *OF_TRAINING}
+    return {name: None if name in gone else value for name, value in row.items()}
+
+
+def metrics_to_publish(metrics: Mapping[str, Any], hidden: HiddenCells, fold: str) -> Content:
+    """The metrics of all samples of a fold, without what tells of few of them.
+
+    Cells of the confusion matrix that lie off its diagonal are hidden by rectangles of such cells.
+    So the diagonal and all totals stay, on which all other metrics depend, and these give nothing
+    away. Where a small cell cannot be hidden so, or is about a class's right, missed or wrongly
+    named samples, the whole matrix goes, and so do the shares by class that it gives.
+    """
+    content = _total(metrics, hidden, fold)
+    classes = metrics.get("per_class")
+    if not classes:
+        return content
+    gone = hidden.classes[:, FOLD_ORDER.index(fold)]
+    whole = bool(gone.any()) or content["n"] is None or _few_of_a_class(metrics, hidden.minimum)
+    if metrics.get("confusion") is not None and not whole:
+        matrix = np.array(metrics["confusion"], dtype=np.float64)
+        mask = hide_in_table(matrix, hidden.minimum, kept=np.eye(len(matrix), dtype=bool))
+        whole = bool(mask.all())
+        content["confusion"] = [
+            [None if out else count for count, out in zip(*pair, strict=True)]
+            for pair in zip(metrics["confusion"], mask, strict=True)
+        ]
+    if whole and "confusion" in metrics:
+        content["confusion"] = None
+    content["per_class"] = {
+        name: {
+            key: None if out or (whole and key in THRESHOLDED) else value
+            for key, value in found.items()
+        }
+        for (name, found), out in zip(classes.items(), gone, strict=True)
+    }
+    if content["n"] is None:
+        content["per_class"] = {k: {**v, "n": None} for k, v in content["per_class"].items()}
+    return content
+
+
+def _few_of_a_class(metrics: Mapping[str, Any], minimum: int) -> bool:
+    """Whether few samples of a class are right, or missed, or few others are taken for it."""
+    for found in metrics["per_class"].values():
+        count, hit, spared = (found.get(key) for key in ("n", "sensitivity", "specificity"))
+        counts = []
+        if count and hit is not None:
+            counts += [hit * count, (1 - hit) * count]
+        if count is not None and spared is not None:
+            counts.append((1 - spared) * (metrics["n"] - count))
+        if is_small(np.round(counts, 6), minimum).any():
+            return True
+    return False
+
+
+def _total(metrics: Mapping[str, Any], hidden: HiddenCells, fold: str) -> Content:
+    gone = bool(hidden.folds[FOLD_ORDER.index(fold)])
+    return {**metrics, "n": None} if gone and "n" in metrics else dict(metrics)
+
+
+def _moment(moment: Mapping[str, Any], hidden: HiddenCells) -> Content:
+    content = dict(moment)
+    for name, fold in JUDGED.items():
+        if content.get(name):
+            content[name] = metrics_to_publish(content[name], hidden, fold)
+    return content
+
+
+def _client(found: Mapping[str, Any], hidden: HiddenCells, client: int) -> Content:
+    gone: set[str] = set()
+    if hidden.client(client, "train"):
+        gone |= {"n_train", "steps"}
+    if hidden.client(client, "test"):
+        gone |= {"n_test", "test_patients", "test"}
+    return {name: None if name in gone else value for name, value in found.items()}
