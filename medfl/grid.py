@@ -24,12 +24,13 @@ from medfl.config import (
     FolderWord,
     GivenSplit,
     Primary,
+    Report,
     Section,
     SplitConfig,
     did_you_mean,
     validate,
 )
-from medfl.datasets.registry import parse_dataset
+from medfl.datasets.registry import minimum_cell, parse_dataset
 from medfl.doubles import canonical_partitions, check_arms, check_datasets
 from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
@@ -84,6 +85,7 @@ class DatasetSettings(Sections):
 
     num_clients: int | None = Field(None, ge=1)
     primary: Primary | None = Field(None, description="null: the grid's")
+    report: Report | None = Field(None, description="null: the grid's")
 
 
 class GridConfig(SplitConfig, GivenSplit):
@@ -116,6 +118,7 @@ class GridConfig(SplitConfig, GivenSplit):
         description="the report's figures: built-in names, or my_package.module:MyFigure; null for "
         "all that are built in",
     )
+    report: Report = Report()
     run: Sections = Sections()
     dataset_settings: dict[str, DatasetSettings] = Field(default_factory=dict)
     arm_settings: dict[str, dict[str, Any]] = Field(
@@ -170,6 +173,14 @@ class GridConfig(SplitConfig, GivenSplit):
             return None
         return self._num_clients(dataset)
 
+    def _report(self, dataset: str) -> Report:
+        own = self.dataset_settings.get(dataset)
+        return own.report if own and own.report else self.report
+
+    def minimum_cell(self, dataset: str) -> int:
+        """The smallest count of a dataset that is published."""
+        return minimum_cell(dataset, self._report(dataset).minimum_cell)
+
     def _num_clients(self, dataset: str) -> int:
         own = self.dataset_settings.get(dataset)
         return own.num_clients if own and own.num_clients else self.num_clients
@@ -210,6 +221,7 @@ class GridConfig(SplitConfig, GivenSplit):
             "split": self.split_config(),
             "split_file": str(self.split_path(cell)) if self.split_file else None,
             "allow_left_out": self.allow_left_out,
+            "report": self._report(cell.dataset),
             **sections,
         }
         return validate(FederatedConfig, content, f"the run {cell}")

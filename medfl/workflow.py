@@ -22,7 +22,7 @@ from medfl.datasets.code import dataset_sha
 from medfl.datasets.described.fixed import GRID
 from medfl.datasets.edited import stamp
 from medfl.datasets.prepare import store_path
-from medfl.datasets.registry import parse_dataset
+from medfl.datasets.registry import minimum_cell, parse_dataset
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
@@ -218,6 +218,9 @@ class Workflow:
                 f"{wildcards.dealing}: name a grid that does with --configfile."
             )
         options = [] if number is None else ["--num-clients", str(number)]
+        least = self.grid.minimum_cell(wildcards.dataset)
+        if least != minimum_cell(wildcards.dataset):
+            options += ["--minimum-cell", str(least)]
         usual = SplitConfig()
         for name, value in folds.model_dump().items():
             option = name.replace("_", "-")
@@ -274,6 +277,11 @@ class Workflow:
     def run_settings(self, wildcards: Wildcards) -> str:
         """Hash of all settings that decide a run."""
         return fingerprint(self._config(wildcards))
+
+    @property
+    def minimum_cells(self) -> dict[str, int]:
+        """The smallest count of each dataset that is published."""
+        return {dataset: self.grid.minimum_cell(dataset) for dataset in self.grid.datasets}
 
     @property
     def tables_code(self) -> str:

@@ -28,6 +28,7 @@ rule aggregate:
         folder=subpath(output.summary, parent=True),
         code=FLOW.tables_code,
         names=FLOW.order,
+        minimum=FLOW.minimum_cells,
     shell:
         'medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} > {log:q} 2>&1'
 

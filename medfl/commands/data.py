@@ -140,6 +140,7 @@ def split(options: argparse.Namespace) -> None:
     from medfl.commands.options import field_at
     from medfl.config import SplitConfig
     from medfl.datasets.prepare import entry_of, store_path
+    from medfl.datasets.registry import minimum_cell
     from medfl.partition import parse_partition
     from medfl.partition.site import DividedSites
     from medfl.partition.write import write_split
@@ -155,10 +156,11 @@ def split(options: argparse.Namespace) -> None:
         clients,
         options.seed,
         options.output,
+        minimum_cell=minimum_cell(options.dataset, options.minimum_cell),
         **{field: getattr(options, field) for field in SplitConfig.model_fields},
         dataset=entry_of(options.dataset),
     )
-    for line in split.divided.warnings:
+    for line in split.divided.warnings():
         print(f"medfl: warning: {line}", file=sys.stderr)
     count = f"{split.num_clients} client" + ("" if split.num_clients == 1 else "s")
     print(f"{options.output}: {len(split.samples)} samples, {count}")
@@ -193,5 +195,6 @@ def split_options(parser: argparse.ArgumentParser) -> None:
     )
     for field in SplitConfig.model_fields:
         options.setting(parser, f"split.{field}")
+    options.setting(parser, "report.minimum_cell")
     parser.add_argument("--output", required=True, help="the CSV file to write")
     options.work_root(parser)

@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from medfl.grid import Cell, GridConfig
@@ -22,6 +23,7 @@ def aggregate(options: argparse.Namespace) -> None:
     results = options.results or grid.output_dir
     trained = runs_of(grid)
     wanted = _wanted(grid, trained)
+    _hold_back(grid, wanted, results)
     steps.aggregate(trained, results, partial=options.partial, wanted=wanted)
     print(f"{results}: summary.csv, {'' if options.partial else 'metrics.json, '}tables/")
 
@@ -44,6 +46,7 @@ def report(options: argparse.Namespace) -> None:
     trained = runs_of(grid)
     folder = options.results or grid.output_dir
     wanted = _wanted(grid, trained)
+    _hold_back(grid, wanted, folder)
     if options.partial:
         steps.aggregate(trained, folder, partial=True, wanted=wanted)
     results = steps.build_report(
@@ -92,6 +95,20 @@ def _wanted(grid: GridConfig, trained: dict[Cell, Cell]) -> dict[Cell, dict[str,
         }
         for run in runs
     }
+
+
+def _hold_back(grid: GridConfig, runs: Iterable[Cell], results: str) -> None:
+    """Take small cells out of finished runs from before they were asked to be left out."""
+    from medfl.datasets.prepare import store_path
+    from medfl.federated.run import hold_back_in
+    from medfl.results import paths
+
+    for run in runs:
+        least = grid.minimum_cell(run.dataset)
+        folder = paths.run_folder(results, run)
+        if least > 1 and (folder / paths.RECORD).exists():
+            store = store_path(run.dataset, grid.work_root)
+            hold_back_in(folder, grid.run_config(run), store, grid.split_path(run), least)
 
 
 def _splits(grid: GridConfig) -> dict[tuple[str, str, int], Path]:

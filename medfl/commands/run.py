@@ -206,6 +206,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
 def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namespace) -> Path:
     """Prepare the data of a single run where they are missing; make its split or take one."""
     from medfl.datasets.prepare import entry_of, prepare
+    from medfl.datasets.registry import minimum_cell
     from medfl.partition import parse_partition
     from medfl.partition.write import write_split
     from medfl.store import Store
@@ -229,9 +230,10 @@ def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namesp
         None if natural else clients,
         config.seed,
         path,
+        minimum_cell=minimum_cell(config.dataset, config.report.minimum_cell),
         **config.split.model_dump(),
         dataset=entry_of(config.dataset),
     )
-    for line in split.divided.warnings:
+    for line in split.divided.warnings():
         print(f"medfl: warning: {line}", file=sys.stderr)
     return path

@@ -1,8 +1,8 @@
 """The settings of a run, section by section, with their defaults and checks.
 
 ``FederatedConfig`` has the sections of a run file (``federated_learning``, ``model``,
-``training``, ``augmentation``, ``privacy``, ``chain``, ``keep``, ``split``) and says which run it
-is (``dataset``, ``partition``, ``arm``, ``seed``).
+``training``, ``augmentation``, ``privacy``, ``chain``, ``keep``, ``report``, ``split``) and says
+which run it is (``dataset``, ``partition``, ``arm``, ``seed``).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from medfl.config.folders import (
 )
 from medfl.config.numbers import NUMBER, WHOLE, Numbers, kinds_of
 from medfl.config.privacy import DP_LINKS, PER_SAMPLE, Privacy
+from medfl.config.report import Report
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
 from medfl.config.sections import (
     NAME,
@@ -67,6 +68,7 @@ __all__ = [
     "Numbers",
     "Primary",
     "Privacy",
+    "Report",
     "Section",
     "SplitConfig",
     "Training",

@@ -12,6 +12,7 @@ from medfl.config.base import FolderWord, Section, validate
 from medfl.config.chain import ChainSettings
 from medfl.config.deciding import neutral
 from medfl.config.privacy import PER_SAMPLE, Privacy
+from medfl.config.report import Report
 from medfl.config.sections import (
     PRIMARY_WORDS,
     FairnessConfig,
@@ -67,6 +68,7 @@ class FederatedConfig(GivenSplit):
     chain: ChainSettings = ChainSettings()
     fairness: FairnessConfig = FairnessConfig()
     keep: Keep = Keep()
+    report: Report = Report()
 
     @model_validator(mode="before")
     @classmethod

@@ -16,6 +16,7 @@ from medfl.datasets.described.custom import load_custom
 from medfl.datasets.described.custom_entry import custom_entry
 from medfl.datasets.described.find import descriptions, find, is_path, read_description
 from medfl.datasets.raw_folder import plain
+from medfl.disclosure.cells import DEFAULT, NONE
 from medfl.errors import MedflError
 from medfl.registry import Registry
 
@@ -95,6 +96,17 @@ def _instead(word: str) -> str:
         if {plain(word), plain(bare)} & {plain(name) for name in (entry.name, *entry.aliases)}:
             return f"; did you mean `{entry.name}`?"
     return did_you_mean(word, names())
+
+
+def minimum_cell(word: str, given: int | None = None) -> int:
+    """The smallest count of a dataset that is published: ``given``, else by whose data it is.
+
+    Anybody can count the samples of a published set. All others, those too that are described
+    as its like, are taken for people's own.
+    """
+    if given is not None:
+        return given
+    return NONE if re.sub(r"-[0-9]+$", "", word) in DATASETS else DEFAULT
 
 
 def parse_dataset(word: str) -> DatasetSpec:

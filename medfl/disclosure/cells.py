@@ -110,9 +110,10 @@ def _rectangle(
         possible &= ~(fixed | fixed[row, :][None, :] | fixed[:, column][:, None])
     if not possible.any():
         return None
-    i, j = np.unravel_index(np.argmin(np.where(possible, cost, np.inf)), table.shape)
+    i, j = divmod(int(np.argmin(np.where(possible, cost, np.inf))), table.shape[1])
     found = np.zeros_like(mask)
-    found[np.ix_([row, i], [column, j])] = True
+    for corner in ((row, column), (row, j), (i, column), (i, j)):
+        found[corner] = True
     return found
 
 

@@ -124,6 +124,4 @@ def _few(value: Any, minimum: int) -> Any:
 
 
 def _without(measure: Mapping[str, Any], *ends: str) -> dict[str, Any]:
-    return {
-        name: None if name.split("_")[-1] in ends else value for name, value in measure.items()
-    }
+    return {name: None if name.split("_")[-1] in ends else value for name, value in measure.items()}

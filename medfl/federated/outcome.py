@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from medfl.disclosure.record import record_to_publish, row_to_publish
+from medfl.disclosure.split import HiddenCells
 from medfl.federated.evaluation import Evaluation
 from medfl.federated.kept import keep_predictions
 from medfl.federated.provenance import ended_stretches
@@ -12,7 +14,7 @@ from medfl.federated.trainer import FederatedTrainer
 from medfl.files import OWN_HASH, atomic_path, own_hash, write_csv, write_json
 from medfl.metrics.federation import to_target
 from medfl.results import paths
-from medfl.results.columns import REFUSED
+from medfl.results.columns import CLIENTS, REFUSED, names_in
 from medfl.results.intact import digests
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
@@ -26,17 +28,29 @@ def write_record(
     trainer: FederatedTrainer,
     heterogeneity: dict[str, Any],
     provenance: dict[str, Any],
+    hidden: HiddenCells | None = None,
 ) -> dict[str, Any]:
     """Write a finished run's files into ``folder``; metrics.json, which marks it as done, last.
+
+    Args:
+        folder: the run's.
+        trainer: the run, finished.
+        heterogeneity: how unlike its clients are.
+        provenance: where its numbers come from.
+        hidden: what is not published of its split; no file but the predictions has it.
 
     Returns:
         The content of metrics.json.
     """
     durable = trainer.seconds > DURABLE_SECONDS
     none = {REFUSED.name: 0} if trainer.refused else {}  # of rows from before the first one
+    clients = trainer.client_history
+    if hidden is not None:
+        measured = frozenset(names_in(CLIENTS))
+        clients = [row_to_publish(row, hidden, measured) for row in clients]
     for name, columns, rows in (
         (paths.ROUNDS, trainer.columns, trainer.history),
-        (paths.CLIENTS, trainer.client_columns, trainer.client_history),
+        (paths.CLIENTS, trainer.client_columns, clients),
     ):
         names = [column.name for column in columns]
         write_csv(folder / name, names, [none | row for row in rows], durable=durable)
@@ -48,6 +62,8 @@ def write_record(
     }
     stretches = ended_stretches(trainer.stretches, metrics["rounds"])
     metrics["provenance"] = provenance | {"stretches": stretches}
+    if hidden is not None:
+        metrics = record_to_publish(metrics, hidden)
     metrics["files"] = digests(folder)
     content = as_dict(Record.model_validate(metrics))
     content[OWN_HASH] = own_hash(content)

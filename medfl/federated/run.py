@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from medfl.chain import public_pixels
 from medfl.config import FederatedConfig
+from medfl.datasets.registry import minimum_cell
+from medfl.disclosure.cells import in_words
 from medfl.errors import MedflError
 from medfl.federated import checkpoint
 from medfl.federated.client import FederatedClient
@@ -20,6 +22,7 @@ from medfl.federated.code import run_code
 from medfl.federated.data import FederatedData
 from medfl.federated.disk import DiskImages
 from medfl.federated.fingerprint import differences, fingerprint, validated
+from medfl.federated.hold_back import hold_back
 from medfl.federated.log import log, log_to, progress_line
 from medfl.federated.outcome import write_record
 from medfl.federated.own_parts import guard
@@ -36,6 +39,7 @@ from medfl.files import (
 )
 from medfl.partition import Split, heterogeneity, parse_partition
 from medfl.partition.place import sidecar
+from medfl.partition.small_cells import MINIMUM_CELL, small_cells
 from medfl.results import paths
 from medfl.results.intact import check_file
 from medfl.results.record import DamagedRecordError, as_dict, read_record
@@ -68,6 +72,7 @@ def execute(
         MedflError: on bad input, or if the folder holds another run.
     """
     config = validated(config)
+    minimum = minimum_cell(config.dataset, config.report.minimum_cell)
     store = Store.open(store_path)
     inputs = {
         "store_fingerprint": store.fingerprint(),
@@ -76,27 +81,25 @@ def execute(
     code = run_code(config)
     ours = check_folder(folder, config, overwrite)
     complete = _complete(folder, config, code, inputs, overwrite)
-    if complete:
-        return complete
+    if complete and (complete.minimum_cell or 0) <= max(minimum, 1):  # else it says too little
+        hold_back_in(folder, config, store_path, split_path, minimum)
+        return as_dict(read_record(folder / paths.RECORD))
     # All mistakes are found before anything is written and before an older run is removed.
     started = datetime.now(UTC).isoformat(timespec="seconds")
     device = choose_device(config.training.device)
-    split = Split.read(
-        split_path,
-        store,
-        config.split.allow_divided_patients,
-        usual=(config.partition, config.seed),
-        allow_left_out=config.allow_left_out,
-    )
+    split = split_of_run(config, split_path, store)
     _check_split(split, config, split_path)
-    measured = _heterogeneity(split_path, split, store) | split.divided.counts
+    measured = _heterogeneity(split_path, split, store, minimum) | split.divided.counts
+    hidden = small_cells(split, store, minimum)
     training = config.training
     origin = provenance(config, device, code, inputs) | {"started": started}
     if split.left_out:
         origin["split_left_out"] = split.left_out
     # A checkpoint is resumed by the very same sources only: other ones may have the same results
     # version, and yet keep their state in another form.
-    key = json.dumps([fingerprint(config), code.sha, inputs], sort_keys=True)
+    # Its worst clients are among those that are published.
+    same = [fingerprint(config), code.sha, inputs] + [minimum] * (hidden is not None)
+    key = json.dumps(same, sort_keys=True)
     rounds = config.federated_learning.rounds
     with guard(config):
         public = public_pixels(config.chain.links)
@@ -108,6 +111,7 @@ def execute(
             [FederatedClient(client, data) for client in data.clients],
             checkpoint_dir=folder,
             fingerprint=hashlib.sha256(key.encode()).hexdigest(),
+            unpublished=hidden.untested if hidden else (),
             on_round=lambda row: log.info(progress_line(row, rounds, trainer.primary)),
         )
     # Where config.yaml is missing, no other run lies here. A checkpoint without it is this run's,
@@ -131,10 +135,13 @@ def execute(
             origin["device"],
         )
         log.info("it minimises %s", server.objective)
-        for line in split.divided.warnings:
+        for line in split.divided.warnings(minimum):
             log.warning("%s", line)
         if split.left_out:
-            log.warning("%d samples that the split does not name are left out", split.left_out)
+            few = in_words(split.left_out, minimum)
+            log.warning("%s samples that the split does not name are left out", few)
+        if hidden:
+            log.info("no number of fewer than %d samples or patients is written", minimum)
         log.info("it trains: %s", server.work)
         if server.augmentation is not None:
             log.info("training images are augmented: %s", server.augmentation)
@@ -142,10 +149,52 @@ def execute(
             log.info("images are read from the disk (%.1f GiB)", store.images.nbytes / 2**30)
         trainer.train()
         with trainer.saving.when_stopped():
-            metrics = write_record(folder, trainer, measured, origin)
+            metrics = write_record(folder, trainer, measured, origin, hidden)
         log.info("%s after %d rounds, %.1f s", trainer.status, metrics["rounds"], trainer.seconds)
     checkpoint.remove(folder)
     return metrics
+
+
+def split_of_run(config: FederatedConfig, path: Path, store: Store) -> Split:
+    """Read the split of a run, and check it (``MedflError``)."""
+    return Split.read(
+        path,
+        store,
+        config.split.allow_divided_patients,
+        usual=(config.partition, config.seed),
+        allow_left_out=config.allow_left_out,
+    )
+
+
+def hold_back_in(
+    folder: Path, config: FederatedConfig, store_path: Path, split_path: Path, minimum: int
+) -> None:
+    """Take numbers of fewer than ``minimum`` out of a finished run that has published them.
+
+    A run of other data or of another split is left as it is: it is none of the grid's.
+
+    Raises:
+        MedflError: the record is damaged; or the data are not at hand, without which nobody knows
+            what its numbers count.
+    """
+    record = read_record(folder / paths.RECORD)
+    if minimum <= 1 or (record.minimum_cell or 0) >= minimum:
+        return
+    if not store_path.is_dir():
+        raise MedflError(
+            f"{folder} publishes counts of fewer than {minimum}, and the store {store_path}, which "
+            "is needed to take them out, is not there: make it with `medfl prepare`."
+        )
+    store = Store.open(store_path)
+    inputs = {
+        "store_fingerprint": store.fingerprint(),
+        "split_sha256": sha256_file(_existing(split_path)),
+    }
+    if any(record.provenance.get(key) != value for key, value in inputs.items()):
+        return
+    hidden = small_cells(split_of_run(config, split_path, store), store, minimum)
+    if hidden:
+        hold_back(folder, record, hidden)
 
 
 def _existing(split_path: Path) -> Path:
@@ -187,7 +236,7 @@ def check_folder(folder: Path, config: FederatedConfig, overwrite: bool = False)
 
 def _complete(
     folder: Path, config: FederatedConfig, code: Code, inputs: dict[str, str], overwrite: bool
-) -> dict[str, Any] | None:
+) -> Record | None:
     """The record of this very run if it is finished and all its files are there, else None."""
     try:
         record = read_record(folder / paths.RECORD)
@@ -205,7 +254,7 @@ def _complete(
     if not code.same_numbers(old):
         changed.insert(0, f"code: {old.identity}, now {code.identity}")
     if not changed:
-        return as_dict(record) if _whole(folder, record, config.keep.predictions) else None
+        return record if _whole(folder, record, config.keep.predictions) else None
     if overwrite:
         return None
     raise MedflError(
@@ -252,7 +301,7 @@ def _clear(folder: Path, names: Sequence[str]) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _heterogeneity(path: Path, split: Split, store: Store) -> dict[str, Any]:
+def _heterogeneity(path: Path, split: Split, store: Store, minimum: int) -> dict[str, Any]:
     """The record beside a split, where it is whole and of this split and these data.
 
     Else how unlike the clients are is measured anew: a record of an older medfl may be of any.
@@ -265,7 +314,9 @@ def _heterogeneity(path: Path, split: Split, store: Store) -> dict[str, Any]:
         record = None
     ours = {"split_sha256": sha256_file(path), "store_fingerprint": store.fingerprint()}
     if isinstance(record, dict) and ours.items() <= record.items() and is_whole(record):
-        return {key: value for key, value in record.items() if key != OWN_HASH}
+        if (record.get(MINIMUM_CELL) or 0) > max(minimum, 1):  # it says less than is asked for
+            return heterogeneity(split, store) | ours
+        return {key: record[key] for key in record if key not in (OWN_HASH, MINIMUM_CELL)}
     if not isinstance(record, dict) or "split_sha256" in record:
         log.warning(
             "%s is damaged, or of another split than %s, or of other data. How unlike the clients "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,7 @@ class FederatedTrainer:
         seconds: how long the run has trained, those before a stop too.
         stretches: from which round on it was computed by which device, PyTorch and threads.
         saving: its checkpoints.
+        unpublished: the clients, as words, of whose test samples no number is published.
         trained: the row of a round that is trained and not yet evaluated.
     """
 
@@ -68,6 +69,7 @@ class FederatedTrainer:
         *,
         checkpoint_dir: str | Path | None = None,
         fingerprint: str = "",
+        unpublished: Collection[str] = (),
         on_round: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         if not clients:
@@ -92,7 +94,7 @@ class FederatedTrainer:
         self._client_columns = columns.table_columns(columns.CLIENTS, server.chain.client_columns)
         self.evaluator = Evaluator(server, self.clients, self.data)
         self.saving = Saving(self, Path(checkpoint_dir) if checkpoint_dir else None)
-        self.fingerprint, self.on_round = fingerprint, on_round
+        self.fingerprint, self.unpublished, self.on_round = fingerprint, unpublished, on_round
         self.history: list[dict[str, Any]] = []
         self.client_history: list[dict[str, Any]] = []
         self.status, self.reason = "running", ""
@@ -165,7 +167,8 @@ class FederatedTrainer:
         """How test accuracy is spread over the clients that have enough test samples."""
         enough = self.config.fairness
         accuracies = self.evaluator.test_accuracies(evaluation)
-        return fairness(accuracies, enough.min_test_samples, enough.min_test_patients)
+        least = (enough.min_test_samples, enough.min_test_patients)
+        return fairness(accuracies, *least, self.unpublished)
 
     def steps_by_client(self) -> dict[int, int]:
         """Client of the split → the optimiser steps that were taken on its samples."""

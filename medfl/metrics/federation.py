@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,10 @@ WORST = ("worst", "worst_client", "worst_n_test", "worst_patients", "worst_low",
 
 
 def fairness(
-    per_client: Mapping[str, Proportion], min_samples: int = 1, min_patients: int = 1
+    per_client: Mapping[str, Proportion],
+    min_samples: int = 1,
+    min_patients: int = 1,
+    unpublished: Collection[str] = (),
 ) -> dict[str, Any]:
     """How accuracy is spread over the clients that have enough test samples.
 
@@ -26,6 +29,8 @@ def fairness(
         per_client: accuracy on test samples by client.
         min_samples: test samples that a client needs to take part.
         min_patients: patients from whom these must come.
+        unpublished: clients of which no number is published. They take no part either: from the
+            mean, the spread and the others' numbers theirs would follow.
 
     Returns:
         ``mean``, ``std`` (of the population), ``worst``, ``worst_client`` (the first of equals)
@@ -48,7 +53,8 @@ def fairness(
     for client, share in per_client.items():
         if share.value is not None and not math.isfinite(share.value):
             raise MedflError(f"metric of client {client} is {share.value}, not a finite number")
-        if share.value is None or share.n < min_samples or share.patients < min_patients:
+        few = share.n < min_samples or share.patients < min_patients
+        if share.value is None or few or client in unpublished:
             left_out[client] = share.n
         else:
             values[client] = float(share.value)
@@ -67,7 +73,8 @@ def fairness(
             "jain": _jain(x),
         }
     else:
-        result["reason"] = f"no client has {enough(min_samples, min_patients)}"
+        who = "no client whose numbers are published has" if unpublished else "no client has"
+        result["reason"] = f"{who} {enough(min_samples, min_patients)}"
     return result | {
         "metric": "accuracy",
         "min_test_samples": min_samples,

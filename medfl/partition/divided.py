@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medfl.disclosure.cells import NONE, in_words
 from medfl.errors import MedflError
 from medfl.store.info import undecided_ids
 
@@ -43,20 +44,23 @@ class Divided:
             record["second_site"] = {"patients": self.travellers, "samples": self.elsewhere}
         return record
 
-    @property
-    def warnings(self) -> list[str]:
-        """What a user should know of it."""
+    def warnings(self, minimum: int = NONE) -> list[str]:
+        """What a user should know of it; counts below ``minimum`` are not told."""
+        clients, folds, elsewhere, travellers = (
+            in_words(count, minimum)
+            for count in (self.clients, self.folds, self.elsewhere, self.travellers)
+        )
         lines = []
         if self.clients or self.folds:
             lines.append(
-                f"{self.clients:,} groups (patients) are at more than one client and "
-                f"{self.folds:,} in more than one fold, as `{SETTING}` permits"
+                f"{clients} groups (patients) are at more than one client and "
+                f"{folds} in more than one fold, as `{SETTING}` permits"
                 + (": what tests say is too good" if self.folds else "")
             )
         if self.elsewhere:
             lines.append(
-                f"{self.travellers:,} groups (patients) are at more than one site: "
-                f"{self.elsewhere:,} of their samples are with the client of the site where most "
+                f"{travellers} groups (patients) are at more than one site: "
+                f"{elsewhere} of their samples are with the client of the site where most "
                 "of the patient's are"
             )
         return lines

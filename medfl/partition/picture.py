@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from medfl.partition.folds import FOLDS
+from medfl.partition.small_cells import MINIMUM_CELL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 # Folds are grey, so that none looks like a class.
 FOLD_COLOURS = ("0.35", "0.6", "0.82")
+HIDDEN = "0.6"
 _KEY_WIDTH = 1.5  # inches to the right of the bubbles
 _SMALLEST = 3.0  # points²: a single sample can still be seen
 
@@ -25,7 +28,8 @@ def draw_split(record: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Draw a split from its heterogeneity record as a PNG.
 
     The area of a bubble shows how many training samples of that class a client has, on one scale
-    for all; where it has none, there is no bubble. Bars above show the sizes of its folds.
+    for all; where it has none, there is no bubble. Bars above show the sizes of its folds. A grey
+    cross stands for a count that is not published.
 
     Args:
         record: what ``heterogeneity`` returns.
@@ -36,7 +40,9 @@ def draw_split(record: dict[str, Any], path: str | os.PathLike[str]) -> None:
 
     clients = record["clients"]
     classes = [_short(name) for name in clients[0]["classes"]]
-    counts = np.array([list(client["classes"].values()) for client in clients])
+    told = [list(client["classes"].values()) for client in clients]
+    counts = np.array(told, dtype=float)  # NaN where a count is not published
+    largest = int(np.nanmax(counts, initial=0))
     names = _client_labels(clients)
     # All lengths are in inches: cells keep their size, and the figure grows with their number.
     left = max(map(len, classes)) * 0.085 + 0.65
@@ -55,14 +61,14 @@ def draw_split(record: dict[str, Any], path: str | os.PathLike[str]) -> None:
     sizes = axes(left, below + down + gap, across, bars, sharex=bubbles)
     keys = axes(left + across, 0, _KEY_WIDTH, below + down)
     diameter = min(across / len(clients), 0.42) * 72 * 0.94
-    scale = diameter**2 / max(counts.max(), 1)
+    scale = diameter**2 / max(largest, 1)
     _draw_bubbles(bubbles, counts, scale)
     bubbles.set_yticks(range(len(classes)), classes, fontsize=9)
     bubbles.set_xticks(range(len(clients)), names, fontsize=9, rotation=90 if upright else 0)
     if not record["client_names"]:
         bubbles.set_xlabel("client", fontsize=9)
     _draw_sizes(sizes, clients)
-    _draw_key(keys, (_KEY_WIDTH, below + down), int(counts.max()), scale)
+    _draw_key(keys, (_KEY_WIDTH, below + down), largest, scale)
     figure.text(
         0.12 / width, 1 - 0.26 / height, _title(record), fontsize=11, fontweight="bold", va="center"
     )
@@ -71,7 +77,8 @@ def draw_split(record: dict[str, Any], path: str | os.PathLike[str]) -> None:
 
 
 def _draw_bubbles(axes: Axes, counts: np.ndarray, scale: float) -> None:
-    client, label = np.nonzero(counts)
+    _draw_hidden(axes, *np.nonzero(np.isnan(counts)))
+    client, label = np.nonzero(np.nan_to_num(counts))
     colours = [COLOURS[k % len(COLOURS)] for k in label]
     area = np.maximum(counts[client, label] * scale, _SMALLEST)
     axes.scatter(client, label, area, c=colours, linewidths=0, zorder=2)
@@ -85,9 +92,11 @@ def _draw_bubbles(axes: Axes, counts: np.ndarray, scale: float) -> None:
 def _draw_sizes(axes: Axes, clients: list[dict[str, Any]]) -> None:
     bottom = np.zeros(len(clients))
     for fold, colour in zip(FOLDS, FOLD_COLOURS, strict=True):
-        high = np.array([client[fold] for client in clients])
-        axes.bar(range(len(clients)), high, 0.7, bottom, color=colour, label=fold)
-        bottom += high
+        high = np.array([client[fold] for client in clients], dtype=float)
+        axes.bar(range(len(clients)), np.nan_to_num(high), 0.7, bottom, color=colour, label=fold)
+        bottom += np.nan_to_num(high)
+    some = [k for k, client in enumerate(clients) if None in [client[fold] for fold in FOLDS]]
+    _draw_hidden(axes, some, bottom[some])
     axes.tick_params(axis="x", length=0, labelbottom=False)
     axes.tick_params(axis="y", labelsize=8)
     axes.locator_params(axis="y", nbins=4, integer=True)
@@ -102,6 +111,10 @@ def _draw_sizes(axes: Axes, clients: list[dict[str, Any]]) -> None:
         borderpad=0.9,
         reverse=True,
     )
+
+
+def _draw_hidden(axes: Axes, x: ArrayLike, y: ArrayLike) -> None:
+    axes.scatter(x, y, 18, c=HIDDEN, marker="x", linewidths=0.9, zorder=2)
 
 
 def _draw_key(axes: Axes, inches: tuple[float, float], largest: int, scale: float) -> None:
@@ -145,7 +158,8 @@ def _measures(record: dict[str, Any]) -> str:
     intensity = record["intensity_distance"]["pairwise_mean"]
     between = "" if labels is None else f"label JS {labels:.3f}, intensity W1 {intensity:.3f}, "
     classes = record["effective_classes"]
-    return (
-        f"{between}effective classes {classes['mean']:.1f} of {classes['pooled']:.1f}, "
-        f"size CV {record['sizes']['cv']:.2f}"
-    )
+    of = "" if classes["pooled"] is None else f" of {classes['pooled']:.1f}"
+    spread = record["sizes"]["cv"]
+    size = "" if spread is None else f", size CV {spread:.2f}"
+    few = f"; × fewer than {record[MINIMUM_CELL]}, or hides one" if MINIMUM_CELL in record else ""
+    return f"{between}effective classes {classes['mean']:.1f}{of}{size}{few}"

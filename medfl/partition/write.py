@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfl.config import SplitConfig, deciding
+from medfl.disclosure.cells import NONE
+from medfl.disclosure.split import published
 from medfl.errors import MedflError
 from medfl.files import OWN_HASH, atomic_path, own_hash, sha256_file
 from medfl.partition.given import check_ours
 from medfl.partition.heterogeneity import heterogeneity
 from medfl.partition.place import check_place, sidecar
 from medfl.partition.scheme import parse_partition
+from medfl.partition.small_cells import MINIMUM_CELL, small_cells
 from medfl.partition.split import Split, make_split
 
 if TYPE_CHECKING:
@@ -26,6 +29,8 @@ def write_split(
     num_clients: int | None,
     seed: int,
     output: str | os.PathLike[str],
+    *,
+    minimum_cell: int = NONE,
     **options: Any,
 ) -> Split:
     """Make a split and write ``<output>.csv``, its ``.heterogeneity.json`` and its ``.png``.
@@ -36,6 +41,7 @@ def write_split(
         num_clients: as in ``make_split``.
         seed: as in ``make_split``.
         output: the table, for example ``…/dirichlet-0.5/seed0.csv``.
+        minimum_cell: the smallest count that its record and its picture publish.
         **options: further arguments of ``make_split``.
 
     Returns:
@@ -59,6 +65,9 @@ def write_split(
     )
     check_place(output, chosen.word, seed, None if chosen.natural else num_clients, folds)
     record = heterogeneity(split, store) | {"dealt": deciding(folds)}
+    hidden = small_cells(split, store, minimum_cell)
+    if hidden:
+        record = published(record, hidden) | {MINIMUM_CELL: minimum_cell}
     # The contexts close from the last to the first: all three files are complete before any is
     # renamed, and the table comes last, so that whoever finds it finds the others too.
     with (

@@ -111,7 +111,8 @@ def client_notes(results: GridResults, dataset: str) -> list[str]:
         title = partition_title(run.partition)
         for client, samples in (fairness.left_out or {}).items():
             who = " ".join(filter(None, ("client", client, client_name(run, client))))
-            some = f"{who} (seed {run.seed}, n_test = {samples})"
+            size = "not published" if samples is None else f"n_test = {samples}"
+            some = f"{who} (seed {run.seed}, {size})"
             left_out.setdefault(title, {})[some] = None
         if fairness.reason:
             blank.setdefault(fairness.reason, {})[title] = None

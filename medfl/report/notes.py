@@ -8,6 +8,7 @@ from medfl.partition import partition_title
 from medfl.report import names
 from medfl.report.grid_results import GridResults
 from medfl.report.questions import CHANCE, MEANINGS, bare, chance_words
+from medfl.report.releases import release_notes
 from medfl.results.columns import EVERYONE
 from medfl.results.runs import REFERENCE
 from medfl.results.schema import Metrics, Record
@@ -83,6 +84,8 @@ def table_notes(
             "out of their rounds: the model has learned less from these clients, if anything."
         )
     found += _absent(results, dataset)
+    if partitions:
+        found += release_notes(results, dataset)
     if any(run.shared and run.dataset == dataset for run in results.runs):
         found.append(
             "A run that partitions share (`run` in summary.csv) counts once. Its numbers by client "
@@ -163,7 +166,8 @@ def _not_trained(record: Record) -> dict[str, None]:
     counts: dict[str, int] = {}
     for client in record.heterogeneity.get("clients") or []:
         for name, count in (client.get("classes") or {}).items():
-            counts[name] = counts.get(name, 0) + count
+            # A count that is not published is not 0.
+            counts[name] = counts.get(name, 0) + (1 if count is None else count)
     return {name: None for name, count in counts.items() if count == 0}
 
 

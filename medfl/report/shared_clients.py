@@ -58,6 +58,7 @@ def _by_client(record: Record, other: Record, said: Arrays, clients: NDArray[np.
     right = scores(said["probabilities"], said["label"], str(said["task"]))
     patients = np.unique(said["group"], return_inverse=True)[1]
     shares: dict[str, Proportion] = {}
+    unpublished = [name for name, dealt in other.clients.items() if dealt.test is None]
     found: dict[str, ClientRecord] = {}
     for name, dealt in other.clients.items():
         mine = clients == int(name)
@@ -65,6 +66,9 @@ def _by_client(record: Record, other: Record, said: Arrays, clients: NDArray[np.
         low, high = share.interval()
         test = {"n": share.n, "patients": share.patients, "accuracy": share.value}
         test |= {"accuracy_low": low, "accuracy_high": high}
+        if name in unpublished:
+            found[name] = ClientRecord(n_train=dealt.n_train)
+            continue
         found[name] = ClientRecord(
             n_train=dealt.n_train,
             n_test=share.n,
@@ -72,7 +76,11 @@ def _by_client(record: Record, other: Record, said: Arrays, clients: NDArray[np.
             test=Metrics.model_validate(test),
         )
     least = record.fairness
-    spread = fairness(shares, least.min_test_samples or 1, least.min_test_patients or 1)
+    spread = fairness(
+        shares, least.min_test_samples or 1, least.min_test_patients or 1, unpublished
+    )
+    for name in unpublished:
+        spread["left_out"][name] = None
     return record.model_copy(
         update={
             "num_clients": other.num_clients,

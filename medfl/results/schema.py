@@ -44,7 +44,7 @@ class Metrics(_Part):
     averaged_over: dict[str, int | float] | None = None
     per_class: dict[str, dict[str, int | float | None]] | None = None
     undefined: list[str] | None = None
-    confusion: list[list[int | float]] | None = None
+    confusion: list[list[int | float | None]] | None = None
 
 
 class Moment(_Part):
@@ -98,7 +98,8 @@ class Fairness(_Part):
     """How test accuracy differs between the clients (``medfl.metrics.federation.fairness``).
 
     Attributes:
-        left_out: client → test samples, of those with too few to take part.
+        left_out: client → test samples, of those with too few to take part; None where that number
+            is not published.
         reason: why there are no numbers, in words.
     """
 
@@ -116,7 +117,7 @@ class Fairness(_Part):
     best: float | None = None
     jain: float | None = None
     n: int | None = None
-    left_out: dict[str, int] | None = None
+    left_out: dict[str, int | None] | None = None
     reason: str | None = None
 
     @property
@@ -191,6 +192,8 @@ class Record(_Part):
         refused: client → the rounds in which its update was not finite, so that it was left out;
             empty where there were none.
         predictions: None where the run did not keep them.
+        minimum_cell: the smallest count of samples or patients that the run's files publish; None
+            where they publish all.
         chain: what the links of the update chain say of themselves, by name.
         files: the SHA-256 of the run's tables, model and predictions, by name; empty in older
             records.
@@ -234,6 +237,7 @@ class Record(_Part):
     privacy: PrivacyRecord = PrivacyRecord()
     timing: Timing = Timing()
     predictions: Predictions | None = None
+    minimum_cell: int | None = None
     files: dict[str, str] = Field(default_factory=dict)
     heterogeneity: dict[str, Any] = Field(default_factory=dict)
     provenance: dict[str, Any] = Field(default_factory=dict)

@@ -48,7 +48,9 @@ def test_a_small_test_fold_takes_another_client_and_fold_along():
     # 4 and 22 move against 22 and 30, 4 + 22 = 26 wide; with client 2 it would be three more.
     assert hidden.sizes.tolist() == [[False, True, True], [False, True, True], [False] * 3]
     assert hidden.untested == {"0", "1"}
-    assert not hidden.labels.any() and not hidden.classes.any() and not hidden.folds.any()
+    assert not hidden.labels.any()
+    assert not hidden.classes.any()
+    assert not hidden.folds.any()
     told = published(measured(), hidden)
     assert [one["test"] for one in told["clients"]] == [None, None, 30]
     assert [one["val"] for one in told["clients"]] == [None, None, 25]

@@ -33,12 +33,12 @@ def test_they_are_counted(store):
     divided = check_patients("here", store, CLIENTS, FOLDS, allowed=True)
     assert divided == Divided(clients=2, folds=1)
     assert divided.counts == {"divided_patients": {"clients": 2, "folds": 1}}
-    assert divided.warnings == [
+    assert divided.warnings() == [
         "2 groups (patients) are at more than one client and 1 in more than one fold, as "
         "`allow_divided_patients` permits: what tests say is too good"
     ]
     whole = check_patients("here", store, CLIENTS[[0] * 12], FOLDS[[0] * 12], allowed=False)
-    assert (whole.counts, whole.warnings) == ({}, [])
+    assert (whole.counts, whole.warnings()) == ({}, [])
 
 
 def test_a_colleagues_split_is_refused_or_counted(store, tmp_path):

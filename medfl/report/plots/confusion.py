@@ -22,7 +22,8 @@ def mean_confusion(
 ) -> np.ndarray | None:
     """Rows normalised run by run, then the mean over finished seeds: (K, K), true × predicted.
 
-    A class without test samples is a row of NaN; None where no run has a matrix (multi-label).
+    A class without test samples is a row of NaN, and a cell that is not published is NaN; None
+    where no run has a matrix (multi-label, or not published).
     """
     matrices = []
     for run in results.at(dataset, partition, arm):
@@ -30,6 +31,8 @@ def mean_confusion(
         if counts:
             matrix = np.asarray(counts, dtype=float)
             total = matrix.sum(axis=1, keepdims=True)
+            if np.isnan(total).any():  # cells that are not published
+                total = np.array([[one["n"]] for one in (run.test.per_class or {}).values()])
             matrices.append(
                 np.divide(matrix, total, out=np.full_like(matrix, np.nan), where=total > 0)
             )
@@ -45,7 +48,7 @@ class Confusion(GridFigure):
 
     title = "Confusion matrices"
     per = "partition"
-    needs = "finished runs of a dataset with one label per image"
+    needs = "finished runs of a dataset with one label per image, whose matrices are published"
     shown = "folded"
 
     def caption(self, subject: Subject) -> str:
@@ -53,7 +56,7 @@ class Confusion(GridFigure):
         return (
             f"{subject.place}: share of each true class (row) by predicted class (column) of "
             f"{subject.samples}, mean over seeds. Grey rows: classes without test samples."
-        )
+        ) + (" Other grey cells are not published." if _holds_back(subject) else "")
 
     def draw(self, subject: Subject) -> Figure | None:
         """One matrix for each arm that has one."""
@@ -62,6 +65,11 @@ class Confusion(GridFigure):
         return draw_confusions(
             subject.results, subject.dataset, subject.partition, classes, subject.labels
         )
+
+
+def _holds_back(subject: Subject) -> bool:
+    runs = (run for run in subject.results.runs if run.dataset == subject.dataset)
+    return any(run.record and run.record.minimum_cell for run in runs)
 
 
 def class_names(results: GridResults, dataset: str) -> list[str]:

@@ -151,7 +151,9 @@ def test_samples_at_a_second_site_are_counted_or_kept_out(made):
     split = make_split(shared, "site", None, 0, min_samples=1)
     assert split.clients.tolist() == [0] * 14 + [1] * 12
     assert split.divided.counts == {"second_site": {"patients": 2, "samples": 2}}
-    assert "2 groups (patients) are at more than one site: 2 of their" in split.divided.warnings[0]
+    assert (
+        "2 groups (patients) are at more than one site: 2 of their" in split.divided.warnings()[0]
+    )
     rules = "patient: {ids: shared, second_site: leave_out}\n"
     left = made(HEAD + rules, text, force=True)
     assert len(left) == 24

@@ -1,0 +1,82 @@
+"""Takes numbers of few people out of the files of a run that was finished before that was asked."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from medfl.disclosure.record import record_to_publish, row_to_publish
+from medfl.disclosure.split import HiddenCells
+from medfl.files import OWN_HASH, own_hash, sha256_file, write_csv, write_json
+from medfl.metrics.federation import fairness
+from medfl.metrics.interval import Proportion
+from medfl.results import paths
+from medfl.results.columns import CLIENTS, names_in
+from medfl.results.intact import check_file
+from medfl.results.record import as_dict
+from medfl.results.schema import Fairness, Record
+
+TABLES = (paths.ROUNDS, paths.CLIENTS)
+_Row = dict[str, Any]
+
+
+def hold_back(folder: Path, record: Record, hidden: HiddenCells) -> None:
+    """Write the tables and the record of a finished run anew, without hidden numbers.
+
+    The run need not be made again: nothing else of it changes. The worst client, the spread and
+    Jain's index are those of the clients that are left; where these are others than before, the
+    interval of the worst is not known any more.
+
+    Args:
+        folder: the run's.
+        record: its record.
+        hidden: what is not published of its split.
+
+    Raises:
+        MedflError: a table is not what the run wrote.
+    """
+    for name in TABLES:
+        check_file(folder, name, record)
+    rounds, clients = _read(folder / paths.ROUNDS), _read(folder / paths.CLIENTS)
+    tests: dict[str, dict[str, Proportion]] = {}
+    for row in clients[1]:
+        if row["fold"] == "test":
+            value = float(row["accuracy"]) if row["accuracy"] else None
+            share = Proportion(value, int(row["n"] or 0), int(row["patients"] or 0))
+            tests.setdefault(row["round"], {})[row["client"]] = share
+    for row in rounds[1]:
+        if row["round"] in tests:
+            found = _fairness(record.fairness, tests[row["round"]], hidden)
+            row["worst_client_accuracy"] = found["worst"]
+            row["worst_client_n_test"] = found["worst_n_test"]
+    measured = frozenset(names_in(CLIENTS))
+    write_csv(folder / paths.ROUNDS, *rounds)
+    write_csv(
+        folder / paths.CLIENTS,
+        clients[0],
+        [row_to_publish(row, hidden, measured) for row in clients[1]],
+    )
+    content = as_dict(record)
+    last = str(record.last.round) if record.last else ""
+    if last in tests:
+        content["fairness"] = _fairness(record.fairness, tests[last], hidden)
+    tables = {name: sha256_file(folder / name) for name in TABLES}
+    content = record_to_publish(content, hidden) | {"files": record.files | tables}
+    content[OWN_HASH] = own_hash(content)
+    write_json(folder / paths.RECORD, content)
+
+
+def _fairness(old: Fairness, tests: dict[str, Proportion], hidden: HiddenCells) -> _Row:
+    least = (old.min_test_samples or 1, old.min_test_patients or 1)
+    found = fairness(tests, *least, hidden.untested)
+    same = (found["worst_client"], found["n"]) == (old.worst_client, old.n)
+    found["worst_low"] = old.worst_low if same else None
+    found["worst_high"] = old.worst_high if same else None
+    return found
+
+
+def _read(path: Path) -> tuple[list[str], list[_Row]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file)
+        return list(reader.fieldnames or ()), list(reader)
