@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medfl.chain.combine import Combination, Rule
@@ -47,6 +48,11 @@ class Chain:
     def seals(self) -> bool:
         """Whether a link sums the messages itself, and may give a round up."""
         return bool(self._at("combination"))
+
+    @property
+    def hides_steps(self) -> bool:
+        """Whether a link keeps from the server how many steps each client takes."""
+        return any(link.hides_steps for link in self.links)
 
     @property
     def state(self) -> dict[str, dict[str, Any]]:
@@ -119,7 +125,7 @@ class Chain:
             where = f"`message` of the link `{link.name}`"
             check_type(changed, Message, where, "a Message, or None where the client drops out")
             message = changed
-        return message
+        return replace(message, steps=None, gradients=None) if self.hides_steps else message
 
     def together(self, number: int, messages: Iterable[Message]) -> Iterable[Message]:
         """A round's messages before they are combined; one by one where no link needs them all.

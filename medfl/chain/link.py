@@ -48,6 +48,8 @@ class Link:
         client_columns: the columns that it adds to ``clients.csv``.
         public_pixels: whether pixels must be normalised by public constants under it, because the
             training images' own mean and deviation would tell of them.
+        hides_steps: whether the server does not see how many steps a client takes, because whole
+            batches tell how many samples it has; a link may decide that in ``setup``.
 
     Attributes:
         name: its name in the configuration.
@@ -62,6 +64,7 @@ class Link:
     columns: ClassVar[tuple[Column, ...]] = ()
     client_columns: ClassVar[tuple[Column, ...]] = ()
     public_pixels: ClassVar[bool] = False
+    hides_steps: bool = False
 
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)

@@ -130,8 +130,10 @@ class Message:
             they are overwritten when the next client trains in it.
         weight: n_i, or 1 under equal weights: the weight of ``loss`` in the round's mean.
         loss: the client's mean training loss; None where a link keeps it from the server.
-        steps: optimiser steps τ_i of the model that the client sends.
-        gradients: batches of which the client computed a gradient, for whichever model.
+        steps: optimiser steps τ_i of the model that the client sends; None where a link keeps that
+            from the server.
+        gradients: batches of which the client computed a gradient, for whichever model; None as
+            ``steps``.
         notes: numbers that links note for their columns; they are not sent.
         sealed: what travels in place of the parts; None where they travel as they are. The parts
             are then what the client itself knows of what it sent.
@@ -141,8 +143,8 @@ class Message:
     parts: dict[str, Part]
     weight: float
     loss: float | None
-    steps: int
-    gradients: int
+    steps: int | None
+    gradients: int | None
     notes: dict[str, float] = field(default_factory=dict)
     sealed: Sealed | None = None
 

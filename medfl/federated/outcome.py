@@ -114,7 +114,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "objective": server.objective,
         "work": str(server.work),
         "rounds": len(trained),
-        "steps": sum(row["steps"] for row in trained),
+        "steps": None if server.chain.hides_steps else sum(row["steps"] for row in trained),
         "num_clients": len(trainer.data.clients),
         "model": config.model.name,
         "parameters": len(server.model.vector),

@@ -16,8 +16,8 @@ class Tally:
     """
 
     participants: int = 0
-    steps: int = 0
-    gradients: int = 0
+    steps: int | None = 0
+    gradients: int | None = 0
     size: int = 0
     answered: list[int] = field(default_factory=list)
     notes: list[dict[str, float]] = field(default_factory=list)
@@ -28,8 +28,8 @@ class Tally:
     def sent(self, message: Message) -> None:
         """Count a message that leaves its client."""
         self.participants += 1
-        self.steps += message.steps
-        self.gradients += message.gradients
+        self.steps = _plus(self.steps, message.steps)
+        self.gradients = _plus(self.gradients, message.gradients)
         self.size += message.size
 
     def combined(self, message: Message) -> None:
@@ -48,3 +48,8 @@ class Tally:
         if self.losses is None or not self.answered:
             return None
         return self.losses / self.weight
+
+
+def _plus(total: int | None, more: int | None) -> int | None:
+    """The sum; None from the first number on that the server did not see."""
+    return None if total is None or more is None else total + more

@@ -170,9 +170,13 @@ class FederatedTrainer:
         least = (enough.min_test_samples, enough.min_test_patients)
         return fairness(accuracies, *least, self.unpublished)
 
-    def steps_by_client(self) -> dict[int, int]:
-        """Client of the split → the optimiser steps that were taken on its samples."""
-        steps = {client.id: client.steps for client in self.clients}
+    def steps_by_client(self) -> dict[int, int | None]:
+        """Client of the split → the optimiser steps that were taken on its samples.
+
+        They are None where a link keeps them from the server.
+        """
+        hidden = self.server.chain.hides_steps
+        steps = {client.id: None if hidden else client.steps for client in self.clients}
         return {client: steps[holder] for client, holder in self.server.data.holders.items()}
 
     def _round(self, number: int) -> dict[str, Any]:

@@ -121,6 +121,8 @@ def _draw_key(axes: Axes, inches: tuple[float, float], largest: int, scale: floa
     """What a bubble's area says, to the right of the bubbles; the axes are in inches."""
     axes.set(xlim=(0, inches[0]), ylim=(inches[1], 0))
     axes.axis("off")
+    if not largest:  # no count is published
+        return
     axes.text(0.2, 0.1, "training samples", fontsize=8.5, va="center")
     y = 0.24
     for value in sorted({_nice(largest), _nice(largest / 4), _nice(largest / 20)}, reverse=True):

@@ -145,7 +145,8 @@ def _best(results: GridResults, dataset: str, column: Place) -> list[str]:
 def _count(results: GridResults, dataset: str, arm: str, name: str) -> Entry:
     """The rounds or steps of an arm's completed runs: one number, or the least and the most."""
     runs = [run for run in results.of(dataset, arm) if run.completed]
-    counts = sorted({getattr(run.record, name) or 0 for run in runs})
+    said = {getattr(run.record, name) for run in runs}
+    counts = sorted(count for count in said if count is not None)
     if not counts:
         return Entry("–")
     text = str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"

@@ -33,7 +33,8 @@ class SealingLink(Link, ABC):
     Updates are moved to ± bound coordinate by coordinate, and rounded without bias to whole
     numbers; those of all parts travel in one vector, with the weights. Where a round comes to no
     sum it is given up, and training goes on. Training losses stay with the clients, so
-    ``train_loss`` is blank.
+    ``train_loss`` is blank; and so are the steps, unless ``local_steps`` makes them the same for
+    all, because whole passes tell how many samples a client has.
     """
 
     class Params(HyperParams):
@@ -102,6 +103,7 @@ class SealingLink(Link, ABC):
         from medfl.privacy.sealed.parts import PartPoints
 
         config = server.config
+        self.hides_steps = config.federated_learning.local_steps is None
         taking_part = self._taking_part(config, server.num_clients)
         self._server = server
         self._points = PartPoints(self.point_of(config, taking_part), self.params.bounds)
