@@ -30,7 +30,8 @@ from medfl.config import (
     did_you_mean,
     validate,
 )
-from medfl.datasets.registry import minimum_cell, parse_dataset
+from medfl.datasets.registry import parse_dataset
+from medfl.datasets.whose_data import minimum_cell
 from medfl.doubles import canonical_partitions, check_arms, check_datasets
 from medfl.errors import MedflError, naming
 from medfl.files import read_yaml

@@ -22,7 +22,8 @@ from medfl.datasets.code import dataset_sha
 from medfl.datasets.described.fixed import GRID
 from medfl.datasets.edited import stamp
 from medfl.datasets.prepare import store_path
-from medfl.datasets.registry import minimum_cell, parse_dataset
+from medfl.datasets.registry import parse_dataset
+from medfl.datasets.whose_data import minimum_cell
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint

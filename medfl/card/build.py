@@ -13,9 +13,12 @@ from medfl.card.findings import card_findings
 from medfl.card.leaks import find_pairs
 from medfl.card.page import PAIRS, CardFigure, write_page
 from medfl.card.scan import scan
-from medfl.card.sheet import class_sheet, side_by_side, site_sheet
+from medfl.card.sheet import NO_LABEL, class_sheet, side_by_side, site_sheet
+from medfl.card.small_cells import Unpublished, as_json, card_to_publish, hidden_names
 from medfl.config import WORK_ROOT
 from medfl.datasets.prepare import PathLike, prepare, store_path
+from medfl.datasets.whose_data import minimum_cell
+from medfl.disclosure.cells import NONE
 from medfl.errors import MedflError
 from medfl.files import write_json
 from medfl.pages.figures import save
@@ -33,6 +36,7 @@ def inspect(
     sample: int = 8,
     seed: int = 0,
     allow_partial: bool = False,
+    minimum: int | None = None,
 ) -> Path:
     """Measure a dataset, prepared first if need be, and write its card.
 
@@ -44,6 +48,8 @@ def inspect(
         sample: how many pictures of each class and site are on the sheets.
         seed: chooses which they are.
         allow_partial: passed on to ``prepare``.
+        minimum: the smallest count that the card shows; None: 10 of people's own data, all of
+            published sets.
 
     Returns:
         The folder of the card.
@@ -62,19 +68,26 @@ def inspect(
         folder = Path(output_dir)
     else:
         folder = Path(work_root, "cards", store.path.resolve().name)
-    write_card(store, folder, sample, seed)
+    write_card(store, folder, sample, seed, minimum_cell(store.info.name, minimum))
     return folder
 
 
-def write_card(store: Store, folder: Path, sample: int = 8, seed: int = 0) -> dict[str, Any]:
+def write_card(
+    store: Store, folder: Path, sample: int = 8, seed: int = 0, minimum: int = NONE
+) -> dict[str, Any]:
     """Measure an open store and write its card into ``folder``; give what ``card.json`` holds."""
     pixels = scan(store)
     pairs = find_pairs(pixels)
     card = content(store, pixels, pairs)
+    if minimum > 1:
+        card = card_to_publish(card, minimum)
+    few_of = {name: hidden_names(card[name]) for name in ("classes", "sites")}
+    if isinstance((card["labels"] or {}).get("empty"), Unpublished):
+        few_of["classes"].add(NO_LABEL)
     card["settings"] = {"sample": sample, "seed": seed}
     card["findings"] = card_findings(card)
-    by_class = class_sheet(store, pixels.ends, sample, seed)
-    by_site = site_sheet(store, pixels.ends, sample, seed)
+    by_class = class_sheet(store, pixels.ends, sample, seed, few_of["classes"])
+    by_site = site_sheet(store, pixels.ends, sample, seed, few_of["sites"])
     card["samples"] = {
         title: {
             name: [str(one) for one in store.ids[rows]]
@@ -87,9 +100,9 @@ def write_card(store: Store, folder: Path, sample: int = 8, seed: int = 0) -> di
     figures: list[tuple[str, Figure | None, str]] = [
         (
             "samples_by_class",
-            plots.draw_sheet(by_class, "Samples of each class"),
+            plots.draw_sheet(by_class, "Samples of each class") if by_class else None,
             f"Samples of each class, drawn at random (seed {seed}); the number is how many images "
-            f"the class has.{_cut(by_class.left_out, 'classes')}",
+            f"the class has.{_cut(by_class.left_out, 'classes') if by_class else ''}",
         ),
         (
             "samples_by_site",
@@ -132,9 +145,10 @@ def write_card(store: Store, folder: Path, sample: int = 8, seed: int = 0) -> di
         side_by_side(store, pixels.ends, [image["row"] for image in pair["images"]])
         for pair in card["duplicates"]["pairs"][:PAIRS]
     ]
-    write_json(folder / "card.json", card)
+    told: dict[str, Any] = as_json(card)
+    write_json(folder / "card.json", told)
     write_page(card, pictures, shown, folder / "card.html")
-    return card
+    return told
 
 
 def _cut(left_out: int, what: str) -> str:

@@ -31,6 +31,8 @@ def card_findings(card: dict[str, Any]) -> list[CardFinding]:
 
 def percent(share: float) -> str:
     """Write a share as a person does: what is neither 0 % nor 100 % is not called so."""
+    if share != share:
+        return f"{share}"
     if 0 < share < 0.005:
         return "under 1 %"
     if 0.995 <= share < 1:
@@ -133,7 +135,8 @@ def _classes(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if small:
         has = "has" if len(small) == 1 else "have"
         yield WARNING, f"{_n(len(small), 'class')} {has} fewer than {SMALL} images: {_list(small)}."
-    present = {name: count for name, count in counts.items() if count}
+    # A count that is not published is less than no number.
+    present = {name: count for name, count in counts.items() if count > 0}
     if len(present) > 1:
         most, least = max(present, key=present.__getitem__), min(present, key=present.__getitem__)
         times = present[most] / present[least]
@@ -249,7 +252,7 @@ def _pixels(card: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _table(cross: dict[str, Any]) -> np.ndarray:
-    return np.array(cross["counts"], dtype=np.int64)
+    return np.array(cross["counts"], dtype=np.float64)
 
 
 def _n(count: int, word: str) -> str:

@@ -84,7 +84,12 @@ def largest(parts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Give all classes in their order, or the largest ones where there are very many."""
     if len(parts) <= MAX_ROWS:
         return list(parts)
-    return sorted(parts, key=lambda part: -part["count"])[:MAX_ROWS]
+    return sorted(parts, key=_most)[:MAX_ROWS]
+
+
+def _most(part: dict[str, Any]) -> float:
+    """To sort by: the largest first, and last those whose count is not published."""
+    return -float(np.nan_to_num(part["count"]))
 
 
 def draw_bars(axis: Axes, counts: dict[str, int], label: str) -> None:
@@ -103,8 +108,8 @@ def draw_heat(
     axis: Axes, rows: Sequence[str], columns: Sequence[str], counts: np.ndarray, title: str
 ) -> None:
     """Draw each column's shares by class as colours, the counts as numbers."""
-    total = np.maximum(counts.sum(axis=0, keepdims=True), 1)
-    share = 100 * counts / total
+    total = np.maximum(np.nansum(counts, axis=0, keepdims=True), 1)
+    share = 100 * counts / total  # NaN where a count is not published
     axis.imshow(share, cmap=mpl.colormaps["Blues"], vmin=0, vmax=100, aspect="auto")
     axis.set_xticks(range(len(columns)), [shorten(name or "unknown", 16) for name in columns])
     axis.tick_params(axis="x", rotation=90 if len(columns) > 6 else 20, length=0)
@@ -116,7 +121,8 @@ def draw_heat(
     if len(columns) <= ANNOTATED:
         for (row, column), count in np.ndenumerate(counts):
             ink = "white" if share[row, column] > 55 else "black"
-            axis.text(column, row, f"{count:,}", ha="center", va="center", color=ink, fontsize=7.5)
+            text = "×" if np.isnan(count) else f"{count:,.0f}"
+            axis.text(column, row, text, ha="center", va="center", color=ink, fontsize=7.5)
 
 
 @styled
@@ -126,8 +132,8 @@ def draw_intensities(card: dict[str, Any], scan: Scan) -> Figure:
     axes = figure.subplots(1, 2, sharey=True)
     draw_histograms(axes[0], *site_histograms(card, scan), "site")
     order = [part["name"] for part in card["classes"]]
-    chosen = sorted(card["classes"], key=lambda part: -part["count"])[:MAX_LINES]
-    rows = [order.index(part["name"]) for part in chosen if part["count"]]
+    chosen = sorted(card["classes"], key=_most)[:MAX_LINES]
+    rows = [order.index(part["name"]) for part in chosen if part["count"] > 0]
     draw_histograms(axes[1], [order[k] for k in rows], scan.by_class[rows], scan, "class")
     axes[0].set_ylabel("Share of pixels (%)")
     return figure
@@ -136,10 +142,11 @@ def draw_intensities(card: dict[str, Any], scan: Scan) -> Figure:
 def site_histograms(card: dict[str, Any], scan: Scan) -> tuple[list[str], np.ndarray, Scan]:
     """Give the largest sites and their histograms."""
     order = sorted(part["name"] for part in card["sites"])
-    chosen = [part["name"] for part in card["sites"][:MAX_LINES]]
+    chosen = [part["name"] for part in card["sites"] if part["count"] > 0][:MAX_LINES]
     # A line for the pixels of all images; where no site is stated, it is no site's.
     names = chosen if any(order) else ["all images"]
-    return names, scan.by_site[[order.index(name) for name in chosen]], scan
+    rows = np.array([order.index(name) for name in chosen], dtype=np.int64)
+    return names, scan.by_site[rows], scan
 
 
 def draw_histograms(
@@ -197,7 +204,7 @@ def draw_together(card: dict[str, Any]) -> Figure | None:
         return None
     names, counts = card["labels"]["together"]["rows"], card["labels"]["together"]["counts"]
     order = [names.index(part["name"]) for part in largest(card["classes"])]
-    table = np.array(counts)[np.ix_(order, order)]
+    table = np.array(counts, dtype=float)[np.ix_(order, order)]
     share = 100 * table / np.maximum(table.diagonal()[:, None], 1)
     side = 2.6 + 0.38 * len(order)
     figure = Figure(figsize=(side + 1.2, side), layout="constrained")
@@ -210,13 +217,14 @@ def draw_together(card: dict[str, Any]) -> Figure | None:
     if len(order) <= ANNOTATED + 3:
         for (row, column), count in np.ndenumerate(table):
             ink = "white" if share[row, column] > 55 else "black"
-            axis.text(column, row, str(count), ha="center", va="center", color=ink, fontsize=6.5)
+            text = "×" if np.isnan(count) else f"{count:.0f}"
+            axis.text(column, row, text, ha="center", va="center", color=ink, fontsize=6.5)
     figure.colorbar(image, ax=axis, shrink=0.7, label="Share of the row's images (%)")
     return figure
 
 
 @styled
-def draw_card(card: dict[str, Any], scan: Scan, sheet: Sheet) -> Figure:
+def draw_card(card: dict[str, Any], scan: Scan, sheet: Sheet | None) -> Figure:
     """Draw one page to glance at: findings, samples, counts, pixel values."""
     figure = Figure(figsize=(11, 12.5), layout="constrained")
     words, samples, counts, values = figure.subplots(
@@ -237,8 +245,11 @@ def draw_card(card: dict[str, Any], scan: Scan, sheet: Sheet) -> Figure:
         lines.append(f"… and {len(card['findings']) - 8} more in card.html")
     # A dollar sign would begin a formula.
     words.text(0, 1, "\n".join(lines).replace("$", r"\$"), va="top", fontsize=9, linespacing=1.35)
-    show_sheet(samples, sheet, min(8, len(sheet.names)))
-    samples.set_title("Samples of each class", loc="left")
+    if sheet is None:
+        samples.axis("off")
+    else:
+        show_sheet(samples, sheet, min(8, len(sheet.names)))
+        samples.set_title("Samples of each class", loc="left")
     table = heat_table(card)
     if table is None:
         draw_bars(

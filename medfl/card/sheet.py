@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ from medfl.store import Store
 MAX_ROWS = 24  # of more classes or sites than this, the largest are shown
 SMALL_SIDE, LARGE_SIDE = 84, 160  # pixels to which pictures are enlarged, or reduced
 GAP = 3
+NO_LABEL = "(no label)"  # the row of images without any
 
 
 @dataclass(frozen=True)
@@ -35,22 +36,31 @@ class Sheet:
     left_out: int
 
 
-def class_sheet(store: Store, ends: np.ndarray, across: int, seed: int) -> Sheet:
-    """Lay out samples of each class that has any, in the dataset's order."""
+def class_sheet(
+    store: Store, ends: np.ndarray, across: int, seed: int, without: Collection[str] = ()
+) -> Sheet | None:
+    """Lay out samples of each class that has any, in the dataset's order; None of none.
+
+    ``without`` names the classes that are not shown.
+    """
     of_class = indicators(store)
     members = [(name, np.flatnonzero(of_class[:, k])) for k, name in enumerate(store.info.classes)]
     if store.labels.ndim == 2:
-        members.append(("(no label)", np.flatnonzero(~of_class.any(axis=1))))
-    return _sheet(store, ends, members, across, seed)
+        members.append((NO_LABEL, np.flatnonzero(~of_class.any(axis=1))))
+    members = [one for one in members if one[0] not in without]
+    return _sheet(store, ends, members, across, seed) if members else None
 
 
-def site_sheet(store: Store, ends: np.ndarray, across: int, seed: int) -> Sheet | None:
-    """Lay out samples of each site, in the order of names; None where there are not two."""
+def site_sheet(
+    store: Store, ends: np.ndarray, across: int, seed: int, without: Collection[str] = ()
+) -> Sheet | None:
+    """Lay out samples of each site but some, by name; None where there are not two in all."""
     names = np.unique(store.sites)
     if len(names) < 2:
         return None
     members = [(str(name), np.flatnonzero(store.sites == name)) for name in names]
-    return _sheet(store, ends, members, across, seed)
+    members = [one for one in members if one[0] not in without]
+    return _sheet(store, ends, members, across, seed) if members else None
 
 
 def side_by_side(store: Store, ends: np.ndarray, rows: Sequence[int]) -> np.ndarray:

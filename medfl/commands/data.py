@@ -96,6 +96,7 @@ def inspect(options: argparse.Namespace) -> None:
         sample=options.sample,
         seed=options.seed,
         allow_partial=options.allow_partial,
+        minimum=options.minimum_cell,
     )
     print(f"{folder / 'card.html'}: open it in a browser; card.png is one page of it")
 
@@ -112,6 +113,7 @@ def inspect_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seed", type=options.whole_number, default=0, help="which pictures are drawn"
     )
+    options.setting(parser, "report.minimum_cell")
     options.partial(parser)
     options.places(parser)
 
@@ -140,7 +142,7 @@ def split(options: argparse.Namespace) -> None:
     from medfl.commands.options import field_at
     from medfl.config import SplitConfig
     from medfl.datasets.prepare import entry_of, store_path
-    from medfl.datasets.registry import minimum_cell
+    from medfl.datasets.whose_data import minimum_cell
     from medfl.partition import parse_partition
     from medfl.partition.site import DividedSites
     from medfl.partition.write import write_split

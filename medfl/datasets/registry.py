@@ -16,31 +16,15 @@ from medfl.datasets.described.custom import load_custom
 from medfl.datasets.described.custom_entry import custom_entry
 from medfl.datasets.described.find import descriptions, find, is_path, read_description
 from medfl.datasets.raw_folder import plain
-from medfl.disclosure.cells import DEFAULT, NONE
+from medfl.datasets.whose_data import CATALOG
 from medfl.errors import MedflError
 from medfl.registry import Registry
 
 MAX_SIZE = 2048
-MEDMNIST = (
-    *("pathmnist", "chestmnist", "dermamnist", "octmnist", "pneumoniamnist", "retinamnist"),
-    *("breastmnist", "bloodmnist", "tissuemnist", "organamnist", "organcmnist", "organsmnist"),
-    *("organmnist3d", "nodulemnist3d", "adrenalmnist3d", "fracturemnist3d", "vesselmnist3d"),
-    "synapsemnist3d",
-)
 DATASETS: Registry[Dataset] = Registry(
     "dataset",
     package="medfl.datasets.catalog",
-    names={
-        "phantom": "phantom:PHANTOM",
-        "phantom3d": "phantom3d:PHANTOM3D",
-        "ham10000": "ham10000:HAM10000",
-        "isic2019": "isic2019:ISIC2019",
-        "fed-isic2019": "isic2019:FED_ISIC2019",
-        "chestxray14": "chestxray14:CHESTXRAY14",
-        "covidct": "covidct:COVIDCT",
-        "braintumor": "braintumor:BRAINTUMOR",
-        **{name: f"medmnist:{name}" for name in MEDMNIST},
-    },
+    names=CATALOG,
 )
 # A person's own class, and perhaps a size. In folders' names a dot stands for the colon.
 _OWN = re.compile(r"([A-Za-z_][\w.]*)[:.]([A-Za-z_]\w*)")
@@ -96,17 +80,6 @@ def _instead(word: str) -> str:
         if {plain(word), plain(bare)} & {plain(name) for name in (entry.name, *entry.aliases)}:
             return f"; did you mean `{entry.name}`?"
     return did_you_mean(word, names())
-
-
-def minimum_cell(word: str, given: int | None = None) -> int:
-    """The smallest count of a dataset that is published: ``given``, else by whose data it is.
-
-    Anybody can count the samples of a published set. All others, those too that are described
-    as its like, are taken for people's own.
-    """
-    if given is not None:
-        return given
-    return NONE if re.sub(r"-[0-9]+$", "", word) in DATASETS else DEFAULT
 
 
 def parse_dataset(word: str) -> DatasetSpec:

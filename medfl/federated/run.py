@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from medfl.chain import public_pixels
 from medfl.config import FederatedConfig
-from medfl.datasets.registry import minimum_cell
+from medfl.datasets.whose_data import minimum_cell
 from medfl.disclosure.cells import in_words
 from medfl.errors import MedflError
 from medfl.federated import checkpoint

@@ -10,7 +10,8 @@ import pytest
 from medfl.datasets.base import Places
 from medfl.datasets.catalog import medmnist
 from medfl.datasets.prepare import prepare
-from medfl.datasets.registry import DATASETS, MEDMNIST, get, names
+from medfl.datasets.registry import DATASETS, get, names
+from medfl.datasets.whose_data import MEDMNIST
 from medfl.errors import MedflError
 from medfl.store import Store
 
