@@ -14,7 +14,7 @@ from medfl.card.leaks import find_pairs
 from medfl.card.page import PAIRS, CardFigure, write_page
 from medfl.card.scan import scan
 from medfl.card.sheet import NO_LABEL, class_sheet, side_by_side, site_sheet
-from medfl.card.small_cells import Unpublished, as_json, card_to_publish, hidden_names
+from medfl.card.small_cells import Unpublished, card_to_publish, hidden_names, without_numbers
 from medfl.config import WORK_ROOT
 from medfl.datasets.prepare import PathLike, prepare, store_path
 from medfl.datasets.whose_data import minimum_cell
@@ -145,7 +145,7 @@ def write_card(
         side_by_side(store, pixels.ends, [image["row"] for image in pair["images"]])
         for pair in card["duplicates"]["pairs"][:PAIRS]
     ]
-    told: dict[str, Any] = as_json(card)
+    told: dict[str, Any] = without_numbers(card)
     write_json(folder / "card.json", told)
     write_page(card, pictures, shown, folder / "card.html")
     return told

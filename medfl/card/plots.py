@@ -143,10 +143,10 @@ def site_histograms(card: dict[str, Any], scan: Scan) -> tuple[list[str], np.nda
     """Give the largest sites and their histograms."""
     order = sorted(part["name"] for part in card["sites"])
     chosen = [part["name"] for part in card["sites"] if part["count"] > 0][:MAX_LINES]
-    # A line for the pixels of all images; where no site is stated, it is no site's.
-    names = chosen if any(order) else ["all images"]
+    if not any(order):  # no site is stated: a line for the pixels of all images
+        return ["all images"], scan.by_site, scan
     rows = np.array([order.index(name) for name in chosen], dtype=np.int64)
-    return names, scan.by_site[rows], scan
+    return chosen, scan.by_site[rows], scan
 
 
 def draw_histograms(

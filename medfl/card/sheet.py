@@ -48,7 +48,7 @@ def class_sheet(
     if store.labels.ndim == 2:
         members.append((NO_LABEL, np.flatnonzero(~of_class.any(axis=1))))
     members = [one for one in members if one[0] not in without]
-    return _sheet(store, ends, members, across, seed) if members else None
+    return _sheet(store, ends, members, across, seed)
 
 
 def site_sheet(
@@ -60,7 +60,7 @@ def site_sheet(
         return None
     members = [(str(name), np.flatnonzero(store.sites == name)) for name in names]
     members = [one for one in members if one[0] not in without]
-    return _sheet(store, ends, members, across, seed) if members else None
+    return _sheet(store, ends, members, across, seed)
 
 
 def side_by_side(store: Store, ends: np.ndarray, rows: Sequence[int]) -> np.ndarray:
@@ -74,9 +74,11 @@ def _sheet(
     members: list[tuple[str, np.ndarray]],
     across: int,
     seed: int,
-) -> Sheet:
+) -> Sheet | None:
     random = np.random.default_rng(seed)
     there = [(name, rows) for name, rows in members if len(rows)]
+    if not there:
+        return None
     if len(there) > MAX_ROWS:
         kept = {id(rows) for _, rows in sorted(there, key=lambda one: -len(one[1]))[:MAX_ROWS]}
         shown = [one for one in there if id(one[1]) in kept]

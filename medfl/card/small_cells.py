@@ -60,13 +60,13 @@ def card_to_publish(card: Card, minimum: int) -> Card:
     return found | {"minimum_cell": minimum}
 
 
-def as_json(value: Any) -> Any:
+def without_numbers(value: Any) -> Any:
     """A card's content with None for counts that are not published."""
     if isinstance(value, Unpublished):
         return None
     if isinstance(value, Mapping):
-        return {key: as_json(one) for key, one in value.items()}
-    return [as_json(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: without_numbers(one) for key, one in value.items()}
+    return [without_numbers(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def hidden_names(parts: Sequence[Mapping[str, Any]]) -> set[str]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from medfl.card.build import inspect, write_card
-from medfl.card.small_cells import Unpublished, as_json
+from medfl.card.small_cells import Unpublished, without_numbers
 from medfl.store import DatasetInfo, Sample, Store, write_store
 
 # Class → images at each of three sites: "rare" has 4 at east.
@@ -86,4 +86,4 @@ def test_a_count_that_is_not_published_is_no_number():
     hidden = Unpublished()
     assert math.isnan(hidden)
     assert f"{hidden:,} {hidden}" == "× ×"
-    assert as_json({"a": [hidden, 3]}) == {"a": [None, 3]}
+    assert without_numbers({"a": [hidden, 3]}) == {"a": [None, 3]}
