@@ -118,12 +118,12 @@ def _labels(labels: Card, minimum: int) -> Card:
 
 
 def _groups(groups: Card, minimum: int) -> Card:
-    """The largest group is one person."""
-    found = {name: _few(count, minimum) for name, count in groups.items() if name != "sizes"}
+    """The largest group may be one person."""
+    counted = ("groups", "several", "across_folds", "across_sites", "mixed_labels")
+    found = {name: _few(groups[name], minimum) for name in counted}
     sizes = _line(groups["sizes"], minimum)
-    if isinstance(sizes.get(groups["largest"]), Unpublished):
-        found["largest"] = CROSS
-    return found | {"sizes": sizes}
+    few = isinstance(sizes.get(groups["largest"]), Unpublished)
+    return groups | found | {"sizes": sizes, "largest": CROSS if few else groups["largest"]}
 
 
 def _attribute(one: Card, minimum: int) -> Card:
