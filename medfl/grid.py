@@ -31,7 +31,7 @@ from medfl.config import (
     validate,
 )
 from medfl.datasets.registry import parse_dataset
-from medfl.datasets.whose_data import minimum_cell
+from medfl.disclosure.published_sets import minimum_cell
 from medfl.doubles import canonical_partitions, check_arms, check_datasets
 from medfl.errors import MedflError, naming
 from medfl.files import read_yaml

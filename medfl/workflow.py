@@ -23,7 +23,7 @@ from medfl.datasets.described.fixed import GRID
 from medfl.datasets.edited import stamp
 from medfl.datasets.prepare import store_path
 from medfl.datasets.registry import parse_dataset
-from medfl.datasets.whose_data import minimum_cell
+from medfl.disclosure.published_sets import minimum_cell
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint

@@ -142,7 +142,7 @@ def split(options: argparse.Namespace) -> None:
     from medfl.commands.options import field_at
     from medfl.config import SplitConfig
     from medfl.datasets.prepare import entry_of, store_path
-    from medfl.datasets.whose_data import minimum_cell
+    from medfl.disclosure.published_sets import minimum_cell
     from medfl.partition import parse_partition
     from medfl.partition.site import DividedSites
     from medfl.partition.write import write_split

@@ -206,7 +206,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
 def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namespace) -> Path:
     """Prepare the data of a single run where they are missing; make its split or take one."""
     from medfl.datasets.prepare import entry_of, prepare
-    from medfl.datasets.whose_data import minimum_cell
+    from medfl.disclosure.published_sets import minimum_cell
     from medfl.partition import parse_partition
     from medfl.partition.write import write_split
     from medfl.store import Store

@@ -16,7 +16,7 @@ from medfl.datasets.described.custom import load_custom
 from medfl.datasets.described.custom_entry import custom_entry
 from medfl.datasets.described.find import descriptions, find, is_path, read_description
 from medfl.datasets.raw_folder import plain
-from medfl.datasets.whose_data import CATALOG
+from medfl.disclosure.published_sets import CATALOG
 from medfl.errors import MedflError
 from medfl.registry import Registry
 

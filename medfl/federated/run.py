@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from medfl.chain import public_pixels
 from medfl.config import FederatedConfig
-from medfl.datasets.whose_data import minimum_cell
 from medfl.disclosure.cells import in_words
+from medfl.disclosure.published_sets import minimum_cell
 from medfl.errors import MedflError
 from medfl.federated import checkpoint
 from medfl.federated.client import FederatedClient

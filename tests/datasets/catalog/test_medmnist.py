@@ -11,7 +11,7 @@ from medfl.datasets.base import Places
 from medfl.datasets.catalog import medmnist
 from medfl.datasets.prepare import prepare
 from medfl.datasets.registry import DATASETS, get, names
-from medfl.datasets.whose_data import MEDMNIST
+from medfl.disclosure.published_sets import MEDMNIST
 from medfl.errors import MedflError
 from medfl.store import Store
 

@@ -1,6 +1,7 @@
-"""Whose data a dataset's are: anybody's, as of the published sets, or a person's own.
+"""The published sets, of which anybody can count the samples; all other data are somebody's own.
 
-Runs ask it, so it imports no reader: an edit of one makes no run stale.
+They stand here and not among the readers: runs ask for them, and no edit of a reader makes a run
+stale.
 """
 
 from __future__ import annotations
