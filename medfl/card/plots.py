@@ -165,7 +165,8 @@ def draw_histograms(
         )
     axis.set_xlabel("Stored value (mean of channels)" if scan.ends.shape[0] > 1 else "Stored value")
     axis.set_title(f"Pixel values by {by}")
-    axis.legend(fontsize=7.5)
+    if names:
+        axis.legend(fontsize=7.5)
 
 
 @styled
