@@ -81,6 +81,13 @@ TARGET = Column(
 STEPS = Column(
     "steps", "Steps of the run", files=(SUMMARY,), kind=int, source="steps", short="Steps"
 )
+SECONDS = Column(
+    *("seconds", "Seconds of the run", "s", ""),
+    files=(SUMMARY,),
+    source="timing.seconds",
+    short="Seconds",
+    digits=1,
+)
 MEGABYTES = Column(
     *("megabytes", "Traffic, up and down (MB per run)", "MB", ""),
     files=(TABLES, MAIN),
@@ -247,8 +254,10 @@ COLUMNS: tuple[Column, ...] = (
         source="communication.bytes_to_target",
     ),
     Column("epsilon", "Privacy budget ε", files=_SUMMARY, source="privacy.epsilon"),
+    Column("delta", "δ of the privacy budget", files=_SUMMARY, source="privacy.delta"),
+    Column("privacy_unit", files=_SUMMARY, kind=str, source="privacy.unit"),
     STEPS,
-    Column("seconds", "Seconds of the run", "s", files=_SUMMARY, source="timing.seconds"),
+    SECONDS,
 )
 
 

@@ -90,7 +90,7 @@ class Frames:
     def _gather(self, read: Callable[[Run], pd.DataFrame], runs: Iterable[Run]) -> pd.DataFrame:
         """The same file of several runs, below one another."""
         parts = [
-            read(run).assign(**{key: getattr(run, key) for key in KEYS})
+            _with_unit(run, read(run)).assign(**{key: getattr(run, key) for key in KEYS})
             for run in runs
             if run.record
         ]
@@ -100,6 +100,13 @@ class Frames:
         names = dict.fromkeys(name for part in parts for name in part.columns)
         order = [*KEYS, *(name for name in names if name not in KEYS)]
         return pd.concat(parts, ignore_index=True)[order]
+
+
+def _with_unit(run: Run, table: pd.DataFrame) -> pd.DataFrame:
+    """A run's table, with what one ε protects beside its column of ε."""
+    if "epsilon" not in table or run.record is None:
+        return table
+    return table.assign(privacy_unit=run.record.privacy.unit)
 
 
 def _intact(run: Run, name: str, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:

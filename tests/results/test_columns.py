@@ -84,6 +84,8 @@ UNSAID = {
     "rounds_to_target": "the run has no target",
     "bytes_to_target": "the run has no target",
     "epsilon": "no link protects the updates",
+    "delta": "no link protects the updates",
+    "privacy_unit": "no link protects the updates",
 }
 
 
