@@ -24,6 +24,8 @@ from medfl.report.findings import (
 from medfl.report.grid_results import GridResults
 from medfl.report.origin import arm_rows, code_origin, count_edited_sources, input_hashes
 from medfl.report.plots.base import GridFigure, Shown
+from medfl.report.privacy import protects
+from medfl.report.privacy_tables import privacy_tables
 from medfl.report.questions import HOLDS, MEANINGS, TITLES
 from medfl.report.tables import main_tables, metric_table, metrics_with_values
 from medfl.results.columns import EVERYONE, OWN, judged
@@ -66,6 +68,7 @@ def write_report(
             ranking=_ranking(results),
             paired=_paired(results),
             arms=arm_rows(results),
+            private=any(protects(results, dataset) for dataset in results.datasets),
             diverged=[_place(run) for run in results.having(DIVERGED)],
             missing=[_place(run) for run in results.having(MISSING)],
             provenance=code_origin(results),
@@ -106,6 +109,7 @@ def _dataset(
         "mains": mains,
         # What stands below the main tables is not said again below each of these.
         "tables": [(made, [note for note in made.notes if note not in said]) for made in tables],
+        "privacy": privacy_tables(results, dataset),
         "figures": _figures([one for one in figures if one.subject.dataset == dataset]),
         "splits": _split_pictures(results, dataset, splits),
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from medfl.files import write_csv, write_text
 from medfl.report.grid_results import GridResults
+from medfl.report.numbers import numbers
 from medfl.report.tables import (
     ArmTable,
     Entry,
@@ -15,7 +16,6 @@ from medfl.report.tables import (
     main_tables,
     metric_table,
     metrics_with_values,
-    numbers,
 )
 from medfl.results.column import Column
 from medfl.results.columns import EVERYONE
@@ -28,6 +28,9 @@ _LATEX = {
     "†": r"\textsuperscript{\dag}",
     "–": "--",
     "α": r"$\alpha$",
+    "δ": r"$\delta$",
+    "ε": r"$\varepsilon$",
+    "∞": r"$\infty$",
     "σ": r"$\sigma$",
     "×": r"$\times$",
     "“": "``",

@@ -11,6 +11,7 @@ from medfl.files import read_yaml
 from medfl.partition import partition_title
 from medfl.report import names
 from medfl.report.grid_results import GridResults
+from medfl.report.privacy import protection
 from medfl.results import paths
 from medfl.results.record import AGAIN
 from medfl.results.runs import Run
@@ -27,7 +28,7 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
     for arm in results.arms:
         runs = [run for run in results.runs if run.arm == arm and run.record]
         if not runs or not runs[0].record:
-            words = ("settings", "objective", "work", "evaluated", "statistics")
+            words = ("settings", "protection", "objective", "work", "evaluated", "statistics")
             rows.append({"arm": arm, "algorithm": "–", **dict.fromkeys(words, "")})
             continue
         record = runs[0].record
@@ -36,6 +37,7 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
                 "arm": arm,
                 "algorithm": record.algorithm or "–",
                 "settings": _settings(runs[0]),
+                "protection": " — ".join(_protections(results, arm)),
                 "objective": _words(runs, "objective"),
                 "work": _words(runs, "work"),
                 "evaluated": {
@@ -48,6 +50,18 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _protections(results: GridResults, arm: str) -> list[str]:
+    """How an arm's finished runs are protected, with the dataset where that differs."""
+    found = {
+        dataset: protection(results, dataset, arm).words
+        for dataset in results.datasets
+        if any(run.completed for run in results.of(dataset, arm))
+    }
+    if len(set(found.values())) < 2:
+        return list(found.values())[:1]
+    return [f"{dataset}: {words}" for dataset, words in found.items()]
 
 
 def _words(runs: Sequence[Run], name: str) -> str:

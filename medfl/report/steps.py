@@ -13,6 +13,7 @@ from medfl.report.findings import findings, write_findings
 from medfl.report.grid_results import GridResults
 from medfl.report.markup import write_tables
 from medfl.report.names import plural
+from medfl.report.privacy_tables import write_privacy
 from medfl.report.questions import HOLDS, bare
 from medfl.report.shared_clients import with_clients
 from medfl.results import paths
@@ -56,6 +57,7 @@ def aggregate(
         write_metrics_json(results, folder / paths.METRICS)
     write_convergence(results, folder / paths.CONVERGENCE)
     write_tables(results, folder / paths.TABLES)
+    write_privacy(results, folder / paths.TABLES)
     write_findings(results, folder / paths.TABLES)
     write_clients(results, folder / paths.TABLE_OF_CLIENTS)
     return results

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from medfl.partition import partition_title
 from medfl.report import names
 from medfl.report.clients import beside, client_notes
 from medfl.report.grid_results import GridResults
 from medfl.report.notes import table_notes, target_notes
+from medfl.report.privacy import NOTE, promises, protection
 from medfl.report.questions import CHANCE, about
 from medfl.results.column import Column
-from medfl.results.columns import MAIN, OWN, REFUSED, TABLES, TARGET, columns_in, judged
+from medfl.results.columns import MAIN, OWN, TABLES, TARGET, columns_in, judged
 from medfl.results.runs import GLOBAL, PERSONAL, REFERENCE
 
 ROLES = (GLOBAL, PERSONAL, REFERENCE, names.CHANCE)
@@ -58,6 +58,7 @@ class ArmTable:
 
 Place = tuple[str | None, Column]  # partition (None: mean over all partitions), metric
 COUNTS = {"rounds": "Rounds", "steps": "Steps"}  # of which a table shows the range
+BUDGET = "ε (of one)"  # the head of the column that says an arm's ε, with its unit of protection
 
 
 def _table(
@@ -76,7 +77,8 @@ def _table(
         entries = []
         for column in columns:
             if isinstance(column, str):
-                entries.append(_count(results, dataset, arm, column))
+                one = _budget if column == BUDGET else count_entry
+                entries.append(one(results, dataset, arm, column))
                 continue
             partition, metric = column
             state = results.state(dataset, partition, arm, metric)
@@ -105,7 +107,8 @@ def _table(
         question if any(metric.question for _, metric in asked) else "",
         rows[-1].role == names.CHANCE,
     )
-    return ArmTable(title, header, tuple(rows), (*notes, *luck), question)
+    spent = [NOTE] if BUDGET in columns else []
+    return ArmTable(title, header, tuple(rows), (*notes, *spent, *luck), question)
 
 
 def _chance(results: GridResults, dataset: str, column: Place | str) -> Entry:
@@ -118,7 +121,7 @@ def _chance(results: GridResults, dataset: str, column: Place | str) -> Entry:
 
 def _header(column: Place | str, main: bool) -> str:
     if isinstance(column, str):
-        return COUNTS[column]
+        return COUNTS.get(column, column)
     partition, metric = column
     if partition is not None:
         return partition_title(partition)
@@ -142,7 +145,7 @@ def _best(results: GridResults, dataset: str, column: Place) -> list[str]:
     return best if len(best) < len(order) else []
 
 
-def _count(results: GridResults, dataset: str, arm: str, name: str) -> Entry:
+def count_entry(results: GridResults, dataset: str, arm: str, name: str) -> Entry:
     """The rounds or steps of an arm's completed runs: one number, or the least and the most."""
     runs = [run for run in results.of(dataset, arm) if run.completed]
     said = {getattr(run.record, name) for run in runs}
@@ -151,6 +154,17 @@ def _count(results: GridResults, dataset: str, arm: str, name: str) -> Entry:
         return Entry("–")
     text = str(counts[0]) if len(counts) == 1 else f"{counts[0]}–{counts[-1]}"
     return Entry(text, value=counts[-1])
+
+
+def _budget(results: GridResults, dataset: str, arm: str, _: str) -> Entry:
+    """The ε of an arm's completed runs, with its unit of protection."""
+    found = protection(results, dataset, arm)
+    return Entry(found.budget, value=found.epsilon)
+
+
+def _budgets(results: GridResults, dataset: str) -> list[Place | str]:
+    """The column of ε, where an arm of the dataset has one."""
+    return [BUDGET] if promises(results, dataset) else []
 
 
 def main_tables(results: GridResults, dataset: str) -> list[ArmTable]:
@@ -163,7 +177,8 @@ def main_tables(results: GridResults, dataset: str) -> list[ArmTable]:
             for metric in columns_in(MAIN)
             if metric is not primary and metric.question in ("", question)
         ]
-        columns: list[Place | str] = [(partition, primary) for partition in results.partitions]
+        columns = _budgets(results, dataset)
+        columns += [(partition, primary) for partition in results.partitions]
         columns += [*COUNTS, *((None, metric) for metric in others)]
         title = judged(primary.metric).title + about(results, dataset, question)
         made.append(_table(results, dataset, title, columns, question, main=True))
@@ -172,7 +187,8 @@ def main_tables(results: GridResults, dataset: str) -> list[ArmTable]:
 
 def metric_table(results: GridResults, dataset: str, metric: Column) -> ArmTable:
     """One metric in each partition, and its mean over them."""
-    columns: list[Place | str] = [(partition, metric) for partition in results.partitions]
+    columns = _budgets(results, dataset)
+    columns += [(partition, metric) for partition in results.partitions]
     if len(results.partitions) > 1:
         columns.append((None, metric))
     question = metric.question or OWN
@@ -214,53 +230,3 @@ def main_metrics(results: GridResults) -> list[Column]:
     asked = {metric.question for metric in found}
     found |= dict.fromkeys(m for m in columns_in(MAIN) if m.question in ("", *asked))
     return list(found)
-
-
-def numbers(
-    results: GridResults, metrics: Sequence[Column]
-) -> tuple[list[str], list[dict[str, Any]]]:
-    """Columns and rows of a CSV: one row per dataset and arm; mean, sd and n per partition."""
-    columns = ["dataset", "arm", "algorithm", "group", "primary", *COUNTS]
-    states = ("finished", "diverged", "missing", *([REFUSED.name] if results.refused else []))
-    for partition in results.partitions:
-        columns += [f"{partition}:{what}" for what in states]
-        columns += [
-            f"{partition}:{metric.name}:{what}"
-            for metric in metrics
-            for what in ("mean", "sd", "n", *(["chance"] if metric.metric else []))
-        ]
-    rows = []
-    for dataset in results.datasets:
-        for arm in results.arms:
-            runs = results.of(dataset, arm)
-            row: dict[str, Any] = {"dataset": dataset, "arm": arm}
-            row["algorithm"] = runs[0].record.algorithm if runs and runs[0].record else ""
-            row["group"] = results.role(dataset, arm)
-            row["primary"] = results.primary(dataset).metric
-            row |= {name: _count(results, dataset, arm, name).value for name in COUNTS}
-            for partition in results.partitions:
-                row |= _numbers(results, dataset, partition, arm, metrics)
-            rows.append(row)
-    return columns, rows
-
-
-def _numbers(
-    results: GridResults, dataset: str, partition: str, arm: str, metrics: Sequence[Column]
-) -> dict[str, Any]:
-    state = results.state(dataset, partition, arm, metrics[0])
-    row: dict[str, Any] = {
-        f"{partition}:finished": state.finished,
-        f"{partition}:diverged": state.diverged,
-        f"{partition}:missing": state.missing,
-    }
-    if results.refused:
-        row[f"{partition}:{REFUSED.name}"] = state.refused
-    for metric in metrics:
-        summary = results.state(dataset, partition, arm, metric).summary
-        if summary:
-            values = {"mean": summary.mean, "sd": summary.sd, "n": summary.n}
-            row |= {f"{partition}:{metric.name}:{what}": value for what, value in values.items()}
-        chance = results.chance(dataset, partition, metric)
-        if chance:
-            row[f"{partition}:{metric.name}:chance"] = chance.mean
-    return row

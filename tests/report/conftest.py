@@ -211,11 +211,46 @@ def write_results(folder: Path, partitions: tuple[str, ...] = PARTITIONS) -> lis
     return cells
 
 
+# What the private arms below promise: unit, ε (None: infinite), links that hide, final accuracy of
+# seeds 0, 1 and 2.
+PRIVATE: dict[str, tuple[str, float | None, tuple[str, ...], tuple[float, float, float]]] = {
+    "fedavg": ("", None, (), (0.80, 0.82, 0.84)),
+    "fedavg-dp-image-inf": ("image", None, (), (0.74, 0.75, 0.76)),
+    "fedavg-dp-image-eps8": ("image", 7.991, (), (0.66, 0.70, 0.68)),
+    "fedavg-dp-image-eps1": ("image", 0.9999, (), (0.52, 0.50, 0.54)),
+    "scaffold-dp": ("lesion", 7.5, (), (0.60, 0.60, 0.60)),
+    "fedavg-secagg": ("", None, ("secure_aggregation",), (0.80, 0.82, 0.84)),
+}
+
+
+def write_private(folder: Path, partitions: tuple[str, ...] = ("iid",)) -> list[FakeCell]:
+    """A complete grid with arms that promise an ε, or hide single updates; gives its cells."""
+    cells = grid(["toy"], partitions, PRIVATE, [0, 1, 2])
+    for cell in cells:
+        unit, epsilon, links, final = PRIVATE[cell.arm]
+        promise = {"mechanism": f"dp_{unit}", "unit": unit, "epsilon": epsilon, "delta": 1e-5}
+        none = {"mechanism": "none", "epsilon": None, "delta": None}
+        write_run(
+            folder,
+            cell,
+            [0.3, final[cell.seed]],
+            bytes_per_round=5_000_000 if links else 2_000_000,
+            timing={"seconds": 10.0 + cell.seed, "seconds_per_round": 1.0},
+            privacy=promise if unit else none,
+            chain={name: {} for name in links},
+        )
+    return cells
+
+
 @pytest.fixture(scope="session")
 def fake() -> SimpleNamespace:
     """The makers above, for tests that need other runs."""
     return SimpleNamespace(
-        Cell=FakeCell, grid=grid, write_run=write_run, write_results=write_results
+        Cell=FakeCell,
+        grid=grid,
+        write_run=write_run,
+        write_results=write_results,
+        write_private=write_private,
     )
 
 

@@ -48,6 +48,8 @@ GRID = {
 }
 # What each figure shows of the made-up grid, counted by hand: axes in use, without colour bars.
 PANELS = {"convergence": 2, "clients": 2, "traffic": 2, "heterogeneity": 1, "confusion": 5}
+PANELS |= {"privacy": 6, "protection": 4}
+PRIVATE = ("privacy", "protection")  # figures of grids with protected arms alone
 # How many panels of a figure are of a partition without a finished run. A new figure of a whole
 # dataset need not have panels at all.
 EMPTY = {"clients": 1, "traffic": 1, "heterogeneity": 0}
@@ -62,11 +64,14 @@ def subject_of(figure: GridFigure, results: GridResults) -> Subject:
 
 
 @pytest.mark.parametrize("name", FIGURES.available())
-def test_a_figure_has_words_and_draws_what_it_needs(name, results_dir, cells):
+def test_a_figure_has_words_and_draws_what_it_needs(name, results_dir, cells, tmp_path, fake):
     figure = FIGURES.load(name)()
     assert figure.title
     assert figure.needs
     assert figure.__doc__
+    if name in PRIVATE:
+        results_dir = tmp_path / "private"
+        cells = fake.write_private(results_dir, ("iid", "dirichlet-0.5"))
     results = GridResults(read_grid_runs(cells, results_dir))
     subjects = figure.subjects(results, "toy", styles=arm_styles(results.arms), labels={})
     parts = {"partition": ["iid", "dirichlet-0.5"], "dataset": [None]}[figure.per]
@@ -80,7 +85,7 @@ def test_a_figure_has_words_and_draws_what_it_needs(name, results_dir, cells):
     assert caption.endswith(".")
 
 
-@pytest.mark.parametrize("name", FIGURES.available())
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - set(PRIVATE)))
 def test_without_a_run_a_figure_is_left_out_or_says_that_it_is_empty(name, tmp_path, fake):
     cell = fake.Cell("toy", "iid", "fedavg", 0)
     other = fake.Cell("toy", "dirichlet-0.5", "fedavg", 0)
@@ -99,10 +104,17 @@ def test_without_a_run_a_figure_is_left_out_or_says_that_it_is_empty(name, tmp_p
     assert len(empty) == EMPTY.get(name, len(empty))
 
 
-def test_the_page_shows_every_figure_with_its_title_and_caption(results_dir, cells):
+@pytest.mark.parametrize("private", [False, True])
+def test_the_page_shows_every_figure_with_its_title_and_caption(private, tmp_path, fake):
+    results_dir = tmp_path / "results"
+    write = fake.write_private if private else fake.write_results
+    cells = write(results_dir, ("iid", "dirichlet-0.5"))
     results = build_report(cells, results_dir)
     page = html.unescape((results_dir / "report.html").read_text(encoding="utf-8"))
     for name in FIGURES:
+        if name in PRIVATE and not private:
+            assert f"<h3>{FIGURES.load(name).title}</h3>" not in page
+            continue
         figure = FIGURES.load(name)()
         assert f"<h3>{figure.title}</h3>" in page
         for subject in figure.subjects(results, "toy"):
@@ -120,7 +132,7 @@ def test_the_page_says_which_figure_is_not_drawn_and_what_it_needs(tmp_path, fak
     other = partition_title("dirichlet-0.5")
     assert f">Convergence ({other}): not drawn, it needs runs, finished or diverged.<" in page
     assert "<h3>Convergence</h3>" in page
-    for name in FIGURES:
+    for name in set(FIGURES) - set(PRIVATE):
         figure = FIGURES.load(name)()
         shown = f"<h3>{figure.title}</h3>" in page
         assert shown or f">{figure.title}: not drawn, it needs {figure.needs}.<" in page

@@ -16,6 +16,8 @@ FIGURES: Registry[type[GridFigure]] = Registry(
     names={
         "convergence": "convergence:Convergence",
         "clients": "clients:Clients",
+        "privacy": "privacy:AgainstEpsilon",
+        "protection": "protection:ProtectionCost",
         "traffic": "tradeoff:Traffic",
         "heterogeneity": "tradeoff:Heterogeneity",
         "confusion": "confusion:Confusion",
