@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from medfl.algorithms.registry import ALGORITHMS
 from medfl.config import NAME, SECTIONS
 from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
+from medfl.store.info import PATIENT
 
 # What the grid decides for every run; the settings of runs may not say it too.
 DECIDED = {
@@ -29,6 +30,46 @@ def read_arms(path: str | Path) -> dict[str, dict[str, Any]]:
         if not isinstance(name, str) or not isinstance(arm, dict):
             raise MedflError(f"{path} must map each arm's name to its settings; see `{name}`.")
     return arms
+
+
+def with_group_words(
+    arms: Mapping[str, dict[str, Any]], words: Iterable[str]
+) -> dict[str, dict[str, Any]]:
+    """The arms, and those that protect patients under names with another word for these, too.
+
+    ``fedavg-dp-patient-eps8`` protects lesions where a dataset's groups are lesions, and is called
+    ``fedavg-dp-lesion-eps8`` there.
+    """
+    found = dict(arms)
+    for name, arm in arms.items():
+        if PATIENT in name.split("-") and _protects_groups(arm):
+            for word in words:
+                found.setdefault(_named_after(name, word), arm)
+    return found
+
+
+def check_unit(name: str, arm: Mapping[str, Any], dataset: str, word: str) -> None:
+    """Refuse an arm's name that says patient where the dataset's groups are called ``word``.
+
+    Raises:
+        MedflError: with the right name.
+    """
+    if word != PATIENT and PATIENT in name.split("-") and _protects_groups(arm):
+        raise MedflError(
+            f"the arm `{name}` would protect {word}s, because these are the groups of {dataset}: "
+            f"write `{_named_after(name, word)}`."
+        )
+
+
+def _protects_groups(arm: Mapping[str, Any]) -> bool:
+    """Whether an arm has differential privacy of patients, or of what else the groups are."""
+    links = (arm.get("chain") or {}).get("links") or {}
+    unit = (arm.get("privacy") or {}).get("differential_privacy")
+    return unit == PATIENT or f"dp_{PATIENT}" in links
+
+
+def _named_after(name: str, word: str) -> str:
+    return "-".join(word if part == PATIENT else part for part in name.split("-"))
 
 
 def check_arm(name: str, arm: Mapping[str, Any]) -> None:

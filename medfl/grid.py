@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from medfl.algorithms.registry import ALGORITHMS
-from medfl.arms import DECIDED, check_arm, read_arms
+from medfl.arms import DECIDED, check_arm, check_unit, read_arms, with_group_words
 from medfl.chain import check_chain
 from medfl.config import (
     ARMS_FILE,
@@ -266,13 +266,16 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
             if figure not in FIGURES:  # a built-in one needs no check, and would import matplotlib
                 FIGURES.load(figure)
         shared = read_arms(grid.arms_file) if grid.arms_file else {}
-    arms = {**shared, **grid.arm_settings}
+    groups = {dataset: parse_dataset(dataset).dataset.group for dataset in grid.datasets}
+    arms = with_group_words({**shared, **grid.arm_settings}, groups.values())
     for name in grid.arms:
         if name not in arms:
             raise MedflError(f"{where}: unknown arm `{name}`{did_you_mean(name, arms)}")
         own = name in grid.arm_settings or not grid.arms_file
         with naming(where if own else str(grid.arms_file)):
             check_arm(name, arms[name])
+            for dataset, word in groups.items():
+                check_unit(name, arms[name], dataset, word)
     for name in grid.dataset_settings:
         if name not in grid.datasets:
             raise MedflError(

@@ -239,10 +239,45 @@ def test_the_grids_that_we_ship(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     if path.stem == "algorithms":
         arms = list(yaml.safe_load(path.read_text()))
-        shipped = grid(arms_file=str(path), arm_settings={}, arms=arms)
+        steps = {"federated_learning": {"local_steps": 5}}  # which arms with an ε ask for
+        shared = {"arms_file": str(path), "arm_settings": {}, "datasets": ["phantom"]}
+        shipped = grid(**shared, arms=arms, run=steps)
     else:
         shipped = read_grid(path)
     assert shipped.cells()
+
+
+PATIENTS = {
+    "algorithm": "fedavg",
+    "privacy": {"differential_privacy": "patient", "noise_multiplier": 1.0},
+}
+LINKED = {"algorithm": "fedavg", "chain": {"links": {"dp_patient": {"noise_multiplier": 2.0}}}}
+OTHER = {"algorithm": "fedavg", "chain": {"links": {"dp_patient": {"noise_multiplier": 3.0}}}}
+
+
+def groups(dataset, *arms):
+    settings = {"dp-patient-eps8": PATIENTS, "patient-dp": LINKED, "outpatient": OTHER}
+    run = {"federated_learning": {"local_steps": 5}}
+    return grid(datasets=[dataset], arm_settings=settings, arms=list(arms), run=run)
+
+
+def test_an_arm_that_protects_patients_takes_the_datasets_word_for_its_groups():
+    found = groups("ham10000-32", "dp-lesion-eps8", "lesion-dp", "outpatient")
+    assert found.arm_settings["dp-lesion-eps8"] == PATIENTS
+    assert found.arm_settings["lesion-dp"] == LINKED
+    links = {cell.arm: found.run_config(cell).chain.links for cell in found.cells()}
+    assert links["dp-lesion-eps8"] == {"dp_patient": {"noise_multiplier": 1.0}}
+    assert groups("phantom", "dp-patient-eps8").cells()[0].arm == "dp-patient-eps8"
+
+
+def test_an_arm_is_not_named_after_patients_where_it_protects_something_else():
+    expected = r"would protect lesions, .* of ham10000-32: write `dp-lesion-eps8`"
+    with pytest.raises(MedflError, match=expected):
+        groups("ham10000-32", "dp-patient-eps8")
+    with pytest.raises(MedflError, match=r"would protect images, .*: write `image-dp`"):
+        groups("pneumoniamnist", "patient-dp")
+    with pytest.raises(MedflError, match="unknown arm `dp-lesion-eps8`"):
+        groups("phantom", "dp-lesion-eps8")
 
 
 def test_the_grid_is_read_without_torch():
