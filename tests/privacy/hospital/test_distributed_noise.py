@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
+import sys
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
-from federations import Grouped, Normed, models
+from federations import ALGORITHMS, Grouped, Normed, models
 from hospitals import hospitals, link_of
 from scipy import stats
 from softmax import Softmax
 
+from medfl.algorithms.fedavg import FedAvg
 from medfl.chain import PARAMETERS, Part
 from medfl.errors import MedflError
 from medfl.privacy.accounting import skellam_epsilon
@@ -84,6 +88,38 @@ def test_with_local_layers_under_masks(name):
     if name == "scaffold":  # a hospital keeps what it sent, its share of the noise included
         c, own = trainer.server.algorithm.state["c"], [k.state["c"] for k in trainer.clients]
         assert torch.allclose(c, sum(own) / 5, rtol=0, atol=1e-12)
+    assert trainer.server.chain.privacy()["noise"] == "distributed"
+
+
+class OwnHeads(FedAvg):
+    """FedAvg of the body; each hospital's head stays with it."""
+
+    evaluated = "personal"
+    sizes: ClassVar[list[dict[str, int]]] = []
+
+    def local_names(self, model):
+        return {name for name, _ in model.module.named_parameters() if name.startswith("head.")}
+
+    def message(self, client, model, work):
+        parts = super().message(client, model, work)
+        self.sizes.append({name: part.value.numel() for name, part in parts.items()})
+        return parts
+
+
+def test_with_personal_heads_under_masks(monkeypatch):
+    """In one run: distributed noise, masks, and heads of which no entry is sent."""
+    monkeypatch.setitem(ALGORITHMS, "own_heads:OwnHeads", {})
+    monkeypatch.setitem(sys.modules, "own_heads", SimpleNamespace(OwnHeads=OwnHeads))
+    trainer = masked("own_heads:OwnHeads", model=Grouped, rounds=3)
+    trainer.train()
+    assert trainer.status == "completed"
+    assert trainer.history[-1]["given_up"] == 0
+    # A convolution of 4·9 + 4 entries and a group norm of 4 + 4; the head has 3·64 + 3.
+    assert OwnHeads.sizes == [{PARAMETERS: 48, "statistics": 0}] * 5 * 3
+    heads = [tuple(client.state["local"].tolist()) for client in trainer.clients]
+    assert {len(head) for head in heads} == {195}
+    assert len(set(heads)) == 5
+    assert len(trainer.server.vector) == 48
     assert trainer.server.chain.privacy()["noise"] == "distributed"
 
 
