@@ -17,8 +17,7 @@ NOTHING = "each update"  # what the server sees where nothing hides it
 NOTE = (
     "ε: the budget that was spent, the largest of the clients and runs, with what one ε protects; "
     "∞: clipped and sampled alike, without noise. An ε of one unit cannot be compared with that of "
-    "another. It covers what the server was sent; the choice of settings and of the best round by "
-    "looking at private data, and numbers of single clients, are releases that it does not count."
+    "another."
 )
 
 

@@ -80,7 +80,7 @@ def test_the_table_goes_by_unit_and_from_the_least_epsilon(private):
     assert rows_of(table)["fedavg-secagg"][:2] == ["–", "the sum alone (masks)"]
     assert rows_of(table)["fedavg-secagg"][-1] == "5.00"
     assert "δ = 1e-05." in table.notes
-    assert any("releases that it does not count" in note for note in table.notes)
+    assert any("cannot be compared" in note for note in table.notes)
 
 
 def test_every_table_has_the_epsilon_and_a_grid_without_one_has_none(private):
