@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from medfl.report.grid_results import GridResults
 from medfl.results.runs import Run
 
-# Links under which the server sees a sum alone, and how readers call what hides the rest.
+# Links that hide updates from the server, how readers call them, and what it sees under them.
 HIDING = {"secure_aggregation": "masks", "ckks": "encryption"}
+SEEN = {"masks": "the sum alone", "encryption": "ciphertexts, and what is not encrypted"}
 NOTHING = "each update"  # what the server sees where nothing hides it
 
 # What stands below a table with an ε.
@@ -44,8 +45,10 @@ class Protection:
 
     @property
     def seen(self) -> str:
-        """What the server sees of a round: each update, or the sum alone."""
-        return f"the sum alone ({', '.join(self.hidden)})" if self.hidden else NOTHING
+        """What the server sees of a round: each update, the sum alone, or ciphertexts."""
+        if not self.hidden:
+            return NOTHING
+        return f"{SEEN[self.hidden[-1]]} ({', '.join(self.hidden)})"
 
     @property
     def words(self) -> str:

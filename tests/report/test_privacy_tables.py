@@ -97,6 +97,13 @@ def test_every_table_has_the_epsilon_and_a_grid_without_one_has_none(private):
         assert not any("ε" in note for note in table.notes)
 
 
+def test_the_server_sees_no_sum_under_encryption():
+    assert Protection(hidden=("masks",)).seen == "the sum alone (masks)"
+    seen = "ciphertexts, and what is not encrypted (encryption)"
+    assert Protection(hidden=("encryption",)).seen == seen
+    assert Protection().words == "no ε; the server sees each update"
+
+
 def test_masks_alone_have_a_table_of_their_cost_and_no_column_of_epsilon(private):
     results, _ = private
     masked = GridResults([run for run in results.runs if run.arm in ("fedavg", "fedavg-secagg")])
