@@ -26,10 +26,10 @@ class Federation:
         )
         self.hospitals = [EncryptingHospital(i, self.directory, self.keys) for i in identities]
 
-    def sum(self, context=ROUND):
+    def sum(self, context=ROUND, **due):
         clients = range(len(self.hospitals))
         keys = self.keys.public, self.settings
-        return EncryptedSum(self.server, self.directory, *keys, context, clients)
+        return EncryptedSum(self.server, self.directory, *keys, context, clients, **due)
 
     def signed(self, pieces, clients, context=ROUND):
         """What a server that lies would send."""

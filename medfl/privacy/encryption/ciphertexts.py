@@ -15,6 +15,8 @@ from medfl.privacy.encryption.settings import CHECKS, CkksSettings
 _LENGTH = struct.Struct("<I")
 _DAMAGED = "encryption: a ciphertext is damaged, or was made with other parameters."
 _SHORT = "encryption: a message is cut short."
+# What C++ exceptions of SEAL and protobuf come as.
+_DAMAGES = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
 def blocks_of(values: Integers, settings: CkksSettings) -> Integers:
@@ -71,11 +73,25 @@ def read_ciphertext(context: Any, piece: bytes, settings: CkksSettings) -> Any:
 
     try:
         found = tenseal.ckks_vector_from(context, piece)
-    except (ValueError, RuntimeError, TypeError) as error:
+        inner = found.ciphertext()
+    except _DAMAGES as error:
         raise MedflError(_DAMAGED) from error
-    if found.size() != settings.degree // 2:
+    # TenSEAL takes a vector without a ciphertext, and crashes the process where it adds it; with
+    # one of another form or scale, none of the others' can be added to it any more.
+    if found.size() != settings.degree // 2 or len(inner) != 1 or not _fresh(inner[0], settings):
         raise MedflError(_DAMAGED)
     return found
+
+
+def _fresh(inner: Any, settings: CkksSettings) -> bool:
+    """Whether SEAL's ciphertext has the form of one that was just encrypted, as sums have it."""
+    return bool(
+        inner.size() == 2
+        and inner.poly_modulus_degree() == settings.degree
+        and inner.coeff_modulus_size() == len(settings.modulus_bits) - 1
+        and inner.is_ntt_form()
+        and inner.scale == 2.0**settings.unit_bits
+    )
 
 
 def pack_ciphertexts(pieces: list[bytes], settings: CkksSettings) -> bytes:

@@ -104,7 +104,7 @@ class EncryptingHospital:
             )
         hidden = np.ones(length, bool) if hidden is None else hidden
         open_numbers = int(length - hidden.sum())
-        due = settings.blocks(length - open_numbers + len(CHECKS) * bool(open_numbers))
+        due = settings.ciphertexts(length, open_numbers)
         pieces, rest = unpack_ciphertexts(reader.rest, settings)
         if len(pieces) != due:
             raise RefusedMessageError(

@@ -6,7 +6,7 @@ TenSEAL has no threshold CKKS. So the server and any one hospital together read 
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from medfl.errors import MedflError
@@ -25,8 +25,8 @@ class HospitalKeys:
     """
 
     settings: CkksSettings
-    secret: bytes
-    check: bytes
+    secret: bytes = field(repr=False)
+    check: bytes = field(repr=False)
     public: bytes
 
     @classmethod

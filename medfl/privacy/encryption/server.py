@@ -22,6 +22,8 @@ from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.sealed.payload import packed_list
 from medfl.privacy.sealed.refusals import RefusedMessageError
 
+_COUNTED = ("ciphertexts", "numbers in the clear")
+
 
 class EncryptedSum:
     """One round's sum of ciphertexts; it keeps one vector of them, however many hospitals answer.
@@ -33,6 +35,8 @@ class EncryptedSum:
         settings: the parameters.
         context: the 32 bytes that name session, round, clients and settings.
         clients: who may answer.
+        length: how many whole numbers a hospital sends; None takes what the first message has.
+        open_numbers: how many of them travel in the clear.
 
     Attributes:
         answered: who is in the sum.
@@ -46,9 +50,14 @@ class EncryptedSum:
         settings: CkksSettings,
         context: bytes,
         clients: Collection[int],
+        length: int | None = None,
+        open_numbers: int = 0,
     ) -> None:
         self.identity, self.directory, self.settings = identity, directory, settings
         self.context, self.clients = context, frozenset(clients)
+        self._due: tuple[int, int] | None = None
+        if length is not None:
+            self._due = settings.ciphertexts(length, open_numbers), open_numbers
         self._public = open_context(public, "the server")
         if self._public.is_private():
             raise MedflError(
@@ -67,7 +76,7 @@ class EncryptedSum:
 
         Raises:
             RefusedMessageError: it is wrong, of another round, of nobody who may answer, came
-                before, or has another number of ciphertexts than those before it.
+                before, or has another number of ciphertexts than are due.
         """
         envelope = unseal(
             message, MessageKind.ENCRYPTED, self.context, self.directory, self.clients
@@ -83,23 +92,19 @@ class EncryptedSum:
         if not pieces or len(rest) % int(self.settings.open_type[-1]):
             raise RefusedMessageError(sender, "its payload is not what it should be")
         clear = np.frombuffer(rest, self.settings.open_type).astype(np.int64)
+        counts = len(pieces), len(clear)
+        for what, found, due in zip(_COUNTED, counts, self._due or counts, strict=True):
+            if found != due:
+                raise RefusedMessageError(sender, f"it has {found} {what}, and {due} are due")
         if self.answered:
-            for what, found, due in (
-                ("ciphertexts", len(pieces), len(self._sums)),
-                ("numbers in the clear", len(clear), len(self._clear)),
-            ):
-                if found != due:
-                    raise RefusedMessageError(
-                        sender, f"it has {found} {what}, and the others have {due}"
-                    )
             try:
                 pieces = [total + piece for total, piece in zip(self._sums, pieces, strict=True)]
-            except ValueError as error:  # TenSEAL's word for ciphertexts of other scales
+            except (ValueError, RuntimeError) as error:  # such as a sum that hides nothing
                 raise RefusedMessageError(
                     sender, f"its ciphertexts cannot be added to the others' ({error})"
                 ) from error
             clear = self._clear + clear
-        self._sums, self._clear = pieces, clear
+        self._sums, self._clear, self._due = pieces, clear, counts
         self.answered.append(sender)
         return sender
 

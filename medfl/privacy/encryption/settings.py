@@ -97,6 +97,13 @@ class CkksSettings:
         """How many ciphertexts ``length`` numbers take."""
         return -(-length // self.data_slots)
 
+    def ciphertexts(self, length: int, open_numbers: int) -> int:
+        """How many ciphertexts a message of ``length`` numbers has, some of them in the clear.
+
+        With those it has four numbers more, the check on what is in the clear.
+        """
+        return self.blocks(length - open_numbers + len(CHECKS) * bool(open_numbers))
+
     @property
     def open_type(self) -> str:
         """How numbers are written that travel in the clear, and their sums: 32 or 64 bits."""

@@ -13,6 +13,7 @@ from medfl.errors import MedflError
 from medfl.privacy.encryption import CkksSettings
 from medfl.privacy.encryption.checksum import Checksum
 from medfl.privacy.encryption.ciphertexts import pack_ciphertexts
+from medfl.privacy.encryption.keys import open_context
 from medfl.privacy.encryption.settings import CHECKS
 from medfl.privacy.sealed.envelope import MessageKind, seal, unseal
 from medfl.privacy.sealed.refusals import SERVER, RefusedMessageError
@@ -56,8 +57,9 @@ def context_of(degree=4096, bits=(54, 54), scale=20):
         (lambda pieces: [b"", pieces[1]], "a ciphertext is damaged"),
         (lambda pieces: [b"x" * 100, pieces[1]], "a ciphertext is damaged"),
         (lambda pieces: [pieces[0], short_one()], "a ciphertext is damaged"),
-        (lambda pieces: [pieces[0], of_scale(25)], "cannot be added to the others"),
-        (lambda pieces: [pieces[0]], "it has 1 ciphertexts, and the others have 2"),
+        (lambda pieces: [pieces[0], of_scale(25)], "a ciphertext is damaged"),
+        (lambda pieces: [pieces[0], empty_one()], "a ciphertext is damaged"),
+        (lambda pieces: [pieces[0]], "it has 1 ciphertexts, and 2 are due"),
         (lambda pieces: [], "its payload is not what it should be"),
     ],
 )
@@ -81,8 +83,71 @@ def short_one():
     return tenseal.ckks_vector(context_of(), [1.0] * 100).serialize()
 
 
+def empty_one():
+    """2,048 numbers in no ciphertext at all; TenSEAL takes it, and crashes where it is added."""
+    return b"\x0a\x02\x80\x10" + b"\x19" + struct.pack("<d", 2.0**20)
+
+
+def of_other_primes():
+    return tenseal.ckks_vector(context_of(bits=(53, 54)), [1.0] * 2048).serialize()
+
+
 def of_scale(bits):
     return tenseal.ckks_vector(context_of(scale=bits), [1.0] * 2048).serialize()
+
+
+@pytest.mark.parametrize("wrong", ["scale", "empty", "few", "open", "primes"])
+def test_the_first_message_cannot_shut_the_others_out(three, wrong):
+    """What the others' could not be added to any more is refused where it is the first one, too."""
+    right = [one.encrypt(ROUND, VALUES) for one in three.hospitals]
+    payload = {
+        "scale": pack_ciphertexts([of_scale(25)] * 2, three.settings),
+        "empty": pack_ciphertexts([empty_one()] * 2, three.settings),
+        "few": pack_ciphertexts(three.pieces(right[0])[:1], three.settings),
+        "open": pack_ciphertexts(three.pieces(right[0]), three.settings) + bytes(8),
+        "primes": pack_ciphertexts([of_other_primes()] * 2, three.settings),
+    }[wrong]
+    total = three.sum(length=LENGTH)
+    with pytest.raises(RefusedMessageError, match=r"client 0 is refused"):
+        total.add(three.resigned(0, payload))
+    assert [total.add(message) for message in right] == [0, 1, 2]
+    found, _ = three.hospitals[0].read_sum(ROUND, total.finish(), LENGTH)
+    assert (found == 3 * VALUES).all()
+
+
+def test_how_many_numbers_are_due_by_hand(three):
+    """Two thirds of 3,000 in the clear: 1,000 + 4 encrypted ones fit into one ciphertext."""
+    total = three.sum(length=LENGTH, open_numbers=2000)
+    with pytest.raises(RefusedMessageError, match="it has 2 ciphertexts, and 1 are due"):
+        total.add(three.hospitals[0].encrypt(ROUND, VALUES))
+    for hospital in three.hospitals:
+        total.add(hospital.encrypt(ROUND, VALUES, b"", HIDDEN))
+    found, _ = three.hospitals[0].read_sum(ROUND, total.finish(), LENGTH, b"", HIDDEN)
+    assert (found == 3 * VALUES).all()
+
+
+def test_a_message_that_takes_anothers_away_is_refused(three):
+    """x − x is a ciphertext that hides nothing: SEAL does not make it, and the sum goes on."""
+    total = three.sum()
+    first = three.hospitals[0].encrypt(ROUND, VALUES)
+    total.add(first)
+    context = open_context(three.keys.public, "the server")
+    negated = [
+        (-tenseal.ckks_vector_from(context, piece)).serialize() for piece in three.pieces(first)
+    ]
+    with pytest.raises(RefusedMessageError, match=r"client 1 is refused.*cannot be added"):
+        total.add(three.resigned(1, pack_ciphertexts(negated, three.settings)))
+    for hospital in three.hospitals[1:]:
+        total.add(hospital.encrypt(ROUND, VALUES))
+    found, _ = three.hospitals[0].read_sum(ROUND, total.finish(), LENGTH)
+    assert (found == 3 * VALUES).all()
+
+
+def test_a_sum_of_another_scale_is_not_read(three):
+    """The scale says what a number of the ciphertext counts for, and the server could write it."""
+    pieces = [of_scale(21)] * 2
+    with pytest.raises(MedflError, match="a ciphertext is damaged, or was made with other"):
+        three.hospitals[0].read_sum(ROUND, three.signed(pieces, [0, 1, 2]), LENGTH)
 
 
 @pytest.mark.parametrize(

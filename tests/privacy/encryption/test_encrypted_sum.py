@@ -183,7 +183,7 @@ def test_bad_messages_leave_the_round_as_it_was(three, numbers, messages):
     for bad, said in (
         (messages[0], "it has answered already"),
         (foreign.encrypt(ROUND, numbers[1]), "its signature is not"),
-        (short, "it has 1 ciphertexts, and the others have 3"),
+        (short, "it has 1 ciphertexts, and 3 are due"),
         (bytes(flipped), "its signature is not"),
         (messages[1][:-100], "refused"),
         (b"nonsense", "truncated"),
@@ -206,6 +206,14 @@ def test_ciphertexts_of_another_key_are_refused(three, numbers):
         total.add(three.hospitals[client].encrypt(ROUND, numbers[client]))
     with pytest.raises(MedflError, match="3 of 3 ciphertexts"):
         three.hospitals[1].read_sum(ROUND, total.finish(), LENGTH)
+
+
+def test_no_key_is_shown_where_the_keys_are_printed(three):
+    shown = repr(three.keys)
+    assert "settings=" in shown
+    assert "public=" in shown
+    assert repr(three.keys.check) not in shown
+    assert "secret=" not in shown
 
 
 def test_the_server_has_no_key_at_all(three):
