@@ -86,11 +86,8 @@ class HomomorphicEncryption(SealingLink):
 
     def open(self, number: int, clients: list[int]) -> list[int]:
         """Open the round; where they are too few for a sum, nobody takes part."""
-        from medfl.privacy.sealed.model_hash import hash_of_tensors
-
         self._given_up, self._share = False, None
-        model = hash_of_tensors(self._server.vector, self._server.buffers)
-        self._rounds.open(number, clients, model)
+        self._rounds.open(number, clients, self.received())
         if len(clients) < FEWEST_CLIENTS:
             few = f"{self.name}: {len(clients)} clients open it, and {FEWEST_CLIENTS} must"
             return self.give_up(number, MedflError(f"{few}."))

@@ -63,6 +63,7 @@ class SealingLink(Link, ABC):
         super().__init__(**params)
         self._everyone = False
         self._given_up = False
+        self._warned = False
 
     @property
     def idle(self) -> bool:
@@ -119,6 +120,15 @@ class SealingLink(Link, ABC):
 
         message.check_finite()
         number = client.server.round
+        unknown = sorted(set(self.params.bounds) - set(message.parts))
+        if unknown and not self._warned:
+            self._warned = True
+            log.warning(
+                "%s: bounds has %s, and clients send no such part: they send %s",
+                self.name,
+                ", ".join(unknown),
+                ", ".join(message.parts),
+            )
         encoded = encode_parts(
             message, self._points, lambda name: self.stream(number, client.id, name)
         )
@@ -171,6 +181,17 @@ class SealingLink(Link, ABC):
     @abstractmethod
     def open_sum(self, number: int, places: Sequence[PartPlace]) -> RingVector | None:
         """The sum of what was taken in; None where the round is given up."""
+
+    def received(self) -> bytes:
+        """The hash of all that the clients of a round receive, by which they know it for the same.
+
+        It is of the model and of what the algorithm adds to it, such as SCAFFOLD's c: with another
+        c than the others a client would take other steps, as with another model.
+        """
+        from medfl.privacy.sealed.model_hash import hash_of_tensors
+
+        parts = self._server.download()
+        return hash_of_tensors(*(parts[name].value for name in sorted(parts)))
 
     def _taking_part(self, config: FederatedConfig, number: int) -> int:
         """The most clients of one round, of ``number`` in all."""

@@ -54,11 +54,10 @@ class SecureAggregation(SealingLink):
 
     def open(self, number: int, clients: list[int]) -> list[int]:
         """Let clients draw keys and deal shares; where they are too few, nobody takes part."""
-        from medfl.privacy.sealed.model_hash import hash_of_tensors
         from medfl.privacy.secure_aggregation.refusals import RoundAbortedError
 
         self._given_up, self._rounds.transcript.sent = False, []
-        model = hash_of_tensors(self._server.vector, self._server.buffers)
+        model = self.received()
         self._remember(model)
         try:
             self._settings.threshold_of(len(clients))
