@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 14  # entries that are worked on at a time, so that they stay in a core's own cache
 _DOUBLE_BITS = 53
 _WEIGHT_ERROR = 1e-3
+_LEAST, _MOST = 1e-100, 1e100  # so that no scale is infinite, and none is 0
 
 
 def widest_values(clients: int, weight_bits: int, ring_bits: int) -> int:
@@ -73,9 +74,10 @@ class FixedPoint:
     def __post_init__(self) -> None:
         ring_dtype(self.ring_bits)
         for name in ("bound", "weight_unit"):
-            if not 0 < getattr(self, name) < math.inf:
+            if not _LEAST <= getattr(self, name) <= _MOST:  # NaN is refused, too
                 raise MedflError(
-                    f"fixed point: {name} must be a number above 0, not {getattr(self, name)}."
+                    f"fixed point: {name} must be a number from {_LEAST:g} to {_MOST:g}, not "
+                    f"{getattr(self, name)}."
                 )
         for name, least in (("clients", 1), ("value_bits", 2), ("weight_bits", 1)):
             if getattr(self, name) < least:

@@ -100,10 +100,12 @@ def test_the_largest_updates_of_as_many_clients_as_allowed_stay_in_the_ring(bits
         ({"clients": 2**31}, "Take fewer weight_bits, or ring_bits: 64"),
         ({"ring_bits": 64, "value_bits": 40, "clients": 2**13}, "or fewer clients"),
         ({"ring_bits": 64, "value_bits": 43}, "more than the 54"),
-        ({"bound": 0.0}, "bound must be a number above 0"),
-        ({"bound": math.nan}, "bound must be a number above 0"),
-        ({"bound": math.inf}, "bound must be a number above 0"),
-        ({"weight_unit": -1.0}, "weight_unit must be a number above 0"),
+        ({"bound": 0.0}, "bound must be a number from 1e-100 to 1e+100, not 0.0"),
+        ({"bound": math.nan}, "bound must be a number from 1e-100"),
+        ({"bound": math.inf}, "bound must be a number from 1e-100"),
+        ({"bound": 1e-310}, "bound must be a number from 1e-100"),  # levels / bound is infinite
+        ({"weight_unit": -1.0}, "weight_unit must be a number from 1e-100"),
+        ({"weight_unit": 1e-320}, "weight_unit must be a number from 1e-100"),
         ({"value_bits": 1}, "value_bits must be at least 2"),
         ({"weight_bits": 0}, "weight_bits must be at least 1"),
         ({"ring_bits": 16}, "ring_bits must be 32 or 64"),
@@ -112,6 +114,16 @@ def test_the_largest_updates_of_as_many_clients_as_allowed_stay_in_the_ring(bits
 def test_a_range_that_is_not_proved_is_refused(changes, words):
     with pytest.raises(MedflError, match=re.escape(words)):
         FixedPoint(**{"bound": 1.0, "clients": 16, **changes})
+
+
+@pytest.mark.parametrize("bound", [1e-100, 1e100])
+def test_the_ends_of_what_a_bound_may_be_are_exact_too(bound):
+    """With 2 bits a coordinate is −1, 0 or 1 times the bound, and weighs 4095."""
+    point = FixedPoint(bound, 16, value_bits=2)
+    encoded = point.encode(np.array([bound, -bound, 0.0]), 4095, generator())
+    assert encoded.vector.view("<i4").tolist() == [4095, -4095, 0, 4095]
+    mean, weight = point.decode(encoded.vector)
+    assert (mean.tolist(), weight) == (pytest.approx([bound, -bound, 0.0], abs=0), 4095)
 
 
 @pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf])
