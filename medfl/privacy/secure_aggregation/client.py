@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from medfl.errors import MedflError
+from medfl.privacy.sealed import FEWEST_CLIENTS
 from medfl.privacy.sealed.envelope import Envelope, MessageKind, seal, unseal
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.sealed.payload import PayloadReader, packed, packed_list
@@ -105,6 +106,7 @@ class AggregationClient:
         agreement = RoundAgreement.read(signed.payload, SERVER)
         try:
             threshold = self._settings.threshold_of(len(agreement.clients))
+            share_threshold = self._settings.share_threshold_of(len(agreement.clients))
         except MedflError as error:
             raise RefusedMessageError(SERVER, str(error).rstrip(".")) from error
         last = self._rounds.get(agreement.session)
@@ -125,7 +127,6 @@ class AggregationClient:
                 raise RefusedMessageError(SERVER, reason)
         self._rounds[agreement.session] = agreement.number
         drawn = RoundSecrets(agreement, self.id)
-        share_threshold = self._settings.share_threshold_of(len(agreement.clients))
         self._round = _Round(agreement, threshold, share_threshold, drawn)
         return seal(self._identity, MessageKind.KEYS, agreement.context, drawn.public.packed)
 
@@ -192,10 +193,11 @@ class AggregationClient:
         words = tuple(reader.pieces())
         reader.end()
         survivors = read_survivors(words, now.agreement, self._directory, now.dealers)
-        check_present(self.id, survivors, now.threshold)
+        check_present(self.id, survivors, max(now.threshold, FEWEST_CLIENTS))
         held = [one for one in survivors if self.id in now.dealers.witnesses[one].holders]
         check_held(held, now.dealers, survivors, now.share_threshold)
-        reason = self.released.objection(now.agreement.model, survivors)
+        colluding = self._settings.colluding
+        reason = self.released.objection(now.agreement.model, survivors, colluding)
         if reason:
             raise RefusedMessageError(SERVER, reason)
         now.survivors, now.step = survivors, _Step.CONFIRMED

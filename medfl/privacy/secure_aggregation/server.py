@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from medfl.errors import MedflError
+from medfl.privacy.sealed import FEWEST_CLIENTS
 from medfl.privacy.sealed.envelope import Buffer, MessageKind, seal
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.sealed.payload import (
@@ -150,13 +151,15 @@ class AggregationServer:
     def _next(self, due: MessageKind, then: MessageKind) -> ServerRound:
         """Go on to the next step, if at least t clients are there."""
         state = self._stand(due)
-        heard = state.heard()
-        if heard < state.threshold:
+        heard, least = state.heard(), state.threshold
+        if due is MessageKind.MASKED:  # a sum of two gives each of them the other's update
+            least = max(least, FEWEST_CLIENTS)
+        if heard < least:
             self._state = None
             raise RoundAbortedError(
                 state.agreement.number,
                 f"{heard} of {len(state.agreement.clients)} clients sent their {due.words}, and "
-                f"at least {state.threshold} must",
+                f"at least {least} must",
             )
         state.due = then
         return state

@@ -46,6 +46,25 @@ def test_by_hand(sums, last, client):
     assert found is None if client is None else f"client {client} alone" in found
 
 
+@pytest.mark.parametrize(
+    ("sums", "last", "colluding", "words"),
+    [
+        # The difference is u₃ + u₄: who knows u₄ has u₃.
+        ([(0, 1, 2, 3, 4)], (0, 1, 2), 1, "one of clients 3, 4 alone"),
+        ([(0, 1, 2, 3, 4)], (0, 1, 2), 0, None),
+        ([(0, 1, 2)], (1, 2, 3), 1, "one of clients 0, 3 alone"),
+        ([tuple(range(8))], tuple(range(5)), 1, None),  # three remain, of which two are honest
+        ([tuple(range(8))], tuple(range(5)), 2, "one of clients 5, 6, 7 alone"),
+        ([tuple(range(8))], tuple(range(8)), 3, None),  # the same sum again tells nothing new
+        # (0 1 2) + (2 3 4) − (0 1 3 5) = 2 u₂ + u₄ − u₅; no two sums differ by so few.
+        ([(0, 1, 2), (2, 3, 4)], (0, 1, 3, 5), 2, "one of clients 2, 4, 5 alone"),
+    ],
+)
+def test_what_those_who_collude_know_is_taken_off(sums, last, colluding, words):
+    found = after(*sums).objection(MODEL, last, colluding)
+    assert found is None if words is None else words in found
+
+
 def test_of_another_model_nothing_follows():
     assert after((0, 1, 2, 3)).objection(b"n" * 32, (0, 1, 2)) is None
 
@@ -86,3 +105,15 @@ def test_clients_refuse_the_second_sum_and_the_round_says_why():
         play(2, b"x", range(3))
     assert play(3, b"x", range(4)) == [0, 4, 8, 12, 16]
     assert play(4, b"y", range(3)) == [0, 3, 6, 9, 12]
+
+
+def test_clients_count_those_that_may_collude():
+    rounds = SimulatedAggregation(range(7), ProtocolSettings(colluding=1))
+    for number, present in ((1, range(7)), (2, range(5))):
+        rounds.open(number, range(7), hash_of_model(b"x"))
+        for i in present:
+            rounds.add(rounds.mask(i, np.arange(5, dtype="<u4")))
+        if number == 1:
+            assert rounds.finish().tolist() == [0, 7, 14, 21, 28]
+    with pytest.raises(RoundAbortedError, match=r"one of clients 5, 6 alone, if the others"):
+        rounds.finish()

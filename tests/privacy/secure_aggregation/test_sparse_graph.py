@@ -256,3 +256,13 @@ def test_the_front_takes_it():
     mean, weight = aggregator.aggregate(updates)
     assert weight == 60
     assert np.abs(mean - 0.25).max() <= 1 / 8191
+
+
+def test_an_opening_for_which_there_is_no_graph_is_refused_and_changes_nothing():
+    """Of 200 clients a graph protects them, of 3 it would be the complete one."""
+    hospitals = Hospitals(200, ProtocolSettings(sparse=True))
+    few = hospitals.server.open(1, range(3), model(1))
+    with pytest.raises(RefusedMessageError, match="would be the complete one"):
+        hospitals.clients[0].advertise(few, model(1))
+    right = hospitals.server.open(1, range(200), model(1))
+    assert hospitals.clients[0].advertise(right, model(1))
