@@ -58,11 +58,11 @@ def test_without_one_it_is_that_of_the_model(link):
 
 
 def test_a_bound_of_a_part_that_is_not_sent_is_warned_of_once(caplog):
-    chain = {"links": {"secure_aggregation": {"bounds": {"statistcs": 10.0}}}}
+    chain = {"links": {"secure_aggregation": {"bounds": {"batch_norm": 10.0}}}}
     trainer = build("fedavg", chain, sizes=(8, 16, 12, 6), rounds=2)
     with caplog.at_level(logging.WARNING):
         trainer.train()
-    said = [text for text in caplog.messages if "statistcs" in text]
-    words = "bounds has statistcs, and clients send no such part: they send parameters, statistics"
+    said = [text for text in caplog.messages if "batch_norm" in text]
+    words = "bounds has batch_norm, and clients send no such part: they send parameters, statistics"
     assert said == [f"secure_aggregation: {words}"]
     assert torch.isfinite(trainer.server.vector).all()
