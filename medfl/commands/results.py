@@ -100,7 +100,7 @@ def _wanted(grid: GridConfig, trained: dict[Cell, Cell]) -> dict[Cell, dict[str,
 def _hold_back(grid: GridConfig, runs: Iterable[Cell], results: str) -> None:
     """Take small cells out of finished runs from before they were asked to be left out."""
     from medfl.datasets.prepare import store_path
-    from medfl.federated.run import hold_back_in
+    from medfl.federated.hold_back import hold_back_in
     from medfl.results import paths
 
     for run in runs:

@@ -32,7 +32,8 @@ def run(options: argparse.Namespace) -> None:
     from medfl.gpu import take_slot
 
     take_slot(config.training.device)
-    from medfl.federated.run import check_folder, execute
+    from medfl.federated.run import execute
+    from medfl.federated.run_folder import check_folder
 
     check_folder(folder, config, options.overwrite)
     busy = f"{folder} is being trained by another process: wait until it has ended."

@@ -6,22 +6,55 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from medfl.config import FederatedConfig
 from medfl.disclosure.record import record_to_publish, row_to_publish
 from medfl.disclosure.split import HiddenCells
+from medfl.errors import MedflError
+from medfl.federated.run_split import run_inputs, split_of_run
 from medfl.files import OWN_HASH, own_hash, sha256_file, write_csv, write_json
 from medfl.metrics.federation import fairness
 from medfl.metrics.interval import Proportion
+from medfl.partition.small_cells import small_cells
 from medfl.results import paths
 from medfl.results.columns import CLIENTS, names_in
 from medfl.results.intact import check_file
-from medfl.results.record import as_dict
+from medfl.results.record import as_dict, read_record
 from medfl.results.schema import Fairness, Record
+from medfl.store import Store
 
 TABLES = (paths.ROUNDS, paths.CLIENTS)
 _Row = dict[str, Any]
 
 
-def hold_back(folder: Path, record: Record, hidden: HiddenCells) -> None:
+def hold_back_in(
+    folder: Path, config: FederatedConfig, store_path: Path, split_path: Path, minimum: int
+) -> None:
+    """Take numbers of fewer than ``minimum`` out of a finished run that has published them.
+
+    A run of other data or of another split is left as it is: it is none of the grid's.
+
+    Raises:
+        MedflError: the record is damaged; or the data are not at hand, without which nobody knows
+            what its numbers count.
+    """
+    record = read_record(folder / paths.RECORD)
+    if minimum <= 1 or (record.minimum_cell or 0) >= minimum:
+        return
+    if not store_path.is_dir():
+        raise MedflError(
+            f"{folder} publishes counts of fewer than {minimum}, and the store {store_path}, which "
+            "is needed to take them out, is not there: make it with `medfl prepare`."
+        )
+    store = Store.open(store_path)
+    inputs = run_inputs(store, split_path)
+    if any(record.provenance.get(key) != value for key, value in inputs.items()):
+        return
+    hidden = small_cells(split_of_run(config, split_path, store), store, minimum)
+    if hidden:
+        _hold_back(folder, record, hidden)
+
+
+def _hold_back(folder: Path, record: Record, hidden: HiddenCells) -> None:
     """Write the tables and the record of a finished run anew, without hidden numbers.
 
     The run need not be made again: nothing else of it changes. The worst client, the spread and

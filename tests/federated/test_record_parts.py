@@ -10,7 +10,7 @@ from medfl.config import FederatedConfig
 from medfl.federated import outcome
 from medfl.federated.prediction import predict
 from medfl.federated.provenance import ended_stretches
-from medfl.federated.run import check_folder
+from medfl.federated.run_folder import check_folder
 from medfl.files import write_yaml
 
 
