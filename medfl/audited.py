@@ -100,7 +100,7 @@ def audit_run(settings: AuditSettings, told: OnMessage = bool) -> AuditRun:
         store = CanaryStore(canaries, black=True)
     else:
         canaries = Canaries.draw(settings.count, settings.homes, settings.seed)
-        store = CanaryStore(canaries, settings.images if settings.unit == "patient" else 1)
+        store = CanaryStore(canaries, settings.images_each)
     server, seen = watch_run(audit_config(settings), store, told, each=not settings.hospitals)
     scores = score_canaries(seen.all_updates(), canaries)
     return AuditRun(canaries, scores, server.chain.privacy(), _draws(settings, server, seen, store))

@@ -30,7 +30,7 @@ class AuditSettings(Section):
     clients: int | None = Field(
         None, ge=1, description="clients that hold them, 20 by default; hospitals are clients"
     )
-    images: int = Field(2, ge=1, description="images of a patient")
+    images: int | None = Field(None, ge=1, description="images of a patient, 2 by default")
     rounds: int = Field(2, ge=1, description="rounds of the federation")
     local_steps: int | None = Field(
         None, ge=1, description="steps of a client in a round; by default 10, of a hospital 1"
@@ -58,6 +58,7 @@ class AuditSettings(Section):
         return self.model_dump() | {
             "canaries": self.count,
             "clients": self.homes,
+            "images": self.images_each,
             "local_steps": self.steps,
             "sampling_rate": self.rate,
         }
@@ -76,6 +77,11 @@ class AuditSettings(Section):
     def homes(self) -> int:
         """How many clients there are."""
         return self.count if self.hospitals else self.clients or 20
+
+    @property
+    def images_each(self) -> int:
+        """How many images a canary has."""
+        return self.images or (2 if self.unit == "patient" else 1)
 
     @property
     def steps(self) -> int:

@@ -115,6 +115,9 @@ def test_seeing_too_little_ends_with_status_1(place, capsys, monkeypatch):
         ("--delta 0.01", "could catch no mechanism at all"),
         ("--unit hospital --clients 10", "each hospital is a canary"),
         ("--noise distributed", "only hospitals share noise"),
+        ("--images 3", "a canary of unit image has one image"),
+        ("--unit hospital --images 1", "a canary of unit hospital has one image"),
+        ("--guesses 0.0001", "or make more --guesses."),
         ("--canaries 2000", "are 100 each, and 200 are needed"),
         (
             "--unit hospital --noise distributed --sampling-rate 0.5",

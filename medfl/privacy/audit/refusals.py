@@ -24,10 +24,16 @@ def check_audit(settings: AuditSettings) -> None:
         raise MedflError(
             f"an audit with {count:,} {word} could catch no mechanism at all that claims ε "
             f"{settings.epsilon:g} at δ {settings.delta:g}: the bound would be at most {most:.3g}, "
-            "even without any noise. Audit a smaller epsilon or delta, or take more canaries."
+            "even without any noise. Audit a smaller epsilon or delta, take more canaries, or make "
+            "more --guesses."
         )
     if settings.hospitals and settings.clients is not None:
         raise MedflError("--clients: each hospital is a canary; say how many by --canaries.")
+    if settings.unit != "patient" and settings.images is not None:
+        raise MedflError(
+            f"--images: a canary of unit {settings.unit} has one image; only those of --unit "
+            "patient have several. Leave it out."
+        )
     if not settings.hospitals and settings.noise == "distributed":
         raise MedflError("--noise distributed: only hospitals share noise; leave it out.")
     if not settings.hospitals and count // settings.homes < FEWEST_OF_A_CLIENT:
