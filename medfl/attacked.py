@@ -17,11 +17,13 @@ from medfl.errors import MedflError
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.federated.code import run_code
 from medfl.federated.prediction import predict
+from medfl.federated.refused import DivergedError
 from medfl.grid import Cell, load_grid
 from medfl.partition import Split
 from medfl.privacy.attacks.kept import KeptParts
 from medfl.privacy.attacks.likelihood import confidence
 from medfl.privacy.attacks.observer import Observed, Observer
+from medfl.privacy.attacks.open_entries import open_reader
 from medfl.sources import source_sha
 from medfl.store import Store
 
@@ -80,12 +82,14 @@ class Federation:
         server: with the last global model.
         data: whose images it trained on.
         seen: what its server received in the last round.
+        refused: client → the rounds in which its update was not finite.
         epsilon: the privacy budget that its clients have spent, the largest; None without one.
     """
 
     server: FederatedServer
     data: FederatedData
     seen: Observed
+    refused: Mapping[int, Sequence[int]]
     epsilon: float | None
 
     def inputs(self, rows: StoreRows) -> Tensor:
@@ -135,14 +139,15 @@ def federate(
     # The attacker knows how pixels are normalised, so that must tell nothing of the images.
     data = FederatedData(store, split, images="memory", public_pixels=True)
     server = FederatedServer(config, data)
-    observer = Observer()
+    observer = Observer(open_reader(server, server.chain.links))
     server.chain.links.append(observer)
     every = [FederatedClient(client, data) for client in data.clients]
     trainer = FederatedTrainer(config, server, every)
     trainer.train()
     if trainer.status != "completed":
         raise MedflError(f"the federation of arm {config.arm} {trainer.status}: {trainer.reason}.")
-    return Federation(server, data, observer.seen, trainer.history[-1].get("epsilon"))
+    spent = trainer.history[-1].get("epsilon")
+    return Federation(server, data, observer.seen, trainer.refused, spent)
 
 
 def confidences(federation: Federation, rows: StoreRows, homes: StoreRows) -> tuple[Any, Any]:
@@ -156,8 +161,34 @@ def confidences(federation: Federation, rows: StoreRows, homes: StoreRows) -> tu
     Returns:
         (n,) of the global model, and (n,) of the model that each image's own client sent; None in
         place of the latter where the server could not read it.
+
+    Raises:
+        MedflError: an update was refused, so that the client's images are in no model; or what a
+            model says is not finite.
     """
     server, data, seen = federation.server, federation.data, federation.seen
+    for client, rounds in federation.refused.items():
+        raise _diverged(server, f"the update of client {client} in round {rounds[0]} is not finite")
+    try:
+        return _confidences(server, data, seen, rows, homes)
+    except DivergedError as problem:
+        raise _diverged(server, str(problem)) from problem
+
+
+def _diverged(server: FederatedServer, what: str) -> MedflError:
+    return MedflError(
+        f"arm {server.config.arm}: {what}, so it cannot be told from its models who was trained "
+        "on. Lower --learning-rate, or choose another arm."
+    )
+
+
+def _confidences(
+    server: FederatedServer,
+    data: FederatedData,
+    seen: Observed,
+    rows: StoreRows,
+    homes: StoreRows,
+) -> tuple[Any, Any]:
     labels = data.labels[torch.from_numpy(rows)].numpy()
     server.load(server.model, server.vector, server.buffers)
     of_all = confidence(predict(server.model, data, torch.from_numpy(rows), server), labels)

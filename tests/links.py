@@ -193,6 +193,23 @@ class Gone(Link):
         return None if client.id in self.params.rounds.get(client.server.round, []) else message
 
 
+class Spoil(Link):
+    """Makes what some clients send NaN."""
+
+    class Params(HyperParams):
+        """clients: ids."""
+
+        clients: list[int] = Field(default_factory=list)
+
+    stage = "clip"
+
+    def message(self, client: Any, message: Message) -> Message:
+        if client.id in self.params.clients:
+            parts = message.parts.items()
+            message.parts = {name: part.with_update(part.update * math.nan) for name, part in parts}
+        return message
+
+
 def losing(trainer: Any, rounds: dict[int, list[int]]) -> Any:
     """The trainer, in which clients drop out: round → who."""
     link = Gone(rounds=rounds)

@@ -63,6 +63,7 @@ def attack_case(
         from medfl.attacked import federate
         from medfl.privacy.attacks.inversion import reconstruct
         from medfl.privacy.attacks.simulated import LocalTraining
+        from medfl.privacy.attacks.words import NOTHING
         from medfl.streams import stream_seed, torch_stream
 
         held = held_by(store, settings, victim, case.batch)
@@ -85,14 +86,14 @@ def attack_case(
             told,
         )
         if found is None:
-            return {"summed": np.array(True)}
+            return {"seen": np.array(NOTHING)}
         return {
             "original": np.stack([one.original for one in found.images]),
             "found": np.stack([one.found for one in found.images]),
             "psnr": np.array([one.psnr for one in found.images]),
             "ssim": np.array([one.ssim for one in found.images]),
             "objective": np.array(found.objective),
-            "summed": np.array(found.summed),
+            "seen": np.array(found.seen),
         }
 
     word = f"{case.figure}_{case.name}_{victim}"

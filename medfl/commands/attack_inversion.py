@@ -11,7 +11,7 @@ import numpy as np
 
 from medfl.commands.attack_case import attack_case, case_config, held_by
 from medfl.errors import MedflError
-from medfl.privacy.attacks.cases import INVERSION_FIGURES, LINEAR, SUM, Case, inversion_cases
+from medfl.privacy.attacks.cases import INVERSION_FIGURES, LINEAR, UPDATE, Case, inversion_cases
 from medfl.privacy.attacks.words import NOTHING
 
 if TYPE_CHECKING:
@@ -89,12 +89,12 @@ def invert_updates(
                     if case.figure != LINEAR:
                         bar.update(before + steps - bar.n)
                     if "psnr" not in made:
-                        tell([f"{case.arm}: the server saw nothing, so there is nothing to attack"])
+                        tell([f"{case.arm}: the server got nothing of victim {victim}'s images"])
                         continue
                     guesses = _guesses(store, settings, victim, made)
                     rows += _rows(case, victim, made, guesses, settings)
                     cell = (made["found"][0], float(made["psnr"][0]), float(made["ssim"][0]))
-                    shown.setdefault(_label(case, bool(made["summed"])), []).append(cell)
+                    shown.setdefault(_label(case, str(made["seen"])), []).append(cell)
                     if len(originals) == victim:  # every case has the same first image
                         one = guesses[0]
                         originals.append(one.original)
@@ -111,9 +111,9 @@ def invert_updates(
     print(f"{folder}: inversion_*.png, inversion.csv, inversion.md")
 
 
-def _label(case: Case, summed: bool) -> str:
+def _label(case: Case, seen: str) -> str:
     """What a row of a figure is called."""
-    return f"{case.name} ({SUM})" if summed else case.name
+    return case.name if seen == UPDATE else f"{case.name} ({seen})"
 
 
 def _guesses(
@@ -149,7 +149,7 @@ def _rows(
         "batch": case.batch,
         "local_steps": settings.local_steps,
         "statistics": case.statistics,
-        "seen": SUM if made["summed"] else "update",
+        "seen": str(made["seen"]),
         "victim": victim,
         "objective": round(float(made["objective"]), 6),
     }

@@ -117,7 +117,9 @@ def _scores(
 
         found.append(parts.get(f"{arm}_{shadow}", make))
         told(1)
-    return {model: np.stack([one[model] for one in found]) for model in found[0]}
+    # Where clients are drawn, the last round of some federations may lack one.
+    seen = [model for model in found[0] if all(model in one for one in found)]
+    return {model: np.stack([one[model] for one in found]) for model in seen}
 
 
 def largest(spent: Any) -> float | None:

@@ -21,6 +21,8 @@ PROTECTIONS: dict[str, dict[str, Any]] = {
     # Each client's size is public, as its batches are: with one image it is drawn at every step.
     "dp-image": {"dp_image": {"noise_multiplier": 1.0, "size_step": 1}},
     "secure-aggregation": {"secure_aggregation": {"bound": 1.0}},
+    "ckks": {"ckks": {"bound": 1.0}},
+    "ckks-share-0.9": {"ckks": {"bound": 1.0, "share": 0.9}},
 }
 """Chains that are attacked beside a person's own arms: name → links with their parameters."""
 

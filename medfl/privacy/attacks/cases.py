@@ -17,8 +17,8 @@ INVERSION_FIGURES = {
     STATISTICS_SENT: "Sought by optimisation: batch-norm statistics",
 }
 """Figure → its title."""
-SUM = "sum"
-"""What is attacked where clients' own updates are not: the sum of them."""
+UPDATE, OPEN, SUM = "update", "open part", "sum"
+"""What is attacked: a client's update; what of it is not encrypted; or the sum of all clients'."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from medfl.privacy.attacks.cases import LINEAR, Case
+from medfl.privacy.attacks.cases import LINEAR, OPEN, SUM, UPDATE, Case
 from medfl.privacy.attacks.linear_layer import invert_linear, linear_layer
 from medfl.privacy.attacks.optimised import Target, invert
 from medfl.privacy.attacks.similarity import Reconstruction, compare
@@ -33,12 +33,12 @@ class Inverted:
 
     Attributes:
         images: the victim's images, each beside its reconstruction.
-        summed: whether the attack had to work from the sum of all clients.
+        seen: what the attack worked from: ``UPDATE``, ``OPEN`` or ``SUM``.
         objective: what was left of the objective; 0 for the exact attack.
     """
 
     images: list[Reconstruction]
-    summed: bool
+    seen: str
     objective: float
 
 
@@ -69,33 +69,42 @@ def reconstruct(
         told: hears of every finished step.
 
     Returns:
-        What was found; None where the server has seen neither an update nor a sum.
+        What was found; None where the victim is in nothing that the server has seen, as where its
+        update was refused.
     """
-    summed = VICTIM not in seen.models
-    found = seen.update(None if summed else VICTIM)
-    if found is None or seen.before is None or seen.statistics_before is None:
+    if VICTIM not in seen.answered or seen.before is None or seen.statistics_before is None:
+        return None
+    part = seen.open.get(VICTIM)
+    word = UPDATE if VICTIM in seen.models else SUM if part is None else OPEN
+    if part is None:
+        found = seen.update(None if word == SUM else VICTIM)
+    else:
+        found = part.update, seen.statistics_before
+    if found is None:
         return None
     update, statistics = found
     shared.put(model, seen.before, seen.statistics_before)
     whole = shared.spread(update)
+    masks = None if part is None else [v.clone() for v in model.views(shared.spread(part.known))]
     shape = tuple(images.shape[2:])
-    clients = slice(None) if summed else slice(VICTIM, VICTIM + 1)
+    clients = slice(None) if word == SUM else slice(VICTIM, VICTIM + 1)
     if case.figure == LINEAR:
         weight, bias = linear_layer(model, images[0, 0].numel())
         parts = model.views(whole)
-        rows = invert_linear(parts[weight], parts[bias])
-        return Inverted(compare(_units(images[VICTIM]), _units(rows.view(-1, *shape))), summed, 0.0)
+        of_layer = None if masks is None else (masks[weight], masks[bias])
+        rows = invert_linear(parts[weight], parts[bias], of_layer)
+        return Inverted(compare(_units(images[VICTIM]), _units(rows.view(-1, *shape))), word, 0.0)
     client = SimulatedClient(model, training)
     target = Target(
         update=[part.clone() for part in model.views(whole)],
-        known=_known(model, shared),
+        known=masks or _known(model, shared),
         statistics=_statistics(case, client, images, labels, statistics, seen.statistics_before),
         labels=labels[clients],
         low=images.new_full((shape[0],), -1.0),
         high=images.new_full((shape[0],), 1.0),
     )
     guessed, objective = invert(client, target, shape, settings, generator, told)
-    return Inverted(compare(_units(images[VICTIM]), _units(guessed)), summed, objective)
+    return Inverted(compare(_units(images[VICTIM]), _units(guessed)), word, objective)
 
 
 def _statistics(

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FAINT = 1e-6
 """A unit whose bias moved less than this part of the largest says nothing of an image."""
+PASSES = 20
+"""Of alternating least squares. Without noise two or three are enough."""
 
 
 def linear_layer(model: FlatModel, inputs: int) -> tuple[int, int]:
@@ -47,15 +49,19 @@ def linear_layer(model: FlatModel, inputs: int) -> tuple[int, int]:
     )
 
 
-def invert_linear(weight: Tensor, bias: Tensor) -> Tensor:
+def invert_linear(
+    weight: Tensor, bias: Tensor, known: tuple[Tensor, Tensor] | None = None
+) -> Tensor:
     """The images that an update of a linear layer gives away, (R, inputs).
 
     The first is the least-squares answer of all units together, which is exact for one image and
-    the best under noise; then comes that of each unit.
+    the best under noise; then comes that of each unit. Where entries are missing, only the first
+    is given.
 
     Args:
         weight: (units, inputs), the update of the layer's weight.
         bias: (units,), that of its bias.
+        known: which entries of both are seen; None for all. The others must be 0.
     """
     import torch
 
@@ -63,6 +69,41 @@ def invert_linear(weight: Tensor, bias: Tensor) -> Tensor:
     largest = float(bias.abs().max())
     if largest == 0.0:
         return weight.new_zeros(1, weight.shape[1])
+    if known is not None:
+        entries = torch.cat([weight, bias[:, None]], dim=1)
+        seen = torch.cat([known[0], known[1][:, None]], dim=1).double()
+        return _completed(entries, seen)[None]
     speaks = bias.abs() > FAINT * largest
     together = (bias @ weight) / (bias @ bias)
     return torch.cat([together[None], weight[speaks] / bias[speaks, None]])
+
+
+def _completed(entries: Tensor, seen: Tensor) -> Tensor:
+    """The image of which some entries of δ (x, 1)ᵀ are seen, by alternating least squares.
+
+    It starts from the units whose bias is seen. What they tell of some pixels tells δ of further
+    units, and these tell of further pixels.
+
+    Args:
+        entries: (units, inputs + 1); 0 where they are not seen.
+        seen: (units, inputs + 1), 1 where they are.
+
+    Returns:
+        (inputs,); 0 for a pixel of which nothing is known.
+    """
+    units = entries[:, -1]
+    image = _fitted(units, entries, seen)
+    for _ in range(PASSES):
+        units = _fitted(image, entries.T, seen.T)
+        image = _fitted(units, entries, seen)
+        image = image / image[-1]  # the scale: 1 stands at the bias
+    return image[:-1]
+
+
+def _fitted(one: Tensor, entries: Tensor, seen: Tensor) -> Tensor:
+    """The b that brings a bᵀ nearest to the entries that are seen, for a given a; 0 where none is.
+
+    b_j = Σ_i s_ij a_i m_ij / Σ_i s_ij a_i²
+    """
+    squares = one**2 @ seen
+    return (one @ entries) / squares.where(squares > 0, 1.0)

@@ -8,7 +8,7 @@ Gradients, CVPR 2021 do.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from medfl.privacy.attacks.simulated import EPSILON, SimulatedClient
 if TYPE_CHECKING:
     from medfl.config.attack import Optimisation
 
+Known = bool | Tensor
 MILESTONES = (3 / 8, 5 / 8, 7 / 8)  # where the step falls to a tenth, as in the paper's code
 
 
@@ -29,7 +30,7 @@ class Target:
 
     Attributes:
         update: one tensor for each parameter: what is seen of one client, or of the mean of all.
-        known: for each parameter whether it was sent at all.
+        known: for each parameter whether it was seen at all, or which of its entries were.
         statistics: (b,), batch-norm statistics of the images as ``Sent`` has them; None where they
             are not seen.
         labels: (n, B), the labels of each client's images. The attacker is given them, which can
@@ -38,7 +39,7 @@ class Target:
     """
 
     update: list[Tensor]
-    known: list[bool]
+    known: Sequence[Known]
     statistics: Tensor | None
     labels: Tensor
     low: Tensor
@@ -126,9 +127,10 @@ def _objective(
     return value
 
 
-def cosine(one: list[Tensor], other: list[Tensor], known: list[bool]) -> Tensor:
-    """Cosine of the angle between two updates over the parameters that are known."""
-    pairs = [(a, b) for a, b, seen in zip(one, other, known, strict=True) if seen]
+def cosine(one: list[Tensor], other: list[Tensor], known: Sequence[Known]) -> Tensor:
+    """Cosine of the angle between two updates over the entries that are known."""
+    triples = zip(one, other, known, strict=True)
+    pairs = [(a, b) if seen is True else (a * seen, b * seen) for a, b, seen in triples]
     dot = torch.stack([(a * b).sum() for a, b in pairs]).sum()
     lengths = [torch.stack([(t[k] ** 2).sum() for t in pairs]).sum().sqrt() for k in (0, 1)]
     return dot / (lengths[0] * lengths[1]).clamp_min(1e-30)

@@ -67,7 +67,7 @@ def found(arm: str, network: str = "logistic", batch: int = 1, steps: int = 1, *
 def test_the_engines_own_update_gives_the_image_away(network, steps):
     """Single precision leaves 1e-7 of the weights in an update: far more than 60 dB are right."""
     inverted = found("none", network, steps=steps)
-    assert not inverted.summed
+    assert inverted.seen == "update"
     (one,) = inverted.images
     assert np.allclose(one.original, small_images()[0], rtol=0, atol=1e-6)
     assert one.psnr > 60
@@ -90,7 +90,7 @@ def test_under_secure_aggregation_only_the_sum_is_left():
     assert seen.models == {}
     assert seen.statistics == {}
     assert seen.mean is not None
-    assert attacked(small, Case(LINEAR, "secagg", 1, "mlp")).summed
+    assert attacked(small, Case(LINEAR, "secagg", 1, "mlp")).seen == "sum"
 
 
 def test_nothing_is_found_where_nothing_was_seen():

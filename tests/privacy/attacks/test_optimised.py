@@ -121,7 +121,7 @@ def test_the_sum_is_attacked_with_every_clients_images():
     told = []
     settings = Optimisation(iterations=3)
     inverted = attacked(small, Case(BATCHES, "here", 1, "cnn"), settings, told=told.append)
-    assert inverted.summed
+    assert inverted.seen == "sum"
     assert len(inverted.images) == 1  # the victim's, among three that were sought
     assert told == [1, 1, 1]
 
