@@ -85,8 +85,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     with suppress(psutil.Error):
         for job in psutil.Process(process.pid).children(recursive=True):
-            with suppress(psutil.Error):
-                if not job.children():  # what started a command lets it end
+            with suppress(psutil.Error, ProcessLookupError):
+                # What started a command lets it end; what helps a run has a session of its own.
+                session = os.getsid(job.pid)
+                if not any(os.getsid(one.pid) == session for one in job.children()):
                     job.terminate()
     process.wait()
 

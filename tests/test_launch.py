@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -44,6 +46,37 @@ def test_ctrl_c_lets_snakemake_end_its_jobs_before_the_command_ends(tmp_path, mo
     schema = first.removeprefix("# yaml-language-server: $schema=")  # for editors
     assert (tmp_path / "out" / schema).samefile(launch.ROOT / "schemas/grid.json")
     assert "the same command goes on" in capsys.readouterr().err
+
+
+# It says when it is told to end; Snakemake then still waits for what it started.
+STARTER = """
+import signal, subprocess, sys
+name, session, *command = sys.argv[1:]
+def told(number, frame):
+    print(name, flush=True)
+    if name == "run":
+        sys.exit()
+signal.signal(signal.SIGTERM, told)
+subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=session == "new").wait()
+"""
+HELPER = """
+import signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.alarm(30)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_run_is_told_to_end_also_where_processes_help_it():
+    """Snakemake starts a shell, which starts a run, which starts a helper with its own session."""
+    starter = [sys.executable, "-c", STARTER]
+    run = [*starter, "run", "new", sys.executable, "-c", HELPER]
+    command = [*starter, "snakemake", "same", "sh", "-c", '"$@"; exit 0', "sh", *run]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        launch._end(process)
+        assert sorted(process.stdout.read().split()) == ["run", "snakemake"]
 
 
 def test_without_a_checkout_it_says_how_to_get_one(tmp_path, monkeypatch, capsys):

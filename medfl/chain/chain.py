@@ -173,6 +173,11 @@ class Chain:
             up, down = link.traffic(number, up, down)
         return up, down
 
+    def end(self) -> None:
+        """Let the links end what they started beside the run."""
+        for link in self._at("end"):
+            link.end()
+
     def client_row(self, client: int) -> dict[str, float | None]:
         """What the links say of one client in its row of ``clients.csv``."""
         row: dict[str, float | None] = {}

@@ -169,6 +169,9 @@ class Link:
         """
         return up, down
 
+    def end(self) -> None:
+        """Training ends, or is stopped: end what was started beside it, such as processes."""
+
     def client_row(self, client: int) -> dict[str, float | None]:
         """Fill its ``client_columns`` in the row of one client of ``clients.csv``."""
         return {}

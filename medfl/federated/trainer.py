@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,8 @@ class FederatedTrainer:
         begin_stretch(self.stretches, self.server.round + 1, self.data.device)
         self._started = time.monotonic()
         self._before = self.seconds
-        with self.saving.when_stopped():
+        with ExitStack() as after, self.saving.when_stopped():
+            after.callback(self.server.chain.end)
             for number in range(first, rounds + 1):
                 stopping.raise_if_stopped()
                 try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -46,13 +45,12 @@ def check_size(values: Integers, limit: int, settings: CkksSettings) -> None:
         )
 
 
-def encrypt(context: Any, blocks: Integers, checks: Integers) -> Iterator[bytes]:
+def encrypt(context: Any, blocks: Integers, checks: Integers) -> list[bytes]:
     """The serialised ciphertext of each block with its check slots."""
     import tenseal
 
-    for block, check in zip(blocks, checks, strict=True):
-        numbers = np.concatenate([block, check]).astype(np.float64)
-        yield tenseal.ckks_vector(context, numbers).serialize()
+    numbers = np.concatenate([blocks, checks], axis=1).astype(np.float64)
+    return [tenseal.ckks_vector(context, row).serialize() for row in numbers]
 
 
 def decrypt(context: Any, pieces: list[bytes], settings: CkksSettings) -> tuple[Integers, Integers]:

@@ -10,13 +10,12 @@ from medfl.privacy.encryption.checksum import Checksum, Integers
 from medfl.privacy.encryption.ciphertexts import (
     blocks_of,
     check_size,
-    decrypt,
-    encrypt,
     pack_ciphertexts,
     unpack_ciphertexts,
 )
-from medfl.privacy.encryption.keys import HospitalKeys, open_context
+from medfl.privacy.encryption.keys import HospitalKeys
 from medfl.privacy.encryption.settings import CHECKS
+from medfl.privacy.encryption.workers import CkksWorkers
 from medfl.privacy.sealed import FEWEST_CLIENTS
 from medfl.privacy.sealed.envelope import MessageKind, seal, unseal
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
@@ -34,13 +33,18 @@ class EncryptingHospital:
         identity: its signing key.
         directory: the public signing keys of the server and of all hospitals.
         keys: what all hospitals share.
+        workers: what encrypts and decrypts with these keys; None for this process alone.
     """
 
     def __init__(
-        self, identity: SigningIdentity, directory: KeyDirectory, keys: HospitalKeys
+        self,
+        identity: SigningIdentity,
+        directory: KeyDirectory,
+        keys: HospitalKeys,
+        workers: CkksWorkers | None = None,
     ) -> None:
         self.identity, self.directory, self.keys = identity, directory, keys
-        self._context = open_context(keys.secret, f"client {identity.sender}")
+        self._workers = workers or CkksWorkers(keys, whose=f"client {identity.sender}")
 
     def encrypt(
         self, context: bytes, values: Integers, model: bytes = b"", hidden: Hidden | None = None
@@ -65,7 +69,7 @@ class EncryptingHospital:
             secret = np.concatenate([secret, checksum.of_open(clear)])
         blocks = blocks_of(secret, settings)
         checks = checksum.of(self.identity.sender, blocks)
-        pieces = pack_ciphertexts(list(encrypt(self._context, blocks, checks)), settings)
+        pieces = pack_ciphertexts(self._workers.encrypt(blocks, checks), settings)
         rest = clear.astype(settings.open_type).tobytes()
         return seal(self.identity, MessageKind.ENCRYPTED, context, pieces, rest)
 
@@ -112,7 +116,7 @@ class EncryptingHospital:
             )
         if len(rest) != int(settings.open_type[-1]) * open_numbers:
             raise RefusedMessageError(SERVER, "it has other numbers in the clear than are due")
-        sums, checks = decrypt(self._context, pieces, settings)
+        sums, checks = self._workers.decrypt(pieces)
         checksum = Checksum(self.keys.check, context + model)
         right = checksum.holds(clients, sums, checks)
         if not right.all():

@@ -1,4 +1,4 @@
-"""A server and its hospitals in one process. They exchange nothing but signed messages."""
+"""A server and its hospitals on one machine. They exchange nothing but signed messages."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from medfl.privacy.encryption.hospital import EncryptingHospital, Hidden
 from medfl.privacy.encryption.keys import HospitalKeys
 from medfl.privacy.encryption.server import EncryptedSum
 from medfl.privacy.encryption.settings import CkksSettings
+from medfl.privacy.encryption.workers import CkksWorkers
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.sealed.payload import packed, packed_list
 from medfl.privacy.sealed.refusals import SERVER
@@ -26,6 +27,7 @@ class SimulatedEncryption:
         clients: the numbers of all hospitals of the federation.
         settings: the parameters.
         configuration: what else must be the same for everybody, such as a hash.
+        processes: how many encrypt and decrypt at once. Sums and bytes are the same for any number.
 
     Attributes:
         hospitals: number → hospital.
@@ -34,15 +36,21 @@ class SimulatedEncryption:
     """
 
     def __init__(
-        self, clients: Collection[int], settings: CkksSettings, configuration: bytes = b""
+        self,
+        clients: Collection[int],
+        settings: CkksSettings,
+        configuration: bytes = b"",
+        processes: int = 1,
     ) -> None:
         self.settings, keys = settings, HospitalKeys.draw(settings)
         signing = {number: SigningIdentity(number) for number in (SERVER, *clients)}
         public = {number: key.public for number, key in signing.items()}
         self._directory = KeyDirectory(public.pop(SERVER), public)
         self._server, self._public = signing[SERVER], keys.public
+        self._workers = CkksWorkers(keys, processes)
         self.hospitals = {
-            number: EncryptingHospital(signing[number], self._directory, keys) for number in clients
+            number: EncryptingHospital(signing[number], self._directory, keys, self._workers)
+            for number in clients
         }
         self._agreed = secrets.token_bytes(32) + hashlib.sha256(configuration).digest()
         self._model = b""
@@ -88,3 +96,7 @@ class SimulatedEncryption:
         reader = self.hospitals[min(self.hospitals)]
         found, _ = reader.read_sum(self._context, self.sent, length, self._model, hidden)
         return found
+
+    def close(self) -> None:
+        """End the processes that encrypt; a further round starts others."""
+        self._workers.close()

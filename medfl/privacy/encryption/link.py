@@ -11,6 +11,7 @@ from pydantic import Field
 
 from medfl.chain import Link
 from medfl.errors import MedflError
+from medfl.files.parallel import cpu_count
 from medfl.privacy.sealed import FEWEST_CLIENTS
 from medfl.privacy.sealed.link import SealingLink
 from medfl.results.columns import Column
@@ -73,8 +74,12 @@ class HomomorphicEncryption(SealingLink):
 
         super().setup(server)
         self._settings = self._ckks(self._points.usual.clients)
+        # The cores of a run are its threads, which idle while messages are encrypted.
         self._rounds = SimulatedEncryption(
-            sorted(server.local_steps), self._settings, self._configuration
+            sorted(server.local_steps),
+            self._settings,
+            self._configuration,
+            processes=min(server.config.training.threads, cpu_count()),
         )
         self._selection: Selection | None = None
         self._share: float | None = None
@@ -105,10 +110,14 @@ class HomomorphicEncryption(SealingLink):
 
     def open_sum(self, number: int, places: Sequence[PartPlace]) -> RingVector | None:
         """Decrypt and check the sum."""
+        from medfl.privacy.encryption.workers import WorkerDiedError
+
         length = sum(place.length + 1 for place in places)
         hidden = self._hidden(places) if places else None
         try:
             total = self._rounds.finish(length, hidden)
+        except WorkerDiedError:  # the round may well have a sum
+            raise
         except MedflError as error:
             self.give_up(number, error)
             return None
@@ -122,6 +131,10 @@ class HomomorphicEncryption(SealingLink):
         if number == 1:
             sizes += [part.size for part in self._server.download().values()]
         return up, sum(sizes) * self._server.num_clients
+
+    def end(self) -> None:
+        """End the processes that encrypt."""
+        self._rounds.close()
 
     def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:
         """Say what was clipped and encrypted, and whether the round was given up."""
