@@ -9,9 +9,11 @@ from medfl.privacy.encryption.in_process import SimulatedEncryption
 from medfl.privacy.encryption.keys import HospitalKeys
 from medfl.privacy.encryption.server import EncryptedSum
 from medfl.privacy.encryption.settings import CkksSettings
+from medfl.privacy.encryption.workers import CkksWorkers
 
 __all__ = [
     "CkksSettings",
+    "CkksWorkers",
     "EncryptedSum",
     "EncryptingHospital",
     "HospitalKeys",

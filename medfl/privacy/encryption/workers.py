@@ -38,8 +38,8 @@ class WorkerDiedError(MedflError):
 class CkksWorkers:
     """What encrypts and decrypts for hospitals that have these keys.
 
-    Ciphertexts come and go in the same order whichever number of processes there are. They are
-    started when they are first needed.
+    Ciphertexts come and go in the same order whichever number of processes there are, which
+    are started when they are first needed.
 
     Args:
         keys: what the hospitals share.

@@ -175,6 +175,22 @@ def test_a_process_that_dies_ends_the_run_with_one_sentence(place, monkeypatch):
     assert workers_of(trainer)._started == []
 
 
+def test_a_run_that_is_stopped_leaves_no_process(monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    trainer, seen = run(threads=2), []
+
+    def stop(row):
+        seen.extend(one._process for one in workers_of(trainer)._started)
+        if seen:
+            raise Stopped(signal.SIGTERM)
+
+    trainer.on_round = stop
+    with pytest.raises(Stopped):
+        trainer.train()
+    assert [one.returncode for one in seen] == [-signal.SIGKILL] * 2
+    assert workers_of(trainer)._started == []
+
+
 def test_after_one_has_died_others_can_be_started(two):
     before = set(ask(two, number_of))
     os.kill(min(before), signal.SIGKILL)
