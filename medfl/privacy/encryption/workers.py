@@ -49,11 +49,16 @@ class CkksWorkers:
 
     Attributes:
         processes: as above.
+
+    Raises:
+        MedflError: there are no processes, or the keys cannot be read.
     """
 
     def __init__(
         self, keys: HospitalKeys, processes: int = 1, whose: str = "the hospitals"
     ) -> None:
+        if processes < 1:
+            raise MedflError(f"encryption: processes is {processes}: it must be 1 or more.")
         self.processes, self._keys = processes, keys
         self._context = open_context(keys.secret, whose)
         self._started: list[_Worker] = []

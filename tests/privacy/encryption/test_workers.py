@@ -201,6 +201,11 @@ def test_after_one_has_died_others_can_be_started(two):
     assert (len(after), after & before) == (2, set())
 
 
+def test_no_process_at_all_is_refused(three):
+    with pytest.raises(MedflError, match="processes is 0: it must be 1 or more"):
+        CkksWorkers(three.keys, processes=0)
+
+
 def test_a_process_that_cannot_be_started_is_told(two, monkeypatch):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with pytest.raises(WorkerDiedError, match=r"could not be started \(.*/no/such/python"):
