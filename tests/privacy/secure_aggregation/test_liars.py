@@ -196,3 +196,13 @@ def test_a_server_cannot_choose_the_threshold_or_the_settings():
     opening = seal(hospitals.keys[SERVER], MessageKind.OPENING, few.context, few.packed)
     with pytest.raises(RefusedMessageError, match="at least 3 must take part"):
         hospitals.clients[0].advertise(opening, model(1))
+
+
+def test_of_three_clients_no_list_of_two_is_confirmed():
+    """t is 2 of 3, but of a sum of two each client could read the other's update."""
+    hospitals = Hospitals(3)
+    right = hospitals.mask()
+    client = hospitals.clients[0]
+    with pytest.raises(RefusedMessageError, match="2 clients are left, and at least 3 must be"):
+        client.confirm(hospitals.listing([0, 1]))
+    assert client.confirm(right)
