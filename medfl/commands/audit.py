@@ -21,6 +21,7 @@ def audit(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from medfl.audited import audit_run
+    from medfl.audited_neighbours import neighbours_bound
     from medfl.commands.options import section_of
     from medfl.config import validate
     from medfl.config.audit import AuditSettings
@@ -34,11 +35,12 @@ def audit(options: argparse.Namespace) -> int:
     settings = validate(AuditSettings, section_of(options, AuditSettings), "medfl audit")
     check_audit(settings)
     folder = Path(options.output_dir, settings.unit)
-    count = settings.homes * settings.rounds
+    count = settings.homes * settings.rounds + (0 if settings.hospitals else 2)
     with tqdm(
         total=count, desc="auditing", unit="message", file=sys.stderr, mininterval=0.5
     ) as bar:
         run = audit_run(settings, bar.update)
+        neighbours = None if settings.hospitals else neighbours_bound(settings, bar.update)
     guessed, inside = guess_members(run.scores, settings.guesses), run.canaries.inside
     verdict = judge_audit(
         judge_guesses(guessed, inside),
@@ -46,6 +48,7 @@ def audit(options: argparse.Namespace) -> int:
         settings.delta,
         settings.significance,
         run.draws,
+        neighbours,
     )
     columns = run.canaries.homes, inside, run.scores, guessed
     rows = [
@@ -82,6 +85,7 @@ def _record(settings: AuditSettings, run: AuditRun, verdict: Verdict) -> dict[st
             "claimed": verdict.epsilon,
             "one_run": verdict.one_run,
             "f_dp": verdict.f_dp,
+            "two_neighbours": verdict.neighbours,
             "least_one_run": LEAST_ONE_RUN * verdict.epsilon,
             "least_f_dp": LEAST_F_DP * verdict.epsilon,
         },
@@ -102,6 +106,11 @@ def _said(settings: AuditSettings, verdict: Verdict) -> list[str]:
         f"right, which shows ε ≥ {verdict.one_run:.3g} (one run) and ≥ {verdict.f_dp:.3g} "
         "(f-DP form)."
     ]
+    if verdict.neighbours is not None:
+        lines.append(
+            f"Single steps on two neighbouring data sets show ε ≥ {verdict.neighbours:.3g}, and "
+            f"each claims {settings.epsilon:.3g}."
+        )
     if verdict.draws is not None and not verdict.draws.passed:
         lines.append(
             "p-values of Poisson samples: rate {rate:.2g}, sizes {sizes:.2g}, participations "

@@ -87,6 +87,17 @@ def test_samples_that_are_shuffled_end_with_status_1(place, capsys, monkeypatch)
     assert "p-values of Poisson samples" in said
 
 
+def test_a_normaliser_that_depends_on_n_ends_with_status_1(place, capsys, monkeypatch):
+    """One run sees nothing of it; two neighbours do."""
+    monkeypatch.setattr("medfl.privacy.dp_sgd.budget.public_size", lambda size, step: size)
+    assert main(shlex.split(f"{QUICK} --canaries 2000 --clients 2")) == 1
+    said = capsys.readouterr().out
+    assert "Single steps on two neighbouring data sets show ε ≥ " in said
+    assert "The claim is wrong." in said
+    bounds = json.loads((place / "image" / "audit.json").read_text())["epsilon"]
+    assert max(bounds["one_run"], bounds["f_dp"]) <= bounds["claimed"] < bounds["two_neighbours"]
+
+
 def test_seeing_too_little_ends_with_status_1(place, capsys, monkeypatch):
     """Noise that is ten times as long as it says keeps the claim, but nothing can be seen."""
     normals = torch.randn

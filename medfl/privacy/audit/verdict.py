@@ -31,6 +31,7 @@ class Verdict:
         f_dp: the bound by its f-DP form.
         guesses: what the bounds follow from.
         draws: tests of the samples; None where nothing is sampled.
+        neighbours: the bound by two neighbours on a step that claims ε; None where none was asked.
     """
 
     epsilon: float
@@ -38,11 +39,12 @@ class Verdict:
     f_dp: float
     guesses: Guesses
     draws: PoissonTests | None
+    neighbours: float | None = None
 
     @property
     def finding(self) -> AuditFinding:
         """A wrong claim first, then wrong samples, then whether enough was seen."""
-        if max(self.one_run, self.f_dp) > self.epsilon:
+        if max(self.one_run, self.f_dp, self.neighbours or 0.0) > self.epsilon:
             return AuditFinding.BROKEN
         if self.draws is not None and not self.draws.passed:
             return AuditFinding.SAMPLING
@@ -58,7 +60,12 @@ class Verdict:
 
 
 def judge_audit(
-    guesses: Guesses, epsilon: float, delta: float, significance: float, draws: PoissonTests | None
+    guesses: Guesses,
+    epsilon: float,
+    delta: float,
+    significance: float,
+    draws: PoissonTests | None,
+    neighbours: float | None = None,
 ) -> Verdict:
     """Hold a claim (ε, δ) against guesses, with bounds at this level."""
-    return Verdict(epsilon, *guesses.bounds(delta, significance), guesses, draws)
+    return Verdict(epsilon, *guesses.bounds(delta, significance), guesses, draws, neighbours)

@@ -8,18 +8,13 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from medfl.audited import open_run
-from medfl.chain import Link
-from medfl.config import FederatedConfig
-from medfl.config.audit import CANARY_NETWORK
+from medfl.audited_neighbours import neighbours_bound, single_steps
+from medfl.config.audit import AuditSettings
 from medfl.errors import MedflError
-from medfl.models.flat import Gradient
 from medfl.privacy.accounting import gaussian_epsilon
-from medfl.privacy.audit.canaries import Canaries, CanaryStore
 from medfl.privacy.audit.neighbours import two_neighbour_epsilon
 
 RUNS, DELTA, LEVEL = 2000, 1e-5, 0.05
-ROOM = 400  # pixels, so that the length of the noise tells its deviation
 
 
 def test_the_bound_by_hand():
@@ -58,49 +53,6 @@ def test_few_runs_are_refused():
         two_neighbour_epsilon(np.zeros(1999), np.zeros(RUNS), DELTA, LEVEL)
 
 
-class Keep(Link):
-    """Keeps the noised gradient of every step."""
-
-    stage = "round"
-
-    def __init__(self):
-        super().__init__()
-        self.found = []
-
-    def gradient(self, client, model, images, labels, backward):
-        loss = backward(images, labels)
-        self.found.append(Gradient(model).flat().numpy().copy())
-        return loss
-
-
-def runs_of(members: int, noise: float) -> np.ndarray:
-    """Noised gradients of `dp_image`, (RUNS, ROOM): each a run of its own of one step.
-
-    The steps follow each other, but the model stays as it was. Canaries have the pixels from 0 up,
-    and the first ``members`` are in.
-    """
-    inside, numbers = np.arange(ROOM) < members, np.arange(ROOM)
-    store = CanaryStore(Canaries(inside, np.zeros_like(numbers), numbers))
-    link = {"noise_multiplier": noise, "max_grad_norm": 0.05}
-    config = FederatedConfig(
-        num_clients=1,
-        rounds=1,
-        local_steps=RUNS,
-        model={"name": CANARY_NETWORK},
-        training={"batch_size": 20, "learning_rate": 1e-12, "device": "cpu"},
-        chain={"links": {"dp_image": link}},
-    )
-    server, (client,) = open_run(config, store)
-    keep = Keep()
-    server.chain.links.append(keep)
-    client.join(server)
-    server.open(1)
-    client.train(server.model)
-    accounted = server.chain.record()["dp_image"]["clients"]["0"]
-    assert accounted["sampling_rate"] == 1.0
-    return np.stack(keep.found)
-
-
 def lengths(gradients):
     """The length over pixels that no canary has: nothing but noise, and its scale."""
     return np.linalg.norm(gradients[:, 50:], axis=1)
@@ -110,7 +62,7 @@ def lengths(gradients):
 @pytest.mark.parametrize("noise", [1.1, 3.7307])
 def test_the_real_link_keeps_its_claim(noise):
     """12 or 13 images: both are 10 to the public, so noise and normaliser are the same."""
-    without, with_one = runs_of(12, noise), runs_of(13, noise)
+    without, with_one = single_steps("image", 12, noise), single_steps("image", 13, noise)
     claimed = gaussian_epsilon(1 / noise, DELTA)
     by_pixel = two_neighbour_epsilon(without[:, 12], with_one[:, 12], DELTA, LEVEL)
     by_length = two_neighbour_epsilon(lengths(without), lengths(with_one), DELTA, LEVEL)
@@ -118,9 +70,10 @@ def test_the_real_link_keeps_its_claim(noise):
     assert (0.2 * claimed if noise < 2 else 0.0) <= by_pixel <= claimed
 
 
-def test_a_normaliser_that_depends_on_n_is_caught(monkeypatch):
-    """Σ / (qn) in place of a public constant: one image less makes all noise 1/12 longer."""
+@pytest.mark.parametrize("unit", ["image", "patient"])
+def test_a_normaliser_that_depends_on_n_is_caught(monkeypatch, unit):
+    """Σ / (qn) in place of a public constant: one unit less makes all noise 1/12 longer."""
+    settings = AuditSettings(unit=unit)
+    assert neighbours_bound(settings) <= settings.epsilon
     monkeypatch.setattr("medfl.privacy.dp_sgd.budget.public_size", lambda size, step: size)
-    without, with_one = runs_of(12, 3.7307), runs_of(13, 3.7307)
-    assert gaussian_epsilon(1 / 3.7307, DELTA) == pytest.approx(1.0, abs=1e-3)
-    assert two_neighbour_epsilon(lengths(without), lengths(with_one), DELTA, LEVEL) > 2.0
+    assert neighbours_bound(settings) > 2.0
