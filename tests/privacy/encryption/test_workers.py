@@ -14,7 +14,7 @@ import psutil
 import pytest
 import torch
 from chains import build, runs_alike
-from encrypted_rounds import ROUND, Federation, number_of, press
+from encrypted_rounds import ROUND, Federation, number_of, told_to_end
 from torch import nn
 
 from medfl.errors import MedflError
@@ -216,7 +216,7 @@ def test_a_signal_ends_the_call_and_leaves_the_processes_as_they_were(two):
     """Whoever stops a run may still read with it what a round came to."""
     before = set(ask(two, number_of))
     with stoppable(), pytest.raises(Stopped):
-        ask(two, press)
+        ask(two, told_to_end)
     assert set(ask(two, number_of)) == before
 
 
@@ -230,14 +230,16 @@ def test_the_processes_do_not_heed_signals_that_are_for_the_run(two):
 
 
 SCRIPT = """
-import time
+import signal
 import numpy as np
 from medfl.privacy.encryption import CkksSettings, SimulatedEncryption, workers
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell has it ignored
 workers.FEWEST = workers._AT_ONCE = 1
 rounds = SimulatedEncryption(range(3), CkksSettings(3), processes=2)
 rounds.open(1, range(3), bytes(32))
 rounds.encrypt(0, np.arange(5000))
 print(*[one._process.pid for one in rounds._workers._started], flush=True)
+signal.alarm(120)
 while True:
     rounds.encrypt(0, np.arange(500_000))
 """
