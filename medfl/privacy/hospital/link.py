@@ -80,6 +80,9 @@ class HospitalPrivacy(DrawingLink):
         import torch
 
         self._plan = hospital_plan(self.params, server, self._masks)
+        if self._plan.shares is not None:  # where fewer are opened, fewer shares would hide them
+            masks: Any = self._masks
+            masks.hold_to(self._plan.shares.threshold)
         bound = torch.tensor(self.params.max_grad_norm, dtype=torch.float64)
         self.state = {**self._plan.attendance.begin(), "bound": bound}
 

@@ -43,6 +43,17 @@ class SecureAggregation(SealingLink):
         dropouts: float = Field(0.1, ge=0, lt=1)
         ring_bits: Literal[32, 64] = 32
 
+    def __init__(self, **params: Any) -> None:
+        super().__init__(**params)
+        self._threshold: int | None = self.params.threshold
+
+    def hold_to(self, threshold: int) -> None:
+        """Give up rounds of fewer than ``threshold`` clients, also where fewer are opened.
+
+        Noise that clients share is made for so many of them. To be called before ``setup``.
+        """
+        self._threshold = threshold
+
     def setup(self, server: Server) -> None:
         """Give every client and the server their keys."""
         from medfl.privacy.secure_aggregation.in_process import SimulatedAggregation
@@ -59,6 +70,9 @@ class SecureAggregation(SealingLink):
         self._given_up, self._rounds.transcript.sent = False, []
         model = self.received()
         self._remember(model)
+        if not clients:  # whose budgets are spent, as the log says already
+            self._given_up = True
+            return []
         try:
             self._settings.threshold_of(len(clients))
         except MedflError as error:
@@ -143,5 +157,5 @@ class SecureAggregation(SealingLink):
 
         p = self.params
         return ProtocolSettings(
-            p.colluding, p.threshold, p.ring_bits, p.sparse, p.dropouts, configuration
+            p.colluding, self._threshold, p.ring_bits, p.sparse, p.dropouts, configuration
         )

@@ -167,6 +167,39 @@ def test_noise_of_the_sum_where_hospitals_drop_out(caplog):
     assert link.state["releases"].tolist() == [40] * 5, "a round that is given up counts"
 
 
+def test_rounds_that_budgets_leave_fewer_hospitals_in_keep_the_noise(caplog):
+    """Four of five are asked, and t is 3. With this seed budgets leave three in round 4.
+
+    Masks made for three would come off for two, with two shares of noise in place of three.
+    """
+    given = {"noise_multiplier": 2.0, "target_epsilon": 4.5}
+    settings = {"clients_per_round": 4, "rounds": 5, "learning_rate": 1e-12, "seed": 7}
+    trainer = masked(params=given, **settings)
+    link, opened = link_of(trainer), {}
+    original, message = link.open, link.message
+
+    def open_round(number, clients):
+        opened[number] = original(number, clients)
+        return opened[number]
+
+    def leave(client, sent):
+        """Once there are three, the last of them drops out."""
+        chosen = opened[client.server.round]
+        return None if len(chosen) == 3 and client.id == chosen[-1] else message(client, sent)
+
+    link.open, link.message = open_round, leave
+    with caplog.at_level(logging.WARNING):
+        seen = models(trainer)
+    assert [len(chosen) for chosen in opened.values()] == [4, 4, 4, 3, 0]
+    for number, chosen in opened.items():
+        moved = (seen[number] - seen[number - 1]).numpy() * 4 / (2.0 * 0.25)
+        if len(chosen) == 4:
+            assert moved.std() == pytest.approx(math.sqrt(4 / 3), rel=0.2)
+        else:
+            assert not moved.any(), "two shares of three are too little noise"
+    assert "0 clients" not in caplog.text, "that budgets are spent is said once"
+
+
 def test_colluding_hospitals_leave_fewer_shares():
     trainer = masked(masks={"colluding": 1, "threshold": 4})
     record = trainer.server.chain.record()["dp_hospital"]
