@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from medfl.config import (
     Section,
     SplitConfig,
     did_you_mean,
+    privacy_over,
     validate,
 )
 from medfl.datasets.registry import parse_dataset
@@ -194,7 +196,8 @@ class GridConfig(SplitConfig, GivenSplit):
         """The settings of a section that a run gets: the grid's ← its dataset's ← its arm's."""
         own = self.dataset_settings.get(cell.dataset)
         arm = self.arm_settings[cell.arm].get(name) or {}
-        return {**getattr(self.run, name), **(getattr(own, name) if own else {}), **arm}
+        over = privacy_over if name == "privacy" else operator.or_
+        return over(over(getattr(self.run, name), getattr(own, name) if own else {}), arm)
 
     def split_config(self) -> SplitConfig:
         """The fold settings that every split of the grid shares."""

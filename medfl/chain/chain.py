@@ -191,7 +191,8 @@ class Chain:
 
     def privacy(self) -> dict[str, Any]:
         """What the chain promises, for the record; two links that promise are refused earlier."""
-        return next((claim for link in self.links if (claim := link.privacy())), {})
+        claims = (claim for link in self.links if (claim := link.privacy()))
+        return {"mechanism": "none", "epsilon": None, "delta": None, **next(claims, {})}
 
     def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:
         """The links' columns of a round's row."""
@@ -240,7 +241,8 @@ def build_chain(config: FederatedConfig, algorithm: type[Algorithm]) -> Chain:
         what = chain.links[0].name if chain.links else config.chain.rule
         raise MedflError(
             f"the arm {config.arm} exchanges nothing, so `{what}` has nothing to act on: leave "
-            "`chain` out for it."
+            "`chain` and `privacy` out for it, or where they are the grid's, give this arm "
+            "`chain: {links: {}}` and `privacy: {mechanism: none}`."
         )
     for link in chain.links:
         with LINKS.guarded(link.name, f"the link `{link.name}`"):

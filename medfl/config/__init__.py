@@ -22,7 +22,7 @@ from medfl.config.folders import (
     prepared_dir,
 )
 from medfl.config.numbers import NUMBER, WHOLE, Numbers, kinds_of
-from medfl.config.privacy import DP_LINKS, PER_SAMPLE, Privacy
+from medfl.config.privacy import DP_LINKS, PER_SAMPLE, UNITS, Privacy, privacy_over
 from medfl.config.report import Report
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
 from medfl.config.sections import (
@@ -55,6 +55,7 @@ __all__ = [
     "RAW_ROOT",
     "SECTIONS",
     "SPLITS_DIR",
+    "UNITS",
     "WHOLE",
     "WORK_ROOT",
     "Augmentation",
@@ -80,5 +81,6 @@ __all__ = [
     "kinds_of",
     "neutral",
     "prepared_dir",
+    "privacy_over",
     "validate",
 ]

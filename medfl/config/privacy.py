@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from medfl.config.base import Section
 from medfl.config.deciding import neutral
@@ -17,7 +18,10 @@ Delta = Annotated[float, Field(gt=0, lt=1)]
 PER_SAMPLE = ("dp_image", "dp_patient")
 """The links under which batch norm, which mixes samples, cannot stand."""
 DP_LINKS = (*PER_SAMPLE, "dp_hospital")
-_SETTINGS = ("noise_multiplier", "max_grad_norm", "target_epsilon", "target_delta")
+_SETTINGS = ("noise_multiplier", "max_grad_norm", "target_epsilon", "target_delta", "secure")
+_PROTECTIONS = ("differential_privacy", "secure_aggregation", "encryption")
+UNITS = ("image", "patient", "hospital")
+_BOOLEANS = ("true", "false", "yes", "no", "on", "off", "1", "0")
 
 
 class Privacy(Section):
@@ -54,6 +58,12 @@ class Privacy(Section):
     target_delta: Delta | None = Field(
         None, description="the δ of the budget", json_schema_extra=neutral(None)
     )
+    secure: bool = Field(
+        False,
+        description="draw noise and samples from the system's source, so that nobody can repeat "
+        "the run",
+        json_schema_extra=neutral(False),
+    )
     secure_aggregation: bool | dict[str, Any] = Field(
         False,
         description="whether the server sees the sum of the updates alone; or the settings of the "
@@ -67,9 +77,22 @@ class Privacy(Section):
         json_schema_extra=neutral(False),
     )
 
+    @field_validator("differential_privacy", mode="before")
+    @classmethod
+    def _is_a_unit(cls, value: Any) -> Any:
+        if isinstance(value, str) and value.lower() not in (*UNITS, *_BOOLEANS):
+            raise ValueError(
+                "write image, patient or hospital (true means image); patient protects what the "
+                "dataset's groups are, such as lesions"
+            )
+        return value
+
     @model_validator(mode="after")
     def _says_what_is_protected(self) -> Privacy:
-        given = [key for key in _SETTINGS if getattr(self, key) is not None]
+        on = [key for key in _PROTECTIONS if getattr(self, key) is not False]
+        if on and "mechanism" in self.model_fields_set:
+            raise ValueError(f"mechanism is none, and {on[0]} is on: leave one of them out")
+        given = list(self._settings())
         if given and "differential_privacy" not in self.model_fields_set:
             raise ValueError(
                 f"{given[0]} is given, but not what it protects: add differential_privacy: image, "
@@ -82,11 +105,29 @@ class Privacy(Section):
         found: dict[str, dict[str, Any]] = {}
         if self.differential_privacy:
             unit = self.differential_privacy
-            given = {key: getattr(self, key) for key in _SETTINGS}
-            params = {key: value for key, value in given.items() if value is not None}
-            found["dp_image" if unit is True else f"dp_{unit}"] = params
+            found["dp_image" if unit is True else f"dp_{unit}"] = self._settings()
         for key, link in (("secure_aggregation", "secure_aggregation"), ("encryption", "ckks")):
             value = getattr(self, key)
             if value is not False:
                 found[link] = value if isinstance(value, dict) else {}
         return found
+
+    def _settings(self) -> dict[str, Any]:
+        """What is given of the settings of differential privacy."""
+        values = {key: getattr(self, key) for key in _SETTINGS}
+        return {
+            key: value
+            for key, value in values.items()
+            if value is not None and value is not False  # a noise of 0 is given
+        }
+
+
+def privacy_over(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """An arm's section ``over`` that of its grid; either may say `mechanism: none`.
+
+    Over protection it switches all of it off. Under protection it is no longer true.
+    """
+    if over.get("mechanism") == "none":
+        return dict(over)
+    kept = {key: value for key, value in under.items() if key != "mechanism" or not over}
+    return {**kept, **over}

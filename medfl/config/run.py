@@ -107,6 +107,7 @@ class FederatedConfig(GivenSplit):
             moved = {**self.chain.links, **links}
             object.__setattr__(self, "chain", self.chain.model_copy(update={"links": moved}))
             object.__setattr__(self, "privacy", Privacy())
+            self.model_fields_set.add("chain")  # it is no default any more
         per_sample = [name for name in PER_SAMPLE if name in self.chain.links]
         if not per_sample or self.model.normalization == "group":
             return self

@@ -134,7 +134,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
             "bytes_to_target": bytes_to,
         },
         "chain": server.chain.record(),
-        "privacy": {"mechanism": "none", "epsilon": None, "delta": None} | server.chain.privacy(),
+        "privacy": server.chain.privacy(),
         "timing": {
             "seconds": trainer.seconds,
             "seconds_per_round": trainer.seconds / max(1, len(trained)),

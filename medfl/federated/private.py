@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from medfl.chain import public_pixels
-from medfl.config import DP_LINKS, FederatedConfig, validate
-from medfl.errors import MedflError
+from medfl.algorithms.registry import ALGORITHMS
+from medfl.chain import Chain, check_chain, public_pixels
+from medfl.config import DP_LINKS, UNITS, FederatedConfig, validate
+from medfl.errors import MedflError, naming
 from medfl.federated.client import FederatedClient
 from medfl.federated.data import FederatedData
 from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
 from medfl.partition import Split
 from medfl.store import Store
+
+_WHERE = "DPFederatedLearning"
+_OTHERS = ("secure_aggregation", "encryption")  # of the section, and links of their own
 
 
 class DPFederatedLearning:
@@ -37,21 +41,28 @@ class DPFederatedLearning:
 
         Args:
             config: the run, or its keys.
-            dp_config: the keys of the section `privacy`, and all others of its link, such as
-                `views`. `differential_privacy` says what one ε protects; an image by default.
+            dp_config: the keys of the section `privacy` but `mechanism`, and all others of its
+                link, such as `views`. `differential_privacy` says what one ε protects; an image by
+                default, and false switches it off.
 
         Raises:
-            MedflError: a key is unknown or wrong, or the run is protected already.
+            MedflError: a key is unknown or wrong, the run is protected already, or the two do not
+                compose.
         """
         if isinstance(config, FederatedConfig):
             config = config.model_dump(exclude_unset=True)
+        for given, what in ((config, "the run"), (dp_config, "dp_config")):
+            if not isinstance(given, Mapping):
+                raise MedflError(f"{what} is {given!r}: it must be a dictionary of keys.")
         content, params = dict(config), dict(dp_config)
         unit = params.pop("differential_privacy", True)
-        if not isinstance(unit, bool) and unit not in ("image", "patient", "hospital"):
+        if not isinstance(unit, bool) and unit not in UNITS:
             raise MedflError(
                 f"differential_privacy is {unit!r}: it must be image, patient or hospital (true "
                 "means image)."
             )
+        others = {key: params.pop(key) for key in _OTHERS if key in params}
+        content["privacy"] = {**(content.get("privacy") or {}), **others}
         chain = dict(content.get("chain") or {})
         links = dict(chain.get("links") or {})
         both = [name for name in DP_LINKS if name in links]
@@ -60,7 +71,10 @@ class DPFederatedLearning:
         if unit:
             links["dp_image" if unit is True else f"dp_{unit}"] = params
         content["chain"] = {**chain, "links": links}
-        self.config = validate(FederatedConfig, content, "DPFederatedLearning")
+        self.config = validate(FederatedConfig, content, _WHERE)
+        algorithm = ALGORITHMS.load(self.config.federated_learning.algorithm)
+        with naming(_WHERE):
+            check_chain(self.config, algorithm, "dp_config")
         self.trainer: FederatedTrainer | None = None
 
     def train(self, store: Store, split: Split) -> list[dict[str, Any]]:
@@ -84,20 +98,37 @@ class DPFederatedLearning:
 
     @property
     def privacy(self) -> dict[str, Any]:
-        """What is promised so far: ε with its unit, δ, adjacency, and what counts as public."""
-        promise: dict[str, Any] = self._chain.privacy()
-        return promise
+        """What is promised so far: ε with its unit, δ, adjacency, and what counts as public.
+
+        Without a mechanism `unit`, `epsilon` and `delta` are None.
+        """
+        return {"unit": None, **self._chain.privacy()}
 
     @property
-    def clients(self) -> dict[str, Any]:
-        """Client → its sampling rate, noise, noised steps and ε so far."""
-        found = self._chain.record()
-        link = next(name for name in DP_LINKS if name in found)
-        clients: dict[str, Any] = found[link]["clients"]
-        return clients
+    def clients(self) -> dict[str, dict[str, Any]]:
+        """Client → its ε so far, and the round from which on it takes no part, if there is one.
+
+        At image and patient level also its sampling rate, noise and noised steps.
+        """
+        chain, record = self._chain, self._chain.record()
+        link = next((name for name in DP_LINKS if name in record), None)
+        if link is None:
+            return {}
+        if "clients" in record[link]:
+            found: dict[str, dict[str, Any]] = record[link]["clients"]
+            return found
+        spent = record[link]["spent_from_round"]
+        ids = [client.id for client in self.trainer.clients] if self.trainer else []
+        return {
+            str(client): {
+                "epsilon": chain.client_row(client)["epsilon"],
+                "spent_from_round": spent.get(str(client)),
+            }
+            for client in ids
+        }
 
     @property
-    def _chain(self) -> Any:
+    def _chain(self) -> Chain:
         if self.trainer is None:
             raise MedflError("nothing is spent before `train` is called.")
         return self.trainer.server.chain

@@ -82,6 +82,22 @@ def test_without_protection_nothing_changes():
     assert off.model.normalization == "batch"
 
 
+def test_no_noise_is_a_setting_and_secure_draws_are_one():
+    """0 is the reference without privacy, and no missing noise."""
+    reference = FederatedConfig(privacy={"differential_privacy": True, "noise_multiplier": 0})
+    assert reference.chain.links == {"dp_image": {"noise_multiplier": 0.0}}
+    for secure, more in ((True, {"secure": True}), (False, {})):
+        privacy = {"differential_privacy": True, "noise_multiplier": 1, "secure": secure}
+        links = FederatedConfig(privacy=privacy).chain.links
+        assert links == {"dp_image": {"noise_multiplier": 1.0, **more}}
+
+
+def test_a_run_written_as_what_was_set_is_protected_too():
+    config = FederatedConfig(privacy=USUAL, federated_learning=STEPS)
+    again = FederatedConfig.model_validate(config.model_dump(exclude_unset=True))
+    assert again.chain.links == config.chain.links != {}
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -90,7 +106,11 @@ def test_without_protection_nothing_changes():
         ({"privacy": {**USUAL, "target_epsilon": 0}}, "greater than 0"),
         ({"privacy": {**USUAL, "noise_multiplier": -1}}, "greater than or equal to 0"),
         ({"privacy": {**USUAL, "differential_privacy": "client"}}, "hospital"),
+        ({"privacy": {**USUAL, "differential_privacy": "lesion"}}, "dataset's groups are, such as"),
+        ({"privacy": {"secure": True}}, "secure is given, but not what it protects"),
         ({"privacy": {"mechanism": "dp"}}, "none"),
+        ({"privacy": {**USUAL, "mechanism": "none"}}, "none, and differential_privacy is on"),
+        ({"privacy": {"mechanism": "none", "encryption": {}}}, "none, and encryption is on"),
         ({"privacy": USUAL, "chain": {"links": {"dp_image": {}}}}, "both set the link dp_image"),
         ({"privacy": USUAL, "model": {"normalization": "batch"}}, "batch norm mixes the samples"),
         (
@@ -134,6 +154,21 @@ def test_arms_and_grids_have_the_section():
         "image": {"dp_image": {"max_grad_norm": 0.7, "target_epsilon": 8.0}},
         "bn": {"dp_patient": {"max_grad_norm": 0.7, "noise_multiplier": 1.0}},
     }
+
+
+def test_mechanism_none_switches_an_arm_off_and_is_no_longer_true_of_one_that_protects():
+    arms = {
+        "plain": {"algorithm": "fedavg", "privacy": {"mechanism": "none"}},
+        "masked": {"algorithm": "fedavg", "privacy": {"secure_aggregation": True}},
+    }
+    content = {**GRID, "num_clients": 5, "arm_settings": arms, "arms": [*arms]}
+    for privacy, of_masked in (
+        (USUAL, {"dp_image", "secure_aggregation"}),
+        ({"mechanism": "none"}, {"secure_aggregation"}),
+    ):
+        grid = load_grid({**content, "run": {"federated_learning": STEPS, "privacy": privacy}})
+        links = {cell.arm: set(grid.run_config(cell).chain.links) for cell in grid.cells()}
+        assert links == {"plain": set(), "masked": of_masked}
 
 
 @pytest.mark.parametrize(
