@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,29 @@ class FlatModel:
             twin.module.eval().requires_grad_(False)
             self._twins[name] = twin
         return self._twins[name]
+
+    @contextmanager
+    def in_double(self) -> Iterator[None]:
+        """The network and its twins in double precision, apart from ``vector`` and ``buffers``.
+
+        Afterwards they are as before to the bit, without gradients.
+        """
+        parameters = [(parameter, parameter.data) for parameter in self._parameters]
+        modules = list(self.module.modules())
+        buffers = [(module, dict(module._buffers)) for module in modules]
+        with ExitStack() as twins:
+            for twin in self._twins.values():
+                twins.enter_context(twin.in_double())
+            try:
+                self.zero_grad()
+                self.module.double()
+                yield
+            finally:
+                self.zero_grad()
+                for parameter, data in parameters:
+                    parameter.data = data
+                for module, kept in buffers:
+                    module._buffers.update(kept)
 
     def mask(self, names: Collection[str]) -> tuple[Tensor, Tensor]:
         """Where the named parameters and buffers lie, as booleans (d,) and (b,)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,21 +12,13 @@ from medfl.errors import MedflError
 from medfl.models.flat import FlatModel, Gradient
 from medfl.privacy.dp_sgd.sample_gradients import SampleGradients
 
-if TYPE_CHECKING:
-    from medfl.chain.roles import Client
-
-# Of the larger gradient's norm: what rounding does, also to the bfloat16 of mixed precision.
+# Of the larger gradient's norm: what rounding does, at most in bfloat16 and where a ReLU switches.
 _ROUNDING = {torch.float64: 1e-6, torch.float32: 2e-3}
-_MIXED = 0.1
+_ANY_ROUNDING = 0.1
 
 
 def check_alone(
-    sampler: SampleGradients,
-    client: Client,
-    model: FlatModel,
-    images: Tensor,
-    labels: Tensor,
-    backward: Backward,
+    sampler: SampleGradients, model: FlatModel, images: Tensor, labels: Tensor, backward: Backward
 ) -> None:
     """Refuse a loss or network in which samples of a batch act on each other (``MedflError``).
 
@@ -39,27 +30,61 @@ def check_alone(
     mode = model.module.training
     model.module.eval()
     try:
-        together, _ = sampler.of(images, labels, backward)
-        for place in range(2):
-            model.zero_grad()
-            backward(images[place : place + 1], labels[place : place + 1])
-            alone = Gradient(model).flat()
-            model.zero_grad()
-            found = _flat(model, sampler, [one[place] for one in together])
-            size = max(float(alone.norm()), float(found.norm()))
-            rounding = _ROUNDING.get(alone.dtype, _MIXED)
-            if client.training.mixed_precision != "off" and alone.is_cuda:
-                rounding = _MIXED
-            diverged = not bool(alone.isfinite().all() or found.isfinite().all())
-            if not diverged and not float((alone - found).norm()) <= rounding * size:
-                raise MedflError(
-                    "the gradient of a sample in a batch is not that of the sample alone, so that "
-                    "clipping it would bound nothing: the loss must be the mean of a loss of each "
-                    "sample, the network must not mix samples, and each parameter must belong to a "
-                    "layer that is called as a module."
-                )
+        apart = _apart(sampler, model, images, labels, backward)
+        limit = _ROUNDING.get(model.vector.dtype, _ANY_ROUNDING)
+        if apart > limit:
+            # Two images are computed in another order than one. A ReLU near 0 switches by that
+            # rounding alone, which moves the gradient of a deep network by more than rounding. And
+            # mixed precision, which leaves doubles alone, rounds far more.
+            apart, limit = _apart_in_double(sampler, model, images, labels, backward, apart)
     finally:
         model.module.train(mode)
+    if apart > limit:
+        raise MedflError(
+            "the gradient of a sample in a batch is not that of the sample alone, so that "
+            "clipping it would bound nothing: the loss must be the mean of a loss of each "
+            "sample, the network must not mix samples, and each parameter must belong to a "
+            "layer that is called as a module."
+        )
+
+
+def _apart(
+    sampler: SampleGradients, model: FlatModel, images: Tensor, labels: Tensor, backward: Backward
+) -> float:
+    """How far the samples' gradients are from those of each alone, of the longer one's norm.
+
+    0 where one of them is not finite: the step leaves such a sample out.
+    """
+    together, _ = sampler.of(images, labels, backward)
+    found = 0.0
+    for place in range(len(images)):
+        model.zero_grad()
+        backward(images[place : place + 1], labels[place : place + 1])
+        alone = Gradient(model).flat()
+        model.zero_grad()
+        one = _flat(model, sampler, [part[place] for part in together])
+        size = max(float(alone.norm()), float(one.norm()))
+        if bool(alone.isfinite().all() and one.isfinite().all()) and size:
+            found = max(found, float((alone - one).norm()) / size)
+    return found
+
+
+def _apart_in_double(
+    sampler: SampleGradients,
+    model: FlatModel,
+    images: Tensor,
+    labels: Tensor,
+    backward: Backward,
+    apart: float,
+) -> tuple[float, float]:
+    """The same in double precision, and its limit; ``apart`` itself where the loss has none."""
+    targets = labels.double() if labels.is_floating_point() else labels
+    try:
+        with model.in_double():
+            found = _apart(sampler, model, images.double(), targets, backward)
+    except RuntimeError:  # a loss of a person's own with tensors in single precision
+        return apart, _ANY_ROUNDING
+    return found, _ROUNDING[torch.float64]
 
 
 def _flat(model: FlatModel, sampler: SampleGradients, parts: Sequence[Tensor]) -> Tensor:

@@ -88,7 +88,7 @@ class NoisedGradients:
             if len(images[one_view]) > 1:
                 self._proved.add(client.id)
                 two = images[one_view][:2], labels[one_view][:2]
-                check_alone(sampler, client, model, *two, backward)
+                check_alone(sampler, model, *two, backward)
         vector, loss = torch.zeros_like(model.vector), model.vector.new_zeros(())
         pairs = list(zip(model.module.parameters(), model.views(vector), strict=True))
         if len(images):
