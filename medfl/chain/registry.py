@@ -19,7 +19,7 @@ LINKS = Registry[type[Link]](
         "dp_hospital": "privacy.hospital.link:HospitalPrivacy",
         "quantize": "compression.quantize:StochasticQuantization",
     },
-    results_versions={"ckks": 2, "dp_hospital": 2, "quantize": 2, "secure_aggregation": 3},
+    results_versions={"ckks": 2, "quantize": 2, "secure_aggregation": 3},
 )
 RULES = Registry[type[Rule]](
     "rule",
