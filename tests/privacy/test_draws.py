@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -100,13 +102,14 @@ def test_streams_are_by_key():
     trainer = private()
     trainer.server.open(1)
     link, client = trainer.server.chain.links[0], trainer.clients[1]
+    link._gradients = SimpleNamespace(put=lambda *given: given[-1])  # gives the noise's generator
     seen = set()
     for number in (1, 2):
         trainer.server.round = number
         for purpose in ("train", "head"):
             for step in range(3):
                 client.drawn = Drawn(client.rows, purpose, step)
-                stream = link._noise_stream(client, torch.device("cpu"))
+                stream = link.gradient(client, trainer.server.model, None, None, None)
                 seen.add(float(torch.rand(1, generator=stream)))
     assert len(seen) == 12
 
