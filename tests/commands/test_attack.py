@@ -98,6 +98,7 @@ def test_arms_of_the_params_file_are_attacked(place):
     assert "fedavg-mine" in {row["case"] for row in rows}
 
 
+@pytest.mark.slow
 def test_membership_writes_a_roc_numbers_and_a_page(place):
     assert main(MEMBERSHIP) == 0
     folder = place / "membership"

@@ -49,6 +49,7 @@ def test_a_claim_that_holds(place, capsys):
     assert "auditing: 100%" in printed.err
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_files(place, tmp_path):
     small = f"{QUICK} --canaries 1000 --clients 2"
     main(shlex.split(small))
@@ -75,6 +76,7 @@ def test_a_claim_that_is_wrong_ends_with_status_1(place, capsys, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_samples_that_are_shuffled_end_with_status_1(place, capsys, monkeypatch):
     def given(rows, *_):
         yield from rows
@@ -87,6 +89,7 @@ def test_samples_that_are_shuffled_end_with_status_1(place, capsys, monkeypatch)
     assert "p-values of Poisson samples" in said
 
 
+@pytest.mark.slow
 def test_a_normaliser_that_depends_on_n_ends_with_status_1(place, capsys, monkeypatch):
     """One run sees nothing of it; two neighbours do."""
     monkeypatch.setattr("medfl.privacy.dp_sgd.budget.public_size", lambda size, step: size)
@@ -98,6 +101,7 @@ def test_a_normaliser_that_depends_on_n_ends_with_status_1(place, capsys, monkey
     assert max(bounds["one_run"], bounds["f_dp"]) <= bounds["claimed"] < bounds["two_neighbours"]
 
 
+@pytest.mark.slow
 def test_seeing_too_little_ends_with_status_1(place, capsys, monkeypatch):
     """Noise that is ten times as long as it says keeps the claim, but nothing can be seen."""
     normals = torch.randn

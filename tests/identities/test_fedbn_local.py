@@ -54,11 +54,12 @@ class Eleven(nn.Sequential):
 SMALL = {"small": Normed, "eleven": Eleven}
 
 
-NETWORKS = [*SMALL, "resnet18", "densenet121", "efficientnet_b0"]
+NETWORKS = [*SMALL, "resnet18", "efficientnet_b0"]
 OF_EITHER_KIND = [
     *((name, "batch", "batch") for name in NETWORKS),
     ("small", "normalization", "batch"),
-    ("resnet18", "normalization", "group"),
+    pytest.param("densenet121", "batch", "batch", marks=pytest.mark.slow),
+    pytest.param("resnet18", "normalization", "group", marks=pytest.mark.slow),
 ]
 
 

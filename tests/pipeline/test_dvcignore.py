@@ -22,6 +22,7 @@ def ignored(project: Workflow, datasets: list[str], file: str, place: str = RUN)
     return [dataset for dataset, path in zip(datasets, paths, strict=True) if path in told]
 
 
+@pytest.mark.slow
 def test_what_dvc_versions(tmp_path):
     pytest.importorskip("dvc")
     project = Workflow(tmp_path, fake=False)

@@ -130,6 +130,7 @@ def test_predictions_that_were_not_brought_along_train_nothing(workflow):
     assert workflow.planned() == {}
 
 
+@pytest.mark.slow
 def test_a_grid_that_keeps_no_predictions_promises_none(workflow):
     workflow.environment["FAKE_MEDFL_WITHOUT_PREDICTIONS"] = "1"
     run = {"federated_learning": {"rounds": 2}, "keep": {"predictions": False}}

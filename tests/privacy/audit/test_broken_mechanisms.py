@@ -83,6 +83,7 @@ def test_noise_off_is_caught(monkeypatch):
     assert found.guesses.right == found.guesses.made  # nothing hides anybody
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["image", "patient"])
 def test_clipping_off_is_caught(monkeypatch, unit):
     import medfl.privacy.dp_sgd.steps as steps
@@ -132,6 +133,7 @@ def test_hospitals_without_noise_are_caught(monkeypatch):
     assert found.draws is None  # everyone takes part
 
 
+@pytest.mark.slow
 def test_hospitals_without_clipping_are_caught(monkeypatch):
     def unbounded(parts, norm, bound):
         return dict(parts)
@@ -140,6 +142,7 @@ def test_hospitals_without_clipping_are_caught(monkeypatch):
     assert verdict_of(**HOSPITALS).finding is AuditFinding.BROKEN
 
 
+@pytest.mark.slow
 def test_hospital_noise_that_one_adds_for_all_is_caught(monkeypatch):
     """Shares of noise are accounted for from every hospital, and only the first adds its own."""
     import medfl.privacy.hospital.distributed as distributed
@@ -234,6 +237,7 @@ def gated_verdict():
     return judged(scores, canaries.inside, server.chain.privacy()["epsilon"], settings)
 
 
+@pytest.mark.slow
 def test_a_local_layer_with_noise_keeps_the_claim():
     assert gated_verdict().finding is not AuditFinding.BROKEN
 

@@ -70,6 +70,7 @@ def test_the_real_link_keeps_its_claim(noise):
     assert (0.2 * claimed if noise < 2 else 0.0) <= by_pixel <= claimed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["image", "patient"])
 def test_a_normaliser_that_depends_on_n_is_caught(monkeypatch, unit):
     """Σ / (qn) in place of a public constant: one unit less makes all noise 1/12 longer."""

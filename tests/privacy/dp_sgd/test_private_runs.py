@@ -60,6 +60,7 @@ def test_the_store_says_what_its_groups_are():
     assert trainer.server.chain.links[0].count(trainer.data, 1) == 10
 
 
+@pytest.mark.slow
 def test_noise_follows_from_a_budget():
     """Each client gets the least noise that keeps all its rounds within ε 3."""
     params = {"target_epsilon": 3.0, "target_delta": 1e-4}

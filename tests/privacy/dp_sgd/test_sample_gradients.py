@@ -63,7 +63,7 @@ def test_efficientnet_and_its_depthwise_convolutions():
     assert agree(model, (1, 8, 8))
 
 
-@pytest.mark.parametrize("name", ["cnn", "resnet18"])
+@pytest.mark.parametrize("name", ["cnn", pytest.param("resnet18", marks=pytest.mark.slow)])
 def test_volumes(name):
     torch.manual_seed(0)
     assert agree(build_model(name, 3, 1, (8, 8, 8), "group"), (1, 8, 8, 8), samples=2)

@@ -41,6 +41,7 @@ def ckks(trainer):
     return next(link for link in trainer.server.chain.links if link.name == "ckks")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FEDERATED)
 def test_the_hospitals_read_the_mean_of_what_was_rounded(name):
     """Σ w q / Σ w of the parts as they were rounded, worked out by numpy from each client's own."""

@@ -239,6 +239,7 @@ def test_below_the_threshold_a_sparse_round_ends_without_a_sum():
         Hospitals(N, MANY).run(fates)
 
 
+@pytest.mark.slow
 def test_a_hundred_clients_with_a_tenth_gone():
     settings = ProtocolSettings(sparse=True)
     rounds = SimulatedAggregation(range(100), settings)
