@@ -158,7 +158,7 @@ def test_a_toy_is_judged_in_a_copy_and_the_checkout_is_left_alone(tmp_path):
     code = (
         "import sys, pathlib; from mutants import __main__ as tool, forked; "
         f"tool.ROOT = pathlib.Path({str(tmp_path)!r}); forked.HEAVY = 'pytest coverage'; "
-        "forked.GRACE = 1; sys.argv[1:] = ['room']; sys.exit(tool.main())"
+        "forked.GRACE = 4; sys.argv[1:] = ['room']; sys.exit(tool.main())"
     )
     command = [sys.executable, "-c", code]
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
