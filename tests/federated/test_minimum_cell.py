@@ -14,10 +14,9 @@ from medfl.config import FederatedConfig
 from medfl.federated.run import execute
 from medfl.files import OWN_HASH, is_whole
 from medfl.partition import Split
-from medfl.partition.write import write_split
 from medfl.results.intact import check_file
 from medfl.results.record import read_record
-from medfl.store import Sample, Store, write_store
+from medfl.store import Sample, write_store
 
 SIZES = [(40, 15, 20), (50, 20, 25), (60, 12, 4), (70, 30, 40)]  # train, val, test: 4 are few
 
@@ -110,6 +109,15 @@ def test_a_finished_run_is_held_back_without_training_again(place, last):
     assert run(place, None, evaluate_every=1 if last else 2) == again
 
 
+def test_who_may_be_the_worst_is_asked_anew_with_the_same_minima(place):
+    """Of the clients that are left, with 25 and 40 test patients, one has the 30 that are asked."""
+    enough = {"min_test_samples": 5, "min_test_patients": 30}
+    run(place, 0, fairness=enough)
+    record = run(place, None, fairness=enough)
+    assert (record["fairness"]["n"], record["fairness"]["worst_client"]) == (1, "3")
+    assert set(record["fairness"]["left_out"]) == {"0", "1", "2"}
+
+
 def test_what_was_held_back_comes_only_from_a_new_run(place):
     run(place, None)
     record = run(place, 0)
@@ -125,16 +133,3 @@ def test_no_hash_in_the_record_is_of_the_counts_that_are_held_back(place):
     told = json.loads((place / "run" / "metrics.json").read_text())
     assert told["files"]["clients.csv"] != whole["files"]["clients.csv"]
     assert whole[OWN_HASH] not in json.dumps(told)
-
-
-def test_the_record_beside_a_split_has_no_small_cell_either(place):
-    store = Store.open(place / "store")
-    path = place / "twelve" / "seed0.csv"
-    write_split(store, "iid", 12, 0, path, min_val=1, min_test=1, minimum_cell=10)
-    record = json.loads(path.with_suffix(".heterogeneity.json").read_text())
-    counts = [one[fold] for one in record["clients"] for fold in ("train", "val", "test")]
-    assert None in counts
-    assert all(count is None or count == 0 or count >= 10 for count in counts)
-    assert record["minimum_cell"] == 10
-    assert is_whole(record)
-    assert path.with_suffix(".png").stat().st_size > 1000

@@ -1,4 +1,4 @@
-"""The small grid of privacy that comes with the project, with some of its arms, one seed and few rounds."""
+"""The small grid of privacy that comes with the project: some arms, one seed, few rounds."""
 
 from __future__ import annotations
 
