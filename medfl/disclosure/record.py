@@ -137,4 +137,9 @@ def _client(found: Mapping[str, Any], hidden: HiddenCells, client: int) -> Conte
         gone |= {"n_train", "steps"}
     if hidden.client(client, "test"):
         gone |= {"n_test", "test_patients", "test"}
-    return {name: None if name in gone else value for name, value in found.items()}
+    return {name: _blank(value) if name in gone else value for name, value in found.items()}
+
+
+def _blank(value: Any) -> Any:
+    """None for each number, as where a client has no samples."""
+    return {key: _blank(one) for key, one in value.items()} if isinstance(value, dict) else None

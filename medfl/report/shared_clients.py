@@ -58,7 +58,7 @@ def _by_client(record: Record, other: Record, said: Arrays, clients: NDArray[np.
     right = scores(said["probabilities"], said["label"], str(said["task"]))
     patients = np.unique(said["group"], return_inverse=True)[1]
     shares: dict[str, Proportion] = {}
-    unpublished = [name for name, dealt in other.clients.items() if dealt.test is None]
+    unpublished = [name for name, dealt in other.clients.items() if dealt.n_test is None]
     found: dict[str, ClientRecord] = {}
     for name, dealt in other.clients.items():
         mine = clients == int(name)
