@@ -72,6 +72,22 @@ class Hospitals:
             self.give(self.clients[client].confirm(survivors))
         return self.keep(self.server.request())
 
+    def finish(self, delivered: dict[int, bytes]) -> np.ndarray:
+        """All after the shares, of which ``delivered`` reaches the clients; gives the sum."""
+        for client, text in delivered.items():
+            self.give(self.clients[client].mask(text, self.vectors()[client]))
+        return self.reveal()
+
+    def reveal(self) -> np.ndarray:
+        """All after the masked vectors; gives the sum."""
+        survivors = self.keep(self.server.survivors())
+        for client in self.clients.values():
+            self.give(client.confirm(survivors))
+        request = self.keep(self.server.request())
+        for client in self.clients.values():
+            self.give(client.unmask(request))
+        return self.server.finish()
+
     def run(self, fates: dict[int, int], number: int = 1, vectors=None) -> np.ndarray:
         """A whole round in which client i answers the first ``fates[i]`` of five messages."""
         vectors = vectors or self.vectors()

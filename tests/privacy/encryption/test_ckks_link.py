@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -39,28 +38,6 @@ def encrypted(algorithm="fedavg", params=None, links=None, **settings):
 
 def ckks(trainer):
     return next(link for link in trainer.server.chain.links if link.name == "ckks")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", FEDERATED)
-def test_the_hospitals_read_the_mean_of_what_was_rounded(name):
-    """Σ w q / Σ w of the parts as they were rounded, worked out by numpy from each client's own."""
-    trainer = build(name, LINKS["ckks"], model=Normed, sizes=SIZES, rounds=2)
-    sent, received = watch(trainer), []
-    original = trainer.server.step
-    trainer.server.step = lambda total: (received.append(deepcopy(total)), original(total))
-    trainer.train()
-    assert len(received) == 2
-    for number, total in enumerate(received, 1):
-        messages = sent[number]
-        assert len(messages) == 4
-        for part, found in total.items():
-            weights = [m.parts[part].weight for m in messages.values()]
-            rounded = [round(w * 1e4) / 1e4 for w in weights]
-            values = np.array([m.parts[part].value.numpy() for m in messages.values()])
-            expected = np.average(values, axis=0, weights=rounded)
-            assert np.abs(found.mean.numpy() - expected).max(initial=0) < 1e-12
-            assert found.weight == pytest.approx(sum(weights), rel=1e-3)
 
 
 def test_the_sum_is_that_of_the_whole_numbers_to_the_last_bit():

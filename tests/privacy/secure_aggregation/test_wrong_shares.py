@@ -39,13 +39,7 @@ def test_a_share_that_was_changed_on_the_way_is_not_passed_on_and_the_round_goes
     for i in range(4):
         hospitals.give(hospitals.clients[i].mask(delivered[i], hospitals.vectors()[i]))
     assert sorted(hospitals.clients[0]._round.shares) == [0, 1, 2]
-    survivors = hospitals.server.survivors()
-    for i in range(4):
-        hospitals.give(hospitals.clients[i].confirm(survivors))
-    request = hospitals.server.request()
-    for i in range(4):
-        hospitals.give(hospitals.clients[i].unmask(request))
-    assert hospitals.server.finish().tolist() == [6000 + 4 * (k + 1) for k in range(7)]
+    assert hospitals.reveal().tolist() == [6000 + 4 * (k + 1) for k in range(7)]
 
 
 @pytest.mark.parametrize("at", [-1, -17, -40])
@@ -73,17 +67,9 @@ def test_shares_that_give_another_seed_than_the_committed_one_end_the_round(monk
             if i == 1:
                 patch.setattr(module, "share_out", lambda seed, t, n: share_out(b"x" * 16, t, n))
             hospitals.give(hospitals.clients[i].share(roster))
-    delivered, vectors = hospitals.server.deliver(), hospitals.vectors()
-    for i in range(3):
-        hospitals.give(hospitals.clients[i].mask(delivered[i], vectors[i]))
-    survivors = hospitals.server.survivors()
-    for i in range(3):
-        hospitals.give(hospitals.clients[i].confirm(survivors))
-    request = hospitals.server.request()
-    for i in range(3):
-        hospitals.give(hospitals.clients[i].unmask(request))
+    delivered = hospitals.server.deliver()
     with pytest.raises(RoundAbortedError, match="client 1 dealt shares that do not give back"):
-        hospitals.server.finish()
+        hospitals.finish(delivered)
 
 
 def test_a_share_that_its_dealer_committed_to_otherwise_is_not_kept(monkeypatch):
@@ -99,14 +85,8 @@ def test_a_share_that_its_dealer_committed_to_otherwise_is_not_kept(monkeypatch)
     for i in range(4):
         hospitals.give(hospitals.clients[i].mask(delivered[i], vectors[i]))
         assert sorted(hospitals.clients[i]._round.shares) == [0, 2, 3]
-    survivors = hospitals.server.survivors()
-    for i in range(4):
-        hospitals.give(hospitals.clients[i].confirm(survivors))
-    request = hospitals.server.request()
-    for i in range(4):
-        hospitals.give(hospitals.clients[i].unmask(request))
     with pytest.raises(RoundAbortedError, match="0 shares of client 1 came, and at least 3 must"):
-        hospitals.server.finish()
+        hospitals.reveal()
 
 
 def test_a_seed_is_not_rebuilt_from_fewer_than_t_shares():
