@@ -60,6 +60,7 @@ def test_the_same_seed_gives_the_same_files(place, tmp_path):
         ).read_bytes()
 
 
+@pytest.mark.slow
 def test_a_claim_that_is_wrong_ends_with_status_1(place, capsys, monkeypatch):
     def nothing(like, generator):
         return torch.zeros_like(like)

@@ -50,7 +50,10 @@ def agree(module, shape, classes=3, samples=3):
     return float((torch.cat(parts, dim=1) - expected).abs().max()) <= 1e-12 * max(1.0, scale)
 
 
-@pytest.mark.parametrize("name", ["logistic", "mlp", "cnn", "resnet18", "densenet121"])
+@pytest.mark.parametrize(
+    "name",
+    ["logistic", "mlp", "cnn", "resnet18", pytest.param("densenet121", marks=pytest.mark.slow)],
+)
 def test_built_in_networks_with_group_norm(name):
     torch.manual_seed(0)
     assert agree(build_model(name, 3, 2, 8, "group"), (2, 8, 8))

@@ -24,6 +24,7 @@ from medfl.privacy.encryption.workers import CkksWorkers, WorkerDiedError
 from medfl.privacy.sealed.envelope import OVERHEAD
 from medfl.stopping import SIGNALS, Stopped, stoppable
 
+pytestmark = pytest.mark.slow  # each starts processes, which import TenSEAL anew
 LENGTH = 7 * 2044 - 5  # seven ciphertexts, in parts of 2, 2, 2 and 1
 
 
