@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 
 import numpy as np
 
+from medfl.errors import MedflError
 from medfl.privacy.encryption import CkksSettings, EncryptedSum, EncryptingHospital, HospitalKeys
 from medfl.privacy.encryption.ciphertexts import pack_ciphertexts, unpack_ciphertexts
 from medfl.privacy.sealed.envelope import MessageKind, seal, unseal
@@ -60,3 +62,10 @@ def number_of(context):
 def told_to_end(context):
     """A cluster ends the process that waits for this one."""
     os.kill(os.getppid(), signal.SIGTERM)
+
+
+def one_fails(context, first):
+    """The first part is refused at once, while the second is under way for some time."""
+    if first == 0:
+        raise MedflError("refused")
+    time.sleep(0.3)

@@ -25,7 +25,7 @@ from medfl.errors import MedflError
 from medfl.privacy.encryption.checksum import Integers
 from medfl.privacy.encryption.ciphertexts import decrypt, encrypt
 from medfl.privacy.encryption.keys import HospitalKeys, open_context
-from medfl.stopping import SIGNALS
+from medfl.stopping import SIGNALS, held
 
 FEWEST = 128  # so many ciphertexts take 0.1 s, and a process takes 0.2 s to start, once in a run
 _AT_ONCE = 32  # ciphertexts: 2 MB in the smallest ring
@@ -110,9 +110,16 @@ class CkksWorkers:
             for worker in self._started:
                 free.put(worker)
             # One thread for each process, which waits for it. A signal, or the first error, lets
-            # them come to the end of the parts under way.
-            with ThreadPoolExecutor(self.processes) as threads:
-                return list(threads.map(work, parts))
+            # them come to the end of the parts under way. It waits until each thread is known,
+            # and has ended: the next call would read the answer to a part that nobody waits for.
+            threads = ThreadPoolExecutor(self.processes)
+            try:
+                with held():
+                    found = threads.map(work, parts)
+                return list(found)
+            finally:
+                with held():
+                    threads.shutdown(cancel_futures=True)
         except WorkerDiedError:
             self.close()
             raise

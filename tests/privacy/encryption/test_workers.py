@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import psutil
 import pytest
 import torch
 from chains import build, runs_alike
-from encrypted_rounds import ROUND, Federation, number_of, told_to_end
+from encrypted_rounds import ROUND, Federation, number_of, one_fails, told_to_end
 from torch import nn
 
 from medfl.errors import MedflError
@@ -219,6 +220,26 @@ def test_a_signal_ends_the_call_and_leaves_the_processes_as_they_were(two):
     with stoppable(), pytest.raises(Stopped):
         ask(two, told_to_end)
     assert set(ask(two, number_of)) == before
+
+
+@pytest.mark.parametrize("moment", ["start", "join"])
+def test_a_signal_at_any_moment_leaves_no_part_under_way(two, moment, monkeypatch):
+    """The next call would read its answer, and a second signal would meet nobody."""
+    ask(two, number_of)
+    threads, original = [], getattr(threading.Thread, moment)
+
+    def told(thread, *arguments):
+        threads.append(thread)
+        if moment == "start":
+            original(thread)
+        os.kill(os.getpid(), signal.SIGTERM)
+        if moment == "join":
+            original(thread)
+
+    monkeypatch.setattr(threading.Thread, moment, told)
+    with stoppable(), pytest.raises(Stopped):
+        two._spread(one_fails, 4, lambda part: (part.start,))
+    assert [one.is_alive() for one in threads] == [False, False]
 
 
 def test_the_processes_do_not_heed_signals_that_are_for_the_run(two):
