@@ -14,7 +14,7 @@ from medfl.federated.trainer import FederatedTrainer
 from medfl.files import OWN_HASH, atomic_path, own_hash, write_csv, write_json
 from medfl.metrics.federation import to_target
 from medfl.results import paths
-from medfl.results.columns import CLIENTS, REFUSED, names_in
+from medfl.results.columns import CLIENTS, PRIVACY_UNIT, REFUSED, names_in
 from medfl.results.intact import digests
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
@@ -43,7 +43,9 @@ def write_record(
         The content of metrics.json.
     """
     durable = trainer.seconds > DURABLE_SECONDS
-    none = {REFUSED.name: 0} if trainer.refused else {}  # of rows from before the first one
+    ends = {REFUSED.name: 0} if trainer.refused else {}  # of rows from before the first one
+    if unit := trainer.server.chain.privacy().get("unit"):
+        ends[PRIVACY_UNIT.name] = unit
     clients = trainer.client_history
     if hidden is not None:
         measured = frozenset(names_in(CLIENTS))
@@ -53,7 +55,7 @@ def write_record(
         (paths.CLIENTS, trainer.client_columns, clients),
     ):
         names = [column.name for column in columns]
-        write_csv(folder / name, names, [none | row for row in rows], durable=durable)
+        write_csv(folder / name, names, [ends | row for row in rows], durable=durable)
     write_model(folder / paths.MODEL, trainer, durable)
     metrics = run_metrics(trainer) | {
         "pooled": trainer.server.algorithm.pooled,

@@ -149,12 +149,17 @@ class FederatedTrainer:
     @property
     def columns(self) -> tuple[Column, ...]:
         """The columns of ``rounds.csv``."""
-        return self._columns + (columns.REFUSED,) * bool(self.refused)
+        return self._columns + self._last_columns
 
     @property
     def client_columns(self) -> tuple[Column, ...]:
         """The columns of ``clients.csv``."""
-        return self._client_columns + (columns.REFUSED,) * bool(self.refused)
+        return self._client_columns + self._last_columns
+
+    @property
+    def _last_columns(self) -> tuple[Column, ...]:
+        promised = self.server.chain.privacy().get("unit")
+        return (columns.PRIVACY_UNIT,) * bool(promised) + (columns.REFUSED,) * bool(self.refused)
 
     @property
     def refused(self) -> dict[int, list[int]]:

@@ -95,7 +95,11 @@ MEGABYTES = Column(
     short="MB",
 )
 
-# Stands at the end of a table, and only where an update was refused: else nothing says of it.
+# These stand at the end of a run's tables, and only where they say something: what one ε protects,
+# where a link promises one (the summary always has it); how many updates were refused, if any was.
+PRIVACY_UNIT = Column(
+    *("privacy_unit", "What one ε protects", "", "", (SUMMARY,), str), source="privacy.unit"
+)
 REFUSED = Column(
     *("refused", "Updates that were not finite", "", "lower", (ROUNDS, CLIENTS, SUMMARY), int),
     source="refused_updates",
@@ -255,7 +259,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("epsilon", "Privacy budget ε", files=_SUMMARY, source="privacy.epsilon"),
     Column("delta", "δ of the privacy budget", files=_SUMMARY, source="privacy.delta"),
-    Column("privacy_unit", files=_SUMMARY, kind=str, source="privacy.unit"),
+    PRIVACY_UNIT,
     STEPS,
     SECONDS,
 )
@@ -285,7 +289,7 @@ def table_columns(file: str, extra: Iterable[Column] = ()) -> tuple[Column, ...]
     """
     columns = list(columns_in(file))
     for column in extra:
-        if column.name in {known.name for known in (*columns, REFUSED)}:
+        if column.name in {known.name for known in (*columns, PRIVACY_UNIT, REFUSED)}:
             raise MedflError(
                 f"{file} has a column `{column.name}` already: give the link's column another name."
             )

@@ -17,6 +17,7 @@ from medfl.files import write_text
 from medfl.results import paths
 from medfl.results.columns import (
     CLIENTS,
+    PRIVACY_UNIT,
     REFUSED,
     ROUNDS,
     SUMMARY,
@@ -90,7 +91,7 @@ class Frames:
     def _gather(self, read: Callable[[Run], pd.DataFrame], runs: Iterable[Run]) -> pd.DataFrame:
         """The same file of several runs, below one another."""
         parts = [
-            _with_unit(run, read(run)).assign(**{key: getattr(run, key) for key in KEYS})
+            read(run).assign(**{key: getattr(run, key) for key in KEYS})
             for run in runs
             if run.record
         ]
@@ -100,13 +101,6 @@ class Frames:
         names = dict.fromkeys(name for part in parts for name in part.columns)
         order = [*KEYS, *(name for name in names if name not in KEYS)]
         return pd.concat(parts, ignore_index=True)[order]
-
-
-def _with_unit(run: Run, table: pd.DataFrame) -> pd.DataFrame:
-    """A run's table, with what one ε protects beside its column of ε."""
-    if "epsilon" not in table or run.record is None:
-        return table
-    return table.assign(privacy_unit=run.record.privacy.unit)
 
 
 def _intact(run: Run, name: str, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
@@ -136,7 +130,7 @@ def read_rounds(folder: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         MedflError: if the file is missing, cut off, or holds something that is no number.
     """
-    return _read_csv(Path(folder, paths.ROUNDS), (*columns_in(ROUNDS), REFUSED))
+    return _read_csv(Path(folder, paths.ROUNDS), (*columns_in(ROUNDS), PRIVACY_UNIT, REFUSED))
 
 
 def read_clients(folder: str | os.PathLike[str]) -> pd.DataFrame:
@@ -145,7 +139,7 @@ def read_clients(folder: str | os.PathLike[str]) -> pd.DataFrame:
     Raises:
         MedflError: as ``read_rounds``.
     """
-    return _read_csv(Path(folder, paths.CLIENTS), (*columns_in(CLIENTS), REFUSED))
+    return _read_csv(Path(folder, paths.CLIENTS), (*columns_in(CLIENTS), PRIVACY_UNIT, REFUSED))
 
 
 def _read_csv(path: Path, columns: Sequence[Column]) -> pd.DataFrame:

@@ -175,8 +175,8 @@ def test_tables_of_rounds_have_the_unit_beside_the_epsilon(private):
         path = folder / "runs/toy/iid" / arm / "seed0/rounds.csv"
         if arm == "scaffold-dp":  # as a link adds it: a number in each round
             head, *lines = path.read_text().splitlines()
-            spent = [f"{line},{number * 3.5}" for number, line in enumerate(lines)]
-            path.write_text("\n".join([f"{head},epsilon", *spent]) + "\n")
+            spent = [f"{line},{number * 3.5},lesion" for number, line in enumerate(lines)]
+            path.write_text("\n".join([f"{head},epsilon,privacy_unit", *spent]) + "\n")
     some = [run for run in results.runs if run.seed == 0 and run.arm in ("fedavg", "scaffold-dp")]
     rounds = Frames(some).rounds.set_index(["arm", "round"])
     assert rounds.loc[("scaffold-dp", 1), ["epsilon", "privacy_unit"]].tolist() == [3.5, "lesion"]

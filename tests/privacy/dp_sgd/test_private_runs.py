@@ -13,8 +13,9 @@ from private_runs import VOID, patients_store, private
 from torch import nn
 
 from medfl import DPFederatedLearning
-from medfl.federated.outcome import run_metrics
+from medfl.federated.outcome import run_metrics, write_record
 from medfl.privacy.accounting import epsilon_of
+from medfl.results.frames import read_clients, read_rounds
 from medfl.results.schema import Record
 from medfl.store import Sample, write_store
 
@@ -49,6 +50,21 @@ def test_what_a_run_says_of_itself():
     assert claim["adjacency"] == "one image more or less at a client"
     assert run_metrics(trainer)["normalization"] == {"mean": [0.5], "std": [0.5]}
     assert Record.model_fields["privacy"].annotation.model_validate(claim).unit == "image"
+
+
+def test_what_an_epsilon_protects_stands_beside_it_in_each_row(tmp_path):
+    store = patients_store(60)
+    object.__setattr__(store.info, "group", "lesion")
+    trainer = private("fedavg", "dp_patient", NOISED, store=store, rounds=2, evaluate_every=1)
+    trainer.train()
+    write_record(tmp_path, trainer, {}, {})
+    for name, read in (("rounds.csv", read_rounds), ("clients.csv", read_clients)):
+        head, *lines = (tmp_path / name).read_text().splitlines()
+        assert head.endswith(",epsilon,privacy_unit")
+        assert {line.rsplit(",", 1)[1] for line in lines} == {"lesion"}
+        table = read(tmp_path)
+        assert set(table["privacy_unit"]) == {"lesion"}
+        assert table["epsilon"].max() == trainer.server.chain.privacy()["epsilon"]
 
 
 def test_the_store_says_what_its_groups_are():
