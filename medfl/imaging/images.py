@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Fit = Literal["crop", "pad", "stretch"]
 """What happens to an oblong image: its centre, the whole with margins, or the whole distorted."""
 
+TURNED = (5, 6, 7, 8)
+"""Orientations in EXIF of pictures whose rows are stored as columns."""
+
 DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 """Pillow's grey modes of more than 8 bits. It reduces 16-bit colour to 8 bits itself."""
 
@@ -41,20 +44,35 @@ def read_image(
     return array[None].copy() if channels == 1 else np.ascontiguousarray(array.transpose(2, 0, 1))
 
 
-def read_pixels(path: str | os.PathLike[str]) -> Pixels:
-    """Read one image file at its full resolution, for ``medfl.imaging.modality.render``.
+def read_pixels(path: str | os.PathLike[str], least: int | None = None) -> Pixels:
+    """Read one image file for ``medfl.imaging.modality.render``.
 
     Geometry, modes and errors are those of ``read_image``. Grey stays (H, W); with more than 8 bits
     it keeps the file's own values. Colour is (H, W, 3) in [0, 255].
+
+    Args:
+        path: the file.
+        least: how many pixels each side needs. A larger JPEG comes out at a half, a quarter or an
+            eighth, several times faster: its decoder then averages blocks of pixels. None for the
+            full resolution, which all other files have anyhow.
     """
+    from PIL import ExifTags
+
     with _opened(path) as image:
+        columns, rows = image.size
+        if least is not None:
+            image.draft(None, (least, least))
+        # As high and wide as the whole, though a block at the edge may be cut off.
+        spacing = (rows / image.height, columns / image.width)
+        if image.getexif().get(ExifTags.Base.Orientation, 1) in TURNED:
+            spacing = spacing[::-1]
         image = _upright(image)
         if image.mode in DEEP:
             values, valid = only_numbers(np.asarray(image))
             return Pixels(values, value_range=stored_range(np.asarray(image)), valid=valid)
         grey = image.mode in ("1", "L", "LA", "La")
         values = np.asarray(_flatten(image, 1 if grey else 3)).astype(np.float32)
-    return Pixels(values, value_range=(0.0, 255.0))
+    return Pixels(values, spacing, value_range=(0.0, 255.0))
 
 
 def resize(image: Image.Image, size: int, fit: Fit = "crop") -> Image.Image:

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medfl.datasets.described.decode import Reader
 from medfl.errors import MedflError
 from medfl.imaging.images import read_image, read_pixels
-from medfl.imaging.modality import preprocess_for, to_store
+from medfl.imaging.modality import least_side, preprocess_for, to_store
 from medfl.imaging.remarks import collecting
 
 
@@ -282,6 +283,60 @@ def test_tiny_and_thin_images(tmp_path, shape, fit):
     ):
         assert image.shape == (3, 16, 16)
         assert image.max() == 77
+
+
+def ramps(rows, columns):
+    """Red rises to the right, green downwards; blue is even."""
+    down, right = np.mgrid[0 : 1 : rows * 1j, 0 : 1 : columns * 1j] * 255
+    return np.dstack([right, down, np.full((rows, columns), 90.0)]).round().astype(np.uint8)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_large_photograph_is_decoded_at_a_part_of_its_size(tmp_path, orientation):
+    """1,201 columns at an eighth are 151, of which the last is one pixel wide."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = save(tmp_path, ramps(901, 1201), "x.jpg", exif=exif, quality=95)
+    whole, part = read_pixels(path), read_pixels(path, least=100)
+    turned = orientation > 4
+    assert whole.values.shape == ((1201, 901, 3) if turned else (901, 1201, 3))
+    assert part.values.shape == ((151, 113, 3) if turned else (113, 151, 3))
+    for one in (whole, part):
+        extents = [n * step for n, step in zip(one.values.shape, one.spacing, strict=False)]
+        assert extents == pytest.approx([1201, 901] if turned else [901, 1201])
+    # A mirrored picture has its cut block at the other edge: 7 pixels, which are 2 levels.
+    assert np.abs(part.values[20:-20:20, 30] - whole.values[164:-160:160, 244]).max() < 4
+    assert read_pixels(path, least=2000).values.shape == whole.values.shape
+
+
+@pytest.mark.parametrize(
+    ("name", "fit", "size"),
+    [("photo", "crop", 32), ("photo", "stretch", 32), ("photo", "pad", 20), ("none", "pad", 20)],
+)
+def test_what_is_stored_of_it_is_the_mean_of_its_pixels(tmp_path, name, fit, size):
+    """A ramp's value tells the place: an eighth of a pixel of the result would be a level."""
+    preset = preprocess_for(name, {"fit": fit})
+    path = save(tmp_path, ramps(1200, 1600), "x.jpg", quality=95)
+    found = Reader((preset,), size)(path).astype(float)
+    columns, rows = (np.arange(size) + 0.5) / size, (np.arange(size) + 0.5) / size
+    if fit == "crop":
+        columns = 0.125 + 0.75 * columns
+    top, bottom = (2, 17) if fit == "pad" else (0, size)
+    rows = (np.arange(bottom - top) + 0.5) / (bottom - top)
+    inner = found[:, top + 1 : bottom - 1, 1:-1]  # at the edge the filter sees one side alone
+    assert np.abs(inner[0] - 255 * columns[1:-1]).max() <= 1.2
+    assert np.abs(inner[1] - 255 * rows[1:-1, None]).max() <= 1.2
+    assert np.abs(inner[2] - 90).max() <= 1
+    assert (found[:, :top] == 0).all()
+
+
+def test_steps_that_look_at_single_pixels_have_all_of_them(tmp_path):
+    assert least_side(preprocess_for("photo"), 64) == 256
+    assert least_side(preprocess_for("xray"), 64) == 1024  # of which a quarter may be left
+    assert least_side(preprocess_for("ultrasound"), 64) is None
+    assert least_side(preprocess_for("none", {"sector_crop": True}), 64) is None
+    png = save(tmp_path, ramps(900, 1200))
+    assert read_pixels(png, least=64).values.shape == (900, 1200, 3)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of what it finds in a header

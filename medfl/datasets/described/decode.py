@@ -14,7 +14,7 @@ from medfl.errors import FileError, MedflError, failure
 from medfl.imaging.dicom import DicomPreprocessor
 from medfl.imaging.images import read_pixels, stored_range
 from medfl.imaging.kinds import kind_of
-from medfl.imaging.modality import Preprocess, to_store
+from medfl.imaging.modality import Preprocess, least_side, to_store
 from medfl.imaging.modality.geometry import cut, inner_box
 from medfl.imaging.numbers import only_numbers
 from medfl.imaging.pixels import Pixels
@@ -52,8 +52,8 @@ class Reader:
         """Decode to (C, size, size), or (C, size, size, size): one modality after another."""
         parts = source if isinstance(source, tuple) else (source,)
         placed = [
-            read_placed(part, self.stacks, self.frame)
-            for part, _ in zip(parts, self.settings, strict=True)
+            read_placed(part, self.stacks, self.frame, least_side(settings, self.size))
+            for part, settings in zip(parts, self.settings, strict=True)
         ]
         if len({part.pixels.is_volume for part in placed}) > 1:
             raise MedflError("some of its modalities are volumes, and some are images.")
@@ -99,8 +99,13 @@ def read_placed(
     source: Any,
     stacks: Mapping[tuple[Path, ...], Stack] | None = None,
     frame: Frame = "only",
+    least: int | None = None,
 ) -> Placed:
-    """Read a file of any kind, a volume's slices, or an array, and where it says that it lies."""
+    """Read a file of any kind, a volume's slices, or an array, and where it says that it lies.
+
+    ``least`` pixels each side of a photograph needs, which may then come out at less than its full
+    resolution; None keeps it.
+    """
     if isinstance(source, tuple):
         if stacks and source in stacks:
             return _heard(read_stack(stacks[source]))
@@ -114,7 +119,7 @@ def read_placed(
         return Placed(image.content, *(place or ()))
     if kind == "nifti":
         return _heard(read_nifti_or_slice(source))
-    return Placed(read_array(source) if kind == "npz" else read_pixels(source))
+    return Placed(read_array(source) if kind == "npz" else read_pixels(source, least))
 
 
 def read_any(

@@ -11,11 +11,12 @@ from medfl.imaging.modality.presets import (
     preset_for,
     preset_name,
 )
-from medfl.imaging.modality.render import render, to_store
+from medfl.imaging.modality.render import least_side, render, to_store
 
 __all__ = [
     "PRESETS",
     "Preprocess",
+    "least_side",
     "preprocess_for",
     "preset_for",
     "preset_name",

@@ -17,6 +17,8 @@ TOLERANCE = 0.04
 STRAYING = 0.02
 # If less than this part of a side were left, the rest would be a speck, not an image in a frame.
 SMALLEST = 0.25
+# Blocks are averaged down to so many times the size that is asked for.
+CLOSE = 2
 # An image as good as square is not given a margin of a pixel or two.
 SQUARE = 0.98
 
@@ -116,7 +118,7 @@ def shrink(pixels: Pixels, size: int, fit: Fit) -> Pixels:
     """
     shape = pixels.values.shape[: len(pixels.spacing)]
     axes = plan(shape, pixels.spacing, size, fit)[-2:]
-    factor = int(min(axis.ratio for axis in axes) / 2)
+    factor = int(min(axis.ratio for axis in axes) / CLOSE)
     if factor < 2:
         return pixels
     spacing = (*pixels.spacing[:-2], *(step * factor for step in pixels.spacing[-2:]))

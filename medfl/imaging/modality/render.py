@@ -10,7 +10,7 @@ import numpy as np
 from medfl.errors import MedflError, Reason
 from medfl.imaging.modality.clahe import equalize
 from medfl.imaging.modality.colour import constant_colour, luminance
-from medfl.imaging.modality.geometry import crop_borders, fit_to, shrink
+from medfl.imaging.modality.geometry import CLOSE, SMALLEST, crop_borders, fit_to, shrink
 from medfl.imaging.modality.intensity import channels_of
 from medfl.imaging.modality.n4 import correct_bias
 from medfl.imaging.modality.presets import Preprocess
@@ -58,6 +58,17 @@ def to_store(pixels: Pixels, settings: Preprocess, size: int | None) -> np.ndarr
     if raw and (beyond := int((np.abs(fitted) > LIMITS.max).sum())):
         remark([f"{beyond:,} values are beyond the {LIMITS.max:,} of int16: cut off there"])
     return _repeat(_levels(fitted, raw), settings)
+
+
+def least_side(settings: Preprocess, size: int) -> int | None:
+    """How many pixels each side of a photograph needs for ``to_store`` at this size.
+
+    It is twice what blocks are averaged down to, because a decoder's blocks do not end where the
+    picture does. None where a step looks at single pixels, which need the full resolution.
+    """
+    if settings.sector_crop or settings.despeckle:
+        return None
+    return int(2 * CLOSE * size / (SMALLEST if settings.crop_borders else 1))
 
 
 def _levels(shade: np.ndarray, raw: bool) -> np.ndarray:
