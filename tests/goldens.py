@@ -115,10 +115,10 @@ LINK: dict[str, dict[str, Any]] = {
     },
 }
 # Settings that a link needs in place of the usual ones.
-_PRIVATE = {"model": Grouped, "local_epochs": None, "local_steps": 3}
+_PRIVATE: dict[str, Any] = {"model": Grouped, "local_epochs": None, "local_steps": 3}
 NEEDED: dict[str, dict[str, Any]] = {
     "dp_image": _PRIVATE,
-    "dp_patient": _PRIVATE,
+    "dp_patient": {**_PRIVATE, "augmentation": {"preset": "xray"}},  # which views need
     "dp_hospital": {**_PRIVATE, "weighting": "uniform"},
 }
 # Settings of the engine under which built-in networks train: the store, and keys of the run.

@@ -47,6 +47,15 @@ class Public(Link):
     public_pixels = True
 
 
+class Still(Link):
+    """Place 1: could change what is in a batch, and leaves it as it is."""
+
+    stage = "data"
+
+    def samples(self, client: Any, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return images, labels
+
+
 class FlipLabels(Link):
     """Place 1, what is in a batch: client 0 calls class k class K − 1 − k."""
 

@@ -29,8 +29,8 @@ def data(tmp_path):
 
 @pytest.mark.parametrize("config", [RUN, FederatedConfig(**RUN)])
 def test_it_trains_and_says_what_is_spent(config, data):
-    learning = DPFederatedLearning(config, {**NOISE, "views": 2})
-    assert learning.config.chain.links == {"dp_image": {**NOISE, "views": 2}}
+    learning = DPFederatedLearning(config, {**NOISE, "size_step": 5})
+    assert learning.config.chain.links == {"dp_image": {**NOISE, "size_step": 5}}
     assert learning.config.model.normalization == "group"
     with pytest.raises(MedflError, match="before `train` is called"):
         _ = learning.privacy
@@ -39,7 +39,7 @@ def test_it_trains_and_says_what_is_spent(config, data):
     assert history[1]["epsilon"] < history[2]["epsilon"] == learning.privacy["epsilon"]
     assert learning.privacy["unit"] == "image"
     assert [one["steps"] for one in learning.clients.values()] == [6, 6]
-    same = DPFederatedLearning(config, {**NOISE, "views": 2})
+    same = DPFederatedLearning(config, {**NOISE, "size_step": 5})
     same.train(*data)
     assert torch.equal(same.trainer.server.vector, learning.trainer.server.vector)
 

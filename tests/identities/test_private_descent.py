@@ -129,9 +129,10 @@ def test_pieces_give_the_same_run(link, monkeypatch):
 
 
 def test_views_are_averaged_before_they_are_clipped():
-    """Without augmentation all views are the image itself, so that they change nothing."""
+    """Where all views are the image itself, they change nothing."""
     params = {"noise_multiplier": 1.0, "max_grad_norm": 0.3}
-    alike(private(params=params), private(params={**params, "views": 3}), atol=1e-12)
+    still = {"dp_image": {**params, "views": 3}, "links:Still": {}}
+    alike(private(params=params), private(chain={"links": still}), atol=1e-12)
     augmented = {"augmentation": {"preset": "xray"}}
     one, many = private(**augmented), private(params={**VOID, "views": 3}, **augmented)
     assert not torch.allclose(models(one)[-1], models(many)[-1], rtol=0, atol=1e-6)

@@ -16,7 +16,7 @@ from medfl.chain.link import Backward
 from medfl.errors import MedflError
 from medfl.privacy.dp_sgd.accounts import Accounts
 from medfl.privacy.dp_sgd.budget import plan_budget
-from medfl.privacy.dp_sgd.refusals import check_composes, check_noise
+from medfl.privacy.dp_sgd.refusals import check_composes, check_noise, check_views
 from medfl.privacy.dp_sgd.settings import DescentParams
 from medfl.privacy.randomness import DrawingLink
 from medfl.results.columns import Column
@@ -103,6 +103,7 @@ class NoisyDescent(DrawingLink):
         """Refuse what its ε would not hold with."""
         check_noise(self.name, self.params)
         check_composes(self.name, config, algorithm, links)
+        check_views(self.name, self.params, config, links)
 
     def setup(self, server: Server) -> None:
         """Choose every client's constants before anything is seen; nothing is spent yet."""

@@ -34,6 +34,21 @@ def check_noise(name: str, params: DescentParams) -> None:
         )
 
 
+def check_views(
+    name: str, params: DescentParams, config: FederatedConfig, links: Sequence[Link]
+) -> None:
+    """Refuse several views of an image where nothing makes them differ (``MedflError``)."""
+    if params.views == 1 or config.augmentation.preset != "none":
+        return
+    if any(type(link).samples is not Link.samples for link in links):  # which may change each
+        return
+    raise MedflError(
+        f"{name}: views is {params.views}, and without augmentation all views of an image are the "
+        f"image itself, so that they would cost {params.views} times the work for nothing: set "
+        "augmentation.preset, such as to auto, or leave views out."
+    )
+
+
 def check_composes(
     name: str, config: FederatedConfig, algorithm: type[Algorithm], links: Sequence[Link]
 ) -> None:

@@ -81,6 +81,21 @@ def test_links_that_do_not_compose(links, words):
         federation(chain={"links": links}, model=Grouped, local_steps=2)
 
 
+@pytest.mark.parametrize("link", ["dp_image", "dp_patient"])
+def test_equal_views_are_refused(link):
+    """Nothing makes them differ; with augmentation, or a link that changes samples, they may."""
+    with pytest.raises(MedflError) as error:
+        private(link=link, params={**NOISED, "views": 4})
+    assert str(error.value) == (
+        f"{link}: views is 4, and without augmentation all views of an image are the image itself, "
+        "so that they would cost 4 times the work for nothing: set augmentation.preset, such as to "
+        "auto, or leave views out."
+    )
+    private(link=link, params={**NOISED, "views": 4}, augmentation={"preset": "xray"})
+    links = {link: {**NOISED, "views": 4}, "links:Still": {}}
+    federation(chain={"links": links}, model=Grouped, local_steps=2)
+
+
 def test_fedbn_needs_layers_that_are_there():
     with pytest.raises(MedflError, match="set layers: normalization"):
         federation("fedbn", chain={"links": {"dp_image": NOISED}}, model=Grouped, local_steps=2)
@@ -171,7 +186,11 @@ class Counting(Centred):
         ("PlainHead", {}, "a local part that was trained without noise"),
         ("Curious", {}, "makes the descents gradient"),
         ("fedavg", {"model": Centred}, "the network must not mix samples"),
-        ("fedavg", {"model": Centred, "views": 2}, "the network must not mix samples"),
+        (
+            "fedavg",
+            {"model": Centred, "views": 2, "augmentation": {"preset": "xray"}},
+            "the network must not mix samples",
+        ),
         ("fedavg", {"model": Counting}, "changes statistics"),
     ],
 )

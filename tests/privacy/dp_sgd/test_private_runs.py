@@ -310,7 +310,14 @@ def test_images_on_the_disk_allow_empty_samples(tmp_path):
     split, found = split_of(store, [8, 16, 12]), []
     for place in ("memory", "disk"):
         learning = DPFederatedLearning(
-            {"num_clients": 3, "rounds": 2, "local_steps": 6, "batch_size": 4, "images": place},
+            {
+                "num_clients": 3,
+                "rounds": 2,
+                "local_steps": 6,
+                "batch_size": 4,
+                "images": place,
+                "augmentation": {"preset": "xray"},
+            },
             {**NOISED, "size_step": 50, "views": 2},
         )
         learning.train(store, split)
