@@ -13,6 +13,7 @@ from pydantic import Field, field_validator
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.arms import DECIDED, check_arm, check_unit, read_arms, with_group_words
 from medfl.chain import check_chain
+from medfl.comparable import check_private_arms
 from medfl.config import (
     ARMS_FILE,
     NUM_CLIENTS,
@@ -288,11 +289,14 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
     chosen = {name: arms[name] for name in grid.arms}
     grid = grid.model_copy(update={"arm_settings": chosen, "partitions": partitions})
     with naming(where):
+        runs = []
         for cell in grid.cells():
             if cell.seed == grid.seeds[0]:
                 config = grid.run_config(cell)
+                runs.append(config)
                 check_model(config.model.name, config.model.params, f"the run {cell}")
                 algorithm = ALGORITHMS.load(config.federated_learning.algorithm)
                 check_chain(config, algorithm, f"the run {cell}")
         check_arms(grid)
+        check_private_arms(runs)
     return grid

@@ -280,6 +280,94 @@ def test_an_arm_is_not_named_after_patients_where_it_protects_something_else():
         groups("phantom", "dp-lesion-eps8")
 
 
+def beside(run=None, where="phantom/iid", **arms):
+    """A grid of `dp` (10 local steps, an ε of an image) and of ``arms``."""
+    steps = {"local_steps": 10}
+    image = {"differential_privacy": "image", "target_epsilon": 8.0}
+    private = {"algorithm": "fedavg", "privacy": image, "federated_learning": steps}
+    dataset, partition = where.split("/")
+    return grid(
+        arm_settings={"dp": private, **arms},
+        arms=["dp", *arms],
+        run={"federated_learning": {"rounds": 2}, **(run or {})},
+        datasets=[dataset],
+        partitions=[partition],
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [({"local_steps": 20}, "20"), ({"local_epochs": 1}, "whole passes"), ({}, "whole passes")],
+)
+def test_beside_an_epsilon_all_arms_take_the_same_local_steps(steps, said):
+    plain = {"algorithm": "fedavg", "federated_learning": steps}
+    with pytest.raises(MedflError) as error:
+        beside(plain=plain)
+    assert str(error.value) == (
+        f"grid.yaml: `arms`: dp takes 10 local steps on phantom, iid, and plain {said}: the other "
+        "work would pass for the price of privacy. Set run.federated_learning.local_steps for all "
+        "arms and leave it out of each, or give these two grids of their own."
+    )
+    beside(plain={**plain, "federated_learning": {"local_steps": 10}})
+    # Without an ε arms may differ, and so may datasets.
+    other = {"algorithm": "fedavg", "federated_learning": {"local_steps": 10}}
+    grid(arm_settings={"plain": plain, "other": other}, arms=["plain", "other"])
+    of = {"phantom": {"federated_learning": {"local_steps": 7}}}
+    grid(
+        arm_settings={"dp-patient": PATIENTS, "plain": {"algorithm": "fedavg"}},
+        arms=["dp-patient", "plain"],
+        datasets=["phantom", "phantom3d"],
+        run={"federated_learning": {"local_steps": 10}},
+        dataset_settings=of,
+    )
+
+
+def without_noise(link="dp_image", algorithm="fedavg", params=None, **sections):
+    links = {link: {"noise_multiplier": 0, **(params or {})}}
+    learning = {"local_steps": 10}
+    return {
+        "algorithm": algorithm,
+        "chain": {"links": links},
+        "federated_learning": learning,
+        **sections,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"augmentation": {"preset": "xray"}},
+            "augmentation is {'preset': 'xray'} in place of {}",
+        ),
+        ({"training": {"batch_size": 64}}, "training.batch_size is 64 in place of 32"),
+        ({"params": {"size_step": 20}}, "dp_image.size_step is 20 in place of 10"),
+        ({"model": {"name": "mlp"}}, "model.name is mlp in place of cnn"),
+    ],
+)
+def test_a_reference_without_noise_is_like_its_arm_in_all_else(changes, words):
+    with pytest.raises(MedflError) as error:
+        beside(inf=without_noise(**changes))
+    expected = (
+        f"`arms`: inf is to show what dp would be without noise, and on phantom, iid its {words}"
+    )
+    assert expected in str(error.value)
+    # One that is alike beside it is enough, and others are no reference of this arm.
+    beside(alike=without_noise(), inf=without_noise(**changes))
+    beside(inf=without_noise("dp_patient", **{**changes, "params": {}}))
+    beside(inf=without_noise(algorithm="fedprox", **changes))
+
+
+def test_a_hospital_reference_has_the_same_group_norm():
+    links = {"dp_hospital": {"target_epsilon": 8.0}}
+    same = {"weighting": "uniform", "local_steps": 10}
+    noised = {"algorithm": "fedavg", "federated_learning": same, "chain": {"links": links}}
+    silent = {**noised, "chain": {"links": {"dp_hospital": {"noise_multiplier": 0}}}}
+    arms = {"dp": {**noised, "model": {"normalization": "group"}}, "inf": silent}
+    with pytest.raises(MedflError, match=r"its model.normalization is batch in place of group"):
+        grid(arm_settings=arms, arms=list(arms))
+
+
 def test_the_grid_is_read_without_torch():
     code = "import sys, medfl.grid, medfl.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
