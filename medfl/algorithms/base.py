@@ -83,6 +83,16 @@ class FederatedAlgorithm:
         """Whether batch norm is all that stays local, so that nothing does where there is none."""
         return False
 
+    @classmethod
+    def public_parts(cls, config: FederatedConfig, steps: int | None) -> dict[str, float]:
+        """The public parts of its messages by name, and how large an entry of them may get.
+
+        Links that write numbers within bounds refuse a run by it, because a public part may not be
+        moved to a bound. ``steps`` are the most local steps of a client, or None where only the
+        split tells; what follows from them is then infinite.
+        """
+        return {}
+
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Refuse settings under which the algorithm is not what it says (``MedflError``)."""
 

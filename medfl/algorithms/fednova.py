@@ -4,6 +4,7 @@ Optimization, NeurIPS 2020.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,19 @@ class FedNova(FedProx):
         """mu: µ, the strength of a proximal term as in FedProx, which ‖a_i‖₁ takes into account."""
 
         mu: float = Field(0.0, ge=0)
+
+    @classmethod
+    def public_parts(cls, config: FederatedConfig, steps: int | None) -> dict[str, float]:
+        """``a`` of the client with the most steps; without the proximal term where η changes.
+
+        The term makes ``a`` smaller, the more the larger η is, and a round may have any η then.
+        """
+        if steps is None:
+            return {"a": math.inf}
+        training, mu = config.training, cls.Params(**config.federated_learning.algorithm_params).mu
+        constant = training.lr_schedule == "constant" and not training.warmup_rounds
+        shrink = training.learning_rate * mu if constant else 0.0
+        return {"a": effective_steps(steps, training.momentum, shrink)}
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Refuse all but SGD, with or without momentum: ‖a_i‖₁ is known for nothing else."""

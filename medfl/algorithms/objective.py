@@ -23,6 +23,7 @@ _HARMLESS = (
     "unshared_descents",
     "takes_full_gradient",
     "keeps_batch_norm_alone",
+    "public_parts",
     "check",
     "personal_model",
 )

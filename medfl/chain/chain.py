@@ -10,7 +10,7 @@ from medfl.chain.combine import Combination, Rule
 from medfl.chain.link import STAGES, Backward, Link
 from medfl.chain.message import Message, Total
 from medfl.chain.registry import LINKS, RULES
-from medfl.errors import MedflError, own_code
+from medfl.errors import MedflError, naming, own_code
 from medfl.own_class import check_type
 
 if TYPE_CHECKING:
@@ -266,4 +266,5 @@ def check_chain(config: FederatedConfig, algorithm: type[Algorithm], where: str)
         params: dict[str, Any]
         for name, params in named.items():
             registry.check_params(name, params, where)
-    build_chain(config, algorithm)
+    with naming(where):
+        build_chain(config, algorithm)

@@ -38,6 +38,10 @@ class Algorithm(Protocol):
     def keeps_batch_norm_alone(cls, params: Mapping[str, Any]) -> bool:
         """Whether batch norm is all that stays local, so that nothing does without it."""
 
+    @classmethod
+    def public_parts(cls, config: FederatedConfig, steps: int | None) -> dict[str, float]:
+        """The public parts of its messages by name, and how large an entry of them may get."""
+
     def local_names(self, model: FlatModel) -> set[str]:
         """Names of the parameters and buffers that never leave their client."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -94,6 +95,7 @@ class SealingLink(Link, ABC):
                         f"{self.name} hides every message, and the link {link.name} {what} them: "
                         "leave one of them out."
                     )
+        self._check_bounds(config, algorithm, config.federated_learning.local_steps)
         self._everyone = getattr(algorithm, "participation", "sampled") == "all"
         number = config.federated_learning.num_clients
         if number is not None:
@@ -104,6 +106,7 @@ class SealingLink(Link, ABC):
         from medfl.privacy.sealed.parts import PartPoints
 
         config = server.config
+        self._check_bounds(config, server.algorithm, max(server.local_steps.values()))
         self.hides_steps = config.federated_learning.local_steps is None
         taking_part = self._taking_part(config, server.num_clients)
         self._server = server
@@ -192,6 +195,24 @@ class SealingLink(Link, ABC):
 
         parts = self._server.download()
         return hash_of_tensors(*(parts[name].value for name in sorted(parts)))
+
+    def _check_bounds(
+        self, config: FederatedConfig, algorithm: type[Algorithm] | Algorithm, steps: int | None
+    ) -> None:
+        """Refuse bounds that a public part, which may not be moved to one, will be beyond."""
+        name = config.federated_learning.algorithm
+        for part, size in algorithm.public_parts(config, steps).items():
+            own = self.params.bounds.get(part)
+            if size <= (own or self.params.bound) or (own and math.isinf(size)):
+                continue
+            grows = f"comes to {size:g}, beyond its bound of {own or self.params.bound:g}"
+            if math.isinf(size):
+                grows = "grows with a client's local steps, which only the split tells"
+            raise MedflError(
+                f"{self.name}: the part `{part}` of {name} {grows}, and it is public, so that it "
+                f"may not be moved to a bound. Give it one of its own: "
+                f"bounds: {{{part}: {1000 if math.isinf(size) else math.ceil(size)}}}."
+            )
 
     def _taking_part(self, config: FederatedConfig, number: int) -> int:
         """The most clients of one round, of ``number`` in all."""
