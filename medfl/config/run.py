@@ -81,13 +81,13 @@ class FederatedConfig(GivenSplit):
             values["model"] = {"name": values["model"]}
         if "target_accuracy" in values:  # its section says what it is called now
             values["federated_learning"] = {
-                **_as_dict(values.get("federated_learning") or {}),
+                **_as_dict(values.get("federated_learning") or {}, "federated_learning"),
                 "target_accuracy": values.pop("target_accuracy"),
             }
         for section, known in _SECTION_KEYS.items():
             flat = {key: values.pop(key) for key in known & values.keys()}
             if flat:
-                values[section] = {**_as_dict(values.get(section) or {}), **flat}
+                values[section] = {**_as_dict(values.get(section) or {}, section), **flat}
         return values
 
     @model_validator(mode="after")
@@ -135,8 +135,12 @@ class FederatedConfig(GivenSplit):
         return self.model_copy(update={"training": training})
 
 
-def _as_dict(section: Any) -> dict[str, Any]:
-    return section.model_dump() if isinstance(section, BaseModel) else dict(section)
+def _as_dict(section: Any, name: str) -> dict[str, Any]:
+    if isinstance(section, BaseModel):
+        return section.model_dump()
+    if not isinstance(section, dict):
+        raise ValueError(f"`{name}` must hold settings by name, and is {section!r}")
+    return dict(section)
 
 
 DEFAULTS = FederatedConfig()  # the run of an empty file

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel
+
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain import Chain, check_chain, public_pixels
 from medfl.config import DP_LINKS, UNITS, FederatedConfig, validate
@@ -62,9 +64,9 @@ class DPFederatedLearning:
                 "means image)."
             )
         others = {key: params.pop(key) for key in _OTHERS if key in params}
-        content["privacy"] = {**(content.get("privacy") or {}), **others}
-        chain = dict(content.get("chain") or {})
-        links = dict(chain.get("links") or {})
+        content["privacy"] = {**_settings(content, "privacy"), **others}
+        chain = _settings(content, "chain")
+        links = _settings(chain, "links")
         both = [name for name in DP_LINKS if name in links]
         if both:
             raise MedflError(f"the run has the link {both[0]} already: leave one of the two out.")
@@ -82,6 +84,16 @@ class DPFederatedLearning:
 
         Each row has `epsilon`, the largest of the clients so far.
         """
+        if not isinstance(split, Split):
+            raise MedflError(
+                f"{_WHERE}: the split is of type {type(split).__name__}: give what "
+                "MedicalDataLoader.create_federated_splits gives."
+            )
+        if not hasattr(store, "images"):
+            raise MedflError(
+                f"{_WHERE}: the store is of type {type(store).__name__}: give what "
+                "MedicalDataLoader.prepare gives."
+            )
         training, public = self.config.training, public_pixels(self.config.chain.links)
         data = FederatedData(
             store,
@@ -132,3 +144,13 @@ class DPFederatedLearning:
         if self.trainer is None:
             raise MedflError("nothing is spent before `train` is called.")
         return self.trainer.server.chain
+
+
+def _settings(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """What stands under ``name``, which may be missing."""
+    found = content.get(name)
+    if isinstance(found, BaseModel):
+        return found.model_dump(exclude_unset=True)
+    if found is not None and not isinstance(found, Mapping):
+        raise MedflError(f"{_WHERE}: {name} is {found!r}: it must be a dictionary of settings.")
+    return dict(found or {})

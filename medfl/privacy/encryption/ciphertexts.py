@@ -24,16 +24,21 @@ def blocks_of(values: Integers, settings: CkksSettings) -> Integers:
     Raises:
         MedflError: they are no whole numbers, or so large that the sum could wrap around.
     """
-    if values.dtype.kind not in "iu" or values.ndim != 1:
-        raise MedflError(
-            "encryption: what is encrypted must be a vector of whole numbers: round updates, and "
-            "leave out one that is not finite."
-        )
+    check_integers(values)
     check_size(values, settings.largest_integer, settings)
     slots = settings.data_slots
     blocks = np.zeros((settings.blocks(len(values)), slots), np.int64)
     blocks.reshape(-1)[: len(values)] = values
     return blocks
+
+
+def check_integers(values: Any) -> None:
+    """Refuse what is no vector of whole numbers (``MedflError``)."""
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "iu" or values.ndim != 1:
+        raise MedflError(
+            "encryption: what is encrypted must be a vector of whole numbers: round updates, "
+            "and leave out one that is not finite."
+        )
 
 
 def check_size(values: Integers, limit: int, settings: CkksSettings) -> None:

@@ -9,6 +9,7 @@ from medfl.errors import MedflError
 from medfl.privacy.encryption.checksum import Checksum, Integers
 from medfl.privacy.encryption.ciphertexts import (
     blocks_of,
+    check_integers,
     check_size,
     pack_ciphertexts,
     unpack_ciphertexts,
@@ -18,10 +19,12 @@ from medfl.privacy.encryption.settings import CHECKS
 from medfl.privacy.encryption.workers import CkksWorkers
 from medfl.privacy.sealed import FEWEST_CLIENTS
 from medfl.privacy.sealed.envelope import MessageKind, seal, unseal
+from medfl.privacy.sealed.given import check_bytes, check_context, check_kind, check_whole
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.sealed.payload import PayloadReader
 from medfl.privacy.sealed.refusals import SERVER, RefusedMessageError
 
+_WHERE = "encryption"
 Hidden = NDArray[np.bool_]
 """(d,), which numbers are encrypted; the others travel in the clear."""
 
@@ -43,6 +46,11 @@ class EncryptingHospital:
         keys: HospitalKeys,
         workers: CkksWorkers | None = None,
     ) -> None:
+        check_kind(_WHERE, SigningIdentity, identity=identity)
+        check_kind(_WHERE, KeyDirectory, directory=directory)
+        check_kind(_WHERE, HospitalKeys, keys=keys)
+        if workers is not None:
+            check_kind(_WHERE, CkksWorkers, workers=workers)
         self.identity, self.directory, self.keys = identity, directory, keys
         self._workers = workers or CkksWorkers(keys, whose=f"client {identity.sender}")
 
@@ -62,6 +70,9 @@ class EncryptingHospital:
         Raises:
             MedflError: a number is too large.
         """
+        check_context(_WHERE, context)
+        check_bytes(_WHERE, model=model)
+        check_integers(values)
         settings, checksum = self.keys.settings, Checksum(self.keys.check, context + model)
         secret, clear = _divided(values, hidden)
         if len(clear):
@@ -94,6 +105,12 @@ class EncryptingHospital:
             MedflError: the message is damaged, or not the server's, or any of its ciphertexts or
                 the numbers in the clear are not the sum of just those hospitals' of this round.
         """
+        check_context(_WHERE, context)
+        check_bytes(_WHERE, model=model)
+        check_whole(_WHERE, length=length)
+        if length < 0:
+            raise MedflError(f"{_WHERE}: length must be 0 or more, not {length}.")
+        _check_hidden(hidden, length)
         envelope = unseal(
             message, MessageKind.ENCRYPTED_SUM, context, self.directory, senders={SERVER}
         )
@@ -140,6 +157,18 @@ _FORGED = (
 
 def _divided(values: Integers, hidden: Hidden | None) -> tuple[Integers, Integers]:
     """The values that are encrypted, and those that travel in the clear."""
+    _check_hidden(hidden, len(values))
     if hidden is None:
         return values, values[:0]
     return values[hidden], values[~hidden]
+
+
+def _check_hidden(hidden: Hidden | None, length: int) -> None:
+    """Refuse what does not say of each of ``length`` numbers whether it is encrypted."""
+    if hidden is None:
+        return
+    if not isinstance(hidden, np.ndarray) or hidden.dtype != bool or hidden.shape != (length,):
+        raise MedflError(
+            f"{_WHERE}: hidden must say of each of the {length} numbers whether it is encrypted: a "
+            f"NumPy vector of {length} booleans."
+        )

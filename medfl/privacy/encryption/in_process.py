@@ -6,15 +6,19 @@ import hashlib
 import secrets
 from collections.abc import Collection
 
+from medfl.errors import MedflError
 from medfl.privacy.encryption.checksum import Integers
 from medfl.privacy.encryption.hospital import EncryptingHospital, Hidden
 from medfl.privacy.encryption.keys import HospitalKeys
 from medfl.privacy.encryption.server import EncryptedSum
 from medfl.privacy.encryption.settings import CkksSettings
 from medfl.privacy.encryption.workers import CkksWorkers
+from medfl.privacy.sealed.given import check_bytes, check_clients, check_whole
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.sealed.payload import packed, packed_list
 from medfl.privacy.sealed.refusals import SERVER
+
+_WHERE = "encryption"
 
 
 class SimulatedEncryption:
@@ -42,6 +46,8 @@ class SimulatedEncryption:
         configuration: bytes = b"",
         processes: int = 1,
     ) -> None:
+        check_clients(_WHERE, clients)
+        check_bytes(_WHERE, configuration=configuration)
         self.settings, keys = settings, HospitalKeys.draw(settings)
         signing = {number: SigningIdentity(number) for number in (SERVER, *clients)}
         public = {number: key.public for number, key in signing.items()}
@@ -64,6 +70,9 @@ class SimulatedEncryption:
             clients: who takes part.
             model: hash of the global model, which the hospitals know and the server does not.
         """
+        check_whole(_WHERE, number=number)
+        check_clients(_WHERE, clients)
+        check_bytes(_WHERE, model=model)
         named = packed(number) + packed_list(sorted(clients))
         self._context = hashlib.sha256(b"medfl ckks round" + self._agreed + named).digest()
         self._model, self.sent = model, b""
@@ -73,6 +82,9 @@ class SimulatedEncryption:
 
     def encrypt(self, client: int, values: Integers, hidden: Hidden | None = None) -> bytes:
         """What a hospital sends in place of ``values``, (d,) whole numbers."""
+        check_whole(_WHERE, client=client)
+        if client not in self.hospitals:
+            raise MedflError(f"{_WHERE}: there is no client {client}.")
         return self.hospitals[client].encrypt(self._context, values, self._model, hidden)
 
     def add(self, message: bytes) -> int:

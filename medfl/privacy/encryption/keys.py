@@ -11,6 +11,7 @@ from typing import Any
 
 from medfl.errors import MedflError
 from medfl.privacy.encryption.settings import CkksSettings
+from medfl.privacy.sealed.given import check_kind
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class HospitalKeys:
         """
         import tenseal
 
+        check_kind("encryption", CkksSettings, settings=settings)
         context = tenseal.context(
             tenseal.SCHEME_TYPE.CKKS,
             poly_modulus_degree=settings.degree,

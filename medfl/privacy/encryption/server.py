@@ -18,10 +18,18 @@ from medfl.privacy.encryption.keys import open_context
 from medfl.privacy.encryption.settings import CkksSettings
 from medfl.privacy.sealed import FEWEST_CLIENTS
 from medfl.privacy.sealed.envelope import MessageKind, seal, unseal
+from medfl.privacy.sealed.given import (
+    check_bytes,
+    check_clients,
+    check_context,
+    check_kind,
+    check_whole,
+)
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.sealed.payload import packed_list
 from medfl.privacy.sealed.refusals import RefusedMessageError
 
+_WHERE = "encryption"
 _COUNTED = ("ciphertexts", "numbers in the clear")
 
 
@@ -53,10 +61,22 @@ class EncryptedSum:
         length: int | None = None,
         open_numbers: int = 0,
     ) -> None:
+        check_kind(_WHERE, SigningIdentity, identity=identity)
+        check_kind(_WHERE, KeyDirectory, directory=directory)
+        check_kind(_WHERE, CkksSettings, settings=settings)
+        check_bytes(_WHERE, public=public)
+        check_context(_WHERE, context)
+        check_clients(_WHERE, clients)
         self.identity, self.directory, self.settings = identity, directory, settings
         self.context, self.clients = context, frozenset(clients)
         self._due: tuple[int, int] | None = None
         if length is not None:
+            check_whole(_WHERE, length=length, open_numbers=open_numbers)
+            if not 0 <= open_numbers <= length:
+                raise MedflError(
+                    f"{_WHERE}: open_numbers is {open_numbers} of a length of {length}: it must be "
+                    "from 0 to the length."
+                )
             self._due = settings.ciphertexts(length, open_numbers), open_numbers
         self._public = open_context(public, "the server")
         if self._public.is_private():

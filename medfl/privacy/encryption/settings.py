@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from medfl.errors import MedflError
 from medfl.privacy.sealed import FEWEST_CLIENTS
+from medfl.privacy.sealed.given import check_whole, told_as
 
 MOST_MODULUS_BITS = {4096: 109, 8192: 218, 16384: 438}
 """Degree → bits of the whole modulus with 128-bit security, for ternary secrets."""
@@ -46,6 +47,15 @@ class CkksSettings:
     unit_bits: int = 20
 
     def __post_init__(self) -> None:
+        whole = {"clients": self.clients, "degree": self.degree, "unit_bits": self.unit_bits}
+        check_whole("encryption", **whole)
+        if not isinstance(self.modulus_bits, tuple | list):
+            raise MedflError(
+                "encryption: modulus_bits must be the bits of each prime, such as (54, 54), not "
+                f"{told_as(self.modulus_bits)}."
+            )
+        for bits in self.modulus_bits:
+            check_whole("encryption", **{"each of modulus_bits": bits})
         most = MOST_MODULUS_BITS.get(self.degree)
         if most is None:
             known = ", ".join(map(str, MOST_MODULUS_BITS))
@@ -54,6 +64,10 @@ class CkksSettings:
             raise MedflError(
                 f"encryption: modulus_bits are {list(self.modulus_bits)}; needed are two or more "
                 f"with at most {most} bits in all, which 128-bit security leaves at {self.degree}."
+            )
+        if not 20 <= min(self.modulus_bits) <= max(self.modulus_bits) <= 60:
+            raise MedflError(
+                f"encryption: modulus_bits are {list(self.modulus_bits)}; each must be 20 to 60."
             )
         if self.clients < FEWEST_CLIENTS:
             raise MedflError(

@@ -25,6 +25,7 @@ from medfl.errors import MedflError
 from medfl.privacy.encryption.checksum import Integers
 from medfl.privacy.encryption.ciphertexts import decrypt, encrypt
 from medfl.privacy.encryption.keys import HospitalKeys, open_context
+from medfl.privacy.sealed.given import check_kind, check_whole
 from medfl.stopping import SIGNALS, held
 
 FEWEST = 128  # so many ciphertexts take 0.1 s, and a process takes 0.2 s to start, once in a run
@@ -57,6 +58,8 @@ class CkksWorkers:
     def __init__(
         self, keys: HospitalKeys, processes: int = 1, whose: str = "the hospitals"
     ) -> None:
+        check_kind("encryption", HospitalKeys, keys=keys)
+        check_whole("encryption", processes=processes)
         if processes < 1:
             raise MedflError(f"encryption: processes is {processes}: it must be 1 or more.")
         self.processes, self._keys = processes, keys

@@ -7,14 +7,17 @@ A client's update v and weight w become ⌊w v/s⌉ and w, rounded at random so 
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medfl.errors import MedflError
+from medfl.privacy.sealed.given import check_number, check_whole
 from medfl.privacy.sealed.ring import RingVector, apply_masks, ring_dtype
 
 if TYPE_CHECKING:
@@ -72,6 +75,9 @@ class FixedPoint:
     weight_unit: float = 1.0
 
     def __post_init__(self) -> None:
+        check_number("fixed point", bound=self.bound, weight_unit=self.weight_unit)
+        whole = ("clients", "value_bits", "weight_bits", "ring_bits")
+        check_whole("fixed point", **{name: getattr(self, name) for name in whole})
         ring_dtype(self.ring_bits)
         for name in ("bound", "weight_unit"):
             if not _LEAST <= getattr(self, name) <= _MOST:  # NaN is refused, too
@@ -201,6 +207,11 @@ class FixedPoint:
 
     def _units(self, weight: float) -> int:
         """A weight in whole units. Errors do not say it, as it may be a hospital's size."""
+        if isinstance(weight, bool) or not isinstance(weight, Real):
+            raise MedflError(
+                f"fixed point: a client's weight must be a number, not of type "
+                f"{type(weight).__name__}."
+            )
         units = round(weight / self.weight_unit) if math.isfinite(weight) else 0
         if units < 1:
             raise MedflError(
@@ -225,7 +236,8 @@ class FixedPoint:
 def _finite_vector(update: Any) -> NDArray[np.floating[Any]]:
     """``update`` as a NumPy vector, if all of it is finite."""
     if hasattr(update, "detach"):
-        update = update.detach().cpu().numpy()
+        with suppress(TypeError):  # of bfloat16 or a sparse tensor, which NumPy has not
+            update = update.detach().cpu().numpy()
     if not isinstance(update, np.ndarray) or update.dtype.kind != "f" or update.ndim != 1:
         raise MedflError("fixed point: an update must be a vector of floating point.")
     if not np.isfinite(update).all():

@@ -9,10 +9,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from medfl.errors import MedflError
+from medfl.privacy.sealed.given import check_by_client, check_bytes, check_secret, check_whole
 from medfl.privacy.sealed.refusals import SERVER, party
 
 SIGNATURE_BYTES = 64
 _REMEMBERED = 1 << 16
+_WHERE = "the directory of keys"
 
 
 class SigningIdentity:
@@ -25,7 +27,10 @@ class SigningIdentity:
     """
 
     def __init__(self, sender: int, private: bytes | None = None) -> None:
+        check_whole("the signing key", sender=sender)
         self.sender = sender
+        if private is not None:
+            check_secret(f"the signing key of {party(sender)}", private=private)
         if private is None:
             self._key = Ed25519PrivateKey.generate()
         else:
@@ -66,15 +71,17 @@ class KeyDirectory:
     """
 
     def __init__(self, server: bytes, clients: Mapping[int, bytes]) -> None:
+        check_by_client(_WHERE, "clients", clients)
         keys = {SERVER: server, **clients}
+        for number, key in keys.items():
+            check_bytes(_WHERE, **{f"the key of {party(number)}": key})
         if len(keys) != len(clients) + 1 or any(number < SERVER for number in keys):
-            raise MedflError("the directory of keys: clients are called by numbers from 0 on.")
+            raise MedflError(f"{_WHERE}: clients are called by numbers from 0 on.")
         (key, count), *_ = Counter(keys.values()).most_common(1)
         if count > 1:
             same = [party(sender) for sender, other in keys.items() if other == key]
             raise MedflError(
-                f"the directory of keys: {' and '.join(same)} have the same key. Each must draw "
-                "its own."
+                f"{_WHERE}: {' and '.join(same)} have the same key. Each must draw its own."
             )
         # Clients of one process read the same signed words of the others.
         self._right: set[tuple[int, bytes, bytes]] = set()
@@ -84,8 +91,7 @@ class KeyDirectory:
                 self._keys[sender] = Ed25519PublicKey.from_public_bytes(key)
             except ValueError:
                 raise MedflError(
-                    f"the directory of keys: that of {party(sender)} is no Ed25519 public key "
-                    "of 32 bytes."
+                    f"{_WHERE}: that of {party(sender)} is no Ed25519 public key of 32 bytes."
                 ) from None
 
     def __contains__(self, sender: object) -> bool:

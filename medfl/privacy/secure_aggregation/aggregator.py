@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from medfl.errors import MedflError
 from medfl.privacy.sealed.fixed_point import Encoded, FixedPoint
+from medfl.privacy.sealed.given import check_by_client, check_whole, told_as
 from medfl.privacy.sealed.model_hash import hash_of_model
 from medfl.privacy.sealed.ring import RingVector
 from medfl.privacy.secure_aggregation.in_process import SimulatedAggregation
@@ -17,6 +18,8 @@ from medfl.privacy.secure_aggregation.settings import ProtocolSettings
 
 if TYPE_CHECKING:
     import torch
+
+_WHERE = "secure aggregation"
 
 
 class SecureAggregator:
@@ -58,6 +61,7 @@ class SecureAggregator:
         sparse: bool = False,
         seed: int = 0,
     ) -> None:
+        check_whole(_WHERE, clients=clients, seed=seed)
         self.fixed_point = FixedPoint(bound, clients, value_bits, weight_bits, ring_bits)
         written = repr(self.fixed_point).encode()
         settings = ProtocolSettings(colluding, threshold, ring_bits, sparse, configuration=written)
@@ -89,7 +93,11 @@ class SecureAggregator:
                 is out of range.
             RoundAbortedError: too few clients are there.
         """
+        check_by_client(_WHERE, "updates", updates)
+        if weights is not None:
+            check_by_client(_WHERE, "weights", weights)
         number = self._number + 1
+        start = _hash_of([number] if model is None else model)
         vectors: dict[int, RingVector] = {}
         for client, update in updates.items():
             if client not in self.rounds.clients:
@@ -110,8 +118,7 @@ class SecureAggregator:
             vectors[client] = encoded.vector
             self.clipped[client] = encoded.clipped
         self._number = number
-        start = np.ascontiguousarray([number] if model is None else model)
-        self.rounds.open(number, sorted(self.rounds.clients), hash_of_model(start.data))
+        self.rounds.open(number, sorted(self.rounds.clients), start)
         for client, vector in sorted(vectors.items()):
             self.rounds.add(self.rounds.mask(client, vector))
         return self.fixed_point.decode(self.rounds.finish())
@@ -134,3 +141,14 @@ class SecureAggregator:
                 f"{error} It is client {client}'s: leave it out of `updates`, and the others have "
                 "their mean."
             ) from error
+
+
+def _hash_of(model: Any) -> bytes:
+    """The hash of an array; that of objects would be of their places in memory."""
+    try:
+        values = np.ascontiguousarray(model)
+    except (TypeError, ValueError):
+        values = np.empty(0, object)
+    if values.dtype.kind not in "iuf":
+        raise MedflError(f"{_WHERE}: model must be an array of numbers, not {told_as(model)}.")
+    return hash_of_model(values.data)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from medfl.errors import MedflError
 from medfl.privacy.sealed import FEWEST_CLIENTS
+from medfl.privacy.sealed.given import check_bytes, check_flag, check_number, check_whole
 from medfl.privacy.sealed.model_hash import HASH_BYTES
 from medfl.privacy.sealed.payload import PayloadReader, packed, packed_list
 from medfl.privacy.sealed.refusals import RefusedMessageError
@@ -62,6 +63,13 @@ class ProtocolSettings:
     configuration: bytes = b""
 
     def __post_init__(self) -> None:
+        where = "secure aggregation"
+        check_whole(where, colluding=self.colluding, ring_bits=self.ring_bits)
+        if self.threshold is not None:
+            check_whole(where, threshold=self.threshold)
+        check_flag(where, sparse=self.sparse)
+        check_number(where, dropouts=self.dropouts)
+        check_bytes(where, configuration=self.configuration)
         ring_dtype(self.ring_bits)
         if self.colluding < 0:
             raise MedflError(f"colluding must be 0 or more, not {self.colluding}.")
