@@ -13,10 +13,17 @@ MASKS = LINKS["secure_aggregation"]["links"]
 NOISE = {"dp_image": {"noise_multiplier": 1.0, "max_grad_norm": 1.0}}
 
 
-def trained(links, monkeypatch, **settings):
+HOSPITAL = {"dp_hospital": {"noise_multiplier": 1.0, "max_noise_ratio": 1e9}}
+HIDDEN = {
+    "dp_hospital": {**HOSPITAL["dp_hospital"], "noise": "distributed"},
+    "secure_aggregation": {"ring_bits": 64},
+}
+
+
+def trained(links, monkeypatch, name="fedavg", **settings):
     """The run, and every message as it leaves its client."""
     settings = {"sizes": SIZES, "model": Grouped, "normalization": "group", **settings}
-    trainer = build("fedavg", {"links": links}, rounds=2, **settings)
+    trainer = build(name, {"links": links}, rounds=2, **settings)
     sent, send = [], trainer.server.chain.message
 
     def message(client, before):
@@ -54,6 +61,21 @@ def test_under_an_epsilon_the_loss_stays_and_steps_are_public(links, monkeypatch
     trainer, sent = trained(links, monkeypatch, local_steps=3)
     assert {(one.loss, one.steps) for one in sent} == {(None, 3)}
     assert {row["train_loss"] for row in trainer.history[1:]} == {None}
+
+
+@pytest.mark.parametrize("links", [MASKS, LINKS["ckks"]["links"], HOSPITAL, HOSPITAL | HIDDEN])
+def test_a_pass_over_all_samples_is_not_counted(links, monkeypatch):
+    """SCAFFOLD's option 1 takes a gradient of all: 5, 6, 7 and 4 batches more tell who has what."""
+    settings = {"name": "scaffold-1", "local_steps": 3, "batch_size": 4, "weighting": "uniform"}
+    plain, sent = trained({}, monkeypatch, **settings)
+    assert [one.gradients for one in sent] == [8, 9, 10, 7] * 2
+    assert plain.history[1]["gradients"] == 34
+    trainer, sent = trained(links, monkeypatch, **settings)
+    assert {(one.loss, one.steps, one.gradients) for one in sent} == {(None, 3, None)}
+    assert [(row["steps"], row["gradients"]) for row in trainer.history[1:]] == [(12, None)] * 2
+    # Where every pass is as many steps as any other's, it is counted.
+    trainer, _ = trained(links, monkeypatch, **{**settings, "name": "ditto"})
+    assert [row["gradients"] for row in trainer.history[1:]] == [24, 24]
 
 
 def test_in_the_clear_all_of_it_is_read(monkeypatch):

@@ -23,6 +23,7 @@ from medfl.privacy.hospital.refusals import (
 )
 from medfl.privacy.hospital.settings import HospitalParams
 from medfl.privacy.norms import bounded, joint_norm, private_parts
+from medfl.privacy.public_counts import public_gradients
 from medfl.privacy.randomness import DrawingLink
 from medfl.results.columns import Column
 
@@ -147,7 +148,8 @@ class HospitalPrivacy(DrawingLink):
             )
         sent = {**message.parts, **changed}
         self._agreed.take(given, sent)
-        return replace(message, parts=sent, loss=None)
+        gradients = public_gradients(message, client.server)
+        return replace(message, parts=sent, loss=None, gradients=gradients)
 
     def close(
         self, number: int, total: dict[str, Total], answered: Sequence[int]

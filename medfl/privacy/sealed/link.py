@@ -14,6 +14,7 @@ from pydantic import Field
 
 from medfl.chain import Combination, Link, Message, Sealed, Total
 from medfl.errors import MedflError
+from medfl.privacy.public_counts import public_gradients
 from medfl.privacy.sealed.combination import SealedSum
 from medfl.registry import HyperParams
 from medfl.results.columns import Column
@@ -138,7 +139,15 @@ class SealingLink(Link, ABC):
         said = self.seal(client.id, encoded)
         message.notes["outside_bound"] = encoded.clipped
         sealed = Sealed((said, encoded.places), len(said))
-        return replace(message, parts=encoded.parts, weight=1.0, loss=None, sealed=sealed)
+        gradients = public_gradients(message, client.server)
+        return replace(
+            message,
+            parts=encoded.parts,
+            weight=1.0,
+            loss=None,
+            gradients=gradients,
+            sealed=sealed,
+        )
 
     def combination(self, number: int, inner: Combination) -> Combination:
         """Add sealed vectors, and open their sum."""
