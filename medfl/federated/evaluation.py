@@ -19,6 +19,7 @@ from medfl.errors import MedflError
 from medfl.federated.client import FederatedClient
 from medfl.federated.data import FederatedData
 from medfl.federated.prediction import predict
+from medfl.federated.refused import DivergedError
 from medfl.federated.server import FederatedServer
 from medfl.metrics import medical, quick
 from medfl.metrics.interval import Proportion, scores
@@ -155,16 +156,23 @@ class Evaluator:
         said, of_all = [], {}
         for client in self.clients:
             server.algorithm.personal_model(client, model)
-            said.append(self._say(model, torch.cat(self.rows(self.held_by(client.id)))))
+            rows = torch.cat(self.rows(self.held_by(client.id)))
+            said.append(self._say(model, rows, client.id))
             if everyone and not server.complete:
-                of_all[client.id] = self._say(model, tests)
+                of_all[client.id] = self._say(model, tests, client.id)
         if everyone and server.complete:
             server.load(model, server.vector, server.buffers)
             of_all[ALL] = self._say(model, tests)
         return torch.cat(said), of_all
 
-    def _say(self, model: FlatModel, rows: Tensor) -> Tensor:
-        return torch.from_numpy(predict(model, self.data, rows, self.server))
+    def _say(self, model: FlatModel, rows: Tensor, whose: int | None = None) -> Tensor:
+        """Predict with a model; ``whose`` names the client whose own it is."""
+        try:
+            return torch.from_numpy(predict(model, self.data, rows, self.server))
+        except DivergedError as error:
+            if whose is None:
+                raise
+            raise DivergedError(f"{error}, those of client {whose}'s own model") from error
 
     def held_by(self, holder: int) -> list[int]:
         """The clients of the split whose samples a client holds: itself, or all where merged."""
