@@ -22,6 +22,13 @@ from medfl.privacy.encryption import (
 )
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.sealed.refusals import SERVER
+from medfl.privacy.secure_aggregation import (
+    AggregationClient,
+    AggregationServer,
+    ProtocolSettings,
+    SimulatedAggregation,
+    hash_of_model,
+)
 
 # What a number, and what a whole number, cannot be; and how messages quote it.
 NO_NUMBER = {"'three'": "three", "None": None, "True": True, "of type list": [1.0, 2.0]}
@@ -157,6 +164,7 @@ def ckks():
 
 VALUES = np.arange(4)
 CONTEXT = bytes(32)
+MODEL = hash_of_model(b"model")
 
 
 @pytest.mark.parametrize(
@@ -164,7 +172,10 @@ CONTEXT = bytes(32)
     [
         (lambda c: SimulatedEncryption(3, c.settings), "clients must be their numbers, such as"),
         (lambda c: SimulatedEncryption("012", c.settings), "clients must be their numbers"),
-        (lambda c: SimulatedEncryption([0, 1, 1], c.settings), "one of them twice: [0, 1, 1]"),
+        (
+            lambda c: SimulatedEncryption([0, 1, 1], c.settings),
+            "each there once, and are [0, 1, 1].",
+        ),
         (lambda c: SimulatedEncryption([0, "1"], c.settings), "each of clients must be a whole"),
         (lambda c: SimulatedEncryption(range(3), None), "settings must be of CkksSettings, not"),
         (lambda c: SimulatedEncryption(range(3), c.settings, "x"), "configuration must be bytes"),
@@ -206,6 +217,41 @@ CONTEXT = bytes(32)
     ],
 )
 def test_what_ckks_is_given(ckks, call, words):
+    refused(lambda: call(ckks), words)
+
+
+def opened(number=1, clients=range(3), model=MODEL, length=None, gone=()):
+    rounds = SimulatedAggregation(range(3), ProtocolSettings())
+    rounds.open(number, clients, model, length, gone)
+    return rounds
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda c: ProtocolSettings(dropouts="0.1"), "dropouts must be a number, not '0.1'."),
+        (lambda c: ProtocolSettings(configuration="x"), "configuration must be bytes, not 'x'."),
+        (lambda c: SimulatedAggregation(3, ProtocolSettings()), "clients must be their numbers"),
+        (lambda c: SimulatedAggregation(range(3), None), "settings must be of ProtocolSettings"),
+        (lambda c: opened(number="1"), "number must be a whole number, not '1'."),
+        (lambda c: opened(clients=None), "clients must be their numbers"),
+        (lambda c: opened(clients=[0, 1, 1]), "each there once, and are [0, 1, 1]."),
+        (lambda c: opened(model=None), "model must be bytes, not None."),
+        (lambda c: opened(length="4"), "length must be a whole number, not '4'."),
+        (lambda c: opened(gone=1), "who is gone: clients must be their numbers"),
+        (lambda c: opened().mask([0], VALUES), "client must be a whole number, not of type list."),
+        (
+            lambda c: AggregationServer(c.identity, None, ProtocolSettings()),
+            "directory must be of KeyDirectory, not None.",
+        ),
+        (
+            lambda c: AggregationClient(0, c.directory, ProtocolSettings()),
+            "identity must be of SigningIdentity, not 0.",
+        ),
+        (lambda c: hash_of_model("model"), "is of bytes, such as `array.data`, not of type str."),
+    ],
+)
+def test_what_the_protocol_of_masks_is_given(ckks, call, words):
     refused(lambda: call(ckks), words)
 
 

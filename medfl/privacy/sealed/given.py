@@ -77,7 +77,9 @@ def check_clients(where: str, clients: Any) -> None:
     for client in numbers:
         _check(where, "a whole number", {"each of clients": client})
     if len(set(numbers)) < len(numbers):
-        raise MedflError(f"{where}: clients has one of them twice: {sorted(numbers)}.")
+        raise MedflError(
+            f"{where}: clients must be numbers, each there once, and are {sorted(numbers)}."
+        )
 
 
 def check_by_client(where: str, what: str, given: Any) -> None:

@@ -6,6 +6,8 @@ import hashlib
 import struct
 from typing import TYPE_CHECKING
 
+from medfl.errors import MedflError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -17,10 +19,19 @@ def hash_of_model(*vectors: bytes | memoryview) -> bytes:
 
     Args:
         vectors: its parameters and its buffers, as bytes (of a NumPy array: ``array.data``).
+
+    Raises:
+        MedflError: one is no bytes.
     """
     digest = hashlib.sha256(b"medfl model")
     for vector in vectors:
-        view = memoryview(vector)
+        try:
+            view = memoryview(vector)
+        except TypeError as error:
+            raise MedflError(
+                "the hash of a model is of bytes, such as `array.data`, not of type "
+                f"{type(vector).__name__}."
+            ) from error
         digest.update(struct.pack("<Q", view.nbytes))
         digest.update(view)
     return digest.digest()

@@ -14,12 +14,10 @@ from medfl.privacy.sealed.given import check_by_client, check_whole, told_as
 from medfl.privacy.sealed.model_hash import hash_of_model
 from medfl.privacy.sealed.ring import RingVector
 from medfl.privacy.secure_aggregation.in_process import SimulatedAggregation
-from medfl.privacy.secure_aggregation.settings import ProtocolSettings
+from medfl.privacy.secure_aggregation.settings import WHERE, ProtocolSettings
 
 if TYPE_CHECKING:
     import torch
-
-_WHERE = "secure aggregation"
 
 
 class SecureAggregator:
@@ -61,7 +59,7 @@ class SecureAggregator:
         sparse: bool = False,
         seed: int = 0,
     ) -> None:
-        check_whole(_WHERE, clients=clients, seed=seed)
+        check_whole(WHERE, clients=clients, seed=seed)
         self.fixed_point = FixedPoint(bound, clients, value_bits, weight_bits, ring_bits)
         written = repr(self.fixed_point).encode()
         settings = ProtocolSettings(colluding, threshold, ring_bits, sparse, configuration=written)
@@ -93,9 +91,9 @@ class SecureAggregator:
                 is out of range.
             RoundAbortedError: too few clients are there.
         """
-        check_by_client(_WHERE, "updates", updates)
+        check_by_client(WHERE, "updates", updates)
         if weights is not None:
-            check_by_client(_WHERE, "weights", weights)
+            check_by_client(WHERE, "weights", weights)
         number = self._number + 1
         start = _hash_of([number] if model is None else model)
         vectors: dict[int, RingVector] = {}
@@ -150,5 +148,5 @@ def _hash_of(model: Any) -> bytes:
     except (TypeError, ValueError):
         values = np.empty(0, object)
     if values.dtype.kind not in "iuf":
-        raise MedflError(f"{_WHERE}: model must be an array of numbers, not {told_as(model)}.")
+        raise MedflError(f"{WHERE}: model must be an array of numbers, not {told_as(model)}.")
     return hash_of_model(values.data)

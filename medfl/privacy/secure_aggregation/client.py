@@ -11,6 +11,7 @@ from enum import IntEnum
 from medfl.errors import MedflError
 from medfl.privacy.sealed import FEWEST_CLIENTS
 from medfl.privacy.sealed.envelope import Envelope, MessageKind, seal, unseal
+from medfl.privacy.sealed.given import check_kind
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.sealed.payload import PayloadReader, packed, packed_list
 from medfl.privacy.sealed.refusals import SERVER, RefusedMessageError
@@ -31,6 +32,7 @@ from medfl.privacy.secure_aggregation.masks import checked_ring_vector
 from medfl.privacy.secure_aggregation.released import ReleasedSums
 from medfl.privacy.secure_aggregation.roster import Roster
 from medfl.privacy.secure_aggregation.settings import (
+    WHERE,
     ProtocolSettings,
     RoundAgreement,
 )
@@ -87,6 +89,9 @@ class AggregationClient:
         settings: ProtocolSettings,
         released: ReleasedSums | None = None,
     ) -> None:
+        check_kind(WHERE, SigningIdentity, identity=identity)
+        check_kind(WHERE, KeyDirectory, directory=directory)
+        check_kind(WHERE, ProtocolSettings, settings=settings)
         self.id = identity.sender
         self.released = released or ReleasedSums()
         self._identity = identity

@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from medfl.privacy.sealed.envelope import MessageKind
+from medfl.privacy.sealed.given import check_clients, check_whole
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.sealed.refusals import SERVER, RefusedMessageError
 from medfl.privacy.sealed.ring import RingVector
 from medfl.privacy.secure_aggregation.client import AggregationClient
 from medfl.privacy.secure_aggregation.refusals import RoundAbortedError
 from medfl.privacy.secure_aggregation.server import AggregationServer
-from medfl.privacy.secure_aggregation.settings import ProtocolSettings
+from medfl.privacy.secure_aggregation.settings import WHERE, ProtocolSettings
 from medfl.privacy.secure_aggregation.transcript import Transcript
 
 
@@ -40,6 +41,7 @@ class SimulatedAggregation:
         settings: ProtocolSettings,
         transcript: Transcript | None = None,
     ) -> None:
+        check_clients(WHERE, clients)
         keys = {number: SigningIdentity(number) for number in (SERVER, *clients)}
         public = {number: key.public for number, key in keys.items()}
         directory = KeyDirectory(public.pop(SERVER), public)
@@ -76,6 +78,8 @@ class SimulatedAggregation:
         Raises:
             RoundAbortedError: they are fewer than the threshold.
         """
+        check_clients(WHERE, clients)
+        check_clients(f"{WHERE}, who is gone", gone)
         self.refusals = []
         self._number, self.survivors = number, []
         chosen = sorted(set(clients) - set(gone))
@@ -94,6 +98,7 @@ class SimulatedAggregation:
 
     def mask(self, client: int, vector: RingVector) -> bytes:
         """What ``client`` sends in place of ``vector``, (d,) integers of the ring."""
+        check_whole(WHERE, client=client)
         if client not in self._deliveries:
             raise RefusedMessageError(
                 SERVER, f"round {self._number} has no shares for client {client}"

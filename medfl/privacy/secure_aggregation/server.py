@@ -7,6 +7,7 @@ from collections.abc import Collection
 from medfl.errors import MedflError
 from medfl.privacy.sealed import FEWEST_CLIENTS
 from medfl.privacy.sealed.envelope import Buffer, MessageKind, seal
+from medfl.privacy.sealed.given import check_bytes, check_clients, check_kind, check_whole
 from medfl.privacy.sealed.identities import KeyDirectory, SigningIdentity
 from medfl.privacy.sealed.payload import (
     packed,
@@ -19,6 +20,7 @@ from medfl.privacy.secure_aggregation.refusals import RoundAbortedError
 from medfl.privacy.secure_aggregation.roster import Roster
 from medfl.privacy.secure_aggregation.server_round import ServerRound
 from medfl.privacy.secure_aggregation.settings import (
+    WHERE,
     ProtocolSettings,
     RoundAgreement,
     new_session,
@@ -42,6 +44,9 @@ class AggregationServer:
     def __init__(
         self, identity: SigningIdentity, directory: KeyDirectory, settings: ProtocolSettings
     ) -> None:
+        check_kind(WHERE, SigningIdentity, identity=identity)
+        check_kind(WHERE, KeyDirectory, directory=directory)
+        check_kind(WHERE, ProtocolSettings, settings=settings)
         self.session = new_session()
         self._identity = identity
         self._directory = directory
@@ -65,6 +70,11 @@ class AggregationServer:
         Raises:
             MedflError: no threshold protects so few clients.
         """
+        check_whole(WHERE, number=number)
+        check_clients(WHERE, clients)
+        check_bytes(WHERE, model=model)
+        if length is not None:
+            check_whole(WHERE, length=length)
         threshold = self._settings.threshold_of(len(clients))
         agreement = RoundAgreement(
             self.session, number, tuple(clients), model, self._settings.digest

@@ -22,6 +22,7 @@ from medfl.privacy.sealed.ring import ring_dtype
 if TYPE_CHECKING:
     from medfl.privacy.secure_aggregation.graph import SparseGraph
 
+WHERE = "secure aggregation"  # as errors begin
 SESSION_BYTES = HASH_BYTES
 
 
@@ -63,13 +64,12 @@ class ProtocolSettings:
     configuration: bytes = b""
 
     def __post_init__(self) -> None:
-        where = "secure aggregation"
-        check_whole(where, colluding=self.colluding, ring_bits=self.ring_bits)
+        check_whole(WHERE, colluding=self.colluding, ring_bits=self.ring_bits)
         if self.threshold is not None:
-            check_whole(where, threshold=self.threshold)
-        check_flag(where, sparse=self.sparse)
-        check_number(where, dropouts=self.dropouts)
-        check_bytes(where, configuration=self.configuration)
+            check_whole(WHERE, threshold=self.threshold)
+        check_flag(WHERE, sparse=self.sparse)
+        check_number(WHERE, dropouts=self.dropouts)
+        check_bytes(WHERE, configuration=self.configuration)
         ring_dtype(self.ring_bits)
         if self.colluding < 0:
             raise MedflError(f"colluding must be 0 or more, not {self.colluding}.")
