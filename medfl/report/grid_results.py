@@ -84,6 +84,11 @@ class GridResults:
             run for part in self.partitions for run in self.at(dataset, part, arm) if run.record
         ]
 
+    def any_finished(self, dataset: str, partition: str) -> bool:
+        """Whether any run of this dataset and partition has finished."""
+        runs = (run for arm in self.arms for run in self.at(dataset, partition, arm))
+        return any(run.completed for run in runs)
+
     def role(self, dataset: str, arm: str) -> str:
         """The group in which an arm competes; without any record its name decides."""
         runs = self.of(dataset, arm) or [run for run in self.runs if run.arm == arm and run.record]

@@ -120,7 +120,7 @@ def draw_privacy(results: GridResults, dataset: str) -> Figure | None:
             if chance:
                 lined = True
                 draw_chance(axis, metric.scale * chance.mean)
-            say_if_empty(axis)
+            say_if_empty(axis, finished=True)
             axis.set_ylabel(metric.title)
             _epsilon_axis(axis, spent)
         row[len(QUALITY) // 2].set_title(partition_title(partition))

@@ -75,7 +75,8 @@ def legend(
     figure.legend(handles=handles, loc="outside right upper", handlelength=3.2)
 
 
-def say_if_empty(axis: Axes) -> None:
-    """Say that a panel is empty because no run of it has finished."""
+def say_if_empty(axis: Axes, finished: bool = False) -> None:
+    """Say why a panel is empty: no run of it has finished, or in none that has is it defined."""
     if not axis.has_data():
-        axis.text(0.5, 0.5, "no finished run", transform=axis.transAxes, ha="center", va="center")
+        why = "not defined in any run" if finished else "no finished run"
+        axis.text(0.5, 0.5, why, transform=axis.transAxes, ha="center", va="center")

@@ -84,7 +84,7 @@ def draw_traffic(
     lined, metric = False, results.primary(dataset, question)
     for axis, partition in zip(axes.flat, results.partitions, strict=False):
         _draw_traffic_panel(figure, axis, results, dataset, partition, styles, metric)
-        say_if_empty(axis)
+        say_if_empty(axis, results.any_finished(dataset, partition))
         axis.set_title(partition_title(partition))
         axis.set_ylabel(judged(metric.metric).title + about(results, dataset, question))
         axis.set_xlabel("Traffic of a run (MB); equal traffic side by side")

@@ -65,6 +65,16 @@ def test_lines_hold_the_means_with_their_deviation(private):
     assert [tick.get_text() for tick in accuracy.get_xticklabels()] == ["1", "8", "∞"]
 
 
+def test_a_metric_that_no_run_has_is_not_called_unfinished(tmp_path, fake):
+    """No client has enough test samples for a worst one, with a thousand hospitals."""
+    cells = fake.grid(["toy"], ["iid"], ["dp"], [0])
+    privacy = {"mechanism": "dp_hospital", "unit": "hospital", "epsilon": 3.0, "delta": 1e-5}
+    fake.write_run(tmp_path, cells[0], [0.3, 0.5], privacy=privacy, fairness={"worst": None})
+    figure = draw_privacy(GridResults(read_grid_runs(cells, tmp_path)), "toy")
+    said = [[text.get_text() for text in axis.texts] for axis in figure.axes]
+    assert said == [[], [], ["not defined in any run"]]
+
+
 def test_bars_hold_seconds_and_megabytes(private):
     seconds, megabytes = draw_cost(private, "toy", {}).axes
     names = [tick.get_text() for tick in seconds.get_yticklabels()]
