@@ -59,7 +59,8 @@ UNSHOWN = "`…`"
 """Stands in errors for words that may name a person."""
 
 _TRIED = re.compile(
-    r"(list|dict|tuple|function-(before|after|wrap|plain))\[|(constrained-)?(int|float|str)$"
+    r"(list|dict|tuple|literal|function-(before|after|wrap|plain))\["
+    r"|(constrained-)?(bool|int|float|str)$"
 )
 
 
@@ -69,7 +70,9 @@ def _explain(
     where: str,
     quote: Callable[[str], str] | None,
 ) -> list[str]:
-    lines = []
+    # One line for each place: of a union, pydantic says for each of its types why it is not that.
+    lines: dict[str, list[str]] = {}
+    ends: dict[str, str] = {}
     for problem in error.errors():
         # Where several types are allowed, pydantic also gives the type that it tried, such as
         # `list[str]`, which is no key.
@@ -77,11 +80,15 @@ def _explain(
         path = ".".join(_place(kind, location, quote)) or "the configuration"
         if problem["type"] == "extra_forbidden":
             known = _keys_at(kind, location[:-1])
-            lines.append(f"{where}: unknown key `{path}`{did_you_mean(location[-1], known)}")
+            start, message = f"unknown key `{path}`{did_you_mean(location[-1], known)}", ""
         else:
-            message = problem["msg"].removeprefix("Value error, ")
-            lines.append(f"{where}: `{path}`: {message}{_given(problem, quote)}")
-    return lines
+            start, message = f"`{path}`: ", problem["msg"].removeprefix("Value error, ")
+            ends[start] = _given(problem, quote)
+        lines.setdefault(start, []).append(message)
+    return [
+        f"{where}: {start}{', or '.join(dict.fromkeys(messages))}{ends.get(start, '')}"
+        for start, messages in lines.items()
+    ]
 
 
 def _given(problem: Mapping[str, Any], quote: Callable[[str], str] | None) -> str:

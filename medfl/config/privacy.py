@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from medfl.config.base import Section
 from medfl.config.deciding import neutral
 
-NoiseMultiplier = Annotated[float, Field(ge=0)]
-GradientNorm = Annotated[float, Field(gt=0)]
+LEAST, MOST = 1e-15, 1e15  # beyond, noise has no 32-bit number, or ε no 64-bit one
+
+
+def _computable(value: float) -> float:
+    if value and not LEAST <= value <= MOST:
+        raise ValueError(f"nothing can be computed with it: write a number from {LEAST:g} to {MOST:g}")
+    return value
+
+
+NoiseMultiplier = Annotated[float, Field(ge=0), AfterValidator(_computable)]
+GradientNorm = Annotated[float, Field(gt=0), AfterValidator(_computable)]
 Epsilon = Annotated[float, Field(gt=0)]
 Delta = Annotated[float, Field(gt=0, lt=1)]
 
@@ -80,12 +89,13 @@ class Privacy(Section):
     @field_validator("differential_privacy", mode="before")
     @classmethod
     def _is_a_unit(cls, value: Any) -> Any:
-        if isinstance(value, str) and value.lower() not in (*UNITS, *_BOOLEANS):
-            raise ValueError(
-                "write image, patient or hospital (true means image); patient protects what the "
-                "dataset's groups are, such as lesions"
-            )
-        return value
+        word = value.lower() if isinstance(value, str) else value
+        if isinstance(word, bool | int) or word in (*UNITS, *_BOOLEANS):
+            return word
+        raise ValueError(
+            "write image, patient or hospital (true means image; false is none); patient protects "
+            "what the dataset's groups are, such as lesions"
+        )
 
     @model_validator(mode="after")
     def _says_what_is_protected(self) -> Privacy:

@@ -82,6 +82,10 @@ def test_a_file_round_trips(tmp_path):
         ({"federated_learning": []}, ["federated_learning"]),
         ({"federated_learning": {"algorithm": "..:x"}}, ["algorithm", "my_package.module:MyClass"]),
         ({"privacy": {"mechanism": "hope"}}, ["privacy.mechanism"]),
+        (
+            {"privacy": {"encryption": "hope"}},
+            ["`privacy.encryption`: ", ", or Input should be 'ckks', or ", " (got 'hope')"],
+        ),
     ],
 )
 def test_a_mistake_is_one_message(tmp_path, content, messages):
@@ -93,6 +97,7 @@ def test_a_mistake_is_one_message(tmp_path, content, messages):
     assert "\n" not in text
     for message in messages:
         assert message in text
+    assert text.count(str(path)) == 1
 
 
 def test_on_and_off_are_read_as_they_are_written(tmp_path):

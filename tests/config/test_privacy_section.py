@@ -32,8 +32,9 @@ def test_true_means_an_image():
 
 
 @pytest.mark.parametrize("unit", ["image", "patient", "hospital"])
-def test_units_are_named(unit):
-    given = {"differential_privacy": unit, "target_epsilon": 8, "target_delta": "1e-6"}
+@pytest.mark.parametrize("spelt", [str.lower, str.title, str.upper])
+def test_units_are_named(unit, spelt):
+    given = {"differential_privacy": spelt(unit), "target_epsilon": 8, "target_delta": "1e-6"}
     config = FederatedConfig(privacy=given, federated_learning=STEPS)
     assert config.chain.links == {f"dp_{unit}": {"target_epsilon": 8.0, "target_delta": 1e-6}}
     assert config.model.normalization == ("batch" if unit == "hospital" else "group")
@@ -107,6 +108,11 @@ def test_a_run_written_as_what_was_set_is_protected_too():
         ({"privacy": {**USUAL, "noise_multiplier": -1}}, "greater than or equal to 0"),
         ({"privacy": {**USUAL, "differential_privacy": "client"}}, "hospital"),
         ({"privacy": {**USUAL, "differential_privacy": "lesion"}}, "dataset's groups are, such as"),
+        ({"privacy": {**USUAL, "differential_privacy": None}}, "write image, patient or hospital"),
+        ({"privacy": {**USUAL, "differential_privacy": ["image"]}}, "write image, patient"),
+        ({"privacy": {**USUAL, "noise_multiplier": 1e300}}, "a number from 1e-15 to 1e+15"),
+        ({"privacy": {**USUAL, "noise_multiplier": 1e-200}}, "a number from 1e-15 to 1e+15"),
+        ({"privacy": {**USUAL, "max_grad_norm": 1e300}}, "a number from 1e-15 to 1e+15"),
         ({"privacy": {"secure": True}}, "secure is given, but not what it protects"),
         ({"privacy": {"mechanism": "dp"}}, "none"),
         ({"privacy": {**USUAL, "mechanism": "none"}}, "none, and differential_privacy is on"),
