@@ -142,6 +142,7 @@ def split(options: argparse.Namespace) -> None:
     from medfl.commands.options import field_at
     from medfl.config import SplitConfig
     from medfl.datasets.prepare import entry_of, store_path
+    from medfl.disclosure.cells import in_words
     from medfl.disclosure.published_sets import minimum_cell
     from medfl.partition import parse_partition
     from medfl.partition.site import DividedSites
@@ -152,13 +153,14 @@ def split(options: argparse.Namespace) -> None:
     chosen = parse_partition(options.partition)
     if clients is None and not (chosen.natural or isinstance(chosen, DividedSites)):
         clients = field_at(CLIENTS_FIELD)[1]
+    cell = minimum_cell(options.dataset, options.minimum_cell)
     split = write_split(
         Store.open(store_path(options.dataset, options.work_root)),
         options.partition,
         clients,
         options.seed,
         options.output,
-        minimum_cell=minimum_cell(options.dataset, options.minimum_cell),
+        minimum_cell=cell,
         **{field: getattr(options, field) for field in SplitConfig.model_fields},
         dataset=entry_of(options.dataset),
     )
@@ -169,7 +171,9 @@ def split(options: argparse.Namespace) -> None:
     for fold, least in (("val", options.min_val), ("test", options.min_test)):
         few = split.below(fold, least)
         if few:
-            some = ", ".join(f"{client} ({n})" for client, n in list(few.items())[:10])
+            some = ", ".join(
+                f"{client} ({in_words(n, cell)})" for client, n in list(few.items())[:10]
+            )
             print(
                 f"medfl: {len(few)} of {split.num_clients} clients have fewer than {least} {fold} "
                 f"samples, as whole patients do not allow more: {some}"

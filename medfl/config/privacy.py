@@ -15,7 +15,9 @@ LEAST, MOST = 1e-15, 1e15  # beyond, noise has no 32-bit number, or ε no 64-bit
 
 def _computable(value: float) -> float:
     if value and not LEAST <= value <= MOST:
-        raise ValueError(f"nothing can be computed with it: write a number from {LEAST:g} to {MOST:g}")
+        raise ValueError(
+            f"nothing can be computed with it: write a number from {LEAST:g} to {MOST:g}"
+        )
     return value
 
 

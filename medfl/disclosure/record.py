@@ -16,6 +16,7 @@ from medfl.disclosure.split import FOLD_ORDER, HiddenCells, published
 
 PLACE = ("round", "client", "fold")  # what names a row of clients.csv
 OF_TRAINING = ("train_samples", "steps")  # whole batches tell how many samples there are
+OF_ROUND = ("steps", "gradients")
 THRESHOLDED = ("sensitivity", "specificity", "precision", "f1")
 # The three sets of predictions of a moment, and on which fold they are.
 JUDGED = {"val": "val", "test": "test", "everyone": "test"}
@@ -23,14 +24,22 @@ JUDGED = {"val": "val", "test": "test", "everyone": "test"}
 Content = dict[str, Any]
 
 
-def record_to_publish(record: Mapping[str, Any], hidden: HiddenCells) -> Content:
-    """The content of ``metrics.json`` without hidden numbers; ``minimum_cell`` says that."""
+def record_to_publish(record: Mapping[str, Any], hidden: HiddenCells, equal_steps: bool) -> Content:
+    """The content of ``metrics.json`` without hidden numbers; ``minimum_cell`` says that.
+
+    Args:
+        record: all of it.
+        hidden: the split's hidden cells.
+        equal_steps: the configuration sets the steps of all clients, so that they tell nothing.
+    """
     content = {**record, "minimum_cell": hidden.minimum}
     for name in ("last", "best"):
         if record.get(name):
             content[name] = _moment(record[name], hidden)
+    if hidden.trained and not equal_steps:
+        content["steps"] = None
     content["without_images"] = {
-        name: found and _total(found, hidden, "test")
+        name: found and _without_images(name, found, hidden)
         for name, found in record.get("without_images", {}).items()
     }
     content["clients"] = {
@@ -68,6 +77,17 @@ def row_to_publish(
     return {name: None if name in gone else value for name, value in row.items()}
 
 
+def round_to_publish(row: Mapping[str, Any], hidden: HiddenCells, equal_steps: bool) -> Content:
+    """A row of ``rounds.csv`` without the work of clients whose size is hidden.
+
+    Who takes part in a round follows from the seed, so the steps of several rounds give those of
+    each client. Gradients that are not the steps' are of passes over all samples.
+    """
+    same = equal_steps and str(row.get("gradients")) == str(row.get("steps"))
+    gone = () if same or not hidden.trained else OF_ROUND[equal_steps:]
+    return {name: None if name in gone else value for name, value in row.items()}
+
+
 def metrics_to_publish(metrics: Mapping[str, Any], hidden: HiddenCells, fold: str) -> Content:
     """The metrics of all samples of a fold, without what tells of few of them.
 
@@ -101,6 +121,16 @@ def metrics_to_publish(metrics: Mapping[str, Any], hidden: HiddenCells, fold: st
     }
     if content["n"] is None:
         content["per_class"] = {k: {**v, "n": None} for k, v in content["per_class"].items()}
+    if content.get("undefined"):
+        # "never predicted" is a sensitivity of 0.
+        remarks = tuple(
+            f"{name}: {'' if out else 'precision'}"
+            for name, out in zip(classes, gone, strict=True)
+            if out or whole
+        )
+        content["undefined"] = [
+            words for words in content["undefined"] if not words.startswith(remarks)
+        ]
     return content
 
 
@@ -116,6 +146,23 @@ def _few_of_a_class(metrics: Mapping[str, Any], minimum: int) -> bool:
         if is_small(np.round(counts, 6), minimum).any():
             return True
     return False
+
+
+def _without_images(name: str, found: Mapping[str, Any], hidden: HiddenCells) -> Content:
+    """What the shares of classes are worth as an answer, which counts alone decide.
+
+    Of each client's own shares they are the counts of all tables. Everyone's one answer is the
+    class that most training samples have, and only its log loss tells of their shares.
+    """
+    content = _total(found, hidden, "test")
+    tests = bool(hidden.classes[:, FOLD_ORDER.index("test")].any())
+    if name == "everyone":
+        gone = {"accuracy", "f1_macro", "log_loss"} if tests else set()
+        gone |= {"log_loss"} if hidden.classes[:, FOLD_ORDER.index("train")].any() else set()
+    else:
+        some = any(one.any() for one in (hidden.sizes, hidden.labels, hidden.classes))
+        gone = {*content} - {"n"} if some else set()
+    return {key: None if key in gone else value for key, value in content.items()}
 
 
 def _total(metrics: Mapping[str, Any], hidden: HiddenCells, fold: str) -> Content:

@@ -46,6 +46,11 @@ class HiddenCells:
         return bool(self.sizes[client, FOLD_ORDER.index(fold)])
 
     @cached_property
+    def trained(self) -> bool:
+        """Whether some client's number of training samples is hidden."""
+        return bool(self.sizes[:, FOLD_ORDER.index("train")].any())
+
+    @cached_property
     def untested(self) -> frozenset[str]:
         """The clients, as words, of whose test samples nothing is said."""
         return frozenset(map(str, np.flatnonzero(self.sizes[:, FOLD_ORDER.index("test")])))
@@ -77,8 +82,8 @@ def hide_in_split(
 def published(measured: Mapping[str, Any], hidden: HiddenCells) -> dict[str, Any]:
     """How unlike a split's clients are (``medfl.partition.heterogeneity``), without hidden counts.
 
-    A measure of one client that its hidden counts decide is left out with them, and so are the
-    least and the most of such measures, which are one client's. Means over all clients stay.
+    A measure that hidden counts decide is left out with them, of one client and over all: of the
+    few counts that are possible, one alone gives a mean to its last digit.
     """
     few = {name: _few(measured[name], hidden.minimum) for name in COUNTED if name in measured}
     found = {**measured, **few}
@@ -95,8 +100,8 @@ def published(measured: Mapping[str, Any], hidden: HiddenCells) -> dict[str, Any
     if hidden.sizes[:, 0].any():
         found["sizes"] = dict.fromkeys(measured["sizes"])
     if rows.any():
-        found["label_distance"] = _without(measured["label_distance"], "max")
-        found["effective_classes"] = _without(measured["effective_classes"], "min", "max")
+        found["label_distance"] = _without(measured["label_distance"])
+        found["effective_classes"] = _without(measured["effective_classes"])
     if hidden.classes[:, 0].any():
         found["effective_classes"] = found["effective_classes"] | {"pooled": None}
     return found
@@ -123,5 +128,7 @@ def _few(value: Any, minimum: int) -> Any:
     return value if value is None else shown(value, minimum)
 
 
-def _without(measure: Mapping[str, Any], *ends: str) -> dict[str, Any]:
+def _without(measure: Mapping[str, Any]) -> dict[str, Any]:
+    """All clients' together, without what is over each: mean, least and most."""
+    ends = ("min", "mean", "max")
     return {name: None if name.split("_")[-1] in ends else value for name, value in measure.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.config import FederatedConfig
-from medfl.disclosure.record import record_to_publish, row_to_publish
+from medfl.disclosure.record import record_to_publish, round_to_publish, row_to_publish
 from medfl.disclosure.split import HiddenCells
 from medfl.errors import MedflError
 from medfl.federated.run_split import run_inputs, split_of_run
@@ -51,10 +51,11 @@ def hold_back_in(
         return
     hidden = small_cells(split_of_run(config, split_path, store), store, minimum)
     if hidden:
-        _hold_back(folder, record, hidden)
+        equal_steps = config.federated_learning.local_steps is not None
+        _hold_back(folder, record, hidden, equal_steps)
 
 
-def _hold_back(folder: Path, record: Record, hidden: HiddenCells) -> None:
+def _hold_back(folder: Path, record: Record, hidden: HiddenCells, equal_steps: bool) -> None:
     """Write the tables and the record of a finished run anew, without hidden numbers.
 
     The run need not be made again: nothing else of it changes. The worst client, the spread and
@@ -65,6 +66,7 @@ def _hold_back(folder: Path, record: Record, hidden: HiddenCells) -> None:
         folder: the run's.
         record: its record.
         hidden: what is not published of its split.
+        equal_steps: the configuration sets the steps of all clients.
 
     Raises:
         MedflError: a table is not what the run wrote.
@@ -84,7 +86,11 @@ def _hold_back(folder: Path, record: Record, hidden: HiddenCells) -> None:
             row["worst_client_accuracy"] = found["worst"]
             row["worst_client_n_test"] = found["worst_n_test"]
     measured = frozenset(names_in(CLIENTS))
-    write_csv(folder / paths.ROUNDS, *rounds)
+    write_csv(
+        folder / paths.ROUNDS,
+        rounds[0],
+        [round_to_publish(row, hidden, equal_steps) for row in rounds[1]],
+    )
     write_csv(
         folder / paths.CLIENTS,
         clients[0],
@@ -95,7 +101,7 @@ def _hold_back(folder: Path, record: Record, hidden: HiddenCells) -> None:
     if last in tests:
         content["fairness"] = _fairness(record.fairness, tests[last], hidden)
     tables = {name: sha256_file(folder / name) for name in TABLES}
-    content = record_to_publish(content, hidden) | {"files": record.files | tables}
+    content = record_to_publish(content, hidden, equal_steps) | {"files": record.files | tables}
     content[OWN_HASH] = own_hash(content)
     write_json(folder / paths.RECORD, content)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from medfl.disclosure.record import record_to_publish, row_to_publish
+from medfl.disclosure.record import record_to_publish, round_to_publish, row_to_publish
 from medfl.disclosure.split import HiddenCells
 from medfl.federated.evaluation import Evaluation
 from medfl.federated.kept import keep_predictions
@@ -46,12 +46,14 @@ def write_record(
     ends = {REFUSED.name: 0} if trainer.refused else {}  # of rows from before the first one
     if unit := trainer.server.chain.privacy().get("unit"):
         ends[PRIVACY_UNIT.name] = unit
-    clients = trainer.client_history
+    clients, rounds = trainer.client_history, trainer.history
+    equal_steps = trainer.config.federated_learning.local_steps is not None
     if hidden is not None:
         measured = frozenset(names_in(CLIENTS))
+        rounds = [round_to_publish(row, hidden, equal_steps) for row in rounds]
         clients = [row_to_publish(row, hidden, measured) for row in clients]
     for name, columns, rows in (
-        (paths.ROUNDS, trainer.columns, trainer.history),
+        (paths.ROUNDS, trainer.columns, rounds),
         (paths.CLIENTS, trainer.client_columns, clients),
     ):
         names = [column.name for column in columns]
@@ -65,7 +67,7 @@ def write_record(
     stretches = ended_stretches(trainer.stretches, metrics["rounds"])
     metrics["provenance"] = provenance | {"stretches": stretches}
     if hidden is not None:
-        metrics = record_to_publish(metrics, hidden)
+        metrics = record_to_publish(metrics, hidden, equal_steps)
     metrics["files"] = digests(folder)
     content = as_dict(Record.model_validate(metrics))
     content[OWN_HASH] = own_hash(content)

@@ -156,12 +156,14 @@ def _title(record: dict[str, Any]) -> str:
 
 
 def _measures(record: dict[str, Any]) -> str:
-    labels = record["label_distance"]["pairwise_mean"]
-    intensity = record["intensity_distance"]["pairwise_mean"]
-    between = "" if labels is None else f"label JS {labels:.3f}, intensity W1 {intensity:.3f}, "
     classes = record["effective_classes"]
     of = "" if classes["pooled"] is None else f" of {classes['pooled']:.1f}"
-    spread = record["sizes"]["cv"]
-    size = "" if spread is None else f", size CV {spread:.2f}"
-    few = f"; × fewer than {record[MINIMUM_CELL]}, or hides one" if MINIMUM_CELL in record else ""
-    return f"{between}effective classes {classes['mean']:.1f}{of}{size}{few}"
+    known = (
+        ("label JS {:.3f}", record["label_distance"]["pairwise_mean"]),
+        ("intensity W1 {:.3f}", record["intensity_distance"]["pairwise_mean"]),
+        (f"effective classes {{:.1f}}{of}", classes["mean"]),
+        ("size CV {:.2f}", record["sizes"]["cv"]),
+    )
+    said = ", ".join(words.format(value) for words, value in known if value is not None)
+    few = f"× fewer than {record[MINIMUM_CELL]}, or hides one" if MINIMUM_CELL in record else ""
+    return "; ".join(filter(None, (said, few)))

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from test_cells import interval
 
-from medfl.disclosure.record import metrics_to_publish, record_to_publish, row_to_publish
+from medfl.disclosure.record import (
+    metrics_to_publish,
+    record_to_publish,
+    round_to_publish,
+    row_to_publish,
+)
 from medfl.disclosure.split import HiddenCells, hide_in_split
 from medfl.metrics.medical import evaluate
 
@@ -108,6 +113,74 @@ def test_a_class_of_few_test_samples_is_not_named_in_numbers():
     assert told["confusion"] is None
 
 
+def test_no_remark_says_that_a_class_of_few_was_never_predicted():
+    labels = np.full((2, 3, CLASSES), 400)
+    labels[:, 2, 1] = 3
+    hidden = hide_in_split(labels.sum(2), labels.sum(2), labels, 10)
+    metrics = metrics_of([[20, 0, 20, 20], [2, 0, 2, 2], [20, 0, 20, 20], [0, 0, 0, 0]])
+    assert [words.split(":")[0] for words in metrics["undefined"]] == ["class1", "class3"]
+    told = metrics_to_publish(metrics, hidden, "test")
+    assert not [words for words in told["undefined"] if words.startswith("class1")]
+
+
+FULL = np.full((3, 3, CLASSES), 400)
+
+
+def with_few(client: Any, fold: int) -> HiddenCells:
+    labels = FULL.copy()
+    labels[client, fold, 1] = 2
+    return hide_in_split(labels.sum(2), labels.sum(2), labels, 10)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "everyone", "own"),
+    [
+        (hidden_of(), set(), set()),
+        (with_few(0, 0), set(), {"accuracy", "balanced_accuracy", "f1_macro", "log_loss"}),
+        (with_few(slice(None), 2), {"accuracy", "f1_macro", "log_loss"}, {"balanced_accuracy"}),
+        (with_few(slice(None), 0), {"log_loss"}, {"balanced_accuracy"}),
+    ],
+)
+def test_answers_without_images_do_not_tell_the_counts_that_they_are_made_of(hidden, everyone, own):
+    names = ("accuracy", "balanced_accuracy", "f1_macro", "log_loss")
+    said = {"n": 4800, **dict.fromkeys(names, 0.25)}
+    given = record() | {"without_images": {"own": said, "everyone": said}}
+    told = record_to_publish(given, hidden, True)["without_images"]
+    assert {name for name in names if told["everyone"][name] is None} == everyone
+    assert own <= {name for name in names if told["own"][name] is None}
+    assert (told["own"] == said) == (not own)
+
+
+def test_the_log_loss_of_shares_alone_gives_their_counts():
+    """Three classes, 111 training and 32 test samples: of all counts that add up, few fit."""
+    train, test = np.array([16, 68, 27]), np.array([4, 20, 8])
+    found = -(test * np.log(train / 111)).sum() / 32
+    fits = set()
+    for a in range(1, 110):
+        for c in range(1, 111 - a):
+            b = 111 - a - c
+            for k in range(13):
+                loss = k * np.log(a / 111) + 20 * np.log(b / 111) + (12 - k) * np.log(c / 111)
+                if abs(-loss / 32 - found) < 1e-13:
+                    fits.add((k, 12 - k))
+    assert fits == {(0, 12), (12, 0), (4, 8), (8, 4)}
+
+
+def test_rounds_do_not_tell_the_steps_of_clients_whose_size_is_hidden():
+    """Two of three clients a round; who they are follows from the seed."""
+    few = FULL.copy()
+    few[1, 0] = 2  # eight training samples: at a batch of 2, four steps
+    hidden = hide_in_split(few.sum(2), few.sum(2), few, 10)
+    row = {"round": 1, "participants": 2, "steps": 804, "gradients": 804}
+    assert round_to_publish(row, hidden, False) == row | {"steps": None, "gradients": None}
+    assert round_to_publish(row, hidden, True) == row
+    passes = row | {"gradients": 1604}  # SCAFFOLD's option I
+    assert round_to_publish(passes, hidden, True) == passes | {"gradients": None}
+    assert round_to_publish(passes, hidden_of(), False) == passes
+    assert record_to_publish(record() | {"steps": 9}, hidden, False)["steps"] is None
+    assert record_to_publish(record() | {"steps": 9}, hidden, True)["steps"] == 9
+
+
 def record() -> dict[str, Any]:
     test = {"n": 4, "accuracy": 0.5}
     return {
@@ -130,7 +203,7 @@ def test_a_record_says_nothing_of_a_client_with_few_test_samples():
     labels[1, 2] = 1  # four test samples at client 1
     hidden = hide_in_split(labels.sum(2), labels.sum(2), labels, 10)
     other = next(iter(hidden.untested - {"1"}))
-    told = record_to_publish(record(), hidden)
+    told = record_to_publish(record(), hidden, True)
     nothing = {"n": None, "accuracy": None}  # as of a client without test samples
     assert told["clients"]["1"] == {
         "n_train": 99, "n_test": None, "test_patients": None, "steps": 7, "test": nothing,
@@ -139,7 +212,7 @@ def test_a_record_says_nothing_of_a_client_with_few_test_samples():
     assert told["fairness"]["left_out"]["1"] is None
     assert told["provenance"] == {"split_left_out": None, "device": "cpu"}
     assert told["minimum_cell"] == 10
-    assert record_to_publish(told, hidden) == told
+    assert record_to_publish(told, hidden, True) == told
 
 
 def test_a_row_of_clients_keeps_what_links_say():

@@ -78,8 +78,29 @@ def test_a_hidden_training_size_hides_its_row_of_classes_and_the_spread_of_sizes
     assert told["clients"][1]["classes"] == {"a": None, "b": None}
     assert told["clients"][1]["effective_classes"] is None
     assert set(told["sizes"].values()) == {None}
-    assert told["label_distance"] == {"kind": "words", "pairwise_mean": 0.2, "pairwise_max": None}
-    assert told["effective_classes"] == {"pooled": 2.0, "min": None, "mean": 1.9, "max": None}
+    assert told["label_distance"] == {"kind": "words", "pairwise_mean": None, "pairwise_max": None}
+    assert told["effective_classes"] == {"pooled": 2.0, "min": None, "mean": None, "max": None}
+
+
+def test_no_mean_over_clients_gives_away_which_of_the_possible_counts_they_have():
+    """The reader of the totals moves people around the hidden rectangle until the mean fits."""
+    labels = np.array([[[5, 95]], [[60, 40]], [[50, 50]]]).repeat(3, axis=1)
+    hidden = hide_in_split(labels.sum(axis=2), labels.sum(axis=2), labels, 10)
+    corners = hidden.labels
+    assert corners.sum() == 4
+
+    def mean(counts):
+        shares = counts / counts.sum(axis=1, keepdims=True)
+        return np.exp(-(shares * np.log(shares)).sum(axis=1)).mean()
+
+    found = round(mean(labels[:, 0]), 6)
+    sign = np.where(np.add.outer(np.arange(3), np.arange(2)) % 2, -1, 1) * corners
+    if corners[2].any():  # clients 0 and 2
+        sign[2] = -sign[0]
+    fits = [t for t in range(-4, 40) if round(mean(labels[:, 0] + t * sign), 6) == found]
+    assert fits == [0]  # so one number would be enough
+    told = published(measured() | {"effective_classes": {"pooled": 2.0, "mean": found}}, hidden)
+    assert told["effective_classes"] == {"pooled": 2.0, "mean": None}
 
 
 def test_a_small_class_of_one_client_is_hidden_alone_with_its_rectangle():

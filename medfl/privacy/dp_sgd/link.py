@@ -16,7 +16,7 @@ from medfl.chain.link import Backward
 from medfl.errors import MedflError
 from medfl.privacy.dp_sgd.accounts import Accounts
 from medfl.privacy.dp_sgd.budget import plan_budget
-from medfl.privacy.dp_sgd.refusals import check_composes, check_noise, check_views
+from medfl.privacy.dp_sgd.refusals import check_composes, check_noise, check_size_step, check_views
 from medfl.privacy.dp_sgd.settings import DescentParams
 from medfl.privacy.randomness import DrawingLink
 from medfl.results.columns import Column
@@ -104,6 +104,7 @@ class NoisyDescent(DrawingLink):
         check_noise(self.name, self.params)
         check_composes(self.name, config, algorithm, links)
         check_views(self.name, self.params, config, links)
+        check_size_step(self.name, self.params, config)
 
     def setup(self, server: Server) -> None:
         """Choose every client's constants before anything is seen; nothing is spent yet."""

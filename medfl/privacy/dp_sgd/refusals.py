@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from medfl.chain import Link
 from medfl.config import DP_LINKS
+from medfl.disclosure.published_sets import minimum_cell
 from medfl.errors import MedflError
 from medfl.privacy.dp_sgd.settings import DescentParams
 
@@ -31,6 +32,21 @@ def check_noise(name: str, params: DescentParams) -> None:
         raise MedflError(
             f"{name}: without max_grad_norm nothing bounds what one sample adds, so no noise hides "
             "it: give max_grad_norm."
+        )
+
+
+def check_size_step(name: str, params: DescentParams, config: FederatedConfig) -> None:
+    """Refuse a public size that tells a smaller count than is published (``MedflError``).
+
+    It stands in the record, and whoever knows the noise finds it from ε as well.
+    """
+    least = minimum_cell(config.dataset, config.report.minimum_cell)
+    if params.size_step < least:
+        raise MedflError(
+            f"{name}: a client's size is public in steps of size_step, which is "
+            f"{params.size_step}, and would tell counts below report.minimum_cell, which is "
+            f"{least}: set size_step of {name} in chain.links to {least} or more, or minimum_cell "
+            f"to {params.size_step} or less."
         )
 
 

@@ -10,7 +10,10 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from medfl.algorithms import FederatedAlgorithm
+from medfl.algorithms.fedavg import FedAvg
 from medfl.chain import Link
+from medfl.chain.chain import check_chain
+from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.privacy.accounting import epsilon_of
 
@@ -37,6 +40,34 @@ def test_bad_parameters(params, words):
     with pytest.raises(MedflError) as error:
         private(params=params)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("link", ["dp_image", "dp_patient"])
+@pytest.mark.parametrize(
+    ("step", "dataset", "least", "refused"),
+    [
+        (10, "hospital", None, False),  # of people's own data 10 is the least
+        (9, "hospital", None, True),
+        (10, "hospital", 20, True),
+        (20, "hospital", 20, False),
+        (1, "hospital", 0, False),
+        (1, "ham10000-32", None, False),  # anybody can count its samples
+    ],
+)
+def test_the_public_size_tells_no_smaller_count_than_is_published(
+    link, step, dataset, least, refused
+):
+    config = FederatedConfig(
+        dataset=dataset,
+        report={"minimum_cell": least},
+        local_steps=2,
+        chain={"links": {link: {**NOISED, "size_step": step}}},
+    )
+    if not refused:
+        check_chain(config, FedAvg, "run.yaml")
+        return
+    with pytest.raises(MedflError, match=r"set size_step of .* to (10|20) or more"):
+        check_chain(config, FedAvg, "run.yaml")
 
 
 class Sampler(Link):
