@@ -52,11 +52,14 @@ def card_to_publish(card: Card, minimum: int) -> Card:
         key: _without(card["intensities"][key], hidden_names(found[parts]))
         for key, parts in (("by_site", "sites"), ("by_class", "classes"))
     }
+    sites = hidden_names(found["sites"])
     found["source_sizes"] = {
         name: one
-        for name, one in card["source_sizes"].items()
+        for name, one in _without(card["source_sizes"], sites).items()
         if not name or not is_small(one["images"], minimum)
     }
+    if without_numbers(found["class_by_site"]) != card["class_by_site"]:
+        found["site_guess"] = None  # it is the sum of each site's largest cell
     return found | {"minimum_cell": minimum}
 
 

@@ -70,6 +70,32 @@ def test_a_small_class_has_no_row_of_samples(store, tmp_path):
     assert set(card["intensities"]["by_class"]) == {"common"}
 
 
+def test_no_other_number_of_the_card_gives_a_hidden_site_or_cell(tmp_path):
+    """Of 6 images at east and 14 at south, which hides them, the table of sizes said 14."""
+    counts = {"north": 80, "south": 14, "east": 6}
+    info = DatasetInfo(
+        *("hospital", "Hospital", ("a", "b"), "multiclass", "XC"),
+        synthetic=False, citation="", licence="",
+    )  # fmt: skip
+    samples = [
+        Sample(
+            *(f"{site}{k}", ("ab"[k % 2],), f"{site}{k}", site),
+            attributes={"source_size": "16x16"},
+        )
+        for site, count in counts.items()
+        for k in range(count)
+    ]
+    images = np.random.default_rng(0).integers(0, 256, (100, 1, 16, 16), dtype=np.uint8)
+    card = write_card(write_store(tmp_path / "s", info, samples, images), tmp_path, minimum=10)
+    assert {part["name"]: part["count"] for part in card["sites"]} == {
+        "north": 80, "south": None, "east": None,
+    }  # fmt: skip
+    assert set(card["source_sizes"]) == {"", "north"}
+    assert set(card["intensities"]["by_site"]) == {"north"}
+    assert card["site_guess"] is None
+    assert "Guessing the most frequent class" not in (tmp_path / "card.html").read_text()
+
+
 def test_by_default_the_data_decide(store, tmp_path):
     inspect(str(store.path), output_dir=tmp_path / "own")
     inspect(str(store.path), output_dir=tmp_path / "all", minimum=0)
