@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -26,6 +27,7 @@ from medfl.results.column import Column
 BEYOND = 2.5  # ∞ stands so many times as far right as the largest ε
 CLOSE = 1.2  # ticks closer than this would touch
 APART = 1.05  # lines at one ε stand so far apart that none hides another
+NAME_HEIGHT = 0.07  # of a panel; names of level lines that are nearer share one place
 
 
 @dataclass(frozen=True)
@@ -115,11 +117,13 @@ def draw_privacy(results: GridResults, dataset: str) -> Figure | None:
             spent = [epsilon for one in found for epsilon in one.arms]
             for place, one in enumerate(found):
                 _draw_series(axis, results, (dataset, partition), metric, one, looks, place, spent)
-            plain |= _draw_unprotected(axis, results, dataset, partition, metric)
+            level = _draw_unprotected(axis, results, dataset, partition, metric)
+            plain |= bool(level)
             chance = results.chance(dataset, partition, metric)
             if chance:
                 lined = True
                 draw_chance(axis, metric.scale * chance.mean)
+            _name_level(axis, level)
             say_if_empty(axis, finished=True)
             axis.set_ylabel(metric.title)
             _epsilon_axis(axis, spent)
@@ -175,24 +179,36 @@ def _draw_series(
 
 def _draw_unprotected(
     axis: Axes, results: GridResults, dataset: str, partition: str, metric: Column
-) -> bool:
-    """A level line for each arm that has no ε and hides nothing; whether there is any."""
-    drawn = False
+) -> dict[str, float]:
+    """A level line for each arm that has no ε and hides nothing; arm → where its line is."""
+    level = {}
     for arm, one in protected_arms(results, dataset, partition):
         summary = results.state(dataset, partition, arm, metric).summary
         if one == Protection() and summary:
-            drawn = True
-            axis.axhline(metric.scale * summary.mean, color=GREY, linewidth=1.1, zorder=1)
-            axis.annotate(
-                arm,
-                xy=(1.0, metric.scale * summary.mean),
-                xycoords=axis.get_yaxis_transform(),
-                ha="right",
-                va="bottom",
-                fontsize=7.5,
-                color=GREY,
-            )
-    return drawn
+            level[arm] = metric.scale * summary.mean
+            axis.axhline(level[arm], color=GREY, linewidth=1.1, zorder=1)
+    return level
+
+
+def _name_level(axis: Axes, level: dict[str, float]) -> None:
+    """Each level line's name above it; lines that are as good as one have their names together."""
+    low, high = axis.get_ylim()
+    places: list[tuple[float, list[str]]] = []
+    for arm, value in sorted(level.items(), key=lambda one: one[1]):
+        if places and value - places[-1][0] < NAME_HEIGHT * (high - low):
+            places[-1] = value, [*places[-1][1], arm]  # above the upper of them
+        else:
+            places.append((value, [arm]))
+    for value, arms in places:
+        axis.annotate(
+            fill(", ".join(arms), 40),
+            xy=(1.0, value),
+            xycoords=axis.get_yaxis_transform(),
+            ha="right",
+            va="bottom",
+            fontsize=7.5,
+            color=GREY,
+        )
 
 
 def _epsilon_axis(axis: Axes, spent: Sequence[float]) -> None:

@@ -75,6 +75,19 @@ def test_a_metric_that_no_run_has_is_not_called_unfinished(tmp_path, fake):
     assert said == [[], [], ["not defined in any run"]]
 
 
+def test_level_lines_that_touch_have_their_names_side_by_side(tmp_path, fake):
+    """Two arms with the same number were written over one another."""
+    cells = fake.grid(["toy"], ["iid"], ["dp", "fedavg", "ditto", "good"], [0])
+    privacy = {"mechanism": "dp_image", "unit": "image", "epsilon": 3.0, "delta": 1e-5}
+    fake.write_run(tmp_path, cells[0], [0.3, 0.5], privacy=privacy)
+    for cell, end in zip(cells[1:], (0.7, 0.7, 0.9), strict=True):
+        fake.write_run(tmp_path, cell, [0.3, end])
+    figure = draw_privacy(GridResults(read_grid_runs(cells, tmp_path)), "toy")
+    for axis, less in zip(figure.axes, (0, 10, 10), strict=True):
+        assert [text.get_text() for text in axis.texts] == ["fedavg, ditto", "good"]
+        assert [text.xy[1] for text in axis.texts] == pytest.approx([70 - less, 90 - less])
+
+
 def test_bars_hold_seconds_and_megabytes(private):
     seconds, megabytes = draw_cost(private, "toy", {}).axes
     names = [tick.get_text() for tick in seconds.get_yticklabels()]
