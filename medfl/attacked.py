@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medfl.algorithms.registry import ALGORITHMS
 from medfl.config import ARMS_FILE, FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
@@ -51,13 +52,19 @@ def run_configs(
         run: sections that are the same for all arms.
 
     Raises:
-        MedflError: an arm is unknown, or its parts do not compose.
+        MedflError: an arm is unknown, sends nothing, or its parts do not compose.
     """
     built_in = {
         name: {"algorithm": "fedavg", "chain": {"links": dict(links)}}
         for name, links in protections.items()
     }
-    named = any(arm not in built_in for arm in arms)
+    named = [arm for arm in arms if arm not in built_in]
+    if named and not Path(ARMS_FILE).exists():
+        raise MedflError(
+            f"the attack: {', '.join(named)}: none of the built-in protections "
+            f"({', '.join(built_in)}), and {ARMS_FILE}, which has all other arms, is not in this "
+            "folder: start it where that file is."
+        )
     grid = load_grid(
         {
             "datasets": [dataset],
@@ -71,7 +78,14 @@ def run_configs(
         },
         "the attack",
     )
-    return {cell.arm: grid.run_config(cell) for cell in grid.cells() if isinstance(cell, Cell)}
+    found = {cell.arm: grid.run_config(cell) for cell in grid.cells() if isinstance(cell, Cell)}
+    for arm, config in found.items():
+        if not ALGORITHMS.load(config.federated_learning.algorithm).communicates:
+            raise MedflError(
+                f"the attack: the arm {arm} exchanges nothing, so a server sees nothing: leave it "
+                "out."
+            )
+    return found
 
 
 @dataclass(frozen=True)

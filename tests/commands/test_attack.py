@@ -148,6 +148,17 @@ def test_under_masks_there_is_no_update_of_one_client(place):
     assert {row["model"] for row in rows} == {"global model"}
 
 
+@pytest.mark.parametrize("command", [INVERSION, MEMBERSHIP])
+@pytest.mark.parametrize("arm", ["local", "centralized"])
+def test_arms_that_send_nothing_are_not_attacked(place, capsys, command, arm):
+    """The update of `local` was attacked, which no server ever sees."""
+    Path("params").mkdir()
+    Path("params/algorithms.yaml").write_text(yaml.safe_dump({arm: {"algorithm": arm}}))
+    assert main([*command, "--arms", arm]) == 2
+    assert f"the arm {arm} exchanges nothing" in capsys.readouterr().err
+    assert not place.exists()
+
+
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -160,6 +171,8 @@ def test_under_masks_there_is_no_update_of_one_client(place):
         ([*MEMBERSHIP, "--shadows", "2"], "shadows"),
         ([*MEMBERSHIP, "--clients", "29"], "too few patients for 29 clients"),
         ([*MEMBERSHIP, "--arms", "none,none"], "twice"),
+        ([*INVERSION, "--arms", "none,mine"], "mine: none of the built-in protections (none, clip"),
+        ([*MEMBERSHIP, "--arms", "mine"], "params/algorithms.yaml, which has all other arms"),
     ],
 )
 def test_a_mistake_is_one_line(place, capsys, command, words):

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MANY = 0.01  # share of coordinates outside the bound that is warned of
+
 
 class SealingLink(Link, ABC):
     """Base of the links under which the server has the sum of a round alone, or not even that.
@@ -66,6 +68,7 @@ class SealingLink(Link, ABC):
         self._everyone = False
         self._given_up = False
         self._warned = False
+        self._warned_of_bound = False
 
     @property
     def idle(self) -> bool:
@@ -155,7 +158,19 @@ class SealingLink(Link, ABC):
 
     def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:
         """Say what was clipped, and whether the round was given up."""
-        return {**super().row(notes), "given_up": float(self._given_up)}
+        found = super().row(notes)
+        outside = found["outside_bound"] or 0.0
+        if outside > MANY and not self._warned_of_bound:
+            self._warned_of_bound = True
+            log.warning(
+                "%s: %.1f %% of the coordinates of the updates were outside their bound (%g) and "
+                "moved to it, which makes other steps of them: raise bound, or the part's in "
+                "bounds (outside_bound in rounds.csv has the share of each round)",
+                self.name,
+                100 * outside,
+                self.params.bound,
+            )
+        return {**found, "given_up": float(self._given_up)}
 
     def add(self, message: Message) -> tuple[PartPlace, ...]:
         """Give the server a sealed vector; say what lies where in it."""

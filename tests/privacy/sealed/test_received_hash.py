@@ -66,3 +66,22 @@ def test_a_bound_of_a_part_that_is_not_sent_is_warned_of_once(caplog):
     words = "bounds has batch_norm, and clients send no such part: they send parameters, statistics"
     assert said == [f"secure_aggregation: {words}"]
     assert torch.isfinite(trainer.server.vector).all()
+
+
+@pytest.mark.parametrize("link", ["secure_aggregation", "ckks"])
+def test_a_bound_that_cuts_most_coordinates_is_warned_of_once(link, caplog):
+    def said(bound):
+        caplog.clear()
+        chain = {"links": {link: {"bound": bound}}}
+        trainer = build("fedavg", chain, sizes=(8, 16, 12, 6), rounds=2)
+        with caplog.at_level(logging.WARNING):
+            trainer.train()
+        share = max(row["outside_bound"] for row in trainer.history if row["round"])
+        return share, [text for text in caplog.messages if "outside their bound" in text]
+
+    share, words = said(1e-6)
+    assert share > 0.5
+    assert len(words) == 1
+    assert words[0].startswith(f"{link}: ")
+    assert "raise bound" in words[0]
+    assert said(100.0) == (0.0, [])
