@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from medfl.errors import MedflError
 from medfl.privacy.sealed.fixed_point import Encoded, FixedPoint
 from medfl.privacy.sealed.given import check_by_client, check_whole, told_as
+from medfl.privacy.sealed.link import MANY
 from medfl.privacy.sealed.model_hash import hash_of_model
 from medfl.privacy.sealed.ring import RingVector
 from medfl.privacy.secure_aggregation.in_process import SimulatedAggregation
@@ -18,6 +20,8 @@ from medfl.privacy.secure_aggregation.settings import WHERE, ProtocolSettings
 
 if TYPE_CHECKING:
     import torch
+
+log = logging.getLogger(__name__)
 
 
 class SecureAggregator:
@@ -41,6 +45,7 @@ class SecureAggregator:
 
     Attributes:
         clipped: client → share of the coordinates of its last update that were outside ± bound.
+            More than 1 % are warned of.
 
     Raises:
         MedflError: sums could leave the ring, or no threshold protects so few clients.
@@ -115,11 +120,24 @@ class SecureAggregator:
                 )
             vectors[client] = encoded.vector
             self.clipped[client] = encoded.clipped
+        self._warn_of_the_bound(vectors)
         self._number = number
         self.rounds.open(number, sorted(self.rounds.clients), start)
         for client, vector in sorted(vectors.items()):
             self.rounds.add(self.rounds.mask(client, vector))
         return self.fixed_point.decode(self.rounds.finish())
+
+    def _warn_of_the_bound(self, clients: Iterable[int]) -> None:
+        """Say whose updates are cut so much that the mean is another one."""
+        cut = [str(client) for client in clients if self.clipped[client] > MANY]
+        if cut:
+            log.warning(
+                "%s: more than 1 %% of the coordinates of the updates of %s were outside ± %g and "
+                "moved there, so this is not the mean of the updates: raise bound",
+                WHERE,
+                ", ".join(cut),
+                self.fixed_point.bound,
+            )
 
     def _encode(
         self,

@@ -30,6 +30,18 @@ def test_the_mean_is_that_of_the_updates_within_n_steps():
     assert aggregator.clipped[0] == (np.abs(sent[0]) > 0.5).mean()
 
 
+def test_a_mean_of_updates_that_were_cut_is_warned_of(caplog):
+    """By hand: of 50 coordinates one is 2 %, and none is warned of."""
+    sent = {client: np.zeros(50) for client in range(5)}
+    sent[1][0] = sent[4][7] = 2.0
+    mean, _ = SecureAggregator(clients=5, bound=1.0).aggregate(sent)
+    assert mean[0] == pytest.approx(0.2, abs=1e-3)  # and not 0.4
+    assert [text for text in caplog.messages if "updates of 1, 4 were outside ± 1" in text]
+    caplog.clear()
+    SecureAggregator(clients=5, bound=2.0).aggregate(sent)
+    assert caplog.messages == []
+
+
 def test_the_sum_is_the_same_to_the_bit_whichever_keys_are_drawn():
     results = [SecureAggregator(5, seed=seed).aggregate(updates())[0] for seed in (3, 3, 4)]
     assert (results[0] == results[1]).all()
