@@ -79,12 +79,13 @@ class Accounts:
                 chosen.append(client)
             elif client not in spent_from:
                 spent_from[client] = number
-                log.warning(
-                    "%s: client %d has spent its budget and takes no part from round %d on",
-                    self._name,
-                    client,
-                    number,
-                )
+                if steps[client]:  # else `warn` has said that no round is small enough
+                    log.warning(
+                        "%s: client %d has spent its budget and takes no part from round %d on",
+                        self._name,
+                        client,
+                        number,
+                    )
         return chosen, {"steps": steps, "spent_from": spent_from}
 
     def spent(self, state: Mapping[str, dict[int, int]]) -> dict[int, float | None]:

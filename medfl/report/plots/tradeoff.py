@@ -51,7 +51,10 @@ class Heterogeneity(GridFigure):
 
     title = "Primary metric and heterogeneity"
     both = True
-    needs = "two partitions or more whose splits say how far apart the clients' labels are"
+    needs = (
+        "two partitions or more whose splits say how far apart the clients' labels are, which is "
+        "not published where report.minimum_cell hides counts of them"
+    )
 
     def caption(self, subject: Subject) -> str:
         """What the axes are."""

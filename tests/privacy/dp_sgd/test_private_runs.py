@@ -186,6 +186,7 @@ def test_one_client_whose_budget_allows_no_round_is_left_out(caplog):
         trainer = private(params={**NOISED, "target_epsilon": budget})
         trainer.train()
     assert "at the clients 0, 2, which take no part" in caplog.text
+    assert "client 0 has spent" not in caplog.text  # it has spent nothing
     assert [row["participants"] for row in trainer.history[1:]] == [1, 1, 0]
     assert trainer.server.chain.record()["dp_image"]["clients"]["2"]["spent_from_round"] == 1
 
