@@ -83,6 +83,8 @@ def _explain(
             start, message = f"unknown key `{path}`{did_you_mean(location[-1], known)}", ""
         else:
             start, message = f"`{path}`: ", problem["msg"].removeprefix("Value error, ")
+            if problem["type"] == "model_type":  # else pydantic names our class
+                message = "a section of keys is meant; for its defaults leave it out"
             ends[start] = _given(problem, quote)
         lines.setdefault(start, []).append(message)
     return [

@@ -79,7 +79,9 @@ def test_a_file_round_trips(tmp_path):
         ({"training": {"threads": 10**6}}, ["training.threads", "1024"]),
         ({"model": {"name": "my nets"}}, ["model.name", "or my_package.module:MyNet"]),
         ({"federated_learning": {"rounds": -1}}, ["federated_learning.rounds", "got -1"]),
-        ({"federated_learning": []}, ["federated_learning"]),
+        ({"federated_learning": []}, ["`federated_learning`: a section of keys is meant"]),
+        ({"privacy": "none"}, ["`privacy`: a section of keys is meant; for its defaults leave it"]),
+        ({"privacy": False}, ["`privacy`: a section of keys is meant", "(got False)"]),
         ({"federated_learning": {"algorithm": "..:x"}}, ["algorithm", "my_package.module:MyClass"]),
         ({"privacy": {"mechanism": "hope"}}, ["privacy.mechanism"]),
         (
