@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from medfl.algorithms.registry import ALGORITHMS
 from medfl.at_work import Start, start
 from medfl.config import FederatedConfig, SplitConfig, data_root
 from medfl.datasets.base import Places
@@ -278,6 +279,18 @@ class Workflow:
     def run_settings(self, wildcards: Wildcards) -> str:
         """Hash of all settings that decide a run."""
         return fingerprint(self._config(wildcards))
+
+    def run_cores(self, wildcards: Wildcards) -> int:
+        """How many processors a run uses: one, unless its settings name more.
+
+        A grid fills the machine with runs side by side, so ``workers: auto`` stands for one.
+        """
+        config = self._config(wildcards)
+        training, learning = config.training, config.federated_learning
+        if training.workers == "auto" or ALGORITHMS.load(learning.algorithm).pooled:
+            return training.threads
+        clients = [learning.clients_per_round, learning.num_clients, training.workers]
+        return max(training.threads, min(number for number in clients if number is not None))
 
     @property
     def minimum_cells(self) -> dict[str, int]:

@@ -25,7 +25,8 @@ rule train:
         "<benchmarks>/train/{dataset}/{partition}/{arm}/seed{seed}.tsv"
     conda:
         "../workflow/envs/medfl.yaml"
-    threads: 1
+    # What the run uses, so that all jobs together keep to --cores.
+    threads: lambda wildcards: FLOW.run_cores(wildcards)
     resources:
         gpu=int(FLOW.gpu_slots > 0),
     params:
@@ -38,4 +39,5 @@ rule train:
     shell:
         'medfl run --grid "$MEDFL_GRID" --dataset {wildcards.dataset}'
         " --partition {wildcards.partition} --arm {wildcards.arm} --seed {wildcards.seed}"
-        " --split {input.split:q} --output-dir {params.folder:q} > {log:q} 2>&1"
+        " --split {input.split:q} --output-dir {params.folder:q} --cores {threads}"
+        " > {log:q} 2>&1"

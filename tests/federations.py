@@ -134,6 +134,7 @@ def federation(
     duplicate: bool = False,
     checkpoint_dir: Any = None,
     on_round: Callable[[dict[str, Any]], None] | None = None,
+    cores: int | None = None,
     **settings: Any,
 ) -> FederatedTrainer:
     """A trainer in float64 on tiny data; ``settings`` are flat keys of the configuration.
@@ -165,6 +166,7 @@ def federation(
         checkpoint_dir=checkpoint_dir,
         fingerprint="test",
         on_round=on_round,
+        cores=cores,
     )
 
 

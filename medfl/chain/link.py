@@ -50,6 +50,8 @@ class Link:
             training images' own mean and deviation would tell of them.
         hides_steps: whether the server does not see how many steps a client takes, because whole
             batches tell how many samples it has; a link may decide that in ``setup``.
+        by_client: its attributes that hold what belongs to single clients, by their ids, so that
+            clients that train side by side may write there.
 
     Attributes:
         name: its name in the configuration.
@@ -65,6 +67,7 @@ class Link:
     client_columns: ClassVar[tuple[Column, ...]] = ()
     public_pixels: ClassVar[bool] = False
     hides_steps: bool = False
+    by_client: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)

@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> None:
             split_path,
             folder,
             overwrite=options.overwrite,
+            cores=None if options.cores == "all" else int(options.cores),
         )
     if metrics["status"] == "diverged":
         print(f"{folder}: diverged ({metrics['reason']})")
@@ -93,6 +94,12 @@ def run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output-dir", required=True, help="the run folder to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a run of other settings")
     parser.add_argument("--device", help="auto, cpu, cuda: instead of the configuration's")
+    parser.add_argument(
+        "--cores",
+        type=options.processors,
+        default="all",
+        help="processors to use; all: those that its job may",
+    )
     options.partial(parser)
     options.places(parser)
 

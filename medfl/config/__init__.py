@@ -36,8 +36,8 @@ from medfl.config.sections import (
     Model,
     Primary,
     SplitConfig,
-    Training,
 )
+from medfl.config.training import Training
 
 __all__ = [
     "ARMS_FILE",

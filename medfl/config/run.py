@@ -22,8 +22,8 @@ from medfl.config.sections import (
     Model,
     Primary,
     SplitConfig,
-    Training,
 )
+from medfl.config.training import Training
 from medfl.errors import MedflError
 from medfl.files import read_yaml
 

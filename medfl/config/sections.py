@@ -1,14 +1,14 @@
-"""The smaller sections of a run: learning, network, training, privacy, what is kept, folds."""
+"""The smaller sections of a run: learning, network, what is kept, fairness, folds."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from medfl.config.base import Section
-from medfl.config.deciding import INPUT, KEPT, PLACE, neutral
+from medfl.config.deciding import INPUT, KEPT, neutral
 from medfl.config.numbers import NUMBER
 
 OWN = r"[A-Za-z_][\w.]*:\w+"  # a person's own class: my_package.module:MyClass
@@ -141,80 +141,6 @@ class Model(Section):
     @classmethod
     def _names_a_network(cls, word: str) -> str:
         return _name_or_class(word, "my_package.module:MyNet")
-
-
-class Training(Section):
-    """The local optimiser and where it runs."""
-
-    batch_size: int = Field(32, ge=1, description="images per step of a client")
-    patch: Annotated[int, Field(ge=8)] | list[int] | None = Field(
-        None,
-        description="train on random patches of this side (or these sides) and evaluate by a "
-        "sliding window; null for whole images",
-    )
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="the clients' optimiser")
-    learning_rate: float = Field(0.05, gt=0, description="the clients' learning rate")
-    momentum: float = Field(0.0, ge=0, lt=1, description="momentum of SGD")
-    weight_decay: float = Field(0.0, ge=0, description="weight decay of the clients' optimiser")
-    lr_schedule: Literal["constant", "cosine", "step", "exponential"] = Field(
-        "constant", description="how the learning rate changes over rounds"
-    )
-    lr_gamma: float = Field(0.1, gt=0, le=1, description="factor of `step` and `exponential`")
-    lr_milestones: list[float] = Field(
-        default_factory=lambda: [0.5, 0.75],
-        description="`step`: fractions of all rounds after which the rate falls",
-    )
-
-    @field_validator("patch")
-    @classmethod
-    def _is_large_enough(cls, sides: int | list[int] | None) -> int | list[int] | None:
-        if isinstance(sides, list) and not (len(sides) in (2, 3) and min(sides) >= 8):
-            raise ValueError("give one number, or two or three sides, of at least 8")
-        return sides
-
-    @field_validator("lr_milestones")
-    @classmethod
-    def _are_fractions(cls, values: list[float]) -> list[float]:
-        if not all(0 < value < 1 for value in values):
-            raise ValueError("milestones are fractions of all rounds, such as [0.5, 0.75]")
-        return values
-
-    warmup_rounds: int = Field(0, ge=0, description="rounds of linear warm-up")
-    clip_norm: float | None = Field(None, gt=0, description="limit of the 2-norm of each gradient")
-    mixed_precision: Literal["auto", "on", "off"] = Field(
-        "auto", description="bfloat16 arithmetic; auto: on a GPU that has it"
-    )
-    device: str = Field(
-        "auto", description="auto, cpu, cuda or cuda:<index>", json_schema_extra=PLACE
-    )
-    threads: int = Field(
-        1, ge=1, le=1024, description="CPU threads of one run", json_schema_extra=PLACE
-    )
-    images: Literal["auto", "memory", "disk"] = Field(
-        "auto",
-        description="where a run keeps its images: in the device's memory, or on the disk, read "
-        "batch by batch with the same result; auto: in memory where they fit into memory_limit",
-        json_schema_extra=PLACE,
-    )
-    memory_limit: float | None = Field(
-        None,
-        gt=0,
-        description="GiB of images that auto takes into memory; null: half of what is free",
-        json_schema_extra=PLACE,
-    )
-
-    @field_validator("mixed_precision", mode="before")
-    @classmethod
-    def _reads_on_and_off(cls, value: Any) -> Any:
-        """Take YAML's true and false for the words that they were written as."""
-        return ("on" if value else "off") if isinstance(value, bool) else value
-
-    @field_validator("device")
-    @classmethod
-    def _is_a_device(cls, name: str) -> str:
-        if not re.fullmatch(r"auto|cpu|cuda(:[0-9]{1,3})?", name):
-            raise ValueError("choose auto, cpu, cuda or cuda:<index>")
-        return name
 
 
 class Keep(Section):

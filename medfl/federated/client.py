@@ -29,6 +29,8 @@ from medfl.federated.optimizer import make_optimizer
 from medfl.federated.patches import random_patch
 from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
+from medfl.federated.thread_draws import ThreadLayerStream
+from medfl.federated.workers import in_worker, leave_if_asked
 from medfl.models.flat import FlatModel, Gradient
 from medfl.own_class import check_type
 from medfl.streams import LayerStream, stream_seed, torch_stream
@@ -252,16 +254,17 @@ class FederatedClient:
         mask = self.server.shared.parameters
         return total if mask is None else total[mask], len(parts)
 
-    def _layers(self, *key: int | str) -> LayerStream:
+    def _layers(self, *key: int | str) -> LayerStream | ThreadLayerStream:
         """What dropout and the like draw from in a descent."""
         seed = stream_seed(self.server.config.seed, *key, "layers")
-        return LayerStream(seed, self.data.device)
+        return ThreadLayerStream(seed) if in_worker() else LayerStream(seed, self.data.device)
 
     def _batches(self, parts: Iterator[Tensor], purpose: str) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels of each batch of rows: cut, changed by links, and augmented."""
         crop, augment = self.crop(purpose), self.augmenter(purpose)
         samples = self.server.chain.samples(self)
         for step, rows in enumerate(self.data.ahead(parts)):
+            leave_if_asked()
             self.drawn = Drawn(rows, purpose, step)
             if len(rows):
                 yield self.data.batch(rows, augment, crop, samples)
@@ -272,7 +275,7 @@ class FederatedClient:
         self,
         model: FlatModel,
         loss: Loss | None,
-        layers: LayerStream,
+        layers: AbstractContextManager[Any],
         precision: AbstractContextManager[Any],
     ) -> Backward:
         """A function that computes a batch's loss and gradient as PyTorch does."""

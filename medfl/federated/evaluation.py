@@ -5,6 +5,7 @@ It draws no random number from a training stream, so that evaluating more often 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +19,8 @@ from torch import Tensor
 from medfl.errors import MedflError
 from medfl.federated.client import FederatedClient
 from medfl.federated.data import FederatedData
-from medfl.federated.prediction import predict
+from medfl.federated.own_state import OwnState
+from medfl.federated.prediction import logits, predict, prediction_batches, probabilities
 from medfl.federated.refused import DivergedError
 from medfl.federated.server import FederatedServer
 from medfl.metrics import medical, quick
@@ -148,30 +150,50 @@ class Evaluator:
 
     def _predict(self, everyone: bool) -> tuple[Tensor, dict[int, Tensor]]:
         """Predict with every model that is to be judged: ``said`` and ``said_of_all``."""
-        server, model = self.server, self.server.model
+        server, workers = self.server, self.server.workers
         tests = torch.cat([folds["test"] for folds in self.rows_of.values()])
         if server.algorithm.evaluated == "global":
-            server.load(model, server.vector, server.buffers)
-            return self._say(model, torch.cat(self.rows(list(self.rows_of)))), {}
-        said, of_all = [], {}
-        for client in self.clients:
-            server.algorithm.personal_model(client, model)
-            rows = torch.cat(self.rows(self.held_by(client.id)))
-            said.append(self._say(model, rows, client.id))
-            if everyone and not server.complete:
-                of_all[client.id] = self._say(model, tests, client.id)
-        if everyone and server.complete:
-            server.load(model, server.vector, server.buffers)
-            of_all[ALL] = self._say(model, tests)
-        return torch.cat(said), of_all
+            return self._say_together(torch.cat(self.rows(list(self.rows_of)))), {}
 
-    def _say(self, model: FlatModel, rows: Tensor, whose: int | None = None) -> Tensor:
-        """Predict with a model; ``whose`` names the client whose own it is."""
+        def judge(client: FederatedClient, model: FlatModel) -> tuple[Tensor, Tensor | None]:
+            server.algorithm.personal_model(client, model)
+            own = self._say(model, torch.cat(self.rows(self.held_by(client.id))), client.id)
+            if not everyone or server.complete:
+                return own, None
+            return own, self._say(model, tests, client.id)
+
+        lengths = [len(client.rows) for client in self.clients]
+        with OwnState(server).unchanged():
+            judged = list(workers.spread(judge, self.clients, lengths))
+        pairs = zip(self.clients, judged, strict=True)
+        of_all = {client.id: said for client, (_, said) in pairs if said is not None}
+        if everyone and server.complete:
+            of_all[ALL] = self._say_together(tests)
+        return torch.cat([own for own, _ in judged]), of_all
+
+    def _say_together(self, rows: Tensor) -> Tensor:
+        """What the server's model says, computed by all workers."""
+        server, workers = self.server, self.server.workers
+        batches = prediction_batches(self.data, rows, server)
+        several = math.ceil(len(batches) / (1 if workers.number == 1 else 4 * workers.number))
+        parts = [batches[k : k + several] for k in range(0, len(batches), max(1, several))]
+        loaded = set[FlatModel]()
+
+        def answer(part: list[Tensor], model: FlatModel) -> Tensor:
+            if model not in loaded:
+                server.load(model, server.vector, server.buffers)
+                loaded.add(model)
+            return logits(model, self.data, part, server)
+
+        with OwnState(server).unchanged():
+            found = list(workers.spread(answer, parts, [len(part) for part in parts]))
+        return torch.from_numpy(probabilities(found, server))
+
+    def _say(self, model: FlatModel, rows: Tensor, whose: int) -> Tensor:
+        """Predict with the own model of the client ``whose``."""
         try:
             return torch.from_numpy(predict(model, self.data, rows, self.server))
         except DivergedError as error:
-            if whose is None:
-                raise
             raise DivergedError(f"{error}, those of client {whose}'s own model") from error
 
     def held_by(self, holder: int) -> list[int]:

@@ -7,9 +7,16 @@ from pathlib import Path
 
 import torch
 
+from medfl.files.control_groups import MEMBERSHIP, ROOT, groups_of
+
 SHARE = (
     0.5  # the images may take this part of the free memory: the model and other runs need the rest
 )
+# Version of control groups → its files of the limit and of what is used, and a prefix of counts.
+_FILES = {
+    2: ("memory.max", "memory.current", ""),
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
+}
 
 
 def room_for_images(device: torch.device, limit: float | None) -> float:
@@ -43,42 +50,21 @@ def free_memory() -> float:
     return max(0.0, min(rooms + _room_in_groups()))
 
 
-def _room_in_groups(
-    membership: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
-) -> list[float]:
-    """Bytes left in each control group (version 2 or 1) that limits this process."""
+def _room_in_groups(membership: Path = MEMBERSHIP, root: Path = ROOT) -> list[float]:
+    """Bytes left in each control group that limits this process."""
     rooms = []
-    try:
-        lines = membership.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return []
-    for line in lines:
-        _, controllers, name = line.split(":", 2)
-        if controllers == "":
-            top, limit, used, prefix = root, "memory.max", "memory.current", ""
-        elif controllers == "memory":
-            top, limit, used, prefix = (
-                root / "memory",
-                "memory.limit_in_bytes",
-                "memory.usage_in_bytes",
-                "total_",
-            )
-        else:
-            continue
-        folder = top / name.strip("/")
-        for group in (folder, *folder.parents):
-            try:
-                most = (group / limit).read_text(encoding="ascii").strip()
-                if most != "max":
-                    stat = _fields(group / "memory.stat")
-                    cached = stat.get(f"{prefix}inactive_file", 0)
-                    cached += stat.get(f"{prefix}active_file", 0)
-                    now = int((group / used).read_text(encoding="ascii"))
-                    rooms.append(float(int(most) - now + cached))
-            except (OSError, ValueError):  # not mounted here, or this process may not read it
-                pass
-            if group == top:
-                break
+    for group, version in groups_of("memory", membership, root):
+        limit, used, prefix = _FILES[version]
+        try:
+            most = (group / limit).read_text(encoding="ascii").strip()
+            if most != "max":
+                stat = _fields(group / "memory.stat")
+                cached = stat.get(f"{prefix}inactive_file", 0)
+                cached += stat.get(f"{prefix}active_file", 0)
+                now = int((group / used).read_text(encoding="ascii"))
+                rooms.append(float(int(most) - now + cached))
+        except (OSError, ValueError):  # not mounted here, or this process may not read it
+            pass
     return rooms
 
 

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from medfl.federated.patches import sliding_window
 from medfl.federated.precision import autocast
 from medfl.federated.refused import DivergedError
 from medfl.federated.server import FederatedServer
+from medfl.federated.workers import leave_if_asked
 from medfl.models.flat import FlatModel
 
 MOST_IMAGES = 256  # in one forward pass
@@ -35,24 +35,50 @@ def images_at_once(
     return max(1, min(MOST_IMAGES, network, MOST_INPUT // pixels))
 
 
-@torch.inference_mode()
 def predict(model: FlatModel, data: FederatedData, rows: Tensor, server: FederatedServer) -> Any:
-    """Class probabilities (n, K), float64, of these rows: softmax, or sigmoid for multi-label."""
-    if len(rows) == 0:
-        return np.zeros((0, len(data.info.classes)))
+    """Class probabilities (n, K), float64, of these rows: softmax, or sigmoid for multi-label.
+
+    Raises:
+        DivergedError: the model's logits are not finite.
+    """
+    return probabilities(
+        [logits(model, data, prediction_batches(data, rows, server), server)], server
+    )
+
+
+def prediction_batches(data: FederatedData, rows: Tensor, server: FederatedServer) -> list[Tensor]:
+    """The rows that go through the network together, one batch after the other."""
+    size = images_at_once(data.images.shape[2:], server.config.training.batch_size, server.patch)
+    return list(rows.split(size)) if len(rows) else []
+
+
+@torch.inference_mode()
+def logits(
+    model: FlatModel, data: FederatedData, batches: Sequence[Tensor], server: FederatedServer
+) -> Tensor:
+    """What the network gives for batches of rows, (n, K)."""
     model.module.eval()
     parts = []
-    training = server.config.training
-    batch = images_at_once(data.images.shape[2:], training.batch_size, server.patch)
-    with autocast(training, data.device):
-        for part in data.ahead(rows.split(batch)):
-            images = data.inputs(part)
+    with autocast(server.config.training, data.device):
+        for rows in data.ahead(batches):
+            leave_if_asked()
+            images = data.inputs(rows)
             if server.patch is None:
                 parts.append(model.module(images))
             else:
                 parts.append(sliding_window(model.module, images, server.patch))
-    logits = torch.cat(parts).double()
-    if not bool(torch.isfinite(logits).all()):
+    return torch.cat(parts) if parts else model.vector.new_zeros(0, len(data.info.classes))
+
+
+@torch.inference_mode()
+def probabilities(parts: Sequence[Tensor], server: FederatedServer) -> Any:
+    """Class probabilities (n, K), float64, of logits in parts (n, K).
+
+    Raises:
+        DivergedError: one of them is not finite.
+    """
+    together = torch.cat(list(parts)).double()
+    if not bool(torch.isfinite(together).all()):
         raise DivergedError(f"round {server.round}: a model's predictions are not finite")
-    multilabel = data.info.task == "multilabel"
-    return (logits.sigmoid() if multilabel else logits.softmax(dim=1)).cpu().numpy()
+    multilabel = server.data.info.task == "multilabel"
+    return (together.sigmoid() if multilabel else together.softmax(dim=1)).cpu().numpy()

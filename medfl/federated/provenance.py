@@ -47,10 +47,13 @@ def _computer(device: torch.device) -> dict[str, Any]:
     }
 
 
-def begin_stretch(stretches: list[dict[str, Any]], first: int, device: torch.device) -> None:
+def begin_stretch(
+    stretches: list[dict[str, Any]], first: int, device: torch.device, workers: int
+) -> None:
     """Add what computes a run from round ``first`` on, once its threads are set."""
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    stretches.append({"first_round": first, "started": started, **_computer(device)})
+    computer = {**_computer(device), "workers": workers}
+    stretches.append({"first_round": first, "started": started, **computer})
 
 
 def ended_stretches(stretches: list[dict[str, Any]], rounds: int) -> list[dict[str, Any]]:

@@ -43,6 +43,7 @@ def execute(
     folder: Path,
     *,
     overwrite: bool = False,
+    cores: int | None = None,
 ) -> dict[str, Any]:
     """Train one run and write its folder.
 
@@ -52,6 +53,7 @@ def execute(
         split_path: the split file, with its heterogeneity record beside it.
         folder: the run folder. A run of the same configuration in it is resumed.
         overwrite: whether a run of another configuration in it is replaced.
+        cores: how many processors it may use; by default all that this process may.
 
     Returns:
         The content of metrics.json.
@@ -97,6 +99,7 @@ def execute(
             fingerprint=hashlib.sha256(key.encode()).hexdigest(),
             unpublished=hidden.untested if hidden else (),
             on_round=lambda row: log.info(progress_line(row, rounds, trainer.primary)),
+            cores=cores,
         )
     clear(folder, ours)
     # An unwritable or full disk is noticed before the hours of training, not after.

@@ -17,6 +17,7 @@ from medfl.errors import MedflError
 from medfl.federated.data import FederatedData, channels_last, split_batches
 from medfl.federated.local_work import LocalWork
 from medfl.federated.patches import patch_sides
+from medfl.federated.workers import Workers
 from medfl.models import build_model
 from medfl.models.flat import FlatModel, Shared
 from medfl.partition.pooled import POOLED
@@ -58,7 +59,7 @@ class FederatedServer:
             says so.
         vector: the shared global parameters x: (d,), or fewer where some stay local.
         buffers: the shared global batch-norm statistics: (b,), or fewer.
-        model: a network to train and evaluate in.
+        workers: the threads in which clients train and models are evaluated.
         shared: which entries of the model travel.
         algorithm: the federated algorithm, bound to this server.
         chain: what lies between the clients and the algorithm's step.
@@ -137,7 +138,8 @@ class FederatedServer:
         # Channels last on every device, so that a run can go on on another device.
         layout = channels_last(data.images.ndim)
         model = model.to(data.device, memory_format=layout)  # type: ignore[call-overload]
-        self.model = FlatModel(model)
+        self._model = FlatModel(model)
+        self.workers = Workers(self._model)
         self.shared = Shared(self.model, self.algorithm.local_names(self.model))
         vector, buffers = self.shared.take(self.model)
         self.vector, self.buffers = vector.clone(), buffers.clone()
@@ -154,6 +156,20 @@ class FederatedServer:
         self.algorithm.server = self
         self.algorithm.setup(self)
         self.chain.setup(self)
+
+    @property
+    def model(self) -> FlatModel:
+        """A network to train and evaluate in.
+
+        Raises:
+            MedflError: clients train side by side, each in another one.
+        """
+        if self.workers.at_work:
+            raise MedflError(
+                "`server.model` is read while clients train side by side, each in a network of its "
+                "own: read the `model` that the hook is given, or set `training.workers: 1`."
+            )
+        return self._model
 
     @property
     def objective(self) -> str:

@@ -24,6 +24,7 @@ from medfl.federated.refused import DivergedError, report_refused
 from medfl.federated.saving import Saving
 from medfl.federated.server import FederatedServer
 from medfl.federated.tally import Tally
+from medfl.federated.worker_count import count_workers
 from medfl.metrics.federation import fairness
 from medfl.metrics.inputs import BRIEF
 from medfl.metrics.primary import primary_metric
@@ -60,6 +61,7 @@ class FederatedTrainer:
         saving: its checkpoints.
         unpublished: the clients, as words, of whose test samples no number is published.
         trained: the row of a round that is trained and not yet evaluated.
+        fewer_workers: why fewer clients train side by side than was asked for, in words.
     """
 
     def __init__(
@@ -72,7 +74,20 @@ class FederatedTrainer:
         fingerprint: str = "",
         unpublished: Collection[str] = (),
         on_round: Callable[[dict[str, Any]], None] | None = None,
+        cores: int | None = None,
     ) -> None:
+        """Check that all goes together; nothing is trained yet.
+
+        Args:
+            config: the run.
+            server: its server.
+            clients: a client for each of the split, in any order.
+            checkpoint_dir: where checkpoints lie; None for a run without them.
+            fingerprint: what a checkpoint must have to be this very run's.
+            unpublished: see the attribute.
+            on_round: is called with the row of each round.
+            cores: how many processors the run may use; by default all that its process may.
+        """
         if not clients:
             raise MedflError("a federation needs at least one client.")
         self.config, self.server = config, server
@@ -93,6 +108,7 @@ class FederatedTrainer:
         self.primary = primary_metric(config.primary, self.data.info.task)
         self._columns = columns.table_columns(columns.ROUNDS, server.chain.columns)
         self._client_columns = columns.table_columns(columns.CLIENTS, server.chain.client_columns)
+        server.workers.number, self.fewer_workers = count_workers(server, cores)
         self.evaluator = Evaluator(server, self.clients, self.data)
         self.saving = Saving(self, Path(checkpoint_dir) if checkpoint_dir else None)
         self.fingerprint, self.unpublished, self.on_round = fingerprint, unpublished, on_round
@@ -114,10 +130,13 @@ class FederatedTrainer:
             The history.
         """
         torch.set_num_threads(self.config.training.threads)
+        if self.fewer_workers:
+            log.info("%s", self.fewer_workers)
         learning = self.config.federated_learning
         rounds, every = learning.rounds, learning.evaluate_every
         first = self.saving.resume()
-        begin_stretch(self.stretches, self.server.round + 1, self.data.device)
+        workers = self.server.workers.number
+        begin_stretch(self.stretches, self.server.round + 1, self.data.device, workers)
         self._started = time.monotonic()
         self._before = self.seconds
         with ExitStack() as after, self.saving.when_stopped():
@@ -194,8 +213,11 @@ class FederatedTrainer:
         taking_part = [self.clients[position].id for position in server.participants(number)]
         chosen = [by_id[client] for client in chain.open(number, taking_part)]
         combination, answers = chain.combination(number), Answers(server, chosen, download)
-        for message in answers.messages():
-            combination.add(message)
+        try:
+            for message in answers.messages():
+                combination.add(message)
+        finally:
+            server.workers.rest()
         tally = answers.tally
         report_refused(number, tally.refused, chosen)
         with stopping.held():  # the server's state changes altogether, or not at all

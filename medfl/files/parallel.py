@@ -7,17 +7,46 @@ import sys
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TypeVar
+
+from medfl.files.control_groups import MEMBERSHIP, ROOT, groups_of
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 
 def cpu_count() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """The cores that this process may use: those of its job, where that has fewer than the machine.
+
+    A scheduler or container may bind a process to some cores, or allow it the time of so many
+    (``docker run --cpus``); and SLURM says how many a task has.
+    """
+    bound = hasattr(os, "sched_getaffinity")
+    rooms = [len(os.sched_getaffinity(0)) if bound else os.cpu_count() or 1]
+    rooms += _quotas()
+    slurm = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    rooms += [int(slurm)] if slurm.isdecimal() else []
+    return max(1, min(rooms))
+
+
+def _quotas(membership: Path = MEMBERSHIP, root: Path = ROOT) -> list[int]:
+    """Whole cores in whose time each control group keeps this process."""
+    found = []
+    for group, version in groups_of("cpu", membership, root):
+        try:
+            if version == 2:
+                quota, period = (group / "cpu.max").read_text(encoding="ascii").split()
+            else:
+                quota, period = (
+                    (group / f"cpu.cfs_{name}_us").read_text(encoding="ascii").strip()
+                    for name in ("quota", "period")
+                )
+            if quota not in ("max", "-1"):  # these stand for no limit
+                found.append(int(quota) // int(period))
+        except (OSError, ValueError, ZeroDivisionError):  # not mounted here, or of another kind
+            pass
+    return found
 
 
 def map_ordered(

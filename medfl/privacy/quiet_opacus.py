@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import importlib
 import logging
+from threading import Lock
 from typing import Any
+
+_one_at_a_time = Lock()
 
 
 def import_opacus(module: str) -> Any:
     """Import ``opacus.<module>``, and leave the root logger as it was."""
     root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    try:
-        return importlib.import_module(f"opacus.{module}")
-    finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
+    with _one_at_a_time:  # clients that train side by side would restore what another import set
+        handlers, level = list(root.handlers), root.level
+        try:
+            return importlib.import_module(f"opacus.{module}")
+        finally:
+            root.handlers[:] = handlers
+            root.setLevel(level)

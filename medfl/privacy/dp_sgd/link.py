@@ -55,6 +55,7 @@ class NoisyDescent(DrawingLink):
 
     stage = "gradient"
     public_pixels = True
+    by_client = ("_descents",)
     columns: ClassVar[tuple[Column, ...]] = (
         Column("epsilon", "Privacy budget ε spent, the largest of the clients"),
     )

@@ -1,0 +1,142 @@
+"""Finds what a person's own classes keep on themselves while clients train side by side.
+
+What one client leaves there, the next one reads: the result would depend on which comes first. So
+it is looked at before clients train and after, by which object stands where, and by what is in it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from random import Random
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from medfl.chain import Link
+from medfl.errors import MedflError
+
+if TYPE_CHECKING:
+    from medfl.federated.server import FederatedServer
+
+_LIBRARIES = ("medfl", "torch", "torchvision")
+_CODE = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)
+_OF_MODULES = frozenset(vars(nn.Module()))  # parameters and buffers, which a network is loaded with
+_Mark = tuple[Any, ...]
+
+
+def own_classes(parts: Sequence[Any]) -> list[Any]:
+    """Those of these algorithms, links and networks whose class, or a layer's, is a person's."""
+    return [one for one in parts if any(_is_own(part) for part in _within(one))]
+
+
+class OwnState:
+    """What stands on the person's own objects of a federation.
+
+    Attributes:
+        parts: these objects; none where one client trains after the other.
+    """
+
+    def __init__(self, server: FederatedServer) -> None:
+        self.parts: list[Any] = []
+        if server.workers.number > 1:
+            networks = [model.module for model in server.workers.models]
+            owners = [server.algorithm, *server.chain.links, *networks]
+            self.parts = [part for owner in owners for part in _within(owner) if _is_own(part)]
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Refuse what changes while the block runs (``MedflError``)."""
+        alive: list[Any] = []  # so that no other object gets the id() of one that was there
+        before = [_seen(part, alive) for part in self.parts]
+        yield
+        for part, then in zip(self.parts, before, strict=True):
+            now = _seen(part, [])
+            for name in {**then, **now}:
+                if then.get(name) != now.get(name):
+                    raise _refusal(part, name)
+
+
+def _refusal(part: Any, name: str) -> MedflError:
+    shown = f"{type(part).__name__}.{name}"
+    if isinstance(part, nn.Module):
+        ways = "leave it out, or keep it in a floating buffer, which travels with the model"
+    else:
+        ways = "keep it with `client.keep`, hand it on in `Work.extras`"
+    return MedflError(
+        f"`{shown}` changes while clients train side by side, so that the result would depend on "
+        f"which of them is first: {ways}, or set `training.workers: 1`."
+    )
+
+
+def _within(one: Any) -> Iterator[Any]:
+    return iter(one.modules()) if isinstance(one, nn.Module) else iter([one])
+
+
+def _is_own(part: Any) -> bool:
+    return _is_own_class(type(part))
+
+
+def _is_own_class(kind: type) -> bool:
+    return kind is not object and kind.__module__.split(".")[0] not in _LIBRARIES
+
+
+def _seen(part: Any, alive: list[Any]) -> dict[str, list[_Mark]]:
+    """Attribute → marks of what stands there, those of the person's own classes too."""
+    values = {
+        name: value
+        for kind in reversed(type(part).__mro__)
+        if _is_own_class(kind)
+        for name, value in vars(kind).items()
+        if not name.startswith("__") and not hasattr(value, "__get__")
+    }
+    values |= vars(part)
+    skipped = set(part.by_client) if isinstance(part, Link) else set[str]()
+    if isinstance(part, nn.Module):
+        skipped |= _OF_MODULES
+        counters = {name: b for name, b in part._buffers.items() if b is not None}
+        values |= {name: b for name, b in counters.items() if not b.is_floating_point()}
+    return {
+        name: list(_marks(value, alive, set()))
+        for name, value in values.items()
+        if name not in skipped and not isinstance(getattr(type(part), name, None), cached_property)
+    }
+
+
+def _marks(value: Any, alive: list[Any], known: set[int]) -> Iterator[_Mark]:
+    """What tells whether a value is another than before, or has another content."""
+    kind = type(value)
+    if value is None or isinstance(value, bool | int | float | complex | str | bytes):
+        yield kind, value if value == value else "nan"
+        return
+    alive.append(value)
+    yield kind, id(value)
+    if id(value) in known or isinstance(value, _CODE):
+        return
+    known.add(id(value))
+    if isinstance(value, Tensor):
+        yield ("version", None if value.is_inference() else value._version)
+    elif isinstance(value, np.ndarray):
+        yield ("bytes", value.tobytes())
+    elif isinstance(value, torch.Generator):
+        yield ("state", value.get_state().numpy().tobytes())
+    elif isinstance(value, np.random.Generator):
+        yield ("state", repr(value.bit_generator.state))
+    elif isinstance(value, Random):
+        yield ("state", value.getstate())
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _marks(key, alive, known)
+            yield from _marks(one, alive, known)
+    elif isinstance(value, list | tuple | deque | set | frozenset):
+        for one in value:
+            yield from _marks(one, alive, known)
+    elif _is_own_class(kind):
+        for name, one in getattr(value, "__dict__", {}).items():
+            yield ("attribute", name)
+            yield from _marks(one, alive, known)
