@@ -1,0 +1,276 @@
+"""What a person's own classes keep on themselves while clients train side by side is found."""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+from collections import deque
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from federations import Linear, Normed, federation
+from links import Watch
+
+from medfl.algorithms.fedavg import FedAvg
+from medfl.algorithms.registry import ALGORITHMS
+from medfl.chain import Link
+from medfl.errors import MedflError
+from medfl.federated.own_state import own_classes
+
+
+class Own(FedAvg):
+    """Does something to itself with each client."""
+
+    shared: ClassVar[list[int]] = []
+
+    def __init__(self, **params):
+        super().__init__(**params)
+        self.count, self.word = 0, "none"
+        self.numbers, self.named = [], {"inner": {}}
+        self.latest, self.kinds = deque(maxlen=2), set()
+        self.total, self.array = torch.zeros(3), np.zeros(4)
+        self.drawn, self.other = torch.Generator(), np.random.default_rng(0)
+        self.third, self.part = random.Random(0), Part()
+
+    @functools.cached_property
+    def constant(self):
+        return 3
+
+    def change(self, client):
+        pass
+
+    def train(self, client, model):
+        self.change(client)
+        return super().train(client, model)
+
+
+class Part:
+    """Something that the algorithm has."""
+
+    def __init__(self):
+        self.seen = 0
+
+
+def count(self, client):
+    self.count += 1
+
+
+def say(self, client):
+    self.word = f"client {client.id}"
+
+
+def add_number(self, client):
+    self.numbers.append(client.id)
+
+
+def fill_in(self, client):
+    self.named["inner"][client.id] = 1
+
+
+def take(self, client):
+    self.latest.append(client.id)
+
+
+def gather(self, client):
+    self.kinds.add(client.id)
+
+
+def sum_up(self, client):
+    self.total.add_(1)
+
+
+def fill(self, client):
+    self.array[client.id] += 1
+
+
+def draw(self, client):
+    torch.rand(1, generator=self.drawn)
+
+
+def draw_again(self, client):
+    self.other.random()
+
+
+def draw_once_more(self, client):
+    self.third.random()
+
+
+def see(self, client):
+    self.part.seen += 1
+
+
+def share(self, client):
+    type(self).shared = [*type(self).shared, client.id]
+
+
+def make(self, client):
+    self.made = client.id
+
+
+def forget(self, client):
+    vars(self).pop("word", None)
+
+
+def put_into_the_state(self, client):
+    self.state["mean"] = model_of(client)
+
+
+def model_of(client):
+    return client.start
+
+
+CHANGES = {
+    "count": count,
+    "word": say,
+    "numbers": add_number,
+    "named": fill_in,
+    "latest": take,
+    "kinds": gather,
+    "total": sum_up,
+    "array": fill,
+    "drawn": draw,
+    "other": draw_again,
+    "third": draw_once_more,
+    "part": see,
+    "shared": share,
+    "made": make,
+    "state": put_into_the_state,
+}
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch):
+    monkeypatch.setattr(ALGORITHMS, "create", lambda name, params: Own())
+    monkeypatch.setattr(ALGORITHMS, "load", lambda name: Own)
+    monkeypatch.setattr(Own, "shared", [])
+
+
+def run(workers=2, **settings):
+    trainer = federation(workers=workers, cores=8, sizes=(6, 6, 6, 6), **settings)
+    trainer.train()
+    return trainer
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_changes_is_named_with_the_ways_out(name, monkeypatch):
+    monkeypatch.setattr(Own, "change", CHANGES[name])
+    message = (
+        rf"`Own\.{name}` changes while clients train side by side, .*`client\.keep`, .*"
+        r"`Work\.extras`, or set `training\.workers: 1`"
+    )
+    with pytest.raises(MedflError, match=message):
+        run()
+    run(workers=1)
+
+
+def test_what_is_forgotten_is_named(monkeypatch):
+    monkeypatch.setattr(Own, "change", forget)
+    with pytest.raises(MedflError, match=r"`Own\.word` changes"):
+        run()
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        lambda self, client: client.keep(seen=torch.ones(1)),
+        lambda self, client: self.constant,
+        lambda self, client: setattr(self, "count", 0),
+        lambda self, client: len(self.numbers),
+    ],
+)
+def test_what_leaves_nothing_behind_is_fine(harmless, monkeypatch):
+    monkeypatch.setattr(Own, "change", harmless)
+    assert run().status == "completed"
+
+
+def test_hooks_that_are_called_one_at_a_time_may_keep_what_they_like(monkeypatch):
+    """`sent` and `step` come in the order of clients, whatever the number of workers."""
+
+    def sent(self, client, message, work):
+        self.numbers.append(client.id)
+
+    monkeypatch.setattr(Own, "sent", sent)
+    trainer = run(workers=4, rounds=2)
+    assert trainer.server.algorithm.numbers == [0, 1, 2, 3] * 2
+
+
+class Counting(Link):
+    """Counts batches."""
+
+    stage = "data"
+
+    def __init__(self, **params):
+        super().__init__(**params)
+        self.count = 0
+
+    def samples(self, client, images, labels):
+        self.count += 1
+        return images, labels
+
+
+def test_links(monkeypatch):
+    trainer = federation(workers=2, cores=8)
+    trainer.server.chain.links.append(Watch())  # it only acts on messages
+    trainer.train()
+    other = federation(workers=2, cores=8)
+    other.server.chain.links.append(Counting())
+    with pytest.raises(MedflError, match=r"`Counting\.count` changes"):
+        other.train()
+
+
+class Stateful(Linear):
+    """Remembers how often it was called, or what it was given last."""
+
+    def __init__(self, kind="attribute"):
+        super().__init__()
+        self.kind = kind
+        self.register_buffer("calls", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, images):
+        if self.training and self.kind == "attribute":
+            self.last = images.detach()
+        elif self.training:
+            self.calls += 1
+        return super().forward(images)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("attribute", "last"), ("buffer", "calls")])
+def test_networks(kind, name):
+    with pytest.raises(MedflError, match=rf"`Stateful\.{name}` changes .*floating buffer"):
+        run(model=lambda: Stateful(kind))
+
+
+def test_a_network_that_changes_while_it_is_judged():
+    class Judged(Linear):
+        def forward(self, images):
+            if not self.training:
+                self.last = images
+            return super().forward(images)
+
+    with pytest.raises(MedflError, match=r"`Judged\.last` changes"):
+        run(model=Judged, batch_size=4)
+
+
+def test_whose_class_it_is():
+    trainer = federation()
+    assert own_classes([trainer.server.algorithm, torch.nn.Linear(1, 1)]) == [
+        trainer.server.algorithm
+    ]
+    wrapped = torch.nn.Sequential(torch.nn.Flatten(), Normed())
+    assert own_classes([wrapped]) == [wrapped]
+    assert own_classes([FedAvg(), torch.nn.Sequential(torch.nn.Flatten())]) == []
+
+
+def test_reading_the_servers_network_while_clients_train(monkeypatch):
+    """It is no longer the one that a hook is given."""
+
+    def read(self, client):
+        return self.server.model
+
+    monkeypatch.setattr(Own, "change", read)
+    with pytest.raises(MedflError, match=re.escape("read the `model` that the hook is given")):
+        run()
+    run(workers=1)

@@ -1,0 +1,178 @@
+"""Any number of clients that train side by side gives the bits of one after the other."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+from chains import LINKS, NEEDS
+from federations import (
+    ALGORITHMS,
+    Dropped,
+    Linear,
+    Normed,
+    federation,
+    judge_nothing,
+)
+from test_resume import assert_same_run
+from torch import nn
+
+from medfl.chain import PARAMETERS
+from medfl.federated import FederatedClient, own_state
+from medfl.federated import workers as workers_module
+
+SIZES = (8, 29, 12, 7, 9)  # one client is much larger than the others
+USUAL = {
+    "sizes": SIZES,
+    "clients_per_round": 4,
+    "evaluate_every": 1,
+    "lr_schedule": "cosine",
+    "cores": 16,
+}
+
+
+@pytest.fixture(params=["medfl's own classes", "a person's classes"], autouse=True)
+def _whose(request, monkeypatch):
+    """The networks of tests are a person's: what stands on them is compared, round by round."""
+    if request.param == "medfl's own classes":
+        monkeypatch.setattr(own_state, "_LIBRARIES", ("medfl", "torch", "federations", __name__))
+
+
+def trained(name, workers, **settings):
+    trainer = federation(
+        name.split("-")[0],
+        ALGORITHMS[name],
+        workers=workers,
+        **{**USUAL, "model": Normed, **settings},
+    )
+    trainer.train()
+    return trainer
+
+
+def assert_any_number_is_the_same(name, numbers=(2, 16), **settings):
+    one = trained(name, 1, **settings)
+    assert one.server.workers.number == 1
+    for number in numbers:
+        several = trained(name, number, **settings)
+        if name != "centralized":
+            assert several.server.workers.number > 1
+        assert_same_run(one, several)
+    assert threading.active_count() == 1
+
+
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+def test_every_algorithm(name):
+    assert_any_number_is_the_same(name)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_every_optimizer_with_dropout(optimizer):
+    settings = {"optimizer": optimizer, "learning_rate": 0.01, "weight_decay": 0.1}
+    assert_any_number_is_the_same("ditto", model=Dropped, **settings)
+
+
+def test_augmentation_and_exact_steps():
+    settings = {"local_steps": 3, "momentum": 0.9, "clip_norm": 1.0, "weighting": "uniform"}
+    augmented = {"augmentation": {"preset": "xray", "mixup": 0.5}}
+    assert_any_number_is_the_same("fedavg", **settings, **augmented)
+
+
+@pytest.mark.parametrize("chain", LINKS)
+def test_every_link_and_rule(chain):
+    settings = NEEDS.get(chain, {})
+    assert_any_number_is_the_same("fedavg", (4,), chain=LINKS[chain], **settings)
+
+
+@pytest.mark.parametrize("name", ["scaffold", "feddyn"])
+def test_what_a_client_keeps_of_a_message_that_links_changed(name):
+    """SCAFFOLD moves c_i by what the server heard, which is another where a link clips."""
+    assert_any_number_is_the_same(name, chain=LINKS["clip"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chain", LINKS)
+@pytest.mark.parametrize("name", ["scaffold", "fednova", "moon", "ditto", "finetune", "fedadam"])
+def test_every_link_with_other_algorithms(name, chain):
+    settings = {"optimizer": "sgd", **NEEDS.get(chain, {})}
+    assert_any_number_is_the_same(name, (4,), chain=LINKS[chain], **settings)
+
+
+def test_a_client_whose_update_is_not_finite_drops_out():
+    class Fragile(Normed):
+        def forward(self, images):
+            return super().forward(images) * torch.where(images.sum() > 3, torch.nan, 1.0)
+
+    one = trained("scaffold", 1, model=Fragile)
+    assert one.refused
+    assert_same_run(one, trained("scaffold", 3, model=Fragile))
+
+
+def test_hardly_any_room_for_results_that_wait(monkeypatch):
+    monkeypatch.setattr(workers_module, "WAITING_BYTES", 1)
+    settings = {"sizes": (5, 9, 4, 21, 6, 4, 4, 12), "clients_per_round": None}
+    assert_any_number_is_the_same("scaffold", (2, 3), **settings)
+
+
+def test_a_message_stays_what_it_was_while_its_worker_trains_the_next_client(monkeypatch):
+    """All messages but that of client 0 are there before it is combined."""
+    waiting, original = threading.Event(), FederatedClient.train
+    done = []
+
+    def train(self, model, download=None):
+        found = original(self, model, download)
+        if self.id == 0:
+            assert waiting.wait(10)
+        done.append(self.id)
+        if len(done) == 4:
+            waiting.set()
+        return found
+
+    settings = {"clients_per_round": None, "rounds": 1}
+    one = trained("fedavg", 1, **settings)
+    monkeypatch.setattr(FederatedClient, "train", train)
+    several = trained("fedavg", 2, **settings)
+    assert done[-1] == 0
+    assert_same_run(one, several)
+
+
+def test_parts_that_are_no_part_of_the_network_are_not_copied(monkeypatch):
+    """By that SCAFFOLD knows that no link has changed what it meant to send."""
+    heard = []
+
+    def sent(self, client, message, work):
+        heard.append(message.parts["delta_c"].value is work.extras["delta_c"])
+        assert message.parts[PARAMETERS].base is client.received[PARAMETERS]
+
+    monkeypatch.setattr(type(federation("scaffold").server.algorithm), "sent", sent)
+    trained("scaffold", 3, rounds=1)
+    assert heard == [True] * 4
+
+
+def test_rounds_can_be_run_one_by_one():
+    """As the benchmarks do, without `train`: no thread is left behind."""
+    trainer = federation("fedavg", workers=2, model=Linear, **USUAL)
+    judge_nothing(trainer)
+    for number in (1, 2):
+        trainer._round(number)
+        assert threading.active_count() == 1
+
+
+class Deep(nn.Sequential):
+    """Larger than the others, so that threads really compute at the same time."""
+
+    def __init__(self):
+        super().__init__(
+            nn.Conv2d(1, 32, 3, padding=1),
+            nn.BatchNorm2d(32),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(32, 32, 3, padding=1),
+            nn.Dropout2d(0.2),
+            nn.ReLU(inplace=True),
+            nn.Flatten(),
+            nn.Linear(32 * 36, 3),
+        )
+
+
+def test_networks_that_compute_for_longer_than_python_does():
+    assert_any_number_is_the_same("fedavg", (2, 4), model=Deep, momentum=0.9, rounds=2)
