@@ -1,7 +1,7 @@
 """Randomness: one independent stream for each (seed, round, client, purpose).
 
 What is drawn for one purpose changes nothing that is drawn for another. So results depend neither
-on the order of clients, nor on how often a run is evaluated, nor on the number of processes.
+on the order of clients, nor on how often a run is evaluated, nor on how many train side by side.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class LayerStream:
     """A stream for dropout and the like, which draw from PyTorch's own generators.
 
     Inside ``with`` these generators stand where this stream was left. So clients that take their
-    steps in turn draw what they would draw one after the other. Threads that compute at the same
-    moment share the generators all the same: clients that train in parallel need processes.
+    steps in turn draw what they would draw one after the other. Threads share the generators all
+    the same: in them ``medfl.federated.thread_draws`` stands in its place.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from medfl.chain import public_pixels
 from medfl.config import FederatedConfig
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.federated.evaluation import Evaluation
+from medfl.federated.workers import THREADS
 from medfl.metrics.inputs import BRIEF
 from medfl.partition import Split
 from medfl.store import DatasetInfo
@@ -182,6 +184,11 @@ def doubled(store: Any, split: Split) -> tuple[Any, Split]:
     folds = np.concatenate([split.folds] * 2)
     store = kind(**vars(twice))
     return store, Split(store.ids, clients, folds, "iid", 0, 2 * split.num_clients)
+
+
+def threads_left() -> int:
+    """How many threads of clients there are, which should be none between two rounds."""
+    return sum(thread.name == THREADS for thread in threading.enumerate())
 
 
 def judge_nothing(trainer: FederatedTrainer) -> None:

@@ -372,6 +372,32 @@ def test_gpus_are_counted_where_the_grid_wants_them(monkeypatch):
         flow()
 
 
+@pytest.mark.parametrize(
+    ("training", "cores"),
+    [
+        ({}, 1),
+        ({"workers": "auto"}, 1),
+        ({"workers": 3}, 3),
+        ({"workers": 16}, 4),  # of 4 clients
+        ({"threads": 2}, 2),
+        ({"threads": 6, "workers": 1}, 6),
+    ],
+)
+def test_a_job_has_the_cores_that_its_run_uses(training, cores):
+    assert flow(run={"training": training}).run_cores(wild()) == cores
+
+
+def test_a_job_has_no_cores_for_workers_that_would_have_no_client():
+    arms = {"pooled": {"algorithm": "centralized"}}
+    pooled = {"arm_settings": arms, "arms": ["pooled"], "partitions": ["iid"]}
+    wanted = {"training": {"workers": 4}}
+    assert flow(run=wanted, **pooled).run_cores(wild(arm="pooled")) == 1
+    some = {**wanted, "federated_learning": {"clients_per_round": 2}}
+    assert flow(run=some).run_cores(wild()) == 2
+    natural = flow(run=wanted)  # as many clients as sites, which only the data know
+    assert natural.run_cores(wild(partition="site", dataset="ham10000-32")) == 4
+
+
 def test_it_starts_without_torch_and_matplotlib():
     code = "import sys, medfl.workflow; sys.exit(bool({'torch', 'matplotlib'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

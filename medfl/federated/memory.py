@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from medfl.files.control_groups import MEMBERSHIP, ROOT, groups_of
+from medfl.files.control_groups import MEMBERSHIP, ROOT, control_groups
 
 SHARE = (
     0.5  # the images may take this part of the free memory: the model and other runs need the rest
@@ -53,7 +53,7 @@ def free_memory() -> float:
 def _room_in_groups(membership: Path = MEMBERSHIP, root: Path = ROOT) -> list[float]:
     """Bytes left in each control group that limits this process."""
     rooms = []
-    for group, version in groups_of("memory", membership, root):
+    for group, version in control_groups("memory", membership, root):
         limit, used, prefix = _FILES[version]
         try:
             most = (group / limit).read_text(encoding="ascii").strip()

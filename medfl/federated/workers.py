@@ -26,6 +26,7 @@ _Result = TypeVar("_Result")
 # Bytes of results that may wait for the turn of their client. So many small models wait that the
 # longest of all clients can begin first; and a thousand large ones do not fill the memory.
 WAITING_BYTES = 2**29
+THREADS = "medfl-worker"  # their name
 _here = threading.local()
 
 
@@ -116,7 +117,7 @@ class Workers:
             )
 
     def _start(self, turn: _Turn[_Item, _Result], model: FlatModel) -> None:
-        thread = threading.Thread(target=turn.serve, args=(model,), daemon=True)
+        thread = threading.Thread(target=turn.serve, args=(model,), name=THREADS, daemon=True)
         try:
             thread.start()
         except RuntimeError as error:  # a limit of the system or of the job

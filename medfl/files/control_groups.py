@@ -8,7 +8,7 @@ from pathlib import Path
 MEMBERSHIP, ROOT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
-def groups_of(
+def control_groups(
     controller: str, membership: Path = MEMBERSHIP, root: Path = ROOT
 ) -> Iterator[tuple[Path, int]]:
     """The folders that may limit what a controller counts, such as ``memory``, from the inside out.

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from medfl.files.control_groups import MEMBERSHIP, ROOT, groups_of
+from medfl.files.control_groups import MEMBERSHIP, ROOT, control_groups
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -33,7 +33,7 @@ def cpu_count() -> int:
 def _quotas(membership: Path = MEMBERSHIP, root: Path = ROOT) -> list[int]:
     """Whole cores in whose time each control group keeps this process."""
     found = []
-    for group, version in groups_of("cpu", membership, root):
+    for group, version in control_groups("cpu", membership, root):
         try:
             if version == 2:
                 quota, period = (group / "cpu.max").read_text(encoding="ascii").split()

@@ -201,7 +201,8 @@ class Record(_Part):
             records.
         heterogeneity: how different the clients are, by the split's own measurement.
         provenance: code, versions, machine, and the hashes of what went in; ``stretches`` says
-            which rounds were computed by which device, PyTorch and number of threads.
+            which rounds were computed by which device, PyTorch and number of threads, and how many
+            clients trained side by side.
     """
 
     schema_number: int = Field(SCHEMA, alias="schema")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 import torch
-from federations import Linear, Normed
+from federations import Linear, Normed, threads_left
 
 from medfl.errors import MedflError
 from medfl.federated import workers as workers_module
@@ -18,10 +18,6 @@ from medfl.models.flat import FlatModel
 @pytest.fixture
 def pair():
     return Workers(FlatModel(Linear()), 2)
-
-
-def threads():
-    return threading.active_count() - 1
 
 
 class Begun:
@@ -98,7 +94,7 @@ def test_an_error_comes_when_it_is_its_turn_and_ends_the_threads(pair):
     assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="3"):
         next(results)
-    assert threads() == 0
+    assert threads_left() == 0
     assert max(done) < 20, "items after the one that failed are not begun"
 
 
@@ -150,7 +146,7 @@ def test_what_is_left_ends_at_the_next_batch(pair):
     assert pair.at_work
     results.close()
     assert not pair.at_work
-    assert threads() == 0
+    assert threads_left() == 0
     assert len(batches) < 5_000
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from itertools import count
 
 import pytest
-from federations import Normed, federation
+from federations import Normed, federation, threads_left
 from test_resume import assert_same_run, build
 from test_stops import PLACES
 
@@ -42,7 +41,7 @@ def stop_in(monkeypatch, owner, name, number, trainer, sign=signal.SIGTERM):
         patch.setattr(owner, name, call)
         with pytest.raises(KeyboardInterrupt) as stop:
             trainer.train()
-    assert threading.active_count() == 1
+    assert threads_left() == 0
     assert not trainer.server.workers.at_work
     return stop.value
 
@@ -108,7 +107,7 @@ def test_clients_under_way_end_at_their_next_batch(where, monkeypatch):
     with stoppable(), pytest.raises(Stopped):
         trainer.train()
     assert time.monotonic() - begin < 20
-    assert threading.active_count() == 1
+    assert threads_left() == 0
 
 
 def test_an_error_in_a_client_ends_the_others(monkeypatch):
@@ -126,7 +125,7 @@ def test_an_error_in_a_client_ends_the_others(monkeypatch):
     monkeypatch.setattr(FederatedClient, "descend", descend)
     with pytest.raises(MedflError, match="client 1 fails"):
         federation(**{**SEVERAL, "clients_per_round": None}).train()
-    assert threading.active_count() == 1
+    assert threads_left() == 0
 
 
 def test_an_interrupt_outside_of_medfls_own_commands(monkeypatch):
@@ -142,4 +141,4 @@ def test_an_interrupt_outside_of_medfls_own_commands(monkeypatch):
     monkeypatch.setattr("medfl.federated.client.leave_if_asked", kill)
     with pytest.raises(KeyboardInterrupt):
         trainer.train()
-    assert threading.active_count() == 1
+    assert threads_left() == 0

@@ -112,6 +112,19 @@ def test_a_job_has_one_thread_a_log_and_a_benchmark(finished):
     assert (finished / f"results/benchmarks/train/{run}.tsv").exists()
 
 
+@pytest.mark.slow
+def test_jobs_keep_to_the_cores_of_the_start(workflow):
+    """Each run has two workers, of which three cores hold one pair; a run has its share."""
+    for cores, each in ((3, "2"), (1, "1")):
+        folder = f"output_dir=cores{cores}"
+        settings = json.dumps({"training": {"workers": 2}})
+        workflow.snakemake("--cores", str(cores), "--config", f"run={settings}", folder)
+        runs = [call.split() for call in workflow.calls() if f"cores{cores}/runs" in call]
+        runs = [call for call in runs if call[0] == "run"]
+        assert len(runs) == 8
+        assert {call[call.index("--cores") + 1] for call in runs} == {each}
+
+
 def test_starting_the_workflow_imports_no_torch():
     code = (
         "import sys; import medfl.grid, medfl.gpu; from medfl.config import FederatedConfig as C;"
