@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
-from medfl.augment import Augmenter
 from medfl.chain import (
     PARAMETERS,
     STATISTICS,
@@ -24,13 +23,13 @@ from medfl.chain import (
 from medfl.chain.link import Backward
 from medfl.chain.roles import Correction, Loss
 from medfl.config import Training
-from medfl.federated.data import Crop, FederatedData, batches
+from medfl.federated.client_batches import batches_of
+from medfl.federated.data import FederatedData, batches
 from medfl.federated.optimizer import make_optimizer
-from medfl.federated.patches import random_patch
 from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
 from medfl.federated.thread_draws import ThreadLayerStream
-from medfl.federated.workers import in_worker, leave_if_asked
+from medfl.federated.workers import in_worker
 from medfl.models.flat import FlatModel, Gradient
 from medfl.own_class import check_type
 from medfl.streams import LayerStream, stream_seed, torch_stream
@@ -202,7 +201,7 @@ class FederatedClient:
         backward = self._backward(model, loss, self._layers(*key), precision)
         backward = chain.gradient(self, model, backward)
         parts = batches(self.rows, training.batch_size, generator, epochs, steps)
-        for images, labels in self._batches(chain.batches(self, parts, purpose), purpose):
+        for images, labels in batches_of(self, chain.batches(self, parts, purpose), purpose):
             value = backward(images, labels)
             if correct_gradient is not None:
                 correct_gradient(gradient, model, self)
@@ -239,7 +238,7 @@ class FederatedClient:
         layers, gradient = self._layers(*key), Gradient(model)
         backward = self._backward(model, loss, layers, nullcontext())
         linked, total = chain.gradient(self, model, backward), torch.zeros_like(model.vector)
-        for images, labels in self._batches(iter(parts), "gradient"):
+        for images, labels in batches_of(self, iter(parts), "gradient"):
             share = len(images) / drawn
             if linked is backward:  # PyTorch adds the batches up
                 with layers:
@@ -258,18 +257,6 @@ class FederatedClient:
         """What dropout and the like draw from in a descent."""
         seed = stream_seed(self.server.config.seed, *key, "layers")
         return ThreadLayerStream(seed) if in_worker() else LayerStream(seed, self.data.device)
-
-    def _batches(self, parts: Iterator[Tensor], purpose: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of each batch of rows: cut, changed by links, and augmented."""
-        crop, augment = self.crop(purpose), self.augmenter(purpose)
-        samples = self.server.chain.samples(self)
-        for step, rows in enumerate(self.data.ahead(parts)):
-            leave_if_asked()
-            self.drawn = Drawn(rows, purpose, step)
-            if len(rows):
-                yield self.data.batch(rows, augment, crop, samples)
-            else:  # which is a step for a link that draws at random
-                yield self.data.batch(rows)
 
     def _backward(
         self,
@@ -294,22 +281,3 @@ class FederatedClient:
         if loss is None:
             return self.criterion(model.module(images), labels)
         return loss(model, images, labels, self)
-
-    def crop(self, purpose: str) -> Crop | None:
-        """What cuts random patches, on a stream of its own; None where images stay whole."""
-        patch = self.server.patch
-        if patch is None:
-            return None
-        generator = torch_stream(
-            self.server.config.seed, self.server.round, self.id, purpose, "patch"
-        )
-        return lambda images: random_patch(images, patch, generator)
-
-    def augmenter(self, purpose: str) -> Augmenter | None:
-        """What changes training images, on a stream of its own; None where nothing does."""
-        recipe = self.server.augmentation
-        if recipe is None:
-            return None
-        key = (self.server.round, self.id, purpose, "augment")
-        generator = torch_stream(self.server.config.seed, *key)
-        return Augmenter(recipe, len(self.data.info.classes), generator)

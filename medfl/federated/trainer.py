@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from medfl import stopping
-from medfl.chain import PARAMETERS, Part
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.answers import Answers
@@ -21,24 +20,16 @@ from medfl.federated.client import FederatedClient
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.provenance import begin_stretch
 from medfl.federated.refused import DivergedError, report_refused
+from medfl.federated.rows import client_rows, empty_row, evaluated_row, trained_row
 from medfl.federated.saving import Saving
 from medfl.federated.server import FederatedServer
-from medfl.federated.tally import Tally
 from medfl.federated.worker_count import count_workers
 from medfl.metrics.federation import fairness
-from medfl.metrics.inputs import BRIEF
 from medfl.metrics.primary import primary_metric
 from medfl.results import columns
 from medfl.results.column import Column
 
 log = logging.getLogger(__name__)
-INTERVAL = ("accuracy_low", "accuracy_high")  # of a client's accuracy, over its patients
-# The columns of rounds.csv that an evaluation fills, each with its fold and metric.
-MEASURED = [
-    (column.name, *column.source.split("."))
-    for column in columns.columns_in(columns.ROUNDS)
-    if column.source.startswith(("val.", "test."))
-]
 
 
 class FederatedTrainer:
@@ -130,12 +121,14 @@ class FederatedTrainer:
             The history.
         """
         torch.set_num_threads(self.config.training.threads)
+        workers = self.server.workers.number
+        if workers > 1:
+            log.info("up to %d clients train side by side", workers)
         if self.fewer_workers:
             log.info("%s", self.fewer_workers)
         learning = self.config.federated_learning
         rounds, every = learning.rounds, learning.evaluate_every
         first = self.saving.resume()
-        workers = self.server.workers.number
         begin_stretch(self.stretches, self.server.round + 1, self.data.device, workers)
         self._started = time.monotonic()
         self._before = self.seconds
@@ -145,7 +138,7 @@ class FederatedTrainer:
                 stopping.raise_if_stopped()
                 try:
                     # The checkpoint may be of the time between a round's training and evaluation.
-                    row = self.trained or (self._round(number) if number else self._empty_row(0))
+                    row = self.trained or (self._round(number) if number else empty_row(0))
                     self.seconds = row["seconds"] = self._elapsed()
                     if number % every == 0 or number == rounds:
                         row = row | self._evaluate(number, final=number == rounds)
@@ -225,76 +218,22 @@ class FederatedTrainer:
             if total:  # it is empty where nobody answered, or the round was given up
                 server.step(total)
             answers.settle(total)
-            row = self._row(number, download, len(chosen), tally)
+            before = self.history[-1]["bytes_total"] if self.history else 0
+            row = trained_row(server, download, len(chosen), tally, before)
             self.trained, self.seconds = row, self._elapsed()
             self.saving.remember(number - 1)
         return row
-
-    def _row(
-        self, number: int, download: Mapping[str, Part], chosen: int, tally: Tally
-    ) -> dict[str, Any]:
-        """Describe a round that is trained, for ``rounds.csv``; its evaluation is still to come."""
-        server = self.server
-        moved = server.vector - download[PARAMETERS].value
-        norm = float(torch.linalg.vector_norm(server.shared.spread(moved)))
-        if not norm < float("inf"):
-            raise DivergedError(f"round {number}: the server's model is not finite")
-        travels = server.algorithm.communicates
-        up = tally.size if travels else 0
-        down = sum(part.size for part in download.values()) * chosen if travels else 0
-        up, down = server.chain.traffic(number, up, down)
-        return {
-            **self._empty_row(number),
-            "learning_rate": server.learning_rate(number),
-            "participants": tally.participants,
-            "steps": tally.steps,
-            "gradients": tally.gradients,
-            "train_loss": tally.loss,
-            "update_norm": norm,
-            "bytes_up": up,
-            "bytes_down": down,
-            "bytes_total": self._bytes_so_far() + up + down,
-            **server.chain.row(tally.notes),
-            **({columns.REFUSED.name: len(tally.refused)} if tally.refused else {}),
-        }
 
     def _elapsed(self) -> float:
         """Seconds of training, those before a stop too."""
         return self._before + time.monotonic() - self._started
 
-    def _bytes_so_far(self) -> int:
-        return self.history[-1]["bytes_total"] if self.history else 0
-
-    def _empty_row(self, number: int) -> dict[str, Any]:
-        counts = ("participants", "steps", "gradients", "bytes_up", "bytes_down", "bytes_total")
-        return {"round": number, **dict.fromkeys((*counts, "evaluated"), 0)}
-
     def _evaluate(self, number: int, final: bool) -> dict[str, Any]:
         """Evaluate after a round; only after the last one for everyone, which may cost much."""
         result = self.evaluator.evaluate(everyone=final)
-        row: dict[str, Any] = {"evaluated": 1}
-        row |= {name: result.pooled[fold][metric] for name, fold, metric in MEASURED}
-        worst = self.fairness(result)
-        row["worst_client_accuracy"] = worst["worst"]
-        row["worst_client_n_test"] = worst["worst_n_test"]
-        steps = self.steps_by_client()
-        refused = {client.id: len(client.refused) for client in self.clients}
-        for client, folds in result.clients.items():
-            for fold, metrics in folds.items():
-                self.client_history.append(
-                    {
-                        "round": number,
-                        "client": client,
-                        "fold": fold,
-                        **{key: metrics[key] for key in ("n", "patients", *BRIEF, *INTERVAL)},
-                        "train_samples": len(self.data.split.indices(client, "train")),
-                        "steps": steps[client],
-                        **self.server.chain.client_row(client),
-                        **({columns.REFUSED.name: refused[client]} if self.refused else {}),
-                    }
-                )
+        self.client_history += client_rows(self, number, result)
         self.last = (number, result)
         score = result.pooled["val"][self.primary]
         if score is not None and score > self.best_score:
             self.best_score, self.best = score, (number, result)
-        return row
+        return evaluated_row(result, self.fairness(result))

@@ -13,6 +13,7 @@ from medfl.augment import Augmenter, recipe_for
 from medfl.config import Augmentation
 from medfl.errors import MedflError
 from medfl.federated import FederatedClient, FederatedData
+from medfl.federated.client_batches import augmenter_for
 
 FLIPPED = {
     "preset": "photo",
@@ -154,10 +155,10 @@ def test_rounds_clients_and_purposes_draw_differently():
         trainer.server.round = number
         for client in trainer.clients[:2]:
             for purpose in ("train", "gradient"):
-                tables.append(client.augmenter(purpose).draw(4).table)
+                tables.append(augmenter_for(client, purpose).draw(4).table)
     assert all(not torch.equal(a, b) for k, a in enumerate(tables) for b in tables[k + 1 :])
     trainer.server.round = 1
-    assert torch.equal(tables[0], trainer.clients[0].augmenter("train").draw(4).table)
+    assert torch.equal(tables[0], augmenter_for(trainer.clients[0], "train").draw(4).table)
 
 
 def test_the_whole_gradient_is_that_of_what_training_minimises():

@@ -102,7 +102,7 @@ def test_clients_under_way_end_at_their_next_batch(where, monkeypatch):
             os.kill(os.getpid(), signal.SIGTERM)
         original()
 
-    monkeypatch.setattr("medfl.federated.client.leave_if_asked", kill)
+    monkeypatch.setattr("medfl.federated.client_batches.leave_if_asked", kill)
     begin = time.monotonic()
     with stoppable(), pytest.raises(Stopped):
         trainer.train()
@@ -138,7 +138,7 @@ def test_an_interrupt_outside_of_medfls_own_commands(monkeypatch):
             os.kill(os.getpid(), signal.SIGINT)
         original()
 
-    monkeypatch.setattr("medfl.federated.client.leave_if_asked", kill)
+    monkeypatch.setattr("medfl.federated.client_batches.leave_if_asked", kill)
     with pytest.raises(KeyboardInterrupt):
         trainer.train()
     assert threads_left() == 0
