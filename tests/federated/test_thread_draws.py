@@ -151,7 +151,7 @@ def test_a_generator_that_is_given_stays():
     ],
 )
 def test_what_draws_in_another_way_moves_the_generator_of_the_process(draw):
-    """So that it is noticed (test_workers.py)."""
+    """So that it is noticed (test_client_workers.py)."""
     assert both(lambda: Calls(draw), IMAGES)[1][1]
 
 

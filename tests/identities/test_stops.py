@@ -167,7 +167,7 @@ def test_stopped_while_its_record_is_written(tmp_path, monkeypatch):
     stretches = metrics["provenance"]["stretches"]
     assert [(one["first_round"], one["last_round"]) for one in stretches] == [(1, 2)]
     assert stretches[0].keys() == {
-        *("first_round", "last_round", "started", "device", "torch", "threads")
+        *("first_round", "last_round", "started", "device", "torch", "threads", "workers")
     }
     assert (stretches[0]["device"], stretches[0]["threads"]) == ("cpu", 1)
 
