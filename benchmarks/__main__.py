@@ -21,12 +21,14 @@ from benchmarks import (
     rounds,
     secure_aggregation,
     startup,
+    workers,
 )
 from benchmarks.timing import Result
 from medfl.files import write_json
 
 PARTS = {
     "rounds": (rounds.run, 4),
+    "workers": (workers.run, 7),
     "augment": (augment.run, 5),
     "startup": (startup.run, 5),
     "memory": (memory.run, 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,25 @@ def equal_split(store: Store, clients: int, train: int) -> Split:
     return Split(np.asarray(store.ids), order % clients, folds, "iid", 0, clients)
 
 
-def trainer(store: Store, split: Split, device: str = "cpu", **settings: Any) -> Any:
-    """A federation that is ready for its first round."""
+def unequal_split(store: Store, sizes: Sequence[int]) -> Split:
+    """Deal ``sizes[k]`` samples to client k for training; the rest are validation and test."""
+    n, clients = len(store), len(sizes)
+    order = np.arange(n)
+    owners, folds = order % clients, np.where(order % 2, "val", "test").astype("U5")
+    owners[: sum(sizes)], folds[: sum(sizes)] = np.repeat(np.arange(clients), sizes), "train"
+    return Split(np.asarray(store.ids), owners, folds, "iid", 0, clients)
+
+
+def trainer(
+    store: Store, split: Split, device: str = "cpu", cores: int | None = None, **settings: Any
+) -> Any:
+    """A federation that is ready for its first round; clients train one after the other."""
     from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 
+    settings = {"workers": 1, **settings}
     config = FederatedConfig(dataset=store.info.name, device=device, **settings)
     training = config.training
     data = FederatedData(store, split, device, training.images, training.memory_limit)
     server = FederatedServer(config, data)
-    return FederatedTrainer(config, server, [FederatedClient(k, data) for k in data.clients])
+    clients = [FederatedClient(k, data) for k in data.clients]
+    return FederatedTrainer(config, server, clients, cores=cores)

@@ -1,4 +1,4 @@
-"""Compares peak memory with 1,000 clients and with 10 clients that hold the same data."""
+"""Compares peak memory: 1,000 clients with 10 that hold the same data, several workers with one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ def run(pairs: int) -> Iterator[Result]:
         store = Path(name, "random")
         random_store(store, TRAIN + 2 * MANY, PICTURE)
 
-        def peak(clients: int, algorithm: str) -> int:
-            command = [sys.executable, "-m", "benchmarks.memory", str(store), str(clients)]
-            return int(child([*command, algorithm], env=environment())[1].split()[-1])
+        def peak(*words: str) -> int:
+            command = [sys.executable, "-m", "benchmarks.memory", *words]
+            return int(child(command, env=environment())[1].split()[-1])
 
         for algorithm, target in (("fedavg", 1.1), ("scaffold", None)):
-            peaks = [(peak(MANY, algorithm), peak(FEW, algorithm)) for _ in range(pairs)]
+            both = [[str(store), str(clients), algorithm] for clients in (MANY, FEW)]
+            peaks = [(peak(*both[0]), peak(*both[1])) for _ in range(pairs)]
             many, few = peaks[0]
             yield Result(
                 f"peak memory, {MANY} ÷ {FEW} clients, {algorithm}",
@@ -35,14 +36,34 @@ def run(pairs: int) -> Iterator[Result]:
                 target,
                 note=f"{many / 2**20:.0f} / {few / 2**20:.0f} MiB, all clients train",
             )
+        for model in ("cnn", "resnet18"):
+            for workers in (2, 4):
+                words = [str(store), str(FEW), "fedavg", model]
+                peaks = [(peak(*words, str(workers)), peak(*words, "1")) for _ in range(pairs)]
+                several, one = peaks[0]
+                yield Result(
+                    f"peak memory, {workers} workers ÷ one, {model}",
+                    [several / one for several, one in peaks],
+                    1 + 0.3 * (workers - 1),
+                    note=f"{several / 2**20:.0f} / {one / 2**20:.0f} MiB, batches of 32",
+                )
 
 
-def train(store: Path, clients: int, algorithm: str) -> None:
-    """Train two evaluated rounds with one step per client."""
+def train(store: Path, clients: int, algorithm: str, model: str = "", workers: int = 1) -> None:
+    """Train two evaluated rounds: with one step per client, or where a model is named with four."""
     opened = Store.open(store)
     split = equal_split(opened, clients, TRAIN // clients)
+    steps, size = (4, 32) if model else (1, 4)
     federation = trainer(
-        opened, split, algorithm=algorithm, rounds=2, local_steps=1, batch_size=4, model="cnn"
+        opened,
+        split,
+        cores=workers,
+        workers=workers,
+        algorithm=algorithm,
+        rounds=2,
+        local_steps=steps,
+        batch_size=size,
+        model=model or "cnn",
     )
     assert len(federation.train()) == 3
 
@@ -54,5 +75,6 @@ def peak_memory() -> int:
 
 
 if __name__ == "__main__":
-    train(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    path, clients, algorithm, *rest = sys.argv[1:]
+    train(Path(path), int(clients), algorithm, *rest[:1], *map(int, rest[1:]))
     print(peak_memory())
