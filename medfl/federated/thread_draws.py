@@ -8,14 +8,18 @@ its own generator stands where the thread's does.
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from functools import cache, partial
+from types import FrameType
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+
+from medfl.errors import MedflError
 
 # What takes a generator, as functions and as methods of tensors.
 _FUNCTIONS = (
@@ -50,10 +54,27 @@ class ThreadLayerStream(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in _taking():
             if kwargs.get("generator") is None:
-                kwargs = {**kwargs, "generator": self._generator}
-        elif (draw := _layers().get(func)) is not None:
-            return draw(func, self._generator, *args, **kwargs)
+                kwargs = {**kwargs, "generator": self._draw()}
+        elif (layer := _layers().get(func)) is not None:
+            return layer(func, self._draw, *args, **kwargs)
         return func(*args, **kwargs)
+
+    def _draw(self) -> torch.Generator:
+        """The generator, of which something is about to be drawn.
+
+        What is computed again in the backward pass (``torch.utils.checkpoint``) would draw other
+        numbers there: it puts back the process's generator, and no other.
+        """
+        frame: FrameType | None = sys._getframe()
+        while frame is not None:
+            if frame.f_globals.get("__name__") == "torch.utils.checkpoint":
+                raise MedflError(
+                    "the network draws random numbers, such as dropout's, under "
+                    "`torch.utils.checkpoint`, which threads cannot do side by side: set "
+                    "`training.workers: 1`."
+                )
+            frame = frame.f_back
+        return self._generator
 
 
 @cache
@@ -78,7 +99,7 @@ def _layers() -> dict[Any, Callable[..., Tensor]]:
 
 def _dropout(
     original: Callable[..., Tensor],
-    generator: torch.Generator,
+    draw: Callable[[], torch.Generator],
     input: Tensor,
     p: float = 0.5,
     training: bool | None = None,
@@ -91,7 +112,7 @@ def _dropout(
 
     Args:
         original: PyTorch's function, which also answers where nothing is drawn.
-        generator: what is drawn from.
+        draw: gives what is drawn from.
         input: (N, C, …).
         p: the probability with which an entry, or a channel, is dropped.
         training: whether anything is; None stands for the function's own default.
@@ -109,7 +130,7 @@ def _dropout(
         noise = input.new_empty(*input.shape[:2], *[1] * (input.dim() - 2))
     else:
         noise = torch.empty_like(input)
-    noise.bernoulli_(1 - p, generator=generator)
+    noise.bernoulli_(1 - p, generator=draw())
     multiply = input.mul_ if inplace else input.mul
     if not alpha:
         return multiply(noise.div_(1 - p))
@@ -121,7 +142,7 @@ def _dropout(
 
 def _rrelu(
     original: Callable[..., Tensor],
-    generator: torch.Generator,
+    draw: Callable[[], torch.Generator],
     input: Tensor,
     lower: float = 1 / 8,
     upper: float = 1 / 3,
@@ -134,5 +155,5 @@ def _rrelu(
     noise = torch.empty_like(input, memory_format=torch.contiguous_format)
     layers: Any = torch._C._nn
     with_noise = layers.rrelu_with_noise_ if inplace else layers.rrelu_with_noise
-    found: Tensor = with_noise(input, noise, lower, upper, training, generator)
+    found: Tensor = with_noise(input, noise, lower, upper, training, draw())
     return found

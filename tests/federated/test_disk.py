@@ -120,6 +120,20 @@ def test_augmented_and_cut_volumes(tmp_path, kind):
     assert not torch.equal(plain.server.vector, memory.server.vector)
 
 
+def test_several_clients_read_at_the_same_time(tmp_path, monkeypatch):
+    """Their batches come from one file, read ahead by one thread."""
+    monkeypatch.setattr("medfl.federated.worker_count.cpu_count", lambda: 3)
+    store = store_on_disk(
+        tmp_path / "store", np.repeat(np.repeat(small_store(60).images, 2, 2), 2, 3)
+    )
+    settings = {"algorithm": "finetune", "local_epochs": 3}
+    memory = trained(store, "noise-0.5", "memory", workers=1, **settings)
+    disk = trained(store, "noise-0.5", "disk", workers=3, **settings)
+    assert disk.server.workers.number == 3
+    assert torch.equal(memory.server.vector, disk.server.vector)
+    assert comparable(memory.history) == comparable(disk.history)
+
+
 def test_augmented_alike(tmp_path):
     """What is drawn for a batch does not depend on when its pixels were read."""
     images = np.random.default_rng(0).integers(0, 256, (60, 3, 16, 16), dtype=np.uint8)

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from federations import Linear, Normed, federation
+from federations import Grouped, Linear, Normed, federation
 from links import Watch
 
 from medfl.algorithms.fedavg import FedAvg
@@ -19,6 +19,7 @@ from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain import Link
 from medfl.errors import MedflError
 from medfl.federated.own_state import own_classes
+from medfl.privacy.dp_sgd.units import ImagePrivacy
 
 
 class Own(FedAvg):
@@ -219,6 +220,29 @@ def test_links(monkeypatch):
     other.server.chain.links.append(Counting())
     with pytest.raises(MedflError, match=r"`Counting\.count` changes"):
         other.train()
+
+
+class Mine(ImagePrivacy):
+    """A link of a person's own on the ground of one of medfl's, which counts descents by client."""
+
+
+def test_what_a_link_holds_of_each_client_apart(monkeypatch):
+    """As its base class says of itself (`by_client`)."""
+    monkeypatch.setattr(ALGORITHMS, "create", lambda name, params: FedAvg())
+    chain = {"links": {"dp_image": {"noise_multiplier": 1.0}}}
+    settings = {"model": Grouped, "local_steps": 2, "chain": chain, "rounds": 2}
+    runs = []
+    for workers in (1, 3):
+        trainer = federation(workers=workers, cores=8, **settings)
+        trainer.server.chain.links[0].__class__ = Mine
+        trainer.train()
+        runs.append(trainer.server.vector)
+    assert torch.equal(*runs)
+    monkeypatch.setattr(Mine, "by_client", ())
+    trainer = federation(workers=3, cores=8, **settings)
+    trainer.server.chain.links[0].__class__ = Mine
+    with pytest.raises(MedflError, match=r"`Mine\._descents` changes"):
+        trainer.train()
 
 
 class Stateful(Linear):

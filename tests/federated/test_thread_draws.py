@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
+from medfl.errors import MedflError
 from medfl.federated.thread_draws import ThreadLayerStream
 from medfl.models import build_model
 from medfl.models.torchvision_cpu import import_torchvision
@@ -153,6 +155,28 @@ def test_a_generator_that_is_given_stays():
 def test_what_draws_in_another_way_moves_the_generator_of_the_process(draw):
     """So that it is noticed (test_client_workers.py)."""
     assert both(lambda: Calls(draw), IMAGES)[1][1]
+
+
+class Recomputed(nn.Module):
+    """Computes its body again in the backward pass, to keep no activations."""
+
+    def __init__(self, p, reentrant):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(6, 6, 1), nn.Dropout(p), nn.ReLU())
+        self.reentrant = reentrant
+
+    def forward(self, images):
+        return checkpoint(self.body, images, use_reentrant=self.reentrant)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_what_would_be_drawn_again_in_the_backward_pass_is_refused(reentrant):
+    """PyTorch would draw other numbers there than in the forward pass."""
+    with pytest.raises(MedflError, match=r"`torch\.utils\.checkpoint`.*training\.workers: 1"):
+        both(lambda: Recomputed(0.5, reentrant), IMAGES)
+    (plain, _), (ours, moved) = both(lambda: Recomputed(0.0, reentrant), IMAGES)
+    assert all(torch.equal(a, b) for a, b in zip(plain, ours, strict=True))
+    assert not moved
 
 
 def test_dropout_of_a_recurrent_network_moves_it_too():
