@@ -6,6 +6,7 @@ from torch import nn
 
 from medfl.federated.own_state import own_classes
 from medfl.federated.server import FederatedServer
+from medfl.federated.worker_memory import workers_in_memory
 from medfl.files.parallel import cpu_count
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -22,14 +23,18 @@ def count_workers(server: FederatedServer, cores: int | None = None) -> tuple[in
     wanted, cores = training.workers, cores or cpu_count()
     if wanted == 1:
         return 1, ""
+    auto = wanted == "auto"
     asked = cores if wanted == "auto" else wanted
-    reason = _alone(server, wanted == "auto")
-    most = 1 if reason else min(_taking_part(server), cores)
-    if not reason and most < asked:
+    limits = [(asked, "")]
+    if reason := _alone(server, auto):
+        limits.append((1, reason))
+    else:
         few = _taking_part(server)
-        reason = f"a round has {few} clients" if most == few else f"there are {cores} cores"
-    number = min(asked, most)
-    return number, f"{number} of {asked} workers: {reason}" if number < asked else ""
+        limits += [(few, f"a round has {few} clients"), (cores, f"there are {cores} cores")]
+        if auto and min(limits)[0] > 1:
+            limits.append((workers_in_memory(server), "more would need too much memory"))
+    number, reason = min(limits, key=lambda limit: limit[0])
+    return number, reason and f"{number} of {asked} workers: {reason}"
 
 
 def _alone(server: FederatedServer, auto: bool) -> str:

@@ -6,11 +6,12 @@ import logging
 
 import pytest
 import torch
-from federations import Dropped, federation, small_store
+from federations import Dropped, Grouped, Normed, federation, small_store
 
 from medfl.federated import own_state, worker_count
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.worker_count import count_workers
+from medfl.federated.worker_memory import worker_bytes
 
 FIVE = (4, 4, 4, 4, 4)
 
@@ -97,6 +98,35 @@ def test_auto_leaves_a_persons_own_classes_alone():
 
 def test_auto_leaves_the_cores_to_threads(ours):
     assert counted("auto", 4, threads=2) == (1, "1 of 4 workers: training.threads is 2")
+
+
+def test_auto_leaves_half_of_the_free_memory(monkeypatch, ours):
+    """The linear network of 111 numbers: a batch of 4 images of 36 numbers is all that it keeps."""
+    server = federation(sizes=FIVE).server
+    need = 1.5 * 4 * 36 * 8 + 4 * 111 * 8
+    assert worker_bytes(server) == need
+    free = 2 * (2 * need) + 1  # half of it is room for two more
+    monkeypatch.setattr("medfl.federated.worker_memory.free_memory", lambda: free)
+    assert counted("auto", 8) == (3, "3 of 8 workers: more would need too much memory")
+    assert counted("auto", 2) == (2, "")
+    assert counted(5, 8) == (5, ""), "a number that was asked for is taken"
+
+
+def test_what_is_kept_of_single_samples_gradients_counts(ours):
+    chain = {"links": {"dp_image": {"noise_multiplier": 1.0}}}
+    private = federation(model=Grouped, local_steps=1, chain=chain).server
+    plain = federation(model=Grouped, local_steps=1).server
+    assert worker_bytes(private) - worker_bytes(plain) == 2**29
+
+
+@pytest.mark.parametrize("model", [Dropped, Normed])
+def test_asking_for_the_memory_changes_nothing(model, ours):
+    """Neither the process's generator, of which dropout draws, nor the server's statistics."""
+    server = federation(model=model).server
+    buffers, state = server.buffers.clone(), torch.random.get_rng_state()
+    worker_bytes(server)
+    assert torch.equal(server.buffers, buffers)
+    assert torch.equal(torch.random.get_rng_state(), state)
 
 
 def test_it_is_said_once_in_the_log(caplog, ours):
