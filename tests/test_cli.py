@@ -117,6 +117,7 @@ CELL = f"{TRAIN} --grid grid.yaml --dataset phantom --partition iid --arm fedavg
         (f"{TRAIN} --config run.yaml --arm fedavg", "--arm names a run of --grid"),
         (f"{TRAIN} --config run.yaml --device quantum", "choose auto, cpu, cuda"),
         (f"{TRAIN} --config run.yaml --device ''", "choose auto, cpu, cuda"),
+        (f"{TRAIN} --config run.yaml --cores 0", "'0' is neither all nor a number of processors"),
         (f"{TRAIN} --grid grid.yaml --dataset phantom", "--grid needs --partition too"),
         (f"{CELL} --seed 7", "has no run phantom/iid/fedavg/seed7; did you mean"),
         (f"{CELL} --arm fedvag", "did you mean `phantom/iid/fedavg/seed0`"),

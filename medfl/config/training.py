@@ -9,7 +9,6 @@ from pydantic import Field, field_validator, model_validator
 
 from medfl.config.base import Section
 from medfl.config.deciding import PLACE
-from medfl.config.numbers import NUMBER
 
 
 class Training(Section):
@@ -81,15 +80,6 @@ class Training(Section):
         description="GiB of images that auto takes into memory; null: half of what is free",
         json_schema_extra=PLACE,
     )
-
-    @field_validator("workers", mode="before")
-    @classmethod
-    def _is_a_number_of_workers(cls, value: Any) -> Any:
-        """Say in one sentence what may stand here, where pydantic would say one for each type."""
-        number = float(value) if isinstance(value, str) and NUMBER.fullmatch(value) else value
-        if value == "auto" or (isinstance(number, int | float) and number in range(1, 1025)):
-            return value
-        raise ValueError("choose auto, or a number from 1 to 1024")
 
     @field_validator("mixed_precision", mode="before")
     @classmethod

@@ -55,6 +55,30 @@ def test_a_run_that_diverges_is_a_result_and_says_when(place, capsys):
     assert f"one: diverged ({record['reason']})" in capsys.readouterr().out
 
 
+def test_a_run_takes_the_cores_that_it_is_given(place, monkeypatch):
+    """By default all of its job; the number changes no file but its own record and the seconds."""
+    monkeypatch.setattr("medfl.federated.worker_count.cpu_count", lambda: 3)
+    run = {
+        "dataset": "phantom",
+        "partition": "iid",
+        "federated_learning": {"num_clients": 3, "rounds": 2, "algorithm": "scaffold"},
+        "training": {"device": "cpu"},
+    }
+    (place / "run.yaml").write_text(yaml.safe_dump(run))
+    found = {}
+    for words, number in (([], 3), (["--cores", "all"], 3), (["--cores", "1"], 1)):
+        folder = place / f"out{len(found)}"
+        command = ["run", "--config", "run.yaml", "--output-dir", str(folder), *words]
+        assert main(command) == 0
+        stretches = json.loads((folder / "metrics.json").read_text())["provenance"]["stretches"]
+        assert [one["workers"] for one in stretches] == [number]
+        said = "up to 3 clients train side by side" in (folder / "run.log").read_text()
+        assert said == (number == 3)
+        files = ("model.safetensors", "clients.csv", "predictions.npz", "config.yaml")
+        found[folder] = [(folder / name).read_bytes() for name in files]
+    assert len({tuple(content) for content in found.values()}) == 1
+
+
 @pytest.fixture
 def one_of_four(place, capsys):
     """A grid of four runs, of which one is there: the arm fedprox with seed 1."""

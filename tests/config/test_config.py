@@ -77,6 +77,12 @@ def test_a_file_round_trips(tmp_path):
         ({"training": {"device": "quantum"}}, ["choose auto, cpu, cuda", "'quantum'"]),
         ({"training": {"patch": 0}}, ["`training.patch`: Input should be greater than or equal"]),
         ({"training": {"threads": 10**6}}, ["training.threads", "1024"]),
+        ({"training": {"workers": 0}}, ["training.workers", "or equal to 1", "'auto'", "got 0"]),
+        ({"training": {"workers": "all"}}, ["training.workers", "'auto'", "got 'all'"]),
+        (
+            {"training": {"workers": 2, "threads": 3}},
+            ["`training`: workers is 2 and threads 3", "set one of the two to 1"],
+        ),
         ({"model": {"name": "my nets"}}, ["model.name", "or my_package.module:MyNet"]),
         ({"federated_learning": {"rounds": -1}}, ["federated_learning.rounds", "got -1"]),
         ({"federated_learning": []}, ["`federated_learning`: a section of keys is meant"]),

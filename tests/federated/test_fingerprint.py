@@ -106,6 +106,7 @@ def test_where_a_run_is_computed_is_not_part_of_it():
     config = FederatedConfig()
     places = {"device": "cuda:1", "threads": 2, "images": "disk", "memory_limit": 1.5}
     assert fingerprint(config) == fingerprint(FederatedConfig(**places))
+    assert fingerprint(config) == fingerprint(FederatedConfig(workers=4))
     for change in ({"seed": 1}, {"rounds": 3}, {"partition": "iid"}, {"batch_size": 31}):
         assert fingerprint(FederatedConfig(**change)) != fingerprint(config)
 
