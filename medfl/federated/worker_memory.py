@@ -14,10 +14,10 @@ _VECTORS = 4  # a network, its gradients, the optimiser's momentum, and a messag
 _SAMPLE_GRADIENTS = 2**29  # what a link that sees each sample's gradient has of them at once
 
 
-def worker_bytes(server: FederatedServer) -> int:
-    """About how many bytes one more worker needs: a network, and what a training step keeps.
+def step_bytes(server: FederatedServer) -> float:
+    """About how many bytes a training step keeps for its backward pass.
 
-    What it keeps is counted in a forward pass of two black images, and scaled to a batch.
+    They are counted in a forward pass of two black images, and scaled to a batch.
     """
     model, data = server.model, server.data
     kept: dict[int, int] = {}
@@ -36,9 +36,13 @@ def worker_bytes(server: FederatedServer) -> int:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             logits = model.module(images)
         del logits
-    batch = server.config.training.batch_size / len(images)
+    return server.config.training.batch_size / len(images) * sum(kept.values())
+
+
+def worker_bytes(server: FederatedServer) -> int:
+    """About how many bytes one more worker needs: a network, and what a training step keeps."""
     by_sample = any(link.stage == "gradient" for link in server.chain.links)
-    found = _BESIDE * batch * sum(kept.values()) + _VECTORS * model.vector.nbytes
+    found = _BESIDE * step_bytes(server) + _VECTORS * server.model.vector.nbytes
     return int(found) + by_sample * _SAMPLE_GRADIENTS
 
 

@@ -18,7 +18,8 @@ FIVE = (4, 4, 4, 4, 4)
 
 @pytest.fixture
 def ours(monkeypatch):
-    """The networks of tests count as medfl's own."""
+    """The networks of tests count as medfl's own, and as large enough."""
+    monkeypatch.setattr(worker_count, "SHORT_STEP", 0)
     monkeypatch.setattr(own_state, "_LIBRARIES", ("medfl", "torch", "federations"))
 
 
@@ -67,6 +68,14 @@ def test_clients_that_take_part_in_a_round(ours):
 def test_one_after_the_other(settings, reason, ours):
     assert counted(4, 16, **settings) == (1, f"1 of 4 workers: {reason}")
     assert counted("auto", 4, **settings) == (1, f"1 of 4 workers: {reason}")
+
+
+def test_auto_leaves_short_steps_to_one_thread(monkeypatch, ours):
+    """Whoever names a number gets it."""
+    monkeypatch.setattr(worker_count, "SHORT_STEP", 2**20)
+    reason = "1 of 4 workers: steps are too short to gain from threads"
+    assert counted("auto", 4) == (1, reason)
+    assert counted(4, 4) == (4, "")
 
 
 def test_a_gpu_trains_one_client_after_the_other(monkeypatch, ours):
