@@ -21,6 +21,7 @@ from medfl.files import read_yaml, write_yaml
 from medfl.fixed import fix
 from medfl.grid import GridConfig, load_grid
 from medfl.results.paths import LOGS
+from medfl.stopping import held
 from medfl.workflow import Workflow
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -58,11 +59,15 @@ def launch(options: argparse.Namespace) -> int:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), VARIABLE: described}
     environment |= start.environment if start else {}
     since = time.time()
-    process = subprocess.Popen(command, env=environment, pass_fds=start.locks if start else ())
+    locks = start.locks if start else ()
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with held():  # a signal before the process is known would leave it to itself
+            process = subprocess.Popen(command, env=environment, pass_fds=locks)
         status = process.wait()
     except KeyboardInterrupt as stop:
-        _end(process)
+        if process is not None:
+            _end(process)
         stop.add_note("the same command goes on with the runs that are left")
         raise
     finally:

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -239,6 +240,25 @@ def test_a_stopped_benchmark_lets_snakemake_unlock_the_folder(place, capsys, mon
     assert (place / "unlocked").exists()
     said = "medfl: interrupted; the same command goes on with the runs that are left.\n"
     assert capsys.readouterr().err.endswith(said)
+
+
+def test_a_benchmark_that_is_stopped_while_it_starts_snakemake_ends_it(place, monkeypatch):
+    """The signal comes before the process is known; nobody would end it."""
+    script = SLOW_TO_STOP.replace("os.kill(os.getppid(), signal.SIGTERM)", "")
+    (place / "snakemake").write_text(script)
+    (place / "snakemake").chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(place / "snakemake"))
+
+    class Starting(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            while not (place / "locked").exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(subprocess, "Popen", Starting)
+    assert main(shlex.split("benchmark --output-dir out --algorithms fedavg")) == 143
+    assert (place / "unlocked").exists()
 
 
 STOPPED = """

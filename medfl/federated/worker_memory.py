@@ -31,7 +31,7 @@ def step_bytes(server: FederatedServer) -> float:
     sides = server.patch or data.images.shape[2:]
     images = model.vector.new_zeros(2, data.images.shape[1], *sides)
     images = images.contiguous(memory_format=channels_last(images.ndim))
-    model.module.train()
+    model.module.eval()  # batch norm would count these images in training
     with torch.random.fork_rng(devices=[]):  # dropout draws nothing that a run would draw
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             logits = model.module(images)
