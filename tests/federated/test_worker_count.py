@@ -130,11 +130,11 @@ def test_what_is_kept_of_single_samples_gradients_counts(ours):
 
 @pytest.mark.parametrize("model", [Dropped, Normed])
 def test_asking_for_the_memory_changes_nothing(model, ours):
-    """Neither the process's generator, of which dropout draws, nor the server's statistics."""
+    """Neither the process's generator, of which dropout draws, nor a batch norm's statistics."""
     server = federation(model=model).server
-    buffers, state = server.buffers.clone(), torch.random.get_rng_state()
+    buffers, state = server.model.buffers.clone(), torch.random.get_rng_state()
     worker_bytes(server)
-    assert torch.equal(server.buffers, buffers)
+    assert torch.equal(server.model.buffers, buffers)
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
