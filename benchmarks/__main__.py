@@ -1,93 +1,145 @@
-"""Measure, print a table, write the numbers: ``python -m benchmarks`` (some minutes)."""
+"""Measure, print a table, write the numbers, and say what got slower: ``python -m benchmarks``."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
-import time
+from datetime import datetime
+from pathlib import Path
 
 # torch reads this when a part imports it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from benchmarks import (
-    augment,
-    encryption,
-    gpu,
-    grid,
-    large,
-    memory,
-    rounds,
-    secure_aggregation,
-    startup,
-    workers,
+from benchmarks.comparison import compare_records, count, earlier_records
+from benchmarks.parts import PARTS, STOPPED, run_part
+from benchmarks.results_file import (
+    FOLDER,
+    Figure,
+    Record,
+    free_path,
+    read_record,
+    this_machine,
+    versions,
 )
-from benchmarks.timing import Result
-from medfl.files import write_json
+from medfl.errors import MedflError
 
-PARTS = {
-    "rounds": (rounds.run, 4),
-    "workers": (workers.run, 7),
-    "augment": (augment.run, 5),
-    "startup": (startup.run, 5),
-    "memory": (memory.run, 2),
-    "grid": (grid.run, 3),
-    "large": (large.run, 5),
-    "secure": (secure_aggregation.run, 3),
-    "encryption": (encryption.run, 3),
-    "gpu": (gpu.run, 3),
-}
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+EPILOGUE = """\
+Exit status: 0 all chosen parts ran (what a machine cannot measure is skipped, with the reason);
+1 a part broke off, or under --strict a figure missed its target or got slower; 2 bad input.
+"""
 
 
-def main() -> int:
-    """Run the chosen parts; 1 where a target was missed and ``--strict`` was given."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+def main(arguments: list[str] | None = None) -> int:
+    """Run the chosen parts, write their figures after each of them, compare them with the last."""
+    options = _options(arguments)
+    if options.list:
+        for name, entry in PARTS.items():
+            print(f"{name:12}{entry.pairs:>3} pairs  benchmarks/{entry.module}.py")
+        return 0
+    try:
+        return _bench(options)
+    except MedflError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_INPUT
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog=EPILOGUE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--list", action="store_true", help="say which parts there are")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, comma-separated")
     parser.add_argument("--pairs", type=int, help="pairs per measurement; each part has a default")
-    parser.add_argument("--output", default="results/benchmarks.json", help="the file to write")
-    parser.add_argument("--strict", action="store_true", help="fail where a target is missed")
-    options = parser.parse_args()
-    names = options.only.split(",")
-    unknown = [name for name in names if name not in PARTS]
-    if unknown or (options.pairs is not None and options.pairs < 1):
-        parser.error(f"--only takes {', '.join(PARTS)}; --pairs is at least 1")
-    print(f"{'':52}{'median':>9}{'min':>9}{'max':>9}{'pairs':>6}  target")
-    results: list[Result] = []
-    started = time.monotonic()
-    for name in names:
-        function, pairs = PARTS[name]
-        for result in function(options.pairs or pairs):
-            results.append(result)
-            print(line(result), flush=True)
-    import torch
-
-    write_json(
-        options.output,
-        {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "platform": platform.platform(),
-            "processors": os.cpu_count(),
-            "load_average": os.getloadavg(),
-            "seconds": time.monotonic() - started,
-            "results": [result.summary() for result in results],
-        },
-    )
-    missed = [result.name for result in results if result.verdict == "MISSED"]
-    print(f"{options.output} written; missed: {', '.join(missed) or 'none'}")
-    return int(bool(missed) and options.strict)
+    parser.add_argument("--output", type=Path, help=f"the file to write; {FOLDER.name}/<date>.json")
+    parser.add_argument("--add-to", type=Path, help="a file of this bench that gets these parts")
+    parser.add_argument("--against", type=Path, help="the file to compare with; the last ones")
+    parser.add_argument("--strict", action="store_true", help="fail where it is slow or slower")
+    options = parser.parse_args(arguments)
+    options.names = [name.strip() for name in options.only.split(",")]
+    unknown = [name for name in options.names if name not in PARTS]
+    if unknown:
+        parser.error(f"--only: unknown part {', '.join(unknown)}; there are {', '.join(PARTS)}")
+    if len(set(options.names)) < len(options.names):
+        parser.error("--only names a part twice")
+    if options.pairs is not None and options.pairs < 1:
+        parser.error(f"--pairs is {options.pairs}; it is at least 1")
+    if options.output and options.add_to:
+        parser.error("--output and --add-to exclude each other: both say which file is written")
+    return options
 
 
-def line(result: Result) -> str:
+def _bench(options: argparse.Namespace) -> int:
+    # What earlier files there are is read first: a broken one is told before minutes of work.
+    output = options.add_to or options.output or free_path(FOLDER, datetime.now().astimezone())
+    if options.output and options.output.exists():
+        raise MedflError(f"{output} is there already: name another, or add to it with --add-to.")
+    if options.against:
+        earlier = [(options.against, read_record(options.against))]
+    else:
+        earlier = earlier_records(FOLDER, output, lambda words: say(f"warning: {words}"))
+    record = _record(options.add_to)
+    from benchmarks.yardstick import plain_epoch
+
+    plain = plain_epoch()
+    print(f"{'':64}{'median':>9}{'min':>9}{'max':>9}{'pairs':>6}  target")
+    for number, name in enumerate(options.names, 1):
+        seconds = next((r.parts[name].seconds for _, r in earlier if name in r.parts), None)
+        last = f", {seconds:.0f} s last time" if seconds else ""
+        say(f"[{number}/{len(options.names)}] {name}{last}")
+        part = run_part(name, options.pairs, plain, lambda figure: print(line(figure), flush=True))
+        if part.figures or part.failed:
+            record.parts[name] = part
+            record.write(output)
+        if part.failed == STOPPED:
+            say(f"stopped; {os.path.relpath(output)} holds what was measured until then")
+            return INTERRUPTED
+        if part.failed:
+            say(f"{name} broke off: {part.failed}")
+    now = Record(record.machine, record.versions, {n: record.parts[n] for n in options.names})
+    comparison = compare_records(now, earlier)
+    print("\n".join(comparison.lines()))
+    missed = [figure.name for _, figure in now.figures() if figure.verdict == "MISSED"]
+    print(f"{count(len(missed), 'target')} missed{': ' * bool(missed)}{'; '.join(missed)}")
+    print(f"{os.path.relpath(output)} written")
+    broken = any(part.failed for part in now.parts.values())
+    strict = options.strict and bool(missed or comparison.of("slower"))
+    return FAILED if broken or strict else 0
+
+
+def _record(add_to: Path | None) -> Record:
+    """An empty record, or that of a file of this machine to which parts are added."""
+    new = Record(this_machine(), versions())
+    if add_to is None:
+        return new
+    old = read_record(add_to)
+    if (old.machine, old.versions) != (new.machine, new.versions):
+        raise MedflError(
+            f"{add_to} was measured on {old.machine.words()} with {old.versions}, and this is "
+            f"{new.machine.words()} with {new.versions}: write a file of its own with --output."
+        )
+    return old
+
+
+def say(words: str) -> None:
+    """Tell how far it is; the table alone goes to the output."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def line(figure: Figure) -> str:
     """One row of the table."""
-    if not result.ratios:
-        return f"{result.name:52}skipped: {result.note}"
-    numbers = (result.median, min(result.ratios), max(result.ratios))
+    if not figure.ratios:
+        return f"{figure.name:64}skipped: {figure.note}"
+    numbers = (figure.median, min(figure.ratios), max(figure.ratios))
     cells = "".join(f"{number:>9.3f}" if number < 1e4 else f"{number:>9.0f}" for number in numbers)
-    target = "" if result.target is None else f"≤ {result.target:g} {result.verdict}"
-    words = "  ".join(word for word in (result.unit, target, result.note) if word)
-    return f"{result.name:52}{cells}{len(result.ratios):>6}  {words}"
+    target = "" if figure.target is None else f"≤ {figure.target:g} {figure.verdict}"
+    busy = "others kept the machine busy" * figure.busy
+    words = "  ".join(word for word in (figure.unit, target, figure.note, busy) if word)
+    return f"{figure.name:64}{cells}{len(figure.ratios):>6}  {words}"
 
 
 if __name__ == "__main__":

@@ -7,20 +7,25 @@ import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+ENOUGH = 4  # pairs for quartiles to say how far a figure spreads
 
 
 @dataclass
 class Result:
-    """One line of the table.
+    """One figure, a line of the table.
 
     Attributes:
         name: what was compared.
-        ratios: one ratio per pair.
+        ratios: one ratio per pair; none where it could not be measured.
         target: the most that the median may be; None for information.
-        unit: what ``ratios`` are, where they are not ratios.
-        note: the numbers behind them.
+        unit: what ``ratios`` are, where they are not ratios: ``s`` or ``s of …`` for seconds.
+        note: the numbers behind them; or why nothing was measured.
+        better: whether less or more of it is better.
     """
 
     name: str
@@ -28,10 +33,23 @@ class Result:
     target: float | None = None
     unit: str = ""
     note: str = ""
+    better: Literal["less", "more"] = "less"
 
     @property
     def median(self) -> float:
         return statistics.median(self.ratios)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """From where to where: the quartiles, or all of it where there are few pairs."""
+        if len(self.ratios) < ENOUGH:
+            return min(self.ratios), max(self.ratios)
+        low, high = np.quantile(self.ratios, (0.25, 0.75))
+        return float(low), float(high)
+
+    @property
+    def in_seconds(self) -> bool:
+        return self.unit.split()[:1] == ["s"]
 
     @property
     def verdict(self) -> str:
@@ -40,12 +58,6 @@ class Result:
         if self.target is None:
             return "info"
         return "ok" if self.median <= self.target else "MISSED"
-
-    def summary(self) -> dict[str, Any]:
-        numbers = {}
-        if self.ratios:
-            numbers = {"median": self.median, "min": min(self.ratios), "max": max(self.ratios)}
-        return asdict(self) | numbers | {"pairs": len(self.ratios), "verdict": self.verdict}
 
 
 @dataclass
