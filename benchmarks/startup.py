@@ -13,8 +13,8 @@ from benchmarks.federations import random_store
 from benchmarks.timing import Cost, Result, child, compare, interleave
 from medfl.config import SplitConfig
 from medfl.files import write_yaml
-from medfl.partition import make_split
 from medfl.partition.place import split_path
+from medfl.partition.write import write_split
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES, CLIENTS = 200, 10
@@ -23,8 +23,8 @@ SAMPLES, CLIENTS = 200, 10
 def write_grid(folder: Path) -> Path:
     """Write a grid with one dataset and one split. A run of it takes one step of one client."""
     store = random_store(folder / "prepared" / "phantom", SAMPLES)
-    split = make_split(store, "iid", CLIENTS, 0)
-    split.write(split_path(folder / "splits", "phantom", "iid", 0, CLIENTS, SplitConfig()))
+    path = split_path(folder / "splits", "phantom", "iid", 0, CLIENTS, SplitConfig())
+    write_split(store, "iid", CLIENTS, 0, path)
     grid = folder / "grid.yaml"
     arms = {name: {"algorithm": "fedavg", "model": {"name": name}} for name in ("cnn", "resnet18")}
     content = {
