@@ -18,8 +18,6 @@ rule split:
         ),
     log:
         "<logs>/split/{dataset}/{partition}/{dealing}/seed{seed}.log",
-    benchmark:
-        "<benchmarks>/split/{dataset}/{partition}/{dealing}/seed{seed}.tsv"
     conda:
         "../workflow/envs/medfl.yaml"
     params:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from snakemake.io import IOFile
 
+from medfl import warm
+
 
 def description(wildcards):
     """The description of a dataset. As every target leads to a dataset, the start is made here."""
@@ -25,6 +27,8 @@ def begin():
             alone = FLOW.start().alone
         except MedflError as error:
             sys.exit(f"medfl: error: {error}")  # Snakemake would put its own words around it
+        # Jobs on this machine are forked from one that has imported all; see docs/pipeline.md.
+        os.environ.update(warm.offer() if workflow.local_exec else {})
         # DVC's stages ask for these folders, also where all splits are given.
         for dataset in GRID.datasets:
             Path(GRID.splits_dir, dataset).mkdir(parents=True, exist_ok=True)

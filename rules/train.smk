@@ -21,8 +21,6 @@ rule train:
         predictions=[f"<run>/{paths.PREDICTIONS}"] if FLOW.keeps_predictions else [],
     log:
         "<logs>/train/{dataset}/{partition}/{arm}/seed{seed}.log",
-    benchmark:
-        "<benchmarks>/train/{dataset}/{partition}/{arm}/seed{seed}.tsv"
     conda:
         "../workflow/envs/medfl.yaml"
     # What the run uses, so that all jobs together keep to --cores.

@@ -16,6 +16,7 @@ import yaml
 from medfl import cli
 from medfl.cli import main
 from medfl.commands import options as option_words
+from medfl.commands.call import parser
 from medfl.config import DEFAULTS, FederatedLearning, Model, SplitConfig, Training
 from medfl.datasets.registry import get
 from medfl.grid import GridConfig
@@ -296,7 +297,7 @@ def test_a_stopped_command_leaves_nothing_half_written(tmp_path, number):
 
 def test_defaults_are_those_of_the_configuration():
     """Options take type, default and words from the fields; only their names stand in commands."""
-    parse = cli._parser().parse_args
+    parse = parser().parse_args
     split = parse(["split", "x", "--partition", "iid", "--output", "o"])
     benchmark = parse(["benchmark"])
     for field, value in SplitConfig().model_dump().items():
@@ -337,17 +338,17 @@ def test_a_default_follows_the_configuration(monkeypatch, capsys):
         update={"training": Training(batch_size=7), "split": SplitConfig(official_folds=False)}
     )
     monkeypatch.setattr(option_words, "DEFAULTS", changed)
-    assert cli._parser().parse_args(["benchmark"]).batch_size == 7
+    assert parser().parse_args(["benchmark"]).batch_size == 7
     command = ["split", "x", "--partition", "iid", "--output", "o"]
-    assert cli._parser().parse_args(command).official_folds is False
-    assert cli._parser().parse_args([*command, "--official-folds"]).official_folds is True
+    assert parser().parse_args(command).official_folds is False
+    assert parser().parse_args([*command, "--official-folds"]).official_folds is True
     with pytest.raises(SystemExit):
-        cli._parser().parse_args(["benchmark", "--help"])
+        parser().parse_args(["benchmark", "--help"])
     help_text = " ".join(capsys.readouterr().out.split())
     assert "images per step of a client (default: 7)" in help_text
 
 
-COMMANDS = sorted(cli._parser()._subparsers._group_actions[0].choices)
+COMMANDS = sorted(parser()._subparsers._group_actions[0].choices)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -46,25 +46,25 @@ def test_cells_are_the_product_in_order():
 
 
 def test_a_benchmark_hands_allow_partial_on():
-    from medfl.cli import _parser
+    from medfl.commands.call import parser
     from medfl.launch import build_grid
 
     words = ["benchmark", "--dataset", "covidct", "--algorithms", "fedavg"]
-    assert build_grid(_parser().parse_args(words))["allow_partial"] is False
-    content = build_grid(_parser().parse_args([*words, "--allow-partial"]))
+    assert build_grid(parser().parse_args(words))["allow_partial"] is False
+    content = build_grid(parser().parse_args([*words, "--allow-partial"]))
     assert load_grid(content, "the benchmark").allow_partial
 
 
 def test_a_benchmark_has_the_arms_and_partitions_of_the_default_grid():
-    from medfl.cli import _parser
+    from medfl.commands.call import parser
     from medfl.launch import ROOT, build_grid
 
     usual = yaml.safe_load((ROOT / "params/default.yaml").read_text(encoding="utf-8"))
-    content = build_grid(_parser().parse_args(["benchmark"]))
+    content = build_grid(parser().parse_args(["benchmark"]))
     assert [content[key] for key in ("arms", "partitions")] == [usual["arms"], usual["partitions"]]
     assert set(content["arm_settings"]) == set(usual["arms"])
     chosen = ["benchmark", "--algorithms", "fedavg", "--alpha", "0.3"]
-    content = build_grid(_parser().parse_args(chosen))
+    content = build_grid(parser().parse_args(chosen))
     assert (content["arms"], content["partitions"]) == (["fedavg"], ["dirichlet-0.3"])
 
 
@@ -369,5 +369,5 @@ def test_a_hospital_reference_has_the_same_group_norm():
 
 
 def test_the_grid_is_read_without_torch():
-    code = "import sys, medfl.grid, medfl.cli; sys.exit('torch' in sys.modules)"
+    code = "import sys, medfl.grid, medfl.commands.call; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

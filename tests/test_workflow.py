@@ -190,11 +190,11 @@ def test_options_of_split():
 
 
 def test_options_are_taken_by_the_command():
-    from medfl import cli
+    from medfl.commands.call import parser
 
     options = flow(official_folds=False).split_options(wild(dealing="clients4-drawn"))
     command = ["split", "phantom", "--partition", "iid", "--output", "o.csv", *options]
-    parsed = cli._parser().parse_args(command)
+    parsed = parser().parse_args(command)
     assert (parsed.num_clients, parsed.min_samples, parsed.official_folds) == (4, 2, False)
 
 

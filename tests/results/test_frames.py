@@ -155,7 +155,7 @@ def test_broken_tables_are_named(tmp_path, text):
 
 def test_nothing_heavy_is_imported_before_tables_are_asked_for():
     code = (
-        "import sys, medfl.cli, medfl.grid, medfl.results, medfl.results.runs\n"
+        "import sys, medfl.commands.call, medfl.grid, medfl.results, medfl.results.runs\n"
         "bad = {'torch', 'pandas', 'sklearn', 'scipy', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(str(bad) if bad else 0)"
     )

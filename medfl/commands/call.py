@@ -1,0 +1,165 @@
+"""The options of the `medfl` command, and what each subcommand calls."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from medfl import __version__
+from medfl.commands import attack, audit, data, results, run, schema
+from medfl.commands import verify as verifying
+from medfl.errors import MedflError
+from medfl.stopping import Stopped, stoppable
+
+
+def call(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status. An error of the user's is printed on one line."""
+    options = parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
+    try:
+        with stoppable():
+            return int(options.command(options) or 0)
+    except MedflError as error:
+        print(f"medfl: error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a file turns out to be a folder, is forbidden, or has vanished
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"medfl: error: {where}{error.strerror or error}.", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt as stop:
+        usual = "nothing is left half done: call the same command again"
+        notes = "; ".join(getattr(stop, "__notes__", [usual]))
+        print(f"medfl: interrupted; {notes}.", file=sys.stderr)
+        return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Says the default of an option, where it has one that says something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default == "":
+            return action.help
+        return super()._get_help_string(action)
+
+
+Fill = Callable[[argparse.ArgumentParser], None]
+
+
+class _Command(argparse.ArgumentParser):
+    """The parser of a command, which gets its options only when that command is called.
+
+    Their defaults and help come from the configuration. So `medfl --help` need not import it.
+    """
+
+    fill: Fill | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self.fill is not None:
+            fill, self.fill = self.fill, None
+            fill(self)
+        return super().parse_known_args(args, namespace)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; each command fills in its own options when it is called."""
+    whole = argparse.ArgumentParser(
+        prog="medfl",
+        description="Benchmark federated learning on heterogeneous medical images.",
+        epilog="The way of the data: prepare → split → run → aggregate → report. "
+        "`medfl benchmark` does all of it.",
+    )
+    whole.add_argument("--version", action="version", version=f"medfl {__version__}")
+    commands = whole.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", parser_class=_Command
+    )
+
+    def command(
+        name: str, function: Callable[[argparse.Namespace], int | None], fill: Fill, summary: str
+    ) -> None:
+        sub = commands.add_parser(
+            name,
+            help=summary,
+            description=summary,
+            formatter_class=_Help,
+        )
+        sub.fill = fill
+        sub.set_defaults(command=function)
+
+    command(
+        "datasets",
+        data.datasets,
+        data.datasets_options,
+        "List the datasets, and what of them is on this disk.",
+    )
+    command(
+        "prepare",
+        data.prepare,
+        data.prepare_options,
+        "Read a dataset's raw files into a memory-mapped store.",
+    )
+    command(
+        "inspect",
+        data.inspect,
+        data.inspect_options,
+        "Measure a dataset and write its card: an HTML page.",
+    )
+    command(
+        "original",
+        data.original,
+        data.original_options,
+        "Show, in a terminal, which file a hidden name means.",
+    )
+    command(
+        "split",
+        data.split,
+        data.split_options,
+        "Deal a store's samples to clients and folds.",
+    )
+    command("run", run.run, run.run_options, "Train one federation and write its run folder.")
+    command(
+        "aggregate",
+        results.aggregate,
+        results.aggregate_options,
+        "Gather a grid's runs into tables.",
+    )
+    command(
+        "report",
+        results.report,
+        results.report_options,
+        "Draw a grid's figures and write report.html.",
+    )
+    command(
+        "attack",
+        attack.attack,
+        attack.attack_options,
+        "Attack the privacy of updates and models, and draw what is found.",
+    )
+    command(
+        "audit",
+        audit.audit,
+        audit.audit_options,
+        "Hold the ε that a link claims against what canaries show of it.",
+    )
+    command(
+        "verify",
+        verifying.verify,
+        verifying.verify_options,
+        "Read stores, splits and runs wholly, and say whether they are what was written.",
+    )
+    command(
+        "schema",
+        schema.schema,
+        schema.schema_options,
+        "Write the JSON schemas by which editors complete and check YAML files.",
+    )
+    command(
+        "benchmark",
+        run.benchmark,
+        run.benchmark_options,
+        "Build a grid from words and run all of it.",
+    )
+    return whole

@@ -1,0 +1,53 @@
+"""What runs and splits import on their way, for the process from which they are forked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+
+MODULES = (
+    "medfl.commands.call",
+    "medfl.commands.options",
+    "medfl.grid",
+    "medfl.shared",
+    "medfl.fixed",
+    "medfl.gpu",
+    "medfl.federated.run",
+    "medfl.datasets.prepare",
+    "medfl.datasets.catalog.phantom",
+    "medfl.models.small",
+    "medfl.partition.write",
+    "medfl.partition.picture",
+    "medfl.metrics.medical",
+    # What these import where they first need it.
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "pandas",
+    "pydantic.dataclasses",
+    "safetensors.torch",
+    "sklearn.metrics",
+)
+"""In the order in which a run comes to them. Nothing is done with them here."""
+
+
+def get_ready() -> Callable[[], None]:
+    """Import them, and read the sources, of which every run gives the hashes.
+
+    Returns:
+        What a job does first in its own process: what is drawn without a seed begins anew there.
+    """
+    for name in MODULES:
+        import_module(name)
+    import numpy as np
+    import torch
+
+    from medfl.federated.code import ROOTS
+    from medfl.sources import hashes
+
+    hashes(ROOTS)
+
+    def begin() -> None:
+        np.random.seed()  # noqa: NPY002 - people's own code may draw from it
+        torch.default_generator.seed()
+
+    return begin
