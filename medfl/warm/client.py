@@ -60,9 +60,9 @@ def _reach(name: str, offered: str, ready: Ready) -> socket.socket | None:
         return connection
     listener = _listen(name)
     if listener is not None:
-        from medfl.warm.server import start
+        from medfl.warm.server import leave_server
 
-        if start(listener, offered, ready):
+        if leave_server(listener, offered, ready):
             return None
     return _connect(name, tries=100)
 

@@ -21,7 +21,7 @@ LOOK = 1.0  # seconds between two looks whether those whom it serves are still t
 _PR_SET_PDEATHSIG = 1
 
 
-def start(listener: socket.socket, offered: str, ready: Ready) -> bool:
+def leave_server(listener: socket.socket, offered: str, ready: Ready) -> bool:
     """Leave a server behind, a process that nobody waits for.
 
     It returns in many processes: False in the caller's, and True in each job's.

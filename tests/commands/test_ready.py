@@ -1,0 +1,134 @@
+"""A run and a split that start warm give what they give in a process of their own."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from toy_stores import write_small_phantom
+
+from medfl.results import paths
+from medfl.warm import OFF, VARIABLE, offer
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone")
+GRID = {
+    "arms_file": None,
+    "arm_settings": {
+        "fedavg": {"algorithm": "fedavg"},
+        "scaffold": {"algorithm": "scaffold", "model": {"name": "logistic"}},
+    },
+    "datasets": ["phantom"],
+    "partitions": ["iid"],
+    "arms": ["fedavg", "scaffold"],
+    "seeds": [0],
+    "num_clients": 2,
+    "run": {
+        "federated_learning": {"rounds": 2, "local_steps": 2},
+        "training": {"device": "cpu"},
+        "augmentation": {"preset": "xray"},
+    },
+}
+ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with a small store and a grid of two runs."""
+    write_small_phantom(tmp_path)
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(GRID))
+    return tmp_path
+
+
+@pytest.fixture
+def offered():
+    """An offer that ends with the test."""
+    process = subprocess.Popen(["sleep", "600"])
+    yield offer(process.pid)
+    process.kill()
+    process.wait()
+
+
+def medfl(place: Path, offered: dict[str, str], *words: str) -> str:
+    """Call the command; the modules that its own process has imported, one a line."""
+    command = [sys.executable, "-X", "importtime", "-m", "medfl", *words]
+    environment = {**os.environ, **ONE_THREAD, **offered}
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def make(place: Path, offered: dict[str, str], folder: str, arm: str, split: str) -> str:
+    """Deal the split, and train one run of the grid."""
+    options = ["--partition", "iid", "--seed", "0", "--num-clients", "2", "--output", split]
+    said = medfl(place, offered, "split", "phantom", *options)
+    cell = ["--dataset", "phantom", "--partition", "iid", "--arm", arm, "--seed", "0"]
+    output = ["--split", split, "--output-dir", folder]
+    return said + medfl(place, offered, "run", "--grid", "grid.yaml", *cell, *output)
+
+
+def results(folder: Path) -> dict[str, object]:
+    """What a run has found; how long it took and where is not part of it."""
+    kept = [name for name in paths.run_files(predictions=True) if not name.endswith("csv")]
+    found: dict[str, object] = {name: (folder / name).read_bytes() for name in kept}
+    for name in (paths.ROUNDS, paths.CLIENTS):
+        with (folder / name).open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        found[name] = [{k: v for k, v in row.items() if "seconds" not in k} for row in rows]
+    record = json.loads((folder / paths.RECORD).read_text())
+    del record["timing"], record["files"], record["record_sha256"]
+    del record["provenance"]["started"], record["provenance"]["stretches"]
+    return found | {paths.RECORD: record}
+
+
+def test_warm_runs_and_splits_are_those_of_a_process_of_their_own(place, offered):
+    cold = make(place, {VARIABLE: OFF}, "cold", "fedavg", "cold.csv")
+    assert "torch" in cold
+    warm = make(place, offered, "first", "fedavg", "warm.csv")
+    warm += make(place, offered, "other", "scaffold", "other.csv")
+    warm += make(place, offered, "again", "fedavg", "again.csv")
+    assert "torch" not in warm, "these were no forks"
+    assert "numpy" not in warm
+    assert (place / "warm.csv").read_bytes() == (place / "cold.csv").read_bytes()
+    expected = results(place / "cold")
+    assert expected[paths.MODEL] != results(place / "other")[paths.MODEL]
+    for folder in ("first", "again"):
+        assert results(place / folder) == expected
+
+
+def test_who_gets_ready_begins_nothing_and_misses_nothing(place):
+    """No thread, no CUDA, no draw; and a run imports no library afterwards."""
+    medfl(place, {VARIABLE: OFF}, "split", "phantom", "--partition", "iid", "--seed", "0",
+          "--num-clients", "2", "--output", "split.csv")  # fmt: skip
+    code = """
+import os, sys, random
+from medfl.commands.ready import get_ready
+begin = get_ready()
+import torch, numpy
+def drawn(): return torch.get_rng_state().tolist(), numpy.random.get_state()[1].tolist()
+before = drawn()
+print(len(os.listdir("/proc/self/task")), torch.cuda.is_initialized(), torch.get_num_threads())
+begin()
+print([one == other for one, other in zip(before, drawn())])
+there = set(sys.modules)
+from medfl.commands.call import call
+call(sys.argv[1:])
+print(*{name.split(".")[0] for name in set(sys.modules) - there} - {"medfl", "encodings"})
+"""
+    cell = "--dataset phantom --partition iid --arm fedavg --seed 0 --split split.csv"
+    words = f"run --grid grid.yaml {cell} --output-dir out".split()
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=place,
+        env={**os.environ, **ONE_THREAD},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    first, second, *_, last = done.stdout.splitlines()
+    assert (first, second, last) == ("1 False 1", "[False, False]", "")
