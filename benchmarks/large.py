@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks.federations import equal_split, random_store, trainer
-from benchmarks.memory import peak_memory
 from benchmarks.startup import environment
 from benchmarks.timing import Cost, Result, child, compare, cost, interleave
 from medfl.datasets.base import Dataset, Places
+from medfl.federated.usage import peak_memory
 from medfl.files import sha256_file
 from medfl.imaging.images import read_image
 from medfl.store import Sample, Store, write_store

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.federations import equal_split, random_store, trainer
 from benchmarks.startup import environment
 from benchmarks.timing import Result, child
+from medfl.federated.usage import peak_memory
 from medfl.store import Store
 
 FEW, MANY, TRAIN = 10, 1000, 4000
@@ -66,12 +67,6 @@ def train(store: Path, clients: int, algorithm: str, model: str = "", workers: i
         model=model or "cnn",
     )
     assert len(federation.train()) == 3
-
-
-def peak_memory() -> int:
-    """The most bytes that this process held. (``ru_maxrss`` would count its parent's, too.)"""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 if __name__ == "__main__":

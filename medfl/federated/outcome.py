@@ -11,6 +11,7 @@ from medfl.federated.evaluation import Evaluation
 from medfl.federated.kept import keep_predictions
 from medfl.federated.provenance import ended_stretches
 from medfl.federated.trainer import FederatedTrainer
+from medfl.federated.usage import peak_memory, processor_seconds
 from medfl.files import OWN_HASH, atomic_path, own_hash, write_csv, write_json
 from medfl.metrics.federation import to_target
 from medfl.results import paths
@@ -142,6 +143,8 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "timing": {
             "seconds": trainer.seconds,
             "seconds_per_round": trainer.seconds / max(1, len(trained)),
+            "processor_seconds": processor_seconds(),
+            "peak_memory": peak_memory(),
         },
     }
 

@@ -159,10 +159,12 @@ class PrivacyRecord(_Part):
 
 
 class Timing(_Part):
-    """How long the run trained."""
+    """How long the run trained; what the process took that ended it: seconds and bytes."""
 
     seconds: float | None = None
     seconds_per_round: float | None = None
+    processor_seconds: float | None = None
+    peak_memory: int | None = None
 
 
 class Predictions(_Part):

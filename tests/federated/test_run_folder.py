@@ -57,6 +57,8 @@ def test_a_run_and_its_record(place):
     config = FederatedConfig.read(place / "run" / "config.yaml")
     assert fingerprint(config) == metrics["provenance"]["config_sha256"]
     assert metrics["dataset_title"] == "test"
+    assert metrics["timing"]["processor_seconds"] > 0
+    assert metrics["timing"]["peak_memory"] > 2**26  # PyTorch alone takes more
     log = (place / "run" / "run.log").read_text()
     assert "round    2/2" in log
     for key in ("code_sha", "store_fingerprint", "split_sha256", "torch", "started"):

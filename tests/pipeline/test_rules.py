@@ -103,13 +103,13 @@ def test_overrides_on_the_command_line_reach_the_commands(workflow):
     assert (grid["seeds"], grid["output_dir"]) == ([0, 7], "other")
 
 
-def test_a_job_has_one_thread_a_log_and_a_benchmark(finished):
+def test_a_job_has_one_thread_and_a_log(finished):
     run = "phantom/iid/fedavg/seed0"
     assert json.loads((finished / "results/runs" / run / "metrics.json").read_text()) == {
         "threads": "1"
     }
     assert (finished / f"results/logs/train/{run}.log").exists()
-    assert (finished / f"results/benchmarks/train/{run}.tsv").exists()
+    assert (finished / "results/benchmarks/prepare/phantom.tsv").exists()
 
 
 @pytest.mark.slow
