@@ -99,7 +99,13 @@ def _hand_over(connection: socket.socket) -> bool:
     mask = os.umask(0)
     os.umask(mask)
     ignored = {int(one): signal.getsignal(one) == signal.SIG_IGN for one in SIGNALS}
-    job = {"arguments": sys.argv, "folder": os.getcwd(), "umask": mask, "signals": ignored}
+    job = {
+        "command": sys.orig_argv,
+        "arguments": sys.argv,
+        "folder": os.getcwd(),
+        "umask": mask,
+        "signals": ignored,
+    }
     connection.settimeout(PATIENCE)
     socket.send_fds(connection, [marshal.dumps(job)], STREAMS)
     begun = connection.recv(PACKET) == BEGUN

@@ -56,6 +56,7 @@ def _leave_behind(listener: socket.socket) -> None:
         if number not in (*STREAMS, listener.fileno()):
             with suppress(OSError):  # the list itself was one
                 os.close(number)
+    _rename(["medfl: jobs are forked from this process"])
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in STREAMS:
         os.dup2(nothing, stream)
@@ -171,12 +172,24 @@ def _waits(caller: socket.socket) -> bool:
         return True
 
 
+def _rename(arguments: list[str]) -> None:
+    """Let process lists show these arguments; as many bytes of them as the first caller's had."""
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+        start, end = map(int, file.read().rpartition(")")[2].split()[45:47])
+    room = end - start - 1
+    if room > 0:
+        line = os.fsencode("\0".join(arguments))[:room]
+        ctypes.memmove(start, line.ljust(room + 1, b"\0"), room + 1)
+
+
 def _take_over(job: dict[str, Any], streams: list[int]) -> None:
     """Become the caller's process in all that it did not have from the first caller."""
     for stream, number in zip(streams, STREAMS, strict=True):
         os.dup2(stream, number)
         os.close(stream)
     sys.argv[:] = job["arguments"]
+    sys.orig_argv[:] = job["command"]
+    _rename(job["command"])
     os.chdir(job["folder"])
     os.umask(job["umask"])
     for number, ignored in job["signals"].items():

@@ -74,6 +74,19 @@ def test_signals_that_a_caller_ignores_are_ignored_in_its_job(start):
     assert start.done("say")[1][-1] == "ignored:"
 
 
+def test_process_lists_show_who_does_what(start):
+    start.done("exit", "0")
+    caller, process = start.waiting("job")
+    assert shown(process) == shown(caller.pid)[: len(shown(process))]
+    assert shown(process).endswith("wait\0j"), "the first one had two letters less"
+    assert shown(start.servers[0]) == "medfl: jobs are forked from this process"
+    caller.kill()
+
+
+def shown(process: int) -> str:
+    return Path(f"/proc/{process}/cmdline").read_text().rstrip("\0")
+
+
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGTERM])
 def test_a_job_that_dies_costs_no_other(start, number):
     other, process = start.waiting("other")
