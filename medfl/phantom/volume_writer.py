@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from medfl.files import atomic_path, write_csv, write_text, write_yaml
+from medfl.phantom.spread import simulated
 from medfl.phantom.volume import CLASSES, SCANNERS, CtScanner, acquire, draw_abdomen
 from medfl.phantom.writer import LABELS, NOTICE, RECIPE
 
@@ -39,15 +39,10 @@ class CtRecipe:
 
 def write_phantom3d(folder: Path, recipe: CtRecipe | None = None) -> None:
     """Write a folder or ``.nii.gz`` per patient, ``labels.csv`` and a notice; all or nothing."""
-    from tqdm import tqdm
-
     recipe = recipe or CtRecipe()
-    rows = []
     with atomic_path(folder) as temporary:
         (temporary / "volumes").mkdir(parents=True)
-        numbers = range(recipe.patients)
-        for number in tqdm(numbers, "simulating", file=sys.stderr, unit="patient", mininterval=0.5):
-            rows.append(write_patient(temporary, recipe.seed, number))
+        rows = simulated(write_patient, temporary, recipe.seed, recipe.patients)
         write_csv(temporary / LABELS, COLUMNS, rows)
         write_text(temporary / "README.txt", f"{NOTICE}. Made by medfl; see {RECIPE}.\n")
         write_yaml(temporary / RECIPE, {**asdict(recipe), "volumes": len(rows)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from medfl.phantom.anatomy import line_integral
 from medfl.phantom.patient import CLASSES, Patient, draw_patient
 from medfl.phantom.projection import Projector, rotation
 from medfl.phantom.scanner import SCANNERS, XraySystem, expose, store_values
+from medfl.phantom.spread import simulated
 
 if TYPE_CHECKING:
     from pydicom import FileDataset
@@ -47,21 +47,24 @@ class ChestRecipe:
 
 def write_phantom(folder: Path, recipe: ChestRecipe | None = None) -> None:
     """Write ``images/<patient>/<image>.dcm``, ``labels.csv`` and a notice; all or nothing."""
-    from tqdm import tqdm
-
     recipe = recipe or ChestRecipe()
-    rows = []
     with atomic_path(folder) as temporary:
-        numbers = range(recipe.patients)
-        for number in tqdm(numbers, "simulating", file=sys.stderr, unit="patient", mininterval=0.5):
-            for name, label, header in simulate_patient(recipe.seed, number):
-                file = temporary / "images" / name
-                file.parent.mkdir(parents=True, exist_ok=True)
-                header.save_as(file, enforce_file_format=True)
-                rows.append({"file": f"images/{name}", "label": label})
+        patients = simulated(write_radiographs, temporary, recipe.seed, recipe.patients)
+        rows = [row for one in patients for row in one]
         write_csv(temporary / LABELS, ("file", "label"), rows)
         write_text(temporary / "README.txt", f"{NOTICE}. Made by medfl; see {RECIPE}.\n")
         write_yaml(temporary / RECIPE, {**asdict(recipe), "images": len(rows)})
+
+
+def write_radiographs(folder: Path, seed: int, number: int) -> list[dict[str, str]]:
+    """Write one patient's images; the rows of ``labels.csv``."""
+    rows = []
+    for name, label, header in simulate_patient(seed, number):
+        file = folder / "images" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        header.save_as(file, enforce_file_format=True)
+        rows.append({"file": f"images/{name}", "label": label})
+    return rows
 
 
 def simulate_patient(seed: int, number: int) -> Iterator[tuple[str, str, FileDataset]]:
