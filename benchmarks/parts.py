@@ -44,6 +44,7 @@ PARTS = {
     "startup": Entry("startup", 5),
     "memory": Entry("memory", 2),
     "grid": Entry("grid", 3),
+    "short": Entry("short_runs", 1, cores=2),
     "large": Entry("large", 5),
     "secure": Entry("secure_aggregation", 3),
     "encryption": Entry("encryption", 3),
