@@ -1,10 +1,10 @@
 """Metrics of a classifier on one set of samples, as they stand in a run's record.
 
-scikit-learn computes all metrics that it defines; the calibration error is computed here. A metric
-that the set of samples leaves undefined is None, never 0 or NaN. So are all metrics of a class
-without a sample, and those that need samples of other classes where there are none. Macro means
-run over the classes where the metric is defined; ``averaged_over`` says how many those are, and
-``undefined`` says why the others are left out.
+scikit-learn computes what is more than one division of two counts; the calibration error is
+computed here. A metric that the set of samples leaves undefined is None, never 0 or NaN. So are all
+metrics of a class without a sample, and those that need samples of other classes where there are
+none. Macro means run over the classes where the metric is defined; ``averaged_over`` says how many
+those are, and ``undefined`` says why the others are left out.
 """
 
 from __future__ import annotations
@@ -69,8 +69,11 @@ def evaluate(
     multiclass = task == "multiclass"
     truth = y[:, None] == numbers if multiclass else y.astype(bool)
     chosen = p.argmax(axis=1)[:, None] == numbers if multiclass else p >= THRESHOLD
-    with warnings.catch_warnings():
-        # scikit-learn warns where a metric is undefined; `undefined` says it instead.
+    from sklearn import config_context
+
+    # What comes in is checked above; scikit-learn would do so for each metric of each class.
+    with warnings.catch_warnings(), config_context(skip_parameter_validation=True):
+        # It warns where a metric is undefined; `undefined` says it instead.
         warnings.simplefilter("ignore")
         columns = _per_class(p, truth, chosen, ("auc", "f1") if brief else PER_CLASS)
         overall = (_multiclass if multiclass else _multilabel)(p, truth, chosen, brief)
@@ -98,21 +101,23 @@ def evaluate(
 
 def _per_class(p: Array, truth: Array, chosen: Array, metrics: Sequence[str]) -> dict[str, Array]:
     """Metric → its values (K,), each class against the rest; NaN where it is undefined."""
-    from sklearn import metrics as sk
+    from sklearn.metrics import roc_auc_score
 
     columns = {metric: np.full(truth.shape[1], np.nan) for metric in metrics}
-    for k in range(truth.shape[1]):
-        is_it, said = truth[:, k], chosen[:, k]
-        if not is_it.any():
-            continue
-        if not is_it.all():
-            columns["auc"][k] = sk.roc_auc_score(is_it, p[:, k])
-        rates = sk.precision_recall_fscore_support(is_it, said, average="binary", zero_division=0)
-        for metric, rate in zip(("precision", "sensitivity", "f1"), rates[:3], strict=True):
-            if metric in columns:
-                columns[metric][k] = rate
-        if "specificity" in columns and not is_it.all():
-            columns["specificity"][k] = sk.recall_score(~is_it, ~said)
+    positives, said = truth.sum(axis=0), chosen.sum(axis=0)
+    negatives = len(truth) - positives
+    found, rejected = (truth & chosen).sum(axis=0), (~truth & ~chosen).sum(axis=0)
+    shares = {
+        "sensitivity": (found, positives, positives > 0),
+        "specificity": (rejected, negatives, (positives > 0) & (negatives > 0)),
+        "precision": (found, np.maximum(said, 1), positives > 0),
+        "f1": (2 * found, positives + said, positives > 0),
+    }
+    for metric in shares.keys() & columns.keys():
+        right, of, defined = shares[metric]
+        np.divide(right, of, out=columns[metric], where=defined)
+    for k in np.flatnonzero((positives > 0) & (negatives > 0)):
+        columns["auc"][k] = roc_auc_score(truth[:, k], p[:, k])
     return columns
 
 
