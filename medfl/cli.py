@@ -6,19 +6,23 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from medfl.warm import OFF, VARIABLE, served
+from medfl.warm import OFF, VARIABLE, foresee, served
 
-WARM = (["run"], ["split"])
-"""The commands of which a grid has many jobs; what they need is imported once for all."""
+PACKAGE = os.path.dirname(__file__)
+WARM = ("split", "run", "aggregate", "report")
+"""Commands that cost less than what they import: in a grid it is imported once for all of them."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. An error of the user's is printed on one line."""
     offered = os.environ.pop(VARIABLE, OFF)
-    if arguments is None and sys.argv[1:2] in WARM:
-        status = served(offered, _get_ready, os.path.dirname(__file__))
+    command = sys.argv[1] if arguments is None and len(sys.argv) > 1 else ""
+    if command in WARM:
+        status = served(offered, _get_ready, PACKAGE)
         if status is not None:
             return status
+    elif command == "prepare":
+        foresee(offered, _get_ready, PACKAGE)  # meanwhile, for what comes after it
     # Not before: who only waits for a job needs none of it.
     from medfl.commands.call import call
 

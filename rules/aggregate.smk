@@ -20,8 +20,6 @@ rule aggregate:
         convergence=f"<results>/{paths.CONVERGENCE}",
     log:
         "<logs>/aggregate.log",
-    benchmark:
-        "<benchmarks>/aggregate.tsv"
     conda:
         "../workflow/envs/medfl.yaml"
     params:

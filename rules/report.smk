@@ -19,8 +19,6 @@ rule report:
         ),
     log:
         "<logs>/report.log",
-    benchmark:
-        "<benchmarks>/report.tsv"
     conda:
         "../workflow/envs/medfl.yaml"
     params:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medfl.warm import OFF, VARIABLE, offer, served
+from medfl.warm import OFF, VARIABLE, foresee, offer, served, server
 
 ROOT = Path(__file__).resolve().parents[1]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGXCPU)
@@ -23,6 +23,7 @@ def get_ready() -> Callable[[], None]:
     """Note that a server gets ready, and fail in the way that the environment names."""
     with open(f"{os.environ['PLACE']}/servers", "a", encoding="utf-8") as file:
         file.write(f"{os.getpid()}\n")
+    server.IDLE = float(os.environ.get("IDLE", "30"))
     fails = os.environ.get("FAILS")
     if fails == "import":
         raise ImportError("on purpose")
@@ -116,8 +117,7 @@ def is_there(process: int) -> bool:
 
 
 if __name__ == "__main__":
-    offered = os.environ.pop(VARIABLE, OFF)
-    status = (
-        served(offered, get_ready, f"{os.environ['PLACE']}/sources") if offered != OFF else None
-    )
+    offer_of_start = os.environ.pop(VARIABLE, OFF)
+    begin = foresee if sys.argv[1] == "foresee" else served
+    status = begin(offer_of_start, get_ready, f"{os.environ['PLACE']}/sources")
     sys.exit(do(*sys.argv[1:]) if status is None else status)

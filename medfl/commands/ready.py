@@ -1,4 +1,4 @@
-"""What runs and splits import on their way, for the process from which they are forked."""
+"""What the jobs of a grid import on their way, for the process from which they are forked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ MODULES = (
     "medfl.partition.write",
     "medfl.partition.picture",
     "medfl.metrics.medical",
+    "medfl.report.steps",
+    "medfl.report.figures",
+    "medfl.report.html",
     # What these import where they first need it.
+    "jinja2",
     "matplotlib.backends.backend_agg",
     "matplotlib.figure",
     "pandas",
@@ -27,7 +31,7 @@ MODULES = (
     "safetensors.torch",
     "sklearn.metrics",
 )
-"""In the order in which a run comes to them. Nothing is done with them here."""
+"""In the order in which a grid comes to them. Nothing is done with them here."""
 
 
 def get_ready() -> Callable[[], None]:

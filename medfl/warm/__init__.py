@@ -7,6 +7,6 @@ another. Whoever called waits, hands on signals, and ends as its job does.
 """
 
 from medfl.warm.address import OFF, VARIABLE, offer
-from medfl.warm.client import served
+from medfl.warm.client import foresee, served
 
-__all__ = ["OFF", "VARIABLE", "offer", "served"]
+__all__ = ["OFF", "VARIABLE", "foresee", "offer", "served"]

@@ -53,6 +53,15 @@ def served(offered: str, ready: Ready, sources: str) -> int | None:
         return _wait(connection) if begun else None
 
 
+def foresee(offered: str, ready: Ready, sources: str) -> None:
+    """Start the server for jobs that come later, where there is none; else as ``served``."""
+    if offered != OFF:
+        with suppress(OSError):
+            connection = _reach(address(offered, sources), offered, ready)
+            if connection is not None:
+                connection.close()
+
+
 def _reach(name: str, offered: str, ready: Ready) -> socket.socket | None:
     """A connection to the server, which may have to be started; None in a job's process, too."""
     connection = _connect(name)

@@ -16,7 +16,7 @@ from typing import Any
 
 from medfl.warm.address import BEGUN, PACKET, STREAMS, Ready, is_alive, is_ours
 
-IDLE = 10.0  # seconds without a job, after which it ends
+IDLE = 30.0  # seconds without a job, after which it ends
 LOOK = 1.0  # seconds between two looks whether those whom it serves are still there
 _PR_SET_PDEATHSIG = 1
 

@@ -187,8 +187,18 @@ def test_without_an_offer_nothing_is_started(start, monkeypatch):
     assert offer() == {VARIABLE: OFF}
 
 
-@pytest.mark.slow
 def test_a_server_without_jobs_ends_by_itself(start):
-    """It waits for ten seconds."""
-    start.done("exit", "0")
-    until(lambda: not is_there(start.servers[0]), seconds=15)
+    assert start.done("exit", "0", IDLE="1.5")[0] == 0
+    server = start.servers[0]
+    with pytest.raises(AssertionError):
+        until(lambda: not is_there(server), seconds=1)
+    until(lambda: not is_there(server), seconds=10)
+
+
+def test_a_job_may_start_the_server_for_later_ones_and_is_done_without(start):
+    caller = start.call("foresee")
+    assert who(caller.communicate(timeout=30)[0].splitlines())[0] == caller.pid
+    done = start.done("exit", "3")
+    assert (done[0], who(done[1])[1]) == (3, start.servers[0])
+    assert start.call("foresee").wait(timeout=30) == 0
+    assert len(start.servers) == 1
