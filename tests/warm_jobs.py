@@ -61,7 +61,7 @@ class Start:
     """A start: its process offers warm starts to the jobs that it calls in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self.folder, self.called = folder, list[subprocess.Popen[str]]()
         (folder / "sources").mkdir(exist_ok=True)
         self.process = subprocess.Popen(["sleep", "600"])
         offered = offer(self.process.pid)
@@ -69,7 +69,7 @@ class Start:
 
     def call(self, *words: str, cwd: str = ".", **changes: str) -> subprocess.Popen[str]:
         """Begin a job; ``changes`` are those of its environment."""
-        return subprocess.Popen(
+        caller = subprocess.Popen(
             [sys.executable, __file__, *words],
             cwd=self.folder / cwd,
             env=self.environment | changes,
@@ -78,6 +78,8 @@ class Start:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.called.append(caller)
+        return caller
 
     def waiting(self, name: str) -> tuple[subprocess.Popen[str], int]:
         """A job that waits for a signal, and the number of the process that does it."""

@@ -106,10 +106,14 @@ def test_who_gets_ready_begins_nothing_and_misses_nothing(place):
     medfl(place, {VARIABLE: OFF}, "split", "phantom", "--partition", "iid", "--seed", "0",
           "--num-clients", "2", "--output", "split.csv")  # fmt: skip
     code = """
-import os, sys, random
+import os, sys, torch
+def refuse(*_): raise SystemExit("a fork cannot use CUDA where its parent has asked for it")
+kept = torch.cuda.is_available, torch.cuda.device_count
+torch.cuda.is_available = torch.cuda.device_count = torch.cuda._lazy_init = refuse
 from medfl.commands.ready import get_ready
 begin = get_ready()
-import torch, numpy
+torch.cuda.is_available, torch.cuda.device_count = kept
+import numpy
 def drawn(): return torch.get_rng_state().tolist(), numpy.random.get_state()[1].tolist()
 before = drawn()
 print(len(os.listdir("/proc/self/task")), torch.cuda.is_initialized(), torch.get_num_threads())

@@ -20,6 +20,9 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Li
 def start(tmp_path: Path) -> Iterator[Start]:
     one = Start(tmp_path)
     yield one
+    for caller in one.called:
+        caller.kill()
+        caller.communicate()
     one.end()
     for server in one.servers:
         until(lambda server=server: not is_there(server))
@@ -80,7 +83,6 @@ def test_process_lists_show_who_does_what(start):
     assert shown(process) == shown(caller.pid)[: len(shown(process))]
     assert shown(process).endswith("wait\0j"), "the first one had two letters less"
     assert shown(start.servers[0]) == "medfl: jobs are forked from this process"
-    caller.kill()
 
 
 def shown(process: int) -> str:
