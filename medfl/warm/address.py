@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import socket
 import struct
 import sys
@@ -21,6 +22,10 @@ OFF = "off"
 
 Ready = Callable[[], Callable[[], object]]
 """Imports what jobs need. What it returns is called at the beginning of each job."""
+
+# Those that `medfl.stopping` knows, which would take more imports.
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 # What both ends say to each other.
 STREAMS = (0, 1, 2)

@@ -12,11 +12,8 @@ import time
 from contextlib import suppress
 from types import FrameType
 
-from medfl.warm.address import BEGUN, OFF, PACKET, STREAMS, Ready, address, is_ours
+from medfl.warm.address import BEGUN, OFF, PACKET, SIGNALS, STREAMS, Ready, address, is_ours
 
-# Those that `medfl.stopping` knows, which would take more imports.
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
-SIGNALS = [getattr(signal, name) for name in _NAMES]
 PATIENCE = 60.0  # seconds in which a server takes a job on; then it is done without
 
 

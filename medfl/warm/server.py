@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from medfl.warm.address import BEGUN, PACKET, STREAMS, Ready, is_alive, is_ours
+from medfl.warm.address import BEGUN, PACKET, SIGNALS, STREAMS, Ready, is_alive, is_ours
 
 IDLE = 30.0  # seconds without a job, after which it ends
 LOOK = 1.0  # seconds between two looks whether those whom it serves are still there
@@ -35,6 +35,8 @@ def leave_server(listener: socket.socket, offered: str, ready: Ready) -> bool:
         os.setsid()
         if os.fork():
             os._exit(0)
+        for one in SIGNALS:  # a cluster may send them to every process; jobs end by them, in order
+            signal.signal(one, signal.SIG_IGN)
         _leave_behind(listener)
         begin = ready()
         job = _Server(listener, offered).serve() if _can_be_forked() else None

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from warm_jobs import Start, is_there, until
 
+from medfl import stopping
 from medfl.warm import OFF, VARIABLE, offer
+from medfl.warm.address import SIGNALS
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone")
 
@@ -105,6 +107,20 @@ def test_a_callers_signal_reaches_its_job(start, number):
     caller, _ = start.waiting("job")
     caller.send_signal(number)
     assert caller.wait(timeout=30) == 128 + number
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGXCPU])
+def test_a_signal_that_every_process_gets_ends_jobs_in_order(start, number):
+    """As a cluster sends them: a server that died of one would take its jobs with it."""
+    caller, process = start.waiting("job")
+    for one in (start.servers[0], process, caller.pid):
+        os.kill(one, number)
+    assert caller.wait(timeout=30) == 128 + number
+    assert who(start.done("exit", "0")[1])[1] == start.servers[0]
+
+
+def test_the_signals_are_those_that_runs_know():
+    assert SIGNALS == stopping.SIGNALS
 
 
 def test_a_job_is_suspended_and_goes_on_with_its_caller(start):
