@@ -150,8 +150,8 @@ def test_jobs_end_with_a_server_that_is_killed_and_the_next_one_has_another(star
     caller, process = start.waiting("job")
     os.kill(start.servers[0], signal.SIGKILL)
     assert caller.wait(timeout=30) == 128 + signal.SIGKILL
-    assert caller.stderr.read() == "medfl: error: the process that did this job was killed.\n"
     until(lambda: not is_there(process))
+    assert caller.stderr.read() == "medfl: error: the process that did this job was killed.\n"
     assert start.done("exit", "3")[0] == 3
     assert len(start.servers) == 2
 
