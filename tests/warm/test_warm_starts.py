@@ -113,7 +113,7 @@ def test_a_callers_signal_reaches_its_job(start, number):
 def test_a_signal_that_every_process_gets_ends_jobs_in_order(start, number):
     """As a cluster sends them: a server that died of one would take its jobs with it."""
     caller, process = start.waiting("job")
-    for one in (start.servers[0], process, caller.pid):
+    for one in (caller.pid, start.servers[0], process):
         os.kill(one, number)
     assert caller.wait(timeout=30) == 128 + number
     assert who(start.done("exit", "0")[1])[1] == start.servers[0]
