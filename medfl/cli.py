@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from medfl.warm import OFF, VARIABLE, foresee, served
+from medfl.warm import OFF, VARIABLE, ended, foresee, served
 
 PACKAGE = os.path.dirname(__file__)
 WARM = ("split", "run", "aggregate", "report")
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Not before: who only waits for a job needs none of it.
     from medfl.commands.call import call
 
-    return call(arguments)
+    return ended(call(arguments))
 
 
 def _get_ready() -> Callable[[], object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from medfl.warm import OFF, VARIABLE, foresee, offer, served, server
+from medfl.warm import OFF, VARIABLE, ended, foresee, offer, served, server
 
 ROOT = Path(__file__).resolve().parents[1]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGXCPU)
@@ -44,6 +45,10 @@ def do(what: str, *words: str) -> int:
         print("ignored:", *ignored)
     elif what == "exit":
         return int(words[0])
+    elif what == "later":  # what is left for the end of a process
+        atexit.register(print, "at the end")
+        threading.Thread(target=lambda: (time.sleep(0.2), print("a thread"))).start()
+        print("not flushed")
     elif what == "die":
         os.kill(os.getpid(), int(words[0]))
     elif what == "wait":  # for a signal
@@ -122,4 +127,4 @@ if __name__ == "__main__":
     offer_of_start = os.environ.pop(VARIABLE, OFF)
     begin = foresee if sys.argv[1] == "foresee" else served
     status = begin(offer_of_start, get_ready, f"{os.environ['PLACE']}/sources")
-    sys.exit(do(*sys.argv[1:]) if status is None else status)
+    sys.exit(ended(do(*sys.argv[1:])) if status is None else status)

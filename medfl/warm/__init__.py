@@ -8,5 +8,6 @@ another. Whoever called waits, hands on signals, and ends as its job does.
 
 from medfl.warm.address import OFF, VARIABLE, offer
 from medfl.warm.client import foresee, served
+from medfl.warm.forked import ended
 
-__all__ = ["OFF", "VARIABLE", "foresee", "offer", "served"]
+__all__ = ["OFF", "VARIABLE", "ended", "foresee", "offer", "served"]

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 from medfl.warm.address import BEGUN, PACKET, SIGNALS, STREAMS, Ready, is_alive, is_ours
+from medfl.warm.forked import note_job
 
 IDLE = 30.0  # seconds without a job, after which it ends
 LOOK = 1.0  # seconds between two looks whether those whom it serves are still there
@@ -48,6 +49,7 @@ def leave_server(listener: socket.socket, offered: str, ready: Ready) -> bool:
         _take_over(*job)
     except OSError as error:
         sys.exit(f"medfl: error: {error.filename}: {error.strerror}.")
+    note_job()
     begin()
     return True
 

@@ -69,6 +69,12 @@ def test_a_job_has_its_callers_arguments_folder_mask_and_streams(start):
     assert who(lines)[1] == start.servers[0]
 
 
+def test_a_job_does_what_is_left_for_its_end(start):
+    for _ in range(2):
+        assert start.done("later")[1][1:] == ["not flushed", "a thread", "at the end"]
+    assert len(start.servers) == 1
+
+
 def test_signals_that_a_caller_ignores_are_ignored_in_its_job(start):
     start.done("exit", "0")
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
