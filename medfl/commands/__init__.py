@@ -1,4 +1,4 @@
-"""What each subcommand does with its options; ``medfl/cli.py`` reads them.
+"""What each subcommand does with its options; ``call.py`` reads them.
 
 What a command needs is imported in its function: `medfl split` starts without PyTorch.
 """
