@@ -22,10 +22,11 @@ GRID = {
     "arm_settings": {
         "fedavg": {"algorithm": "fedavg"},
         "scaffold": {"algorithm": "scaffold", "model": {"name": "logistic"}},
+        "pair": {"algorithm": "fednova", "training": {"workers": 2}},
     },
     "datasets": ["phantom"],
     "partitions": ["iid"],
-    "arms": ["fedavg", "scaffold"],
+    "arms": ["fedavg", "scaffold", "pair"],
     "seeds": [0],
     "num_clients": 2,
     "run": {
@@ -39,7 +40,7 @@ ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder with a small store and a grid of two runs."""
+    """A folder with a small store and a grid of three runs."""
     write_small_phantom(tmp_path)
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(GRID))
     return tmp_path
@@ -63,13 +64,15 @@ def medfl(place: Path, offered: dict[str, str], *words: str) -> str:
     return done.stderr
 
 
-def make(place: Path, offered: dict[str, str], folder: str, arm: str, split: str) -> str:
+def make(
+    place: Path, offered: dict[str, str], folder: str, arm: str, split: str, *more: str
+) -> str:
     """Deal the split, and train one run of the grid."""
     options = ["--partition", "iid", "--seed", "0", "--num-clients", "2", "--output", split]
     said = medfl(place, offered, "split", "phantom", *options)
     cell = ["--dataset", "phantom", "--partition", "iid", "--arm", arm, "--seed", "0"]
     output = ["--split", split, "--output-dir", folder]
-    return said + medfl(place, offered, "run", "--grid", "grid.yaml", *cell, *output)
+    return said + medfl(place, offered, "run", "--grid", "grid.yaml", *cell, *output, *more)
 
 
 def results(folder: Path) -> dict[str, object]:
@@ -99,6 +102,20 @@ def test_warm_runs_and_splits_are_those_of_a_process_of_their_own(place, offered
     assert expected[paths.MODEL] != results(place / "other")[paths.MODEL]
     for folder in ("first", "again"):
         assert results(place / folder) == expected
+
+
+def test_workers_of_a_warm_run_keep_to_its_cores(place, offered):
+    """Their threads begin in the fork; the process that it came from has none."""
+    warm = make(place, offered, "two", "pair", "split.csv", "--cores", "2")
+    warm += make(place, offered, "one", "pair", "split.csv", "--cores", "1")
+    assert "torch" not in warm, "these were no forks"
+    cold = make(place, {VARIABLE: OFF}, "cold", "pair", "split.csv", "--cores", "2")
+    assert "torch" in cold
+    logs = [(place / name / paths.LOG).read_text() for name in ("two", "one", "cold")]
+    assert ["up to 2 clients train side by side" in log for log in logs] == [True, False, True]
+    assert "1 of 2 workers: there are 1 cores" in logs[1]
+    models = [(place / name / paths.MODEL).read_bytes() for name in ("two", "one", "cold")]
+    assert models[0] == models[1] == models[2]
 
 
 def test_who_gets_ready_begins_nothing_and_misses_nothing(place):
