@@ -15,13 +15,13 @@ from benchmarks.comparison import compare_records, count, earlier_records
 from benchmarks.parts import PARTS, STOPPED, run_part
 from benchmarks.results_file import (
     FOLDER,
-    Figure,
     Record,
     free_path,
     read_record,
     this_machine,
     versions,
 )
+from benchmarks.table import HEAD, line
 from medfl.errors import MedflError
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -86,20 +86,20 @@ def _bench(options: argparse.Namespace) -> int:
     from benchmarks.yardstick import plain_epoch
 
     plain = plain_epoch()
-    print(f"{'':64}{'median':>9}{'min':>9}{'max':>9}{'pairs':>6}  target")
+    print(HEAD)
     for number, name in enumerate(options.names, 1):
         seconds = next((r.parts[name].seconds for _, r in earlier if name in r.parts), None)
         last = f", {seconds:.0f} s last time" if seconds else ""
         say(f"[{number}/{len(options.names)}] {name}{last}")
         part = run_part(name, options.pairs, plain, lambda figure: print(line(figure), flush=True))
-        if part.figures or part.failed:
-            record.parts[name] = part
-            record.write(output)
+        record.parts[name] = part
+        record.write(output)
         if part.failed == STOPPED:
             say(f"stopped; {os.path.relpath(output)} holds what was measured until then")
             return INTERRUPTED
         if part.failed:
             say(f"{name} broke off: {part.failed}")
+        print("".join(f"{sentence}\n" for sentence in part.words), end="", flush=True)
     now = Record(record.machine, record.versions, {n: record.parts[n] for n in options.names})
     comparison = compare_records(now, earlier)
     print("\n".join(comparison.lines()))
@@ -113,7 +113,10 @@ def _bench(options: argparse.Namespace) -> int:
 
 def _record(add_to: Path | None) -> Record:
     """An empty record, or that of a file of this machine to which parts are added."""
-    new = Record(this_machine(), versions())
+    import torch
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    new = Record(this_machine(gpu), versions())
     if add_to is None:
         return new
     old = read_record(add_to)
@@ -128,18 +131,6 @@ def _record(add_to: Path | None) -> Record:
 def say(words: str) -> None:
     """Tell how far it is; the table alone goes to the output."""
     print(words, file=sys.stderr, flush=True)
-
-
-def line(figure: Figure) -> str:
-    """One row of the table."""
-    if not figure.ratios:
-        return f"{figure.name:64}skipped: {figure.note}"
-    numbers = (figure.median, min(figure.ratios), max(figure.ratios))
-    cells = "".join(f"{number:>9.3f}" if number < 1e4 else f"{number:>9.0f}" for number in numbers)
-    target = "" if figure.target is None else f"≤ {figure.target:g} {figure.verdict}"
-    busy = "others kept the machine busy" * figure.busy
-    words = "  ".join(word for word in (figure.unit, target, figure.note, busy) if word)
-    return f"{figure.name:64}{cells}{len(figure.ratios):>6}  {words}"
 
 
 if __name__ == "__main__":

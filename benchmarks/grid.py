@@ -7,8 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.startup import ROOT, environment
-from benchmarks.timing import Result, child
+from benchmarks.timing import ROOT, Result, child, environment
 from medfl.files import read_yaml, write_yaml
 
 PARTITIONS = ("iid", "dirichlet-0.5", "dirichlet-0.1", "pathological-2", "quantity-1.5")

@@ -25,8 +25,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.federations import equal_split, random_store, trainer
-from benchmarks.startup import environment
-from benchmarks.timing import Cost, Result, child, compare, cost, interleave
+from benchmarks.timing import Cost, Result, child, compare, cost, environment, interleave
 from medfl.datasets.base import Dataset, Places
 from medfl.federated.usage import peak_memory
 from medfl.files import sha256_file

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.federations import equal_split, random_store, trainer
-from benchmarks.startup import environment
-from benchmarks.timing import Result, child
+from benchmarks.timing import Result, child, environment
 from medfl.federated.usage import peak_memory
 from medfl.store import Store
 

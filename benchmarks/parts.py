@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from benchmarks.results_file import Figure, Part
+from benchmarks.results_file import Figure, Part, commit
 from benchmarks.timing import Cost, Result
 from benchmarks.yardstick import beside
 
@@ -72,8 +72,11 @@ def run_part(
     now, started = datetime.now(UTC).astimezone(), time.monotonic()
     part = Part(now.isoformat(timespec="seconds"), 0.0, commit(), os.getloadavg()[0], [])
     try:
-        for figure in beside(_results(name, entry, pairs), plain):
+        results, conclude = _results(name, entry, pairs)
+        for figure in beside(results, plain):
             tell(add(part.figures, figure))
+        if any(figure.ratios for figure in part.figures):
+            part.words = conclude(part.figures)
     except KeyboardInterrupt:
         part.failed = STOPPED
     except Exception as error:
@@ -84,21 +87,29 @@ def run_part(
     return part
 
 
-def _results(name: str, entry: Entry, pairs: int | None) -> Iterable[Result]:
-    """What the part yields, or the one line that says why it cannot be measured here."""
+def _results(
+    name: str, entry: Entry, pairs: int | None
+) -> tuple[Iterable[Result], Callable[[list[Figure]], list[str]]]:
+    """What the part yields, or the one line that says why it cannot be measured here.
+
+    And what says in words what follows: the module's ``conclude``, if it has one.
+    """
     from medfl.files.parallel import cpu_count
+
+    def nothing(figures: list[Figure]) -> list[str]:
+        return []
 
     if cpu_count() < entry.cores:
         words = f"needs {entry.cores} cores for itself, and this process may use {cpu_count()}"
-        return [Result(name, note=words)]
+        return [Result(name, note=words)], nothing
     try:
         module = entry.load()
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] in ("medfl", "benchmarks"):
             raise
-        return [Result(name, note=f"needs the Python package {error.name}, which is not installed")]
-    results: Iterable[Result] = module.run(pairs or entry.pairs)
-    return results
+        words = f"needs the Python package {error.name}, which is not installed"
+        return [Result(name, note=words)], nothing
+    return module.run(pairs or entry.pairs), getattr(module, "conclude", nothing)
 
 
 def add(figures: list[Figure], new: Figure) -> Figure:
@@ -111,12 +122,3 @@ def add(figures: list[Figure], new: Figure) -> Figure:
             return figure
     figures.append(new)
     return new
-
-
-def commit() -> str | None:
-    """The commit of the sources, ``-dirty`` where they were edited; None outside git."""
-    try:
-        from medfl.federated.provenance import git_commit
-    except ModuleNotFoundError:  # a bare machine
-        return None
-    return git_commit()

@@ -77,6 +77,7 @@ class Part:
         load: the load average when it began.
         figures: in the order in which they were measured.
         failed: why it ended early; empty if it did not.
+        words: what follows from its figures, in sentences.
     """
 
     started: str
@@ -85,6 +86,7 @@ class Part:
     load: float
     figures: list[Figure]
     failed: str = ""
+    words: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -187,6 +189,15 @@ def _processor() -> str:
         lines = []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return (names or [platform.processor() or platform.machine()])[0]
+
+
+def commit() -> str | None:
+    """The commit of the sources, ``-dirty`` where they were edited; None outside git."""
+    try:
+        from medfl.federated.provenance import git_commit
+    except ModuleNotFoundError:  # a bare machine
+        return None
+    return git_commit()
 
 
 def versions() -> dict[str, str]:

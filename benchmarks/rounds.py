@@ -27,8 +27,12 @@ def plain_loop(
     std: Any,
     model: torch.nn.Module,
     channels_last: bool,
+    half: bool = False,
 ) -> Callable[[], None]:
-    """One epoch as anyone would write it, over uint8 ``images`` (n, C, H, W) in memory."""
+    """One epoch as anyone would write it, over uint8 ``images`` (n, C, H, W) in memory.
+
+    With ``half``, forward passes compute in bfloat16.
+    """
     optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE)
     scale = (1 / (255 * torch.tensor(std))).view(1, -1, 1, 1).to(images.device)
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -39,9 +43,9 @@ def plain_loop(
         total = torch.zeros((), device=images.device)
         for rows in torch.randperm(len(images), device=images.device).split(BATCH):
             batch = images[rows].to(torch.float32, memory_format=layout)
-            loss = torch.nn.functional.cross_entropy(
-                model(batch.mul_(scale).add_(shift)), labels[rows]
-            )
+            with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+                logits = model(batch.mul_(scale).add_(shift))
+                loss = torch.nn.functional.cross_entropy(logits, labels[rows])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

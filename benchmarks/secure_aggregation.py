@@ -13,8 +13,7 @@ import torch
 
 from benchmarks.federations import random_store
 from benchmarks.rounds import plain_loop
-from benchmarks.startup import environment
-from benchmarks.timing import Cost, Result, added, child, compare, cost, interleave
+from benchmarks.timing import Cost, Result, added, child, compare, cost, environment, interleave
 from medfl.models import build_model
 from medfl.privacy.secure_aggregation import (
     FixedPoint,

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.federations import random_store
-from benchmarks.startup import ROOT, environment
-from benchmarks.timing import Result, child
+from benchmarks.timing import ROOT, Result, child, environment
 from medfl.config import DEFAULT_GRID
 from medfl.files import read_json, read_yaml, write_yaml
 from medfl.files.parallel import cpu_count

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,13 +9,12 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.federations import random_store
-from benchmarks.timing import Cost, Result, child, compare, interleave
+from benchmarks.timing import Cost, Result, child, compare, environment, interleave
 from medfl.config import SplitConfig
 from medfl.files import write_yaml
 from medfl.partition.place import split_path
 from medfl.partition.write import write_split
 
-ROOT = Path(__file__).resolve().parent.parent
 SAMPLES, CLIENTS = 200, 10
 
 
@@ -44,11 +42,6 @@ def write_grid(folder: Path) -> Path:
     }
     write_yaml(grid, content)
     return grid
-
-
-def environment() -> dict[str, str]:
-    """The environment of a job: one thread, and this checkout's medfl."""
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
 def run(pairs: int) -> Iterator[Result]:

@@ -8,10 +8,12 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+ROOT = Path(__file__).resolve().parent.parent
 ENOUGH = 4  # pairs for quartiles to say how far a figure spreads
 
 
@@ -26,6 +28,7 @@ class Result:
         unit: what ``ratios`` are, where they are not ratios: ``s`` or ``s of …`` for seconds.
         note: the numbers behind them; or why nothing was measured.
         better: whether less or more of it is better.
+        facts: what else was found, for those who conclude from it.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Result:
     unit: str = ""
     note: str = ""
     better: Literal["less", "more"] = "less"
+    facts: dict[str, str | float | bool] = field(default_factory=dict)
 
     @property
     def median(self) -> float:
@@ -109,6 +113,11 @@ def compare(name: str, costs: Sequence[tuple[Cost, Cost]], target: float | None)
         target,
         note=f"{ours:.3f} s / {plain:.3f} s of processor; wall ratio {wall:.3f}",
     )
+
+
+def environment() -> dict[str, str]:
+    """The environment of a job: one thread, and this checkout's medfl."""
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
 def child(command: Sequence[str], **options: Any) -> tuple[Cost, str]:

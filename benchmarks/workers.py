@@ -21,8 +21,7 @@ import torch
 
 from benchmarks.federations import random_store, trainer, unequal_split
 from benchmarks.rounds import BATCH, LEARNING_RATE, plain_loop
-from benchmarks.startup import environment
-from benchmarks.timing import Cost, Result, cost, interleave
+from benchmarks.timing import Cost, Result, cost, environment, interleave
 from medfl.models import build_model
 from medfl.store import Store
 

@@ -1,0 +1,1 @@
+"""What ``benchmarks/gpu.py`` measures: ways to train clients, the engine, jobs, memory."""
