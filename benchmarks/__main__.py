@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -85,6 +86,7 @@ def _bench(options: argparse.Namespace) -> int:
     record = _record(options.add_to)
     from benchmarks.yardstick import plain_epoch
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: figures are kept
     plain = plain_epoch()
     print(HEAD)
     for number, name in enumerate(options.names, 1):

@@ -15,7 +15,7 @@ from benchmarks.results_file import Figure, Part, commit
 from benchmarks.timing import Cost, Result
 from benchmarks.yardstick import beside
 
-STOPPED = "stopped by Ctrl-C"
+STOPPED = "stopped by a signal"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+import time
 import types
 
 import pytest
@@ -171,3 +174,18 @@ def test_the_list_names_every_part_and_measures_nothing(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == list(parts.PARTS)
     assert "rounds        4 pairs  benchmarks/rounds.py" in lines
+
+
+def test_a_bench_that_is_ended_keeps_what_was_measured(measure, tmp_path):
+    def ended(pairs):
+        yield Result("before", [1.0])
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert measure({"a": ended}, "--output", "o.json") == 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    (one,) = figures(tmp_path / "o.json", "a")
+    assert one["name"] == "before"
