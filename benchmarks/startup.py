@@ -16,6 +16,7 @@ from medfl.partition.place import split_path
 from medfl.partition.write import write_split
 
 SAMPLES, CLIENTS = 200, 10
+STOPPED = "stopped before the first computation"
 
 
 def write_grid(folder: Path) -> Path:
@@ -50,14 +51,14 @@ def run(pairs: int) -> Iterator[Result]:
         folder, numbers = Path(name), count()
         grid = write_grid(folder)
 
-        def python(*arguments: str) -> Cost:
-            return child([sys.executable, *arguments], cwd=folder, env=environment())[0]
+        def python(*arguments: str) -> tuple[Cost, str]:
+            return child([sys.executable, *arguments], cwd=folder, env=environment())
 
         def job(arm: str, measured: str = "") -> Cost:
             words = ["--dataset", "phantom", "--partition", "iid", "--arm", arm, "--seed", "0"]
             output = ["--output-dir", str(folder / "runs" / str(next(numbers)))]
             start = ["-c", f"{measured}; from medfl.cli import main; raise SystemExit(main())"]
-            return python(
+            spent, said = python(
                 *(start if measured else ["-m", "medfl"]),
                 "run",
                 "--grid",
@@ -65,12 +66,18 @@ def run(pairs: int) -> Iterator[Result]:
                 *words,
                 *output,
             )
+            if measured and STOPPED not in said:
+                raise RuntimeError("the job was to stop before its first computation, and did not")
+            return spent
 
         # The job is stopped before its first computation, the evaluation of the initial model.
-        stop = "import os, medfl.federated.evaluation as e; e.predict = lambda *a: os._exit(0)"
+        stop = (
+            "import os; from medfl.federated.evaluation import Evaluator; "
+            f"Evaluator.evaluate = lambda *a, **k: (print({STOPPED!r}, flush=True), os._exit(0))"
+        )
 
         def plain() -> Cost:
-            return python("-c", "import torch")
+            return python("-c", "import torch")[0]
 
         for arm, target in (("cnn", 1.5), ("resnet18", None)):
             costs = interleave(lambda arm=arm: job(arm, stop), plain, pairs)
