@@ -116,8 +116,9 @@ def compare(name: str, costs: Sequence[tuple[Cost, Cost]], target: float | None)
 
 
 def environment() -> dict[str, str]:
-    """The environment of a job: one thread, and this checkout's medfl."""
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    """The environment of a job: one thread, and this checkout's medfl before any other."""
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
 
 def child(command: Sequence[str], **options: Any) -> tuple[Cost, str]:

@@ -1,10 +1,24 @@
-"""Parts of the bench that have stopped to measure what they say."""
+"""What parts of the bench share; and a part that had ceased to measure what it says."""
 
 from __future__ import annotations
+
+import os
 
 import pytest
 
 from benchmarks import startup
+from benchmarks.timing import ROOT, environment
+
+
+@pytest.mark.parametrize(
+    ("given", "after"), [(None, ""), ("", ""), ("/site", f"{os.pathsep}/site")]
+)
+def test_children_have_this_checkout_and_the_callers_packages(monkeypatch, given, after):
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    if given is not None:
+        monkeypatch.setenv("PYTHONPATH", given)
+    assert environment()["PYTHONPATH"] == f"{ROOT}{after}"
+    assert environment()["OMP_NUM_THREADS"] == "1"
 
 
 @pytest.mark.slow
