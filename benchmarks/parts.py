@@ -42,6 +42,7 @@ PARTS = {
     "workers": Entry("workers", 7, cores=2),
     "augment": Entry("augment", 5),
     "startup": Entry("startup", 5),
+    "reading": Entry("reading", 3, cores=2),
     "memory": Entry("memory", 2),
     "grid": Entry("grid", 3),
     "short": Entry("short_runs", 1, cores=2),

@@ -8,9 +8,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from medfl.files.control_groups import MEMBERSHIP, ROOT, control_groups
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -59,23 +62,13 @@ def map_ordered(
 ) -> Generator[_Result, None, None]:
     """Yield ``function(item)`` for each item, in order, computed by threads.
 
-    Threads suffice: Pillow and zlib release the interpreter lock while they decode. DICOM files of
-    all syntaxes except JPEG 2000 are read faster by threads than by processes
-    (``benchmarks/dicom_reading.py``). The first error ends the iteration; work that has not started
-    is cancelled. The bar begins at ``first``, which says how many were done before.
+    For what lets go of Python's lock; else, and for decoders, there is ``map_isolated``. The first
+    error ends the iteration; work that has not started is cancelled. The bar begins at ``first``,
+    which says how many were done before.
     """
-    from tqdm import tqdm
-
     workers = workers or cpu_count()
     pending: deque[Future[_Result]] = deque()
-    bar = tqdm(
-        total=first + len(items),
-        initial=first,
-        desc=description,
-        file=sys.stderr,
-        unit=unit,
-        mininterval=0.5,
-    )
+    bar = progress(description, len(items), first, unit)
     with bar, ThreadPoolExecutor(workers) as pool:
         try:
             for item in items:
@@ -89,3 +82,21 @@ def map_ordered(
         finally:
             for future in pending:
                 future.cancel()
+
+
+def progress(description: str, number: int, first: int = 0, unit: str = "image") -> tqdm[Any]:
+    """A bar on the error stream, of ``number`` after ``first`` that were done before."""
+    from tqdm import tqdm
+
+    # By default a thread watches bars, and a process with threads is not to be forked.
+    kind = type("Bar", (tqdm,), {"monitor_interval": 0})
+    bar: tqdm[Any] = kind(
+        total=first + number,
+        initial=first,
+        desc=description,
+        file=sys.stderr,
+        unit=unit,
+        mininterval=0.5,
+        miniters=1,  # without that thread, the clock is to be looked at each time
+    )
+    return bar

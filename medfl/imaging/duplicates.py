@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medfl.files.parallel import map_ordered
+from medfl.files.processes import map_isolated
 from medfl.imaging.lookalikes import (
     ALIKE,
     Likeness,
@@ -42,7 +42,7 @@ def find_duplicates(files: Sequence[Path], likeness: Likeness = ALIKE) -> Duplic
 
     A file that cannot be decoded is a group of its own: whoever decodes it for good says why.
     """
-    prints = list(map_ordered(_fingerprint, files, "looking for duplicates"))
+    prints = list(map_isolated(_fingerprint, files, "looking for duplicates", _undecoded))
     groups = np.arange(len(files))
     first: dict[str, int] = {}
     for row, (digest, _, _) in enumerate(prints):
@@ -82,8 +82,12 @@ def _fingerprint(path: Path) -> tuple[str, int, np.ndarray]:
         with Image.open(path) as image:
             grey = image.convert("L")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return "", 0, np.zeros(0, np.uint8)
+        return _undecoded(path)
     digest = hashlib.sha256(f"{grey.size}".encode() + grey.tobytes()).hexdigest()
     bits = perceptual_hash(hash_thumbnail(np.asarray(grey))[None])[0]
     thumb = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX)).ravel()
     return digest, int(bits), thumb
+
+
+def _undecoded(path: Path, why: str = "") -> tuple[str, int, np.ndarray]:
+    return "", 0, np.zeros(0, np.uint8)

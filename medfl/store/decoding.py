@@ -7,6 +7,7 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +19,17 @@ from medfl.errors import FileError, MedflError
 from medfl.files import load_json, sha256_file, write_json
 from medfl.files.exclusions import Exclusion
 from medfl.files.parallel import map_ordered
+from medfl.files.processes import map_isolated
 from medfl.imaging.remarks import collecting
 from medfl.imaging.source_size import COLUMN, source_size
 from medfl.store.array_file import ArrayFile, images_in
 from medfl.store.equal_images import pixels_digest
-from medfl.store.progress import Done, files_of, stamp_of
+from medfl.store.progress import Done, files_of, is_files, stamp_of
 from medfl.store.raw import RawData
 from medfl.store.store import IMAGES
 from medfl.store.table import Sample
+
+_Result = tuple[Done, np.ndarray | None, MedflError | None]
 
 PLAN, DONE = "plan.json", "done.jsonl"
 # So many images, or seconds where one image takes long (volumes), lie between two notes.
@@ -83,7 +87,7 @@ class Decoding:
         with (
             (self.folder / IMAGES).open("r+b") as pixels,
             (self.folder / DONE).open("a") as done,
-            closing(map_ordered(self._read, rows, description, first=first)) as results,
+            closing(self._results(rows, description)) as results,
         ):
             array = ArrayFile(pixels)
             if kept := len(self.kept):
@@ -99,6 +103,12 @@ class Decoding:
             finally:
                 self._note(done, pixels, array, lines)
             array.finish()
+
+    def _results(self, rows: range, description: str) -> Generator[_Result, None, None]:
+        """What is read of each row, in order: files in processes, whose crash costs one of them."""
+        if all(map(is_files, self.raw.sources)):
+            return map_isolated(self._read, rows, description, self._lost, first=rows.start)
+        return map_ordered(self._read, rows, description, first=rows.start)
 
     def _append(
         self,
@@ -122,7 +132,7 @@ class Decoding:
             done = replace(done, reason=reason or self._reason(row, error))
         self.done.append(done)
         self.decoded += 1
-        self.files_decoded += sum(1 for _ in files_of(self.raw.sources[row]))
+        self.files_decoded += done.files
         return done.line()
 
     def samples(self) -> list[Sample]:
@@ -145,7 +155,7 @@ class Decoding:
         found = {"seconds": round(seconds, 1), "images_per_second": images}
         return found | ({"files_per_second": files} if self.files_decoded else {})
 
-    def _read(self, row: int) -> tuple[Done, np.ndarray | None, MedflError | None]:
+    def _read(self, row: int) -> _Result:
         source = self.raw.sources[row]
         digest, stamp = "", stamp_of(source)
         try:
@@ -176,6 +186,13 @@ class Decoding:
             kind = f"{type(error).__module__}.{type(error).__name__}".removeprefix("builtins.")
             problem = FileError(name, f"cannot be decoded ({kind}): get this file again")
             return Done(digest, stamp), None, problem
+
+    def _lost(self, row: int, why: str) -> _Result:
+        """Say that the process which decoded a row has ended by it."""
+        source = self.raw.sources[row]
+        digest = "".join(map(sha256_file, files_of(source)))
+        name = str(next(files_of(source), self.raw.name(row)))
+        return Done(digest, stamp_of(source)), None, FileError(name, why)
 
     def _reason(self, row: int, error: MedflError | None) -> str:
         """Why there is no image, without names of folders and files, which can name people."""

@@ -64,6 +64,11 @@ class Done:
     remarks: list[str] = field(default_factory=list)
     pixels: str = ""
 
+    @property
+    def files(self) -> int:
+        """How many files it has."""
+        return len(self.stamp) // 2
+
     def line(self) -> str:
         """Write it as a line of JSON."""
         return json.dumps(list(vars(self).values())) + "\n"
@@ -93,6 +98,17 @@ def files_of(source: Any) -> Iterator[Path]:
     elif isinstance(source, tuple | list):
         for part in source:
             yield from files_of(part)
+
+
+def is_files(source: Any) -> bool:
+    """Whether a source is nothing but files, which any process can read for itself.
+
+    An array is in memory already. A function of a person's own may read on from where another one
+    has left an open file.
+    """
+    if isinstance(source, tuple | list):
+        return all(map(is_files, source))
+    return isinstance(source, Path)
 
 
 def stamp_of(source: Any) -> list[int]:

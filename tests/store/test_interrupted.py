@@ -22,24 +22,49 @@ from medfl.store.build import build_store
 from medfl.store.raw import RawData
 
 
-def interrupted(tmp_path, raw, row: int, n: int = N) -> Path:
-    """A preparation that ended with an exception (not a killed process) at this row."""
+def stop_at(row: int, patch: pytest.MonkeyPatch) -> None:
+    """Press Ctrl-C when this row has been decoded and is to be written."""
+    append = decoding.Decoding._append
 
-    def decoder(path):
-        if path.name == f"{row:03d}.png":
+    def pressed(self, *result):
+        if len(self.done) == row:
             raise KeyboardInterrupt
+        return append(self, *result)
+
+    patch.setattr(decoding.Decoding, "_append", pressed)
+
+
+def interrupted(tmp_path, raw, row: int, n: int = N, strict: bool = True) -> Path:
+    """A preparation that ended with an exception (not a killed process) at this row."""
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(row, patch)
+        with pytest.raises(KeyboardInterrupt):
+            build_store(tmp_path / "toy", INFO, raw_of(raw, n=n), "key", strict=strict)
+    return tmp_path / ".toy.partial"
+
+
+class Counting:
+    """Decodes, and notes in a file which images it did, in whatever process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "decoded"
+        self.file.touch()
+
+    def __call__(self, path: Path) -> np.ndarray:
+        with self.file.open("a") as file:
+            file.write(f"{path.name}\n")
         return decode(path)
 
-    with pytest.raises(KeyboardInterrupt):
-        build_store(tmp_path / "toy", INFO, raw_of(raw, decoder, n), "key")
-    return tmp_path / ".toy.partial"
+    @property
+    def names(self) -> list[str]:
+        return sorted(self.file.read_text().split())
 
 
 @pytest.mark.parametrize(
     ("moment", "kept"),
     [
         ("decode 0", 0),
-        ("decode 21", None),  # somewhere within: threads are ahead of what is written
+        ("decode 21", None),  # somewhere within: processes are ahead of what is written
         ("decode 39", None),
         ("fsync 3", 16),  # pixels of 24 images are there, lines of 16
         ("describe 1", N),
@@ -56,15 +81,10 @@ def test_killed_and_gone_on_with(tmp_path, raw, few, capsys, moment, kept):
     assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
     assert not (tmp_path / "toy").exists()
     capsys.readouterr()
-    decoded = []
-
-    def counting(file):
-        decoded.append(file)
-        return decode(file)
-
+    counting = Counting(tmp_path)
     again = build_store(tmp_path / "toy", INFO, raw_of(raw, counting), "key")
     assert content(again.path) == content(whole.path)
-    before = N - len(decoded)
+    before = N - len(counting.names)
     assert before % 8 == 0
     if kept is not None:
         assert before == kept
@@ -87,15 +107,10 @@ def test_a_store_that_is_remade_stays_until_the_new_one_is_complete(tmp_path, ra
 def test_a_file_that_was_replaced_meanwhile_is_read_again(tmp_path, raw, few):
     interrupted(tmp_path, raw, 39)
     Image.fromarray(picture(99)).save(raw / "011.png")
-    decoded = []
-
-    def counting(file):
-        decoded.append(file.name)
-        return decode(file)
-
+    counting = Counting(tmp_path)
     store = build_store(tmp_path / "toy", INFO, raw_of(raw, counting), "key")
     np.testing.assert_array_equal(store.images[11, 0], picture(99))
-    assert sorted(decoded) == [f"{k:03d}.png" for k in range(11, N)]
+    assert counting.names == [f"{k:03d}.png" for k in range(11, N)]
     assert content(store.path) == content(
         build_store(tmp_path / "whole", INFO, raw_of(raw), "key").path
     )
@@ -152,14 +167,7 @@ def test_a_few_slow_images_are_worth_going_on_with(tmp_path, raw, monkeypatch, c
 def test_exclusions_survive_an_interruption(tmp_path, raw, few):
     (raw / "003.png").write_bytes(b"no picture")
     whole = build_store(tmp_path / "whole", INFO, raw_of(raw), "key", strict=False)
-
-    def decoder(path):
-        if path.name == "039.png":
-            raise KeyboardInterrupt
-        return decode(path)
-
-    with pytest.raises(KeyboardInterrupt):
-        build_store(tmp_path / "toy", INFO, raw_of(raw, decoder), "key", strict=False)
+    interrupted(tmp_path, raw, 39, strict=False)
     store = build_store(tmp_path / "toy", INFO, raw_of(raw), "key", strict=False)
     assert content(store.path) == content(whole.path)
     records = [json.loads((s.path / "prepare.json").read_text()) for s in (whole, store)]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion
-from medfl.files.parallel import map_ordered
+from medfl.files.processes import map_isolated
 from medfl.files.walk import walk
 from medfl.identity.burnt_in import burnt_in_summary
 from medfl.identity.identifiers import Identifiers
@@ -79,7 +79,7 @@ def scan_tree(
     left_out = [one for one in found.left_out if chosen is None or chosen(Path(one.file))]
     look = partial(_look, attributes=tuple(dict.fromkeys(attributes)), also=also)
     looked: list[Scanned | None] = list(
-        map_ordered(look, paths, "reading headers", workers, unit="file")
+        map_isolated(look, paths, "reading headers", _unread, workers, unit="file")
     )
     scanned = {path: one for path, one in zip(paths, looked, strict=True) if one is not None}
     identifiers = Identifiers.union(one.identifiers for one in scanned.values())
@@ -122,3 +122,7 @@ def _look(path: Path, attributes: Sequence[str], also: Also | None) -> Scanned |
     except OSError as error:
         return Scanned(None, f"cannot be read ({error.strerror or 'I/O error'})")
     return scan_file(path, attributes, also)
+
+
+def _unread(path: Path, why: str) -> Scanned:
+    return Scanned(None, why)

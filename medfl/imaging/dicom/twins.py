@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from medfl.files.parallel import map_ordered
+from medfl.files.processes import map_isolated
 from medfl.imaging.dicom.header import DicomError
 from medfl.imaging.dicom.preprocess import DicomPreprocessor
 
@@ -47,7 +47,8 @@ def find_twins(uids: Mapping[Path, str], workers: int | None = None) -> Twins:
     if not shared:
         return Twins({}, {}, 0)
     what = "comparing images of one SOPInstanceUID"
-    digests = dict(zip(shared, map_ordered(_digest, shared, what, workers), strict=True))
+    found = map_isolated(_digest, shared, what, lambda _, why: why, workers)
+    digests = dict(zip(shared, found, strict=True))
     copies: dict[Path, Path] = {}
     damaged: dict[Path, str] = {}
     different = 0
