@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from medfl.report.statistics import summarise
+from medfl.results.tables import History
 
 
 @dataclass(frozen=True)
@@ -23,24 +24,36 @@ class Point:
     sd: float | None
 
 
-def measured(rounds: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """The rounds (rows of ``rounds.csv``) with a finite number in each of ``columns``."""
-    numbers = rounds.reindex(columns=list(columns)).apply(pd.to_numeric).astype(float)
-    found: pd.DataFrame = rounds[np.isfinite(numbers).all(axis=1)]
-    return found
+def as_history(rounds: pd.DataFrame) -> History:
+    """The numbers of a history in memory, whose columns are those of ``rounds.csv``."""
+    numbers = rounds.apply(pd.to_numeric, errors="coerce").astype(float)
+    return {str(name): numbers[name].to_numpy() for name in numbers}
 
 
-def mean_curve(histories: Sequence[pd.DataFrame], metric: str) -> list[Point]:
+def measured(history: History, *columns: str) -> list[NDArray[np.float64]]:
+    """The numbers of ``columns`` in the rounds that have a finite one in each of them."""
+    length = len(next(iter(history.values()), ()))
+    blank = np.full(length, math.nan)
+    found = [history.get(name, blank) for name in columns]
+    whole = np.logical_and.reduce([np.isfinite(values) for values in found])
+    return [values[whole] for values in found]
+
+
+def mean_curve(histories: Sequence[History], metric: str) -> list[Point]:
     """The mean over histories, at the rounds for which every one of them has a value."""
-    if not histories:
+    seen = [_by_round(history, metric) for history in histories]
+    rounds = sorted(set.intersection(*map(set, seen))) if seen else []
+    if not rounds:
         return []
-    points = []
-    for _, rows in measured(pd.concat(histories), metric).groupby("round"):
-        if len(rows) == len(histories):
-            summary = summarise(rows[metric].tolist())
-            sent = rows.get("bytes_total", pd.Series(dtype=float)).dropna()
-            traffic = math.fsum(sent) / len(rows)
-            points.append(
-                Point(int(rows["round"].iloc[0]), traffic, summary.n, summary.mean, summary.sd)
-            )
-    return points
+    values = np.array([[found[number] for number in rounds] for found in seen])
+    sent = [_by_round(history, "bytes_total") for history in histories]
+    traffic = np.array([[found.get(number, 0.0) for number in rounds] for found in sent])
+    n = len(histories)
+    sd = values.std(axis=0, ddof=1).tolist() if n > 1 else [None] * len(rounds)
+    each = zip(rounds, traffic.mean(axis=0).tolist(), values.mean(axis=0).tolist(), sd, strict=True)
+    return [Point(number, at, n, mean, spread) for number, at, mean, spread in each]
+
+
+def _by_round(history: History, column: str) -> dict[int, float]:
+    numbers, values = measured(history, "round", column)
+    return dict(zip(numbers.astype(int).tolist(), values.tolist(), strict=True))

@@ -10,8 +10,8 @@ from medfl.report.curves import mean_curve
 from medfl.report.grid_results import GridResults
 from medfl.results.column import Column
 from medfl.results.columns import COLUMNS, CURVES, names_in
-from medfl.results.frames import rounds_of
 from medfl.results.runs import Run
+from medfl.results.tables import history_of
 
 _METRICS = [column for column in COLUMNS if column.dvc]
 _CURVES = names_in(CURVES)
@@ -66,7 +66,7 @@ def write_convergence(results: GridResults, path: str | Path) -> None:
 
 
 def _mean_curve(runs: list[Run], primary: Column) -> list[dict[str, Any]]:
-    histories = [rounds_of(run) for run in runs]
+    histories = [history_of(run) for run in runs]
     rows: dict[int, dict[str, Any]] = {}
     for key in _CURVES:
         for point in mean_curve(histories, key):

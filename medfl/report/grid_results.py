@@ -6,6 +6,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 from medfl.report.statistics import Ranking, Summary, rank, summarise
@@ -70,6 +72,7 @@ class GridResults:
             self.frame[key].unique().tolist() for key in KEYS
         )
         self._numbers: dict[str, dict[Any, dict[int, float]]] = {}  # by metric
+        self._states: dict[tuple[str, str | None, str, str], CellState] = {}  # by cell and metric
         self._at: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
         for run in runs:
             self._at[run.dataset, run.partition, run.arm].append(run)
@@ -135,6 +138,12 @@ class GridResults:
 
     def state(self, dataset: str, partition: str | None, arm: str, metric: Column) -> CellState:
         """The content of a table's cell; ``partition`` None means the mean over all partitions."""
+        key = (dataset, partition, arm, metric.name)
+        if key not in self._states:
+            self._states[key] = self._state(dataset, partition, arm, metric)
+        return self._states[key]
+
+    def _state(self, dataset: str, partition: str | None, arm: str, metric: Column) -> CellState:
         if partition is None:
             found = self.mean_values(dataset, arm, metric)
             runs = [run for part in self.partitions for run in self.at(dataset, part, arm)]
@@ -178,12 +187,14 @@ class GridResults:
 
         Where all clients use one model, these are the shares among all training samples.
         """
+        if not metric.metric:
+            return None
         question = metric.question if len(self.questions(dataset)) > 1 else EVERYONE
         parts = self.partitions if partition is None else [partition]
         by_seed: dict[int, dict[str, float]] = {}
-        for run in self.runs:
-            if run.dataset == dataset and run.partition in parts and run.record and metric.metric:
-                answer = getattr(run.record.without_images, question, None)
+        for part, arm in product(parts, self.arms):
+            for run in self.at(dataset, part, arm):
+                answer = getattr(run.record and run.record.without_images, question, None)
                 value = getattr(answer, metric.metric, None)
                 if value is not None:
                     by_seed.setdefault(run.seed, {})[run.partition] = value
@@ -218,12 +229,12 @@ class GridResults:
         parts: Iterable[str] = self.partitions if partition is None else [partition]
         return any(run.status == DIVERGED for part in parts for run in self.at(dataset, part, arm))
 
-    @property
+    @cached_property
     def refused(self) -> list[Run]:
         """The runs in which an update was not finite and was left out, whatever came of them."""
         return [run for run in self.trained if run.record and run.record.refused]
 
-    @property
+    @cached_property
     def trained(self) -> list[Run]:
         """The runs as they lie: one that partitions share is one run."""
         return list({run.folder: run.trained for run in self.runs}.values())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from medfl.errors import MedflError, Reason, failure
+from medfl.errors import MedflError, failure
 from medfl.files import write_text
 from medfl.results import paths
 from medfl.results.columns import (
@@ -25,10 +24,10 @@ from medfl.results.columns import (
     Column,
     columns_in,
 )
-from medfl.results.intact import check_file
 from medfl.results.paths import KEYS
 from medfl.results.predictions import ARRAYS, read_predictions
 from medfl.results.runs import Run
+from medfl.results.tables import intact, of_clients, read_numbers
 
 
 class Frames:
@@ -68,7 +67,7 @@ class Frames:
     def clients(self) -> pd.DataFrame:
         """One row per run, evaluated round, client and fold: the columns of ``clients.csv``."""
         own = [run for run in self._runs if not run.shared]  # whose clients are the partition's
-        return self._gather(lambda run: _intact(run, paths.CLIENTS, read_clients), own)
+        return self._gather(lambda run: intact(run, paths.CLIENTS, read_clients), own)
 
     @cached_property
     def predictions(self) -> pd.DataFrame:
@@ -86,7 +85,7 @@ class Frames:
                 "none of these runs has its predictions.npz here: it was not kept "
                 "(`keep.predictions: false`) or not brought along with the records."
             )
-        return self._gather(lambda run: _intact(run, paths.PREDICTIONS, _read_predictions), kept)
+        return self._gather(lambda run: intact(run, paths.PREDICTIONS, _read_predictions), kept)
 
     def _gather(self, read: Callable[[Run], pd.DataFrame], runs: Iterable[Run]) -> pd.DataFrame:
         """The same file of several runs, below one another."""
@@ -103,24 +102,15 @@ class Frames:
         return pd.concat(parts, ignore_index=True)[order]
 
 
-def _intact(run: Run, name: str, read: Callable[[Path], pd.DataFrame]) -> pd.DataFrame:
-    """A file of a run, as a table; it must be the one that its run wrote (``MedflError``)."""
-    table = read(run.folder)
-    if run.record:
-        check_file(run.folder, name, run.record)
-    return table
-
-
 def rounds_of(run: Run) -> pd.DataFrame:
     """``read_rounds`` of a run; one that partitions share knows nothing of their clients.
 
     Raises:
         MedflError: as ``read_rounds``, and where the file is not the one that the run wrote.
     """
-    rounds = _intact(run, paths.ROUNDS, read_rounds)
+    rounds = intact(run, paths.ROUNDS, read_rounds)
     if run.shared:
-        of_clients = [c.name for c in columns_in(ROUNDS) if c.source.startswith("fairness.")]
-        rounds[rounds.columns.intersection(of_clients)] = pd.NA
+        rounds[rounds.columns.intersection(of_clients())] = pd.NA
     return rounds
 
 
@@ -143,28 +133,22 @@ def read_clients(folder: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def _read_csv(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
+    words = {column.name for column in columns if column.kind is str}
+    kinds = {column.name: _dtype(column) for column in columns}
+    table = read_numbers(path, words)
     try:
-        text = path.read_text(encoding="utf-8")
-        lines = text.splitlines()
-        # A line that was cut off is refused here: pandas would fill it with missing values.
-        if len(lines) < 2 or lines[-1].count(",") != lines[0].count(","):
-            raise Reason("it is empty or cut off")
-        # Numbers are read as words and converted below: some versions of pandas' reader lose the
-        # last bit.
-        frame = pd.read_csv(io.StringIO(text), dtype=str)
-        if "round" not in frame:
-            raise Reason("it has no column `round`")
-        words = {column.name for column in columns if column.kind is str}
-        whole = {column.name: _dtype(column) for column in columns if column.kind is int}
-        frame = frame.astype({name: float for name in frame if name not in words})
-        frame = frame.astype({name: kind for name, kind in whole.items() if name in frame})
-    except FileNotFoundError as error:
-        raise MedflError(f"{path} does not exist: the run is not complete.") from error
-    except (OSError, ValueError, TypeError) as error:
+        return pd.DataFrame(
+            {
+                name: pd.Series([cell or None for cell in cells], dtype="str")
+                if name in words
+                else pd.Series(cells, dtype=kinds.get(name, "float64"))
+                for name, cells in table.items()
+            }
+        )
+    except (ValueError, TypeError) as error:  # half a round
         raise MedflError(
             f"{path} cannot be read ({failure(error)}): train this run again."
         ) from error
-    return frame
 
 
 def write_frame(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from medfl.report.curves import mean_curve
+from medfl.report.curves import as_history, mean_curve
 
 
 def test_mean_curve_takes_the_rounds_that_every_seed_evaluated():
@@ -20,20 +20,19 @@ def test_mean_curve_takes_the_rounds_that_every_seed_evaluated():
         {"round": 2, "bytes_total": 40, "test_accuracy": 0.8},
         {"round": 3, "bytes_total": 60, "test_accuracy": 0.9},
     ]
-    points = mean_curve([pd.DataFrame(first), pd.DataFrame(second)], "test_accuracy")
+    points = mean_curve([as_history(pd.DataFrame(first)), as_history(pd.DataFrame(second))], "test_accuracy")
     assert [(point.round, point.n) for point in points] == [(0, 2), (2, 2)]
     assert points[1].mean == pytest.approx(0.7)
     assert points[1].sd == pytest.approx(0.2 / math.sqrt(2))
     assert points[1].bytes_total == 30
     assert mean_curve([], "test_accuracy") == []
-    assert mean_curve([pd.DataFrame(first)], "val_accuracy") == []
-    assert [point.mean for point in mean_curve([pd.DataFrame(second)], "test_accuracy")] == [
-        *(0.4, 0.8, 0.9)
-    ]
+    assert mean_curve([as_history(pd.DataFrame(first))], "val_accuracy") == []
+    alone = mean_curve([as_history(pd.DataFrame(second))], "test_accuracy")
+    assert [point.mean for point in alone] == [0.4, 0.8, 0.9]
 
 
 def test_a_history_without_traffic_or_value_is_no_error():
     rows = pd.DataFrame([{"round": 0, "test_loss": None}, {"round": 1, "test_loss": 0.5}])
-    [point] = mean_curve([rows], "test_loss")
+    [point] = mean_curve([as_history(rows)], "test_loss")
     assert (point.round, point.mean, point.bytes_total) == (1, 0.5, 0)
-    assert mean_curve([rows.assign(test_loss=None)], "test_loss") == []
+    assert mean_curve([as_history(rows.assign(test_loss=None))], "test_loss") == []

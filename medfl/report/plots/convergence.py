@@ -15,17 +15,18 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from medfl.config import did_you_mean
 from medfl.errors import MedflError
 from medfl.pages.figures import styled
-from medfl.report.curves import mean_curve, measured
+from medfl.report.curves import as_history, mean_curve, measured
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import ArmStyle, arm_styles, draw_chance, legend
 from medfl.report.questions import about, dotted
 from medfl.report.statistics import Summary
 from medfl.results import paths
 from medfl.results.columns import ACCURACY, BALANCED, OWN, ROUNDS, columns_in, judged
-from medfl.results.frames import read_rounds, rounds_of
+from medfl.results.frames import read_rounds
 from medfl.results.intact import check_file
 from medfl.results.record import read_record
 from medfl.results.schema import COMPLETED
+from medfl.results.tables import History, history_of
 
 # What can be drawn over the rounds: the measured columns of rounds.csv.
 DRAWN = {
@@ -40,8 +41,8 @@ View = Literal["rounds", "bytes", "both"]
 class Curve:
     """The histories that one line stands for; ``stopped`` are those that diverged."""
 
-    finished: list[pd.DataFrame] = field(default_factory=list)
-    stopped: list[pd.DataFrame] = field(default_factory=list)
+    finished: list[History] = field(default_factory=list)
+    stopped: list[History] = field(default_factory=list)
 
 
 class Convergence(GridFigure):
@@ -68,8 +69,8 @@ class Convergence(GridFigure):
             there = subject.results.at(subject.dataset, subject.partition, arm)
             runs = [run for run in there if run.record]
             curves[arm] = Curve(
-                [rounds_of(run) for run in runs if run.completed],
-                [rounds_of(run) for run in runs if not run.completed],
+                [history_of(run) for run in runs if run.completed],
+                [history_of(run) for run in runs if not run.completed],
             )
         if not any(curve.finished or curve.stopped for curve in curves.values()):
             return None
@@ -140,14 +141,14 @@ def _primary(source: Any) -> str:
 def _gather(source: Any) -> dict[str, Curve]:
     """The curves by label, from any of the forms that ``plot_convergence`` accepts."""
     if isinstance(source, pd.DataFrame):
-        return {"this run": Curve([source])}
+        return {"this run": Curve([as_history(source)])}
     if isinstance(source, str | Path):
         source = [source]
     items = list(source)
     if not items:
         raise MedflError("nothing to plot: give a run folder, several, or a history.")
     if all(isinstance(item, Mapping) for item in items):
-        return {"this run": Curve([pd.DataFrame(items)])}
+        return {"this run": Curve([as_history(pd.DataFrame(items))])}
     records = [read_record(Path(item, paths.RECORD)) for item in items]
     keys = [
         key
@@ -157,7 +158,7 @@ def _gather(source: Any) -> dict[str, Curve]:
     curves: dict[str, Curve] = {}
     for item, record in zip(items, records, strict=True):
         curve = curves.setdefault(", ".join(getattr(record, key) for key in keys), Curve())
-        history = read_rounds(item)
+        history = as_history(read_rounds(item))
         check_file(Path(item), paths.ROUNDS, record)
         (curve.finished if record.status == COMPLETED else curve.stopped).append(history)
     return curves
@@ -225,16 +226,13 @@ def _draw_curve(
         _draw_stopped(axis, history, style, metric, view)
 
 
-def _draw_stopped(
-    axis: Axes, history: pd.DataFrame, style: ArmStyle, metric: str, view: str
-) -> None:
+def _draw_stopped(axis: Axes, history: History, style: ArmStyle, metric: str, view: str) -> None:
     """A diverged run: a thin line that ends in a cross."""
     key, unit = ("round", 1.0) if view == "rounds" else ("bytes_total", 1e6)
-    rows = measured(history, metric, key)
-    rows = rows[rows[key] > 0] if view == "bytes" else rows
-    if len(rows):
-        at = (rows[key].astype(float) / unit).tolist()
-        values = (DRAWN[metric].scale * rows[metric]).tolist()
+    at, values = measured(history, key, metric)
+    shown = at > 0 if view == "bytes" else at >= 0
+    at, values = at[shown] / unit, DRAWN[metric].scale * values[shown]
+    if len(at):
         axis.plot(at, values, color=style.color, linestyle=style.line, linewidth=0.8)
         axis.plot(at[-1], values[-1], marker="x", color=style.color, markersize=8)
 
