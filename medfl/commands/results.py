@@ -57,15 +57,20 @@ def report(options: argparse.Namespace) -> None:
         configuration=_configuration(grid),
         wanted=wanted,
         figures=grid.figures,
+        cores=_cores(options.cores),
     )
     print(steps.headline(results, folder))
 
 
 def report_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl report`."""
+    from medfl.commands.options import processors
+
     _grid_options(parser)
     words = "make the tables first, as `medfl aggregate --partial` does"
     parser.add_argument("--partial", action="store_true", help=words)
+    words = "processes that draw; all: as many as there are processors that its job may use"
+    parser.add_argument("--cores", type=processors, default="all", help=words)
 
 
 def _grid_options(parser: argparse.ArgumentParser) -> None:
@@ -119,6 +124,12 @@ def _splits(grid: GridConfig) -> dict[tuple[str, str, int], Path]:
     chosen = {(c.dataset, c.partition, c.seed): grid.split(c) for c in grid.cells()}
     tell(announce(chosen.values()))
     return {key: one.path for key, one in chosen.items()}
+
+
+def _cores(asked: str) -> int:
+    from medfl.files.parallel import cpu_count
+
+    return cpu_count() if asked == "all" else min(int(asked), cpu_count())
 
 
 def _configuration(grid: GridConfig) -> dict[str, object]:

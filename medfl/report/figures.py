@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
 from medfl.errors import MedflError
+from medfl.files.processes import can_fork, map_isolated
 from medfl.own_class import check_type
 from medfl.pages.figures import save
 from medfl.report.grid_results import GridResults
@@ -42,7 +44,7 @@ class Picture:
 
 
 def draw_figures(
-    results: GridResults, folder: Path, chosen: Sequence[str] | None = None
+    results: GridResults, folder: Path, chosen: Sequence[str] | None = None, cores: int = 1
 ) -> list[Picture]:
     """Draw every picture as PNG and SVG into ``folder``; those that cannot be drawn have no path.
 
@@ -52,15 +54,53 @@ def draw_figures(
             patients, beside one for own patients, has ``_everyone`` behind that.
         chosen: names of ``FIGURES``, or a person's own ``my_package.module:MyFigure``; None for
             all that are built in.
+        cores: how many processes draw.
     """
+    places = _places(results, folder, _chosen(FIGURES if chosen is None else chosen))
+
+    def draw(place: _Place) -> bool:
+        drawn = _draw(place.word, place.figure, place.subject)
+        if drawn is not None:
+            save(drawn, place.stem)
+        return drawn is not None
+
+    # Matplotlib bears no threads: where no process can be forked, this one draws all.
+    if cores > 1 and can_fork():
+        done = list(map_isolated(draw, places, "figures", _lost, cores, unit="figure"))
+    else:
+        done = list(map(draw, places))
+    return [
+        Picture(place.stem.with_name(f"{place.stem.name}.png") if drawn else None, *place[1:3])
+        for place, drawn in zip(places, done, strict=True)
+    ]
+
+
+class _Place(NamedTuple):
+    """A picture to draw: the figure, by the word that chose it, the runs, and the files' name."""
+
+    word: str
+    figure: GridFigure
+    subject: Subject
+    stem: Path
+
+
+def _lost(place: _Place, why: str) -> bool:
+    raise MedflError(
+        f"{place.stem}: the process that draws it was ended from outside, or crashed twice; there "
+        "may be too little memory. Call the command again; `--cores 1` needs less."
+    )
+
+
+def _places(
+    results: GridResults, folder: Path, kinds: Mapping[str, tuple[str, GridFigure]]
+) -> list[_Place]:
     references = [
         arm
         for arm in results.arms
         if all(results.role(dataset, arm) == REFERENCE for dataset in results.datasets)
     ]
     styles = arm_styles(results.arms, references)
-    kinds = _chosen(FIGURES if chosen is None else chosen)
-    pictures = []
+    places = []
     for dataset in results.datasets:
         labels = {
             question: {
@@ -75,13 +115,11 @@ def draw_figures(
             for subject in subjects:
                 if subject.question != OWN:
                     subject = replace(subject, labels=labels[subject.question])
-                drawn = _draw(word, figure, subject)
                 apart = "" if subject.question == OWN else subject.question
                 words = (name, dataset, subject.partition, apart)
                 stem = folder / "_".join(word for word in words if word)
-                path = None if drawn is None else save(drawn, stem)
-                pictures.append(Picture(path, figure, subject))
-    return pictures
+                places.append(_Place(word, figure, subject, stem))
+    return places
 
 
 def _draw(word: str, figure: GridFigure, subject: Subject) -> Figure | None:

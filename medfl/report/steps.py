@@ -72,6 +72,7 @@ def build_report(
     configuration: Mapping[str, Any] | None = None,
     wanted: Mapping[Any, Mapping[str, str]] | None = None,
     figures: Sequence[str] | None = None,
+    cores: int = 1,
 ) -> GridResults:
     """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
 
@@ -83,6 +84,7 @@ def build_report(
         configuration: the grid, which the page shows as it is.
         wanted: as in ``read_grid_runs``; a run of other settings or data counts as missing.
         figures: the names of the figures to draw; None for all that are built in.
+        cores: how many processes draw them.
 
     Raises:
         MedflError: if not one run is there, or a record cannot be read.
@@ -93,7 +95,7 @@ def build_report(
     folder = Path(results_dir)
     runs = read_grid_runs(cells, folder, partial=True, wanted=wanted)
     results = GridResults(with_clients(runs))
-    pictures = draw_figures(results, folder / paths.FIGURES, figures)
+    pictures = draw_figures(results, folder / paths.FIGURES, figures, cores)
     write_report(
         results,
         folder / paths.REPORT,

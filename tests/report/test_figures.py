@@ -47,7 +47,7 @@ GRID = {
     "seeds": [0],
 }
 # What each figure shows of the made-up grid, counted by hand: axes in use, without colour bars.
-PANELS = {"convergence": 2, "clients": 2, "traffic": 2, "heterogeneity": 1, "confusion": 5}
+PANELS = {"convergence": 2, "clients": 2, "traffic": 2, "heterogeneity": 1, "confusion": 1}
 PANELS |= {"privacy": 6, "protection": 4}
 PRIVATE = ("privacy", "protection")  # figures of grids with protected arms alone
 # How many panels of a figure are of a partition without a finished run. A new figure of a whole

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -76,8 +77,10 @@ def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> 
     figure = Figure(figsize=(4.4 * columns + 1.0, height * rows + 0.5), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axis, partition in zip(axes.flat, results.partitions, strict=False):
+        marks = _Marks()
         for place, arm in enumerate(arms):
-            _draw_arm(axis, place, results.at(dataset, partition, arm), largest)
+            marks.add(place, results.at(dataset, partition, arm))
+        marks.draw(axis, largest)
         say_if_empty(axis)
         axis.set_title(partition_title(partition))
         axis.set_yticks(range(len(arms)), [labels.get(arm, arm) for arm in arms])
@@ -140,33 +143,62 @@ def _sizes(results: GridResults, dataset: str) -> list[int]:
     return [dot.n_test for run in runs for dot in client_accuracies(run)]
 
 
-def _draw_arm(axis: Axes, place: int, runs: Sequence[Run], largest: int) -> None:
-    shown = [(run, dots) for run in runs if (dots := client_accuracies(run))]
-    count = len(shown)
-    deciding: list[float] = []
-    for number, (run, dots) in enumerate(shown):
-        # Seeds lie side by side within the arm's line, so that none hides another.
-        level = place + (number - (count - 1) / 2) * min(0.22, 0.6 / max(count, 1))
-        fairness = run.record.fairness if run.record else Fairness()
-        judged = sorted((dot for dot in dots if dot.decides), key=lambda dot: dot.accuracy)
-        deciding += [100 * dot.accuracy for dot in judged]
-        few = [dot for dot in dots if not dot.decides]
-        _scatter(axis, level, judged[1:], largest, "o", facecolors=DOT, linewidths=0, alpha=0.7)
-        _scatter(axis, level, few, largest, "o", facecolors="none", edgecolors=DOT, linewidths=0.6)
-        if fairness.worst_low is not None and fairness.worst_high is not None:
-            ends = [100 * fairness.worst_low, 100 * fairness.worst_high]
-            axis.plot(ends, [level, level], color=WORST, linewidth=0.6, alpha=0.6)
-        _scatter(axis, level, judged[:1], largest, "v", facecolors=WORST, linewidths=0, zorder=3)
-    if deciding:
-        mean = math.fsum(deciding) / len(deciding)
-        axis.plot([mean, mean], [place - 0.36, place + 0.36], color=MEAN, linewidth=1.4)
+@dataclass
+class _Marks:
+    """What a panel shows, gathered from all arms: few artists are drawn faster than many.
 
+    Attributes:
+        clients: accuracy (%), level, test samples of each client that decides; the worst apart.
+        few: the same of those with too few samples.
+        worst: the same of the worst clients.
+        intervals: (accuracy, level) of both ends of the worst clients' intervals.
+        means: the same of the bars of arms.
+    """
 
-def _scatter(
-    axis: Axes, level: float, dots: Sequence[Dot], largest: int, marker: str, **look: Any
-) -> None:
-    """Draw clients; a mark's area is its share of the largest number of test samples."""
-    if dots:
-        accuracies = [100 * dot.accuracy for dot in dots]
-        areas = [max(LEAST, MOST * dot.n_test / max(largest, 1)) for dot in dots]
-        axis.scatter(accuracies, [level] * len(dots), s=areas, marker=marker, **look)
+    clients: list[tuple[float, float, int]] = field(default_factory=list)
+    few: list[tuple[float, float, int]] = field(default_factory=list)
+    worst: list[tuple[float, float, int]] = field(default_factory=list)
+    intervals: list[list[tuple[float, float]]] = field(default_factory=list)
+    means: list[list[tuple[float, float]]] = field(default_factory=list)
+
+    def add(self, place: int, runs: Sequence[Run]) -> None:
+        """Add the runs of an arm, whose line is at ``place``."""
+        shown = [(run, dots) for run in runs if (dots := client_accuracies(run))]
+        count = len(shown)
+        deciding: list[float] = []
+        for number, (run, dots) in enumerate(shown):
+            # Seeds lie side by side within the arm's line, so that none hides another.
+            level = place + (number - (count - 1) / 2) * min(0.22, 0.6 / max(count, 1))
+            fairness = run.record.fairness if run.record else Fairness()
+            judged = sorted((dot for dot in dots if dot.decides), key=lambda dot: dot.accuracy)
+            deciding += [100 * dot.accuracy for dot in judged]
+            for group, of_group in (
+                (self.worst, judged[:1]),
+                (self.clients, judged[1:]),
+                (self.few, [dot for dot in dots if not dot.decides]),
+            ):
+                group += [(100 * dot.accuracy, level, dot.n_test) for dot in of_group]
+            if fairness.worst_low is not None and fairness.worst_high is not None:
+                ends = (100 * fairness.worst_low, 100 * fairness.worst_high)
+                self.intervals.append([(end, level) for end in ends])
+        if deciding:
+            mean = math.fsum(deciding) / len(deciding)
+            self.means.append([(mean, place - 0.36), (mean, place + 0.36)])
+
+    def draw(self, axis: Axes, largest: int) -> None:
+        """Draw all; a mark's area is its share of ``largest``, the most test samples."""
+        lines = [(self.intervals, WORST, 0.6, 0.6), (self.means, MEAN, 1.4, 1.0)]
+        for ends, colour, width, alpha in lines:
+            if ends:
+                bars = LineCollection(ends, colors=colour, linewidths=width, alpha=alpha)
+                axis.add_collection(bars)
+        looks: list[tuple[list[tuple[float, float, int]], str, dict[str, Any]]] = [
+            (self.clients, "o", {"facecolors": DOT, "linewidths": 0, "alpha": 0.7}),
+            (self.few, "o", {"facecolors": "none", "edgecolors": DOT, "linewidths": 0.6}),
+            (self.worst, "v", {"facecolors": WORST, "linewidths": 0, "zorder": 3}),
+        ]
+        for dots, marker, look in looks:
+            if dots:
+                accuracies, levels, sizes = zip(*dots, strict=True)
+                areas = [max(LEAST, MOST * size / max(largest, 1)) for size in sizes]
+                axis.scatter(accuracies, levels, s=areas, marker=marker, **look)

@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import pytest
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 
 from medfl.report.grid_results import GridResults
@@ -27,6 +28,19 @@ def colour(marks):
     return to_hex(faces[0]).upper() if len(faces) else "none"
 
 
+def marks_by_colour(panel):
+    """Each kind of mark: there is one artist of a kind."""
+    found = [marks for marks in panel.collections if isinstance(marks, PathCollection)]
+    assert len({colour(marks) for marks in found}) == len(found)
+    return {colour(marks): marks for marks in found}
+
+
+def bars_by_colour(panel):
+    """Colour → the two ends of each bar, (accuracy, level)."""
+    found = [bars for bars in panel.collections if isinstance(bars, LineCollection)]
+    return {to_hex(bars.get_colors()[0]).upper(): bars.get_segments() for bars in found}
+
+
 def test_clients_panel_shows_each_client_and_marks_the_worst(cells, results_dir):
     results = GridResults(read_grid_runs(cells, results_dir))
     run = results.at("toy", "iid", "fedavg")[0]
@@ -35,12 +49,11 @@ def test_clients_panel_shows_each_client_and_marks_the_worst(cells, results_dir)
     assert {(dot.n_test, dot.decides) for dot in dots} == {(20, True)}
     figure = draw_clients(results, "toy", {"fedbn": "fedbn †"})
     panel = figure.axes[0]
-    triangles = [marks for marks in panel.collections if colour(marks) == WORST]
+    triangles = marks_by_colour(panel)[WORST].get_offsets()
     assert len(triangles) == 5 * 3  # arms × seeds
-    assert {len(marks.get_offsets()) for marks in triangles} == {1}
-    intervals = [line for line in panel.lines if line.get_color() == WORST]
-    ends = next(line.get_xdata() for line in intervals)
-    assert ends == pytest.approx([100 * (0.92 - 0.35), 100 * (0.92 + 0.05)])  # centralized, seed 0
+    assert len({level for _, level in triangles}) == 5 * 3, "each on a line of its own"
+    first = bars_by_colour(panel)[WORST][0]  # centralized, seed 0
+    assert first[:, 0] == pytest.approx([100 * (0.92 - 0.35), 100 * (0.92 + 0.05)])
     assert "fedbn †" in [label.get_text() for label in panel.get_yticklabels()]
 
 
@@ -52,13 +65,14 @@ def test_a_client_with_few_test_samples_is_hollow_and_not_in_the_mean(cells, res
     path.write_text(json.dumps(record))
     results = GridResults(read_grid_runs([c for c in cells if c.arm == "fedavg"][:1], results_dir))
     panel = draw_clients(results, "toy", {}).axes[0]
-    drawn = {colour(marks): marks.get_offsets()[:, 0].tolist() for marks in panel.collections}
+    marks = marks_by_colour(panel)
+    drawn = {name: found.get_offsets()[:, 0].tolist() for name, found in marks.items()}
     assert drawn[WORST] == pytest.approx([80])
     assert drawn["none"] == pytest.approx([70])
-    sizes = {colour(marks): marks.get_sizes()[0] for marks in panel.collections}
+    sizes = {name: found.get_sizes()[0] for name, found in marks.items()}
     assert sizes["none"] < sizes[WORST], "3 test samples beside 20"
-    mean = next(line for line in panel.lines if line.get_color() == "#000000")
-    assert mean.get_xdata() == pytest.approx([82.5, 82.5])
+    [mean] = bars_by_colour(panel)["#000000"]
+    assert mean[:, 0] == pytest.approx([82.5, 82.5])
     assert "n_test = 3 to 20" in Clients().caption(Subject(results, "toy"))
 
 
@@ -83,7 +97,7 @@ def test_marks_tell_large_test_sets_apart(cells, results_dir):
     path.write_text(json.dumps(record))
     results = GridResults(read_grid_runs([c for c in cells if c.arm == "fedavg"][:1], results_dir))
     panel = draw_clients(results, "toy", {}).axes[0]
-    areas = {colour(marks): marks.get_sizes().tolist() for marks in panel.collections}
+    areas = {name: marks.get_sizes().tolist() for name, marks in marks_by_colour(panel).items()}
     assert areas[WORST] == [MOST]
     assert areas[DOT] == [MOST / 2, LEAST]
 
