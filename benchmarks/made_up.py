@@ -1,9 +1,13 @@
-"""Writes made-up runs of a grid, whose files have the size and the hashes of real ones."""
+"""Writes made-up runs of a grid, whose files have the size and the hashes of real ones.
+
+``python -m benchmarks.made_up GRID`` deals the splits, too; the datasets must be prepared.
+"""
 
 from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -11,9 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.timing import ROOT
+from medfl.datasets.prepare import store_path
+from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
 from medfl.files import OWN_HASH, own_hash, write_csv, write_yaml
 from medfl.grid import Cell, GridConfig, read_grid
+from medfl.partition.write import write_split
 from medfl.results import paths
 from medfl.results.columns import CLIENTS, ROUNDS, names_in
 from medfl.results.intact import digests
@@ -21,11 +29,12 @@ from medfl.results.predictions import ALL, ModelPredictions, write_predictions
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
 from medfl.shared import runs_of
+from medfl.stale import inputs_now
+from medfl.store import Store
 
-ROOT = Path(__file__).resolve().parent.parent
 ARMS = ("centralized", "local", "fedavg", "fedprox", "fednova", "scaffold", "fedbn", "fedavgm",
         "fedadam", "feddyn", "moon", "ditto")  # fmt: skip
-CLASSES = tuple("akiec bcc bkl df mel nv vasc".split())
+CLASSES = ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")
 NUM_CLIENTS = 10
 ROUNDS_OF_A_RUN = 50
 TRAFFIC = 2_000_000  # bytes a round
@@ -62,6 +71,18 @@ def write_runs(path: Path) -> int:
     return len(runs)
 
 
+def write_splits(path: Path) -> None:
+    """Deal the splits of a grid whose datasets are prepared."""
+    grid = read_grid(path)
+    for cell in dict.fromkeys([*grid.cells(), *runs_of(grid).values()]):
+        split = grid.split_path(cell)
+        if not split.exists():
+            store = Store.open(store_path(cell.dataset, grid.work_root))
+            clients = grid.clients(cell.dataset, cell.partition)
+            options = grid.split_config().model_dump()
+            write_split(store, cell.partition, clients, cell.seed, split, **options)
+
+
 def write_run(grid: GridConfig, cell: Cell) -> None:
     """Write the files of one run: an accuracy that grows from 0.2, with noise of its own."""
     draws = random.Random(f"{cell}")
@@ -80,7 +101,13 @@ def write_run(grid: GridConfig, cell: Cell) -> None:
     config = grid.run_config(cell)
     write_yaml(folder / paths.CONFIG, config.model_dump(mode="json"))
     record = _record(cell, curve[-1], draws)
-    record["provenance"]["config_sha256"] = fingerprint(config)
+    code = run_code(config)
+    record["provenance"] = {
+        "config_sha256": fingerprint(config),
+        "code_sha": code.sha,
+        "results_versions": code.versions,
+        **inputs_now(grid.split_path(cell), store_path(cell.dataset, grid.work_root)),
+    }
     record["files"] = digests(folder)
     content = as_dict(Record.model_validate(record))
     content[OWN_HASH] = own_hash(content)
@@ -132,7 +159,7 @@ def _metrics(accuracy: float, full: bool) -> dict[str, Any]:
             for row in range(len(CLASSES))
         ]
         of_class = {"n": 100, "auc": 0.9, "sensitivity": accuracy, "specificity": 0.9}
-        metrics["per_class"] = {name: of_class for name in CLASSES}
+        metrics["per_class"] = dict.fromkeys(CLASSES, of_class)
     return metrics | averages
 
 
@@ -203,5 +230,9 @@ def _record(cell: Cell, accuracy: float, draws: random.Random) -> dict[str, Any]
         "heterogeneity": {
             "label_distance": {"pairwise_mean": 0.05 if cell.partition == "iid" else 0.4}
         },
-        "provenance": {"code_sha": "0" * 64, "results_versions": "made up"},
     }
+
+
+if __name__ == "__main__":
+    write_splits(Path(sys.argv[1]))
+    write_runs(Path(sys.argv[1]))

@@ -45,6 +45,7 @@ PARTS = {
     "reading": Entry("reading", 3, cores=2),
     "memory": Entry("memory", 2),
     "grid": Entry("grid", 3),
+    "results": Entry("large_grids", 3, cores=2),
     "short": Entry("short_runs", 1, cores=2),
     "large": Entry("large", 5),
     "secure": Entry("secure_aggregation", 3),

@@ -40,7 +40,9 @@ rule partial:
         "<logs>/partial.log",
     conda:
         "../workflow/envs/medfl.yaml"
+    threads: 64
     params:
         folder=GRID.output_dir,
     shell:
-        'medfl report --grid "$MEDFL_GRID" --results {params.folder:q} --partial 2>&1 | tee {log:q}'
+        'medfl report --grid "$MEDFL_GRID" --results {params.folder:q} --partial --cores {threads}'
+        " 2>&1 | tee {log:q}"

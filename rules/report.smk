@@ -21,10 +21,13 @@ rule report:
         "<logs>/report.log",
     conda:
         "../workflow/envs/medfl.yaml"
+    # All of them: nothing else is left to do. Snakemake takes --cores where this is more.
+    threads: 64
     params:
         folder=subpath(output.html, parent=True),
         code=FLOW.report_code,
         names=FLOW.order,
         figures=GRID.figures,
     shell:
-        'medfl report --grid "$MEDFL_GRID" --results {params.folder:q} > {log:q} 2>&1'
+        'medfl report --grid "$MEDFL_GRID" --results {params.folder:q} --cores {threads}'
+        " > {log:q} 2>&1"

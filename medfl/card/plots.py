@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 from medfl.card.scan import Scan
 from medfl.card.sheet import Sheet
-from medfl.pages.figures import GREY, LINES, PALETTE, panels, shorten, styled
+from medfl.pages.figures import GREY, LINES, PALETTE, panels, styled
+from medfl.pages.words import shorten
 
 MAX_ROWS = 30  # so many classes or sites are in one figure, the largest ones
 MAX_LINES = 8  # so many histograms are in one panel

@@ -81,10 +81,7 @@ def _has_photographs(figure: Figure) -> bool:
 def _reduce(path: Path) -> None:
     """Write a PNG again with few colours: a quarter of its bytes, and the same to the eye."""
     with Image.open(path) as picture:
-        few = picture.convert("RGB").quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=0)
+        few = picture.convert("RGB").quantize(
+            COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+        )
     few.save(path, compress_level=9)
-
-
-def shorten(name: str, limit: int = 18) -> str:
-    """A class name that fits beside a matrix."""
-    return name if len(name) <= limit else f"{name[: limit - 1]}…"

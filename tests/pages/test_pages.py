@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import jinja2
 import matplotlib as mpl
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
-from medfl.pages.figures import RC, panels, save, shorten, styled
+from medfl.pages.figures import RC, panels, save, styled
 from medfl.pages.html import code_words, data_uri, environment
 
 
@@ -35,9 +37,20 @@ def test_rows_and_columns_of_panels(count, most, grid):
     assert panels(count, most) == grid
 
 
-def test_long_names_are_cut_to_the_limit():
-    assert shorten("a" * 18) == "a" * 18
-    assert shorten("a" * 19) == "a" * 17 + "…"
+def saved_colours(figure, stem):
+    with Image.open(save(figure, stem)) as picture:
+        return {colour for _, colour in picture.convert("RGB").getcolors(2**24)}
+
+
+def test_a_drawing_has_few_colours_and_a_photograph_keeps_all_of_its_own(tmp_path):
+    drawing, photograph = Figure(), Figure()
+    shades = np.linspace(0, 1, 130**2).reshape(130, 130)
+    for k in range(50):
+        drawing.subplots().plot([0, 1], [0, k], color=mpl.colormaps["hsv"](k / 50))
+    axis = photograph.add_axes((0, 0, 1, 1))
+    axis.imshow(np.stack([shades, shades.T, 1 - shades], axis=2))
+    assert len(saved_colours(drawing, tmp_path / "drawing")) <= 128
+    assert len(saved_colours(photograph, tmp_path / "photograph")) > 5000
 
 
 def test_a_users_own_settings_stay_as_they_are(tmp_path):

@@ -20,7 +20,9 @@ def test_mean_curve_takes_the_rounds_that_every_seed_evaluated():
         {"round": 2, "bytes_total": 40, "test_accuracy": 0.8},
         {"round": 3, "bytes_total": 60, "test_accuracy": 0.9},
     ]
-    points = mean_curve([as_history(pd.DataFrame(first)), as_history(pd.DataFrame(second))], "test_accuracy")
+    points = mean_curve(
+        [as_history(pd.DataFrame(first)), as_history(pd.DataFrame(second))], "test_accuracy"
+    )
     assert [(point.round, point.n) for point in points] == [(0, 2), (2, 2)]
     assert points[1].mean == pytest.approx(0.7)
     assert points[1].sd == pytest.approx(0.2 / math.sqrt(2))

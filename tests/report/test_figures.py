@@ -154,7 +154,7 @@ def test_all_pictures_are_drawn_as_png_and_svg_and_the_same_each_time(tmp_path, 
     ends = {"partition": "_toy_iid", "dataset": "_toy"}
     every = [f"{name}{ends[FIGURES.load(name).per]}" for name in FIGURES]
     assert stems == [stem for stem in every if stem in stems], "the registry's order"
-    draw_figures(results, two)
+    draw_figures(results, two, cores=3)
     names = sorted(path.name for path in one.iterdir())
     assert len(names) == 2 * len(drawn)
     for name in names:

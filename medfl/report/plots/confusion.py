@@ -239,7 +239,7 @@ def _write_shares(axis: Axes, matrix: np.ndarray, corner: tuple[int, int]) -> No
         if np.isfinite(share):
             ink = "white" if share > 0.55 else "black"
             places[f"{100 * share:.0f}", ink].append((corner[0] + column, corner[1] + row))
-    to_dots = Affine2D().scale(POINT) + axis.get_figure().dpi_scale_trans
+    to_dots = Affine2D().scale(POINT) + axis.figure.dpi_scale_trans
     for (text, ink), at in places.items():
         numbers = PathCollection([_outline(text)], offsets=at, facecolors=ink, linewidths=0)
         numbers.set_offset_transform(axis.transData)
