@@ -161,6 +161,14 @@ def test_all_pictures_are_drawn_as_png_and_svg_and_the_same_each_time(tmp_path, 
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
+def test_a_process_that_is_killed_while_it_draws_is_one_sentence(results_dir, cells, own_module):
+    killed = OWN.replace("figure = Figure()", "os.kill(os.getpid(), 9)")
+    own_module("my_plots", killed.replace("from matplotlib", "import os\nfrom matplotlib", 1))
+    results = GridResults(read_grid_runs(cells, results_dir))
+    with pytest.raises(MedflError, match=r"Seeds_toy: the process that draws it was ended"):
+        draw_figures(results, results_dir / "figures", ["my_plots:Seeds"], cores=2)
+
+
 class Odd(GridFigure):
     title, needs, shown = "Odd", "nothing", "somewhere"  # type: ignore[assignment]
 
