@@ -50,8 +50,7 @@ def run(pairs: int) -> Iterator[Result]:
                 f"round on two cores ÷ two plain loops, {model}, {words}",
                 [mine.wall / other.wall for mine, other in costs],
                 1.05,
-                note="wall; processor ratio "
-                + f"{sum(m.cpu for m, _ in costs) / sum(o.cpu for _, o in costs):.3f}",
+                note="wall",
             )
 
 

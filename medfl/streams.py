@@ -26,12 +26,16 @@ class LayerStream:
     """A stream for dropout and the like, which draw from PyTorch's own generators.
 
     Inside ``with`` these generators stand where this stream was left. So clients that take their
-    steps in turn draw what they would draw one after the other. Threads share the generators all
-    the same: in them ``medfl.federated.thread_draws`` stands in its place.
+    steps in turn draw what they would draw one after the other.
+
+    Args:
+        seed: of the stream.
+        device: where layers draw; the CPU's generator has the same seed.
+        apart: whether the generators stand afterwards where they stood before.
     """
 
-    def __init__(self, seed: int, device: torch.device) -> None:
-        self._generators = [torch.default_generator]
+    def __init__(self, seed: int, device: torch.device, apart: bool = False) -> None:
+        self._generators, self._apart = [torch.default_generator], apart
         if device.type == "cuda":
             index = torch.cuda.current_device() if device.index is None else device.index
             self._generators.append(torch.cuda.default_generators[index])
@@ -43,9 +47,14 @@ class LayerStream:
 
     def __enter__(self) -> None:
         """Go on with this stream."""
+        if self._apart:
+            self._before = [generator.get_state() for generator in self._generators]
         for generator, state in zip(self._generators, self._states, strict=True):
             generator.set_state(state)
 
     def __exit__(self, *_: object) -> None:
         """Remember how far it has come."""
         self._states = [generator.get_state() for generator in self._generators]
+        if self._apart:
+            for generator, state in zip(self._generators, self._before, strict=True):
+                generator.set_state(state)

@@ -15,7 +15,7 @@ from medfl.chain import public_pixels
 from medfl.config import FederatedConfig
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.federated.evaluation import Evaluation
-from medfl.federated.workers import THREADS
+from medfl.federated.workers.pool import THREADS
 from medfl.metrics.inputs import BRIEF
 from medfl.partition import Split
 from medfl.store import DatasetInfo

@@ -28,7 +28,6 @@ from medfl.federated.data import FederatedData, batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
-from medfl.federated.thread_draws import ThreadLayerStream
 from medfl.federated.workers import in_worker
 from medfl.models.flat import FlatModel, Gradient
 from medfl.own_class import check_type
@@ -253,10 +252,10 @@ class FederatedClient:
         mask = self.server.shared.parameters
         return total if mask is None else total[mask], len(parts)
 
-    def _layers(self, *key: int | str) -> LayerStream | ThreadLayerStream:
+    def _layers(self, *key: int | str) -> LayerStream:
         """What dropout and the like draw from in a descent."""
         seed = stream_seed(self.server.config.seed, *key, "layers")
-        return ThreadLayerStream(seed) if in_worker() else LayerStream(seed, self.data.device)
+        return LayerStream(seed, self.data.device, apart=in_worker())
 
     def _backward(
         self,

@@ -11,7 +11,6 @@ from medfl.augment import Augmenter
 from medfl.chain import Drawn
 from medfl.federated.data import Crop
 from medfl.federated.patches import random_patch
-from medfl.federated.workers import leave_if_asked
 from medfl.streams import torch_stream
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ def batches_of(
     crop, augment = crop_for(client, purpose), augmenter_for(client, purpose)
     data, samples = client.data, client.server.chain.samples(client)
     for step, rows in enumerate(data.ahead(parts)):
-        leave_if_asked()
         client.drawn = Drawn(rows, purpose, step)
         if len(rows):
             yield data.batch(rows, augment, crop, samples)

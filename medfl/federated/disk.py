@@ -57,6 +57,10 @@ class DiskImages:
         self._owners, self._transforms, self._device = owners, transforms, device
         self._file = os.open(self.path, os.O_RDONLY)
         weakref.finalize(self, os.close, self._file)
+        self._begin_reading()
+
+    def _begin_reading(self) -> None:
+        self._process = os.getpid()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="medfl-images")
         self._coming: dict[int, Future[Tensor]] = {}  # by the id() of their rows
 
@@ -71,6 +75,8 @@ class DiskImages:
 
     def ahead(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
         """Give the same batches of rows; a thread reads the images of the next ones meanwhile."""
+        if self._process != os.getpid():  # a worker has no threads of the process that it was
+            self._begin_reading()
         rest, waiting = iter(parts), deque[Tensor]()
         try:
             while True:

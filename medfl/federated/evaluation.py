@@ -19,14 +19,12 @@ from torch import Tensor
 from medfl.errors import MedflError
 from medfl.federated.client import FederatedClient
 from medfl.federated.data import FederatedData
-from medfl.federated.own_state import OwnState
-from medfl.federated.prediction import logits, predict, prediction_batches, probabilities
-from medfl.federated.refused import DivergedError
+from medfl.federated.judging import ClientsModel, ServersModel
+from medfl.federated.prediction import prediction_batches, probabilities
 from medfl.federated.server import FederatedServer
 from medfl.metrics import medical, quick
 from medfl.metrics.interval import Proportion, scores
 from medfl.metrics.primary import class_shares
-from medfl.models.flat import FlatModel
 from medfl.results.predictions import ALL
 
 Measure = Callable[..., dict[str, Any]]
@@ -72,6 +70,12 @@ class Evaluator:
         self.patients = np.unique(np.asarray(data.groups), return_inverse=True)[1]
         if data.info.task == "multilabel":
             self.labels = self.labels.astype(np.int64)
+        own = {client.id: torch.cat(self.rows(self.held_by(client.id))) for client in clients}
+        self._tests = torch.cat([folds["test"] for folds in self.rows_of.values()])
+        self._of_clients = ClientsModel(server, data, clients, own, self._tests)
+        self._of_server = ServersModel(server, data)
+        server.workers.add(self._of_clients)
+        server.workers.add(self._of_server)
 
     def evaluate(self, everyone: bool = False) -> Evaluation:
         """Evaluate now, with the few metrics that a run looks at while it trains.
@@ -151,24 +155,16 @@ class Evaluator:
     def _predict(self, everyone: bool) -> tuple[Tensor, dict[int, Tensor]]:
         """Predict with every model that is to be judged: ``said`` and ``said_of_all``."""
         server, workers = self.server, self.server.workers
-        tests = torch.cat([folds["test"] for folds in self.rows_of.values()])
         if server.algorithm.evaluated == "global":
             return self._say_together(torch.cat(self.rows(list(self.rows_of)))), {}
-
-        def judge(client: FederatedClient, model: FlatModel) -> tuple[Tensor, Tensor | None]:
-            server.algorithm.personal_model(client, model)
-            own = self._say(model, torch.cat(self.rows(self.held_by(client.id))), client.id)
-            if not everyone or server.complete:
-                return own, None
-            return own, self._say(model, tests, client.id)
-
+        self._of_clients.everyone = everyone and not server.complete
+        ids = [client.id for client in self.clients]
         lengths = [len(client.rows) for client in self.clients]
-        with OwnState(server).unchanged():
-            judged = list(workers.spread(judge, self.clients, lengths))
-        pairs = zip(self.clients, judged, strict=True)
-        of_all = {client.id: said for client, (_, said) in pairs if said is not None}
+        judged = list(workers.spread(self._of_clients, ids, lengths))
+        pairs = zip(ids, judged, strict=True)
+        of_all = {whose: said for whose, (_, said) in pairs if said is not None}
         if everyone and server.complete:
-            of_all[ALL] = self._say_together(tests)
+            of_all[ALL] = self._say_together(self._tests)
         return torch.cat([own for own, _ in judged]), of_all
 
     def _say_together(self, rows: Tensor) -> Tensor:
@@ -177,24 +173,9 @@ class Evaluator:
         batches = prediction_batches(self.data, rows, server)
         several = math.ceil(len(batches) / (1 if workers.number == 1 else 4 * workers.number))
         parts = [batches[k : k + several] for k in range(0, len(batches), max(1, several))]
-        loaded = set[FlatModel]()
-
-        def answer(part: list[Tensor], model: FlatModel) -> Tensor:
-            if model not in loaded:
-                server.load(model, server.vector, server.buffers)
-                loaded.add(model)
-            return logits(model, self.data, part, server)
-
-        with OwnState(server).unchanged():
-            found = list(workers.spread(answer, parts, [len(part) for part in parts]))
+        self._of_server.loaded = False
+        found = list(workers.spread(self._of_server, parts, [len(part) for part in parts]))
         return torch.from_numpy(probabilities(found, server))
-
-    def _say(self, model: FlatModel, rows: Tensor, whose: int) -> Tensor:
-        """Predict with the own model of the client ``whose``."""
-        try:
-            return torch.from_numpy(predict(model, self.data, rows, self.server))
-        except DivergedError as error:
-            raise DivergedError(f"{error}, those of client {whose}'s own model") from error
 
     def held_by(self, holder: int) -> list[int]:
         """The clients of the split whose samples a client holds: itself, or all where merged."""

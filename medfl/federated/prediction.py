@@ -14,7 +14,6 @@ from medfl.federated.patches import sliding_window
 from medfl.federated.precision import autocast
 from medfl.federated.refused import DivergedError
 from medfl.federated.server import FederatedServer
-from medfl.federated.workers import leave_if_asked
 from medfl.models.flat import FlatModel
 
 MOST_IMAGES = 256  # in one forward pass
@@ -61,7 +60,6 @@ def logits(
     parts = []
     with autocast(server.config.training, data.device):
         for rows in data.ahead(batches):
-            leave_if_asked()
             images = data.inputs(rows)
             if server.patch is None:
                 parts.append(model.module(images))

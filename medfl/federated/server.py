@@ -17,7 +17,7 @@ from medfl.errors import MedflError
 from medfl.federated.data import FederatedData, channels_last, split_batches
 from medfl.federated.local_work import LocalWork
 from medfl.federated.patches import patch_sides
-from medfl.federated.workers import Workers
+from medfl.federated.workers import Workers, in_worker
 from medfl.models import build_model
 from medfl.models.flat import FlatModel, Shared
 from medfl.partition.pooled import POOLED
@@ -59,7 +59,7 @@ class FederatedServer:
             says so.
         vector: the shared global parameters x: (d,), or fewer where some stay local.
         buffers: the shared global batch-norm statistics: (b,), or fewer.
-        workers: the threads in which clients train and models are evaluated.
+        workers: the processes in which clients train and models are evaluated.
         shared: which entries of the model travel.
         algorithm: the federated algorithm, bound to this server.
         chain: what lies between the clients and the algorithm's step.
@@ -164,12 +164,17 @@ class FederatedServer:
         Raises:
             MedflError: clients train side by side, each in another one.
         """
-        if self.workers.at_work:
+        if self.workers.at_work or in_worker():
             raise MedflError(
                 "`server.model` is read while clients train side by side, each in a network of its "
                 "own: read the `model` that the hook is given, or set `training.workers: 1`."
             )
         return self._model
+
+    @property
+    def parts(self) -> list[object]:
+        """The algorithm, the links and the network, whose classes may be a person's own."""
+        return [self.algorithm, *self.chain.links, self._model.module]
 
     @property
     def objective(self) -> str:

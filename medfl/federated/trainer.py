@@ -17,6 +17,7 @@ from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.answers import Answers
 from medfl.federated.client import FederatedClient
+from medfl.federated.client_training import ClientTraining
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.provenance import begin_stretch
 from medfl.federated.refused import DivergedError, report_refused
@@ -24,6 +25,7 @@ from medfl.federated.rows import client_rows, empty_row, evaluated_row, trained_
 from medfl.federated.saving import Saving
 from medfl.federated.server import FederatedServer
 from medfl.federated.worker_count import count_workers
+from medfl.federated.workers import own_objects
 from medfl.metrics.federation import fairness
 from medfl.metrics.primary import primary_metric
 from medfl.results import columns
@@ -100,6 +102,9 @@ class FederatedTrainer:
         self._columns = columns.table_columns(columns.ROUNDS, server.chain.columns)
         self._client_columns = columns.table_columns(columns.CLIENTS, server.chain.client_columns)
         server.workers.number, self.fewer_workers = count_workers(server, cores)
+        server.workers.watched = lambda: own_objects(server.parts)
+        self.training = ClientTraining(server, self.clients)
+        server.workers.add(self.training)
         self.evaluator = Evaluator(server, self.clients, self.data)
         self.saving = Saving(self, Path(checkpoint_dir) if checkpoint_dir else None)
         self.fingerprint, self.unpublished, self.on_round = fingerprint, unpublished, on_round
@@ -134,6 +139,7 @@ class FederatedTrainer:
         self._before = self.seconds
         with ExitStack() as after, self.saving.when_stopped():
             after.callback(self.server.chain.end)
+            after.callback(self.server.workers.end)
             for number in range(first, rounds + 1):
                 stopping.raise_if_stopped()
                 try:
@@ -205,7 +211,9 @@ class FederatedTrainer:
         by_id = {client.id: client for client in self.clients}
         taking_part = [self.clients[position].id for position in server.participants(number)]
         chosen = [by_id[client] for client in chain.open(number, taking_part)]
-        combination, answers = chain.combination(number), Answers(server, chosen, download)
+        self.training.download = download
+        answers = Answers(server, chosen, self.training)
+        combination = chain.combination(number)
         try:
             for message in answers.messages():
                 combination.add(message)

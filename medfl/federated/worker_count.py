@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from torch import nn
 
-from medfl.federated.own_state import own_classes
 from medfl.federated.server import FederatedServer
-from medfl.federated.worker_memory import step_bytes, workers_in_memory
+from medfl.federated.worker_memory import workers_in_memory
+from medfl.federated.workers import can_fork, own_classes
 from medfl.files.parallel import cpu_count
 
-# A step that keeps fewer bytes takes less than about a millisecond, of which Python's lock has the
-# most: a linear model took 1.5 to 1.8 times as long in two threads as in one.
-SHORT_STEP = 2**20
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -48,16 +45,14 @@ def _alone(server: FederatedServer, auto: bool) -> str:
         return "one client trains, and there is nobody to train beside it"
     if device.type != "cpu":
         return "clients train one after the other on a GPU"
-    if training.mixed_precision == "on":
-        return "threads would share what mixed precision keeps of a step"
+    if not can_fork():
+        return "processes that train clients side by side need Linux"
     if any(isinstance(one, _NORMS) and one.momentum is None for one in module.modules()):
         return "batch norm without momentum counts the batches of all clients"
-    own = own_classes([server.algorithm, *server.chain.links, module])
+    own = own_classes(server.parts)
     if auto and own:
         names = " and ".join(dict.fromkeys(type(one).__name__ for one in own))
-        return f"auto does not know whether {names} may be called by several threads at once"
-    if auto and step_bytes(server) < SHORT_STEP:
-        return "steps are too short to gain from threads"
+        return f"auto does not know whether {names} keeps anything on itself while clients train"
     if auto and training.threads > 1:
         return f"training.threads is {training.threads}"
     return ""

@@ -80,14 +80,6 @@ class FlatModel:
             self._twins[name] = twin
         return self._twins[name]
 
-    def holds(self, tensor: Tensor) -> bool:
-        """Whether a tensor lies in this network's memory, or in that of one of its twins."""
-        here = tensor.untyped_storage().data_ptr()
-        own = (self.vector, self.buffers, *self.module.buffers())
-        if any(one.untyped_storage().data_ptr() == here for one in own if one.numel()):
-            return True
-        return any(twin.holds(tensor) for twin in self._twins.values())
-
     @contextmanager
     def in_double(self) -> Iterator[None]:
         """The network and its twins in double precision, apart from ``vector`` and ``buffers``.

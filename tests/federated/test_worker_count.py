@@ -8,18 +8,18 @@ import pytest
 import torch
 from federations import Dropped, Grouped, Normed, federation, small_store
 
-from medfl.federated import own_state, worker_count
+from medfl.federated import worker_count
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.worker_count import count_workers
 from medfl.federated.worker_memory import worker_bytes
+from medfl.federated.workers import own_state
 
 FIVE = (4, 4, 4, 4, 4)
 
 
 @pytest.fixture
 def ours(monkeypatch):
-    """The networks of tests count as medfl's own, and as large enough."""
-    monkeypatch.setattr(worker_count, "SHORT_STEP", 0)
+    """The networks of tests count as medfl's own."""
     monkeypatch.setattr(own_state, "_LIBRARIES", ("medfl", "torch", "federations"))
 
 
@@ -62,7 +62,6 @@ def test_clients_that_take_part_in_a_round(ours):
     [
         ({"algorithm": "centralized"}, "one client trains, and there is nobody to train beside it"),
         ({"sizes": (9,)}, "one client trains, and there is nobody to train beside it"),
-        ({"mixed_precision": "on"}, "threads would share what mixed precision keeps of a step"),
     ],
 )
 def test_one_after_the_other(settings, reason, ours):
@@ -70,12 +69,11 @@ def test_one_after_the_other(settings, reason, ours):
     assert counted("auto", 4, **settings) == (1, f"1 of 4 workers: {reason}")
 
 
-def test_auto_leaves_short_steps_to_one_thread(monkeypatch, ours):
-    """Whoever names a number gets it."""
-    monkeypatch.setattr(worker_count, "SHORT_STEP", 2**20)
-    reason = "1 of 4 workers: steps are too short to gain from threads"
+def test_systems_without_fork(monkeypatch, ours):
+    monkeypatch.setattr("sys.platform", "darwin")
+    reason = "1 of 4 workers: processes that train clients side by side need Linux"
+    assert counted(4, 4) == (1, reason)
     assert counted("auto", 4) == (1, reason)
-    assert counted(4, 4) == (4, "")
 
 
 def test_a_gpu_trains_one_client_after_the_other(monkeypatch, ours):
@@ -100,7 +98,7 @@ def test_batch_norm_that_counts_batches(ours):
 
 
 def test_auto_leaves_a_persons_own_classes_alone():
-    why = "auto does not know whether Dropped may be called by several threads at once"
+    why = "auto does not know whether Dropped keeps anything on itself while clients train"
     assert counted("auto", 4, model=Dropped) == (1, f"1 of 4 workers: {why}")
     assert counted(4, 4, model=Dropped) == (4, "")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 import pytest
 import torch
 from chains import LINKS, NEEDS
@@ -20,8 +18,7 @@ from test_resume import assert_same_run
 from torch import nn
 
 from medfl.chain import PARAMETERS
-from medfl.federated import FederatedClient, own_state
-from medfl.federated import workers as workers_module
+from medfl.federated.workers import own_state, pool
 
 SIZES = (8, 29, 12, 7, 9)  # one client is much larger than the others
 USUAL = {
@@ -33,11 +30,10 @@ USUAL = {
 }
 
 
-@pytest.fixture(params=["medfl's own classes", "a person's classes"], autouse=True)
-def _whose(request, monkeypatch):
-    """The networks of tests are a person's: what stands on them is compared, round by round."""
-    if request.param == "medfl's own classes":
-        monkeypatch.setattr(own_state, "_LIBRARIES", ("medfl", "torch", "federations", __name__))
+@pytest.fixture(autouse=True)
+def _ours(monkeypatch):
+    """The networks of tests count as medfl's own, so that workers stay from round to round."""
+    monkeypatch.setattr(own_state, "_LIBRARIES", ("medfl", "torch", "federations", __name__))
 
 
 def trained(name, workers, **settings):
@@ -67,10 +63,33 @@ def test_every_algorithm(name):
     assert_any_number_is_the_same(name)
 
 
+@pytest.mark.parametrize("name", sorted(ALGORITHMS))
+def test_every_algorithm_with_a_persons_network(name, monkeypatch):
+    """Workers are forked anew each time, and what stands on the network is watched."""
+    monkeypatch.setattr(own_state, "_LIBRARIES", ("medfl", "torch"))
+    assert_any_number_is_the_same(name, (3,))
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
 def test_every_optimizer_with_dropout(optimizer):
     settings = {"optimizer": optimizer, "learning_rate": 0.01, "weight_decay": 0.1}
     assert_any_number_is_the_same("ditto", model=Dropped, **settings)
+
+
+def test_layers_that_draw_in_ways_of_their_own():
+    """The dropout of an LSTM takes no generator; bfloat16 keeps copies of the weights."""
+
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = nn.LSTM(6, 4, 2, dropout=0.5, batch_first=True)
+            self.head = nn.Linear(4, 3)
+
+        def forward(self, images):
+            return self.head(self.body(images[:, 0])[0][:, -1])
+
+    assert_any_number_is_the_same("fedavg", (2,), model=Recurrent)
+    assert_any_number_is_the_same("fedavg", (2,), model=Dropped, mixed_precision="on")
 
 
 def test_augmentation_and_exact_steps():
@@ -110,31 +129,9 @@ def test_a_client_whose_update_is_not_finite_drops_out():
 
 
 def test_hardly_any_room_for_results_that_wait(monkeypatch):
-    monkeypatch.setattr(workers_module, "WAITING_BYTES", 1)
+    monkeypatch.setattr(pool, "WAITING_BYTES", 1)
     settings = {"sizes": (5, 9, 4, 21, 6, 4, 4, 12), "clients_per_round": None}
     assert_any_number_is_the_same("scaffold", (2, 3), **settings)
-
-
-def test_a_message_stays_what_it_was_while_its_worker_trains_the_next_client(monkeypatch):
-    """All messages but that of client 0 are there before it is combined."""
-    waiting, original = threading.Event(), FederatedClient.train
-    done = []
-
-    def train(self, model, download=None):
-        found = original(self, model, download)
-        if self.id == 0:
-            assert waiting.wait(10)
-        done.append(self.id)
-        if len(done) == 4:
-            waiting.set()
-        return found
-
-    settings = {"clients_per_round": None, "rounds": 1}
-    one = trained("fedavg", 1, **settings)
-    monkeypatch.setattr(FederatedClient, "train", train)
-    several = trained("fedavg", 2, **settings)
-    assert done[-1] == 0
-    assert_same_run(one, several)
 
 
 def test_parts_that_are_no_part_of_the_network_are_not_copied(monkeypatch):
@@ -151,7 +148,7 @@ def test_parts_that_are_no_part_of_the_network_are_not_copied(monkeypatch):
 
 
 def test_rounds_can_be_run_one_by_one():
-    """As the benchmarks do, without `train`: no thread is left behind."""
+    """As the benchmarks do, without `train`: no thread is left behind, and workers wait."""
     trainer = federation("fedavg", workers=2, model=Linear, **USUAL)
     judge_nothing(trainer)
     for number in (1, 2):
@@ -160,7 +157,7 @@ def test_rounds_can_be_run_one_by_one():
 
 
 class Deep(nn.Sequential):
-    """Larger than the others, so that threads really compute at the same time."""
+    """Larger than the others, so that messages go through shared memory."""
 
     def __init__(self):
         super().__init__(

@@ -1,4 +1,4 @@
-"""A run whose clients train side by side is stopped at the next batch, and goes on to its bits."""
+"""A run whose clients train side by side is stopped at once, and goes on to its bits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from test_resume import assert_same_run, build
 from test_stops import PLACES
 
 from medfl.errors import MedflError
-from medfl.federated import FederatedClient, checkpoint, own_state, workers
+from medfl.federated import FederatedClient, FederatedData, checkpoint
 from medfl.federated.evaluation import Evaluator
+from medfl.federated.workers import own_state
 from medfl.stopping import SIGNALS, Stopped, stoppable
 
 SEVERAL = {"workers": 3, "cores": 8, "sizes": (8, 16, 12, 7), "clients_per_round": 3}
@@ -28,13 +29,13 @@ def _streaming(monkeypatch):
 
 
 def stop_in(monkeypatch, owner, name, number, trainer, sign=signal.SIGTERM):
-    """Signal this process at the end of the ``number``-th call, in whichever thread that is."""
-    calls, original = count(1), getattr(owner, name)
+    """Signal this process at the end of the ``number``-th call, its own or a worker's."""
+    run, calls, original = os.getpid(), count(1), getattr(owner, name)
 
     def call(self, *args, **options):
         result = original(self, *args, **options)
         if next(calls) == number:
-            os.kill(os.getpid(), sign)
+            os.kill(run, sign)
         return result
 
     with monkeypatch.context() as patch, stoppable():
@@ -53,7 +54,8 @@ def test_stopped_anywhere_it_goes_on_to_the_bits_of_one_after_the_other(
 ):
     whole = build(name, None, **ALONE)
     whole.train()
-    number = {"a client's training": 5, "an answer": 7, "the evaluation": 4}.get(place, 3)
+    descents = 4 if name == "finetune" else 2  # of one worker; the first are of an evaluation
+    number = {"a client's training": descents, "an answer": 7, "the evaluation": 4}.get(place, 3)
     stopped = build(name, tmp_path, **SEVERAL)
     stop = stop_in(monkeypatch, *PLACES[place], number, stopped)
     assert isinstance(stop, Stopped)
@@ -67,7 +69,7 @@ def test_stopped_anywhere_it_goes_on_to_the_bits_of_one_after_the_other(
 @pytest.mark.parametrize("sign", SIGNALS)
 def test_every_signal(sign, tmp_path, monkeypatch):
     stop = stop_in(
-        monkeypatch, *PLACES["a client's training"], 4, build("scaffold", tmp_path, **SEVERAL), sign
+        monkeypatch, *PLACES["a client's training"], 2, build("scaffold", tmp_path, **SEVERAL), sign
     )
     assert stop.number == sign
 
@@ -82,8 +84,20 @@ def test_the_run_may_go_on_with_another_number_of_workers(tmp_path, monkeypatch)
     assert [one["workers"] for one in again.stretches] == [3, 2]
 
 
+def signal_the_run(monkeypatch, number, sign):
+    """Let a worker send a signal to the run at its ``number``-th batch."""
+    run, batches, original = os.getpid(), count(1), FederatedData.batch
+
+    def batch(self, *args):
+        if os.getpid() != run and next(batches) == number:
+            os.kill(run, sign)
+        return original(self, *args)
+
+    monkeypatch.setattr(FederatedData, "batch", batch)
+
+
 @pytest.mark.parametrize("where", ["training", "evaluation"])
-def test_clients_under_way_end_at_their_next_batch(where, monkeypatch):
+def test_clients_under_way_end_at_once(where, monkeypatch):
     """Each has an hour of batches before it."""
     if where == "training":
         name, settings = "fedavg", {"local_steps": 10**7, "evaluate_every": 100}
@@ -95,14 +109,7 @@ def test_clients_under_way_end_at_their_next_batch(where, monkeypatch):
         model=Normed,
         **{**SEVERAL, **settings, "rounds": 1},
     )
-    batches, original = count(1), workers.leave_if_asked
-
-    def kill():
-        if workers.in_worker() and next(batches) == 100:
-            os.kill(os.getpid(), signal.SIGTERM)
-        original()
-
-    monkeypatch.setattr("medfl.federated.client_batches.leave_if_asked", kill)
+    signal_the_run(monkeypatch, 100, signal.SIGTERM)
     begin = time.monotonic()
     with stoppable(), pytest.raises(Stopped):
         trainer.train()
@@ -131,14 +138,7 @@ def test_an_error_in_a_client_ends_the_others(monkeypatch):
 def test_an_interrupt_outside_of_medfls_own_commands(monkeypatch):
     """In a notebook Ctrl-C is a plain KeyboardInterrupt."""
     trainer = federation(model=Normed, **{**SEVERAL, "local_steps": 10**7})
-    batches, original = count(1), workers.leave_if_asked
-
-    def kill():
-        if workers.in_worker() and next(batches) == 50:
-            os.kill(os.getpid(), signal.SIGINT)
-        original()
-
-    monkeypatch.setattr("medfl.federated.client_batches.leave_if_asked", kill)
+    signal_the_run(monkeypatch, 50, signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         trainer.train()
     assert threads_left() == 0

@@ -1,7 +1,8 @@
 """Finds what a person's own classes keep on themselves while clients train side by side.
 
-What one client leaves there, the next one reads: the result would depend on which comes first. So
-it is looked at before clients train and after, by which object stands where, and by what is in it.
+What one client leaves there, the next one reads, and the server: not where each trains in another
+process. So it is looked at before a client trains and after, by which object stands where, and by
+what is in it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from random import Random
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +21,6 @@ from torch import Tensor, nn
 
 from medfl.chain import Link
 from medfl.errors import MedflError
-
-if TYPE_CHECKING:
-    from medfl.federated.server import FederatedServer
 
 _LIBRARIES = ("medfl", "torch", "torchvision")
 _CODE = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)
@@ -35,31 +33,22 @@ def own_classes(parts: Sequence[Any]) -> list[Any]:
     return [one for one in parts if any(_is_own(part) for part in _within(one))]
 
 
-class OwnState:
-    """What stands on the person's own objects of a federation.
+def own_objects(parts: Sequence[Any]) -> list[Any]:
+    """Those of these algorithms, links and layers of networks whose class is a person's."""
+    return [part for one in parts for part in _within(one) if _is_own(part)]
 
-    Attributes:
-        parts: these objects; none where one client trains after the other.
-    """
 
-    def __init__(self, server: FederatedServer) -> None:
-        self.parts: list[Any] = []
-        if server.workers.number > 1:
-            networks = [model.module for model in server.workers.models]
-            owners = [server.algorithm, *server.chain.links, *networks]
-            self.parts = [part for owner in owners for part in _within(owner) if _is_own(part)]
-
-    @contextmanager
-    def unchanged(self) -> Iterator[None]:
-        """Refuse what changes while the block runs (``MedflError``)."""
-        alive: list[Any] = []  # so that no other object gets the id() of one that was there
-        before = [_seen(part, alive) for part in self.parts]
-        yield
-        for part, then in zip(self.parts, before, strict=True):
-            now = _seen(part, [])
-            for name in {**then, **now}:
-                if then.get(name) != now.get(name):
-                    raise _refusal(part, name)
+@contextmanager
+def unchanged(parts: Sequence[Any]) -> Iterator[None]:
+    """Refuse what changes on a person's objects while the block runs (``MedflError``)."""
+    alive: list[Any] = []  # so that no other object gets the id() of one that was there
+    before = [_seen(part, alive) for part in parts]
+    yield
+    for part, then in zip(parts, before, strict=True):
+        now = _seen(part, [])
+        for name in {**then, **now}:
+            if then.get(name) != now.get(name):
+                raise _refusal(part, name)
 
 
 def _refusal(part: Any, name: str) -> MedflError:
@@ -69,8 +58,9 @@ def _refusal(part: Any, name: str) -> MedflError:
     else:
         ways = "keep it with `client.keep`, hand it on in `Work.extras`"
     return MedflError(
-        f"`{shown}` changes while clients train side by side, so that the result would depend on "
-        f"which of them is first: {ways}, or set `training.workers: 1`."
+        f"`{shown}` changes while clients train side by side, each in a process of its own, so "
+        f"that neither the next client nor the server would see it: {ways}, or set "
+        "`training.workers: 1`."
     )
 
 

@@ -18,7 +18,7 @@ from medfl.algorithms.fedavg import FedAvg
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain import Link
 from medfl.errors import MedflError
-from medfl.federated.own_state import own_classes
+from medfl.federated.workers import own_classes
 from medfl.privacy.dp_sgd.units import ImagePrivacy
 
 
@@ -267,7 +267,9 @@ def test_networks(kind, name):
         run(model=lambda: Stateful(kind))
 
 
-def test_a_network_that_changes_while_it_is_judged():
+def test_a_network_that_changes_while_it_is_judged(monkeypatch):
+    monkeypatch.setattr("medfl.federated.prediction.MOST_IMAGES", 4)  # so that there are parts
+
     class Judged(Linear):
         def forward(self, images):
             if not self.training:
@@ -275,7 +277,7 @@ def test_a_network_that_changes_while_it_is_judged():
             return super().forward(images)
 
     with pytest.raises(MedflError, match=r"`Judged\.last` changes"):
-        run(model=Judged, batch_size=4)
+        run(model=Judged)
 
 
 def test_whose_class_it_is():

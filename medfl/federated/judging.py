@@ -1,0 +1,133 @@
+"""Predicting with the models that are judged, as tasks for workers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from medfl.federated.client import FederatedClient
+from medfl.federated.client_training import own_state, put_own_state
+from medfl.federated.data import FederatedData
+from medfl.federated.prediction import logits, predict
+from medfl.federated.refused import DivergedError
+from medfl.federated.server import FederatedServer
+from medfl.federated.workers import WorkerTask
+from medfl.federated.workers.task import TaskItem, TaskResult
+from medfl.models.flat import FlatModel
+
+
+class _OfServer(WorkerTask[TaskItem, TaskResult]):
+    """Needs what the server has after the round."""
+
+    def __init__(self, server: FederatedServer, data: FederatedData) -> None:
+        self._server, self._data = server, data
+
+    def brief(self) -> Any:
+        """The server's model, and what the algorithm keeps there."""
+        server = self._server
+        return server.round, server.vector, server.buffers, server.algorithm.state
+
+    def take_up(self, brief: Any) -> None:
+        """In a worker: have it."""
+        server = self._server
+        server.round, vector, buffers, server.algorithm.state = brief
+        server.vector.copy_(vector)
+        server.buffers.copy_(buffers)
+
+    @abstractmethod
+    def do(self, item: TaskItem, model: FlatModel) -> TaskResult:
+        """Predict."""
+
+
+class ServersModel(_OfServer[list[Tensor], Tensor]):
+    """Gives the logits (n, K) of the server's model for batches of store rows.
+
+    Attributes:
+        loaded: whether the network of this process holds that model.
+    """
+
+    loaded = False
+
+    def do(self, item: list[Tensor], model: FlatModel) -> Tensor:
+        """Compute them."""
+        if not self.loaded:
+            self._server.load(model, self._server.vector, self._server.buffers)
+            self.loaded = True
+        return logits(model, self._data, item, self._server)
+
+    def words(self, item: list[Tensor]) -> str:
+        """The samples."""
+        return f"the evaluation of {sum(map(len, item))} samples"
+
+    def take_up(self, brief: Any) -> None:
+        """In a worker: have another model."""
+        super().take_up(brief)
+        self.loaded = False
+
+
+class ClientsModel(_OfServer[int, tuple[Tensor, Tensor | None]]):
+    """Gives the probabilities (n, K) of the model that the client of an id uses itself.
+
+    They are those of its own judged samples, and of all test samples where that is asked for.
+
+    Args:
+        server: the server.
+        data: the samples.
+        clients: the clients.
+        own: client → the store rows that it is judged on.
+        tests: the store rows of all test samples.
+
+    Attributes:
+        everyone: whether all test samples are asked for.
+    """
+
+    everyone = False
+
+    def __init__(
+        self,
+        server: FederatedServer,
+        data: FederatedData,
+        clients: Sequence[FederatedClient],
+        own: Mapping[int, Tensor],
+        tests: Tensor,
+    ) -> None:
+        super().__init__(server, data)
+        self._clients = {client.id: client for client in clients}
+        self._own, self._tests = own, tests
+
+    def do(self, item: int, model: FlatModel) -> tuple[Tensor, Tensor | None]:
+        """Compute them."""
+        self._server.algorithm.personal_model(self._clients[item], model)
+        own = self._say(model, self._own[item], item)
+        return own, self._say(model, self._tests, item) if self.everyone else None
+
+    def _say(self, model: FlatModel, rows: Tensor, whose: int) -> Tensor:
+        try:
+            return torch.from_numpy(predict(model, self._data, rows, self._server))
+        except DivergedError as error:
+            raise DivergedError(f"{error}, those of client {whose}'s own model") from error
+
+    def words(self, item: int) -> str:
+        """The client's model."""
+        return f"the evaluation of client {item}'s own model"
+
+    def brief(self) -> Any:
+        """Also whether all test samples are asked for."""
+        return self.everyone, super().brief()
+
+    def take_up(self, brief: Any) -> None:
+        """In a worker: know that."""
+        self.everyone, rest = brief
+        super().take_up(rest)
+
+    def entrust(self, item: int) -> Any:
+        """What the client has kept so far."""
+        return own_state(self._server, self._clients[item])
+
+    def take_over(self, item: int, entrusted: Any) -> None:
+        """In a worker: let it have that."""
+        put_own_state(self._server, self._clients[item], entrusted)
