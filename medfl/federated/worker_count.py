@@ -6,7 +6,7 @@ from torch import nn
 
 from medfl.federated.server import FederatedServer
 from medfl.federated.worker_memory import workers_in_memory
-from medfl.federated.workers import can_fork, own_classes
+from medfl.federated.workers import can_have_workers, own_classes
 from medfl.files.parallel import cpu_count
 
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -45,7 +45,7 @@ def _alone(server: FederatedServer, auto: bool) -> str:
         return "one client trains, and there is nobody to train beside it"
     if device.type != "cpu":
         return "clients train one after the other on a GPU"
-    if not can_fork():
+    if not can_have_workers():
         return "processes that train clients side by side need Linux"
     if any(isinstance(one, _NORMS) and one.momentum is None for one in module.modules()):
         return "batch norm without momentum counts the batches of all clients"

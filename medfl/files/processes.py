@@ -8,13 +8,10 @@ threads of its own, such as a notebook, does the work in threads, to the same re
 
 from __future__ import annotations
 
-import ctypes
 import faulthandler
-import gc
 import math
 import multiprocessing
 import os
-import resource
 import signal
 import sys
 import threading
@@ -23,12 +20,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from medfl.errors import MedflError
+from medfl.files.forked import become_helper, locked_files
 from medfl.files.parallel import cpu_count, map_ordered, progress
-from medfl.stopping import SIGNALS, held
+from medfl.stopping import held
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -38,7 +35,6 @@ WORTH = 0.5  # seconds of work, for which several processes are started: each im
 MESSAGE = 0.02  # seconds of work that one message asks for, and of
 MOST = 16  # items at the most
 AHEAD = 4  # messages for each process, of which results may wait for the turn of their item
-_PR_SET_PDEATHSIG = 1
 
 
 def map_isolated(
@@ -264,29 +260,11 @@ def _serve(
 
 def _settle(ours: Sequence[Connection], parent: int) -> None:
     """Make a fork a helper: its parent's signals, locks and screen are not its own."""
-    for one in SIGNALS:  # a terminal and a cluster send them to every process
-        signal.signal(one, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(0)
+    become_helper(parent)
     for one in ours:  # else it would not see that the other end is gone
         one.close()
     nothing = os.open(os.devnull, os.O_RDWR)
-    for number in (1, 2, *_locked()):  # what a crashing library says may quote the file
+    for number in (1, 2, *locked_files()):  # what a crashing library says may quote the file
         os.dup2(nothing, number)
     os.close(nothing)
     faulthandler.disable()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # it would hold the image of a person
-    with suppress(OSError):  # where memory ends, this process goes and not its parent
-        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
-    gc.freeze()  # a collection would copy what it shares with its parent
-
-
-def _locked() -> list[int]:
-    """The files that are locked for its parent, and would stay so a moment longer than that."""
-    found = []
-    for number in os.listdir("/proc/self/fdinfo"):
-        with suppress(OSError):  # the list itself was one
-            if "FLOCK" in Path("/proc/self/fdinfo", number).read_text(encoding="ascii"):
-                found.append(int(number))
-    return found

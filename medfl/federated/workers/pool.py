@@ -30,7 +30,7 @@ WAITING_BYTES = 2**29
 THREADS = "medfl-worker"  # their name
 
 
-def can_fork() -> bool:
+def can_have_workers() -> bool:
     """Whether this system has all that workers need: they are forked, and share memory."""
     return sys.platform == "linux"
 

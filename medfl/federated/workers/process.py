@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import os
 import signal
 import socket
@@ -20,11 +18,10 @@ from medfl.federated.workers.draws import drawing_nothing
 from medfl.federated.workers.exchange import GoneError, Packed, receive
 from medfl.federated.workers.own_state import unchanged
 from medfl.federated.workers.task import WorkerTask
+from medfl.files.forked import become_helper, locked_files
 from medfl.models.flat import FlatModel
-from medfl.stopping import SIGNALS
 
-_DEATH_SIGNAL = 1  # of `prctl`, in Linux's prctl.h
-_STANDARD = 2  # input, output and errors
+_SCREEN = (1, 2)  # output and errors
 _here = {"worker": False}
 
 
@@ -66,13 +63,9 @@ class WorkerProcess:
         sys.stdout.flush()  # or the worker would write it once more
         sys.stderr.flush()
         self._run = run = os.getpid()
-        frozen = gc.get_freeze_count()
-        gc.freeze()  # a collection in the worker would copy all memory that it looks at
         self._number = os.fork()
         if self._number == 0:
             _be_worker(end, tasks, model, watched, run)
-        if not frozen:
-            gc.unfreeze()
         end.close()
 
     def brief(self, number: int, brief: Packed) -> None:
@@ -148,27 +141,27 @@ def _be_worker(
     """Be a worker until the run has no more use for it; nothing of the run goes on here."""
     code = 1
     try:
+        become_helper(run)
         _close_others(end)
-        for number in SIGNALS:  # a terminal sends them to all; the run ends its workers
-            signal.signal(number, signal.SIG_IGN)
-        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
+        # A notebook's screen needs threads that are not there.
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in _SCREEN)
         _here["worker"] = True
         torch.set_num_threads(1)
-        if os.getppid() == run:  # it may have ended before the line above
-            _serve(end, tasks, model, watched)
+        _serve(end, tasks, model, watched)
         code = 0
     finally:
         os._exit(code)
 
 
 def _close_others(end: socket.socket) -> None:
-    """Close the pipes and sockets of the run, whose other ends wait until all have closed them."""
+    """Close what others wait for until all have closed it: pipes, sockets and locked files."""
+    locked = locked_files()
     for name in os.listdir("/proc/self/fd"):
         file = int(name)
         with suppress(OSError):
             mode = os.fstat(file).st_mode
-            waited_for = stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
-            if waited_for and file > _STANDARD and file != end.fileno():
+            waited_for = file in locked or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+            if waited_for and file > max(_SCREEN) and file != end.fileno():
                 os.close(file)
 
 
