@@ -32,24 +32,25 @@ class Change:
         now: what was measured.
         then: the earlier figure.
         factor: how many times as slow (or as large) it is as then.
-        kind: ``slower`` and ``faster`` are beyond the spread of both; ``same`` is not.
+        kind: ``slower`` and ``faster`` are beyond the spread of both, ``same`` is not; ``void``
+            where others kept the machine busy while one of both was measured.
     """
 
     now: Figure
     then: Earlier
     factor: float
-    kind: Literal["slower", "faster", "same"]
+    kind: Literal["slower", "faster", "same", "void"]
 
     def words(self) -> str:
         """One line that a person reads."""
         unit = f" {self.now.unit}" if self.now.unit else ""
         paired = ""
-        if self.now.in_seconds:
+        if self.now.in_seconds and self.kind != "void":
             paired = f"; {(self.factor - 1) * 100:+.1f} % beside the plain loop"
         where = self.then.path.name + ("" if self.then.alike else ", another machine")
         return (
             f"{self.now.name}: {shown(self.now)}{unit}, was {shown(self.then.figure)} "
-            f"({where}){paired}" + "; others kept the machine busy" * self.now.busy
+            f"({where}){paired}"
         )
 
 
@@ -70,6 +71,8 @@ def compare_figures(now: Figure, then: Earlier) -> Change:
     medians differ by 3 %, or by 10 % where one of both is a single pair. Seconds are taken beside
     the plain loop that ran with them, so a machine that was slower as a whole counts for nothing.
     """
+    if now.busy or then.figure.busy:
+        return Change(now, then, 1.0, "void")
     if now.median <= 0 or then.figure.median <= 0:  # a difference, smaller than its noise
         return Change(now, then, 1.0, "same")
     scales = [_scale(now), _scale(then.figure)]
@@ -153,6 +156,10 @@ class Comparison:
             f"  {count(slower, 'figure')} slower, {len(self.of('faster'))} faster, "
             f"{len(self.of('same'))} within their spread, {len(self.new)} new"
         )
+        found += [
+            f"  not judged, as others kept the machine busy: {change.words()}"
+            for change in self.of("void")
+        ]
         found += [f"  not measured now: {name}" for name in self.missing]
         return found
 

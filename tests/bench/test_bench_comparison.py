@@ -98,21 +98,30 @@ def test_seconds_and_rates_of_another_machine_are_no_measure():
 def test_words_name_what_got_slower_the_worst_first():
     then = record(
         figure("a", (1.0, 1.0)), figure("b", (1.0, 1.0)), figure("c", (2.0, 2.0)), figure("gone"),
+        figure("e", (1.0, 1.0)),
         figure("skipped", ()),
     )  # fmt: skip
     now = record(
-        figure("a", (1.1, 1.1)), figure("b", (1.5, 1.5), waited=1.4), figure("c", (1.0, 1.0)),
-        figure("d"), day=2,
+        figure("a", (1.1, 1.1)), figure("b", (1.5, 1.5)), figure("c", (1.0, 1.0)),
+        figure("d"), figure("e", (9.0, 9.0), waited=1.4), day=2,
     )  # fmt: skip
     assert compare_records(now, [(Path("2026-03-01.json"), then)]).lines() == [
         "Compared with 2026-03-01.json:",
-        "  slower: b: 1.5 (1.5 to 1.5, 2 pairs), was 1 (1 to 1, 2 pairs) (2026-03-01.json)"
-        "; others kept the machine busy",
+        "  slower: b: 1.5 (1.5 to 1.5, 2 pairs), was 1 (1 to 1, 2 pairs) (2026-03-01.json)",
         "  slower: a: 1.1 (1.1 to 1.1, 2 pairs), was 1 (1 to 1, 2 pairs) (2026-03-01.json)",
         "  faster: c: 1 (1 to 1, 2 pairs), was 2 (2 to 2, 2 pairs) (2026-03-01.json)",
         "  2 figures slower, 1 faster, 0 within their spread, 1 new",
+        "  not judged, as others kept the machine busy: e: 9 (9 to 9, 2 pairs), was 1 (1 to 1,"
+        " 2 pairs) (2026-03-01.json)",
         "  not measured now: gone",
     ]
+
+
+def test_a_figure_of_a_busy_machine_is_not_judged():
+    then = Earlier(figure(ratios=(1.0, 1.0), waited=1.3), Path("a.json"), True)
+    assert compare_figures(figure(ratios=(3.0, 3.0)), then).kind == "void"
+    then = Earlier(figure(ratios=(1.0, 1.0), waited=1.1), Path("a.json"), True)
+    assert compare_figures(figure(ratios=(3.0, 3.0)), then).kind == "slower"
 
 
 def test_without_an_earlier_file_it_says_so():
