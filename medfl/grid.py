@@ -185,6 +185,11 @@ class GridConfig(SplitConfig, GivenSplit):
         """The smallest count of a dataset that is published."""
         return minimum_cell(dataset, self._report(dataset).minimum_cell)
 
+    @property
+    def margins(self) -> dict[str, float]:
+        """Dataset → within which difference, as a fraction, arms are practically equal."""
+        return {dataset: self._report(dataset).equal_within / 100 for dataset in self.datasets}
+
     def _num_clients(self, dataset: str) -> int:
         own = self.dataset_settings.get(dataset)
         return own.num_clients if own and own.num_clients else self.num_clients

@@ -298,6 +298,11 @@ class Workflow:
         return {dataset: self.grid.minimum_cell(dataset) for dataset in self.grid.datasets}
 
     @property
+    def margins(self) -> dict[str, float]:
+        """Within which difference arms of each dataset are practically equal."""
+        return self.grid.margins
+
+    @property
     def tables_code(self) -> str:
         """Hash of the sources of summary and tables."""
         return source_sha("medfl.report")

@@ -27,6 +27,7 @@ rule aggregate:
         code=FLOW.tables_code,
         names=FLOW.order,
         minimum=FLOW.minimum_cells,
+        margins=FLOW.margins,
     shell:
         'medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} > {log:q} 2>&1'
 

@@ -24,7 +24,7 @@ def aggregate(options: argparse.Namespace) -> None:
     trained = runs_of(grid)
     wanted = _wanted(grid, trained)
     _hold_back(grid, wanted, results)
-    steps.aggregate(trained, results, partial=options.partial, wanted=wanted)
+    steps.aggregate(trained, results, partial=options.partial, wanted=wanted, margins=grid.margins)
     print(f"{results}: summary.csv, {'' if options.partial else 'metrics.json, '}tables/")
 
 
@@ -48,7 +48,7 @@ def report(options: argparse.Namespace) -> None:
     wanted = _wanted(grid, trained)
     _hold_back(grid, wanted, folder)
     if options.partial:
-        steps.aggregate(trained, folder, partial=True, wanted=wanted)
+        steps.aggregate(trained, folder, partial=True, wanted=wanted, margins=grid.margins)
     results = steps.build_report(
         trained,
         folder,
@@ -58,6 +58,7 @@ def report(options: argparse.Namespace) -> None:
         wanted=wanted,
         figures=grid.figures,
         cores=_cores(options.cores),
+        margins=grid.margins,
     )
     print(steps.headline(results, folder))
 

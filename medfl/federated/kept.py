@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from medfl.federated.evaluation import JUDGED_FOLDS, Evaluation, Evaluator
 from medfl.federated.trainer import FederatedTrainer
+from medfl.metrics.jackknife import left_out
 from medfl.results.predictions import ALL, OF_ALL, OWN, ModelPredictions, write_predictions
 
 
@@ -30,8 +31,22 @@ def keep_predictions(
     found = {name: moment[1] for name, moment in moments.items() if moment}
     samples = judged_samples(evaluator)
     blocks = _blocks(evaluator, found, samples)
-    rows = write_predictions(path, samples, blocks, info.classes, info.task, durable)
+    left = _left_out(trainer, samples) if trainer.last else None
+    rows = write_predictions(path, samples, blocks, info.classes, info.task, left, durable)
     return {"rows": rows, "size": path.stat().st_size}
+
+
+def _left_out(trainer: FederatedTrainer, samples: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    """How much the metrics after the last round owe to each patient of the test samples."""
+    assert trainer.last
+    evaluation, tests = trainer.last[1], samples["fold"] == "test"
+    return left_out(
+        samples["label"][tests],
+        samples["group"][tests],
+        evaluation.said.cpu().numpy()[tests],
+        [said.cpu().numpy() for said in evaluation.said_of_all.values()],
+        trainer.data.info.task,
+    )
 
 
 def judged_samples(evaluator: Evaluator) -> dict[str, Any]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from medfl.files import write_csv, write_text
 from medfl.report import names
+from medfl.report.certainty import beside_alone, not_compared, standing
 from medfl.report.grid_results import GridResults
-from medfl.report.markup import escape_markdown
-from medfl.report.questions import HOLDS, about
-from medfl.report.statistics import MIN_SEEDS, PairedTest, Ranking, Summary
+from medfl.report.questions import about
+from medfl.report.statistics import Summary
+from medfl.report.statistics.pairs import Comparison
+from medfl.report.statistics.summary import Ranking
 from medfl.results.column import Column
+from medfl.results.columns import OWN
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,12 @@ class Finding:
         question: ``EVERYONE`` or ``OWN``.
         metric: the primary metric, as the answer to that question.
         ranking: the arms from best to worst.
+        comparison: what may be claimed of them; None for the mean over partitions.
         marked: the arms that answer by each client's own model.
         chance: the metric where no image is looked at, if the best arm is not clearly above it.
         about: the question's name, where the dataset's arms answer two.
+        alone: arm of clients that train alone → its mean.
+        margin: within which arms are practically equal.
     """
 
     dataset: str
@@ -37,9 +39,12 @@ class Finding:
     question: str
     metric: Column
     ranking: Ranking
+    comparison: Comparison | None = None
     marked: frozenset[str] = frozenset()
     chance: float | None = None
     about: str = ""
+    alone: Mapping[str, float] = field(default_factory=dict)
+    margin: float = 0.01
 
     @property
     def best(self) -> str:
@@ -52,13 +57,23 @@ class Finding:
 
     @property
     def score(self) -> str:
-        """``87.3 ± 0.4 % (3 seeds, 95 % interval over re-runs 86.3 to 88.3)``."""
-        return describe(self.ranking.summaries[self.ranking.best], self.metric)
+        """``87.3 ± 0.4 % (6 seeds, 95 % interval for new patients 84.1 to 90.0)``."""
+        summary = self.ranking.summaries[self.ranking.best]
+        return describe(summary, self.metric, self.interval)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Where the best arm's mean on new patients lies; None where that is not known."""
+        return self.comparison.intervals.get(self.ranking.best) if self.comparison else None
 
     @property
     def certainty(self) -> str:
         """How sure it is that the best arm is better than the others, in words."""
-        words = self._apart()
+        words = standing(self.ranking, self.comparison, self.margin, self.marked)
+        if self.comparison is not None:
+            own = self.question == OWN
+            words += beside_alone(self.ranking, self.comparison, self.alone, self.metric, own)
+            words += not_compared(self.comparison)
         if self.chance is not None:
             unit = f" {self.metric.unit}" if self.metric.unit else ""
             words += (
@@ -67,32 +82,6 @@ class Finding:
             )
         return words
 
-    def _apart(self) -> str:
-        ranking = self.ranking
-        if not ranking.tests:
-            return "the only arm that is ranked"
-        unclear = [self.mark(arm) for arm in ranking.not_separated]
-        tied = [self.mark(arm) for arm in ranking.order[1:] if ranking.place(arm) == 1]
-        best = f"best mean, the same as of {names.join_words(tied)}" if tied else "best mean"
-        seeds = ranking.summaries[ranking.best].n
-        if not any(test.p is not None for test in ranking.tests):
-            reason = (
-                f"{names.plural(seeds, 'seed')} cannot tell it from the others "
-                f"(a paired test needs {MIN_SEEDS})"
-                if min(test.n for test in ranking.tests) < MIN_SEEDS
-                else "the differences between seeds have no spread, so no test can be made"
-            )
-            return f"{best}; {reason}"
-        if not unclear:
-            return (
-                "better than every other arm in re-runs on these test patients, which says nothing "
-                "of new patients (paired t-tests over seeds, Holm, p < 0.05)"
-            )
-        others = len(ranking.tests)
-        if len(unclear) == others and others > 3:
-            return f"{best}; not distinguishable from any of the other {others}"
-        return f"{best}; not distinguishable from {names.join_words(unclear)}"
-
 
 def mean_and_sd(summary: Summary, metric: Column) -> str:
     """``87.3 ± 0.4``, as readers see the metric; the mean alone where there is one seed."""
@@ -100,22 +89,23 @@ def mean_and_sd(summary: Summary, metric: Column) -> str:
     return mean if summary.sd is None else f"{mean} ± {metric.format(summary.sd)}"
 
 
-def interval(summary: Summary, metric: Column) -> str:
+def interval(ends: tuple[float | None, float | None], metric: Column) -> str:
     """``86.3 to 88.3``, cut to what the metric can be; empty for one seed."""
-    if summary.low is None or summary.high is None:
+    low, high = ends
+    if low is None or high is None:
         return ""
     least = -1.0 if metric.metric == "kappa" else 0.0
-    ends = (min(1.0, max(least, end)) for end in (summary.low, summary.high))
-    return " to ".join(metric.format(end) for end in ends)
+    return " to ".join(metric.format(min(1.0, max(least, end))) for end in (low, high))
 
 
-def describe(summary: Summary, metric: Column) -> str:
-    """A mean with its uncertainty."""
+def describe(summary: Summary, metric: Column, patients: tuple[float, float] | None = None) -> str:
+    """A mean with its uncertainty: over new patients where that is known, else over re-runs."""
     value = mean_and_sd(summary, metric) + (f" {metric.unit}" if metric.unit else "")
     if summary.sd is None:
         return f"{value} (1 seed: no interval)"
-    ends = interval(summary, metric)
-    return f"{value} ({summary.n} seeds, 95 % interval over re-runs {ends})"
+    about = "for new patients" if patients else "over re-runs"
+    ends = interval(patients or (summary.low, summary.high), metric)
+    return f"{value} ({summary.n} seeds, 95 % interval {about} {ends})"
 
 
 def findings(results: GridResults, dataset: str) -> list[Finding]:
@@ -141,103 +131,22 @@ def finding(
         return None
     chance = results.chance(dataset, partition, metric)
     low = ranking.best in results.not_above_chance(dataset, partition, question)
+    alone = {
+        arm: found.mean
+        for arm in results.arms
+        if results.trains_alone(dataset, arm)
+        and (found := results.state(dataset, partition, arm, metric).summary)
+    }
     return Finding(
         dataset,
         partition,
         question,
         metric,
         ranking,
+        results.comparison(dataset, partition, question) if partition else None,
         frozenset(arm for arm in results.arms if results.marked(dataset, arm, question)),
         chance.mean if chance and low else None,
         about(results, dataset, question),
+        alone,
+        results.margin(dataset),
     )
-
-
-def write_findings(results: GridResults, folder: str | Path) -> list[Path]:
-    """Write the ranks and the paired tests: ``ranking.{csv,md}`` and ``paired.csv``."""
-    folder = Path(folder)
-    columns, ranks = rank_rows(results)
-    write_csv(folder / "ranking.csv", columns, ranks)
-    write_text(folder / "ranking.md", _ranking_markdown(columns, ranks))
-    write_csv(folder / "paired.csv", PAIRED_COLUMNS, paired_rows(results))
-    return [folder / name for name in ("ranking.csv", "ranking.md", "paired.csv")]
-
-
-PAIRED_COLUMNS = (
-    *("dataset", "partition", "question", "metric", "best", "arm", "seeds"),
-    *("difference", "p", "p_holm", "separated", "holds_for"),
-)
-PAIRED_HOLDS = "re-runs on these test patients, not new patients"
-
-
-def paired_rows(results: GridResults) -> list[dict[str, Any]]:
-    """Compare the best arm with each other one by the primary metric, seed by seed."""
-    rows = []
-    for dataset in results.datasets:
-        for found in findings(results, dataset):
-            for test in found.ranking.tests if found.partition else ():
-                rows.append(
-                    {
-                        "dataset": dataset,
-                        "partition": found.partition,
-                        "question": found.question,
-                        "metric": found.metric.metric,
-                        "best": found.ranking.best,
-                        "arm": test.arm,
-                        "seeds": test.n,
-                        "difference": test.difference,
-                        "p": test.p,
-                        "p_holm": test.p_holm,
-                        "separated": _verdict(test),
-                        "holds_for": PAIRED_HOLDS,
-                    }
-                )
-    return rows
-
-
-def _verdict(test: PairedTest) -> str:
-    if test.p is None:
-        return "not testable"
-    return "yes" if test.separated else "no"
-
-
-def rank_rows(results: GridResults) -> tuple[list[str], list[dict[str, Any]]]:
-    """Columns and rows of the table of places: an arm's for a question, and its mean place."""
-    places: dict[tuple[str, str], dict[str, int]] = {}
-    for dataset in results.datasets:
-        for found in findings(results, dataset):
-            for arm in found.ranking.order if found.partition else ():
-                column = f"{dataset} / {found.partition}"
-                places.setdefault((found.question, arm), {})[column] = found.ranking.place(arm)
-    columns = [
-        f"{dataset} / {partition}"
-        for dataset in results.datasets
-        for partition in results.partitions
-    ]
-    rows: list[dict[str, Any]] = []
-    for (question, arm), by_column in places.items():
-        # An arm that lacks a place somewhere gets no mean place: it would not compare with others.
-        whole = len(by_column) == len(columns)
-        mean = math.fsum(by_column.values()) / len(columns) if whole else None
-        rows.append({"arm": arm, "question": question, **by_column, "mean place": mean})
-    rows.sort(key=lambda row: (row["question"], row["mean place"] or math.inf))
-    return ["arm", "question", *columns, "mean place"], rows
-
-
-def _ranking_markdown(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    lines = [
-        "## Places by the mean primary metric on test samples, for each question",
-        "",
-        "| " + " | ".join(escape_markdown(column) for column in columns) + " |",
-        "|" + "|".join([":--", ":--"] + ["--:"] * (len(columns) - 2)) + "|",
-    ]
-    for row in rows:
-        cells = [_rank_text(row.get(column)) for column in columns]
-        lines.append("| " + " | ".join(escape_markdown(cell) for cell in cells) + " |")
-    return "\n".join([*lines, "", HOLDS]) + "\n"
-
-
-def _rank_text(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.2f}" if isinstance(value, float) else str(value)

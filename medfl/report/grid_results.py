@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from typing import Any
 
-from medfl.report.statistics import Ranking, Summary, rank, summarise
+from medfl.config.report import EQUAL_WITHIN
+from medfl.report.evidence import Evidence
+from medfl.report.statistics import Summary, summarise
+from medfl.report.statistics.pairs import Comparison
+from medfl.report.statistics.summary import Ranking, rank
 from medfl.results.column import Column
 from medfl.results.columns import EVERYONE, OWN, judged
 from medfl.results.frames import Frames
@@ -65,8 +69,10 @@ class CellState:
 class GridResults:
     """The runs of a grid by dataset, partition and arm; each list has the grid's order."""
 
-    def __init__(self, runs: Sequence[Run]):
+    def __init__(self, runs: Sequence[Run], margins: Mapping[str, float] | None = None):
+        """Take runs, and for each dataset within which difference arms are practically equal."""
         self.runs = list(runs)
+        self._margins = margins or {}
         self.frame = Frames(runs).runs
         self.datasets, self.partitions, self.arms, self.seeds = (
             self.frame[key].unique().tolist() for key in KEYS
@@ -74,6 +80,8 @@ class GridResults:
         self._numbers: dict[str, dict[Any, dict[int, float]]] = {}  # by metric
         self._states: dict[tuple[str, str | None, str, str], CellState] = {}  # by cell and metric
         self._at: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+        self._evidence = Evidence()
+        self._compared: dict[tuple[str, str, str], Comparison] = {}
         for run in runs:
             self._at[run.dataset, run.partition, run.arm].append(run)
 
@@ -224,6 +232,48 @@ class GridResults:
                 else self.values(dataset, partition, arm, metric)
             )
         return rank(values, metric.direction != "lower")
+
+    def trains_alone(self, dataset: str, arm: str) -> bool:
+        """Whether an arm's clients train without any federation."""
+        runs = self.of(dataset, arm)
+        return bool(runs) and all(run.record and run.record.evaluated == "local" for run in runs)
+
+    def margin(self, dataset: str) -> float:
+        """Within which difference arms are practically equal."""
+        return self._margins.get(dataset, EQUAL_WITHIN / 100)
+
+    def comparison(self, dataset: str, partition: str, question: str) -> Comparison:
+        """What may be claimed of all arms, references too, by the primary metric: one family.
+
+        Raises:
+            MedflError: as ``Evidence.compare``.
+        """
+        family = (dataset, partition, question)
+        if family not in self._compared:
+            arms = {arm: self.at(dataset, partition, arm) for arm in self.arms}
+            ranked = [arm for arm in self.arms if self.role(dataset, arm) != REFERENCE]
+            metric = self.primary(dataset, question)
+            self._compared[family] = self._evidence.compare(arms, metric, ranked)
+        return self._compared[family]
+
+    @property
+    def families(self) -> list[tuple[str, str, str]]:
+        """Dataset, partition and question of each family of claims that the grid makes."""
+        return [
+            (dataset, partition, question)
+            for dataset in self.datasets
+            for partition in self.partitions
+            for question in self.questions(dataset)
+        ]
+
+    def compare_all(self) -> None:
+        """Make every family's comparison, so that what is wrong is known before a file is written.
+
+        Raises:
+            MedflError: as ``Evidence.compare``.
+        """
+        for family in self.families:
+            self.comparison(*family)
 
     def _diverged(self, dataset: str, partition: str | None, arm: str) -> bool:
         parts: Iterable[str] = self.partitions if partition is None else [partition]

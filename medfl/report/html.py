@@ -12,21 +12,16 @@ from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
 from medfl.pages.html import data_uri, environment
 from medfl.partition import partition_title
+from medfl.report.claim_files import rank_rows, verdict
 from medfl.report.figures import Picture
-from medfl.report.findings import (
-    Finding,
-    findings,
-    interval,
-    mean_and_sd,
-    paired_rows,
-    rank_rows,
-)
+from medfl.report.findings import Finding, findings, interval, mean_and_sd
 from medfl.report.grid_results import GridResults
 from medfl.report.origin import arm_rows, code_origin, count_edited_sources, input_hashes
 from medfl.report.plots.base import GridFigure, Shown
 from medfl.report.privacy import protects
 from medfl.report.privacy_tables import privacy_tables
-from medfl.report.questions import HOLDS, MEANINGS, TITLES
+from medfl.report.questions import HOLDS, MEANINGS, TITLES, families_say
+from medfl.report.statistics.pairs import PairTest
 from medfl.report.tables import main_tables, metric_table, metrics_with_values
 from medfl.results.columns import EVERYONE, OWN, judged
 from medfl.results.runs import MISSING, Run
@@ -77,6 +72,7 @@ def write_report(
             configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
             has_configuration=bool(configuration),
             holds=HOLDS,
+            families=families_say(results),
             meanings=[
                 MEANINGS[question]
                 for question in (EVERYONE, OWN)
@@ -166,7 +162,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "question": TITLES[finding.question],
         "best": finding.best,
         "score": mean_and_sd(summary, finding.metric),
-        "interval": interval(summary, finding.metric) or "–",
+        "interval": interval(finding.interval or (None, None), finding.metric) or "–",
         "seeds": summary.n,
         "certainty": finding.certainty,
     }
@@ -213,19 +209,36 @@ def _ranking(results: GridResults) -> dict[str, Any]:
 
 
 def _paired(results: GridResults) -> list[dict[str, Any]]:
+    """The tests of the best ranked arm against each other arm; ``paired.csv`` has all pairs."""
     rows = []
-    for row in paired_rows(results):
-        rows.append(
-            row
-            | {
-                "partition": partition_title(row["partition"]),
-                "difference": f"{100 * row['difference']:+.1f}",
-                "question": TITLES[row["question"]],
-                "p": "–" if row["p"] is None else f"{row['p']:.3f}",
-                "p_holm": "–" if row["p_holm"] is None else f"{row['p_holm']:.3f}",
-            }
-        )
+    for dataset in results.datasets:
+        for found in findings(results, dataset):
+            best, comparison = found.ranking.best, found.comparison
+            for pair in comparison.pairs if comparison else ():
+                if best in (pair.arm, pair.other):
+                    rows.append(_pair(found, pair))
     return rows
+
+
+def _pair(found: Finding, pair: PairTest) -> dict[str, Any]:
+    """A row of that table: the best arm minus the other, in points."""
+    first = pair.arm == found.ranking.best
+    sign = 1 if first else -1
+    ends = sorted(sign * end for end in (pair.low, pair.high) if end is not None)
+    return {
+        "dataset": found.dataset,
+        "partition": partition_title(found.partition or ""),
+        "question": TITLES[found.question],
+        "best": found.best,
+        "arm": found.mark(pair.other if first else pair.arm),
+        "seeds": len(found.comparison.seeds) if found.comparison else 0,
+        "difference": f"{100 * sign * pair.difference:+.1f}",
+        "interval": " to ".join(f"{100 * end:+.1f}" for end in ends) or "–",
+        "p": "–" if pair.p is None else f"{pair.p:.3f}",
+        "p_holm": "–" if pair.p_holm is None else f"{pair.p_holm:.3f}",
+        "separated": verdict(pair),
+        "equal": "yes" if pair.equal_within(found.margin) else "no",
+    }
 
 
 def _place(run: Run) -> dict[str, Any]:

@@ -33,6 +33,7 @@ _LATEX = {
     "∞": r"$\infty$",
     "σ": r"$\sigma$",
     "×": r"$\times$",
+    "≈": r"$\approx$",
     "“": "``",
     "”": "''",
     **{character: f"\\{character}" for character in "&%$#_{}"},

@@ -13,6 +13,13 @@ from medfl.results.columns import EVERYONE
 from medfl.results.runs import REFERENCE
 from medfl.results.schema import Metrics, Record
 
+MARKS = (
+    "Bold: told from every other arm but those on pooled samples, in the primary metric on new "
+    "patients (all pairs, Holm, p < 0.05). ≈: the arms that cannot be told from the best mean, "
+    "where none stands alone. No mark: worse than the best, or no test can be made "
+    "(tables/paired.csv)."
+)
+
 
 def table_notes(
     results: GridResults,
@@ -35,14 +42,13 @@ def table_notes(
     seeds = len(results.seeds)
     cells = (
         f"mean ± sample standard deviation over {seeds} seeds (n = {seeds} unless a cell says "
-        "otherwise), that is over re-runs on these patients, not over new ones"
+        "otherwise)"
         if seeds > 1
         else "from 1 seed"
     )
-    found = [
-        f"Cells: {cells}. Bold: best mean of the ranked arms, where there are two or more; "
-        "an arm that diverged with any seed is not ranked."
-    ]
+    found = [f"Cells: {cells}."]
+    if partitions:
+        found.append(MARKS)
     if results.title(dataset) != dataset:
         found.insert(0, f"Data: {results.title(dataset)}.")
     if means:
@@ -108,7 +114,7 @@ def target_notes(results: GridResults, dataset: str) -> list[str]:
     found = [
         f"Target: {' or '.join(map(metric.format, targets))}{unit} in {bare(metric)} on validation "
         "samples, asked in rounds that were evaluated; round 0 is before any training. “–”: "
-        "no seed reached it. Bold only where every finished seed did."
+        "no seed reached it."
     ]
     for part in results.partitions:
         chance = results.chance(dataset, part, metric)

@@ -15,8 +15,9 @@ MEANINGS = {
     "would use; all of them together give one number. †: that is a model of its own.",
 }
 HOLDS = (
-    "Intervals and p-values hold for re-runs with other seeds on these test patients, not for new "
-    "patients."
+    "Claims, p-values and intervals for new patients speak of other patients like the test "
+    "patients, and of other seeds, with the training patients as they are; what other training "
+    "patients would change is not in them. ± is the deviation over seeds."
 )
 CHANCE = "no image"
 WHOSE = {
@@ -52,3 +53,15 @@ def bare(metric: Column) -> str:
 def about(results: GridResults, dataset: str, question: str) -> str:
     """`` (own patients)`` behind a metric, where a dataset's arms answer two questions."""
     return f", {TITLES[question]}" if len(results.questions(dataset)) > 1 else ""
+
+
+def families_say(results: GridResults) -> str:
+    """How many families of claims a grid makes, and what that means for false ones."""
+    families = results.families
+    tested = sum(bool(results.comparison(*family).pairs) for family in families)
+    some = "" if tested == len(families) else f", {tested} of which can be tested"
+    word = "family" if len(families) == 1 else "families"
+    return (
+        f"{len(families)} {word} of claims{some}: every two arms by the primary metric, in one "
+        "dataset, partition and question. Each makes a false claim with a chance of at most 5 %."
+    )

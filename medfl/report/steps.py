@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from medfl.partition import partition_title
+from medfl.report.claim_files import write_findings
 from medfl.report.clients import write_clients
 from medfl.report.dvc import write_convergence, write_metrics_json
-from medfl.report.findings import findings, write_findings
+from medfl.report.findings import findings
 from medfl.report.grid_results import GridResults
 from medfl.report.markup import write_tables
 from medfl.report.names import plural
 from medfl.report.privacy_tables import write_privacy
-from medfl.report.questions import HOLDS, bare
+from medfl.report.questions import HOLDS, bare, families_say
 from medfl.report.shared_clients import with_clients
 from medfl.results import paths
 from medfl.results.columns import REFUSED, SUMMARY, names_in
@@ -30,6 +31,7 @@ def aggregate(
     *,
     partial: bool = False,
     wanted: Mapping[Any, Mapping[str, str]] | None = None,
+    margins: Mapping[str, float] | None = None,
 ) -> GridResults:
     """Read the runs of the grid and write ``summary.csv``, ``metrics.json``, tables and curves.
 
@@ -42,13 +44,16 @@ def aggregate(
         results_dir: the folder that holds ``runs/``; the results are written beside it.
         partial: accept missing runs and show them as missing.
         wanted: as in ``read_grid_runs``; a run of other settings or data counts as missing.
+        margins: dataset → within which difference arms are practically equal.
 
     Raises:
-        MedflError: for missing runs (unless ``partial``) and for records that cannot be read.
+        MedflError: for missing runs (unless ``partial``), for records and predictions that cannot
+            be read, and for arms that were judged on different patients. Nothing is written then.
     """
     folder = Path(results_dir)
     runs = read_grid_runs(cells, folder, partial=partial, wanted=wanted)
-    results = GridResults(with_clients(runs))
+    results = GridResults(with_clients(runs), margins)
+    results.compare_all()
     columns = [*names_in(SUMMARY), *([REFUSED.name] if results.refused else [])]
     write_frame(folder / paths.SUMMARY, results.frame[columns])
     if partial:
@@ -73,6 +78,7 @@ def build_report(
     wanted: Mapping[Any, Mapping[str, str]] | None = None,
     figures: Sequence[str] | None = None,
     cores: int = 1,
+    margins: Mapping[str, float] | None = None,
 ) -> GridResults:
     """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
 
@@ -85,16 +91,18 @@ def build_report(
         wanted: as in ``read_grid_runs``; a run of other settings or data counts as missing.
         figures: the names of the figures to draw; None for all that are built in.
         cores: how many processes draw them.
+        margins: dataset → within which difference arms are practically equal.
 
     Raises:
-        MedflError: if not one run is there, or a record cannot be read.
+        MedflError: if not one run is there, or as ``aggregate``.
     """
     from medfl.report.figures import draw_figures
     from medfl.report.html import write_report
 
     folder = Path(results_dir)
     runs = read_grid_runs(cells, folder, partial=True, wanted=wanted)
-    results = GridResults(with_clients(runs))
+    results = GridResults(with_clients(runs), margins)
+    results.compare_all()
     pictures = draw_figures(results, folder / paths.FIGURES, figures, cores)
     write_report(
         results,
@@ -132,7 +140,7 @@ def headline(results: GridResults, results_dir: str | Path) -> str:
         )
     if any(" †" in line for line in lines):
         lines.append("† each client's own model: docs/results.md says on whose test samples.")
-    lines.append(HOLDS)
+    lines += [families_say(results), HOLDS]
     places = [
         ("Table ", folder / f"{paths.COMPARISON}.md"),
         ("Plots ", folder / paths.FIGURES),

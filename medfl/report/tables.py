@@ -21,7 +21,7 @@ ROLES = (GLOBAL, PERSONAL, REFERENCE, names.CHANCE)
 
 @dataclass(frozen=True)
 class Entry:
-    """A cell: its text, whether it is the best of its group, and a number to sort by."""
+    """A cell: its text, whether its arm is told from every other one, and a number to sort by."""
 
     text: str
     best: bool = False
@@ -58,6 +58,7 @@ class ArmTable:
 
 Place = tuple[str | None, Column]  # partition (None: mean over all partitions), metric
 COUNTS = {"rounds": "Rounds", "steps": "Steps"}  # of which a table shows the range
+LIKE_BEST = "≈"  # behind the numbers of arms of which none is told from the best mean
 BUDGET = "ε (of one)"  # the head of the column that says an arm's ε, with its unit of protection
 
 
@@ -71,7 +72,7 @@ def _table(
 ) -> ArmTable:
     """A table of some columns: places and counts."""
     asked = [column for column in columns if not isinstance(column, str)]
-    best = {column: _best(results, dataset, column) for column in asked}
+    best = {column: leaders(results, dataset, *column) for column in asked}
     rows = []
     for arm in results.arms:
         entries = []
@@ -86,7 +87,10 @@ def _table(
             text = state.describe(metric)
             if state.summary:
                 text += beside(results, dataset, partition, arm, metric)
-            entries.append(Entry(text, arm in best[column], value))
+            first = arm in best[column]
+            if first and len(best[column]) > 1:
+                text += f" {LIKE_BEST}"
+            entries.append(Entry(text, best[column] == [arm], value))
         label = names.arm_label(arm, results.marked(dataset, arm, question))
         rows.append(ArmRow(label, results.role(dataset, arm), tuple(entries)))
     chance = [_chance(results, dataset, column) for column in columns]
@@ -128,21 +132,20 @@ def _header(column: Place | str, main: bool) -> str:
     return f"{metric.short} (mean)" if main else "Mean"
 
 
-def _best(results: GridResults, dataset: str, column: Place) -> list[str]:
-    """The ranked arms with the best mean, of two or more; none where all have the same.
+def leaders(results: GridResults, dataset: str, partition: str | None, metric: Column) -> list[str]:
+    """The arms that may be the best one: the highest mean, and all that are not told from it.
 
-    An arm is left out where some of its finished seeds have no number: which have one is luck.
+    Arms on pooled samples do not compete. Empty where nothing is claimed: for means over
+    partitions, for all metrics but the primary one, and where no test can be made.
     """
-    partition, metric = column
-    if not metric.direction:
+    if partition is None or metric is not results.primary(dataset, metric.question or OWN):
         return []
-    ranking = results.ranking(dataset, partition, metric)
-    if ranking is None:
-        return []
-    states = {arm: results.state(dataset, partition, arm, metric) for arm in ranking.order}
-    order = [arm for arm, state in states.items() if ranking.summaries[arm].n == state.finished]
-    best = [a for a in order if ranking.summaries[a].mean == ranking.summaries[order[0]].mean]
-    return best if len(best) < len(order) else []
+    arms = [
+        arm
+        for arm in results.arms
+        if results.role(dataset, arm) != REFERENCE or results.trains_alone(dataset, arm)
+    ]
+    return results.comparison(dataset, partition, metric.question).like_best(arms)
 
 
 def count_entry(results: GridResults, dataset: str, arm: str, name: str) -> Entry:

@@ -20,6 +20,16 @@ and moment follow one another, sorted by client and fold. The view ``own`` has e
 each moment. The view ``everyone`` is there where clients use models of their own, for the test
 samples and after the last round: by the server's model where it is complete, else by each client's.
 Where all clients use the server's model, ``own`` answers both questions.
+
+A run that finished has three arrays more, by which a report speaks of other patients
+(``medfl.metrics.jackknife.left_out``); older files lack them:
+
+===================  =======  ===============================================================
+patients             str      (P,) those of the test samples
+left_out_own         float32  (M, P) each metric without that patient, minus the mean of that;
+                              M metrics: accuracy, balanced accuracy, macro AUC, macro F1, kappa
+left_out_everyone    float32  the same for everyone; (0, P) where ``own`` answers that
+===================  =======  ===============================================================
 """
 
 from __future__ import annotations
@@ -28,6 +38,7 @@ import os
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +52,7 @@ OWN, OF_ALL = "own", "everyone"
 ALL = -1  # the owner of the server's model
 SAMPLE_COLUMNS = ("fold", "sample", "group", "client", "label")
 ARRAYS = ("view", "owner", "moment", *SAMPLE_COLUMNS, "probabilities")
+LEFT_OUT = ("patients", "left_out_own", "left_out_everyone")
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,7 @@ def write_predictions(
     predicted: Sequence[ModelPredictions],
     classes: Sequence[str],
     task: str,
+    left_out: Mapping[str, NDArray[Any]] | None = None,
     durable: bool = False,
 ) -> int:
     """Write the file, atomically; equal predictions give equal bytes.
@@ -78,6 +91,7 @@ def write_predictions(
         predicted: the predictions of each model.
         classes: the names of the K classes.
         task: ``multiclass`` or ``multilabel``.
+        left_out: the arrays of ``LEFT_OUT``; None for a run that did not finish.
         durable: as in ``atomic_path``.
 
     Returns:
@@ -88,7 +102,8 @@ def write_predictions(
         atomic_path(path, durable=durable) as temporary,
         zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file,
     ):
-        for name, array in _arrays(samples, predicted, classes, task):
+        arrays = _arrays(samples, predicted, classes, task)
+        for name, array in chain(arrays, (left_out or {}).items()):
             with file.open(f"{name}.npy", "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
     return sum(len(one.rows) for one in predicted)
@@ -133,6 +148,35 @@ def read_predictions(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     Raises:
         MedflError: where the file is missing or damaged.
     """
+    arrays = _read(path, (*ARRAYS, "classes", "task"))
+    try:
+        if len({len(arrays[name]) for name in ARRAYS}) > 1:
+            raise Reason("its arrays have different lengths")
+        _check_classes(arrays)
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+    return arrays
+
+
+def read_left_out(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]] | None:
+    """The arrays of ``LEFT_OUT`` alone; None where the file is of before they were kept.
+
+    Raises:
+        MedflError: as ``read_predictions``.
+    """
+    arrays = _read(path, LEFT_OUT, optional=True)
+    if not arrays:
+        return None
+    count = len(arrays["patients"])
+    if any(arrays[name].ndim != 2 or arrays[name].shape[1] != count for name in LEFT_OUT[1:]):
+        raise _unreadable(path, Reason("its arrays have different lengths"))
+    return arrays
+
+
+def _read(
+    path: str | os.PathLike[str], names: Sequence[str], optional: bool = False
+) -> dict[str, NDArray[Any]]:
+    """Some arrays of the file; none where one is missing that is ``optional``."""
     path = Path(path)
     if not path.exists():
         raise MedflError(
@@ -141,12 +185,12 @@ def read_predictions(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
         )
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in (*ARRAYS, "classes", "task")}
-        if len({len(arrays[name]) for name in ARRAYS}) > 1:
-            raise Reason("its arrays have different lengths")
-        _check_classes(arrays)
+            if optional and not set(names) <= set(file.files):
+                return {}
+            return {name: file[name] for name in names}
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-        raise MedflError(
-            f"{path} cannot be read ({failure(error)}): train this run again."
-        ) from error
-    return arrays
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: str | os.PathLike[str], error: Exception) -> MedflError:
+    return MedflError(f"{path} cannot be read ({failure(error)}): train this run again.")
