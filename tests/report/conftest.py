@@ -9,7 +9,11 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+
+from medfl.metrics.jackknife import left_out
+from medfl.results.predictions import ModelPredictions, write_predictions
 
 CLASSES = ("cat|egory", "mass", "normal_<tissue>")
 
@@ -62,9 +66,13 @@ def write_run(
     bytes_per_round: int = 2_000_000,
     js: float = 0.25,
     algorithm: str | None = None,
+    patients: int = 0,
     **changes: Any,
 ) -> Path:
-    """One run folder, whose test accuracy follows ``curve`` (round 0 first)."""
+    """One run folder, whose test accuracy follows ``curve`` (round 0 first).
+
+    With ``patients`` it has predictions of as many test samples, of a patient each.
+    """
     rounds = len(curve) - 1
     final = curve[-1]
     clients = clients or {"0": final - 0.1, "1": final, "2": final + 0.05}
@@ -156,7 +164,32 @@ def write_run(
     (folder / "metrics.json").write_text(json.dumps(record))
     (folder / "config.yaml").write_text(f"arm: {cell.arm}\nseed: {cell.seed}\n")
     write_rounds(folder, curve, bytes_per_round)
+    if patients and finished:
+        right = [final] if evaluated == "global" else [final, final - 0.3]
+        write_right(folder, [np.arange(patients) < round(patients * share) for share in right])
     return folder
+
+
+def write_right(folder: Path, right: list[Any], names: Any = None, kept: bool = True) -> None:
+    """``predictions.npz`` by which samples are right: (P,) of own patients, and for everyone.
+
+    Args:
+        folder: the run's.
+        right: one array where all clients use one model, else two.
+        names: (P,) of samples and patients; None: ``p0``, ``p1`` …
+        kept: whether the file has what the metrics owe to each patient.
+    """
+    count = len(right[0])
+    names = np.array([f"p{k}" for k in range(count)]) if names is None else names
+    labels = np.arange(count) % 3
+    said = [0.1 + 0.7 * np.eye(3)[(labels + ~hit) % 3] for hit in map(np.asarray, right)]
+    rows = np.arange(count)
+    blocks = [ModelPredictions("own", -1, "last", rows, said[0])]
+    blocks += [ModelPredictions("everyone", 0, "last", rows, one) for one in said[1:]]
+    samples = {"fold": np.repeat("test", count), "sample": names, "group": names}
+    samples |= {"client": np.zeros(count, int), "label": labels}
+    left = left_out(labels, names, said[0], said[1:], "multiclass") if kept else None
+    write_predictions(folder / "predictions.npz", samples, blocks, CLASSES, "multiclass", left)
 
 
 def write_rounds(folder: Path, curve: list[float], bytes_per_round: int) -> None:
@@ -206,6 +239,7 @@ def write_results(folder: Path, partitions: tuple[str, ...] = PARTITIONS) -> lis
             [0.3, 0.5, FINAL[cell.partition, cell.arm][cell.seed]],
             evaluated=EVALUATED.get(cell.arm, "global"),
             bytes_per_round=0 if cell.arm in ("centralized", "local") else 2_000_000,
+            patients=1000,
             js={"iid": 0.05, "dirichlet-0.5": 0.4}[cell.partition],
         )
     return cells
@@ -249,6 +283,7 @@ def fake() -> SimpleNamespace:
         Cell=FakeCell,
         grid=grid,
         write_run=write_run,
+        write_right=write_right,
         write_results=write_results,
         write_private=write_private,
     )

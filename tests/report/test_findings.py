@@ -1,76 +1,122 @@
-"""The words on how far the best arm stands out: no more than the tests over seeds allow."""
+"""The words on how far the best arm stands out: no more than the tests allow."""
 
 from __future__ import annotations
 
 import pytest
 
 from medfl.report.findings import Finding, describe, interval
-from medfl.report.statistics import PairedTest, Ranking, Summary
-from medfl.results.columns import ACCURACY, AUC, KAPPA, OWN
+from medfl.report.statistics import Summary
+from medfl.report.statistics.pairs import Comparison, PairTest
+from medfl.report.statistics.summary import Ranking
+from medfl.results.columns import ACCURACY, AUC, EVERYONE, KAPPA, OWN
+
+MEANS = {"best": 0.8, "a": 0.79, "b": 0.7, "c": 0.69, "d": 0.68}
 
 
-def finding(tests, seeds=3, **keys):
+def pair(arm, other, p, low=-0.2, high=0.2):
+    return PairTest(arm, other, MEANS.get(arm, 0.8) - MEANS.get(other, 0.8), low, high, p, p)
+
+
+def finding(pairs=(), arms=("best", "a", "b"), reason="", absent=(), question=OWN, **keys):
     """The arm `best` against others, with the tests' outcomes given."""
-    order = ("best", *(test.arm for test in tests))
-    below = {"best": 0.0} | {test.arm: test.difference for test in tests}
-    summaries = {arm: Summary(seeds, 0.8 - below[arm], 0.01, 0.775, 0.825) for arm in order}
-    return Finding("toy", "iid", OWN, ACCURACY, Ranking(order, summaries, tuple(tests)), **keys)
-
-
-CLEAR = {"n": 3, "difference": 0.1, "p": 0.001, "p_holm": 0.004}
-UNCLEAR = {"n": 3, "difference": 0.1, "p": 0.02, "p_holm": 0.08}  # Holm undoes p < 0.05
+    summaries = {arm: Summary(3, MEANS[arm], 0.01, 0.775, 0.825) for arm in arms}
+    comparison = Comparison(
+        tuple(arms), (0, 1, 2), "shared", 50, tuple(pairs), {}, reason, dict(absent)
+    )
+    keys.setdefault("comparison", comparison)
+    return Finding("toy", "iid", question, ACCURACY, Ranking(tuple(arms), summaries), **keys)
 
 
 @pytest.mark.parametrize(
-    ("tests", "words"),
+    ("p_values", "words"),
     [
-        ([], "the only arm that is ranked"),
         (
-            [PairedTest("a", **CLEAR), PairedTest("b", **CLEAR)],
-            "better than every other arm in re-runs on these test patients, which says nothing of "
-            "new patients (paired t-tests over seeds, Holm, p < 0.05)",
+            {"a": 0.001, "b": 0.001},
+            "better than every other arm on new patients, given these training patients (all pairs "
+            "of arms, Holm, p < 0.05)",
         ),
+        ({"a": 0.08, "b": 0.001}, "best mean; not distinguishable from a on new patients"),
         (
-            [PairedTest("a", **UNCLEAR), PairedTest("b", **CLEAR)],
-            "best mean; not distinguishable from a",
-        ),
-        (
-            [PairedTest(arm, **UNCLEAR) for arm in "abcd"],
-            "best mean; not distinguishable from any of the other 4",
-        ),
-        (
-            [PairedTest("a", 2, 0.1, None)],
-            "best mean; 2 seeds cannot tell it from the others (a paired test needs 3)",
-        ),
-        (
-            [PairedTest("a", 3, 0.1, None)],
-            "best mean; the differences between seeds have no spread, so no test can be made",
+            dict.fromkeys("abcd", 0.08),
+            "best mean; not distinguishable from any of the other 4 on new patients",
         ),
     ],
 )
-def test_how_far_the_best_stands_out(tests, words):
-    seeds = tests[0].n if tests else 3
-    assert finding(tests, seeds).certainty == words
+def test_how_far_the_best_stands_out(p_values, words):
+    pairs = [pair("best", arm, p) for arm, p in p_values.items()]
+    assert finding(pairs, ("best", *p_values)).certainty == words
 
 
-def test_an_arm_with_the_same_mean_is_named_beside_the_best():
-    tests = [PairedTest("a", 1, 0.0, None), PairedTest("b", 1, 0.0, None)]
-    tests.append(PairedTest("c", 1, 0.1, None))
-    words = finding(tests, 1, marked=frozenset(["b"])).certainty
-    assert words.startswith("best mean, the same as of a and b †; 1 seed cannot tell it")
+def test_where_no_test_is_made_nothing_is_claimed_and_it_is_said_why():
+    assert finding(arms=("best",)).certainty == "the only arm that is ranked"
+    words = finding(reason="2 seeds cannot tell arms apart (3 arms need 3 seeds)").certainty
+    assert words == (
+        "best mean; no claim, because 2 seeds cannot tell arms apart (3 arms need 3 seeds)"
+    )
+    words = finding(comparison=None).certainty
+    assert words == "best mean; no claim, because partitions share their patients"
+
+
+def test_practically_equal_is_an_answer():
+    pairs = [pair("best", "a", 0.5, -0.004, 0.009), pair("best", "b", 0.001)]
+    assert finding(pairs, margin=0.01).certainty.endswith("; practically equal to a")
+    assert finding(pairs, margin=0.005).certainty.endswith("from a on new patients")
+
+
+def test_an_arm_with_the_same_mean_is_named_beside_the_best(monkeypatch):
+    monkeypatch.setitem(MEANS, "a", 0.8)
+    words = finding(reason="so it is", marked=frozenset(["a"])).certainty
+    assert words.startswith("best mean, the same as of a †; no claim, because so it is")
 
 
 def test_personal_arms_are_marked():
-    found = finding([PairedTest("a", **UNCLEAR)], marked=frozenset(["best", "a"]))
+    pairs = [pair("best", "a", 0.5), pair("best", "b", 0.01)]
+    found = finding(pairs, marked=frozenset(["best", "a"]))
     assert found.best == "best †"
-    assert found.certainty == "best mean; not distinguishable from a †"
+    assert found.certainty == "best mean; not distinguishable from a † on new patients"
+
+
+CLEAR = [pair("best", "a", 0.01), pair("best", "b", 0.01)]
+
+
+@pytest.mark.parametrize(
+    ("question", "mean", "p", "words"),
+    [
+        (OWN, 0.834, 0.001, "; but local, without any federation, is better by 3.4 points"),
+        (OWN, 0.834, 0.3, "; but local, without any federation, has a mean higher by 3.4 points"),
+        (OWN, 0.77, 0.001, "; better than local by 3.0 points"),
+        (OWN, 0.77, 0.3, "; not distinguishable from local, without any federation"),
+        (EVERYONE, 0.834, 0.001, "; but local, without any federation, is better by 3.4 points"),
+        (EVERYONE, 0.5, 0.001, ""),
+    ],
+)
+def test_what_hospitals_have_without_a_federation_is_seen_at_first_sight(question, mean, p, words):
+    pairs = [*CLEAR, pair("local", "best", p)]
+    certainty = finding(pairs, question=question, alone={"local": mean}).certainty
+    assert certainty.endswith(f"Holm, p < 0.05){words}")
+
+
+def test_a_higher_mean_without_a_federation_is_told_without_any_test():
+    certainty = finding(reason="so it is", alone={"local": 0.81}).certainty
+    assert certainty.endswith(
+        "; but local, without any federation, has a mean higher by 1.0 points"
+    )
+
+
+def test_who_is_not_compared_is_named_with_the_reason():
+    absent = {"c": "diverged with seed 3", "d": "has no result of seeds 1 and 2"}
+    assert finding(CLEAR, absent=absent).certainty.endswith(
+        "; not compared: c diverged with seed 3, d has no result of seeds 1 and 2"
+    )
+    many = finding(CLEAR, absent={f"x{k}": "lost" for k in range(5)}).certainty
+    assert many.endswith("not compared: x0 lost, x1 lost, x2 lost and 2 more")
 
 
 def test_who_is_not_clearly_better_than_no_image_is_told_so():
-    found = finding([PairedTest("a", **UNCLEAR)], chance=0.795)
-    assert found.certainty == (
-        "best mean; not distinguishable from a; NOT clearly better than an answer without any "
-        "image (79.5 %)"
+    pairs = [pair("best", "a", 0.5), pair("best", "b", 0.01)]
+    assert finding(pairs, chance=0.795).certainty == (
+        "best mean; not distinguishable from a on new patients; NOT clearly better than an answer "
+        "without any image (79.5 %)"
     )
 
 
@@ -80,8 +126,10 @@ def test_a_score_has_its_interval_or_says_that_there_is_none():
     three = Summary(3, 0.98, 0.02, 0.9303, 1.0297)
     words = "98.0 ± 2.0 % (3 seeds, 95 % interval over re-runs 93.0 to 100.0)"
     assert describe(three, ACCURACY) == words
-    assert interval(one, ACCURACY) == ""
+    words = "98.0 ± 2.0 % (3 seeds, 95 % interval for new patients 90.1 to 99.9)"
+    assert describe(three, ACCURACY, (0.901, 0.999)) == words
+    assert interval((None, None), ACCURACY) == ""
     low = Summary(3, 0.02, 0.1, -0.228, 0.268)
     assert describe(low, KAPPA).startswith("0.020 ± 0.100 (3 seeds")
-    assert interval(low, KAPPA) == "-0.228 to 0.268", "kappa may be negative"
-    assert interval(low, AUC) == "0.000 to 0.268"
+    assert interval((-0.228, 0.268), KAPPA) == "-0.228 to 0.268", "kappa may be negative"
+    assert interval((-0.228, 0.268), AUC) == "0.000 to 0.268"

@@ -100,7 +100,8 @@ def test_page_says_what_is_missing_diverged_synthetic_and_best(built):
     assert "Toy <images>" in text  # escaped in the source
     assert "better than every other arm" in text
     assert "72.0 ± 2.0" in text
-    assert "67.0 to 77.0" in text
+    assert "66.3 to 77.7" in text
+    assert "families of claims" in text
 
 
 def test_page_shows_configuration_and_provenance(built):

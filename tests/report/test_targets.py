@@ -36,20 +36,11 @@ def iid(made):
     return {row.label: row.entries[0] for row in made.rows}
 
 
-def test_an_arm_that_met_the_target_with_one_seed_is_not_the_fastest(reached):
-    results = reached(fedavg=[2, None, None], fedprox=[9, 9, 9], fedbn=[8, 9, 10])
+def test_rounds_to_the_target_have_no_bold(reached):
+    results = reached(fedavg=[2, None, None], fedprox=[9, 9, 9], fedbn=[8, 9, 11])
     cells = iid(metric_table(results, "toy", column("rounds_to_target")))
     assert cells["fedavg"].text == "2.0 (n = 1 of 3)"
-    assert not any(cell.best for cell in cells.values())  # 9.0 twice: all have the same
-    results = reached(fedbn=[8, 9, 11])
-    cells = iid(metric_table(results, "toy", column("rounds_to_target")))
-    assert [label for label, cell in cells.items() if cell.best] == ["fedprox"]
-
-
-def test_nobody_is_the_fastest_where_all_missed_the_target_with_some_seed(reached):
-    results = reached(fedavg=[2, None, None], fedprox=[9, None, None])
-    cells = iid(metric_table(results, "toy", column("rounds_to_target")))
-    assert not any(cell.best for cell in cells.values())
+    assert not any(cell.best for cell in cells.values())  # no test is made of it
 
 
 def test_the_target_stands_below_the_table_and_what_meets_it_without_learning(reached):

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 Array = NDArray[Any]
+NOTHING = 1e-24  # a variance that rounding alone leaves
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ class Variance:
             middle = (low + high) / 2
             wider = self.half_width(np.exp(middle)) > apart
             low, high = np.where(wider, middle, low), np.where(wider, high, middle)
-        p = np.where(apart > 0, np.exp((low + high) / 2), 1.0)
-        tested: Array = np.where((self.total > 0) | (apart == 0), p, np.nan)
+        p = np.where(apart**2 > NOTHING, np.exp((low + high) / 2), 1.0)
+        tested: Array = np.where((self.total > NOTHING) | (apart**2 <= NOTHING), p, np.nan)
         return tested
 
 
