@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from medfl import __version__
-from medfl.commands import attack, audit, data, results, run, schema
+from medfl.commands import attack, audit, data, plan, results, run, schema
 from medfl.commands import verify as verifying
 from medfl.errors import MedflError
 from medfl.stopping import Stopped, stoppable
@@ -131,6 +131,12 @@ def parser() -> argparse.ArgumentParser:
         results.report,
         results.report_options,
         "Draw a grid's figures and write report.html.",
+    )
+    command(
+        "plan",
+        plan.plan,
+        plan.plan_options,
+        "Say how many seeds and patients a comparison needs, from a pilot's runs.",
     )
     command(
         "attack",

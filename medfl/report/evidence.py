@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,32 @@ from medfl.results.schema import DIVERGED
 Arrays = dict[str, NDArray[Any]]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """The numbers of the arms of one dataset, partition and question, and what they owe to whom.
+
+    Attributes:
+        arms: K names, the highest mean first.
+        seeds: the S seeds that each of them has.
+        values: (K, S) the metric.
+        without: for each seed (K, P) the metric without each of its test patients, but for a
+            constant; empty where ``reason`` says why.
+        shared: whether all seeds share their test patients.
+        test_per_train: test samples for each training sample.
+        reason: why patients are not known, in words.
+        absent: arm → why it is not among them, in words.
+    """
+
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    values: NDArray[Any]
+    without: tuple[NDArray[Any], ...] = ()
+    shared: bool = False
+    test_per_train: float = 1.0
+    reason: str = ""
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+
 class Evidence:
     """Compares arms; the predictions of a run are read once for all questions and partitions."""
 
@@ -33,11 +60,37 @@ class Evidence:
     def compare(
         self, arms: Mapping[str, Sequence[Run]], metric: Column, ranked: Collection[str] = ()
     ) -> Comparison:
-        """What may be claimed of arms by a metric of test samples.
+        """What may be claimed of arms by a metric of test samples; arguments as in ``gather``.
+
+        Raises:
+            MedflError: as ``gather``.
+        """
+        found = self.gather(arms, metric, ranked)
+        about: dict[str, Any] = {"arms": found.arms, "seeds": found.seeds, "absent": found.absent}
+        reason = too_few(len(found.arms), len(found.seeds)) or found.reason
+        if reason:
+            return Comparison(**about, reason=reason)
+        lowest = -1.0 if metric.metric == "kappa" else 0.0
+        if not found.shared:
+            ratio = found.test_per_train
+            pairs, ends = compare(found.arms, found.values, test_per_train=ratio, lowest=lowest)
+            return Comparison(**about, folds="own", pairs=pairs, intervals=ends)
+        apart = np.stack(found.without, axis=1)
+        about |= {"folds": "shared", "patients": apart.shape[-1]}
+        if np.isnan(apart).any():
+            reason = "without one of the test patients the metric is not defined"
+            return Comparison(**about, reason=reason)
+        pairs, ends = compare(found.arms, found.values, left_out=apart, lowest=lowest)
+        return Comparison(**about, pairs=pairs, intervals=ends)
+
+    def gather(
+        self, arms: Mapping[str, Sequence[Run]], metric: Column, ranked: Collection[str] = ()
+    ) -> Measured:
+        """The numbers of arms that have the same seeds.
 
         Args:
             arms: arm → its runs in one dataset and partition, with a run for each seed.
-            metric: the metric, as the answer to one of the two questions.
+            metric: a metric of test samples, as the answer to one of the two questions.
             ranked: the arms that decide which seeds are compared; none: all.
 
         Raises:
@@ -49,45 +102,31 @@ class Evidence:
             for arm, runs in arms.items()
         }
         seeds = _common({arm: values[arm] for arm in ranked if arm in values} or values)
-        chosen = [arm for arm, found in values.items() if _finished(found) >= set(seeds)]
+        chosen = [arm for arm, found in values.items() if seeds and _finished(found) >= set(seeds)]
         absent = {arm: _lacks(arms[arm], values[arm], seeds) for arm in arms if arm not in chosen}
         table = np.array([[values[arm][seed] for seed in seeds] for arm in chosen], dtype=float)
-        order = np.argsort(-table.mean(axis=1), kind="stable") if seeds else np.arange(0)
+        table = table.reshape(len(chosen), len(seeds))
+        order = np.argsort(-table.sum(axis=1), kind="stable")
         names = tuple(chosen[k] for k in order)
-        words = too_few(len(names), len(seeds))
-        if words:
-            return Comparison(names, seeds, reason=words, absent=absent)
-        runs = [[_of(arms[arm], seed) for seed in seeds] for arm in names]
-        without = [_without(one) for row in runs for one in row if not self._known(one)]
-        if without:
-            reason = f"predictions are missing, of {without[0]}"
-            reason += f" and {plural(len(without) - 1, 'other run')}" if len(without) > 1 else ""
-            return Comparison(names, seeds, reason=reason, absent=absent)
-        self._check_patients(runs)
-        made = self._compare(names, seeds, runs, table[order], metric)
-        return Comparison(**{**vars(made), "absent": absent})
-
-    def _compare(
-        self,
-        names: tuple[str, ...],
-        seeds: tuple[int, ...],
-        runs: Sequence[Sequence[Run]],
-        table: NDArray[Any],
-        metric: Column,
-    ) -> Comparison:
-        first = [self._kept(run)["patients"] for run in runs[0]]
-        lowest = -1.0 if metric.metric == "kappa" else 0.0
-        if not all(np.array_equal(first[0], other) for other in first[1:]):
-            ratio = _test_per_train(run for row in runs for run in row)
-            pairs, ends = compare(names, table, test_per_train=ratio, lowest=lowest)
-            return Comparison(names, seeds, "own", None, pairs, ends)
-        patients = len(first[0])
-        apart = np.array([[self._apart(run, metric) for run in row] for row in runs], np.float64)
-        if np.isnan(apart).any():
-            reason = "without one of the test patients the metric is not defined"
-            return Comparison(names, seeds, "shared", patients, reason=reason)
-        pairs, ends = compare(names, table, left_out=apart, lowest=lowest)
-        return Comparison(names, seeds, "shared", patients, pairs, ends)
+        measured = Measured(names, seeds, table[order], absent=absent)
+        rows = [[_of(arms[arm], seed) for seed in seeds] for arm in names]
+        runs = [run for row in rows for run in row]
+        lost = [_place(run) for run in runs if not self._known(run)]
+        if lost or not runs:
+            more = f" and {plural(len(lost) - 1, 'other run')}" if len(lost) > 1 else ""
+            reason = f"predictions are missing, of {lost[0]}{more}" if lost else "no run finished"
+            return replace(measured, reason=reason)
+        self._check_patients(rows)
+        first = [self._kept(run)["patients"] for run in rows[0]]
+        return replace(
+            measured,
+            without=tuple(
+                np.array([self._apart(row[k], metric) for row in rows], dtype=np.float64)
+                for k in range(len(seeds))
+            ),
+            shared=all(np.array_equal(first[0], other) for other in first[1:]),
+            test_per_train=_test_per_train(runs),
+        )
 
     def _known(self, run: Run) -> bool:
         """Whether a run's predictions are there; they are read."""
@@ -179,7 +218,7 @@ def _of(runs: Sequence[Run], seed: int) -> Run:
     return next(run for run in runs if run.seed == seed)
 
 
-def _without(run: Run) -> str:
+def _place(run: Run) -> str:
     return paths.RUN.format(**vars(run.trained))
 
 

@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any
 
 from medfl.config.report import EQUAL_WITHIN
-from medfl.report.evidence import Evidence
+from medfl.report.evidence import Evidence, Measured
 from medfl.report.statistics import Summary, summarise
 from medfl.report.statistics.pairs import Comparison
 from medfl.report.statistics.summary import Ranking, rank
@@ -238,6 +238,14 @@ class GridResults:
         runs = self.of(dataset, arm)
         return bool(runs) and all(run.record and run.record.evaluated == "local" for run in runs)
 
+    def contenders(self, dataset: str) -> list[str]:
+        """The arms that may be the best one: all but those on pooled samples."""
+        return [
+            arm
+            for arm in self.arms
+            if self.role(dataset, arm) != REFERENCE or self.trains_alone(dataset, arm)
+        ]
+
     def margin(self, dataset: str) -> float:
         """Within which difference arms are practically equal."""
         return self._margins.get(dataset, EQUAL_WITHIN / 100)
@@ -250,11 +258,24 @@ class GridResults:
         """
         family = (dataset, partition, question)
         if family not in self._compared:
-            arms = {arm: self.at(dataset, partition, arm) for arm in self.arms}
-            ranked = [arm for arm in self.arms if self.role(dataset, arm) != REFERENCE]
-            metric = self.primary(dataset, question)
-            self._compared[family] = self._evidence.compare(arms, metric, ranked)
+            self._compared[family] = self._evidence.compare(*self._asked(*family))
         return self._compared[family]
+
+    def measured(self, dataset: str, partition: str, question: str) -> Measured:
+        """The numbers behind ``comparison``.
+
+        Raises:
+            MedflError: as ``Evidence.gather``.
+        """
+        return self._evidence.gather(*self._asked(dataset, partition, question))
+
+    def _asked(
+        self, dataset: str, partition: str, question: str
+    ) -> tuple[dict[str, list[Run]], Column, list[str]]:
+        """The runs by arm, the metric, and the arms that decide which seeds are compared."""
+        arms = {arm: self.at(dataset, partition, arm) for arm in self.arms}
+        ranked = [arm for arm in self.arms if self.role(dataset, arm) != REFERENCE]
+        return arms, self.primary(dataset, question), ranked
 
     @property
     def families(self) -> list[tuple[str, str, str]]:

@@ -17,6 +17,7 @@ from medfl.report.figures import Picture
 from medfl.report.findings import Finding, findings, interval, mean_and_sd
 from medfl.report.grid_results import GridResults
 from medfl.report.origin import arm_rows, code_origin, count_edited_sources, input_hashes
+from medfl.report.over_datasets import Together
 from medfl.report.plots.base import GridFigure, Shown
 from medfl.report.privacy import protects
 from medfl.report.privacy_tables import privacy_tables
@@ -39,6 +40,7 @@ def write_report(
     splits: Mapping[tuple[str, str, int], Path],
     prepared_dir: Path | None,
     configuration: Mapping[str, Any],
+    over: Sequence[Together] = (),
 ) -> None:
     """Fill the template and write the page.
 
@@ -50,6 +52,7 @@ def write_report(
         prepared_dir: the folder of ``<dataset>/dataset.yaml``; where it is None, the page says
             nothing about the data.
         configuration: the grid as it was given.
+        over: what all data sets say together.
     """
     datasets = [
         _dataset(results, dataset, figures, splits, prepared_dir) for dataset in results.datasets
@@ -60,6 +63,7 @@ def write_report(
         .render(
             results=results,
             datasets=datasets,
+            over=[(TITLES[one.question], one) for one in over],
             ranking=_ranking(results),
             paired=_paired(results),
             arms=arm_rows(results),

@@ -14,8 +14,9 @@ from medfl.report.findings import findings
 from medfl.report.grid_results import GridResults
 from medfl.report.markup import write_tables
 from medfl.report.names import plural
+from medfl.report.over_datasets import together, write_over_datasets
 from medfl.report.privacy_tables import write_privacy
-from medfl.report.questions import HOLDS, bare, families_say
+from medfl.report.questions import HOLDS, TITLES, bare, families_say
 from medfl.report.shared_clients import with_clients
 from medfl.results import paths
 from medfl.results.columns import REFUSED, SUMMARY, names_in
@@ -64,6 +65,7 @@ def aggregate(
     write_tables(results, folder / paths.TABLES)
     write_privacy(results, folder / paths.TABLES)
     write_findings(results, folder / paths.TABLES)
+    write_over_datasets(results, folder / paths.TABLES / "datasets.csv")
     write_clients(results, folder / paths.TABLE_OF_CLIENTS)
     return results
 
@@ -98,6 +100,7 @@ def build_report(
     """
     from medfl.report.figures import draw_figures
     from medfl.report.html import write_report
+    from medfl.report.over_datasets import draw
 
     folder = Path(results_dir)
     runs = read_grid_runs(cells, folder, partial=True, wanted=wanted)
@@ -108,6 +111,7 @@ def build_report(
         results,
         folder / paths.REPORT,
         figures=pictures,
+        over=draw(results, folder / paths.FIGURES),
         splits=splits or {},
         prepared_dir=Path(prepared_dir) if prepared_dir else None,
         configuration=configuration or {},
@@ -140,6 +144,7 @@ def headline(results: GridResults, results_dir: str | Path) -> str:
         )
     if any(" †" in line for line in lines):
         lines.append("† each client's own model: docs/results.md says on whose test samples.")
+    lines += [f"All data sets, {TITLES[one.question]}: {one.words}" for one in together(results)]
     lines += [families_say(results), HOLDS]
     places = [
         ("Table ", folder / f"{paths.COMPARISON}.md"),

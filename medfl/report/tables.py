@@ -140,11 +140,7 @@ def leaders(results: GridResults, dataset: str, partition: str | None, metric: C
     """
     if partition is None or metric is not results.primary(dataset, metric.question or OWN):
         return []
-    arms = [
-        arm
-        for arm in results.arms
-        if results.role(dataset, arm) != REFERENCE or results.trains_alone(dataset, arm)
-    ]
+    arms = results.contenders(dataset)
     return results.comparison(dataset, partition, metric.question).like_best(arms)
 
 

@@ -119,7 +119,7 @@ def shared_test_set(values: Array, left_out: Array) -> Variance:
     own = np.diagonal(covariance, axis1=-2, axis2=-1)
     shared = own[..., :, None] + own[..., None, :] - 2 * covariance
     by_arm = apart.sum(axis=-2)
-    carried = _carried_by(by_arm[..., :, None, :] - by_arm[..., None, :, :])
+    carried = carried_by(by_arm[..., :, None, :] - by_arm[..., None, :, :])
     return Variance(2 * mean_square / s, df, np.maximum(shared, 0.0), np.maximum(carried - 1, 1.0))
 
 
@@ -144,7 +144,7 @@ def mean_on_shared_test_set(values: Array, left_out: Array) -> Variance:
     seeds = values.var(axis=-1, ddof=1) / s
     apart = left_out - left_out.mean(axis=-1, keepdims=True)
     patients = np.diagonal(_between_seeds(apart), axis1=-2, axis2=-1)
-    df = np.maximum(_carried_by(apart.sum(axis=-2)) - 1, 1.0)
+    df = np.maximum(carried_by(apart.sum(axis=-2)) - 1, 1.0)
     return Variance(seeds, np.full(seeds.shape, s - 1.0), np.maximum(patients, 0.0), df)
 
 
@@ -187,7 +187,7 @@ def _between_seeds(apart: Array) -> Array:
     return covariance
 
 
-def _carried_by(apart: Array) -> Array:
+def carried_by(apart: Array) -> Array:
     """How many patients carry a difference: (Σ x²)² / Σ x⁴, from 1 to P.
 
     A variance that few patients decide is as uncertain as one of few samples.

@@ -1,0 +1,141 @@
+"""How many seeds and test patients it takes to tell two arms apart, from a pilot's variance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from medfl.report.statistics import multi_case
+from medfl.report.statistics.multi_case import Variance
+from medfl.report.statistics.pairs import MIN_SEEDS, MIN_SEEDS_OF_TWO
+from medfl.report.statistics.summary import LEVEL
+
+POWER = 0.8
+MOST_SEEDS, MOST_TIMES = 100, 1000  # beyond which nobody would go
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """What makes differences between arms vary, in the mean over the pairs of a pilot's arms.
+
+    Attributes:
+        training: variance of a run's metric from seed to seed, beside what patients explain.
+        judging: variance that its own test patients add to a run, beside other arms and seeds.
+        shared: variance of a difference that comes of test patients whom all seeds share; 0 where
+            each seed draws its own.
+        patients: how many test patients a run of the pilot has.
+        carried: how many of them carry the difference of two arms, in the mean.
+        test_per_train: test samples for each training sample; None where seeds share test patients.
+    """
+
+    training: float
+    judging: float
+    shared: float
+    patients: float
+    carried: float
+    test_per_train: float | None = None
+
+    def variance(self, arms: int, seeds: int, times: float = 1.0) -> Variance:
+        """The variance of a difference that is expected.
+
+        Args:
+            arms: how many are compared.
+            seeds: with how many each is trained.
+            times: test patients, as a multiple of the pilot's.
+        """
+        mean_square = self.training + self.judging / times
+        share = 1 / seeds + (self.test_per_train or 0.0)
+        return Variance(
+            np.array(2 * mean_square * share),
+            np.array(float((arms - 1) * (seeds - 1))),
+            np.array(self.shared / times),
+            np.array(max(self.carried * times - 1, 1.0)),
+        )
+
+    def power(self, difference: float, arms: int, seeds: int, times: float = 1.0) -> float:
+        """How probable it is that a difference is found among all pairs of arms."""
+        expected = self.variance(arms, seeds, times)
+        total = float(np.sqrt(expected.total))
+        width = float(expected.half_width((1 - LEVEL) / (arms * (arms - 1) / 2)))
+        return float(ndtr((difference - width) / total)) if total > 0 else 1.0
+
+    def seeds_for(self, difference: float, arms: int, power: float = POWER) -> int | None:
+        """The fewest seeds that find a difference with the pilot's patients; None: 100 do not."""
+        least = MIN_SEEDS_OF_TWO if arms == 2 else MIN_SEEDS
+        for seeds in range(least, MOST_SEEDS + 1):
+            if self.power(difference, arms, seeds) >= power:
+                return seeds
+        return None
+
+    def patients_for(
+        self, difference: float, arms: int, seeds: int, power: float = POWER
+    ) -> int | None:
+        """The fewest test patients that find a difference with so many seeds.
+
+        None where a thousand times the pilot's do not suffice.
+        """
+        low, high = 1 / self.patients, float(MOST_TIMES)
+        if self.power(difference, arms, seeds, high) < power:
+            return None
+        for _ in range(60):
+            middle = (low * high) ** 0.5
+            enough = self.power(difference, arms, seeds, middle) >= power
+            low, high = (low, middle) if enough else (middle, high)
+        return int(np.ceil(high * self.patients - 1e-6))
+
+
+def pilot(
+    values: NDArray[Any],
+    without: Sequence[NDArray[Any]],
+    shared: bool,
+    test_per_train: float,
+) -> Pilot:
+    """Measure a pilot.
+
+    Args:
+        values: (K, S) the metric by arm and seed, of two arms and seeds or more.
+        without: for each seed (K, P) the metric without each of its test patients.
+        shared: whether all seeds share their test patients.
+        test_per_train: test samples for each training sample.
+    """
+    k = len(values)
+    pairs = np.triu_indices(k, 1)
+    pooled = float(multi_case.mean_squares(values)[0])
+    differ = [one[pairs[0]] - one[pairs[1]] for one in without]
+    sizes = [one.shape[1] for one in without]
+    # The jackknife's variance of the difference of two runs of one seed: half of it is one run's.
+    judging = (
+        float(
+            np.mean(
+                [one.var(axis=1).mean() * (p - 1) for one, p in zip(differ, sizes, strict=True)]
+            )
+        )
+        / 2
+    )
+    common, carried = (
+        0.0,
+        float(np.mean([multi_case.carried_by(_centred(d)).mean() for d in differ])),
+    )
+    if shared:
+        found = multi_case.shared_test_set(values, np.stack(without, axis=1))
+        common = float(found.patients[pairs].mean())
+        carried = float(found.patients_df[pairs].mean()) + 1
+        judging = max(judging - common / 2, 0.0)
+    return Pilot(
+        max(pooled - judging, 0.0),
+        judging,
+        common,
+        float(np.mean(sizes)),
+        carried,
+        None if shared else test_per_train,
+    )
+
+
+def _centred(values: NDArray[Any]) -> NDArray[Any]:
+    centred: NDArray[Any] = values - values.mean(axis=-1, keepdims=True)
+    return centred
