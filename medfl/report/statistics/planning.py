@@ -16,6 +16,7 @@ from medfl.report.statistics.summary import LEVEL
 
 POWER = 0.8
 DRAWS = 1000  # of grids: a chance of 80 % is then known to ± 2.5 points
+LEAST_PATIENTS = 30  # fewer give no normal means
 MOST_SEEDS, MOST_TIMES = 100, 1000  # beyond which nobody would go
 
 
@@ -88,13 +89,15 @@ class Pilot:
     def patients_for(
         self, difference: float, arms: int, seeds: int, power: float = POWER
     ) -> int | None:
-        """The fewest test patients that find a difference with so many seeds.
+        """The fewest test patients that find a difference with so many seeds, from 30 on.
 
         None where a thousand times the pilot's do not suffice.
         """
-        low, high = 1 / self.patients, float(MOST_TIMES)
+        low, high = LEAST_PATIENTS / self.patients, float(MOST_TIMES)
         if self.power(difference, arms, seeds, high) < power:
             return None
+        if self.power(difference, arms, seeds, low) >= power:
+            return LEAST_PATIENTS
         while high / low > 1.01:  # no pilot knows its variances any better
             middle = (low * high) ** 0.5
             enough = self.power(difference, arms, seeds, middle) >= power
