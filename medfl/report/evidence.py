@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from medfl.errors import MedflError
 from medfl.metrics.jackknife import METRICS, left_out
 from medfl.report.names import join_words, plural
-from medfl.report.statistics.pairs import Comparison, compare, too_few
+from medfl.report.shared_clients import Arrays
+from medfl.report.statistics.pairs import Comparison, compare_pairs, too_few
 from medfl.results import paths
 from medfl.results.column import Column
 from medfl.results.columns import EVERYONE
@@ -21,8 +22,6 @@ from medfl.results.intact import check_file
 from medfl.results.predictions import OF_ALL, OWN, read_left_out, read_predictions
 from medfl.results.runs import Run
 from medfl.results.schema import DIVERGED
-
-Arrays = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,16 @@ class Evidence:
         lowest = -1.0 if metric.metric == "kappa" else 0.0
         if not found.shared:
             ratio = found.test_per_train
-            pairs, ends = compare(found.arms, found.values, test_per_train=ratio, lowest=lowest)
+            pairs, ends = compare_pairs(
+                found.arms, found.values, test_per_train=ratio, lowest=lowest
+            )
             return Comparison(**about, folds="own", pairs=pairs, intervals=ends)
         apart = np.stack(found.without, axis=1)
         about |= {"folds": "shared", "patients": apart.shape[-1]}
         if np.isnan(apart).any():
             reason = "without one of the test patients the metric is not defined"
             return Comparison(**about, reason=reason)
-        pairs, ends = compare(found.arms, found.values, left_out=apart, lowest=lowest)
+        pairs, ends = compare_pairs(found.arms, found.values, left_out=apart, lowest=lowest)
         return Comparison(**about, pairs=pairs, intervals=ends)
 
     def gather(

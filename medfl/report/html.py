@@ -17,7 +17,7 @@ from medfl.report.figures import Picture
 from medfl.report.findings import Finding, findings, interval, mean_and_sd
 from medfl.report.grid_results import GridResults
 from medfl.report.origin import arm_rows, code_origin, count_edited_sources, input_hashes
-from medfl.report.over_datasets import Together
+from medfl.report.over_datasets import DatasetsTogether
 from medfl.report.plots.base import GridFigure, Shown
 from medfl.report.privacy import protects
 from medfl.report.privacy_tables import privacy_tables
@@ -40,7 +40,7 @@ def write_report(
     splits: Mapping[tuple[str, str, int], Path],
     prepared_dir: Path | None,
     configuration: Mapping[str, Any],
-    over: Sequence[Together] = (),
+    over: Sequence[DatasetsTogether] = (),
 ) -> None:
     """Fill the template and write the page.
 

@@ -18,7 +18,7 @@ COLUMNS = ("question", "datasets", "arm", "other", "difference", "p", "p_holm", 
 
 
 @dataclass(frozen=True)
-class Together:
+class DatasetsTogether:
     """All data sets, for one question.
 
     Attributes:
@@ -34,18 +34,18 @@ class Together:
     picture: Path | None = None
 
 
-def together(results: GridResults) -> list[Together]:
+def together(results: GridResults) -> list[DatasetsTogether]:
     """What all data sets say, for each question that any of them has."""
     asked = {question for dataset in results.datasets for question in results.questions(dataset)}
     made = []
     for question in (EVERYONE, OWN):
         if question in asked:
             found = over_datasets(_means(results, question))
-            made.append(Together(question, _words(results, found), found))
+            made.append(DatasetsTogether(question, _words(results, found), found))
     return made
 
 
-def draw(results: GridResults, folder: Path) -> list[Together]:
+def draw_over_datasets(results: GridResults, folder: Path) -> list[DatasetsTogether]:
     """The same, with a diagram where there are data sets enough for one."""
     from medfl.report.plots.ranks import draw_ranks
 
@@ -54,7 +54,7 @@ def draw(results: GridResults, folder: Path) -> list[Together]:
         picture = None
         if one.found and one.found.pairs:
             picture = save(draw_ranks(one.found), folder / f"datasets_{one.question}")
-        made.append(Together(one.question, one.words, one.found, picture))
+        made.append(DatasetsTogether(one.question, one.words, one.found, picture))
     return made
 
 

@@ -100,7 +100,7 @@ def build_report(
     """
     from medfl.report.figures import draw_figures
     from medfl.report.html import write_report
-    from medfl.report.over_datasets import draw
+    from medfl.report.over_datasets import draw_over_datasets
 
     folder = Path(results_dir)
     runs = read_grid_runs(cells, folder, partial=True, wanted=wanted)
@@ -111,7 +111,7 @@ def build_report(
         results,
         folder / paths.REPORT,
         figures=pictures,
-        over=draw(results, folder / paths.FIGURES),
+        over=draw_over_datasets(results, folder / paths.FIGURES),
         splits=splits or {},
         prepared_dir=Path(prepared_dir) if prepared_dir else None,
         configuration=configuration or {},

@@ -11,7 +11,7 @@ import pytest
 from medfl.errors import MedflError
 from medfl.metrics import medical
 from medfl.report.grid_results import GridResults
-from medfl.report.statistics.pairs import compare
+from medfl.report.statistics.pairs import compare_pairs
 from medfl.report.steps import aggregate, headline
 from medfl.results.columns import EVERYONE, OWN
 from medfl.results.predictions import LEFT_OUT, read_left_out, read_predictions
@@ -31,7 +31,7 @@ def test_numbers_are_those_of_the_records_and_patients_those_of_the_predictions(
         [(0.92, 0.93, 0.94), (0.81, 0.83, 0.85), (0.80, 0.82, 0.84), (0.55,) * 3, (0.3, 0.31, 0.32)]
     )
     right = np.arange(1000) < np.round(1000 * shares)[..., None]
-    expected, ends = compare(found.arms, shares, left_out=-1.0 * right / 999)
+    expected, ends = compare_pairs(found.arms, shares, left_out=-1.0 * right / 999)
     for one, other in zip(found.pairs, expected, strict=True):
         assert (one.arm, one.other) == (other.arm, other.other)
         assert one.p == pytest.approx(other.p, rel=1e-4)
@@ -83,7 +83,7 @@ def test_where_each_seed_draws_its_patients_it_is_another_test(cells, results_di
     assert (found.folds, found.patients) == ("own", None)
     values = [(0.92, 0.93, 0.94), (0.81, 0.83, 0.85), (0.80, 0.82, 0.84)]
     # Three clients of ten training samples each, and 100 test samples in the record.
-    expected, _ = compare(found.arms, values, test_per_train=100 / 30)
+    expected, _ = compare_pairs(found.arms, values, test_per_train=100 / 30)
     assert [pair.p for pair in found.pairs] == pytest.approx([pair.p for pair in expected])
 
 

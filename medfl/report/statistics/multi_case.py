@@ -2,7 +2,7 @@
 
 The design is what radiology calls multi-reader multi-case: arms are modalities, seeds readers,
 patients cases. Where all seeds share their test patients, the variance of a difference has two
-parts, as in Obuchowski & Rockette (Commun. Statist. Simul. Comput. 24, 1995): what another seed
+parts, as in Obuchowski & Rockette (Communications in Statistics B 24, 1995): what another seed
 would change, estimated by the mean square of arm × seed, and what other patients would change,
 estimated by covariances between runs over a jackknife of the patients. Where each seed draws its
 test patients, the mean square has both, and the corrected variance of Nadeau & Bengio (Mach. Learn.
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-Array = NDArray[Any]
+from medfl.metrics.inputs import Array
+
 NOTHING = 1e-24  # a variance that rounding alone leaves
 
 

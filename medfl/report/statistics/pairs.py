@@ -19,7 +19,7 @@ from medfl.report.statistics.summary import LEVEL
 MIN_SEEDS = 3
 MIN_SEEDS_OF_TWO = 4  # with two arms and three seeds no test keeps its level (docs/statistics.md)
 
-Folds = Literal["shared", "own"]
+Design = Literal["shared", "own"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Comparison:
 
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
-    folds: Folds | None = None
+    folds: Design | None = None
     patients: int | None = None
     pairs: tuple[PairTest, ...] = ()
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -121,7 +121,7 @@ def too_few(arms: int, seeds: int) -> str:
     return f"{words} tell arms apart ({count} {need} seeds)"
 
 
-def compare(
+def compare_pairs(
     arms: Sequence[str],
     values: Any,
     *,

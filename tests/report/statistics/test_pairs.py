@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from medfl.report.statistics.pairs import Comparison, PairTest, compare, holm, too_few
+from medfl.report.statistics.pairs import Comparison, PairTest, compare_pairs, holm, too_few
 
 
 def test_holm_by_hand():
@@ -29,7 +29,7 @@ def test_too_few_arms_or_seeds_are_told(arms, seeds, words):
     assert too_few(arms, seeds) == words
     if words:
         with pytest.raises(ValueError, match="enough seeds"):
-            compare("abcdefg"[:arms], np.zeros((arms, seeds)), test_per_train=0.2)
+            compare_pairs("abcdefg"[:arms], np.zeros((arms, seeds)), test_per_train=0.2)
 
 
 # Own folds, two arms: differences .1 .1 .1 .14; the pair's mean square is .0002.
@@ -38,7 +38,7 @@ APART = np.array([0.1, 0.1, 0.1, 0.14])
 
 
 def test_two_arms_by_hand():
-    (pair,), ends = compare(("a", "b"), np.stack([BASE + APART, BASE]), test_per_train=0.25)
+    (pair,), ends = compare_pairs(("a", "b"), np.stack([BASE + APART, BASE]), test_per_train=0.25)
     assert (pair.arm, pair.other) == ("a", "b")
     assert pair.difference == pytest.approx(0.11)
     # Standard error: root of 2 · .0002 · (1/4 + 1/4); t(.975, 3) = 3.18245
@@ -54,7 +54,7 @@ def test_two_arms_by_hand():
 
 def test_intervals_and_p_values_allow_for_all_pairs():
     values = np.stack([BASE + APART, BASE + 0.3 * APART[::-1], BASE])
-    pairs, _ = compare(("a", "b", "c"), values, test_per_train=0.25)
+    pairs, _ = compare_pairs(("a", "b", "c"), values, test_per_train=0.25)
     assert [(pair.arm, pair.other) for pair in pairs] == [("a", "b"), ("a", "c"), ("b", "c")]
     assert [pair.p_holm for pair in pairs] == pytest.approx(holm([pair.p for pair in pairs]))
     for pair in pairs:
@@ -65,7 +65,7 @@ def test_intervals_and_p_values_allow_for_all_pairs():
 def test_no_interval_leaves_what_the_metric_can_be():
     values = np.array([[0.99, 0.90, 1.0, 0.9], [0.02, 0.0, 0.1, 0.01]])
     for lowest, most in ((0.0, 1.0), (-1.0, 2.0)):
-        (pair,), ends = compare(("a", "b"), values, test_per_train=1.0, lowest=lowest)
+        (pair,), ends = compare_pairs(("a", "b"), values, test_per_train=1.0, lowest=lowest)
         assert pair.high <= most
         assert ends["a"][1] == 1.0
         assert ends["b"][0] >= lowest
@@ -78,7 +78,7 @@ def test_seeds_that_share_patients_need_more_than_steady_seeds():
     right[1, :, :12] = 0
     right[2, :, 12:24] = 0
     left_out = (right.sum(axis=-1, keepdims=True) - right) / 399
-    pairs, _ = compare(("a", "b", "c"), right.mean(axis=-1), left_out=left_out)
+    pairs, _ = compare_pairs(("a", "b", "c"), right.mean(axis=-1), left_out=left_out)
     found = {(pair.arm, pair.other): pair for pair in pairs}
     # b - c: 12 patients for, 12 against: standard error root of 24 / 400 · 1 / 399
     equal = found["b", "c"]
@@ -105,11 +105,11 @@ def test_a_pair_that_cannot_be_tested_still_counts_in_the_family():
     right[2, 0, :25] = 0
     right[2, 1:, 20:35] = 0
     left_out = (right.sum(axis=-1, keepdims=True) - right) / 49
-    pairs, _ = compare(
+    pairs, _ = compare_pairs(
         ("a", "c", "b"), right[[0, 2, 1]].mean(axis=-1), left_out=left_out[[0, 2, 1]]
     )
     assert len([pair for pair in pairs if pair.p is not None]) == 3, "the third arm has a spread"
-    (pair,), _ = compare(("a", "c"), np.stack([BASE + 0.1, BASE]), test_per_train=0.2)
+    (pair,), _ = compare_pairs(("a", "c"), np.stack([BASE + 0.1, BASE]), test_per_train=0.2)
     assert (pair.p, pair.low, pair.separated) == (None, None, False), "no spread but of rounding"
     assert pair.difference == pytest.approx(0.1)
 
