@@ -1,22 +1,20 @@
 """Metrics of a classifier on one set of samples, as they stand in a run's record.
 
-scikit-learn computes what is more than one division of two counts; the calibration error is
-computed here. A metric that the set of samples leaves undefined is None, never 0 or NaN. So are all
-metrics of a class without a sample, and those that need samples of other classes where there are
-none. Macro means run over the classes where the metric is defined; ``averaged_over`` says how many
-those are, and ``undefined`` says why the others are left out.
+A metric that the set of samples leaves undefined is None, never 0 or NaN. So are all metrics of a
+class without a sample, and those that need samples of other classes where there are none. Macro
+means run over the classes where the metric is defined; ``averaged_over`` says how many those are,
+and ``undefined`` says why the others are left out.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from medfl.metrics.calibration import expected_calibration_error
+from medfl.metrics.calibration import expected_calibration_error, log_loss
 from medfl.metrics.inputs import (
     BRIEF,
     THRESHOLD,
@@ -26,6 +24,7 @@ from medfl.metrics.inputs import (
     mean_of_defined,
     number_or_none,
 )
+from medfl.metrics.rates import class_rates, cohens_kappa, roc_area
 
 PER_CLASS = ("auc", "sensitivity", "specificity", "precision", "f1")
 OVERALL = (
@@ -33,6 +32,8 @@ OVERALL = (
     *(f"{metric}_macro" for metric in PER_CLASS[1:]),
     *("kappa", "ece", "log_loss"),
 )
+
+CERTAIN = 1 - np.finfo(np.float64).eps  # the most that log loss believes, as in scikit-learn
 
 
 def evaluate(
@@ -65,19 +66,16 @@ def evaluate(
     p, y = checked(probabilities, labels, len(classes), task)
     if len(p) == 0:
         return _empty(classes, task, brief)
-    numbers = np.arange(len(classes))
     multiclass = task == "multiclass"
-    truth = y[:, None] == numbers if multiclass else y.astype(bool)
-    chosen = p.argmax(axis=1)[:, None] == numbers if multiclass else p >= THRESHOLD
-    from sklearn import config_context
-
-    # What comes in is checked above; scikit-learn would do so for each metric of each class.
-    with warnings.catch_warnings(), config_context(skip_parameter_validation=True):
-        # It warns where a metric is undefined; `undefined` says it instead.
-        warnings.simplefilter("ignore")
-        columns = _per_class(p, truth, chosen, ("auc", "f1") if brief else PER_CLASS)
-        overall = (_multiclass if multiclass else _multilabel)(p, truth, chosen, brief)
-    overall |= {f"{metric}_macro": mean_of_defined(columns[metric]) for metric in columns}
+    if multiclass:
+        numbers = np.arange(len(classes))
+        truth, chosen = y[:, None] == numbers, p.argmax(axis=1)[:, None] == numbers
+    else:
+        truth, chosen = y.astype(bool), p >= THRESHOLD
+    columns = class_rates(truth, chosen)
+    columns["auc"] = np.array([roc_area(p[:, k], truth[:, k]) for k in range(len(classes))])
+    overall = (_multiclass if multiclass else _multilabel)(p, truth, chosen, brief)
+    overall |= {f"{metric}_macro": mean_of_defined(columns[metric]) for metric in PER_CLASS}
     if brief:
         return {"n": len(p)} | {name: number_or_none(overall[name]) for name in BRIEF}
 
@@ -99,69 +97,35 @@ def evaluate(
     return result
 
 
-def _per_class(p: Array, truth: Array, chosen: Array, metrics: Sequence[str]) -> dict[str, Array]:
-    """Metric → its values (K,), each class against the rest; NaN where it is undefined."""
-    from sklearn.metrics import roc_auc_score
-
-    columns = {metric: np.full(truth.shape[1], np.nan) for metric in metrics}
-    positives, said = truth.sum(axis=0), chosen.sum(axis=0)
-    negatives = len(truth) - positives
-    found, rejected = (truth & chosen).sum(axis=0), (~truth & ~chosen).sum(axis=0)
-    shares = {
-        "sensitivity": (found, positives, positives > 0),
-        "specificity": (rejected, negatives, (positives > 0) & (negatives > 0)),
-        "precision": (found, np.maximum(said, 1), positives > 0),
-        "f1": (2 * found, positives + said, positives > 0),
-    }
-    for metric in shares.keys() & columns.keys():
-        right, of, defined = shares[metric]
-        np.divide(right, of, out=columns[metric], where=defined)
-    for k in np.flatnonzero((positives > 0) & (negatives > 0)):
-        columns["auc"][k] = roc_auc_score(truth[:, k], p[:, k])
-    return columns
-
-
 def _multiclass(p: Array, truth: Array, chosen: Array, brief: bool) -> dict[str, Any]:
-    from sklearn import metrics as sk
-
-    y, guess, k = truth.argmax(axis=1), chosen.argmax(axis=1), p.shape[1]
     overall: dict[str, Any] = {
-        "accuracy": sk.accuracy_score(y, guess),
-        "balanced_accuracy": sk.balanced_accuracy_score(y, guess),
-        # scikit-learn refuses the log loss of a single class, which is always certain.
-        "log_loss": sk.log_loss(y, p, labels=range(k)) if k > 1 else 0.0,
-        "kappa": sk.cohen_kappa_score(y, guess),
+        "accuracy": truth[chosen].mean(),
+        "balanced_accuracy": mean_of_defined(class_rates(truth, chosen)["sensitivity"]),
+        "kappa": cohens_kappa(truth, chosen),
+        "log_loss": log_loss(np.minimum(p[truth], CERTAIN)) if p.shape[1] > 1 else 0.0,
     }
     if not brief:
-        overall["ece"] = expected_calibration_error(p[np.arange(len(p)), guess], guess == y)
-        overall["confusion"] = sk.confusion_matrix(y, guess, labels=range(k))
+        overall["ece"] = expected_calibration_error(p[chosen], truth[chosen])
+        overall["confusion"] = truth.T.astype(np.int64) @ chosen
     return overall
 
 
 def _multilabel(p: Array, truth: Array, chosen: Array, brief: bool) -> dict[str, Any]:
-    from sklearn import metrics as sk
-
-    labels = range(truth.shape[1])
-    told = [k for k in labels if truth[:, k].any() and not truth[:, k].all()]
-    flat = p.ravel()
+    told = np.flatnonzero(truth.any(axis=0) & ~truth.all(axis=0))
+    both = class_rates(truth, chosen)["sensitivity"] + class_rates(~truth, ~chosen)["sensitivity"]
+    pairs = [[np.stack([~one[:, k], one[:, k]], axis=1) for one in (truth, chosen)] for k in told]
     overall: dict[str, Any] = {
-        "accuracy": sk.accuracy_score(truth.ravel(), chosen.ravel()),
-        "balanced_accuracy": _mean(
-            sk.balanced_accuracy_score(truth[:, k], chosen[:, k]) for k in told
-        ),
-        "log_loss": sk.log_loss(
-            truth.ravel(), np.stack([1 - flat, flat], axis=1), labels=[False, True]
-        ),
-        "kappa": _mean(sk.cohen_kappa_score(truth[:, k], chosen[:, k]) for k in told),
+        "accuracy": (truth == chosen).mean(),
+        "balanced_accuracy": mean_of_defined(both / 2),
+        "kappa": mean_of_defined(np.array([cohens_kappa(*pair) for pair in pairs])),
+        "log_loss": log_loss(np.minimum(np.where(truth, p, 1 - p), CERTAIN)),
     }
     if not brief:
-        overall["subset_accuracy"] = sk.accuracy_score(truth, chosen)
-        overall["ece"] = _mean(expected_calibration_error(p[:, k], truth[:, k]) for k in labels)
+        overall["subset_accuracy"] = (truth == chosen).all(axis=1).mean()
+        overall["ece"] = mean_of_defined(
+            np.array([expected_calibration_error(*pair) for pair in zip(p.T, truth.T, strict=True)])
+        )
     return overall
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    return mean_of_defined(np.array(list(values), dtype=float))
 
 
 def _undefined(classes: Sequence[str], truth: Array, chosen: Array) -> list[str]:
