@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def get_ready() -> Callable[[], None]:
     """Note that a server gets ready, and fail in the way that the environment names."""
     with open(f"{os.environ['PLACE']}/servers", "a", encoding="utf-8") as file:
         file.write(f"{os.getpid()}\n")
+    weakref.finalize(do, print, "what the server would finalise")
     server.IDLE = float(os.environ.get("IDLE", "30"))
     fails = os.environ.get("FAILS")
     if fails == "import":
@@ -47,6 +49,7 @@ def do(what: str, *words: str) -> int:
         return int(words[0])
     elif what == "later":  # what is left for the end of a process
         atexit.register(print, "at the end")
+        weakref.finalize(Start, print, "finalised")
         threading.Thread(target=lambda: (time.sleep(0.2), print("a thread"))).start()
         print("not flushed")
     elif what == "die":

@@ -29,13 +29,13 @@ MODULES = (
     "pandas",
     "pydantic.dataclasses",
     "safetensors.torch",
-    "sklearn.metrics",
+    "scipy.special",
 )
 """In the order in which a grid comes to them. Nothing is done with them here."""
 
 
 def get_ready() -> Callable[[], None]:
-    """Import them, and read the sources, of which every run gives the hashes.
+    """Import them, and read the sources, of which every run gives the hashes and the commit.
 
     Returns:
         What a job does first in its own process: what is drawn without a seed begins anew there.
@@ -46,9 +46,11 @@ def get_ready() -> Callable[[], None]:
     import torch
 
     from medfl.federated.code import ROOTS
+    from medfl.federated.provenance import git_commit
     from medfl.sources import hashes
 
     hashes(ROOTS)
+    git_commit()
 
     def begin() -> None:
         np.random.seed()  # noqa: NPY002 - people's own code may draw from it

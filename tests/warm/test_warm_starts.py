@@ -71,7 +71,7 @@ def test_a_job_has_its_callers_arguments_folder_mask_and_streams(start):
 
 def test_a_job_does_what_is_left_for_its_end(start):
     for _ in range(2):
-        assert start.done("later")[1][1:] == ["not flushed", "a thread", "at the end"]
+        assert start.done("later")[1][1:] == ["not flushed", "a thread", "at the end", "finalised"]
     assert len(start.servers) == 1
 
 
