@@ -12,11 +12,20 @@ PACKAGE = os.path.dirname(__file__)
 WARM = ("split", "run", "aggregate", "report")
 """Commands that cost less than what they import: in a grid it is imported once for all of them."""
 
+THREADS = (
+    *(f"{name}_NUM_THREADS" for name in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")),
+    "VECLIB_MAXIMUM_THREADS",
+)
+"""What Snakemake sets to the cores of a job."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. An error of the user's is printed on one line."""
     offered = os.environ.pop(VARIABLE, OFF)
     command = sys.argv[1] if arguments is None and len(sys.argv) > 1 else ""
+    if command == "report" and offered != OFF:
+        # It draws in processes of one thread each: it need not wait for a server of other threads.
+        os.environ.update({name: "1" for name in THREADS if name in os.environ})
     if command in WARM:
         status = served(offered, _get_ready, PACKAGE)
         if status is not None:

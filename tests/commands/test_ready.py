@@ -13,6 +13,7 @@ import pytest
 import yaml
 from toy_stores import write_small_phantom
 
+from medfl.cli import THREADS
 from medfl.results import paths
 from medfl.warm import OFF, VARIABLE, offer
 
@@ -116,6 +117,25 @@ def test_workers_of_a_warm_run_keep_to_its_cores(place, offered):
     assert "1 of 2 workers: there are 1 cores" in logs[1]
     models = [(place / name / paths.MODEL).read_bytes() for name in ("two", "one", "cold")]
     assert models[0] == models[1] == models[2]
+
+
+def test_a_report_of_several_threads_needs_no_other_server(place, offered):
+    """Snakemake sets these variables to the cores of a job."""
+    for threads, command in (("1", "run"), ("2", "report"), ("3", "report")):
+        medfl(place, offered | dict.fromkeys(THREADS, threads), command, "--help")
+    assert len(servers(place)) == 1
+
+
+def servers(place: Path) -> list[str]:
+    """The processes from which jobs of a folder are forked."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").readlink() == place:
+                found.append((process / "cmdline").read_text())
+        except OSError:  # it has ended, or is another user's
+            continue
+    return [line for line in found if line.startswith("medfl: jobs")]
 
 
 def test_who_gets_ready_begins_nothing_and_misses_nothing(place):
