@@ -153,8 +153,9 @@ class Workers:
             failed = sum(process.failed for process in self._processes)
             self._lost += failed
             if failed:
-                left = max(1, self.number - self._lost)
-                log.warning("from now on %d clients at most train side by side", left)
+                left = self.number - self._lost
+                how = f"{left} clients at a time" if left > 1 else "one client after the other"
+                log.warning("the run goes on with fewer workers: %s", how)
             self._processes[:] = [process for process in self._processes if process.alive]
 
     def end(self) -> None:

@@ -188,8 +188,8 @@ def test_a_persons_objects_are_those_of_the_moment(pair):
 @pytest.mark.parametrize(
     ("way", "said"),
     [
-        (lambda: os.kill(os.getpid(), signal.SIGKILL), "killed by signal 9"),
-        (lambda: os._exit(3), "ended with code 3"),
+        (lambda: os.kill(os.getpid(), signal.SIGKILL), "a worker was killed by signal 9"),
+        (lambda: os._exit(3), "a worker ended with code 3"),
         (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
         (lambda: [0] * 10**17, "MemoryError"),
         (lambda: threading.Lock(), "cannot pickle '_thread.lock'"),
@@ -211,6 +211,8 @@ def test_what_a_worker_fails_at_is_done_again_in_the_run(pair, caplog, way, said
     warnings = [record.getMessage() for record in caplog.records]
     assert warnings[0].startswith("item 2 is done again: ")
     assert said in warnings[0]
+    if "worker" in said:
+        assert warnings[1] == "the run goes on with fewer workers: one client after the other"
 
 
 def test_the_run_goes_on_alone_where_all_workers_die(pair, caplog):
