@@ -18,6 +18,7 @@ from medfl.federated.workers.draws import drawing_nothing
 from medfl.federated.workers.exchange import GoneError, Packed, receive
 from medfl.federated.workers.own_state import unchanged
 from medfl.federated.workers.task import WorkerTask
+from medfl.federated.workers.freed import keep_freed_memory
 from medfl.files.forked import become_helper, locked_files
 from medfl.models.flat import FlatModel
 
@@ -147,6 +148,7 @@ def _be_worker(
         sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in _SCREEN)
         _here["worker"] = True
         torch.set_num_threads(1)
+        keep_freed_memory()
         _serve(end, tasks, model, watched)
         code = 0
     finally:
