@@ -16,9 +16,9 @@ import torch
 from medfl.errors import MedflError
 from medfl.federated.workers.draws import drawing_nothing
 from medfl.federated.workers.exchange import GoneError, Packed, receive
+from medfl.federated.workers.freed import keep_freed_memory
 from medfl.federated.workers.own_state import unchanged
 from medfl.federated.workers.task import WorkerTask
-from medfl.federated.workers.freed import keep_freed_memory
 from medfl.files.forked import become_helper, locked_files
 from medfl.models.flat import FlatModel
 
