@@ -85,6 +85,14 @@ def test_where_each_seed_draws_its_patients_it_is_another_test(cells, results_di
     # Three clients of ten training samples each, and 100 test samples in the record.
     expected, _ = compare_pairs(found.arms, values, test_per_train=100 / 30)
     assert [pair.p for pair in found.pairs] == pytest.approx([pair.p for pair in expected])
+    # A size that is not published makes the test more careful.
+    path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
+    record = json.loads(path.read_text())
+    record["clients"]["0"]["n_train"] = None
+    path.write_text(json.dumps(record))
+    careful, _ = compare_pairs(found.arms, values, test_per_train=100 / 20)
+    found = comparison(some, results_dir)
+    assert [pair.p for pair in found.pairs] == pytest.approx([pair.p for pair in careful])
 
 
 def test_without_predictions_no_claim_is_made(cells, results_dir):

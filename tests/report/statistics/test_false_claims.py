@@ -1,4 +1,4 @@
-"""A small part of docs/statistics.md's table: in grids without a difference, claims are rare."""
+"""A part of docs/statistics.md's table: in grids without a difference, claims are rare."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from benchmarks.false_claims import ALLOWED, Setting, claims, false_claims, marg
 from medfl.report.statistics.multi_case import Variance, own_test_sets
 from medfl.report.statistics.planning import pilot
 
-GRIDS = 500
+GRIDS = 2000
 LIMIT = ALLOWED + 2.6 * np.sqrt(ALLOWED * (1 - ALLOWED) / GRIDS)
 
 
@@ -19,7 +19,7 @@ LIMIT = ALLOWED + 2.6 * np.sqrt(ALLOWED * (1 - ALLOWED) / GRIDS)
 @pytest.mark.parametrize(("arms", "seeds"), [(2, 4), (2, 6), (4, 3), (7, 3), (7, 10), (12, 4)])
 def test_false_claims_are_rare(arms, seeds, own_folds, wild):
     setting = Setting(arms, seeds, own_folds, wild)
-    assert false_claims(setting, GRIDS, seed=7) <= LIMIT
+    assert false_claims(setting, GRIDS, seed=1) <= LIMIT
 
 
 def test_two_arms_with_three_seeds_claim_nothing():

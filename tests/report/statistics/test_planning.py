@@ -57,6 +57,8 @@ def test_a_shared_test_set_has_a_part_that_seeds_do_not_average_out():
     )
     assert found.shared == pytest.approx(shared)
     assert found.test_per_train is None
+    within = np.mean([np.var(right[i] - right[j], axis=1, ddof=1) / p / 2 for i, j in pairs])
+    assert found.judging == pytest.approx(within - shared / 2), "what all seeds share is no one's"
 
 
 def test_power_by_hand_where_patients_alone_vary():
