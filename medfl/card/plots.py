@@ -245,8 +245,7 @@ def draw_card(card: dict[str, Any], scan: Scan, sheet: Sheet | None) -> Figure:
         )
     if len(card["findings"]) > 8:
         lines.append(f"… and {len(card['findings']) - 8} more in card.html")
-    # A dollar sign would begin a formula.
-    words.text(0, 1, "\n".join(lines).replace("$", r"\$"), va="top", fontsize=9, linespacing=1.35)
+    words.text(0, 1, "\n".join(lines), va="top", fontsize=9, linespacing=1.35)
     if sheet is None:
         samples.axis("off")
     else:

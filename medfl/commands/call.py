@@ -22,7 +22,9 @@ def call(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         with stoppable():
-            return int(options.command(options) or 0)
+            status = int(options.command(options) or 0)
+        _tell_undrawn()
+        return status
     except MedflError as error:
         print(f"medfl: error: {error}", file=sys.stderr)
         return 2
@@ -35,6 +37,13 @@ def call(arguments: Sequence[str] | None = None) -> int:
         notes = "; ".join(getattr(stop, "__notes__", [usual]))
         print(f"medfl: interrupted; {notes}.", file=sys.stderr)
         return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
+
+
+def _tell_undrawn() -> None:
+    """Say which letters the pictures lack, if any were drawn."""
+    fonts = sys.modules.get("medfl.pages.fonts")
+    if fonts is not None and (words := fonts.undrawn()):
+        print(f"medfl: warning: {words}", file=sys.stderr)
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):

@@ -59,6 +59,7 @@ def report(options: argparse.Namespace) -> None:
         figures=grid.figures,
         cores=_cores(options.cores),
         margins=grid.margins,
+        endings=[".pdf"] if options.pdf else [],
     )
     print(steps.headline(results, folder))
 
@@ -72,6 +73,8 @@ def report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--partial", action="store_true", help=words)
     words = "processes that draw; all: as many as there are processors that its job may use"
     parser.add_argument("--cores", type=processors, default="all", help=words)
+    words = "write each figure as PDF, too, for a paper"
+    parser.add_argument("--pdf", action="store_true", help=words)
 
 
 def _grid_options(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ from matplotlib.image import AxesImage
 from PIL import Image
 
 from medfl.files import atomic_path
+from medfl.pages.fonts import fit_fonts
 
 # Okabe and Ito's palette without its yellow, which is too light for lines on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -32,6 +33,8 @@ RC: Any = {
     "legend.fontsize": 8.5,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "text.parse_math": False,  # a dollar sign in a name begins no formula
+    "pdf.fonttype": 42,  # letters stay letters: journals ask for it
     # Equal results give equal files, so that a pipeline sees no change where there is none.
     "svg.hashsalt": "medfl",
 }
@@ -61,11 +64,12 @@ def panels(count: int, most: int) -> tuple[int, int]:
 
 @styled
 def save(figure: Figure, stem: Path, endings: Sequence[str] = (".svg", ".png")) -> Path:
-    """Write ``<stem>.svg`` and ``<stem>.png``; give the path of the latter."""
+    """Write ``<stem>.svg`` and ``<stem>.png``, or other endings; give the path of the PNG."""
+    fit_fonts(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # the layout is done: do not do it again for each format
     for ending in endings:
-        metadata = {"Date": None} if ending == ".svg" else None
+        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(ending)
         with atomic_path(stem.with_name(stem.name + ending)) as path:
             figure.savefig(path, dpi=DPI, metadata=metadata)
             if ending == ".png" and not _has_photographs(figure):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from medfl.pages.fonts import fit_fonts
 from medfl.partition.folds import FOLDS
 from medfl.partition.small_cells import MINIMUM_CELL
 
@@ -35,6 +36,13 @@ def draw_split(record: dict[str, Any], path: str | os.PathLike[str]) -> None:
         record: what ``heterogeneity`` returns.
         path: where to write.
     """
+    import matplotlib as mpl
+
+    with mpl.rc_context({"text.parse_math": False}):  # a dollar sign in a name begins no formula
+        _draw(record, Path(path))
+
+
+def _draw(record: dict[str, Any], path: Path) -> None:
     # Figure itself, and not pyplot, which keeps figures in a global list and looks for a display.
     from matplotlib.figure import Figure
 
@@ -73,7 +81,8 @@ def draw_split(record: dict[str, Any], path: str | os.PathLike[str]) -> None:
         0.12 / width, 1 - 0.26 / height, _title(record), fontsize=11, fontweight="bold", va="center"
     )
     figure.text(0.12 / width, 1 - 0.47 / height, _measures(record), fontsize=8.5, va="center")
-    figure.savefig(Path(path), format="png", metadata={"Software": None})
+    fit_fonts(figure)
+    figure.savefig(path, format="png", metadata={"Software": None})
 
 
 def _draw_bubbles(axes: Axes, counts: np.ndarray, scale: float) -> None:

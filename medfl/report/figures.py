@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from medfl.errors import MedflError
 from medfl.files.processes import can_fork, map_isolated
 from medfl.own_class import check_type
+from medfl.pages import fonts
 from medfl.pages.figures import save
 from medfl.report.grid_results import GridResults
 from medfl.report.names import arm_label
@@ -44,7 +45,11 @@ class Picture:
 
 
 def draw_figures(
-    results: GridResults, folder: Path, chosen: Sequence[str] | None = None, cores: int = 1
+    results: GridResults,
+    folder: Path,
+    chosen: Sequence[str] | None = None,
+    cores: int = 1,
+    endings: Sequence[str] = (),
 ) -> list[Picture]:
     """Draw every picture as PNG and SVG into ``folder``; those that cannot be drawn have no path.
 
@@ -55,24 +60,34 @@ def draw_figures(
         chosen: names of ``FIGURES``, or a person's own ``my_package.module:MyFigure``; None for
             all that are built in.
         cores: how many processes draw.
+        endings: further forms of each picture: ``.pdf``.
     """
     places = _places(results, folder, _chosen(FIGURES if chosen is None else chosen))
 
-    def draw(place: _Place) -> bool:
+    def draw(place: _Place) -> tuple[bool, list[str]]:
         drawn = _draw(place.word, place.figure, place.subject)
         if drawn is not None:
-            save(drawn, place.stem)
-        return drawn is not None
+            save(drawn, place.stem, (".svg", ".png", *endings))
+        return drawn is not None, fonts.missing()
 
     # Matplotlib bears no threads: where no process can be forked, this one draws all.
     if cores > 1 and can_fork():
         done = list(map_isolated(draw, places, "figures", _lost, cores, unit="figure"))
     else:
         done = list(map(draw, places))
-    return [
-        Picture(place.stem.with_name(f"{place.stem.name}.png") if drawn else None, *place[1:3])
-        for place, drawn in zip(places, done, strict=True)
-    ]
+    pictures = []
+    for place, (drawn, letters) in zip(places, done, strict=True):
+        fonts.remember(letters)
+        path = place.stem.with_name(f"{place.stem.name}.png") if drawn else None
+        pictures.append(Picture(path, place.figure, place.subject))
+    return pictures
+
+
+def _lost(place: _Place, why: str) -> tuple[bool, list[str]]:
+    raise MedflError(
+        f"{place.stem}: the process that draws it was ended from outside, or crashed twice; there "
+        "may be too little memory. Call the command again; `--cores 1` needs less."
+    )
 
 
 class _Place(NamedTuple):
@@ -82,13 +97,6 @@ class _Place(NamedTuple):
     figure: GridFigure
     subject: Subject
     stem: Path
-
-
-def _lost(place: _Place, why: str) -> bool:
-    raise MedflError(
-        f"{place.stem}: the process that draws it was ended from outside, or crashed twice; there "
-        "may be too little memory. Call the command again; `--cores 1` needs less."
-    )
 
 
 def _places(

@@ -81,6 +81,7 @@ def build_report(
     figures: Sequence[str] | None = None,
     cores: int = 1,
     margins: Mapping[str, float] | None = None,
+    endings: Sequence[str] = (),
 ) -> GridResults:
     """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
 
@@ -94,6 +95,7 @@ def build_report(
         figures: the names of the figures to draw; None for all that are built in.
         cores: how many processes draw them.
         margins: dataset → within which difference arms are practically equal.
+        endings: in which forms beside PNG and SVG: ``.pdf``.
 
     Raises:
         MedflError: if not one run is there, or as ``aggregate``.
@@ -106,7 +108,7 @@ def build_report(
     runs = read_grid_runs(cells, folder, partial=True, wanted=wanted)
     results = GridResults(with_clients(runs), margins)
     results.compare_all()
-    pictures = draw_figures(results, folder / paths.FIGURES, figures, cores)
+    pictures = draw_figures(results, folder / paths.FIGURES, figures, cores, endings)
     write_report(
         results,
         folder / paths.REPORT,

@@ -26,7 +26,7 @@ class ArmStyle:
 
 
 def arm_styles(arms: Sequence[str], references: Collection[str] = ()) -> dict[str, ArmStyle]:
-    """A style for each arm by its place: colours first, then line styles; markers all differ.
+    """A style for each arm by its place: colours first, then line styles; no two styles are alike.
 
     References are grey, so that colours are left to what is compared.
     """
@@ -38,7 +38,9 @@ def arm_styles(arms: Sequence[str], references: Collection[str] = ()) -> dict[st
         places[grey] += 1
         line = LINES[place % len(LINES)] if grey else LINES[place // len(PALETTE) % len(LINES)]
         color = GREY if grey else PALETTE[place % len(PALETTE)]
-        styles[arm] = ArmStyle(color, line, MARKERS[number % len(MARKERS)])
+        # Where colours and lines come again, each line and colour meets the next marker.
+        again = number // (len(LINES) * len(PALETTE))
+        styles[arm] = ArmStyle(color, line, MARKERS[(number + again) % len(MARKERS)])
     return styles
 
 
