@@ -10,6 +10,7 @@ from medfl.files import write_csv
 from medfl.metrics.federation import enough
 from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
+from medfl.report.names import no_formula
 from medfl.results.column import Column
 from medfl.results.columns import ACCURACY, WORST
 from medfl.results.paths import KEYS
@@ -32,7 +33,7 @@ def write_clients(results: GridResults, path: Path) -> None:
             for name, client in run.record.clients.items():
                 test = client.test
                 row: dict[str, Any] = {key: getattr(run, key) for key in KEYS}
-                row |= {"client": name, "client_name": client_name(run, name)}
+                row |= {"client": name, "client_name": no_formula(client_name(run, name))}
                 row |= {"n_train": client.n_train, "n_test": client.n_test}
                 row["test_patients"] = client.test_patients
                 if test:

@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from medfl.errors import MedflError
 from medfl.files.processes import can_fork, map_isolated
 from medfl.own_class import check_type
 from medfl.pages import fonts
-from medfl.pages.figures import save
+from medfl.pages.figures import RC, save
 from medfl.report.grid_results import GridResults
 from medfl.report.names import arm_label
 from medfl.report.plots.base import GridFigure, Subject
@@ -138,6 +139,9 @@ def _draw(word: str, figure: GridFigure, subject: Subject) -> Figure | None:
         if drawn is not None:
             check_type(drawn, Figure, f"{where}: draw", "a matplotlib Figure, or None")
             check_type(figure.caption(subject), str, f"{where}: caption", "a text")
+            if not drawn.get_suptitle():
+                with rc_context(RC):
+                    drawn.suptitle(figure.words_above(subject), fontsize=10)
     return drawn
 
 

@@ -32,6 +32,9 @@ _LATEX = {
     "ε": r"$\varepsilon$",
     "∞": r"$\infty$",
     "σ": r"$\sigma$",
+    "≤": r"$\leq$",
+    "≥": r"$\geq$",
+    "→": r"$\rightarrow$",
     "×": r"$\times$",
     "≈": r"$\approx$",
     "“": "``",
@@ -76,34 +79,64 @@ def _markdown_entry(entry: Entry) -> str:
 
 
 def latex(tables: Sequence[tuple[str, ArmTable]], label: str) -> str:
-    """Tables with their datasets, as LaTeX floats."""
-    blocks = ["% Needs \\usepackage{booktabs} and \\usepackage{graphicx}."]
+    """Tables with their datasets, as LaTeX floats.
+
+    They are set in the size of footnotes, which is legible, and never shrunk: columns that do not
+    fit beside the others into a line of the class ``article`` make a further table below.
+    """
+    blocks = ["% Needs \\usepackage{booktabs}."]
     for dataset, table in tables:
-        width = len(table.header)
         apart = "-everyone" if table.question == EVERYONE else ""
+        caption = escape_latex(f"{dataset}: {table.title}. " + " ".join(table.notes))
         lines = [
             r"\begin{table}",
-            r"  \centering",
-            f"  \\caption{{{escape_latex(f'{dataset}: {table.title}. ' + ' '.join(table.notes))}}}",
+            r"  \centering\footnotesize\setlength{\tabcolsep}{4pt}",
+            f"  \\caption{{{caption}}}",
             f"  \\label{{tab:{re.sub('[^a-z0-9]+', '-', f'{label}{apart}-{dataset}'.lower())}}}",
-            r"  \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            f"  \\begin{{tabular}}{{l{'r' * (width - 1)}}}",
-            r"    \toprule",
-            f"    {' & '.join(map(escape_latex, table.header))} \\\\",
         ]
-        groups = table.groups()
-        for title, rows in groups:
-            lines.append(r"    \midrule")
-            if len(groups) > 1:
-                lines.append(
-                    f"    \\multicolumn{{{width}}}{{l}}{{\\emph{{{escape_latex(title)}}}}} \\\\"
-                )
-            for row in rows:
-                cells = [escape_latex(row.label), *map(_latex_entry, row.entries)]
-                lines.append(f"    {' & '.join(cells)} \\\\")
-        lines += [r"    \bottomrule", r"  \end{tabular}}", r"\end{table}"]
-        blocks.append("\n".join(lines))
+        for number, columns in enumerate(_columns_that_fit(table)):
+            lines += [r"  \par\medskip"] if number else []
+            lines += _tabular(table, columns)
+        blocks.append("\n".join([*lines, r"\end{table}"]))
     return "\n\n".join(blocks) + "\n"
+
+
+LINE = 76  # characters of a table's row, in the size of footnotes, with two for each gap
+
+
+def _columns_that_fit(table: ArmTable) -> list[range]:
+    """The columns of entries, parted so that each part fits into a line beside the arms' names."""
+    first = max(len(word) for word in (table.header[0], *(row.label for row in table.rows)))
+    parts, start, used = [], 0, first
+    for column, head in enumerate(table.header[1:]):
+        wide = 2 + max(len(head), *(len(row.entries[column].text) for row in table.rows))
+        if used + wide > LINE and column > start:
+            parts.append(range(start, column))
+            start, used = column, first
+        used += wide
+    return [*parts, range(start, len(table.header) - 1)]
+
+
+def _tabular(table: ArmTable, columns: range) -> list[str]:
+    width = 1 + len(columns)
+    header = [table.header[0], *(table.header[1 + column] for column in columns)]
+    lines = [
+        f"  \\begin{{tabular}}{{l{'r' * len(columns)}}}",
+        r"    \toprule",
+        f"    {' & '.join(map(escape_latex, header))} \\\\",
+    ]
+    groups = table.groups()
+    for title, rows in groups:
+        lines.append(r"    \midrule")
+        if len(groups) > 1:
+            lines.append(
+                f"    \\multicolumn{{{width}}}{{l}}{{\\emph{{{escape_latex(title)}}}}} \\\\"
+            )
+        for row in rows:
+            entries = [row.entries[column] for column in columns]
+            cells = [escape_latex(row.label), *map(_latex_entry, entries)]
+            lines.append(f"    {' & '.join(cells)} \\\\")
+    return [*lines, r"    \bottomrule", r"  \end{tabular}"]
 
 
 def _latex_entry(entry: Entry) -> str:

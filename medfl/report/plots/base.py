@@ -74,6 +74,8 @@ class GridFigure(ABC):
             of own patients alone.
         needs: what the runs must have for it, in words; without that the page says
             that the picture is not drawn, and that it needs this.
+        marks: what lines, bands and bars are, in a few words below the title in the picture itself,
+            which may be shown without its caption.
         shown: whether the page shows all of its pictures at once, or one after a click on its
             name, where they are many or large.
     """
@@ -82,6 +84,7 @@ class GridFigure(ABC):
     per: ClassVar[Literal["partition", "dataset"]] = "dataset"
     both: ClassVar[bool] = False
     needs: ClassVar[str]
+    marks: ClassVar[str] = ""
     shown: ClassVar[Shown] = "open"
 
     @abstractmethod
@@ -91,6 +94,11 @@ class GridFigure(ABC):
     @abstractmethod
     def draw(self, subject: Subject) -> Figure | None:
         """The picture; None where the runs do not have what it needs."""
+
+    def words_above(self, subject: Subject) -> str:
+        """The words above a picture: what it shows, and what its marks are."""
+        about = f" ({TITLES[subject.question]})" if self.both or self.per == "partition" else ""
+        return "\n".join(filter(None, (f"{self.title}: {subject.place}{about}", self.marks)))
 
     def subjects(self, results: GridResults, dataset: str, **look: Any) -> list[Subject]:
         """What the pictures of a dataset show: one partition each, or the whole dataset.

@@ -50,6 +50,9 @@ class Clients(GridFigure):
     """Every client's accuracy, in a line for each arm."""
 
     title = "Fairness between clients"
+    marks = (
+        "a dot: a client with one seed; level line: 95 % interval of the worst client; bar: mean"
+    )
     needs = "finished runs whose clients have test samples"
 
     def caption(self, subject: Subject) -> str:

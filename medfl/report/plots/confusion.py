@@ -64,6 +64,7 @@ class Confusion(GridFigure):
     """Which class is taken for which, in a matrix for each arm."""
 
     title = "Confusion matrices"
+    marks = "share of each true class, mean over seeds"
     per = "partition"
     needs = "finished runs of a dataset with one label per image, whose matrices are published"
     shown = "folded"

@@ -17,11 +17,11 @@ from medfl.errors import MedflError
 from medfl.pages.figures import styled
 from medfl.report.curves import as_history, mean_curve, measured
 from medfl.report.plots.base import GridFigure, Subject
-from medfl.report.plots.style import ArmStyle, arm_styles, draw_chance, legend
-from medfl.report.questions import about, dotted
+from medfl.report.plots.style import ArmStyle, arm_styles, draw_chance, legend, within
+from medfl.report.questions import dotted
 from medfl.report.statistics import Summary
 from medfl.results import paths
-from medfl.results.columns import ACCURACY, BALANCED, OWN, ROUNDS, columns_in, judged
+from medfl.results.columns import ACCURACY, BALANCED, ROUNDS, columns_in, judged
 from medfl.results.frames import read_rounds
 from medfl.results.intact import check_file
 from medfl.results.record import read_record
@@ -49,6 +49,7 @@ class Convergence(GridFigure):
     """How the primary metric grows over rounds and over traffic."""
 
     title = "Convergence"
+    marks = "line: mean over seeds; band: ± one standard deviation over seeds"
     per = "partition"
     needs = "runs, finished or diverged"
 
@@ -78,7 +79,6 @@ class Convergence(GridFigure):
             curves,
             subject.styles,
             metric=subject.metric.name,
-            title=subject.place + about(subject.results, subject.dataset, OWN),
             labels=subject.labels,
             chance=subject.results.chance(subject.dataset, subject.partition, subject.metric),
         )
@@ -211,15 +211,14 @@ def _draw_curve(
     if points:
         at = [point.round if view == "rounds" else point.bytes_total / 1e6 for point in points]
         mean = [scale * point.mean for point in points]
-        sd = [scale * (point.sd or 0.0) for point in points]
         # A line has about seven markers, at places of its own, so that none hides another.
         step = max(1, len(points) // 7)
         axis.plot(
             at, mean, marker=style.marker, markersize=4.5, markevery=(place % step, step), **look
         )
-        if any(sd):
-            low = [m - s for m, s in zip(mean, sd, strict=True)]
-            high = [m + s for m, s in zip(mean, sd, strict=True)]
+        if any(point.sd for point in points):
+            low = within((point.mean - (point.sd or 0.0) for point in points), DRAWN[metric])
+            high = within((point.mean + (point.sd or 0.0) for point in points), DRAWN[metric])
             shade = 0.18 if count <= 6 else 0.10
             axis.fill_between(at, low, high, color=style.color, alpha=shade, linewidth=0)
     for history in curve.stopped:

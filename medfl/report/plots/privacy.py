@@ -18,7 +18,7 @@ from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.protection import unit_colours
-from medfl.report.plots.style import MARKERS, draw_chance, say_if_empty
+from medfl.report.plots.style import MARKERS, draw_chance, say_if_empty, spread
 from medfl.report.privacy import Protection, epsilon_words, promises
 from medfl.report.privacy_tables import QUALITY, protected_arms
 from medfl.report.questions import dotted
@@ -76,6 +76,7 @@ class AgainstEpsilon(GridFigure):
     """What test metrics lose at each ε, by what one ε protects."""
 
     title = "Test metrics and ε"
+    marks = "mean ± one standard deviation over seeds"
     needs = "finished runs of arms with an ε"
 
     def subjects(self, results: GridResults, dataset: str, **look: Any) -> list[Subject]:
@@ -166,15 +167,19 @@ def _draw_series(
     spent: Sequence[float],
 ) -> None:
     at, places = [], places_of(spent)
-    mean, sd = [], []
+    mean, ends = [], []
     for epsilon, arm in series.arms.items():
         summary = results.state(*where, arm, metric).summary
         if summary:
             at.append(places[epsilon] * APART**place)
             mean.append(metric.scale * summary.mean)
-            sd.append(metric.scale * (summary.sd or 0.0))
+            ends.append(spread(summary, metric))
     if at:
-        axis.errorbar(at, mean, yerr=sd, capsize=2.5, elinewidth=1.0, **looks[series.label])
+        bars = [
+            [m - low for m, (low, _) in zip(mean, ends, strict=True)],
+            [high - m for m, (_, high) in zip(mean, ends, strict=True)],
+        ]
+        axis.errorbar(at, mean, yerr=bars, capsize=2.5, elinewidth=1.0, **looks[series.label])
 
 
 def _draw_unprotected(

@@ -21,6 +21,7 @@ class ProtectionCost(GridFigure):
     """What each protection costs in seconds and bytes."""
 
     title = "Cost of protection"
+    marks = "mean ± one standard deviation over seeds"
     needs = "finished runs"
 
     def subjects(self, results: GridResults, dataset: str, **look: Any) -> list[Subject]:
@@ -67,8 +68,10 @@ def draw_cost(results: GridResults, dataset: str, labels: dict[str, str]) -> Fig
             for level, (arm, one) in enumerate(arms[partition]):
                 summary = results.state(dataset, partition, arm, metric).summary
                 if summary:
-                    axis.barh(level, summary.mean, color=colours[one.unit], xerr=summary.sd or 0.0)
-                    end = summary.mean + (summary.sd or 0.0)
+                    sd = summary.sd or 0.0
+                    less = min(sd, summary.mean)  # no bar of seconds reaches below none
+                    axis.barh(level, summary.mean, color=colours[one.unit], xerr=[[less], [sd]])
+                    end = summary.mean + sd
                     axis.annotate(
                         f" {metric.format(summary.mean)}", (end, level), va="center", fontsize=8
                     )

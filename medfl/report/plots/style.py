@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,10 @@ from matplotlib.lines import Line2D
 
 from medfl.pages.figures import GREY, LINES, PALETTE
 from medfl.report.questions import CHANCE
+from medfl.report.statistics import Summary
+from medfl.results.column import Column
 
+SHARES = ("auc_macro", "f1_macro", "ece")  # beside what is shown in per cent
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "h", "p", "*", "d", "8")
 
 
@@ -42,6 +46,27 @@ def arm_styles(arms: Sequence[str], references: Collection[str] = ()) -> dict[st
         again = number // (len(LINES) * len(PALETTE))
         styles[arm] = ArmStyle(color, line, MARKERS[(number + again) % len(MARKERS)])
     return styles
+
+
+def limits(metric: Column) -> tuple[float, float]:
+    """The least and the most that a metric can be, as it stands in files."""
+    kind = metric.metric or metric.name.removeprefix("val_").removeprefix("test_")
+    if kind == "kappa":
+        return -1.0, 1.0
+    return 0.0, 1.0 if metric.unit == "%" or kind in SHARES else math.inf
+
+
+def within(values: Iterable[float], metric: Column) -> list[float]:
+    """Numbers as readers see a metric, cut to what it can be: no band reaches beyond 100 %."""
+    low, high = limits(metric)
+    return [metric.scale * min(high, max(low, value)) for value in values]
+
+
+def spread(summary: Summary, metric: Column) -> tuple[float, float]:
+    """Both ends of mean ± standard deviation, as readers see the metric and within its limits."""
+    sd = summary.sd or 0.0
+    low, high = within((summary.mean - sd, summary.mean + sd), metric)
+    return low, high
 
 
 def draw_chance(axis: Axes, value: float) -> None:

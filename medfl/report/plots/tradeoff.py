@@ -15,7 +15,7 @@ from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.convergence import log_ticks
-from medfl.report.plots.style import ArmStyle, draw_chance, legend, say_if_empty
+from medfl.report.plots.style import ArmStyle, draw_chance, legend, say_if_empty, spread
 from medfl.report.questions import about, dotted
 from medfl.report.statistics import Summary
 from medfl.results.column import Column
@@ -28,6 +28,7 @@ class Traffic(GridFigure):
     """What the primary metric costs in bytes."""
 
     title = "Primary metric and traffic"
+    marks = "mean ± one standard deviation over seeds; level line: an arm without traffic"
     both = True
     needs = "finished runs"
 
@@ -50,6 +51,7 @@ class Heterogeneity(GridFigure):
     """What the primary metric loses where clients differ more."""
 
     title = "Primary metric and heterogeneity"
+    marks = "mean ± one standard deviation over seeds"
     both = True
     needs = (
         "two partitions or more whose splits say how far apart the clients' labels are, which is "
@@ -132,10 +134,8 @@ def _draw_traffic_panel(
         for place, (arm, value) in enumerate(members):
             shift = (place - (len(members) - 1) / 2) * gap * POINT
             offset = ScaledTranslation(shift, 0, figure.dpi_scale_trans)
-            mean, sd = value.mean, value.sd or 0.0
-            ends = [(traffic_mb, scale * (mean - sd)), (traffic_mb, scale * (mean + sd))]
-            axis.update_datalim(ends)
-            _point(axis, traffic_mb, value, scale, styles[arm], transform=axis.transData + offset)
+            axis.update_datalim([(traffic_mb, end) for end in spread(value, metric)])
+            _point(axis, traffic_mb, value, metric, styles[arm], transform=axis.transData + offset)
     axis.autoscale_view(scalex=False)
     if clusters:
         low, high = min(clusters), max(clusters)
@@ -144,10 +144,11 @@ def _draw_traffic_panel(
 
 
 def _point(
-    axis: Axes, x: float, value: Summary, scale: float, style: ArmStyle, **where: Any
+    axis: Axes, x: float, value: Summary, metric: Column, style: ArmStyle, **where: Any
 ) -> None:
-    mean, sd = scale * value.mean, scale * (value.sd or 0.0)
-    axis.plot([x, x], [mean - sd, mean + sd], color=style.color, linewidth=1.1, **where)
+    scale = metric.scale
+    mean, (low, high) = scale * value.mean, spread(value, metric)
+    axis.plot([x, x], [low, high], color=style.color, linewidth=1.1, **where)
     axis.plot([x], [mean], marker=style.marker, color=style.color, markersize=5.5, **where)
 
 
@@ -178,7 +179,7 @@ def draw_heterogeneity(
         mean = [metric.scale * summary.mean for _, summary in points]
         axis.plot(at, mean, color=style.color, linestyle=style.line, linewidth=0.9, alpha=0.45)
         for distance, summary in points:
-            _point(axis, distance, summary, metric.scale, style)
+            _point(axis, distance, summary, metric, style)
     axis.set_xlabel("Jensen–Shannon distance between the clients' labels (mean over seeds)")
     axis.set_ylabel(judged(metric.metric).title + about(results, dataset, question))
     chances = [(at, results.chance(dataset, part, metric)) for at, part in known]

@@ -6,14 +6,26 @@ import math
 import shutil
 from itertools import pairwise
 
+import pandas as pd
+import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
+from matplotlib.text import Text
 
+from medfl.pages import fonts
+from medfl.pages.figures import save, styled
+from medfl.report.curves import as_history
+from medfl.report.figures import draw_figures
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.clients import draw_clients
 from medfl.report.plots.confusion import draw_confusions
-from medfl.report.plots.convergence import plot_convergence
-from medfl.report.plots.style import arm_styles
+from medfl.report.plots.convergence import Curve, draw, plot_convergence
+from medfl.report.plots.registry import FIGURES
+from medfl.report.plots.style import arm_styles, spread
 from medfl.report.plots.tradeoff import draw_heterogeneity, draw_traffic
+from medfl.report.statistics import summarise
+from medfl.results.columns import judged
 from medfl.results.runs import read_grid_runs
 
 
@@ -94,3 +106,80 @@ def test_words_do_not_overlap_with_many_arms_and_partitions(tmp_path, fake):
         for one, other in pairwise(slanted_texts(figure)):
             lines_apart = math.sin(math.radians(one.get_rotation())) * (left(other) - left(one))
             assert lines_apart > one.get_fontsize() * figure.dpi / 72
+
+
+def test_names_stand_in_pictures_as_they_are(tmp_path):
+    names = ["$5_$10 {x}%", "Ward $^$ 1", "100 % \\frac{a}"]
+
+    @styled
+    def draw():
+        figure = Figure()
+        figure.subplots().set_yticks(range(3), names)
+        return figure
+
+    figure = draw()
+    save(figure, tmp_path / "names")  # a formula that is none would raise
+    labels = figure.axes[0].get_yticklabels()
+    assert [label.get_text() for label in labels] == names
+    assert not any(label.get_parse_math() for label in labels)
+
+
+def test_letters_that_no_font_has_are_told_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(fonts, "_files", lambda: [])
+    figure = Figure()
+    figure.subplots().set_title("\u80ba\u708e and \u03b1")  # DejaVu Sans has the last alone
+    save(figure, tmp_path / "names")
+    words = fonts.undrawn()
+    assert words.startswith("no font on this machine has the letters \u708e\u80ba: ")
+    assert "fonts-noto-cjk" in words
+    assert fonts.undrawn() == ""
+
+
+def test_letters_are_drawn_with_a_font_that_has_them(monkeypatch):
+    serif = findfont("DejaVu Serif")
+    monkeypatch.setattr(fonts, "_files", lambda: [serif])
+    has = fonts._letters
+    own = fonts._file_of_own()
+    monkeypatch.setattr(
+        fonts, "_letters", lambda file: has(file) - ({0x3B1} if file == own else set())
+    )
+    figure = Figure()
+    title = figure.subplots().set_title("\u03b1 of fedavg")
+    fonts.fit_fonts(figure)
+    assert title.get_fontfamily() == ["DejaVu Sans", "DejaVu Serif"]
+    assert fonts.undrawn() == ""
+
+
+def test_no_band_reaches_beyond_what_the_metric_can_be():
+    share, kappa = judged("accuracy"), judged("kappa")
+    assert spread(summarise([0.9, 1.0]), share) == pytest.approx((95 - 100 * math.sqrt(0.005), 100))
+    assert spread(summarise([0.0, 0.1]), share)[0] == 0
+    assert spread(summarise([-0.9, -1.0]), kappa)[0] == -1
+    history = [{"round": 1, "bytes_total": 1, "test_accuracy": value} for value in (0.9, 1.0)]
+    curve = Curve([as_history(pd.DataFrame([one])) for one in history])
+    figure = draw({"fedavg": curve}, arm_styles(["fedavg"]), metric="test_accuracy", x="rounds")
+    [band] = figure.axes[0].collections
+    assert band.get_paths()[0].vertices[:, 1].max() == 100
+
+
+def test_each_picture_says_what_it_shows_and_what_its_marks_are(tmp_path, fake):
+    cells = [*fake.write_private(tmp_path, ("iid", "dirichlet-0.5"))]
+    results = GridResults(read_grid_runs(cells, tmp_path))
+    pictures = draw_figures(results, tmp_path / "figures", endings=[".pdf"])
+    assert len({picture.figure for picture in pictures}) == len(list(FIGURES))
+    for picture in (one for one in pictures if one.path):
+        words = picture.figure.words_above(picture.subject)
+        assert words.startswith(f"{picture.figure.title}: toy")
+        assert "mean" in words.splitlines()[1]
+        assert picture.path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize("name", FIGURES.available())
+def test_no_letter_is_smaller_than_seven_points(name, tmp_path, fake):
+    cells = fake.write_private(tmp_path, ("iid", "dirichlet-0.5"))
+    results = GridResults(read_grid_runs(cells, tmp_path))
+    figure = FIGURES.load(name)()
+    subject = figure.subjects(results, "toy", styles=arm_styles(results.arms))[0]
+    drawn = figure.draw(subject)
+    sizes = {text.get_fontsize() for text in drawn.findobj(Text) if text.get_text()}
+    assert min(sizes) >= 7
