@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medfl.errors import MedflError
 from medfl.files.processes import map_isolated
 from medfl.imaging.lookalikes import (
     ALIKE,
@@ -18,6 +19,7 @@ from medfl.imaging.lookalikes import (
     near_pairs,
     perceptual_hash,
 )
+from medfl.imaging.picture_file import open_picture
 
 SIDE = 64  # pixels: thumbnails that are correlated are squares of this side
 
@@ -79,9 +81,9 @@ def _fingerprint(path: Path) -> tuple[str, int, np.ndarray]:
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             grey = image.convert("L")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (MedflError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return _undecoded(path)
     digest = hashlib.sha256(f"{grey.size}".encode() + grey.tobytes()).hexdigest()
     bits = perceptual_hash(hash_thumbnail(np.asarray(grey))[None])[0]

@@ -12,8 +12,8 @@ import numpy as np
 
 from medfl.errors import FileError, MedflError, Reason, failure
 from medfl.imaging.numbers import only_numbers, remark_if_lost
+from medfl.imaging.picture_file import FORMATS, open_picture
 from medfl.imaging.pixels import Pixels
-from medfl.imaging.quiet import be_quiet
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,9 +33,10 @@ def read_image(
 ) -> np.ndarray:
     """Read one image file to (channels, size, size) uint8, upright by its EXIF orientation.
 
-    Images of all Pillow's modes are read: grey, palette, CMYK, transparent (laid on black), and
-    grey of 16 or 32 bits or floating point, whose range ``stored_range`` tells. A missing,
-    truncated, huge, many-paged or unreadable file is a ``MedflError`` naming it and the reason.
+    Images of the formats in ``FORMATS`` and of all Pillow's modes are read: grey, palette, CMYK,
+    transparent (laid on black), and grey of 16 or 32 bits or floating point, whose range
+    ``stored_range`` tells. A missing, truncated, huge, many-paged or unreadable file is a
+    ``MedflError`` naming it and the reason.
     """
     with _opened(path) as image:
         # A JPEG decodes several times faster at a half or a quarter, still above our size.
@@ -119,10 +120,9 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Open a file at its first page; what goes wrong while it is read is a ``MedflError``."""
     from PIL import Image, UnidentifiedImageError
 
-    be_quiet()
     path = Path(path)
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             _refuse_pages(image, path)
             yield image
     except MedflError:
@@ -138,7 +138,9 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
             empty = "is not an image (it is empty, 0 bytes): get this file again"
             raise FileError(path, empty) from None
         raise FileError(
-            path, "is not an image that Pillow can read, or is corrupt: get this file again"
+            path,
+            f"is not an image of a format that is read ({', '.join(FORMATS)}), or is corrupt: get "
+            "this file again",
         ) from None
     except Image.DecompressionBombError as error:
         raise FileError(

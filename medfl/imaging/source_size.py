@@ -7,7 +7,7 @@ from typing import Any
 
 from medfl.imaging.dicom.header import read_header
 from medfl.imaging.kinds import kind_of
-from medfl.imaging.quiet import be_quiet
+from medfl.imaging.picture_file import open_picture
 from medfl.imaging.volume import open_nifti
 
 SEPARATOR = "x"
@@ -34,12 +34,9 @@ def source_size(source: Any) -> str:
 
 
 def _sides(path: Path) -> tuple[int, ...]:
-    be_quiet()
     kind = kind_of(path)
     if kind == "image":
-        from PIL import Image
-
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             return image.height, image.width
     if kind == "nifti":
         nifti = open_nifti(path)

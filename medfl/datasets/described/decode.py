@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from medfl.datasets.described.together import Together
 from medfl.errors import FileError, MedflError, failure
+from medfl.files.bounds import refuse_swelling
 from medfl.imaging.dicom import DicomPreprocessor
 from medfl.imaging.images import read_pixels, stored_range
 from medfl.imaging.kinds import kind_of
@@ -141,6 +144,10 @@ def read_array(path: Path) -> Pixels:
     """Read a ``.npy`` file, or the array of a ``.npz`` file that is alone or called ``image``."""
     try:
         with path.open("rb") as file:  # NumPy leaves a damaged archive open
+            if not zipfile.is_zipfile(file):
+                file.seek(0)
+                refuse_swelling(path, _claimed(file), path.stat().st_size)
+            file.seek(0)
             values = _only_array(np.load(file, allow_pickle=False), path)
     except FileNotFoundError as error:
         raise FileError(path, "does not exist") from error
@@ -165,8 +172,20 @@ def _only_array(loaded: Any, path: Path) -> np.ndarray:
             f"holds {len(names)} arrays, none of them called `image`: one image per file was "
             "expected",
         )
+    member = loaded.zip.getinfo(f"{name}.npy")
+    refuse_swelling(path, member.file_size, member.compress_size)
+    with loaded.zip.open(member) as file:
+        refuse_swelling(path, _claimed(file), member.file_size)
     values: np.ndarray = loaded[name]
     return values
+
+
+def _claimed(file: IO[bytes]) -> int:
+    """Bytes that the header of an ``.npy`` file says its array has."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0
+    shape, _, kind = (read if version == (1, 0) else np.lib.format.read_array_header_2_0)(file)
+    return prod(shape) * int(kind.itemsize)
 
 
 def array_pixels(values: np.ndarray, name: str) -> Pixels:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medfl.errors import Reason, failure
+from medfl.imaging.dicom.claims import refuse_frame
 from medfl.imaging.dicom.display import table_of, window_of
 from medfl.imaging.dicom.frames import frame_count, frame_header, pixel_spacing
 from medfl.imaging.dicom.header import PIXELS, DicomError
@@ -39,15 +40,19 @@ def frame_pixels(header: Dataset, path: str | os.PathLike[str], frame: int = 0) 
         frame: which frame, from 0.
 
     Raises:
-        DicomError: the file is damaged, or holds no image or no such frame.
+        DicomError: the file is damaged, claims more than is sane, or holds no image or no such
+            frame.
     """
     if not any(name in header for name in PIXELS):
         raise DicomError(path, f"holds no image ({kind(header)})")
     try:
         frames = frame_count(header)
         if 0 <= frame < frames:
+            refuse_frame(header, path, frame)
             own = frame_header(header, frame)
             return _colour(header, own, frame) if _is_colour(header) else _grey(header, own, frame)
+    except DicomError:
+        raise
     except RuntimeError:  # by which pydicom says that no decoder took them
         raise DicomError(path, "has pixels that cannot be decoded: no decoder takes them") from None
     except Exception as error:  # pydicom and its decoders report damage by any exception

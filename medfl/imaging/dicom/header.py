@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from medfl.errors import FileError, failure
+from medfl.files.bounds import refuse_swelling_stream
 from medfl.imaging.kinds import looks_like_dicom
 from medfl.imaging.quiet import be_quiet
 
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
     from pydicom.uid import UID
 
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+_START = 4096  # bytes, more than the elements take that stand before the transfer syntax
 
 
 class DicomError(FileError):
@@ -49,16 +55,19 @@ def parse_header(file: BinaryIO, path: Path, pixels: bool = False) -> Dataset:
     from pydicom.errors import InvalidDicomError
 
     _be_quiet()
-    start = file.read(132)
+    start = file.read(_START)
     file.seek(0)
-    prefixed = start[128:] == b"DICM"
-    if not looks_like_dicom(start):
+    prefixed = start[128:132] == b"DICM"
+    if not looks_like_dicom(start[:132]):
         raise DicomError(path, "is not a DICOM file (it lacks the DICM prefix)")
     try:
-        header = dcmread(file, stop_before_pixels=not pixels, force=not prefixed)
+        with _Deflated(path) if _DEFLATED in start else nullcontext(file) as source:
+            header = dcmread(source, stop_before_pixels=not pixels, force=not prefixed)
         header.get("Rows")  # elements are parsed when first read
         if not prefixed and "SOPClassUID" not in header and "Rows" not in header:
             raise InvalidDicomError
+    except FileError as error:
+        raise DicomError(path, error.reason) from None
     except InvalidDicomError as error:
         raise DicomError(path, "is not a DICOM file (it lacks the DICM prefix)") from error
     except Exception as error:  # truncation shows as EOFError, struct.error, KeyError, …
@@ -66,6 +75,17 @@ def parse_header(file: BinaryIO, path: Path, pixels: bool = False) -> Dataset:
     if not getattr(header.file_meta, "TransferSyntaxUID", None):
         header.file_meta.TransferSyntaxUID = _guessed_syntax(header)
     return header
+
+
+class _Deflated(io.FileIO):
+    """A file whose data set is deflated: then pydicom reads all the rest of it at once."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read; a rest that swells to more than is sane is a ``FileError``."""
+        content = super().read(size)
+        if size is None or size < 0:
+            refuse_swelling_stream(str(self.name), content)
+        return content
 
 
 def _guessed_syntax(header: Dataset) -> UID:

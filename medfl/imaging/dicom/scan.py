@@ -15,6 +15,7 @@ from medfl.errors import failure
 from medfl.identity.burnt_in import burnt_in_warning
 from medfl.identity.identifiers import Identifiers, identifiers_in
 from medfl.imaging.codes import stated_code
+from medfl.imaging.dicom.claims import refuse_claim
 from medfl.imaging.dicom.frames import frame_count
 from medfl.imaging.dicom.header import PIXELS, DicomError, parse_header
 from medfl.imaging.dicom.values import attribute, kind, swallowed
@@ -126,6 +127,7 @@ def _judged(
         has_pixels = any(name in full for name in PIXELS)
     else:
         has_pixels = _measure(file, os.fstat(file.fileno()).st_size, header, path)
+    refuse_claim(header, path, os.fstat(file.fileno()).st_size)
     if not has_pixels or not rows or not columns:
         if rows and columns:
             return Scanned(None, "holds no pixel data, or is truncated before them", identifiers)

@@ -9,11 +9,13 @@ patient's left on the right.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.files.bounds import MOST
 from medfl.imaging.pixels import Pixels
 
 CANONICAL = ("S", "P", "L")
@@ -80,7 +82,7 @@ def resample(volume: Volume, spacing: Spacing) -> Volume:
     structure does not alias.
 
     Raises:
-        MedflError: a spacing that is not positive.
+        MedflError: a spacing that is not positive, or makes too many voxels.
     """
     from scipy import ndimage
 
@@ -92,6 +94,11 @@ def resample(volume: Volume, spacing: Spacing) -> Volume:
     if np.allclose(factor, 1, atol=1e-6):
         return volume
     shape = tuple(int(n) for n in np.maximum(1, np.rint(np.array(pixels.values.shape) / factor)))
+    if 4 * prod(shape) > MOST:  # by the voxels' size, which a file may state at will
+        raise MedflError(
+            f"at a spacing of {spacing} mm it would have {'×'.join(map(str, shape))} voxels, more "
+            f"than {MOST / 1e9:.1f} GB: its voxels are that large, or the spacing is that small"
+        )
     offset = 0.5 * factor - 0.5  # old index of the new first voxel's centre
     smooth = np.maximum(0, (factor - 1) / 2)
     values = pixels.values

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from medfl.errors import FileError, Reason, failure
+from medfl.files.bounds import refuse_swelling
 from medfl.imaging.kinds import voxels_of
 from medfl.imaging.numbers import only_numbers, remark_if_lost
 from medfl.imaging.pixels import Pixels
@@ -17,6 +19,7 @@ from medfl.imaging.quiet import be_quiet
 from medfl.imaging.remarks import collecting
 from medfl.imaging.volume.canonical import Spacing, Volume, finish, voxel_sizes
 from medfl.imaging.volume.nifti_frame import frame_of
+from medfl.imaging.volume.nifti_header import refuse_header
 from medfl.imaging.volume.slab import upright
 
 
@@ -51,9 +54,9 @@ def open_nifti(path: str | os.PathLike[str]) -> Nifti:
     """Read the header of a NIfTI-1 or -2 file, or of an ANALYZE file, which states no frame.
 
     Raises:
-        FileError: the file is missing, damaged or of another kind; holds no grey values (colour,
-            vectors, complex numbers) or no voxels; or has an affine from which no voxel's size
-            follows (NaN, singular).
+        FileError: the file is missing, damaged or of another kind; says that more than is sane
+            stands before its voxels; holds no grey values (colour, vectors, complex numbers) or no
+            voxels; or has an affine from which no voxel's size follows (NaN, singular).
     """
     import nibabel
     from nibabel.analyze import AnalyzeImage
@@ -65,6 +68,7 @@ def open_nifti(path: str | os.PathLike[str]) -> Nifti:
     voxels = voxels_of(path)
     if voxels is not None and not voxels.is_file():
         raise FileError(path, "is a header whose voxels (.img) are not beside it")
+    refuse_header(path)
     try:
         image: Any = nibabel.load(path)
     except Exception as error:  # nibabel reports damage by errors of many kinds
@@ -97,8 +101,8 @@ def read_nifti(
         canonical: turn the axes to superior, posterior, left; else they are as stored.
 
     Raises:
-        FileError: as ``open_nifti``; the file is one slice; or its voxels cannot be read, or none
-            of them is a number.
+        FileError: as ``open_nifti``; the file is one slice; or its voxels cannot be read, swell to
+            more than is sane, or none of them is a number.
     """
     nifti = open_nifti(path)
     if nifti.is_flat:
@@ -115,6 +119,8 @@ def read_nifti_or_slice(path: str | os.PathLike[str]) -> Volume:
 
 def _voxels(nifti: Nifti) -> Volume:
     extra = len(nifti.image.shape) - 3
+    kind, file = nifti.image.get_data_dtype(), voxels_of(nifti.path) or nifti.path
+    refuse_swelling(nifti.path, prod(nifti.shape) * kind.itemsize, file.stat().st_size)
     try:  # only the first volume of 4-D data is read from the disk
         stored = nifti.image.dataobj[(..., *[0] * extra)]
     except Exception as error:  # gzip, zlib, mmap and numpy each report truncation in their way

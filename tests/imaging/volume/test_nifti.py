@@ -247,6 +247,12 @@ def test_padding_follows_the_axes_and_the_spacing():
     assert finer.pixels.valid[:, :, :6].all()
 
 
+def test_a_spacing_that_makes_too_many_voxels_is_refused():
+    """9 × 10 × 11 voxels of 100 m at 1 mm: 9.9e17 voxels of 4 bytes."""
+    with pytest.raises(MedflError, match=r"900000×1000000×1100000 voxels, more than 4\.3 GB"):
+        resample(volume_of(spacing=(1e5, 1e5, 1e5)), 1.0)
+
+
 def test_a_spacing_that_makes_no_sense_is_refused():
     with pytest.raises(MedflError, match="must be positive mm"):
         resample(volume_of(), (1.0, 0.0, 1.0))
