@@ -13,11 +13,18 @@ import time
 from pathlib import Path
 
 import pytest
+from tqdm import tqdm
 
-from medfl.files import is_locked, take_lock
+from medfl.files import is_locked, processes, take_lock
 from medfl.files.processes import AHEAD, map_isolated
 
 SLOW = 0.05  # s: messages of one item, and all processes that there may be
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """Whatever threads other tests have left: a crash must not be that of all tests."""
+    monkeypatch.setattr(processes, "can_fork", lambda: True)
 
 
 def lost(item, why):
@@ -159,7 +166,8 @@ def test_results_do_not_heap_up(tmp_path):
     results.close()
 
 
-def test_a_process_with_threads_works_in_threads():
+def test_a_process_with_threads_works_in_threads(monkeypatch):
+    monkeypatch.undo()
     end = threading.Event()
     thread = threading.Thread(target=end.wait)
     thread.start()
@@ -168,6 +176,18 @@ def test_a_process_with_threads_works_in_threads():
     finally:
         end.set()
         thread.join()
+
+
+def test_a_bar_of_the_programs_own_is_no_hindrance(monkeypatch):
+    monkeypatch.undo()
+    main = threading.current_thread()
+    with tqdm(range(3)) as bar:
+        assert bar.monitor is not None
+        watching = [main, bar.monitor]
+        monkeypatch.setattr(threading, "enumerate", lambda: watching)
+        assert processes.can_fork()
+        monkeypatch.setattr(threading, "enumerate", lambda: [*watching, threading.Timer(9, print)])
+        assert not processes.can_fork()
 
 
 def test_a_lock_is_not_passed_on(tmp_path):

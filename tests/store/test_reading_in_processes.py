@@ -23,6 +23,12 @@ from medfl.store.build import build_store
 from medfl.store.raw import RawData
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """Whatever threads other tests have left: a crash must not be that of all tests."""
+    monkeypatch.setattr(processes, "can_fork", lambda: True)
+
+
 @pytest.mark.parametrize("number", [1, 2, 5])
 def test_any_number_of_processes_makes_the_same_store(tmp_path, raw, number, monkeypatch):
     monkeypatch.setattr(processes, "cpu_count", lambda: number)
