@@ -39,12 +39,12 @@ def refuse_frame(header: Dataset, path: str | os.PathLike[str], frame: int) -> N
     """
     from pydicom.encaps import get_frame
 
-    if not header.file_meta.TransferSyntaxUID.is_encapsulated or "PixelData" not in header:
-        return  # pydicom compares the number of bytes with what they should be
-    frames = int(header.get("NumberOfFrames") or 1)
     try:
+        if not header.file_meta.TransferSyntaxUID.is_encapsulated:
+            return  # pydicom compares the number of bytes with what they should be
+        frames = int(header.get("NumberOfFrames") or 1)
         packed = get_frame(header.PixelData, frame, number_of_frames=frames)
-    except Exception:  # damaged: whoever decodes it says how
+    except Exception:  # damaged, or of no known syntax: whoever decodes it says how
         return
     refuse_claim(header, path, len(packed))
     _refuse(path, _of_codestream(packed), len(packed))

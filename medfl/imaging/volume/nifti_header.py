@@ -31,7 +31,7 @@ def refuse_header(path: Path) -> None:
             left = MOST
             if start[magic : magic + 2] == b"n+":  # one file, whose voxels follow
                 voxels = struct.unpack_from(order + kind, start, place)[0]
-                if not voxels <= MOST:
+                if voxels > MOST:
                     raise FileError(path, _WORDS)
                 left = int(voxels) - length - 4
             file.seek(length + 4)

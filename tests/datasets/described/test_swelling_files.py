@@ -218,7 +218,7 @@ VOLUMES = [
         LIMIT,
     ),
     (".nii.gz", lambda path: claiming(path, (108, "<f", 1e12)), BEFORE),
-    (".nii.gz", lambda path: claiming(path, (108, "<f", float("nan"))), BEFORE),
+    (".nii.gz", lambda path: claiming(path, (108, "<f", float("nan"))), "is damaged"),
     (
         ".nii.gz",
         lambda path: claiming(path, (108, "<f", 400), (348, "<i", 1), (352, "<i", -16)),
