@@ -77,9 +77,11 @@ def map_isolated(
 
 def can_fork() -> bool:
     """Whether this process may fork: on Linux, without threads, and as nobody's helper itself."""
+    if sys.platform != "linux" or not os.path.isdir("/proc/self/fdinfo"):
+        return False
     kinds = [type(one).__name__ for one in threading.enumerate()]
     alone = len(kinds) - kinds.count("TMonitor") == 1  # that one watches a program's own bars
-    return sys.platform == "linux" and alone and not multiprocessing.current_process().daemon
+    return alone and not multiprocessing.current_process().daemon
 
 
 class _Raised:

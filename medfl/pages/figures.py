@@ -84,7 +84,7 @@ def _has_photographs(figure: Figure) -> bool:
 
 def _reduce(path: Path) -> None:
     """Write a PNG again with few colours: a quarter of its bytes, and the same to the eye."""
-    with Image.open(path) as picture:
+    with Image.open(path, formats=["PNG"]) as picture:
         few = picture.convert("RGB").quantize(
             COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
         )
