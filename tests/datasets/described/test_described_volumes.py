@@ -67,18 +67,18 @@ def test_slices_are_read_once_for_planning_and_once_for_pixels(made, monkeypatch
 
     series("ct/a", 40, PatientID="A", StudyDescription="sick")
     series("ct/b", 60, PatientID="B", StudyDescription="well")
-    parsed: list[str] = []
     whole = header.parse_header
 
     def counted(file, path, pixels=False):
-        parsed.append(f"{path.parent.name}/{path.name} {pixels}")
+        with Path("parsed").open("a") as lines:  # by whatever process
+            lines.write(f"{path.parent.name}/{path.name} {pixels}\n")
         return whole(file, path, pixels)
 
     monkeypatch.setattr(header, "parse_header", counted)
     monkeypatch.setattr("medfl.imaging.dicom.scan.parse_header", counted)
     made("folder: ../../ct\nformat: dicom-series\nsize: 8\nlabels: {attribute: StudyDescription}")
     files = [f"{a}/IM{k}.dcm" for a in "ab" for k in range(4)]
-    assert sorted(parsed) == sorted(
+    assert sorted(Path("parsed").read_text().splitlines()) == sorted(
         f"{file} {pixels}" for file in files for pixels in (True, False)
     )
 
