@@ -13,10 +13,11 @@ from medfl.augment import Augmenter
 from medfl.augment.units import from_unit, to_unit
 from medfl.errors import MedflError
 from medfl.federated.disk import DiskImages
-from medfl.federated.memory import room_for_images
+from medfl.federated.memory import room_in_memory
 from medfl.partition import Split, client_transform
 from medfl.partition.base import Transform
 from medfl.store import DatasetInfo, Store
+from medfl.store.reading import read_whole
 from medfl.store.statistics import pixel_statistics
 
 Crop = Callable[[Tensor], Tensor]
@@ -90,7 +91,7 @@ class FederatedData:
             if transform is not None:
                 transforms[client] = transform
         if images == "auto":
-            room = room_for_images(self.device, memory_limit)
+            room = room_in_memory(self.device, memory_limit)
             images = "memory" if store.images.nbytes <= room else "disk"
         self.images: Tensor | DiskImages
         if images == "disk":
@@ -114,7 +115,7 @@ class FederatedData:
     def _load(self, store: Store, transforms: dict[int, Transform]) -> Tensor:
         """Load all images onto the device, each as its client sees it."""
         try:
-            images = np.array(store.images)
+            images = read_whole(store.images)
             for client, transform in transforms.items():
                 rows = np.flatnonzero(self.split.clients == client)
                 images[rows] = transform(images[rows])
