@@ -111,7 +111,6 @@ class Client(Protocol):
     id: int
     rows: Tensor
     groups: Tensor
-    state: dict[str, Tensor]
     received: dict[str, Tensor]
     drawn: Drawn
     start: Tensor
@@ -121,6 +120,10 @@ class Client(Protocol):
     @property
     def server(self) -> Server:
         """The server of its federation."""
+
+    @property
+    def state(self) -> Mapping[str, Tensor]:
+        """What it keeps from round to round, in memory or on the disk; ``keep`` writes it."""
 
     @property
     def training(self) -> Training:

@@ -74,10 +74,18 @@ class Training(Section):
         "batch by batch with the same result; auto: in memory where they fit into memory_limit",
         json_schema_extra=PLACE,
     )
+    client_state: Literal["auto", "memory", "disk"] = Field(
+        "auto",
+        description="where a run keeps what its clients keep from round to round (SCAFFOLD's "
+        "control variates, personal models): in the device's memory, or in a file of the run's "
+        "folder with the same result; auto: in memory where all of it fits into memory_limit",
+        json_schema_extra=PLACE,
+    )
     memory_limit: float | None = Field(
         None,
         gt=0,
-        description="GiB of images that auto takes into memory; null: half of what is free",
+        description="GiB that auto takes into memory, of images and again of clients' states; "
+        "null: half of what is free",
         json_schema_extra=PLACE,
     )
 

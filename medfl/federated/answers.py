@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from medfl.chain import Message, NotFiniteError, Total, Work
 from medfl.federated.client import FederatedClient
@@ -75,7 +76,8 @@ class Answers:
             if sent is not None:
                 server.algorithm.sent(client, sent, work)
                 if server.chain.seals:
-                    self._waiting[client.id] = work
+                    client.put_aside()
+                    self._waiting[client.id] = replace(work, extras={})  # which may be large
                 else:
                     client.answered(work)
                 self.tally.sent(sent)

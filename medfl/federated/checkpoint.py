@@ -1,6 +1,7 @@
 """A run's state on disk, from which a killed run goes on and ends with the same bits.
 
-``checkpoint.pt`` is what ``torch.save`` writes, and behind it the SHA-256 of these bytes.
+``checkpoint.pt`` is what ``torch.save`` writes, and behind it the SHA-256 of these bytes. Clients'
+states that are on the disk stay in their file, and the checkpoint says where in it they lie.
 """
 
 from __future__ import annotations
@@ -18,14 +19,19 @@ from torch import Tensor
 from torch.nn import Parameter
 
 from medfl.errors import MedflError
+from medfl.federated import client_state
+from medfl.federated.client_state import ClientStates
+from medfl.federated.state_file import Stored
 from medfl.files import atomic_path, sha256_file
 
 log = logging.getLogger(__name__)
 NAME, ASIDE = "checkpoint.pt", "checkpoint.set-aside.pt"
+FILES = (NAME, ASIDE, client_state.NAME, client_state.ASIDE)
 _MARK = b"medfl checkpoint, sha256 "
 _PLAIN = (bool, int, float, complex, str, type(None))
 # The keys by which `read` knows what was of NumPy.
 _ARRAY, _NUMBER = "medfl: a NumPy array", "medfl: a NumPy number"
+_STORED = "medfl: a place on the disk"
 
 
 def write(folder: Path, state: dict[str, Any]) -> None:
@@ -44,11 +50,14 @@ def write(folder: Path, state: dict[str, Any]) -> None:
             file.write(_MARK + digest.encode())
 
 
-def read(folder: Path, fingerprint: str, device: torch.device) -> dict[str, Any] | None:
+def read(
+    folder: Path, fingerprint: str, device: torch.device, states: ClientStates | None = None
+) -> dict[str, Any] | None:
     """Read the checkpoint of a run folder; None where it holds none of this very run.
 
     A checkpoint of another configuration, code or data is not resumed, and neither is one whose
-    bytes are not those that were written. It is set aside, under ``ASIDE``, until the run ends.
+    bytes, or those in the file of the clients' ``states``, are not what was written. It is set
+    aside, under ``ASIDE``, until the run ends, and that file with it.
     """
     path = folder / NAME
     if not path.exists():
@@ -58,14 +67,18 @@ def read(folder: Path, fingerprint: str, device: torch.device) -> dict[str, Any]
         if problem is None:
             state = torch.load(path, map_location=device, weights_only=True)
             if state["fingerprint"] == fingerprint:
-                found: dict[str, Any] = _decoded(state)
+                found: dict[str, Any] = _decoded(state, states)
                 return found
             problem = "was made with other settings, code or data"
+    except MedflError as error:
+        problem = f"cannot be gone on from ({str(error).rstrip('.')})"
     except Exception:  # torch and pickle raise any exception on a file of another kind
         problem = "cannot be read"
     kept = ""
     try:
         os.replace(path, folder / ASIDE)
+        if states:
+            states.set_aside()
         kept = f" It is kept as {ASIDE} until this run ends."
     except OSError:  # its folder is another's: the run notices it when it writes
         pass
@@ -75,7 +88,7 @@ def read(folder: Path, fingerprint: str, device: torch.device) -> dict[str, Any]
 
 def remove(folder: Path) -> None:
     """Forget the checkpoint of a finished run, and what was set aside."""
-    for name in (NAME, ASIDE):
+    for name in FILES:
         (folder / name).unlink(missing_ok=True)
 
 
@@ -106,6 +119,8 @@ def _encoded(value: Any, place: tuple[str, ...]) -> Any:
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufcSU":
         kind = _ARRAY if isinstance(value, np.ndarray) else _NUMBER
         return {kind: [value.tobytes().decode("latin-1"), value.dtype.str, list(value.shape)]}
+    if isinstance(value, Stored):
+        return {_STORED: value.description()}
     raise _unfit(value, place)
 
 
@@ -124,15 +139,17 @@ def _unfit(value: Any, place: tuple[str, ...]) -> MedflError:
     )
 
 
-def _decoded(value: Any) -> Any:
+def _decoded(value: Any, states: ClientStates | None) -> Any:
     """What ``_encoded`` was given."""
     if type(value) in (dict, OrderedDict):
+        if states and list(value) == [_STORED]:
+            return states.file.adopt(value[_STORED])
         for kind in (_ARRAY, _NUMBER):
             if list(value) == [kind]:
                 content, dtype, shape = value[kind]
                 array = np.frombuffer(content.encode("latin-1"), dtype).reshape(shape).copy()
                 return array if kind == _ARRAY else array[()]
-        return type(value)((key, _decoded(part)) for key, part in value.items())
+        return type(value)((key, _decoded(part, states)) for key, part in value.items())
     if type(value) in (list, tuple):
-        return type(value)(_decoded(part) for part in value)
+        return type(value)(_decoded(part, states) for part in value)
     return value

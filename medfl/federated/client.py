@@ -24,6 +24,7 @@ from medfl.chain.link import Backward
 from medfl.chain.roles import Correction, Loss
 from medfl.config import Training
 from medfl.federated.client_batches import batches_of
+from medfl.federated.client_state import ClientState, KeptTensor
 from medfl.federated.data import FederatedData, batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.precision import autocast
@@ -42,7 +43,8 @@ class FederatedClient:
         rows: (n,), store rows of its training data.
         groups: (n,), the number of each row's patient (or lesion) among this client's own.
         state: tensors that the algorithm keeps for this client alone (control variates,
-            personal layers); empty until needed. Hooks read it, and write with ``keep``.
+            personal layers), in memory or on the disk; empty until needed. Hooks read it, and write
+            with ``keep``.
         steps: optimiser steps so far, counted over the rounds in which the client answered.
         refused: the rounds in which what it would have sent was not finite.
         received: name → tensor, as the server sent them this round.
@@ -56,12 +58,12 @@ class FederatedClient:
         self.data = data
         self.rows = data.indices(client, "train")
         self.groups = data.group_numbers(self.rows)
-        self.state: dict[str, Tensor] = {}
+        self.state = ClientState()
         self.steps = 0
         self.refused: tuple[int, ...] = ()
         self.received: dict[str, Tensor] = {}
         self.drawn: Drawn
-        self._kept: dict[str, Tensor] = {}
+        self._kept: dict[str, KeptTensor] = {}
         self.criterion = (
             binary_cross_entropy_with_logits if data.info.task == "multilabel" else cross_entropy
         )
@@ -134,17 +136,25 @@ class FederatedClient:
             check_type(part, Part, f"{where}.message[{name!r}]", "a Part")
         message = Message(self.id, parts, self.weight, work.loss, work.steps, work.gradients)
         message.check_finite()
+        self.put_aside()
         return message, work
+
+    def put_aside(self) -> None:
+        """Let no memory hold what lies on the disk, or belongs there, until it is read again."""
+        self._kept = self.server.states.put_aside(self._kept)
+        self.state.release()
 
     def answered(self, work: Work) -> None:
         """Keep what hooks gave to ``keep``, and count the steps: the server has the message."""
-        self.state |= self._kept
+        self.put_aside()
+        self.state.keep(self._kept)
         self._kept = {}
         self.steps += work.steps
 
     def forget(self) -> None:
         """Drop what hooks gave to ``keep``: the server does not have this round's message."""
         self._kept = {}
+        self.state.release()
 
     def refuse(self) -> None:
         """Note that this round's message was not finite; the client is as before the round."""

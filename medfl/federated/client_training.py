@@ -9,6 +9,7 @@ from torch import Tensor
 
 from medfl.chain import PARAMETERS, STATISTICS, Message, NotFiniteError, Part, Work
 from medfl.federated.client import FederatedClient
+from medfl.federated.client_state import ClientState
 from medfl.federated.server import FederatedServer
 from medfl.federated.workers import WorkerTask
 from medfl.models.flat import FlatModel
@@ -61,6 +62,7 @@ class ClientTraining(WorkerTask[int, Outcome]):
 
     def take_over(self, item: int, entrusted: Any) -> None:
         """In a worker: let it have that."""
+        self._clients[item].state = ClientState()
         put_own_state(self._server, self._clients[item], entrusted)
 
     def hand_back(self, item: int, result: Outcome) -> Any:
@@ -80,6 +82,7 @@ class ClientTraining(WorkerTask[int, Outcome]):
             client.received[PARAMETERS],
             client.received[STATISTICS],
         )
+        client.put_aside()
         return outcome
 
     def known(self, item: int) -> Mapping[str, Tensor]:
@@ -89,11 +92,12 @@ class ClientTraining(WorkerTask[int, Outcome]):
 
     def size(self, back: Any) -> int:
         """Bytes of the vectors that wait."""
-        outcome = back[0]
+        outcome, (attributes, _), _ = back
         if isinstance(outcome, NotFiniteError):
             return 0
         message, work = outcome
         waiting = [*(part.value for part in message.parts.values()), *work.extras.values()]
+        waiting += [*attributes["_kept"].values(), *attributes["state"].values()]
         return sum({id(tensor): tensor.nbytes for tensor in waiting}.values())
 
 
@@ -106,7 +110,9 @@ def own_state(server: FederatedServer, client: FederatedClient) -> tuple[Any, An
         if client.id in (held := getattr(link, name))
     }
     left_out = _FIXED | _SENT
-    return {k: v for k, v in vars(client).items() if k not in left_out}, of_links
+    attributes = {k: v for k, v in vars(client).items() if k not in left_out}
+    # What is on the disk crosses as tensors: only the run's own process knows the file.
+    return attributes | {"state": dict(client.state)}, of_links
 
 
 def put_own_state(server: FederatedServer, client: FederatedClient, state: tuple[Any, Any]) -> None:
@@ -114,7 +120,8 @@ def put_own_state(server: FederatedServer, client: FederatedClient, state: tuple
     attributes, of_links = state
     for name in vars(client).keys() - attributes.keys() - _FIXED - _SENT:
         delattr(client, name)
-    vars(client).update(attributes)
+    vars(client).update({name: one for name, one in attributes.items() if name != "state"})
+    client.state.take_back(attributes["state"])
     for link in server.chain.links:
         for name in link.by_client:
             held = getattr(link, name)

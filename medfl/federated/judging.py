@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from medfl.federated.client import FederatedClient
+from medfl.federated.client_state import ClientState
 from medfl.federated.client_training import own_state, put_own_state
 from medfl.federated.data import FederatedData
 from medfl.federated.prediction import logits, predict
@@ -102,6 +103,7 @@ class ClientsModel(_OfServer[int, tuple[Tensor, Tensor | None]]):
     def do(self, item: int, model: FlatModel) -> tuple[Tensor, Tensor | None]:
         """Compute them."""
         self._server.algorithm.personal_model(self._clients[item], model)
+        self._clients[item].state.release()
         own = self._say(model, self._own[item], item)
         return own, self._say(model, self._tests, item) if self.everyone else None
 
@@ -130,4 +132,10 @@ class ClientsModel(_OfServer[int, tuple[Tensor, Tensor | None]]):
 
     def take_over(self, item: int, entrusted: Any) -> None:
         """In a worker: let it have that."""
+        self._clients[item].state = ClientState()
         put_own_state(self._server, self._clients[item], entrusted)
+
+    def take_back(self, item: int, back: Any) -> tuple[Tensor, Tensor | None]:
+        """Let the run's memory have no more of what the client keeps on the disk."""
+        self._clients[item].state.release()
+        return super().take_back(item, back)

@@ -1,7 +1,8 @@
-"""How much memory is free for a run's images."""
+"""How much memory is free for what a run may leave on the disk; and how it gets memory back."""
 
 from __future__ import annotations
 
+import ctypes
 import resource
 from pathlib import Path
 
@@ -9,9 +10,7 @@ import torch
 
 from medfl.files.control_groups import MEMBERSHIP, ROOT, control_groups
 
-SHARE = (
-    0.5  # the images may take this part of the free memory: the model and other runs need the rest
-)
+SHARE = 0.5  # they may take this part of the free memory: the model and other runs need the rest
 # Version of control groups → its files of the limit and of what is used, and a prefix of counts.
 _FILES = {
     2: ("memory.max", "memory.current", ""),
@@ -19,10 +18,10 @@ _FILES = {
 }
 
 
-def room_for_images(device: torch.device, limit: float | None) -> float:
-    """Bytes that the images of a run may take: ``limit`` GiB, or half of what is free.
+def room_in_memory(device: torch.device, limit: float | None) -> float:
+    """Bytes that images, or clients' states, may take: ``limit`` GiB, or half of what is free.
 
-    Images pass through main memory on their way to a GPU, so both have to have room.
+    They pass through main memory on their way to a GPU, so both have to have room.
     """
     if limit is not None:
         return limit * 2**30
@@ -30,6 +29,18 @@ def room_for_images(device: torch.device, limit: float | None) -> float:
     if device.type == "cuda":
         free = min(free, float(torch.cuda.mem_get_info(device)[0]))
     return SHARE * free
+
+
+def give_back_memory() -> None:
+    """Let the system have what was freed and is kept by the C library for what comes next.
+
+    Training and evaluation want pieces of other sizes: without this, the peak of a process is that
+    of the one on top of what the other has left. Where the library has no such call, nothing
+    happens.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 def free_memory() -> float:

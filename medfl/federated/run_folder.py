@@ -106,6 +106,6 @@ def clear(folder: Path, ours: bool) -> None:
     names: tuple[str, ...] = (paths.RECORD, paths.PREDICTIONS)
     if not ours and (folder / paths.CONFIG).exists():
         whole = paths.run_files(predictions=True)
-        names = (*whole, paths.LOG, checkpoint.NAME, checkpoint.ASIDE)
+        names = (*whole, paths.LOG, *checkpoint.FILES)
     for name in names:
         (folder / name).unlink(missing_ok=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from medfl.errors import MedflError
 from medfl.federated import checkpoint
-from medfl.federated.state import WholeRound, restore
+from medfl.federated.state import WholeRound, restore, stored_in
+from medfl.federated.state_file import Stored
 
 if TYPE_CHECKING:
     from medfl.federated.trainer import FederatedTrainer
@@ -32,6 +33,8 @@ class Saving:
         self.trainer, self.folder = trainer, folder
         self._whole: WholeRound | None = None
         self._stored: int | None = None
+        # What the last checkpoint refers to: its places in the file are not free.
+        self._referred: list[Stored] = []
         self._saved = time.monotonic()
 
     def remember(self, number: int) -> None:
@@ -52,7 +55,9 @@ class Saving:
         state = self._whole.state() if self._whole else None
         if not state or self.folder is None or self._whole is None:
             return None
+        self.trainer.server.states.sync()
         checkpoint.write(self.folder, state)
+        self._referred = stored_in(state)
         self._stored, self._saved = self._whole.number, time.monotonic()
         log.info("checkpoint after round %d", self._stored)
         return self._stored
@@ -86,10 +91,13 @@ class Saving:
         self._saved = time.monotonic()
         if self.folder is None:
             return 0
-        state = checkpoint.read(self.folder, trainer.fingerprint, trainer.data.device)
+        states = trainer.server.states
+        state = checkpoint.read(self.folder, trainer.fingerprint, trainer.data.device, states)
         if not state:
+            states.begin_anew()
             return 0
         restore(trainer, state)
+        self._referred = stored_in(state)
         self._stored = trainer.server.round
         log.info("going on after round %d", self._stored)
         return int(state["round"]) + 1

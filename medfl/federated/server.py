@@ -14,10 +14,11 @@ from medfl.augment import recipe_for
 from medfl.chain import PARAMETERS, STATISTICS, Part, Total, build_chain
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
+from medfl.federated.client_state import ClientStates
 from medfl.federated.data import FederatedData, channels_last, split_batches
 from medfl.federated.local_work import LocalWork
 from medfl.federated.patches import patch_sides
-from medfl.federated.workers import Workers, in_worker
+from medfl.federated.workers import Workers, in_worker, own_classes
 from medfl.models import build_model
 from medfl.models.flat import FlatModel, Shared
 from medfl.partition.pooled import POOLED
@@ -59,6 +60,7 @@ class FederatedServer:
             says so.
         vector: the shared global parameters x: (d,), or fewer where some stay local.
         buffers: the shared global batch-norm statistics: (b,), or fewer.
+        states: where the clients' states lie.
         workers: the processes in which clients train and models are evaluated.
         shared: which entries of the model travel.
         algorithm: the federated algorithm, bound to this server.
@@ -95,6 +97,7 @@ class FederatedServer:
         self.data = data.merged() if self.algorithm.pooled else data
         self.num_clients = len(self.data.clients)
         uniform = learning.weighting == "uniform"
+        self.states = ClientStates(config.training, self.num_clients, data.device)
         self.weights = {
             client: 1.0 if uniform else float(len(self.data.indices(client, "train")))
             for client in self.data.clients
@@ -232,12 +235,17 @@ class FederatedServer:
     def open(self, number: int) -> dict[str, Part]:
         """Open round ``number``: give what each of its clients receives.
 
-        These are copies. They stay what was sent, as the base of the round's messages, while the
-        server moves its own vectors.
+        It stays what was sent, as the base of the round's messages, while the server moves its own
+        vectors: these are copies, but where all classes are ours the model is not, because nothing
+        but ``step`` moves it.
         """
         self.round = number
-        sent = self.download()
-        return {name: replace(part, value=part.value.clone()) for name, part in sent.items()}
+        ours = not own_classes([self.algorithm, *self.chain.links])
+        still = (PARAMETERS, STATISTICS) if ours else ()
+        return {
+            name: part if name in still else replace(part, value=part.value.clone())
+            for name, part in self.download().items()
+        }
 
     def download(self) -> dict[str, Part]:
         """What the server sends to each client: its model, and what the algorithm adds.
@@ -254,6 +262,8 @@ class FederatedServer:
 
     def step(self, total: dict[str, Total]) -> None:
         """Average the statistics, and let the algorithm move the parameters."""
+        # Away from what was sent. They are copied only now, when no training step needs memory.
+        self.vector, self.buffers = self.vector.clone(), self.buffers.clone()
         self.buffers.copy_(total[STATISTICS].mean)
         self.algorithm.aggregate(total)
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
+from medfl.federated.client_state import ClientState
 from medfl.federated.evaluation import Evaluation
+from medfl.federated.state_file import Stored
 
 if TYPE_CHECKING:
     from medfl.federated.trainer import FederatedTrainer
 
-# Clients' states that are replaced during a round stay in memory until its end, so that the round
-# can be given up. Where they are larger than this in all, in bytes, they do not.
+# Clients' states in memory that are replaced during a round stay there until its end, so that the
+# round can be given up. Where they are larger than this in all, in bytes, they do not.
 KEPT_BYTES = 2**31
 # Histories only grow: their length says how they were. Of the rest, these change within a round.
 HISTORIES = ("history", "client_history")
@@ -55,7 +57,10 @@ class WholeRound:
 
 
 def state_of(trainer: FederatedTrainer, number: int) -> dict[str, Any]:
-    """The state after round ``number``. Its containers and tensors are the run's own."""
+    """The state after round ``number``. Its containers and tensors are the run's own.
+
+    What clients keep on the disk is in it as the place where it lies.
+    """
     server = trainer.server
     return {
         "fingerprint": trainer.fingerprint,
@@ -66,7 +71,7 @@ def state_of(trainer: FederatedTrainer, number: int) -> dict[str, Any]:
         "algorithm": server.algorithm.state,
         "chain": server.chain.state,
         "clients": {
-            c.id: {"state": c.state, "steps": c.steps, "refused": c.refused}
+            c.id: {"state": c.state.kept, "steps": c.steps, "refused": c.refused}
             for c in trainer.clients
         },
         "history": trainer.history,
@@ -85,7 +90,8 @@ def restore(trainer: FederatedTrainer, state: Mapping[str, Any]) -> None:
     server.buffers.copy_(state["server"]["buffers"])
     server.algorithm.state, server.chain.state = state["algorithm"], state["chain"]
     for client in trainer.clients:
-        client.state = state["clients"][client.id]["state"]
+        client.state = ClientState()
+        client.state.keep(server.states.restored(state["clients"][client.id]["state"]))
         client.steps = state["clients"][client.id]["steps"]
         client.refused = tuple(state["clients"][client.id]["refused"])
     trainer.history, trainer.client_history = state["history"], state["client_history"]
@@ -104,6 +110,12 @@ def _copied(value: Any) -> Any:
     if type(value) in (list, tuple):
         return type(value)(_copied(part) for part in value)
     return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def stored_in(state: Mapping[str, Any]) -> list[Stored]:
+    """Those tensors of clients to which a state refers by their places on the disk."""
+    clients = state["clients"].values()
+    return [one for c in clients for one in c["state"].values() if isinstance(one, Stored)]
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

@@ -19,6 +19,7 @@ from medfl.federated.answers import Answers
 from medfl.federated.client import FederatedClient
 from medfl.federated.client_training import ClientTraining
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
+from medfl.federated.memory import give_back_memory
 from medfl.federated.provenance import begin_stretch
 from medfl.federated.refused import DivergedError, report_refused
 from medfl.federated.rows import client_rows, empty_row, evaluated_row, trained_row
@@ -32,6 +33,7 @@ from medfl.results import columns
 from medfl.results.column import Column
 
 log = logging.getLogger(__name__)
+LARGE = 2**22  # bytes of a vector from which on it counts beside what a training step takes
 
 
 class FederatedTrainer:
@@ -107,6 +109,7 @@ class FederatedTrainer:
         server.workers.add(self.training)
         self.evaluator = Evaluator(server, self.clients, self.data)
         self.saving = Saving(self, Path(checkpoint_dir) if checkpoint_dir else None)
+        server.states.folder = self.saving.folder
         self.fingerprint, self.unpublished, self.on_round = fingerprint, unpublished, on_round
         self.history: list[dict[str, Any]] = []
         self.client_history: list[dict[str, Any]] = []
@@ -221,6 +224,8 @@ class FederatedTrainer:
             server.workers.rest()
         tally = answers.tally
         report_refused(number, tally.refused, chosen)
+        if server.vector.nbytes > LARGE:
+            give_back_memory()  # the step takes three more vectors
         with stopping.held():  # the server's state changes altogether, or not at all
             total = chain.close(number, combination.total(), tally.answered)
             if total:  # it is empty where nobody answered, or the round was given up
@@ -238,7 +243,9 @@ class FederatedTrainer:
 
     def _evaluate(self, number: int, final: bool) -> dict[str, Any]:
         """Evaluate after a round; only after the last one for everyone, which may cost much."""
+        give_back_memory()
         result = self.evaluator.evaluate(everyone=final)
+        give_back_memory()
         self.client_history += client_rows(self, number, result)
         self.last = (number, result)
         score = result.pooled["val"][self.primary]

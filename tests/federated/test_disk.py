@@ -19,7 +19,7 @@ from medfl.federated import disk as disk_module
 from medfl.federated import memory as memory_module
 from medfl.federated.disk import DiskImages
 from medfl.federated.fingerprint import fingerprint
-from medfl.federated.memory import free_memory, room_for_images
+from medfl.federated.memory import free_memory, room_in_memory
 from medfl.store import Sample, write_store
 
 SIZES = [8, 16, 12]
@@ -223,8 +223,8 @@ def test_auto_takes_memory_where_there_is_room(tmp_path):
 
 def test_half_of_what_is_free_is_room(monkeypatch):
     monkeypatch.setattr(memory_module, "free_memory", lambda: 1000)
-    assert room_for_images(torch.device("cpu"), None) == 500
-    assert room_for_images(torch.device("cpu"), 2.5) == 2.5 * 2**30
+    assert room_in_memory(torch.device("cpu"), None) == 500
+    assert room_in_memory(torch.device("cpu"), 2.5) == 2.5 * 2**30
 
 
 def test_free_memory_is_the_machines_or_what_a_limit_leaves():
