@@ -1,74 +1,162 @@
-"""Compares peak memory: 1,000 clients with 10 that hold the same data, several workers with one."""
+"""Compares peak memory: a run with a plain PyTorch loop, 1,000 clients with 10, workers with one.
+
+Each peak is that of a process of its own. A run is `medfl run` from its first line to its record,
+evaluation and checkpoints included; the loop only trains.
+"""
 
 from __future__ import annotations
 
+import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
-from benchmarks.federations import equal_split, random_store, trainer
+from benchmarks.federations import equal_split, random_store
 from benchmarks.timing import Result, child, environment
 from medfl.federated.usage import peak_memory
+from medfl.files import load_json, write_json
 from medfl.store import Store
 
-FEW, MANY, TRAIN = 10, 1000, 4000
-PICTURE = 28
+PICTURE, SPARE = 28, 600  # pixels of a side; images to judge by
+FEW, MANY, OF_ALL = 10, 1000, 4000  # clients, and images that all of them train on
+BATCH, LEARNING_RATE = 32, 0.01
+MIB = 2**20
+
+# Network → clients, and steps of each in a round: a loop that trains longer needs no more memory.
+PLAIN = {"cnn": (10, 8), "resnet18": (10, 1)}
+# Where a run keeps the states of 1,000 clients, and the target.
+STATES: tuple[tuple[str, str, float | None], ...] = (
+    ("fedavg", "auto", 1.1),
+    ("scaffold", "disk", 1.1),
+    ("scaffold", "memory", None),
+)
 
 
 def run(pairs: int) -> Iterator[Result]:
-    """Compare FedAvg with the target; SCAFFOLD keeps a vector per client and is for information."""
+    """Measure all three."""
     with tempfile.TemporaryDirectory() as name:
-        store = Path(name, "random")
-        random_store(store, TRAIN + 2 * MANY, PICTURE)
-
-        def peak(*words: str) -> int:
-            command = [sys.executable, "-m", "benchmarks.memory", *words]
-            return int(child(command, env=environment())[1].split()[-1])
-
-        for algorithm, target in (("fedavg", 1.1), ("scaffold", None)):
-            both = [[str(store), str(clients), algorithm] for clients in (MANY, FEW)]
-            peaks = [(peak(*both[0]), peak(*both[1])) for _ in range(pairs)]
-            many, few = peaks[0]
-            yield Result(
-                f"peak memory, {MANY} ÷ {FEW} clients, {algorithm}",
-                [many / few for many, few in peaks],
-                target,
-                note=f"{many / 2**20:.0f} / {few / 2**20:.0f} MiB, all clients train",
-            )
-        for model in ("cnn", "resnet18"):
-            for workers in (2, 4):
-                words = [str(store), str(FEW), "fedavg", model]
-                peaks = [(peak(*words, str(workers)), peak(*words, "1")) for _ in range(pairs)]
-                several, one = peaks[0]
-                yield Result(
-                    f"peak memory, {workers} workers ÷ one, {model}",
-                    [several / one for several, one in peaks],
-                    1 + 0.3 * (workers - 1),
-                    note=f"{several / 2**20:.0f} / {one / 2**20:.0f} MiB, batches of 32",
-                )
+        folder = Path(name)
+        yield from plain(folder, pairs)
+        yield from clients(folder, pairs)
+        yield from workers(folder, pairs)
 
 
-def train(store: Path, clients: int, algorithm: str, model: str = "", workers: int = 1) -> None:
-    """Train two evaluated rounds: with one step per client, or where a model is named with four."""
-    opened = Store.open(store)
-    split = equal_split(opened, clients, TRAIN // clients)
-    steps, size = (4, 32) if model else (1, 4)
-    federation = trainer(
-        opened,
-        split,
-        cores=workers,
-        workers=workers,
-        algorithm=algorithm,
-        rounds=2,
-        local_steps=steps,
-        batch_size=size,
-        model=model or "cnn",
-    )
-    assert len(federation.train()) == 3
+def plain(folder: Path, pairs: int) -> Iterator[Result]:
+    """One worker's peak ÷ that of the plain loop of ``benchmarks/rounds.py``."""
+    empty = peak("nothing")
+    for model, (several, steps) in PLAIN.items():
+        train = several * steps * BATCH
+        store = stored(folder, train + SPARE)
+        loop = [peak("loop", str(store), model, str(train)) for _ in range(pairs)]
+        settings = {"model": model, "batch_size": BATCH, "local_steps": steps}
+        ours = [peak_of_run(folder, store, several, train, **settings) for _ in range(pairs)]
+        yield ratio(f"peak memory, run ÷ plain loop, {model}", ours, loop, 1.1)
+        above = [[one - empty for one in some] for some in (ours, loop)]
+        name = f"peak memory above import torch, run ÷ plain loop, {model}"
+        yield ratio(name, above[0], above[1], 1.1)
+
+
+def clients(folder: Path, pairs: int) -> Iterator[Result]:
+    """1,000 clients ÷ 10 that hold the same images; each takes one step."""
+    store = stored(folder, OF_ALL + 2 * MANY)
+    for algorithm, where, target in STATES:
+        settings = {"algorithm": algorithm, "client_state": where, "batch_size": 4}
+        many, few = (
+            [peak_of_run(folder, store, number, OF_ALL, **settings) for _ in range(pairs)]
+            for number in (MANY, FEW)
+        )
+        words = "" if where == "auto" else f", states: {where}"
+        yield ratio(f"peak memory, {MANY} ÷ {FEW} clients, {algorithm}{words}", many, few, target)
+
+
+def workers(folder: Path, pairs: int) -> Iterator[Result]:
+    """Several workers ÷ one."""
+    store = stored(folder, OF_ALL + SPARE)
+    for model in PLAIN:
+        settings = {"model": model, "batch_size": BATCH, "local_steps": 4}
+        one = [peak_of_run(folder, store, FEW, OF_ALL, **settings) for _ in range(pairs)]
+        for number in (2, 4):
+            settings["workers"] = number
+            several = [peak_of_run(folder, store, FEW, OF_ALL, **settings) for _ in range(pairs)]
+            name = f"peak memory, {number} workers ÷ one, {model}"
+            yield ratio(name, several, one, 1 + 0.3 * (number - 1))
+
+
+def ratio(name: str, ours: list[int], others: list[int], target: float | None) -> Result:
+    """Peaks side by side, in bytes."""
+    both = list(zip(ours, others, strict=True))
+    middle = [statistics.median(some) / MIB for some in (ours, others)]
+    note = f"{middle[0]:.0f} / {middle[1]:.0f} MiB"
+    return Result(name, [mine / other for mine, other in both], target, note=note)
+
+
+def stored(folder: Path, samples: int) -> Path:
+    """A store of so many random images, which is made once."""
+    path = folder / "prepared" / f"random-{samples}"
+    if not path.exists():
+        random_store(path, samples, PICTURE)
+    return path
+
+
+def peak_of_run(folder: Path, store: Path, number: int, train: int, **settings: Any) -> int:
+    """The peak of a run of two rounds in which ``number`` clients train on ``train`` images."""
+    split = folder / f"{store.name}-{number}-{train}.csv"
+    if not split.exists():
+        equal_split(Store.open(store), number, train // number).write(split)
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        given = Path(place, "settings.json")
+        write_json(given, {"dataset": store.name, "num_clients": number, **settings})
+        return peak("run", str(store), str(split), str(given), str(Path(place, "run")))
+
+
+def peak(*words: str) -> int:
+    """The most bytes that a process of its own holds that does as these words say."""
+    command = [sys.executable, "-m", "benchmarks.memory", *words]
+    return int(child(command, env=environment())[1].split()[-1])
+
+
+def train_plainly(path: Path, model: str, train: int) -> None:
+    """Take two epochs over the first ``train`` images, all of which are read into memory."""
+    import numpy as np
+    import torch
+
+    from benchmarks.rounds import plain_loop
+    from medfl.models import build_model
+
+    torch.set_num_threads(1)
+    store = Store.open(path)
+    images = torch.from_numpy(np.load(path / "images.npy"))[:train]
+    labels = torch.from_numpy(store.labels[:train])
+    net = build_model(model, len(store.info.classes), images.shape[1], images.shape[-1])
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    epoch = plain_loop(images, labels, store.info.mean, store.info.std, net, True)
+    epoch()
+    epoch()
+
+
+def train_run(store: Path, split: Path, settings: Mapping[str, Any], folder: Path) -> None:
+    """Train two evaluated rounds, with one step a client unless ``settings`` say otherwise."""
+    from medfl.config import FederatedConfig
+    from medfl.federated.run import execute
+
+    own: dict[str, Any] = {"device": "cpu", "workers": 1, "partition": "iid", "rounds": 2}
+    own |= {"local_steps": 1, "learning_rate": LEARNING_RATE, **settings}
+    execute(FederatedConfig(**own), store, split, folder, cores=own["workers"])
+
+
+def main(words: list[str]) -> None:
+    """Do as these words say, as ``peak`` gives them."""
+    what, *rest = words
+    if what == "loop":
+        train_plainly(Path(rest[0]), rest[1], int(rest[2]))
+    elif what == "run":
+        train_run(Path(rest[0]), Path(rest[1]), load_json(rest[2]), Path(rest[3]))
+    else:
+        import torch  # noqa: F401 - what all of them need
 
 
 if __name__ == "__main__":
-    path, clients, algorithm, *rest = sys.argv[1:]
-    train(Path(path), int(clients), algorithm, *rest[:1], *map(int, rest[1:]))
+    main(sys.argv[1:])
     print(peak_memory())
