@@ -1,15 +1,19 @@
 """Compares peak memory: a run with a plain PyTorch loop, 1,000 clients with 10, workers with one.
 
 Each peak is that of a process of its own. A run is `medfl run` from its first line to its record,
-evaluation and checkpoints included; the loop only trains.
+evaluation and checkpoints included; the loop only trains. Where workers take part it is that of all
+processes of the run together, in which memory that they share counts once.
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +27,7 @@ PICTURE, SPARE = 28, 600  # pixels of a side; images to judge by
 FEW, MANY, OF_ALL = 10, 1000, 4000  # clients, and images that all of them train on
 BATCH, LEARNING_RATE = 32, 0.01
 MIB = 2**20
+EVERY = 0.02  # seconds between two looks at the memory of all processes
 
 # Network → clients, and steps of each in a round: a loop that trains longer needs no more memory.
 PLAIN = {"cnn": (10, 8), "resnet18": (10, 1)}
@@ -76,10 +81,18 @@ def workers(folder: Path, pairs: int) -> Iterator[Result]:
     store = stored(folder, OF_ALL + SPARE)
     for model in PLAIN:
         settings = {"model": model, "batch_size": BATCH, "local_steps": 4}
-        one = [peak_of_run(folder, store, FEW, OF_ALL, **settings) for _ in range(pairs)]
+
+        def peaks(number: int, settings: Any = settings) -> list[int]:
+            given = {**settings, "workers": number}
+            several = (
+                peak_of_run(folder, store, FEW, OF_ALL, together=True, **given)
+                for _ in range(pairs)
+            )
+            return list(several)
+
+        one = peaks(1)
         for number in (2, 4):
-            settings["workers"] = number
-            several = [peak_of_run(folder, store, FEW, OF_ALL, **settings) for _ in range(pairs)]
+            several = peaks(number)
             name = f"peak memory, {number} workers ÷ one, {model}"
             yield ratio(name, several, one, 1 + 0.3 * (number - 1))
 
@@ -100,21 +113,71 @@ def stored(folder: Path, samples: int) -> Path:
     return path
 
 
-def peak_of_run(folder: Path, store: Path, number: int, train: int, **settings: Any) -> int:
-    """The peak of a run of two rounds in which ``number`` clients train on ``train`` images."""
+def peak_of_run(
+    folder: Path, store: Path, number: int, train: int, together: bool = False, **settings: Any
+) -> int:
+    """The peak of a run of two rounds in which ``number`` clients train on ``train`` images.
+
+    With ``together`` it is that of all its processes.
+    """
     split = folder / f"{store.name}-{number}-{train}.csv"
     if not split.exists():
         equal_split(Store.open(store), number, train // number).write(split)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         given = Path(place, "settings.json")
         write_json(given, {"dataset": store.name, "num_clients": number, **settings})
-        return peak("run", str(store), str(split), str(given), str(Path(place, "run")))
+        how = ["together"] * together
+        return peak(*how, "run", str(store), str(split), str(given), str(Path(place, "run")))
 
 
 def peak(*words: str) -> int:
     """The most bytes that a process of its own holds that does as these words say."""
     command = [sys.executable, "-m", "benchmarks.memory", *words]
     return int(child(command, env=environment())[1].split()[-1])
+
+
+class Together:
+    """Looks every few milliseconds at what this process and all that it forks hold together.
+
+    Attributes:
+        most: the most bytes so far.
+    """
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Together:
+        """Begin."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Look no more."""
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(EVERY):
+            self.most = max(self.most, sum(map(proportional, [os.getpid(), *children()])))
+
+
+def children() -> list[int]:
+    """The processes that this one has forked."""
+    found: list[int] = []
+    for task in Path("/proc/self/task").iterdir():
+        with suppress(OSError):
+            found += map(int, (task / "children").read_text(encoding="ascii").split())
+    return found
+
+
+def proportional(process: int) -> int:
+    """Bytes of a process, of what n processes share the nth part; 0 once it has gone."""
+    with suppress(OSError, IndexError):
+        text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
+        return 1024 * int(text.split("Pss:")[1].split()[0])
+    return 0
 
 
 def train_plainly(path: Path, model: str, train: int) -> None:
@@ -158,5 +221,10 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
-    print(peak_memory())
+    if sys.argv[1] == "together":
+        with Together() as together:
+            main(sys.argv[2:])
+        print(together.most)
+    else:
+        main(sys.argv[1:])
+        print(peak_memory())

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from itertools import groupby
+
 import pytest
 
 from benchmarks import memory
@@ -14,7 +18,7 @@ def small(monkeypatch):
     ran: list[list[str]] = []
 
     def peak(*words):
-        memory.main(list(words))
+        memory.main([word for word in words if word != "together"])
         ran.append(list(words))
         return 100 * len(ran)
 
@@ -44,8 +48,30 @@ def test_all_parts_run_and_compare_what_they_say(small, tmp_path, monkeypatch):
     assert [result.ratios for result in plain] == [[300 / 200], [200 / 100]]
     clients = list(memory.clients(tmp_path, 1))
     assert [result.target for result in clients] == [1.1, 1.1, None]
-    assert set(on_disk[: len(on_disk) // 2]) == {True}
-    assert set(on_disk[len(on_disk) // 2 :]) == {False}
+    assert [where for where, _ in groupby(on_disk)] == [True, False]
     workers = list(memory.workers(tmp_path, 1))
     assert [result.target for result in workers] == [1.3, 1.9]
-    assert all(words[0] == "run" for words in small[3:])
+    assert [words[0] for words in small[3:]] == ["run"] * 6 + ["together"] * 3
+
+
+def test_all_processes_count_what_they_share_once():
+    """Of 64 MiB that a fork shares each has half; 32 MiB of its own it has alone."""
+    shared = bytearray(b"1") * 2**26
+    before = memory.proportional(os.getpid())
+    reading, writing = os.pipe()
+    number = os.fork()
+    if number == 0:
+        own = bytearray(b"1") * 2**25
+        os.write(writing, b"!")
+        signal.pause()
+        os._exit(len(own) == 0)
+    try:
+        os.read(reading, 1)
+        assert number in memory.children()
+        both = memory.proportional(os.getpid()) + memory.proportional(number)
+        assert 0.9 * 2**25 < both - before < 1.5 * 2**25
+    finally:
+        os.kill(number, signal.SIGKILL)
+        os.waitpid(number, 0)
+    assert memory.proportional(number) == 0
+    assert len(shared) == 2**26
