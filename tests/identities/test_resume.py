@@ -309,6 +309,7 @@ def execute_small(base: str, folder: str) -> None:
         batch_size=8,
         clients_per_round=2,
         device="cpu",
+        workers=1,  # clients train in the process that is killed
     )
     root = Path(base)
     execute(config, root / "store", root / "split" / "seed0.csv", root / folder)
