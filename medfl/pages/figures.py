@@ -38,7 +38,7 @@ RC: Any = {
     # Equal results give equal files, so that a pipeline sees no change where there is none.
     "svg.hashsalt": "medfl",
 }
-DPI = 140
+DPI = 128
 COLOURS = 128  # in a PNG: edges of letters and lines need some between the colours of arms
 
 P = ParamSpec("P")

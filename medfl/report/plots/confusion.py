@@ -29,6 +29,7 @@ ANNOTATE_UP_TO = 8
 NUMBER_SIZE = 7.5
 CLASS_LETTERS = 24
 POINT = 1 / 72
+TITLE = 0.45  # inches above all matrices
 NONE = "#d9d9d9"
 # In steps of 5 %, of which the first can be told from the page.
 BLUES = ListedColormap(mpl.colormaps["Blues"](np.linspace(0.06, 1, 20))).with_extremes(bad=NONE)
@@ -114,9 +115,13 @@ def draw_confusions(
     size = len(next(iter(matrices.values())))
     known = len(classes) == size
     tiles = _Tiles(len(matrices), size)
-    figure = Figure(figsize=(tiles.width + 2.4, tiles.height + 1.6), layout="constrained")
+    names = distinct(classes, CLASS_LETTERS) if known else list(map(str, range(size)))
+    beside = 0.5 + 0.085 * max(map(len, names))  # inches that the classes need, and their title
+    figsize = (beside + tiles.width + 1.3, 0.7 + TITLE + tiles.height + beside)
+    figure = Figure(figsize=figsize, layout="constrained")
     axis = figure.subplots()
-    axis.imshow(tiles.colours(list(matrices.values())), interpolation="nearest")
+    # The size of the figure makes cells square; a fixed aspect would upset the layout.
+    axis.imshow(tiles.colours(list(matrices.values())), interpolation="nearest", aspect="auto")
     axis.set(xlim=(-0.5, tiles.across - 0.5), ylim=(tiles.down - 0.5, -0.5))
     axis.grid(visible=False)
     axis.tick_params(length=0, labelsize=8)
@@ -134,7 +139,7 @@ def draw_confusions(
         )
         if size <= ANNOTATE_UP_TO:
             _write_shares(axis, matrix, (left, top))
-    tiles.name(axis, distinct(classes, CLASS_LETTERS) if known else list(map(str, range(size))))
+    tiles.name(axis, names)
     axis.set_ylabel("True class")
     axis.set_xlabel("Predicted class")
     shares = ScalarMappable(Normalize(0, 100), BLUES)

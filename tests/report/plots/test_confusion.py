@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.confusion import draw_confusions, mean_confusion
@@ -22,3 +27,41 @@ def test_no_confusion_matrix_no_picture(tmp_path, fake):
     fake.write_run(tmp_path, cells[0], [0.5, 0.6], last={"round": 1, "test": {"accuracy": 0.6}})
     results = GridResults(read_grid_runs(cells, tmp_path))
     assert draw_confusions(results, "toy", "iid", [], {}) is None
+
+
+SKIN = ("Squamous cell carcinoma", "Pigmented benign keratosis", "Pigmented benign naevus")
+MANY = tuple(f"class number {number:02d} of the set" for number in range(23))
+ARMS = ("fedavg", "fedavg-dp-image-eps8-and-secure-aggregation-of-eleven-hospitals", "fedbn")
+
+
+@pytest.mark.parametrize("classes", [SKIN, MANY])
+@pytest.mark.parametrize("count", [2, 3])
+def test_long_names_neither_meet_nor_leave_the_picture_nor_become_one(
+    classes, count, tmp_path, fake
+):
+    arms = [f"{number}-{ARMS[number % 3]}" for number in range(count * 2 + 1)]
+    cells = fake.grid(["toy"], ["iid"], arms, [0])
+    counts = (np.eye(len(classes), dtype=int) * 12 + 3).tolist()
+    per_class = {name: {"n": 15} for name in classes}
+    test = {"n": 100, "accuracy": 0.5, "confusion": counts, "per_class": per_class}
+    for cell in cells:
+        fake.write_run(tmp_path, cell, [0.4, 0.5], last={"round": 1, "test": test})
+    results = GridResults(read_grid_runs(cells, tmp_path))
+    figure = draw_confusions(results, "toy", "iid", classes, {})
+    figure.suptitle("Confusion matrices: toy, IID (own patients)\nshare of each true class")
+    figure.draw_without_rendering()
+    texts = [one for one in figure.findobj(Text) if one.get_text() and one.get_visible()]
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [one.get_window_extent(renderer) for one in texts]
+    page = figure.bbox.padded(1)
+    outside = [
+        (one.get_text(), box.extents.round().tolist())
+        for one, box in zip(texts, boxes, strict=True)
+        if not (page.contains(box.x0, box.y0) and page.contains(box.x1, box.y1))
+    ]
+    assert outside == []
+    for (one, a), (other, b) in combinations(zip(texts, boxes, strict=True), 2):
+        across, down = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert min(across, down) <= 2, (one.get_text(), other.get_text())
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert len(set(labels)) == len(classes)
