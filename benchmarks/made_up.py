@@ -21,6 +21,7 @@ from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
 from medfl.files import OWN_HASH, own_hash, write_csv, write_yaml
 from medfl.grid import Cell, GridConfig, read_grid
+from medfl.metrics.jackknife import left_out
 from medfl.partition.write import write_split
 from medfl.results import paths
 from medfl.results.columns import CLIENTS, ROUNDS, names_in
@@ -129,7 +130,9 @@ def _write_predictions(path: Path, accuracy: float, seed: int) -> None:
     }
     said = 0.05 + (1 - 0.05 * len(CLASSES)) * np.eye(len(CLASSES))[guess]
     predicted = [ModelPredictions("own", ALL, when, numbers, said) for when in ("last", "best")]
-    write_predictions(path, samples, predicted, CLASSES, "multiclass")
+    tests = samples["fold"] == "test"
+    kept = left_out(labels[tests], samples["group"][tests], said[tests], [], "multiclass")
+    write_predictions(path, samples, predicted, CLASSES, "multiclass", kept)
 
 
 def _rounds(curve: Sequence[float]) -> Iterator[dict[str, Any]]:
