@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from medfl.files import write_csv
-from medfl.pages.figures import save
 from medfl.report.claim_files import verdict
 from medfl.report.grid_results import GridResults
 from medfl.report.names import plural
@@ -47,6 +46,7 @@ def together(results: GridResults) -> list[DatasetsTogether]:
 
 def draw_over_datasets(results: GridResults, folder: Path) -> list[DatasetsTogether]:
     """The same, with a diagram where there are data sets enough for one."""
+    from medfl.pages.figures import save  # matplotlib takes longer to import than tables to write
     from medfl.report.plots.ranks import draw_ranks
 
     made = []

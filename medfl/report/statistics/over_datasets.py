@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 
 from medfl.report.statistics.pairs import PairTest, holm
 from medfl.report.statistics.summary import LEVEL
@@ -80,19 +81,19 @@ def over_datasets(values: Mapping[str, Mapping[str, float]]) -> OverDatasets | N
     Returns:
         None for fewer than two arms or data sets.
     """
-    from scipy import stats
-
     datasets = tuple(dict.fromkeys(name for found in values.values() for name in found))
     arms = [arm for arm, found in values.items() if set(found) == set(datasets)]
     if len(arms) < 2 or len(datasets) < 2:
         return None
     table = np.array([[values[arm][name] for name in datasets] for arm in arms])
-    ranks = stats.rankdata(-table, axis=0).mean(axis=1)
+    ranks = pd.DataFrame(-table).rank(axis=0).to_numpy().mean(axis=1)
     order = np.argsort(ranks, kind="stable")
     names = tuple(arms[k] for k in order)
     found = OverDatasets(names, tuple(float(ranks[k]) for k in order), datasets, needed(len(names)))
     if len(datasets) < found.needed:
         return found
+    from scipy import stats  # half a second to import
+
     friedman = float(stats.friedmanchisquare(*table).pvalue) if len(arms) > 2 else None
     tests = []
     for i, j in combinations(order, 2):
