@@ -58,7 +58,6 @@ def test_a_run_that_diverges_is_a_result_and_says_when(place, capsys):
 def test_a_run_takes_the_cores_that_it_is_given(place, monkeypatch):
     """By default all of its job; the number changes no file but its own record and the seconds."""
     monkeypatch.setattr("medfl.federated.worker_count.cpu_count", lambda: 3)
-    monkeypatch.setattr("medfl.federated.worker_count.SHORT_STEP", 0)
     run = {
         "dataset": "phantom",
         "partition": "iid",

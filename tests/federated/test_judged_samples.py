@@ -50,7 +50,7 @@ def judged(monkeypatch, algorithm, answer):
     def logits(model, data, batches, server):
         return 1000 * torch.from_numpy(answer(model, torch.cat(batches).tolist()))
 
-    for module in ("evaluation", "prediction"):
+    for module in ("judging", "prediction"):
         monkeypatch.setattr(f"medfl.federated.{module}.logits", logits)
     trainer.train()
     return trainer

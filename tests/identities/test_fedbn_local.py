@@ -81,6 +81,7 @@ def test_norms_stay_local_and_nothing_else(name, layers, normalization):
         clients_per_round=2,
         learning_rate=0.01,
         evaluate_every=2,
+        workers=1,  # so that the spy sees all clients
     )
     server, model = trainer.server, trainer.server.model
     owned = norm_entries(model.module)
