@@ -110,6 +110,16 @@ def test_what_a_client_keeps_of_a_message_that_links_changed(name):
     assert_any_number_is_the_same(name, chain=LINKS["clip"])
 
 
+@pytest.mark.parametrize("settings", [*({"chain": c} for c in LINKS.values()), *ALGORITHMS])
+def test_medfls_own_parts_keep_nothing_on_themselves_in_workers(settings, monkeypatch):
+    """They are watched as a person's are: what they kept there would be lost."""
+    rooms = ("medfl.algorithms.", "medfl.compression.", "medfl.privacy.", "medfl.robustness.")
+    monkeypatch.setattr(own_state, "_is_own_class", lambda kind: kind.__module__.startswith(rooms))
+    name, chain = (settings, {}) if isinstance(settings, str) else ("fedavg", settings)
+    needs = next((NEEDS[k] for k in NEEDS if chain and LINKS[k] is chain["chain"]), {})
+    trained(name, 2, rounds=1, **chain, **needs)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("chain", LINKS)
 @pytest.mark.parametrize("name", ["scaffold", "fednova", "moon", "ditto", "finetune", "fedadam"])

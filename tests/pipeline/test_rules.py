@@ -88,7 +88,7 @@ def test_a_failed_run_leaves_the_rest_and_only_it_is_missing(workflow):
     workflow.snakemake("--cores", "1", "partial")
     [call] = workflow.calls()
     assert call.startswith("report --grid ")
-    assert call.endswith("--partial")
+    assert "--partial" in call.split()
 
     del workflow.environment["FAKE_MEDFL_FAIL"]
     assert workflow.planned()["train"] == 1

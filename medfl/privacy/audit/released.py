@@ -35,6 +35,7 @@ class Released(Link):
     """
 
     stage = "round"
+    by_client = ("drawn",)
 
     def __init__(self, told: Callable[[int], object], each: bool) -> None:
         super().__init__()
