@@ -163,6 +163,8 @@ class FederatedTrainer:
                     self.on_round(row)
                 self.saving.save_when_due()
             self.seconds = self._elapsed()
+        if workers > 1:  # each has used a network of its own
+            self.server.load(self.server.model, self.server.vector, self.server.buffers)
         if self.status == "running":
             self.status = "completed"
         return self.history

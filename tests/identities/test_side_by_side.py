@@ -166,6 +166,13 @@ def test_rounds_can_be_run_one_by_one():
         assert threads_left() == 0
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_after_training_the_servers_network_holds_its_model(workers):
+    server = trained("scaffold", workers).server
+    assert torch.equal(server.model.vector, server.vector)
+    assert torch.equal(server.model.buffers, server.buffers)
+
+
 class Deep(nn.Sequential):
     """Larger than the others, so that messages go through shared memory."""
 

@@ -7,9 +7,11 @@ what is in it.
 
 from __future__ import annotations
 
+import pickle
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from random import Random
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -25,6 +27,7 @@ from medfl.errors import MedflError
 _LIBRARIES = ("medfl", "torch", "torchvision")
 _CODE = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)
 _OF_MODULES = frozenset(vars(nn.Module()))  # parameters and buffers, which a network is loaded with
+_LOOKED_AT = 2**22  # bytes of a tensor whose content is compared; of larger ones it is the version
 _Mark = tuple[Any, ...]
 
 
@@ -111,8 +114,16 @@ def _marks(value: Any, alive: list[Any], known: set[int]) -> Iterator[_Mark]:
     known.add(id(value))
     if isinstance(value, Tensor):
         yield ("version", None if value.is_inference() else value._version)
+        yield ("bytes", _content(value))
     elif isinstance(value, np.ndarray):
-        yield ("bytes", value.tobytes())
+        if value.dtype.hasobject:
+            for one in value.ravel().tolist():
+                yield from _marks(one, alive, known)
+        else:
+            yield ("bytes", value.tobytes())
+    elif isinstance(value, nn.Module) and not _is_own_class(kind):
+        for name, one in value.state_dict().items():
+            yield ("entry", name, _content(one))
     elif isinstance(value, torch.Generator):
         yield ("state", value.get_state().numpy().tobytes())
     elif isinstance(value, np.random.Generator):
@@ -126,7 +137,22 @@ def _marks(value: Any, alive: list[Any], known: set[int]) -> Iterator[_Mark]:
     elif isinstance(value, list | tuple | deque | set | frozenset):
         for one in value:
             yield from _marks(one, alive, known)
+    elif kind.__module__ in sys.stdlib_module_names:  # such as bytearray, array and count
+        with suppress(Exception):  # a lock or a file says nothing of its content
+            yield ("pickled", pickle.dumps(value))
     elif _is_own_class(kind):
-        for name, one in getattr(value, "__dict__", {}).items():
+        slots = [name for one in kind.__mro__ for name in _words(vars(one).get("__slots__", ()))]
+        for name in [*getattr(value, "__dict__", {}), *slots]:
             yield ("attribute", name)
-            yield from _marks(one, alive, known)
+            yield from _marks(getattr(value, name, None), alive, known)
+
+
+def _content(tensor: Tensor) -> bytes:
+    """The bytes of a tensor that is not large; its version counts no change by ``.data``."""
+    if tensor.nbytes > _LOOKED_AT or tensor.layout != torch.strided:
+        return b""
+    return tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _words(slots: Any) -> tuple[str, ...]:
+    return (slots,) if isinstance(slots, str) else tuple(slots)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import array
+import dataclasses
 import functools
+import itertools
 import random
 import re
 from collections import deque
@@ -35,6 +38,11 @@ class Own(FedAvg):
         self.total, self.array = torch.zeros(3), np.zeros(4)
         self.drawn, self.other = torch.Generator(), np.random.default_rng(0)
         self.third, self.part = random.Random(0), Part()
+        self.bytes, self.packed = bytearray(1), array.array("i", [0])
+        self.counted, self.slotted = itertools.count(), Slotted()
+        self.layer, self.alias, self.shadow = torch.nn.Linear(1, 1), torch.zeros(1), torch.zeros(1)
+        self.objects = np.empty(1, object)
+        self.objects[0] = [0]
 
     @functools.cached_property
     def constant(self):
@@ -53,6 +61,46 @@ class Part:
 
     def __init__(self):
         self.seen = 0
+
+
+@dataclasses.dataclass(slots=True)
+class Slotted:
+    """Has no `__dict__`."""
+
+    seen: int = 0
+
+
+def fill_bytes(self, client):
+    self.bytes[0] += 1
+
+
+def pack(self, client):
+    self.packed[0] += 1
+
+
+def count_on(self, client):
+    next(self.counted)
+
+
+def see_slotted(self, client):
+    self.slotted.seen += 1
+
+
+def learn(self, client):
+    with torch.no_grad():
+        self.layer.weight += 1
+
+
+def write_through_numpy(self, client):
+    self.alias.numpy()[0] += 1
+
+
+def write_through_data(self, client):
+    self.shadow.data += 1
+
+
+def put_into_an_object(self, client):
+    self.objects[0].append(client.id)
 
 
 def count(self, client):
@@ -139,6 +187,14 @@ CHANGES = {
     "shared": share,
     "made": make,
     "state": put_into_the_state,
+    "bytes": fill_bytes,
+    "packed": pack,
+    "counted": count_on,
+    "slotted": see_slotted,
+    "layer": learn,
+    "alias": write_through_numpy,
+    "shadow": write_through_data,
+    "objects": put_into_an_object,
 }
 
 
