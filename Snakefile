@@ -1,4 +1,4 @@
-# The grid as a workflow: prepare -> split -> train -> aggregate -> report.
+# The grid as a workflow: prepare -> split (-> tune) -> train -> aggregate -> report.
 #
 #   snakemake --cores all                                      the grid of params/default.yaml
 #   snakemake --cores all --configfile params/ham10000.yaml    another grid
@@ -43,6 +43,8 @@ pathvars:
     store=f"{GRID.work_root}/prepared/{{dataset}}",
     split=f"{GRID.splits_dir}/{{dataset}}/{{partition}}/{{dealing}}/seed{{seed}}",
     run=f"<results>/{paths.RUNS}/{paths.RUN}",
+    tuned=f"<results>/{paths.TUNING}/{paths.RUN}",
+    point=f"<tuned>/{paths.POINT}",
 
 
 # Each wildcard is one name or number, so no part of a path fits two of them.
@@ -52,6 +54,7 @@ wildcard_constraints:
     dealing=r"(clients\d+|natural)(-[a-z0-9.+-]+)*",
     arm=r"[A-Za-z0-9_.+-]+",
     seed=r"\d+",
+    point=r"\d+",
 
 
 localrules:
@@ -59,6 +62,8 @@ localrules:
     prepared,
     splits,
     runs,
+    choose,
+    tuning,
     aggregate,
     report,
     partial,
@@ -67,6 +72,7 @@ localrules:
 include: "rules/start.smk"
 include: "rules/prepare.smk"
 include: "rules/split.smk"
+include: "rules/tune.smk"
 include: "rules/train.smk"
 include: "rules/aggregate.smk"
 include: "rules/report.smk"
@@ -80,6 +86,7 @@ rule all:
     input:
         rules.aggregate.output,
         rules.report.output,
+        rules.tuning.output if GRID.tune else [],
 
 
 rule prepared:

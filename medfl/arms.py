@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from medfl.algorithms.registry import ALGORITHMS
-from medfl.config import NAME, SECTIONS
+from medfl.config import NAME, SECTIONS, Range, read_space
 from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
 from medfl.store.info import PATIENT
+
+SEARCH = "search"
+OWN_KEYS = ("algorithm", SEARCH)
+"""The keys of an arm that are neither a section of runs nor a hyper-parameter."""
 
 # What the grid decides for every run; the settings of runs may not say it too.
 DECIDED = {
@@ -72,6 +76,20 @@ def _named_after(name: str, word: str) -> str:
     return "-".join(word if part == PATIENT else part for part in name.split("-"))
 
 
+def hyper_parameters(arm: Mapping[str, Any]) -> dict[str, Any]:
+    """What an arm says of its algorithm's hyper-parameters."""
+    return {key: value for key, value in arm.items() if key not in (*SECTIONS, *OWN_KEYS)}
+
+
+def search_space(name: str, arm: Mapping[str, Any]) -> dict[str, Range | list[Any]]:
+    """What an arm says of its own search space: setting → a range, or a list of values.
+
+    Raises:
+        MedflError: a range is none, or a list leaves no choice.
+    """
+    return read_space(arm.get(SEARCH) or {}, f"arm `{name}`: {SEARCH}")
+
+
 def check_arm(name: str, arm: Mapping[str, Any]) -> None:
     """Check the name, the algorithm with its hyper-parameters, and the sections of an arm.
 
@@ -93,7 +111,8 @@ def check_arm(name: str, arm: Mapping[str, Any]) -> None:
             raise MedflError(f"arm `{name}`: `{section}` must hold settings by name.")
     for key in DECIDED.keys() & (arm.get("federated_learning") or {}):
         raise MedflError(f"arm `{name}`: federated_learning.{key} {DECIDED[key]}.")
-    params = {key: value for key, value in arm.items() if key not in (*SECTIONS, "algorithm")}
+    search_space(name, arm)
+    params = hyper_parameters(arm)
     algorithm = str(arm["algorithm"])
     ALGORITHMS.check_params(algorithm, params, f"arm `{name}`")
     with naming(f"arm `{name}`"):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from medfl.warm import OFF, VARIABLE, ended, foresee, served
 
 PACKAGE = os.path.dirname(__file__)
-WARM = ("split", "run", "aggregate", "report")
+WARM = ("split", "run", "choose", "tuning", "aggregate", "report")
 """Commands that cost less than what they import: in a grid it is imported once for all of them."""
 
 THREADS = (

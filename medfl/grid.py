@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from medfl.algorithms.registry import ALGORITHMS
-from medfl.arms import DECIDED, check_arm, check_unit, read_arms, with_group_words
+from medfl.arms import (
+    DECIDED,
+    check_arm,
+    check_unit,
+    hyper_parameters,
+    read_arms,
+    with_group_words,
+)
 from medfl.chain import check_chain
 from medfl.comparable import check_private_arms
 from medfl.config import (
@@ -29,6 +36,7 @@ from medfl.config import (
     Report,
     Section,
     SplitConfig,
+    Tune,
     did_you_mean,
     privacy_over,
     validate,
@@ -45,6 +53,7 @@ from medfl.partition.place import split_path
 from medfl.partition.pooled import POOLED
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
+from medfl.tuning.search import check_searches
 
 
 @dataclass(frozen=True, order=True)
@@ -123,6 +132,9 @@ class GridConfig(SplitConfig, GivenSplit):
         "all that are built in",
     )
     report: Report = Report()
+    tune: Tune | None = Field(
+        None, description="how every arm is tuned; null: all are trained as they are shipped"
+    )
     run: Sections = Sections()
     dataset_settings: dict[str, DatasetSettings] = Field(default_factory=dict)
     arm_settings: dict[str, dict[str, Any]] = Field(
@@ -136,6 +148,15 @@ class GridConfig(SplitConfig, GivenSplit):
         if twice:
             raise ValueError(f"{', '.join(twice)} stands there twice")
         return values
+
+    @model_validator(mode="after")
+    def _tunes_apart(self) -> GridConfig:
+        if self.tune and self.tune.seed in self.seeds:
+            raise ValueError(
+                f"tune.seed is {self.tune.seed}, which is one of seeds too: give tuning a seed of "
+                "its own, so that no value is chosen by a run that is compared"
+            )
+        return self
 
     @field_validator("seeds")
     @classmethod
@@ -209,16 +230,26 @@ class GridConfig(SplitConfig, GivenSplit):
         """The fold settings that every split of the grid shares."""
         return SplitConfig(**{key: getattr(self, key) for key in SplitConfig.model_fields})
 
-    def run_config(self, cell: Cell) -> FederatedConfig:
-        """The whole configuration of one run: defaults ← dataset ← arm."""
+    def run_config(self, cell: Cell, values: Mapping[str, Any] | None = None) -> FederatedConfig:
+        """The whole configuration of one run: defaults ← dataset ← arm.
+
+        Args:
+            cell: the run.
+            values: what replaces the arm's own values: hyper-parameter, or path such as
+                ``training.learning_rate``, → value.
+        """
         arm = self.arm_settings[cell.arm]
         own = self.dataset_settings.get(cell.dataset)
         sections = {name: self._section(name, cell) for name in SECTIONS}
         learning = sections["federated_learning"]
         learning["algorithm"] = arm["algorithm"]
-        learning["algorithm_params"] = {
-            key: value for key, value in arm.items() if key not in SECTIONS and key != "algorithm"
-        }
+        learning["algorithm_params"] = hyper_parameters(arm)
+        for key, value in (values or {}).items():
+            section, *path = key.split(".")
+            if path:
+                sections[section] = put(sections[section], path, value)
+            else:
+                learning["algorithm_params"][key] = value
         learning["num_clients"] = self.clients(cell.dataset, cell.partition)
         if cell.partition == POOLED and self.counts_clients(cell):
             learning["num_clients"] = self._num_clients(cell.dataset)  # of those it stands beside
@@ -243,6 +274,13 @@ def read_grid(path: str | Path, overrides: Mapping[str, Any] | None = None) -> G
     if not isinstance(content, dict):
         raise MedflError(f"{path} must hold keys such as datasets, partitions, arms and seeds.")
     return load_grid(_merged(content, overrides or {}), str(path))
+
+
+def put(content: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
+    """The same content with another value at a path of keys; nothing that was given changes."""
+    first, *rest = path
+    inner = put(content.get(first) or {}, rest, value) if rest else value
+    return {**content, first: inner}
 
 
 def _merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -304,4 +342,5 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
                 check_chain(config, algorithm, f"the run {cell}")
         check_arms(grid)
         check_private_arms(runs)
+        check_searches(grid)
     return grid

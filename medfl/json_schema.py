@@ -16,9 +16,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from medfl.algorithms.registry import ALGORITHMS
-from medfl.arms import DECIDED
+from medfl.arms import DECIDED, OWN_KEYS, SEARCH
 from medfl.chain.registry import LINKS, RULES
-from medfl.config import OWN, SECTIONS, FederatedConfig
+from medfl.config import OWN, SECTIONS, FederatedConfig, Range
 from medfl.datasets.described.schema import Description
 from medfl.datasets.registry import DATASETS
 from medfl.files import write_json
@@ -162,13 +162,13 @@ def _arm(sections: Mapping[str, Schema]) -> Schema:
     return {
         "type": "object",
         "required": ["algorithm"],
-        "properties": {"algorithm": _name(ALGORITHMS), **sections},
+        "properties": {"algorithm": _name(ALGORITHMS), SEARCH: _search(), **sections},
         "allOf": [
             {
                 "if": {"properties": {"algorithm": {"const": name}}},
                 "then": {
                     "properties": {
-                        "algorithm": True,
+                        **dict.fromkeys(OWN_KEYS, True),
                         **dict.fromkeys(sections, True),
                         **_params(ALGORITHMS, name)["properties"],
                     },
@@ -178,6 +178,14 @@ def _arm(sections: Mapping[str, Schema]) -> Schema:
             for name in ALGORITHMS
         ],
     }
+
+
+def _search() -> Schema:
+    """A range, or a list of values, for each setting of a search space."""
+    one = Range.model_json_schema()
+    _tidy(one)
+    values = {"type": "array", "minItems": 2, "uniqueItems": True}
+    return {"type": "object", "additionalProperties": {"anyOf": [one, values]}}
 
 
 def _params(registry: Registry[Any], name: str) -> Schema:

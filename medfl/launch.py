@@ -146,6 +146,7 @@ def build_grid(options: argparse.Namespace) -> dict[str, Any]:
         "seeds": options.seeds,
         "num_clients": options.num_clients,
         "primary": options.primary,
+        **({"tune": {"points": options.tune}} if options.tune is not None else {}),
         "run": {
             "federated_learning": {
                 "rounds": options.rounds,

@@ -42,6 +42,7 @@ from medfl.sources import source_sha
 from medfl.stale import code_of_numbers, inputs_now, is_stale
 from medfl.store import DATASET
 from medfl.store.store import SAMPLES
+from medfl.workflow_tuning import TuningJobs
 
 SCRATCH = Path(".snakemake")
 
@@ -54,6 +55,12 @@ class Wildcards(Protocol):
     dealing: str
     arm: str
     seed: str
+
+
+class PointWildcards(Wildcards, Protocol):
+    """The same of one point of a search."""
+
+    point: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +148,11 @@ class Workflow:
     def trained(self) -> dict[Cell, Cell]:
         """Each cell → the run that stands there; partitions share those on pooled samples."""
         return runs_of(self.grid)
+
+    @cached_property
+    def tuning(self) -> TuningJobs:
+        """What is searched before runs are trained."""
+        return TuningJobs(self.grid, self.trained)
 
     @cached_property
     def stores(self) -> list[str]:
@@ -256,13 +268,12 @@ class Workflow:
 
     def is_stale(self, wildcards: Wildcards) -> bool:
         """Whether a finished run is not that of this grid, which Snakemake may not know."""
-        cell = self._cell(wildcards)
-        key = (cell.dataset, cell.partition, cell.seed)
-        if key not in self._inputs:
-            store = store_path(cell.dataset, self.grid.work_root)
-            self._inputs[key] = inputs_now(self._split(wildcards).path, store)
-        record = Path(self.record(wildcards))
-        return is_stale(record, self._config(wildcards), self._inputs[key])
+        inputs, record = self._inputs_of(wildcards), Path(self.record(wildcards))
+        if self.grid.tune is None:
+            return is_stale(record, self._config(wildcards), inputs)
+        run = self.tuning.run(self._cell(wildcards))
+        # Where nothing is chosen yet, the choice comes first, and the run after it in any case.
+        return run is not None and is_stale(record, run[0], {**inputs, **run[1]})
 
     def start(self) -> Start:
         """Lock what this grid writes, before anything is made.
@@ -277,8 +288,50 @@ class Workflow:
         return start(Path(self.grid.output_dir), makes, uses, training)
 
     def run_settings(self, wildcards: Wildcards) -> str:
-        """Hash of all settings that decide a run."""
-        return fingerprint(self._config(wildcards))
+        """Hash of all settings that decide a run, and of what is searched in place of some."""
+        settings = fingerprint(self._config(wildcards))
+        if self.grid.tune is None:
+            return settings
+        return f"{settings}, {self.tuning.search(self._cell(wildcards))}"
+
+    # --- The same of what is searched before.
+
+    def chosen_values(self, wildcards: Wildcards) -> list[str]:
+        """The file from which a run gets its values, where the grid is tuned."""
+        return self.tuning.chosen(self._cell(wildcards))
+
+    def points(self, wildcards: Wildcards) -> list[str]:
+        """The record of each point of a search."""
+        return self.tuning.points(self._cell(wildcards))
+
+    def compared_splits(self, wildcards: Wildcards) -> list[str]:
+        """The splits of all seeds that share the values chosen here."""
+        return self.tuning.splits(self._cell(wildcards))
+
+    def point(self, wildcards: PointWildcards) -> str:
+        """The record of a point."""
+        return self.tuning.record(self._cell(wildcards), int(wildcards.point))
+
+    def point_code(self, wildcards: PointWildcards) -> str:
+        """The code of the run of a point."""
+        return self.tuning.code(self._cell(wildcards), int(wildcards.point))
+
+    def point_settings(self, wildcards: PointWildcards) -> str:
+        """Hash of all settings that decide the run of a point."""
+        return self.tuning.settings(self._cell(wildcards), int(wildcards.point))
+
+    def point_is_stale(self, wildcards: PointWildcards) -> bool:
+        """Whether a finished point is not that of this search, which Snakemake may not know."""
+        cell, inputs = self._cell(wildcards), self._inputs_of(wildcards)
+        return self.tuning.is_stale(cell, int(wildcards.point), inputs)
+
+    def choice(self, wildcards: Wildcards) -> str:
+        """What decides which values are chosen, beside the points themselves."""
+        return self.tuning.search(self._cell(wildcards))
+
+    def choice_is_stale(self, wildcards: Wildcards) -> bool:
+        """Whether a choice is not that of this search, which Snakemake may not know."""
+        return self.tuning.choice_is_stale(self._cell(wildcards))
 
     def run_cores(self, wildcards: Wildcards) -> int:
         """How many processors a run uses: one, unless its settings name more.
@@ -317,6 +370,15 @@ class Workflow:
 
     def _cell(self, wildcards: Wildcards) -> Cell:
         return Cell(wildcards.dataset, wildcards.partition, wildcards.arm, int(wildcards.seed))
+
+    def _inputs_of(self, wildcards: Wildcards) -> dict[str, str]:
+        """The hashes of a run's split and store as they are now."""
+        cell = self._cell(wildcards)
+        key = (cell.dataset, cell.partition, cell.seed)
+        if key not in self._inputs:
+            store = store_path(cell.dataset, self.grid.work_root)
+            self._inputs[key] = inputs_now(self._split(wildcards).path, store)
+        return self._inputs[key]
 
     def _split(self, wildcards: Wildcards) -> Chosen:
         cell = self._cell(wildcards)

@@ -46,3 +46,17 @@ def split_file(wildcards):
     if workflow.is_main_process and FLOW.is_stale(wildcards):
         workflow.dag.forcefiles.add(FLOW.record(wildcards))
     return FLOW.split_file(wildcards)
+
+
+def split_of_point(wildcards):
+    """The split of a point of a search. A finished one of other settings or code is made again."""
+    if workflow.is_main_process and FLOW.point_is_stale(wildcards):
+        workflow.dag.forcefiles.add(FLOW.point(wildcards))
+    return FLOW.split_file(wildcards)
+
+
+def points_of_search(wildcards):
+    """The points among which is chosen. A choice in another search than this is made again."""
+    if workflow.is_main_process and FLOW.choice_is_stale(wildcards):
+        workflow.dag.forcefiles.update(FLOW.chosen_values(wildcards))
+    return FLOW.points(wildcards)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from medfl import __version__
-from medfl.commands import attack, audit, data, plan, results, run, schema
+from medfl.commands import attack, audit, data, plan, results, run, schema, tune
 from medfl.commands import verify as verifying
 from medfl.errors import MedflError
 from medfl.stopping import Stopped, stoppable
@@ -129,6 +129,18 @@ def parser() -> argparse.ArgumentParser:
         "Deal a store's samples to clients and folds.",
     )
     command("run", run.run, run.run_options, "Train one federation and write its run folder.")
+    command(
+        "choose",
+        tune.choose,
+        tune.choose_options,
+        "Choose a run's values among the points of its search.",
+    )
+    command(
+        "tuning",
+        tune.tuning,
+        tune.tuning_options,
+        "Gather a grid's searches into a table and curves.",
+    )
     command(
         "aggregate",
         results.aggregate,

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from medfl.config import DEFAULTS, NUMBER, WHOLE, WORK_ROOT, FederatedConfig
+from medfl.config import DEFAULT_GRID, DEFAULTS, NUMBER, WHOLE, WORK_ROOT, FederatedConfig
+from medfl.errors import MedflError
+
+if TYPE_CHECKING:
+    from medfl.grid import Cell, GridConfig
 
 
 def places(parser: argparse.ArgumentParser) -> None:
@@ -22,6 +26,44 @@ def places(parser: argparse.ArgumentParser) -> None:
 def work_root(parser: argparse.ArgumentParser, words: str = "holds prepared/") -> None:
     """Add the folder that holds the prepared stores."""
     parser.add_argument("--work-root", default=WORK_ROOT, help=words)
+
+
+def grid(parser: argparse.ArgumentParser, holds: str) -> None:
+    """Add which grid is meant, and where its results lie."""
+    parser.add_argument("--grid", default=DEFAULT_GRID, help="the params file")
+    parser.add_argument("--results", help=f"{holds}; else the grid's output_dir")
+
+
+def cell(parser: argparse.ArgumentParser) -> None:
+    """Add what names one run of a grid."""
+    for name in ("dataset", "partition", "arm"):
+        parser.add_argument(f"--{name}")
+    parser.add_argument("--seed", type=whole_number)
+
+
+def grid_cell(options: argparse.Namespace) -> tuple[GridConfig, Cell]:
+    """The grid of ``--grid``, and the run of it that the options name.
+
+    Raises:
+        MedflError: the grid is wrong, or has no such run.
+    """
+    from medfl.config import did_you_mean, folder_word
+    from medfl.grid import Cell, read_grid
+    from medfl.partition import parse_partition
+    from medfl.results.paths import KEYS
+    from medfl.shared import runs_of
+
+    whole = read_grid(options.grid)
+    for key in KEYS:
+        if getattr(options, key) is None:
+            raise MedflError(f"--grid needs --{key} too: which run of the grid?")
+    partition = parse_partition(options.partition).word
+    named = Cell(folder_word(options.dataset), partition, options.arm, options.seed)
+    known = {run: None for both in runs_of(whole).items() for run in both}
+    if named not in known:
+        hint = did_you_mean(str(named), map(str, known))
+        raise MedflError(f"{options.grid} has no run {named}{hint}")
+    return whole, named
 
 
 def partial(parser: argparse.ArgumentParser) -> None:

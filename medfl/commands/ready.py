@@ -13,6 +13,7 @@ MODULES = (
     "medfl.fixed",
     "medfl.gpu",
     "medfl.federated.run",
+    "medfl.tuning.choose",
     "medfl.datasets.prepare",
     "medfl.datasets.catalog.phantom",
     "medfl.models.small",
@@ -22,6 +23,7 @@ MODULES = (
     "medfl.report.steps",
     "medfl.report.figures",
     "medfl.report.html",
+    "medfl.tuning.picture",
     # What these import where they first need it.
     "jinja2",
     "matplotlib.backends.backend_agg",

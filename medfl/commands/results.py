@@ -22,7 +22,7 @@ def aggregate(options: argparse.Namespace) -> None:
     _splits(grid)
     results = options.results or grid.output_dir
     trained = runs_of(grid)
-    wanted = _wanted(grid, trained)
+    wanted = _wanted(grid, trained, results)
     _hold_back(grid, wanted, results)
     steps.aggregate(trained, results, partial=options.partial, wanted=wanted, margins=grid.margins)
     print(f"{results}: summary.csv, {'' if options.partial else 'metrics.json, '}tables/")
@@ -30,7 +30,9 @@ def aggregate(options: argparse.Namespace) -> None:
 
 def aggregate_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl aggregate`."""
-    _grid_options(parser)
+    from medfl.commands import options
+
+    options.grid(parser, "holds runs/")
     words = "show missing runs as missing, and write no metrics.json"
     parser.add_argument("--partial", action="store_true", help=words)
 
@@ -45,7 +47,7 @@ def report(options: argparse.Namespace) -> None:
     grid = read_grid(options.grid)
     trained = runs_of(grid)
     folder = options.results or grid.output_dir
-    wanted = _wanted(grid, trained)
+    wanted = _wanted(grid, trained, folder)
     _hold_back(grid, wanted, folder)
     if options.partial:
         steps.aggregate(trained, folder, partial=True, wanted=wanted, margins=grid.margins)
@@ -66,29 +68,24 @@ def report(options: argparse.Namespace) -> None:
 
 def report_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl report`."""
-    from medfl.commands.options import processors
+    from medfl.commands import options
 
-    _grid_options(parser)
+    options.grid(parser, "holds runs/")
     words = "make the tables first, as `medfl aggregate --partial` does"
     parser.add_argument("--partial", action="store_true", help=words)
     words = "processes that draw; all: as many as there are processors that its job may use"
-    parser.add_argument("--cores", type=processors, default="all", help=words)
+    parser.add_argument("--cores", type=options.processors, default="all", help=words)
     words = "write each figure as PDF, too, for a paper"
     parser.add_argument("--pdf", action="store_true", help=words)
 
 
-def _grid_options(parser: argparse.ArgumentParser) -> None:
-    from medfl.config import DEFAULT_GRID
-
-    parser.add_argument("--grid", default=DEFAULT_GRID, help="the params file")
-    parser.add_argument("--results", help="holds runs/; else the grid's output_dir")
-
-
-def _wanted(grid: GridConfig, trained: dict[Cell, Cell]) -> dict[Cell, dict[str, str]]:
+def _wanted(
+    grid: GridConfig, trained: dict[Cell, Cell], results: str
+) -> dict[Cell, dict[str, str]]:
     """What the record of every run that may stand in a cell has to say: its own, and the shared."""
     from medfl.datasets.prepare import store_path
-    from medfl.federated.fingerprint import fingerprint
     from medfl.stale import inputs_now
+    from medfl.tuning.choose import wanted_of
 
     runs = {run for both in trained.items() for run in both}
     inputs: dict[tuple[str, str, int], dict[str, str]] = {}
@@ -99,7 +96,7 @@ def _wanted(grid: GridConfig, trained: dict[Cell, Cell]) -> dict[Cell, dict[str,
             inputs[key] = inputs_now(grid.split_path(run), store)
     return {
         run: {
-            "config_sha256": fingerprint(grid.run_config(run)),
+            **wanted_of(grid, run, results),
             **inputs[run.dataset, run.partition, run.seed],
         }
         for run in runs
@@ -114,10 +111,11 @@ def _hold_back(grid: GridConfig, runs: Iterable[Cell], results: str) -> None:
 
     for run in runs:
         least = grid.minimum_cell(run.dataset)
-        folder = paths.run_folder(results, run)
-        if least > 1 and (folder / paths.RECORD).exists():
-            store = store_path(run.dataset, grid.work_root)
-            hold_back_in(folder, grid.run_config(run), store, grid.split_path(run), least)
+        points = paths.tuning_folder(results, run).glob(paths.POINT.format(point="*"))
+        for folder in (paths.run_folder(results, run), *points):
+            if least > 1 and (folder / paths.RECORD).exists():
+                store = store_path(run.dataset, grid.work_root)
+                hold_back_in(folder, grid.run_config(run), store, grid.split_path(run), least)
 
 
 def _splits(grid: GridConfig) -> dict[tuple[str, str, int], Path]:

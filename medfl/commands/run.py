@@ -11,6 +11,7 @@ from medfl.errors import MedflError, naming
 
 if TYPE_CHECKING:
     from medfl.config import FederatedConfig
+    from medfl.grid import Cell, GridConfig
 
 
 def run(options: argparse.Namespace) -> None:
@@ -21,8 +22,9 @@ def run(options: argparse.Namespace) -> None:
     if (options.grid is None) == (options.config is None):
         raise MedflError("give --config RUN.yaml, or --grid GRID.yaml with the cell's names.")
     folder = Path(options.output_dir)
+    tuning = None
     if options.grid is not None:
-        config, split_path, work_root = _grid_cell(options)
+        config, tuning, split_path, work_root = _grid_cell(options)
     else:
         config, split_path, work_root = _single_run(options), None, options.work_root
     if options.device is not None:
@@ -47,6 +49,7 @@ def run(options: argparse.Namespace) -> None:
             folder,
             overwrite=options.overwrite,
             cores=None if options.cores == "all" else int(options.cores),
+            tuning=tuning,
         )
     if metrics["status"] == "diverged":
         print(f"{folder}: diverged ({metrics['reason']})")
@@ -87,10 +90,12 @@ def run_options(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--config", help="a run file with sections federated_learning, model, …")
     parser.add_argument("--grid", help="a params file; the run is named by the next four options")
-    for name in ("dataset", "partition", "arm"):
-        parser.add_argument(f"--{name}")
-    parser.add_argument("--seed", type=options.whole_number)
+    options.cell(parser)
     parser.add_argument("--split", help="a split's table, used as it is, and never written to")
+    words = "train this point of the search for the run's values, from 1 on, in the run's place"
+    parser.add_argument("--point", type=options.whole_number, help=words)
+    words = "the values chosen for the run, where the grid is tuned; else those in its results"
+    parser.add_argument("--chosen", metavar="FILE", help=words)
     parser.add_argument("--output-dir", required=True, help="the run folder to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a run of other settings")
     parser.add_argument("--device", help="auto, cpu, cuda: instead of the configuration's")
@@ -146,6 +151,8 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     options.setting(parser, "primary")
     options.setting(parser, "training.batch_size")
     options.setting(parser, "training.learning_rate")
+    tuned = "tune every arm, each with this many points of its search space (docs/tuning.md)"
+    add("--tune", type=options.whole_number, metavar="POINTS", help=tuned)
     add("--output-dir", default=f"{OUTPUT_DIR}/benchmark", help="tables and report go here")
     add("--cores", type=options.processors, default="all", help="processors to use")
     add("--profile", help="a Snakemake profile, such as workflow/profiles/slurm")
@@ -155,33 +162,40 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     options.places(parser)
 
 
-def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Path, str]:
-    from medfl.commands.options import tell
-    from medfl.config import did_you_mean, folder_word
-    from medfl.fixed import check_code
-    from medfl.grid import Cell, read_grid
-    from medfl.partition import parse_partition
-    from medfl.partition.given import announce
-    from medfl.results.paths import KEYS
-    from medfl.shared import runs_of
+_Tuning = tuple[str, dict[str, Any]] | None
 
-    grid = read_grid(options.grid)
-    for key in KEYS:
-        if getattr(options, key) is None:
-            raise MedflError(f"--grid needs --{key} too: which run of the grid?")
-    partition = parse_partition(options.partition).word
-    cell = Cell(folder_word(options.dataset), partition, options.arm, options.seed)
-    known = {run: None for both in runs_of(grid).items() for run in both}
-    if cell not in known:
-        hint = did_you_mean(str(cell), map(str, known))
-        raise MedflError(f"{options.grid} has no run {cell}{hint}")
-    config = grid.run_config(cell)
+
+def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, _Tuning, Path, str]:
+    from medfl.commands.options import grid_cell, tell
+    from medfl.fixed import check_code
+    from medfl.partition.given import announce
+
+    grid, cell = grid_cell(options)
+    config, tuning = _with_values(grid, cell, options)
     check_code(Path(options.grid), cell, config)
     if options.split:
-        return config, Path(options.split), grid.work_root
+        return config, tuning, Path(options.split), grid.work_root
     chosen = grid.split(cell)
     tell(announce([chosen]))
-    return config, chosen.path, grid.work_root
+    return config, tuning, chosen.path, grid.work_root
+
+
+def _with_values(
+    grid: GridConfig, cell: Cell, options: argparse.Namespace
+) -> tuple[FederatedConfig, _Tuning]:
+    """The run with its chosen values; or a point of the search for them, where one is named."""
+    from medfl.tuning.choose import tuned_run
+    from medfl.tuning.search import point_config
+
+    if grid.tune is None and (options.point or options.chosen):
+        raise MedflError(
+            f"--point and --chosen are of a grid with `tune`; {options.grid} has none."
+        )
+    if options.point is None or grid.tune is None:
+        return tuned_run(grid, cell, options.chosen)
+    if not 1 <= options.point <= grid.tune.points:
+        raise MedflError(f"--point is 1 to {grid.tune.points}, as many as tune.points says.")
+    return point_config(grid, cell, options.point), None
 
 
 def _single_run(options: argparse.Namespace) -> FederatedConfig:
@@ -194,7 +208,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
     from medfl.partition import parse_partition
     from medfl.results.paths import KEYS
 
-    for name in KEYS:
+    for name in (*KEYS, "point", "chosen"):
         if getattr(options, name) is not None:
             raise MedflError(f"--{name} names a run of --grid; {options.config} says its own.")
     config = FederatedConfig.read(options.config)
@@ -229,14 +243,14 @@ def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namesp
     )
     if config.split_file:
         return Path(config.split_file)
-    path = folder / "split" / config.partition / f"seed{config.seed}.csv"
+    path = folder / "split" / config.partition / f"seed{config.folds_seed}.csv"
     clients = config.federated_learning.num_clients
     natural = parse_partition(config.partition).natural
     split = write_split(
         store,
         config.partition,
         None if natural else clients,
-        config.seed,
+        config.folds_seed,
         path,
         minimum_cell=minimum_cell(config.dataset, config.report.minimum_cell),
         **config.split.model_dump(),

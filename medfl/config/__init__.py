@@ -38,12 +38,14 @@ from medfl.config.sections import (
     SplitConfig,
 )
 from medfl.config.training import Training
+from medfl.config.tuning import LEARNING_RATE, Range, Tune, read_space
 
 __all__ = [
     "ARMS_FILE",
     "DEFAULTS",
     "DEFAULT_GRID",
     "DP_LINKS",
+    "LEARNING_RATE",
     "NAME",
     "NUMBER",
     "NUM_CLIENTS",
@@ -69,10 +71,12 @@ __all__ = [
     "Numbers",
     "Primary",
     "Privacy",
+    "Range",
     "Report",
     "Section",
     "SplitConfig",
     "Training",
+    "Tune",
     "data_root",
     "deciding",
     "did_you_mean",
@@ -82,5 +86,6 @@ __all__ = [
     "neutral",
     "prepared_dir",
     "privacy_over",
+    "read_space",
     "validate",
 ]

@@ -58,6 +58,12 @@ class FederatedConfig(GivenSplit):
     )
     arm: str = Field("", description="the run's name in tables; the algorithm unless given")
     seed: int = Field(0, ge=0, description="the same seed gives the same split and the same run")
+    split_seed: int | None = Field(
+        None,
+        ge=0,
+        description="the seed of the split, where it is another than that of training",
+        json_schema_extra=neutral(None),
+    )
     primary: Primary = Field("auto", description=PRIMARY_WORDS, json_schema_extra=neutral("auto"))
     split: SplitConfig = SplitConfig()
     federated_learning: FederatedLearning = FederatedLearning()
@@ -128,6 +134,11 @@ class FederatedConfig(GivenSplit):
         if not isinstance(content, dict):
             raise MedflError(f"{path} must hold sections such as federated_learning and training.")
         return validate(cls, content, str(path))
+
+    @property
+    def folds_seed(self) -> int:
+        """The seed of its split."""
+        return self.seed if self.split_seed is None else self.split_seed
 
     def with_device(self, device: str) -> FederatedConfig:
         """The same run on another device."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,7 @@ def execute(
     *,
     overwrite: bool = False,
     cores: int | None = None,
+    tuning: tuple[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Train one run and write its folder.
 
@@ -54,6 +56,8 @@ def execute(
         folder: the run folder. A run of the same configuration in it is resumed.
         overwrite: whether a run of another configuration in it is replaced.
         cores: how many processors it may use; by default all that this process may.
+        tuning: the SHA-256 of the file that its tuned values come from, and the search that is in
+            it, for the record.
 
     Returns:
         The content of metrics.json.
@@ -64,7 +68,7 @@ def execute(
     config = validated(config)
     minimum = minimum_cell(config.dataset, config.report.minimum_cell)
     store = Store.open(store_path)
-    inputs = run_inputs(store, split_path)
+    inputs = run_inputs(store, split_path) | ({"tuned_sha256": tuning[0]} if tuning else {})
     code = run_code(config)
     ours = check_folder(folder, config, overwrite)
     complete = finished_record(folder, config, code, inputs, overwrite)
@@ -79,6 +83,8 @@ def execute(
     hidden = small_cells(split, store, minimum)
     training = config.training
     origin = provenance(config, device, code, inputs) | {"started": started}
+    if tuning:
+        origin["tuning"] = dict(tuning[1])
     if split.left_out:
         origin["split_left_out"] = split.left_out
     # A checkpoint is resumed by the very same sources only: other ones may have the same results

@@ -28,7 +28,7 @@ def split_of_run(config: FederatedConfig, path: Path, store: Store) -> Split:
         path,
         store,
         config.split.allow_divided_patients,
-        usual=(config.partition, config.seed),
+        usual=(config.partition, config.folds_seed),
         allow_left_out=config.allow_left_out,
     )
     _check_split(split, config, path)
@@ -43,7 +43,7 @@ def _check_split(split: Split, config: FederatedConfig, path: Path) -> None:
     pairs = [
         ("partition", split.partition, config.partition),
         # Several seeds may share a person's split.
-        ("seed", split.seed, split.seed if config.split_file else config.seed),
+        ("seed", split.seed, split.seed if config.split_file else config.folds_seed),
         ("num_clients", split.num_clients, clients or split.num_clients),
     ]
     for key, there, wanted in pairs:

@@ -19,7 +19,7 @@ from medfl.results.schema import Record
 
 # The hashes of a run's data and split; the rest of its provenance is about the code.
 _INPUT_HASHES = ("store_fingerprint", "split_sha256")
-_PER_RUN = (*_INPUT_HASHES, "config_sha256", "started")
+_PER_RUN = (*_INPUT_HASHES, "config_sha256", "started", "tuned_sha256", "tuning")
 
 
 def arm_rows(results: GridResults) -> list[dict[str, Any]]:

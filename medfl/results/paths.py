@@ -24,6 +24,11 @@ PREDICTIONS = "predictions.npz"  # what the evaluated models said, where the run
 MODEL = "model.safetensors"  # the server's weights after the last round
 LOG = "run.log"
 
+TUNING = "tuning"
+POINT = "point{point}"
+"""The folder of one point of a search, under ``tuning/<run>/``; it has the files of a run."""
+CHOSEN = "chosen.json"  # beside the points: what was searched, and what was chosen
+
 # These lie in the folder of the results.
 SUMMARY = "summary.csv"  # one row per run of the grid
 METRICS = "metrics.json"  # the main numbers, for `dvc metrics show`
@@ -33,6 +38,8 @@ CONVERGENCE = f"{TABLES}/convergence.csv"  # the mean curves, for `dvc plots sho
 TABLE_OF_CLIENTS = f"{TABLES}/clients.csv"  # one row per client of each finished run
 FIGURES = "figures"
 REPORT = "report.html"
+TUNED = f"{TUNING}/tuning.csv"  # one row per point of each search
+BEST_OF_K = f"{TUNING}/best-of-k"  # .csv, .svg and .png
 LOGS, BENCHMARKS = "logs", "benchmarks"  # what Snakemake's jobs said, and what they cost
 
 
@@ -53,6 +60,12 @@ def run_folder(results: str | os.PathLike[str], cell: CellLike) -> Path:
     """The folder of one run of a grid whose results lie in ``results``."""
     place = RUN.format(dataset=cell.dataset, partition=cell.partition, arm=cell.arm, seed=cell.seed)
     return Path(results, RUNS, place)
+
+
+def tuning_folder(results: str | os.PathLike[str], cell: CellLike) -> Path:
+    """The folder of the search for one run's values."""
+    place = RUN.format(dataset=cell.dataset, partition=cell.partition, arm=cell.arm, seed=cell.seed)
+    return Path(results, TUNING, place)
 
 
 def finished_runs(results: str | os.PathLike[str]) -> list[Path]:

@@ -16,7 +16,7 @@ from medfl.results.columns import Column
 from medfl.results.migrate import STEPS, migrate
 from medfl.results.schema import COMPLETED, DIVERGED, SCHEMA, Record
 
-_KEYS = b"config_sha256|code_sha|results_versions|split_sha256|store_fingerprint"
+_KEYS = b"config_sha256|code_sha|results_versions|split_sha256|store_fingerprint|tuned_sha256"
 _ORIGIN = re.compile(rb'"(%s)": (null|"[^"\n]*")' % _KEYS)
 AGAIN = "delete this run's folder and train it again."
 

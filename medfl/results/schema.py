@@ -204,7 +204,7 @@ class Record(_Part):
         heterogeneity: how different the clients are, by the split's own measurement.
         provenance: code, versions, machine, and the hashes of what went in; ``stretches`` says
             which rounds were computed by which device, PyTorch and number of threads, and how many
-            clients trained side by side.
+            clients trained side by side; ``tuning`` what was searched for a tuned run's values.
     """
 
     schema_number: int = Field(SCHEMA, alias="schema")

@@ -1,0 +1,162 @@
+"""The choice among the points of a search, on validation samples alone, and the file of it."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medfl.config import FederatedConfig
+from medfl.errors import MedflError
+from medfl.federated.fingerprint import fingerprint
+from medfl.files import load_json, sha256_file, write_json
+from medfl.results import paths
+from medfl.results.record import read_record
+from medfl.results.schema import COMPLETED, Metrics
+from medfl.tuning.search import point_config, points_of, search_of, tuned_on
+
+if TYPE_CHECKING:
+    from medfl.grid import Cell, GridConfig
+
+
+CHOICE = 1
+"""The results version of the choice: raised where another point may be chosen."""
+
+
+def chosen_path(grid: GridConfig, cell: Cell, results: str | Path) -> Path:
+    """Where the values lie that are chosen for a cell."""
+    return paths.tuning_folder(results, tuned_on(grid, cell)) / paths.CHOSEN
+
+
+def point_folder(results: str | Path, cell: Cell, number: int) -> Path:
+    """The folder of one point, counted from 1, of the search on a cell's folds."""
+    return paths.tuning_folder(results, cell) / paths.POINT.format(point=number)
+
+
+def choose_point(grid: GridConfig, cell: Cell, results: str | Path) -> dict[str, Any]:
+    """Choose among the points of a cell, and write ``chosen.json``.
+
+    The point with the best primary metric on validation samples after its last round is chosen, of
+    equal ones the first. One that diverged, or for which the metric is not defined, comes last;
+    where all did, the first stays, which is what is shipped.
+
+    Returns:
+        The content of the file.
+
+    Raises:
+        MedflError: a point is missing, or is a run of other settings; or the test samples of
+            another seed are not those of the seed whose folds are searched.
+    """
+    _check_test_samples(grid, cell)
+    primary, scores, searched = None, [], []
+    for number, values in enumerate(points_of(grid, cell), 1):
+        folder = point_folder(results, cell, number)
+        record = read_record(folder / paths.RECORD)
+        if record.provenance.get("config_sha256") != fingerprint(point_config(grid, cell, number)):
+            raise MedflError(f"{folder} is not point {number} of this search: train it again.")
+        primary = record.primary
+        val = (record.last and record.last.val) or Metrics()
+        found = getattr(val, primary or "", None) if record.status == COMPLETED else None
+        scores.append(float("-inf") if found is None else found)
+        searched.append({"values": values, "status": record.status, "validation": found})
+    if {COMPLETED} <= {one["status"] for one in searched} and max(scores) == float("-inf"):
+        raise MedflError(
+            f"{paths.tuning_folder(results, cell)}: no point has {primary} on validation samples: "
+            "it is not defined on them, or not published of so few. Give validation more samples "
+            "(val_fraction, min_val), or leave `tune` out."
+        )
+    best = scores.index(max(scores))
+    search = search_of(grid, cell)
+    content = {
+        "chosen": best + 1,
+        "values": searched[best]["values"],
+        "metric": primary,
+        **{key: value for key, value in search.items() if key != "points"},
+        "points": searched,
+    }
+    write_json(paths.tuning_folder(results, cell) / paths.CHOSEN, content)
+    return content
+
+
+def read_chosen(grid: GridConfig, cell: Cell, path: str | Path) -> dict[str, Any]:
+    """Read what was chosen for a cell.
+
+    Raises:
+        MedflError: there is no such file, or it is damaged or of another search.
+    """
+    again = f"make it with `medfl choose`, or all with `snakemake {paths.TUNING}`"
+    try:
+        content = load_json(path)
+    except FileNotFoundError as error:
+        raise MedflError(f"{path} does not exist, and this grid is tuned: {again}.") from error
+    except (OSError, ValueError) as error:
+        raise MedflError(f"{path} cannot be read: {again}.") from error
+    try:
+        search = {key: content[key] for key in search_of(grid, cell)}
+        search["points"] = [point["values"] for point in content["points"]]
+        whole = content["values"] == search["points"][content["chosen"] - 1]
+    except (KeyError, IndexError, TypeError):
+        search, whole = {}, False
+    if not whole or search != search_of(grid, cell):
+        raise MedflError(f"{path} was chosen in another search than this grid's: {again}.")
+    return dict(content)
+
+
+def tuned_run(
+    grid: GridConfig, cell: Cell, path: str | Path | None = None
+) -> tuple[FederatedConfig, tuple[str, dict[str, Any]] | None]:
+    """The run of a cell with its chosen values, and the search for its record.
+
+    Args:
+        grid: a grid. Where it is not tuned, the run is as it is shipped.
+        cell: the run.
+        path: the file of what was chosen; by default that of the grid's results.
+
+    Raises:
+        MedflError: nothing of this search was chosen yet.
+    """
+    if grid.tune is None:
+        return grid.run_config(cell), None
+    path = path or chosen_path(grid, cell, grid.output_dir)
+    content = read_chosen(grid, cell, path)
+    return grid.run_config(cell, content["values"]), (sha256_file(path), content)
+
+
+def wanted_of(grid: GridConfig, cell: Cell, results: str | Path) -> dict[str, str]:
+    """What the record of a cell's run has to say of its settings, and of what they come from.
+
+    Where no values are chosen yet, no record says it.
+    """
+    try:
+        path = None if grid.tune is None else chosen_path(grid, cell, results)
+        config, tuning = tuned_run(grid, cell, path)
+    except MedflError:
+        return {"config_sha256": "not chosen yet"}
+    return {
+        "config_sha256": fingerprint(config),
+        **({"tuned_sha256": tuning[0]} if tuning else {}),
+    }
+
+
+def _check_test_samples(grid: GridConfig, cell: Cell) -> None:
+    """Refuse to choose for all seeds on the folds of one, where test samples differ between them.
+
+    Some of the other seeds' test patients would have been trained on, or chosen by.
+    """
+    assert grid.tune is not None
+    if grid.tune.folds == "each":
+        return
+    mine = _test_samples(grid.split_path(cell))
+    for seed in grid.seeds:
+        path = grid.split_path(replace(cell, seed=seed))
+        if _test_samples(path) != mine:
+            raise MedflError(
+                f"tune.folds is first, but {path} has other test samples than seed {cell.seed}, on "
+                "whose folds values would be chosen for all seeds: write `folds: each`."
+            )
+
+
+def _test_samples(path: Path) -> set[str]:
+    with open(path, newline="", encoding="utf-8") as file:
+        return {row["sample"] for row in csv.DictReader(file) if row["fold"] == "test"}

@@ -1,0 +1,70 @@
+"""The points of a search space: first what is shipped, then a sequence that covers the space."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from scipy.stats import qmc
+
+from medfl.config import Range
+from medfl.errors import MedflError
+
+DIGITS = 4  # significant ones of a value: what a person reads is what is trained
+TRIES = 100  # places of the sequence for each point, of which small spaces take many twice
+
+Values = dict[str, Any]
+
+
+def points(
+    space: Mapping[str, Range | list[Any]], shipped: Mapping[str, Any], count: int
+) -> list[Values]:
+    """Different points of a search space: setting → value.
+
+    The first is what is shipped. The others are those of Halton's sequence (Numerische Mathematik
+    2, 1960) without its origin: 1/2, 1/4, 3/4 … of the first setting, 1/3, 2/3, 1/9 … of the
+    second. More points begin with the same ones, so that none of them is trained again, and arms
+    with one range of the first setting get values of it from one list. What comes twice is passed
+    over.
+
+    Args:
+        space: what is searched.
+        shipped: the value of each setting as it is shipped; where it is a whole number, so are all.
+        count: how many points.
+
+    Raises:
+        MedflError: the space has fewer different points.
+    """
+    found = [{key: shipped[key] for key in space}]
+    sequence = qmc.Halton(len(space), scramble=False)
+    sequence.fast_forward(1)
+    for place in sequence.random(TRIES * count).tolist():
+        if len(found) == count:
+            break
+        each = zip(space.items(), place, strict=True)
+        values = {key: value_at(one, at, shipped[key]) for (key, one), at in each}
+        if values not in found:
+            found.append(values)
+    if len(found) < count:
+        raise MedflError(f"it has {len(found)} different points, and {count} are asked for")
+    return found
+
+
+def value_at(searched: Range | list[Any], at: float, shipped: Any) -> Any:
+    """The value at a part, from 0 to below 1, of a range or of a list.
+
+    Args:
+        searched: the range, or the list of values.
+        at: which part.
+        shipped: the value as it is shipped.
+    """
+    if isinstance(searched, list):
+        return searched[int(at * len(searched))]
+    factor = shipped if searched.relative else 1
+    low, high = searched.low * factor, searched.high * factor
+    if searched.scale == "log":
+        value = math.exp(math.log(low) + at * (math.log(high) - math.log(low)))
+    else:
+        value = low + at * (high - low)
+    return round(value) if isinstance(shipped, int) else float(f"{value:.{DIGITS}g}")

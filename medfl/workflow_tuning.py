@@ -1,0 +1,113 @@
+"""Answers the rules `tune`, `choose` and `tuning`: the searches of a grid as file names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from medfl.config import FederatedConfig
+from medfl.errors import MedflError
+from medfl.federated.code import run_code
+from medfl.federated.fingerprint import fingerprint
+from medfl.grid import Cell, GridConfig
+from medfl.results import paths
+from medfl.sources import source_sha
+from medfl.stale import code_of_numbers, is_stale
+from medfl.tuning.choose import CHOICE, chosen_path, point_folder, read_chosen, tuned_run
+from medfl.tuning.search import point_config, search_sha, tuned_on
+
+
+@dataclass(frozen=True, eq=False)
+class TuningJobs:
+    """The searches of a grid; there are none where it is not tuned.
+
+    Attributes:
+        grid: the grid.
+        trained: its cells → the run that stands in each.
+    """
+
+    grid: GridConfig
+    trained: Mapping[Cell, Cell]
+    _configs: dict[tuple[Cell, int], FederatedConfig] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def searched(self) -> list[Cell]:
+        """The runs on whose folds values are searched."""
+        if self.grid.tune is None:
+            return []
+        return list(dict.fromkeys(tuned_on(self.grid, run) for run in self.trained.values()))
+
+    @property
+    def files(self) -> list[str]:
+        """What is chosen, of every search."""
+        return [str(chosen_path(self.grid, cell, self.grid.output_dir)) for cell in self.searched]
+
+    def chosen(self, cell: Cell) -> list[str]:
+        """The file from which a run gets its values."""
+        if self.grid.tune is None:
+            return []
+        return [str(chosen_path(self.grid, cell, self.grid.output_dir))]
+
+    def points(self, cell: Cell) -> list[str]:
+        """The record of each point of a search."""
+        assert self.grid.tune is not None
+        return [self.record(cell, number) for number in range(1, self.grid.tune.points + 1)]
+
+    def splits(self, cell: Cell) -> list[str]:
+        """The splits that a choice compares: those of all seeds that share the chosen values."""
+        sharing = [one for one in self.trained.values() if tuned_on(self.grid, one) == cell]
+        return list(dict.fromkeys(str(self.grid.split_path(one)) for one in sharing))
+
+    def record(self, cell: Cell, number: int) -> str:
+        """The record of a point, counted from 1."""
+        return str(point_folder(self.grid.output_dir, cell, number) / paths.RECORD)
+
+    def settings(self, cell: Cell, number: int) -> str:
+        """Hash of all settings that decide the run of a point."""
+        return fingerprint(self._config(cell, number))
+
+    def code(self, cell: Cell, number: int) -> str:
+        """The code of the run of a point."""
+        return code_of_numbers(
+            Path(self.record(cell, number)), run_code(self._config(cell, number))
+        )
+
+    def is_stale(self, cell: Cell, number: int, inputs: Mapping[str, str]) -> bool:
+        """Whether a finished point is not that of this search, which Snakemake may not know."""
+        return is_stale(Path(self.record(cell, number)), self._config(cell, number), inputs)
+
+    def search(self, cell: Cell) -> str:
+        """What decides a choice: its results version, and the hash of what is searched."""
+        return f"choice {CHOICE}, search {search_sha(self.grid, cell)}"
+
+    def choice_is_stale(self, cell: Cell) -> bool:
+        """Whether a choice is not that of this search, which Snakemake may not know."""
+        (path,) = self.chosen(cell)
+        if not Path(path).exists():
+            return False
+        try:
+            read_chosen(self.grid, cell, path)
+        except MedflError:
+            return True
+        return False
+
+    def run(self, cell: Cell) -> tuple[FederatedConfig, dict[str, str]] | None:
+        """A run with its chosen values, and the hash of their file; None before they are chosen."""
+        try:
+            config, tuning = tuned_run(self.grid, cell)
+        except MedflError:
+            return None
+        return config, ({"tuned_sha256": tuning[0]} if tuning else {})
+
+    @property
+    def table_code(self) -> str:
+        """Hash of the sources of table and curves."""
+        return source_sha("medfl.tuning.curves", "medfl.tuning.picture")
+
+    def _config(self, cell: Cell, number: int) -> FederatedConfig:
+        key = (cell, number)
+        if key not in self._configs:
+            self._configs[key] = point_config(self.grid, cell, number)
+        return self._configs[key]
