@@ -85,13 +85,16 @@ def _for_everyone(record: Record) -> str:
 
 
 def _settings(run: Run) -> str:
-    """The hyper-parameters of a run's algorithm, as words."""
+    """The hyper-parameters of a run's algorithm, as words; of those that were tuned the names."""
     path = run.folder / paths.CONFIG
     if not path.exists():
         return ""
     try:
         given = (read_yaml(path).get("federated_learning") or {}).get("algorithm_params") or {}
-        return ", ".join(f"{key} = {value}" for key, value in given.items())
+        tuning = run.record.provenance.get("tuning") if run.record else None
+        tuned = (tuning or {}).get("values") or {}
+        kept = [f"{key} = {value}" for key, value in given.items() if key not in tuned]
+        return ", ".join([*kept, *(f"{key} tuned" for key in tuned)])
     except AttributeError as error:
         raise MedflError(f"{path} does not describe a run: {AGAIN}") from error
 

@@ -39,6 +39,24 @@ elif words[0] == "run":
     if not os.environ.get("FAKE_MEDFL_WITHOUT_PREDICTIONS"):
         put(folder, "predictions.npz", text=folder + "\n")
     put(folder, "metrics.json", text=json.dumps({"threads": os.environ.get("OMP_NUM_THREADS")}))
+elif words[0] == "choose":
+    # A choice that is not of the grid's search would be made again at each start.
+    sys.path.insert(0, os.getcwd())
+    from medfl.grid import Cell, read_grid
+    from medfl.results.paths import KEYS
+    from medfl.tuning.choose import chosen_path
+    from medfl.tuning.search import search_of
+
+    grid, (*names, seed) = read_grid(options["--grid"]), [options[f"--{key}"] for key in KEYS]
+    cell = Cell(*names, int(seed))
+    search = search_of(grid, cell)
+    points = [{"values": values} for values in search["points"]]
+    content = {**search, "points": points, "chosen": 2, "values": points[1]["values"]}
+    path = chosen_path(grid, cell, options["--results"])
+    put(path.parent, path.name, text=json.dumps(content))
+elif words[0] == "tuning":
+    names = ("tuning.csv", *(f"best-of-k.{ending}" for ending in ("csv", "svg", "png")))
+    put(Path(options["--results"], "tuning"), *names)
 elif words[0] == "aggregate":
     runs = sorted(str(path) for path in Path(options["--results"], "runs").rglob("metrics.json"))
     put(options["--results"], "summary.csv", text="run\n" + "\n".join(runs) + "\n")
