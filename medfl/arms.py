@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.algorithms.registry import ALGORITHMS
-from medfl.config import NAME, SECTIONS, Range, read_space
+from medfl.config import NAME, SECTIONS, SearchRange, read_space
 from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
 from medfl.store.info import PATIENT
@@ -81,7 +81,7 @@ def hyper_parameters(arm: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in arm.items() if key not in (*SECTIONS, *OWN_KEYS)}
 
 
-def search_space(name: str, arm: Mapping[str, Any]) -> dict[str, Range | list[Any]]:
+def search_space(name: str, arm: Mapping[str, Any]) -> dict[str, SearchRange | list[Any]]:
     """What an arm says of its own search space: setting → a range, or a list of values.
 
     Raises:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.arms import DECIDED, OWN_KEYS, SEARCH
 from medfl.chain.registry import LINKS, RULES
-from medfl.config import OWN, SECTIONS, FederatedConfig, Range
+from medfl.config import OWN, SECTIONS, FederatedConfig, SearchRange
 from medfl.datasets.described.schema import Description
 from medfl.datasets.registry import DATASETS
 from medfl.files import write_json
@@ -182,7 +182,7 @@ def _arm(sections: Mapping[str, Schema]) -> Schema:
 
 def _search() -> Schema:
     """A range, or a list of values, for each setting of a search space."""
-    one = Range.model_json_schema()
+    one = SearchRange.model_json_schema()
     _tidy(one)
     values = {"type": "array", "minItems": 2, "uniqueItems": True}
     return {"type": "object", "additionalProperties": {"anyOf": [one, values]}}

@@ -38,7 +38,7 @@ from medfl.config.sections import (
     SplitConfig,
 )
 from medfl.config.training import Training
-from medfl.config.tuning import LEARNING_RATE, Range, Tune, read_space
+from medfl.config.tuning import LEARNING_RATE, SearchRange, Tune, read_space
 
 __all__ = [
     "ARMS_FILE",
@@ -71,8 +71,8 @@ __all__ = [
     "Numbers",
     "Primary",
     "Privacy",
-    "Range",
     "Report",
+    "SearchRange",
     "Section",
     "SplitConfig",
     "Training",

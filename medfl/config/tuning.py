@@ -13,7 +13,7 @@ LEARNING_RATE = "training.learning_rate"
 """The setting that every search space holds."""
 
 
-class Range(Section):
+class SearchRange(Section):
     """An interval of a search space."""
 
     low: float = Field(description="the least value, itself in the range")
@@ -24,7 +24,7 @@ class Range(Section):
     )
 
     @model_validator(mode="after")
-    def _is_a_range(self) -> Range:
+    def _is_a_range(self) -> SearchRange:
         if self.low > self.high:
             raise ValueError(f"low is {self.low:g} and high {self.high:g}: they are swapped")
         if self.low == self.high:
@@ -50,13 +50,13 @@ class Tune(Section):
         "samples of its own folds; first: on those of the first seed alone, where the test samples "
         "of all seeds are the same",
     )
-    learning_rate: Range = Field(
-        Range(low=0.1, high=10.0, relative=True),
+    learning_rate: SearchRange = Field(
+        SearchRange(low=0.1, high=10.0, relative=True),
         description="the range of training.learning_rate of arms whose search does not name it",
     )
 
 
-def read_space(content: Any, where: str) -> dict[str, Range | list[Any]]:
+def read_space(content: Any, where: str) -> dict[str, SearchRange | list[Any]]:
     """What is searched of an arm: setting → a range, or the list of its values.
 
     A setting is a hyper-parameter of the arm's algorithm, or a path such as
@@ -70,9 +70,9 @@ def read_space(content: Any, where: str) -> dict[str, Range | list[Any]]:
     return {str(key): _searched(value, f"{where}.{key}") for key, value in content.items()}
 
 
-def _searched(value: Any, where: str) -> Range | list[Any]:
+def _searched(value: Any, where: str) -> SearchRange | list[Any]:
     if not isinstance(value, list):
-        return validate(Range, value, where)
+        return validate(SearchRange, value, where)
     different = [one for number, one in enumerate(value) if one not in value[:number]]
     if len(different) < len(value):
         raise MedflError(f"{where}: a value stands there twice.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.arms import search_space
 from medfl.chain import check_chain
-from medfl.config import LEARNING_RATE, SECTIONS, Range, did_you_mean
+from medfl.config import LEARNING_RATE, SECTIONS, SearchRange, did_you_mean
 from medfl.errors import MedflError
 from medfl.federated.fingerprint import validated
 from medfl.tuning.space import Values, points
@@ -39,7 +39,7 @@ def points_of(grid: GridConfig, cell: Cell) -> list[Values]:
     config = validated(grid.run_config(cell))
     shipped = {key: _shipped(config, key, where) for key in space}
     for key, searched in space.items():
-        if isinstance(searched, Range) and not _is_number(shipped[key]):
+        if isinstance(searched, SearchRange) and not _is_number(shipped[key]):
             raise MedflError(
                 f"{where}.{key}: a range is searched of numbers, and this is "
                 f"{json.dumps(shipped[key])}: give a list of values."

@@ -8,7 +8,7 @@ from typing import Any
 
 from scipy.stats import qmc
 
-from medfl.config import Range
+from medfl.config import SearchRange
 from medfl.errors import MedflError
 
 DIGITS = 4  # significant ones of a value: what a person reads is what is trained
@@ -18,7 +18,7 @@ Values = dict[str, Any]
 
 
 def points(
-    space: Mapping[str, Range | list[Any]], shipped: Mapping[str, Any], count: int
+    space: Mapping[str, SearchRange | list[Any]], shipped: Mapping[str, Any], count: int
 ) -> list[Values]:
     """Different points of a search space: setting → value.
 
@@ -51,7 +51,7 @@ def points(
     return found
 
 
-def value_at(searched: Range | list[Any], at: float, shipped: Any) -> Any:
+def value_at(searched: SearchRange | list[Any], at: float, shipped: Any) -> Any:
     """The value at a part, from 0 to below 1, of a range or of a list.
 
     Args:

@@ -101,7 +101,7 @@ def test_folds_of_each_seed_or_of_the_first_for_all():
         ({"training.optimizer": {"low": 1, "high": 2}}, 'and this is "sgd": give a list'),
         (
             {"mu": [0.1, -1]},
-            "the point training.learning_rate 0.06325, mu -1 of its search is no run",
+            "learning_rate 0.06325, mu -1 of its search is no run",
         ),
         ({"training.learning_rate": [0.2, 0.3]}, "it has 2 different points, and 3 are asked for"),
         ([1, 2], "search: a range or a list of values is meant for each setting"),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from medfl.config import Range
+from medfl.config import SearchRange
 from medfl.errors import MedflError
 from medfl.tuning.space import points, value_at
 
-DECADES = Range(low=0.01, high=1.0)
+DECADES = SearchRange(low=0.01, high=1.0)
 
 
 def test_the_first_point_is_what_is_shipped_and_the_others_are_haltons():
-    space = {"a": DECADES, "b": Range(low=0.0, high=9.0, scale="linear")}
+    space = {"a": DECADES, "b": SearchRange(low=0.0, high=9.0, scale="linear")}
     found = points(space, {"a": 0.5, "b": 1.0}, 5)
     # In base 2: 1/2, 1/4, 3/4, 1/8 of two decades; in base 3: 1/3, 2/3, 1/9, 4/9 of nine.
     assert found == [
@@ -27,7 +27,7 @@ def test_the_first_point_is_what_is_shipped_and_the_others_are_haltons():
 
 def test_a_relative_range_passes_over_the_shipped_value_in_its_middle():
     # 0.02 to 2, of which 1/2 is 0.2 itself; then 1/4, 3/4 and 1/8.
-    rates = Range(low=0.1, high=10.0, relative=True)
+    rates = SearchRange(low=0.1, high=10.0, relative=True)
     found = points({"rate": rates}, {"rate": 0.2}, 4)
     assert [one["rate"] for one in found] == [0.2, 0.06325, 0.6325, 0.03557]
 
@@ -40,8 +40,8 @@ def test_a_list_is_cut_into_equal_parts():
 
 @pytest.mark.parametrize(("at", "value"), [(0.0, 1), (0.5, 10), (0.75, 32)])
 def test_whole_numbers_stay_whole(at, value):
-    assert value_at(Range(low=1.0, high=100.0), at, shipped=5) == value
-    assert isinstance(value_at(Range(low=1.0, high=100.0), at, shipped=5), int)
+    assert value_at(SearchRange(low=1.0, high=100.0), at, shipped=5) == value
+    assert isinstance(value_at(SearchRange(low=1.0, high=100.0), at, shipped=5), int)
 
 
 def test_a_space_with_too_few_points_says_how_many_it_has():
