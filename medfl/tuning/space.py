@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from scipy.stats import qmc
-
 from medfl.config import SearchRange
 from medfl.errors import MedflError
 
@@ -36,6 +34,8 @@ def points(
     Raises:
         MedflError: the space has fewer different points.
     """
+    from scipy.stats import qmc  # most grids are not tuned, and need not wait for it
+
     found = [{key: shipped[key] for key in space}]
     sequence = qmc.Halton(len(space), scramble=False)
     sequence.fast_forward(1)
