@@ -40,7 +40,7 @@ rule choose:
     conda:
         "../workflow/envs/medfl.yaml"
     params:
-        results=GRID.output_dir,
+        results=subpath(output[0], ancestor=6),
         choice=lambda wildcards: FLOW.choice(wildcards),
     shell:
         'medfl choose --grid "$MEDFL_GRID" --dataset {wildcards.dataset}'
@@ -69,7 +69,7 @@ rule tuning:
     conda:
         "../workflow/envs/medfl.yaml"
     params:
-        results=GRID.output_dir,
+        results=subpath(output.table, ancestor=2),
         code=FLOW.tuning.table_code,
     shell:
         'medfl tuning --grid "$MEDFL_GRID" --results {params.results:q} > {log:q} 2>&1'
