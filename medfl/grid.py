@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.arms import (
@@ -149,14 +149,15 @@ class GridConfig(SplitConfig, GivenSplit):
             raise ValueError(f"{', '.join(twice)} stands there twice")
         return values
 
-    @model_validator(mode="after")
-    def _tunes_apart(self) -> GridConfig:
-        if self.tune and self.tune.seed in self.seeds:
+    @field_validator("tune")
+    @classmethod
+    def _tunes_apart(cls, tune: Tune | None, info: ValidationInfo) -> Tune | None:
+        if tune and tune.seed in info.data.get("seeds", ()):
             raise ValueError(
-                f"tune.seed is {self.tune.seed}, which is one of seeds too: give tuning a seed of "
-                "its own, so that no value is chosen by a run that is compared"
+                f"tune.seed is {tune.seed}, which is one of seeds too: give tuning a seed of its "
+                "own, so that no value is chosen by a run that is compared"
             )
-        return self
+        return tune
 
     @field_validator("seeds")
     @classmethod
