@@ -10,7 +10,7 @@ from typing import Any
 
 from medfl.errors import MedflError
 from medfl.results import paths
-from medfl.results.columns import Column
+from medfl.results.columns import EVERYONE, Column
 from medfl.results.paths import KEYS, CellLike
 from medfl.results.record import AGAIN, read_record, row_of
 from medfl.results.schema import COMPLETED, Fairness, Metrics, Record, WithoutImages
@@ -97,6 +97,12 @@ class Run:
     def test(self) -> Metrics:
         """The metrics on the test samples after the last round, empty if there are none."""
         return self.record.test if self.record else Metrics()
+
+    def answer(self, question: str) -> Metrics:
+        """The metrics of one of the two answers after the last round, empty if there are none."""
+        if question == EVERYONE:
+            return self.record.everyone if self.record else Metrics()
+        return self.test
 
     def row(self, columns: Iterable[Column]) -> dict[str, Any]:
         """The run's values in some columns; those that are not known are left out."""

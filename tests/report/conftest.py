@@ -284,6 +284,7 @@ def fake() -> SimpleNamespace:
         grid=grid,
         write_run=write_run,
         write_right=write_right,
+        medical=medical,
         write_results=write_results,
         write_private=write_private,
     )

@@ -70,8 +70,8 @@ class GridFigure(ABC):
     Class attributes:
         title: the heading above its pictures.
         per: whether there is one for each partition, or one for a whole dataset.
-        both: whether there is one for each question that a dataset's arms answer; else they speak
-            of own patients alone.
+        both: whether there is one for each question that a dataset's arms answer; else one picture
+            speaks of both, or of what no question is asked about.
         needs: what the runs must have for it, in words; without that the page says
             that the picture is not drawn, and that it needs this.
         marks: what lines, bands and bars are, in a few words below the title in the picture itself,
@@ -97,7 +97,7 @@ class GridFigure(ABC):
 
     def words_above(self, subject: Subject) -> str:
         """The words above a picture: what it shows, and what its marks are."""
-        about = f" ({TITLES[subject.question]})" if self.both or self.per == "partition" else ""
+        about = f" ({TITLES[subject.question]})" if self.both else ""
         return "\n".join(filter(None, (f"{self.title}: {subject.place}{about}", self.marks)))
 
     def subjects(self, results: GridResults, dataset: str, **look: Any) -> list[Subject]:
