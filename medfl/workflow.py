@@ -288,11 +288,8 @@ class Workflow:
         return start(Path(self.grid.output_dir), makes, uses, training)
 
     def run_settings(self, wildcards: Wildcards) -> str:
-        """Hash of all settings that decide a run, and of what is searched in place of some."""
-        settings = fingerprint(self._config(wildcards))
-        if self.grid.tune is None:
-            return settings
-        return f"{settings}, {self.tuning.search(self._cell(wildcards))}"
+        """Hash of all settings that decide a run, with what is shipped in place of tuned values."""
+        return fingerprint(self._config(wildcards))
 
     # --- The same of what is searched before.
 

@@ -13,6 +13,7 @@ rule train:
         store=ancient("<store>/dataset.yaml"),
         split=split_file,
         given=lambda wildcards: FLOW.given_store(wildcards),
+        # `medfl run` finds it by itself.
         chosen=lambda wildcards: FLOW.chosen_values(wildcards),
     output:
         metrics=f"<run>/{paths.RECORD}",
@@ -35,9 +36,9 @@ rule train:
         # method's takes twice as long.
         code=lambda wildcards: FLOW.run_code(wildcards),
         settings=lambda wildcards: FLOW.run_settings(wildcards),
-        values="--chosen" if GRID.tune else "",
+    # Never edit this command: Snakemake would make every run of every user again.
     shell:
         'medfl run --grid "$MEDFL_GRID" --dataset {wildcards.dataset}'
         " --partition {wildcards.partition} --arm {wildcards.arm} --seed {wildcards.seed}"
-        " --split {input.split:q} {params.values} {input.chosen:q} --output-dir {params.folder:q}"
-        " --cores {threads} > {log:q} 2>&1"
+        " --split {input.split:q} --output-dir {params.folder:q} --cores {threads}"
+        " > {log:q} 2>&1"

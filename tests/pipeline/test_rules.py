@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import subprocess
@@ -17,6 +18,17 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_lint_is_clean(workflow):
     done = workflow.snakemake("--lint")
     assert "good condition" in done.stdout + done.stderr
+
+
+def test_an_update_of_medfl_makes_no_run_again():
+    """Snakemake would, where a run's command or one of its parameters is another than before."""
+    params, command = (ROOT / "rules/train.smk").read_text().split("params:")[1].split("shell:")
+    assert re.findall(r"^ +(\w+)=", params, re.MULTILINE) == ["folder", "code", "settings"]
+    assert ast.literal_eval(f"({command})") == (
+        'medfl run --grid "$MEDFL_GRID" --dataset {wildcards.dataset}'
+        " --partition {wildcards.partition} --arm {wildcards.arm} --seed {wildcards.seed}"
+        " --split {input.split:q} --output-dir {params.folder:q} --cores {threads} > {log:q} 2>&1"
+    )
 
 
 @pytest.mark.parametrize(

@@ -27,10 +27,12 @@ def tuned(tmp_path_factory):
     # Two arms and two seeds of one partition, each with three points.
     assert sum("--point" in call for call in calls) == 12
     assert sum(call.startswith("choose") for call in calls) == 4
-    trained = [call for call in calls if "--chosen" in call]
-    where = "results/tuning/phantom/iid/fedavg/seed1/chosen.json"
+    trained = [call for call in calls if call.startswith("run ") and "--point" not in call]
     assert len(trained) == 4
-    assert sum(f"--chosen {where} --output-dir results/runs" in call for call in trained) == 1
+    for call in trained:
+        cell = call.split(" --dataset ")[1].split(" --split")[0]
+        chosen = [one for one in calls if one.startswith("choose") and f" {cell} " in one]
+        assert calls.index(chosen[0]) < calls.index(call)
     return workflow
 
 
