@@ -104,7 +104,7 @@ class TuningJobs:
     @property
     def table_code(self) -> str:
         """Hash of the sources of table and curves."""
-        return source_sha("medfl.tuning.curves", "medfl.tuning.picture")
+        return source_sha("medfl.tuning.curves", "medfl.report.plots.best_of_k")
 
     def _config(self, cell: Cell, number: int) -> FederatedConfig:
         key = (cell, number)

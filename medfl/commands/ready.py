@@ -23,7 +23,7 @@ MODULES = (
     "medfl.report.steps",
     "medfl.report.figures",
     "medfl.report.html",
-    "medfl.tuning.picture",
+    "medfl.report.plots.best_of_k",
     # What these import where they first need it.
     "jinja2",
     "matplotlib.backends.backend_agg",

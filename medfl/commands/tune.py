@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 
 def choose(options: argparse.Namespace) -> None:
@@ -32,11 +33,12 @@ def tuning(options: argparse.Namespace) -> None:
     """Write the table of all points, and the best-of-k curves."""
     from medfl.errors import MedflError
     from medfl.grid import read_grid
+    from medfl.pages.figures import save
+    from medfl.report.plots.best_of_k import draw_best_of_k
     from medfl.results import paths
     from medfl.shared import runs_of
     from medfl.tuning.choose import chosen_path, read_chosen
     from medfl.tuning.curves import write_searches
-    from medfl.tuning.picture import draw_best_of_k
     from medfl.tuning.search import tuned_on
 
     grid = read_grid(options.grid)
@@ -47,7 +49,7 @@ def tuning(options: argparse.Namespace) -> None:
     searches = {cell: read_chosen(grid, cell, chosen_path(grid, cell, results)) for cell in cells}
     curves = write_searches(searches, results)
     metrics = {cell.dataset: str(found["metric"]) for cell, found in searches.items()}
-    draw_best_of_k(curves, metrics, results)
+    save(draw_best_of_k(curves, metrics), Path(results, paths.BEST_OF_K))
     print(f"{results}: {paths.TUNED}, {paths.BEST_OF_K}.csv, .svg and .png")
 
 

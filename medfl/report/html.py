@@ -22,6 +22,7 @@ from medfl.report.plots.base import GridFigure, Shown
 from medfl.report.privacy import protects
 from medfl.report.privacy_tables import privacy_tables
 from medfl.report.questions import HOLDS, MEANINGS, TITLES, families_say
+from medfl.report.searches import TuningSection
 from medfl.report.statistics.pairs import PairTest
 from medfl.report.tables import main_tables, metric_table, metrics_with_values
 from medfl.results.columns import EVERYONE, OWN, judged
@@ -41,6 +42,7 @@ def write_report(
     prepared_dir: Path | None,
     configuration: Mapping[str, Any],
     over: Sequence[DatasetsTogether] = (),
+    tuning: TuningSection | None = None,
 ) -> None:
     """Fill the template and write the page.
 
@@ -53,6 +55,7 @@ def write_report(
             nothing about the data.
         configuration: the grid as it was given.
         over: what all data sets say together.
+        tuning: what was searched for the values of tuned runs.
     """
     datasets = [
         _dataset(results, dataset, figures, splits, prepared_dir) for dataset in results.datasets
@@ -66,6 +69,7 @@ def write_report(
             over=[(TITLES[one.question], one) for one in over],
             ranking=_ranking(results),
             paired=_paired(results),
+            tuning=tuning,
             arms=arm_rows(results),
             private=any(protects(results, dataset) for dataset in results.datasets),
             diverged=[_place(run) for run in results.having(DIVERGED)],

@@ -103,6 +103,7 @@ def build_report(
     from medfl.report.figures import draw_figures
     from medfl.report.html import write_report
     from medfl.report.over_datasets import draw_over_datasets
+    from medfl.report.searches import tuning_section
 
     folder = Path(results_dir)
     runs = read_grid_runs(cells, folder, partial=True, wanted=wanted)
@@ -114,6 +115,7 @@ def build_report(
         folder / paths.REPORT,
         figures=pictures,
         over=draw_over_datasets(results, folder / paths.FIGURES),
+        tuning=tuning_section(results, folder / paths.FIGURES, endings),
         splits=splits or {},
         prepared_dir=Path(prepared_dir) if prepared_dir else None,
         configuration=configuration or {},

@@ -1,18 +1,17 @@
-"""The expected best of k points, by hand and by drawing all subsets; the tables of a grid."""
+"""The tables and the picture of a grid's searches."""
 
 from __future__ import annotations
 
 import csv
-import itertools
-import math
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from medfl.grid import Cell
-from medfl.tuning.curves import best_of_k, write_searches
-from medfl.tuning.picture import draw_best_of_k
+from medfl.pages.figures import save
+from medfl.report.plots.best_of_k import draw_best_of_k
+from medfl.tuning.curves import write_searches
 
 
 def search(*scores, chosen=1):
@@ -21,26 +20,6 @@ def search(*scores, chosen=1):
         for number, score in enumerate(scores)
     ]
     return {"chosen": chosen, "metric": "kappa", "points": points}
-
-
-def test_by_hand():
-    # k = 2 of three: the pairs (1, 2), (1, 4), (2, 4) have the best 2, 4, 4.
-    assert best_of_k([4.0, 1.0, 2.0]) == pytest.approx([7 / 3, 10 / 3, 4])
-
-
-def test_it_is_the_mean_over_all_subsets():
-    values = [0.31, 0.7, 0.55, 0.7, 0.12]
-    means = []
-    for k in range(1, 6):
-        best = [max(drawn) for drawn in itertools.combinations(values, k)]
-        means.append(sum(best) / len(best))
-    assert best_of_k(values) == pytest.approx(means)
-
-
-def test_where_only_diverged_points_may_be_drawn_nothing_is_expected():
-    curve = best_of_k([None, 0.5, None])
-    assert [math.isnan(value) for value in curve] == [True, True, False]
-    assert curve[2] == 0.5
 
 
 def test_the_tables_and_the_picture_of_a_grid(tmp_path):
@@ -59,6 +38,6 @@ def test_the_tables_and_the_picture_of_a_grid(tmp_path):
     lines = Path(tmp_path, "tuning/best-of-k.csv").read_text().splitlines()
     assert lines[1:3] == ["phantom,iid,a_$rm,1,0.35,2", "phantom,iid,a_$rm,2,0.45,2"]
     assert lines[3:] == ["phantom,iid,b,1,,1", "phantom,iid,b,2,0.1,1"]
-    path = draw_best_of_k(curves, {"phantom": "kappa"}, tmp_path)
+    path = save(draw_best_of_k(curves, {"phantom": "kappa"}), tmp_path / "best-of-k")
     with Image.open(path) as picture:
         assert min(picture.size) > 100

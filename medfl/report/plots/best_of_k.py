@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from medfl.pages.figures import panels, save, styled
+from medfl.pages.figures import panels, styled
 from medfl.partition import partition_title
 from medfl.report.plots.style import arm_styles, legend, say_if_empty
-from medfl.results import paths
+from medfl.report.searches import Curves
 from medfl.results.runs import REFERENCE_ARMS
-from medfl.tuning.curves import Curves
-
-
-def draw_best_of_k(curves: Curves, metrics: Mapping[str, str], results: str | Path) -> Path:
-    """Draw the curves, and write them as SVG and PNG; return the path of the latter.
-
-    Args:
-        curves: as ``write_searches`` gives them.
-        metrics: dataset → the metric on validation samples.
-        results: the folder of the results.
-    """
-    return save(_draw(curves, metrics), Path(results, paths.BEST_OF_K))
 
 
 @styled
-def _draw(curves: Curves, metrics: Mapping[str, str]) -> Figure:
+def draw_best_of_k(curves: Curves, metrics: Mapping[str, str]) -> Figure:
+    """Draw the curves.
+
+    Args:
+        curves: as ``mean_curves`` gives them.
+        metrics: dataset → the metric on validation samples.
+    """
     places = list(dict.fromkeys((dataset, partition) for dataset, partition, _ in curves))
     arms = list(dict.fromkeys(arm for *_, arm in curves))
     styles = arm_styles(arms, [arm for arm in arms if arm in REFERENCE_ARMS])
