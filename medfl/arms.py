@@ -111,6 +111,11 @@ def check_arm(name: str, arm: Mapping[str, Any]) -> None:
             raise MedflError(f"arm `{name}`: `{section}` must hold settings by name.")
     for key in DECIDED.keys() & (arm.get("federated_learning") or {}):
         raise MedflError(f"arm `{name}`: federated_learning.{key} {DECIDED[key]}.")
+    if "tune" in arm:
+        raise MedflError(
+            f"arm `{name}`: `tune` is the grid's, since all arms get as many points; what is "
+            f"searched of this one stands under `{SEARCH}`."
+        )
     search_space(name, arm)
     params = hyper_parameters(arm)
     algorithm = str(arm["algorithm"])

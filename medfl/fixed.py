@@ -54,6 +54,11 @@ def fix(grid: GridConfig) -> Path:
     return folder / GRID
 
 
+def is_fixed(grid_file: Path) -> bool:
+    """Whether a start of the workflow has fixed this grid: then it has decided what is made."""
+    return grid_file.name == GRID and grid_file.with_name(CODE).is_file()
+
+
 def check_code(grid_file: Path, cell: Cell, config: FederatedConfig) -> None:
     """Refuse a run whose code was edited since its grid was started.
 
@@ -62,10 +67,9 @@ def check_code(grid_file: Path, cell: Cell, config: FederatedConfig) -> None:
     Raises:
         MedflError: the code is another than when the grid was started.
     """
-    file = grid_file.with_name(CODE)
-    if grid_file.name != GRID or not file.is_file():
+    if not is_fixed(grid_file):
         return
-    planned = read_json(file).get(_key(cell))
+    planned = read_json(grid_file.with_name(CODE)).get(_key(cell))
     now = run_code(config).identity
     if planned not in (None, now):
         raise MedflError(

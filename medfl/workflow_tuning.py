@@ -40,6 +40,11 @@ class TuningJobs:
         return list(dict.fromkeys(tuned_on(self.grid, run) for run in self.trained.values()))
 
     @property
+    def in_use(self) -> bool:
+        """Whether values are tuned, or were before in these results."""
+        return self.grid.tune is not None or Path(self.grid.output_dir, paths.TUNING).is_dir()
+
+    @property
     def files(self) -> list[str]:
         """What is chosen, of every search."""
         return [str(chosen_path(self.grid, cell, self.grid.output_dir)) for cell in self.searched]

@@ -5,6 +5,10 @@
 if FLOW.gpu_slots:
     workflow.global_resources.setdefault("gpu", FLOW.gpu_slots)
 
+# Where values are chosen again as before, the run stays and only notes it. So its files are left to
+# `medfl run`, which replaces them if they are of other values. Otherwise Snakemake removes them.
+left = update if FLOW.tuning.in_use else str
+
 
 rule train:
     input:
@@ -16,11 +20,11 @@ rule train:
         # `medfl run` finds it by itself.
         chosen=lambda wildcards: FLOW.chosen_values(wildcards),
     output:
-        metrics=f"<run>/{paths.RECORD}",
-        config=f"<run>/{paths.CONFIG}",
-        rounds=f"<run>/{paths.ROUNDS}",
-        clients=f"<run>/{paths.CLIENTS}",
-        predictions=[f"<run>/{paths.PREDICTIONS}"] if FLOW.keeps_predictions else [],
+        metrics=left(f"<run>/{paths.RECORD}"),
+        config=left(f"<run>/{paths.CONFIG}"),
+        rounds=left(f"<run>/{paths.ROUNDS}"),
+        clients=left(f"<run>/{paths.CLIENTS}"),
+        predictions=[left(f"<run>/{paths.PREDICTIONS}")] if FLOW.keeps_predictions else [],
     log:
         "<logs>/train/{dataset}/{partition}/{arm}/seed{seed}.log",
     conda:

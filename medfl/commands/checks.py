@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medfl.errors import MedflError
 
@@ -153,4 +153,31 @@ def _check_config(path: Path, record: Record) -> str:
             f"{path} is damaged or was edited: its settings are not those that the record has. "
             f"{mend}"
         )
+    return INTACT
+
+
+def check_choice(path: Path, read: Read, again: Callable[[], dict[str, Any]] | None = None) -> str:
+    """Compare what was chosen with the hash in its file, and with its points; see ``INTACT``.
+
+    Args:
+        path: the file.
+        read: not used: it is small.
+        again: chooses among the points that lie there; without it these are not looked at.
+    """
+    from medfl.files import OWN_HASH, is_whole, load_json
+
+    mend = "Put the right one back, or make it again with `medfl choose`."
+    try:
+        content = load_json(path)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or not is_whole(content):
+        raise MedflError(f"{path} is damaged or was edited. {mend}")
+    try:
+        found = again() if again else None
+    except MedflError as error:
+        return f"intact but for its points, with which it cannot be compared: {error}"
+    content.pop(OWN_HASH, None)
+    if found not in (None, content):
+        raise MedflError(f"{path} is not what its points say. {mend}")
     return INTACT

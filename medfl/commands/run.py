@@ -11,6 +11,7 @@ from medfl.errors import MedflError, naming
 
 if TYPE_CHECKING:
     from medfl.config import FederatedConfig
+    from medfl.federated.tuned import Tuning
     from medfl.grid import Cell, GridConfig
 
 
@@ -18,12 +19,14 @@ def run(options: argparse.Namespace) -> None:
     """Train one federation and write its run folder."""
     from medfl.datasets.prepare import store_path
     from medfl.files import locked
+    from medfl.fixed import is_fixed
 
     if (options.grid is None) == (options.config is None):
         raise MedflError("give --config RUN.yaml, or --grid GRID.yaml with the cell's names.")
     folder = Path(options.output_dir)
-    tuning = None
+    tuning, overwrite = None, options.overwrite
     if options.grid is not None:
+        overwrite |= is_fixed(Path(options.grid))
         config, tuning, split_path, work_root = _grid_cell(options)
     else:
         config, split_path, work_root = _single_run(options), None, options.work_root
@@ -37,7 +40,7 @@ def run(options: argparse.Namespace) -> None:
     from medfl.federated.run import execute
     from medfl.federated.run_folder import check_folder
 
-    check_folder(folder, config, options.overwrite)
+    check_folder(folder, config, overwrite)
     busy = f"{folder} is being trained by another process: wait until it has ended."
     with locked(folder, busy):
         if split_path is None:
@@ -47,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
             store_path(config.dataset, work_root),
             split_path,
             folder,
-            overwrite=options.overwrite,
+            overwrite=overwrite,
             cores=None if options.cores == "all" else int(options.cores),
             tuning=tuning,
         )
@@ -162,10 +165,7 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     options.places(parser)
 
 
-_Tuning = tuple[str, dict[str, Any]] | None
-
-
-def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, _Tuning, Path, str]:
+def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Tuning | None, Path, str]:
     from medfl.commands.options import grid_cell, tell
     from medfl.fixed import check_code
     from medfl.partition.given import announce
@@ -182,7 +182,7 @@ def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, _Tuning, P
 
 def _with_values(
     grid: GridConfig, cell: Cell, options: argparse.Namespace
-) -> tuple[FederatedConfig, _Tuning]:
+) -> tuple[FederatedConfig, Tuning | None]:
     """The run with its chosen values; or a point of the search for them, where one is named."""
     from medfl.tuning.choose import tuned_run
     from medfl.tuning.search import point_config

@@ -8,14 +8,15 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from medfl.commands import checks
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
-    from medfl.grid import GridConfig
+    from medfl.grid import Cell, GridConfig
 
 LONG_BYTES = 2**28
 """From so many bytes on there is a progress bar."""
@@ -37,7 +38,7 @@ class _Thing:
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Say of each store, split and run whether it is what was written; nothing is changed."""
+    """Say of each store, split, run and choice whether it is what was written; change nothing."""
     from tqdm import tqdm
 
     things = list({thing.path: thing for thing in _chosen(options)}.values())
@@ -130,32 +131,52 @@ def _of_grid(grid: GridConfig, results: str | None) -> Iterator[_Thing]:
     from medfl.partition.pooled import POOLED
     from medfl.results import paths
     from medfl.shared import run_of
+    from medfl.tuning.search import tuned_on
 
     stores = [store_path(name, grid.work_root) for name in grid.datasets]
-    splits, runs = [], []
+    where, splits, runs = results or grid.output_dir, [], []
+    searched: dict[Cell, None] = {}
     for cell in grid.cells():
         place = [cell]
         try:
             split, place = grid.split_path(cell), [run_of(grid, cell)]
         except MedflError:
             clients = grid.clients(cell.dataset, cell.partition)
-            where = (cell.dataset, cell.partition, cell.seed)
-            split = split_path(grid.splits_dir, *where, clients, grid.split_config())
+            dealt = (cell.dataset, cell.partition, cell.seed)
+            split = split_path(grid.splits_dir, *dealt, clients, grid.split_config())
             if grid.split_file or not split.is_file():
                 raise
             # The grid's own split is damaged, which its line says. Nor is it known whose run it is.
             place.append(replace(cell, partition=POOLED))
         splits.append(split)
-        folders = [paths.run_folder(results or grid.output_dir, one) for one in place]
+        folders = [paths.run_folder(where, one) for one in place]
         runs += [one for one in folders if one.exists()] or folders[:1]
+        tuned = [tuned_on(grid, one) for one in place] if grid.tune else []
+        there = [one for one in tuned if paths.tuning_folder(where, one).exists()]
+        searched |= dict.fromkeys(there or tuned[:1])
     yield from (_store(path) for path in stores if path.exists())
     yield from (_split(path) for path in splits if path.exists() or sidecar(path).exists())
+    searches = _of_searches(grid, searched, where)
     yield from (_run(path) for path in runs if path.exists())
-    needed = dict.fromkeys([*stores, *splits, *runs])
+    yield from (thing for thing in searches if thing.path.exists())
+    needed = dict.fromkeys([*stores, *splits, *runs, *(thing.path for thing in searches)])
     missing = [path for path in needed if not (path.exists() or sidecar(path).exists())]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         tell([f"not made yet, and not verified: {missing[0]}{more}"])
+
+
+def _of_searches(grid: GridConfig, cells: Iterable[Cell], results: str) -> list[_Thing]:
+    """The points of each search, and what was chosen among them."""
+    from medfl.tuning.choose import choice_of, chosen_path, point_folder
+
+    things = []
+    for cell in cells:
+        numbers = range(1, grid.tune.points + 1) if grid.tune else ()
+        things += [_run(point_folder(results, cell, number)) for number in numbers]
+        again = partial(choice_of, grid, cell, results)
+        things.append(_choice(chosen_path(grid, cell, results), again))
+    return things
 
 
 def _of_results(folder: Path) -> Iterator[_Thing]:
@@ -166,6 +187,9 @@ def _of_results(folder: Path) -> Iterator[_Thing]:
     if (folder / paths.RUNS).is_dir():
         pattern = paths.RUN.format(dataset="*", partition="*", arm="*", seed="*")
         runs = sorted(path for path in (folder / paths.RUNS).glob(pattern) if path.is_dir())
+        tuned = folder / paths.TUNING
+        runs = sorted(tuned.glob(f"{pattern}/{paths.POINT.format(point='*')}")) + runs
+        yield from map(_choice, sorted(tuned.glob(f"{pattern}/{paths.CHOSEN}")))
     else:
         runs = [folder] if (folder / paths.CONFIG).is_file() else []
     for run in runs:
@@ -188,6 +212,10 @@ def _run(path: Path) -> _Thing:
 
     names = (paths.ROUNDS, paths.CLIENTS, paths.MODEL, paths.PREDICTIONS)
     return _Thing(path, tuple(path / name for name in names), checks.check_run)
+
+
+def _choice(path: Path, again: Callable[[], dict[str, Any]] | None = None) -> _Thing:
+    return _Thing(path, (), partial(checks.check_choice, again=again))
 
 
 def _splits_under(folder: Path) -> Iterable[_Thing]:

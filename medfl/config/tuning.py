@@ -71,8 +71,15 @@ def read_space(content: Any, where: str) -> dict[str, SearchRange | list[Any]]:
 
 
 def _searched(value: Any, where: str) -> SearchRange | list[Any]:
-    if not isinstance(value, list):
+    if isinstance(value, dict):
+        inner = next(iter(value), None)
+        if inner not in SearchRange.model_fields and isinstance(value.get(inner), dict | list):
+            raise MedflError(f"{where}: write it as a path, `{where.split('.')[-1]}.{inner}`.")
         return validate(SearchRange, value, where)
+    if not isinstance(value, list):
+        raise MedflError(
+            f"{where}: a range such as {{low: 0.01, high: 1}} or a list of values is meant."
+        )
     different = [one for number, one in enumerate(value) if one not in value[:number]]
     if len(different) < len(value):
         raise MedflError(f"{where}: a value stands there twice.")

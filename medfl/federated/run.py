@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from medfl.federated.run_folder import check_folder, clear, finished_record
 from medfl.federated.run_split import run_inputs, split_heterogeneity, split_of_run
 from medfl.federated.server import FederatedServer, choose_device
 from medfl.federated.trainer import FederatedTrainer
+from medfl.federated.tuned import Tuning, check_search, note_search, origin_of_values
 from medfl.files import (
     write_yaml,
 )
@@ -45,7 +45,7 @@ def execute(
     *,
     overwrite: bool = False,
     cores: int | None = None,
-    tuning: tuple[str, Mapping[str, Any]] | None = None,
+    tuning: Tuning | None = None,
 ) -> dict[str, Any]:
     """Train one run and write its folder.
 
@@ -56,8 +56,8 @@ def execute(
         folder: the run folder. A run of the same configuration in it is resumed.
         overwrite: whether a run of another configuration in it is replaced.
         cores: how many processors it may use; by default all that this process may.
-        tuning: the SHA-256 of the file that its tuned values come from, and the search that is in
-            it, for the record.
+        tuning: where its tuned values come from, for the record. A finished run of these values
+            stays, and only notes that they were chosen anew.
 
     Returns:
         The content of metrics.json.
@@ -68,11 +68,14 @@ def execute(
     config = validated(config)
     minimum = minimum_cell(config.dataset, config.report.minimum_cell)
     store = Store.open(store_path)
-    inputs = run_inputs(store, split_path) | ({"tuned_sha256": tuning[0]} if tuning else {})
+    inputs = run_inputs(store, split_path)
+    if tuning:
+        check_search(config, inputs, tuning)
     code = run_code(config)
     ours = check_folder(folder, config, overwrite)
     complete = finished_record(folder, config, code, inputs, overwrite)
     if complete and (complete.minimum_cell or 0) <= max(minimum, 1):  # else it says too little
+        note_search(folder, complete, tuning)
         hold_back_in(folder, config, store_path, split_path, minimum)
         return as_dict(read_record(folder / paths.RECORD))
     # All mistakes are found before anything is written and before an older run is removed.
@@ -83,8 +86,7 @@ def execute(
     hidden = small_cells(split, store, minimum)
     training = config.training
     origin = provenance(config, device, code, inputs) | {"started": started}
-    if tuning:
-        origin["tuning"] = dict(tuning[1])
+    origin |= origin_of_values(tuning)
     if split.left_out:
         origin["split_left_out"] = split.left_out
     # A checkpoint is resumed by the very same sources only: other ones may have the same results

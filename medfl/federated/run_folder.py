@@ -102,10 +102,11 @@ def clear(folder: Path, ours: bool) -> None:
         ours: whether that was a run of the same configuration, whose checkpoint is gone on with.
     """
     # Where config.yaml is missing, no other run lies here. A checkpoint without it is this run's,
-    # or its fingerprint keeps it from being resumed.
+    # or its fingerprint keeps it from being resumed. So is one beside a finished run, which has
+    # none itself: its files were put back by Snakemake when this run was stopped.
     names: tuple[str, ...] = (paths.RECORD, paths.PREDICTIONS)
     if not ours and (folder / paths.CONFIG).exists():
-        whole = paths.run_files(predictions=True)
-        names = (*whole, paths.LOG, *checkpoint.FILES)
+        names = (*paths.run_files(predictions=True), paths.LOG)
+        names += () if (folder / paths.RECORD).exists() else checkpoint.FILES
     for name in names:
         (folder / name).unlink(missing_ok=True)

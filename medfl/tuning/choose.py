@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfl.config import FederatedConfig
+from medfl.datasets.prepare import store_path
 from medfl.errors import MedflError
 from medfl.federated.fingerprint import fingerprint
-from medfl.files import load_json, sha256_file, write_json
+from medfl.federated.tuned import DATA, Tuning
+from medfl.files import OWN_HASH, is_whole, load_json, own_hash, sha256_file, write_json
 from medfl.results import paths
 from medfl.results.record import read_record
-from medfl.results.schema import COMPLETED, Metrics
+from medfl.results.schema import COMPLETED, Metrics, Record
+from medfl.stale import inputs_now, is_stale
 from medfl.tuning.search import point_config, points_of, search_of, tuned_on
 
 if TYPE_CHECKING:
@@ -37,24 +41,37 @@ def point_folder(results: str | Path, cell: Cell, number: int) -> Path:
 def choose_point(grid: GridConfig, cell: Cell, results: str | Path) -> dict[str, Any]:
     """Choose among the points of a cell, and write ``chosen.json``.
 
-    The point with the best primary metric on validation samples after its last round is chosen, of
-    equal ones the first. One that diverged, or for which the metric is not defined, comes last;
-    where all did, the first stays, which is what is shipped.
-
     Returns:
         The content of the file.
 
     Raises:
-        MedflError: a point is missing, or is a run of other settings; or the test samples of
-            another seed are not those of the seed whose folds are searched.
+        MedflError: as ``choice_of``.
+    """
+    content = choice_of(grid, cell, results)
+    content[OWN_HASH] = own_hash(content)
+    write_json(paths.tuning_folder(results, cell) / paths.CHOSEN, content)
+    return content
+
+
+def choice_of(grid: GridConfig, cell: Cell, results: str | Path) -> dict[str, Any]:
+    """What is chosen among the points of a cell, as they lie there.
+
+    The point with the best primary metric on validation samples after its last round is chosen, of
+    equal ones the first. One that diverged, or for which the metric is not defined, comes last;
+    where all did, the first stays, which is what is shipped.
+
+    Raises:
+        MedflError: a point is missing, or is a run of other settings, data or code; or the test
+            samples of another seed are not those of the seed whose folds are searched.
     """
     _check_test_samples(grid, cell)
+    inputs = inputs_now(grid.split_path(cell), store_path(cell.dataset, grid.work_root))
     primary, scores, searched = None, [], []
     for number, values in enumerate(points_of(grid, cell), 1):
         folder = point_folder(results, cell, number)
         record = read_record(folder / paths.RECORD)
-        if record.provenance.get("config_sha256") != fingerprint(point_config(grid, cell, number)):
-            raise MedflError(f"{folder} is not point {number} of this search: train it again.")
+        _check_point(folder, point_config(grid, cell, number), record, inputs, number)
+        inputs = {key: str(record.provenance.get(key)) for key in DATA.values()}
         primary = record.primary
         val = (record.last and record.last.val) or Metrics()
         found = getattr(val, primary or "", None) if record.status == COMPLETED else None
@@ -68,15 +85,37 @@ def choose_point(grid: GridConfig, cell: Cell, results: str | Path) -> dict[str,
         )
     best = scores.index(max(scores))
     search = search_of(grid, cell)
-    content = {
+    return {
         "chosen": best + 1,
         "values": searched[best]["values"],
         "metric": primary,
+        "data": {name: inputs[key] for name, key in DATA.items()},
         **{key: value for key, value in search.items() if key != "points"},
         "points": searched,
     }
-    write_json(paths.tuning_folder(results, cell) / paths.CHOSEN, content)
-    return content
+
+
+def _check_point(
+    folder: Path,
+    config: FederatedConfig,
+    record: Record,
+    inputs: Mapping[str, str],
+    number: int,
+) -> None:
+    """Refuse a run that is not a point of this search: it would be compared with others' like."""
+    origin = record.provenance
+    if origin.get("config_sha256") != fingerprint(config):
+        raise MedflError(f"{folder} is not point {number} of this search: train it again.")
+    for name, key in DATA.items():
+        if key in inputs and origin.get(key) != inputs[key]:
+            raise MedflError(
+                f"{folder} was trained on another {name} than the other points or the grid's: "
+                "train it again."
+            )
+    if is_stale(folder / paths.RECORD, config, {}):
+        raise MedflError(
+            f"{folder} was trained by code that gives other numbers than today's: train it again."
+        )
 
 
 def read_chosen(grid: GridConfig, cell: Cell, path: str | Path) -> dict[str, Any]:
@@ -92,20 +131,23 @@ def read_chosen(grid: GridConfig, cell: Cell, path: str | Path) -> dict[str, Any
         raise MedflError(f"{path} does not exist, and this grid is tuned: {again}.") from error
     except (OSError, ValueError) as error:
         raise MedflError(f"{path} cannot be read: {again}.") from error
+    if not isinstance(content, dict) or not is_whole(content):
+        raise MedflError(f"{path} is damaged or was edited: {again}.")
     try:
         search = {key: content[key] for key in search_of(grid, cell)}
         search["points"] = [point["values"] for point in content["points"]]
         whole = content["values"] == search["points"][content["chosen"] - 1]
-    except (KeyError, IndexError, TypeError):
+        whole = whole and content["data"].keys() == DATA.keys()
+    except (KeyError, IndexError, TypeError, AttributeError):
         search, whole = {}, False
     if not whole or search != search_of(grid, cell):
         raise MedflError(f"{path} was chosen in another search than this grid's: {again}.")
-    return dict(content)
+    return {key: value for key, value in content.items() if key != OWN_HASH}
 
 
 def tuned_run(
     grid: GridConfig, cell: Cell, path: str | Path | None = None
-) -> tuple[FederatedConfig, tuple[str, dict[str, Any]] | None]:
+) -> tuple[FederatedConfig, Tuning | None]:
     """The run of a cell with its chosen values, and the search for its record.
 
     Args:

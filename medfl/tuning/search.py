@@ -76,7 +76,9 @@ def _shipped(config: FederatedConfig, key: str, where: str) -> Any:
     for step in path:
         if not isinstance(found, dict) or step not in found:
             known = found if isinstance(found, dict) else ()
-            raise MedflError(f"{where}: unknown key `{key}`{did_you_mean(step, known)}")
+            paths = [f"{name}.{key}" for name in SEARCHED if key in SECTIONS[name].model_fields]
+            hint = f"; did you mean `{paths[0]}`?" if paths else did_you_mean(step, known)
+            raise MedflError(f"{where}: unknown key `{key}`{hint}")
         found = found[step]
     return found
 

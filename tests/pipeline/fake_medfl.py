@@ -52,6 +52,7 @@ elif words[0] == "choose":
     search = search_of(grid, cell)
     points = [{"values": values} for values in search["points"]]
     content = {**search, "points": points, "chosen": 2, "values": points[1]["values"]}
+    content["data"] = {"store": "", "split": ""}
     path = chosen_path(grid, cell, options["--results"])
     put(path.parent, path.name, text=json.dumps(content))
 elif words[0] == "tuning":

@@ -77,22 +77,34 @@ def test_a_seed_that_is_compared_too_stops_the_start(tuned):
     write(tuned)
 
 
-def test_a_tuned_grid_with_the_real_command(tmp_path):
-    """Each run has the values that were best on its own validation samples, and says so."""
-    folder = tmp_path / "project"
+@pytest.fixture(scope="module")
+def real(tmp_path_factory):
+    """A small tuned grid that the real command has made."""
+    folder = tmp_path_factory.mktemp("real") / "project"
     copy_workflow(folder)
     project = Workflow(folder, fake=False)
     project.environment["PYTHONPATH"] = str(folder)
-    training = {"batch_size": 16, "device": "cpu", "learning_rate": 0.05}
-    write(
-        project,
-        {"points": 2},
-        datasets=["phantom-16"],
-        arms=["fedavg", "centralized"],
-        num_clients=3,
-        run={"federated_learning": {"rounds": 1, "local_steps": 3}, "training": training},
-    )
+    write_real(project)
     project.snakemake("--cores", "2", "--quiet", "all")
+    return project
+
+
+def write_real(project, rounds=1, **changes):
+    training = {"batch_size": 16, "device": "cpu", "learning_rate": 0.05}
+    usual = {
+        "datasets": ["phantom-16"],
+        "partitions": ["iid"],
+        "arms": ["fedavg", "centralized"],
+        "num_clients": 3,
+        "run": {"federated_learning": {"rounds": rounds, "local_steps": 8}, "training": training},
+        "tune": {"points": 2},
+    }
+    project.write_grid(**{**usual, **changes})
+
+
+def test_each_run_has_the_values_that_were_best(real):
+    """On its own validation samples, and its record says so."""
+    project, folder = real, real.folder
     assert project.planned() == {}
     with open(folder / "results/tuning/tuning.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -117,3 +129,52 @@ def test_a_tuned_grid_with_the_real_command(tmp_path):
         assert tried["provenance"]["split_sha256"] == run["provenance"]["split_sha256"]
         assert (tried["seed"], run["seed"]) == (1000, int(best["seed"]))
         assert tried["last"]["val"]["log_loss"] != run["last"]["val"]["log_loss"]
+
+
+def test_an_equal_choice_leaves_the_runs(real):
+    """With one more point, then without tuning: what has the same values is not trained again."""
+    slow, fast = 1e-7, 0.05
+    rates = {"still": [fast, slow, slow / 10], "better": [slow, slow / 10, fast]}
+    arms = {
+        name: {
+            "algorithm": "fedavg",
+            "training": {"learning_rate": values[0]},
+            "search": {"training.learning_rate": values},
+        }
+        for name, values in rates.items()
+    }
+    # The second point of both is the slowest, and the third of one the fast.
+    grid = {"arms": [*rates], "arm_settings": arms, "seeds": [0], "output_dir": "results/again"}
+    write_real(real, **grid, rounds=8)
+    real.snakemake("--cores", "2", "--quiet", "all")
+    before = made(real)
+    assert [before[arm]["points"] for arm in rates] == [2, 2]
+    write_real(real, **grid, rounds=8, tune={"points": 3})
+    real.snakemake("--cores", "2", "--quiet", "all")
+    assert real.planned() == {}
+    after = made(real)
+    assert [after[arm]["points"] for arm in rates] == [3, 3]
+    assert [after[arm]["rate"] for arm in rates] == [fast, fast]
+    assert after["still"] | {"points": 2} == before["still"]
+    assert after["better"]["model"] != before["better"]["model"]
+    write_real(real, **grid, rounds=8, tune=None)
+    real.snakemake("--cores", "2", "--quiet", "all")
+    assert real.planned() == {}
+    untuned = made(real)
+    assert untuned["still"] == after["still"] | {"points": None}
+    assert untuned["better"]["rate"] == slow
+
+
+def made(project):
+    """Of each arm: the rate of its run, when that was trained, and how many points it notes."""
+    found = {}
+    for record in (project.folder / "results/again/runs").rglob("metrics.json"):
+        config = yaml.safe_load(record.with_name("config.yaml").read_text())
+        origin = json.loads(record.read_text())["provenance"]
+        found[config["arm"]] = {
+            "rate": config["training"]["learning_rate"],
+            "model": record.with_name("model.safetensors").stat().st_mtime_ns,
+            "started": origin["started"],
+            "points": len(origin["tuning"]["points"]) if "tuning" in origin else None,
+        }
+    return found

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from medfl.errors import MedflError
+from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
 from medfl.files import sha256_file
 from medfl.grid import Cell, load_grid
@@ -38,7 +39,7 @@ def grid(points=3, split_file=None, **tune):
     return load_grid(content, "grid.yaml")
 
 
-def train(found, scores, cell=CELL):
+def train(found, scores, cell=CELL, **origin):
     """The records of points with these values on validation; None: it diverged."""
     for number, score in enumerate(scores, 1):
         # What was seen on test speaks for the other points, and must not be looked at.
@@ -56,7 +57,13 @@ def train(found, scores, cell=CELL):
             "status": "diverged" if score is None else "completed",
             "primary": "balanced_accuracy",
             "last": None if score is None else last,
-            "provenance": {"config_sha256": fingerprint(point_config(found, cell, number))},
+            "provenance": {
+                "config_sha256": fingerprint(point_config(found, cell, number)),
+                "store_fingerprint": "a" * 64,
+                "split_sha256": "b" * 64,
+                "code_sha": run_code(point_config(found, cell, number)).sha,
+                **origin,
+            },
         }
         path = point_folder("results", cell, number) / "metrics.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,6 +117,38 @@ def test_a_missing_point_and_one_of_other_settings_choose_nothing():
     assert not chosen_path(found, CELL, "results").exists()
 
 
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        ({"store_fingerprint": "c" * 64}, "point2 was trained on another store than the other"),
+        ({"split_sha256": "c" * 64}, "point2 was trained on another split than the other points"),
+        ({"code_sha": "c" * 64}, "point2 was trained by code that gives other numbers than today"),
+    ],
+)
+def test_a_point_of_other_data_or_code_is_not_compared(origin, words):
+    found = grid()
+    train(found, [0.1, 0.2, 0.3])
+    content = choose_point(found, CELL, "results")
+    assert content["data"] == {"store": "a" * 64, "split": "b" * 64}
+    chosen_path(found, CELL, "results").unlink()
+    path = point_folder("results", CELL, 2) / "metrics.json"
+    record = json.loads(path.read_text())
+    record["provenance"] |= origin
+    path.write_text(json.dumps(record))
+    with pytest.raises(MedflError, match=words):
+        choose_point(found, CELL, "results")
+    assert not chosen_path(found, CELL, "results").exists()
+
+
+def test_points_of_another_split_than_lies_there_now_choose_nothing():
+    for seed in (0, 1):
+        Path(f"seed{seed}.csv").write_text("sample,client,fold\na,0,train\nb,1,test\n")
+    found = grid(split_file="seed{seed}.csv")
+    train(found, [0.1, 0.2, 0.3])
+    with pytest.raises(MedflError, match="point1 was trained on another split than"):
+        choose_point(found, CELL, "results")
+
+
 def test_a_choice_of_another_search_is_no_choice():
     found = grid()
     train(found, [0.1, 0.2, 0.3])
@@ -121,7 +160,7 @@ def test_a_choice_of_another_search_is_no_choice():
             read_chosen(other, CELL, path)
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "values": {"training.learning_rate": 9.0}}))
-    with pytest.raises(MedflError, match="in another search"):
+    with pytest.raises(MedflError, match=r"chosen\.json is damaged or was edited: make it with"):
         read_chosen(found, CELL, path)
     path.write_text("{half")
     with pytest.raises(MedflError, match="cannot be read: make it with"):
@@ -137,7 +176,7 @@ def test_one_choice_for_all_seeds_needs_the_same_test_samples():
     Path("mine/seed1.csv").write_text("sample,client,fold\na,0,test\nb,1,train\n")
     found = grid(folds="first", split_file="mine/seed{seed}.csv")
     first = Cell("phantom", "iid", "fedavg", 0)
-    train(found, [0.1, 0.3, 0.2], first)
+    train(found, [0.1, 0.3, 0.2], first, split_sha256=sha256_file("mine/seed0.csv"))
     with pytest.raises(MedflError, match=r"seed1\.csv has other test samples than seed 0"):
         choose_point(found, first, "results")
     Path("mine/seed1.csv").write_text("sample,client,fold\nb,0,test\na,1,val\n")

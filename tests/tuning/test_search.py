@@ -105,6 +105,13 @@ def test_folds_of_each_seed_or_of_the_first_for_all():
         ),
         ({"training.learning_rate": [0.2, 0.3]}, "it has 2 different points, and 3 are asked for"),
         ([1, 2], "search: a range or a list of values is meant for each setting"),
+        ({"mu": 0.1}, r"search.mu: a range such as \{low: 0.01, high: 1\} or a list of values"),
+        ({"mu": {"low": 0.1}}, "search.mu: `high`: Field required"),
+        (
+            {"training": {"learning_rate": [0.1, 0.2]}},
+            "search.training: write it as a path, `training.learning_rate`",
+        ),
+        ({"learning_rate": [0.1, 0.2]}, r"did you mean `training\.learning_rate`\?"),
     ],
 )
 def test_a_wrong_search_is_one_sentence_with_the_arm(search, words):
@@ -112,6 +119,15 @@ def test_a_wrong_search_is_one_sentence_with_the_arm(search, words):
         grid(search)
     assert "arm `prox`" in str(found.value)
     assert "\n" not in str(found.value)
+
+
+def test_an_arm_without_a_space_has_the_learning_rate_and_no_budget_of_its_own():
+    """`tune` is the grid's: an arm that had more points than another would win by them."""
+    fedavg = Cell("phantom", "iid", "fedavg", 0)
+    assert {tuple(values) for values in points_of(grid(), fedavg)} == {("training.learning_rate",)}
+    words = "arm `fedavg`: `tune` is the grid's, since all arms get as many points"
+    with pytest.raises(MedflError, match=words):
+        grid(arm_settings={"fedavg": {"algorithm": "fedavg", "tune": {"points": 9}}, "prox": PROX})
 
 
 def test_epsilon_is_promised_and_not_searched():
@@ -138,6 +154,30 @@ def test_epsilon_is_promised_and_not_searched():
 def test_a_wrong_tune_is_refused(tune, words):
     with pytest.raises(MedflError, match=words):
         grid(tune=tune)
+
+
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        ("0", "`tune.points`: Input should be greater than or equal to 2 (got 0)"),
+        ("1", "`tune.points`: Input should be greater than or equal to 2 (got 1)"),
+        ("abc", "argument --tune: 'abc' is no whole number in plain digits"),
+        ("2.5", "argument --tune: '2.5' is no whole number in plain digits"),
+    ],
+)
+def test_a_benchmark_says_what_a_number_of_points_is(points, words, tmp_path, monkeypatch, capsys):
+    from medfl.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(["benchmark", "--algorithms", "fedavg", "--dry-run", "--tune", points])
+    except SystemExit as left:
+        code = left.code
+    assert code == 2
+    said = capsys.readouterr().err
+    assert said.count(words) == 1
+    assert "Traceback" not in said
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_benchmark_tunes_with_one_option():
