@@ -45,6 +45,11 @@ class LayerStream:
             torch.Generator(one.device).manual_seed(seed).get_state() for one in self._generators
         ]
 
+    @property
+    def on_cpu(self) -> torch.Tensor:
+        """Where the processor's generator was left."""
+        return self._states[0]
+
     def __enter__(self) -> None:
         """Go on with this stream."""
         if self._apart:

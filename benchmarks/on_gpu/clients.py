@@ -25,6 +25,7 @@ def run(settings: Settings, shape: Shape, budget: Budget) -> Iterator[Result]:
 
 def _all_ways(settings: Settings, shape: Shape, budget: Budget) -> Iterator[Result]:
     budget.check()
+    torch.backends.cudnn.deterministic = True  # as in a run, whose bits repeat
     work = make_work(shape, settings.device)
     peak = Peak(settings.device)
     first = WAYS[FIRST](work)

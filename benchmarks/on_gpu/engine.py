@@ -23,10 +23,16 @@ LIMIT, MEMORY_LIMIT = 1.05, 1.10
 
 
 def rounds(settings: Settings, budget: Budget) -> Iterator[Result]:
-    """A round ÷ a plain loop that takes as many steps on the same images."""
+    """A round ÷ a plain loop that takes as many steps on the same images.
+
+    On a GPU a round's steps are launched as CUDA graphs, and once more kernel by kernel, as the
+    plain loop's are.
+    """
     for shape, _ in settings.shapes:
-        name = f"{settings.place}: round ÷ plain loop, {shape.words}"
-        yield from attempt(name, partial(_round, settings, shape, name, budget))
+        for graphs in ("auto", "off") if settings.device.type == "cuda" else ("off",):
+            words = " kernel by kernel" * (graphs == "off" and settings.device.type == "cuda")
+            name = f"{settings.place}: round{words} ÷ plain loop, {shape.words}"
+            yield from attempt(name, partial(_round, settings, shape, graphs, name, budget))
 
 
 def memory(settings: Settings, budget: Budget) -> Iterator[Result]:
@@ -36,13 +42,15 @@ def memory(settings: Settings, budget: Budget) -> Iterator[Result]:
         yield from attempt(name, partial(_memory, settings, shape, name, budget))
 
 
-def _round(settings: Settings, shape: Shape, name: str, budget: Budget) -> Iterator[Result]:
+def _round(
+    settings: Settings, shape: Shape, graphs: str, name: str, budget: Budget
+) -> Iterator[Result]:
     budget.check()
     with tempfile.TemporaryDirectory() as folder:
         store = store_of(Path(folder), shape)
         costs = pairs_within(
             budget,
-            partial(timed, federated(store, shape, settings.device), settings.device),
+            partial(timed, federated(store, shape, settings.device, graphs), settings.device),
             partial(timed, plain(store, shape, settings.device), settings.device),
             settings.pairs,
         )
@@ -81,13 +89,26 @@ def store_of(folder: Path, shape: Shape) -> Any:
     return random_store(folder / "random", shape.images + 40, shape.side)
 
 
-def federated(store: Any, shape: Shape, device: torch.device) -> Callable[[], object]:
+def federated(
+    store: Any, shape: Shape, device: torch.device, graphs: str = "auto"
+) -> Callable[[], object]:
     """A call trains the next round."""
-    federation, numbers = federated_trainer(store, shape, str(device)), count(1)
-    return lambda: federation._round(next(numbers))
+    from medfl.federated.device import repeat_bits
+
+    federation = federated_trainer(store, shape, str(device), graphs=graphs)
+    numbers = count(1)
+
+    def next_round() -> None:
+        repeat_bits()  # as a run does; the plain loop may take what convolutions are fastest
+        federation._round(next(numbers))
+        torch.backends.cudnn.deterministic = False
+
+    return next_round
 
 
-def federated_trainer(store: Any, shape: Shape, device: str, rounds: int = 10_000) -> Any:
+def federated_trainer(
+    store: Any, shape: Shape, device: str, rounds: int = 10_000, graphs: str = "auto"
+) -> Any:
     """A federation of this shape, before its first round."""
     from benchmarks.federations import equal_split, trainer
 
@@ -101,6 +122,7 @@ def federated_trainer(store: Any, shape: Shape, device: str, rounds: int = 10_00
         batch_size=shape.batch,
         learning_rate=LEARNING_RATE,
         mixed_precision="on" if shape.half else "off",
+        cuda_graphs=graphs,
     )
 
 

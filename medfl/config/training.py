@@ -55,6 +55,12 @@ class Training(Section):
     device: str = Field(
         "auto", description="auto, cpu, cuda or cuda:<index>", json_schema_extra=PLACE
     )
+    cuda_graphs: Literal["auto", "off"] = Field(
+        "auto",
+        description="launch a training step on a GPU at once, with the same result; auto: where "
+        "the network and the algorithm allow it",
+        json_schema_extra=PLACE,
+    )
     threads: int = Field(
         1,
         ge=1,
@@ -89,7 +95,7 @@ class Training(Section):
         json_schema_extra=PLACE,
     )
 
-    @field_validator("mixed_precision", mode="before")
+    @field_validator("mixed_precision", "cuda_graphs", mode="before")
     @classmethod
     def _reads_on_and_off(cls, value: Any) -> Any:
         """Take YAML's true and false for the words that they were written as."""

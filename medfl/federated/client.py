@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from medfl.algorithms import FederatedAlgorithm
 from medfl.chain import (
     PARAMETERS,
     STATISTICS,
@@ -29,6 +30,7 @@ from medfl.federated.data import FederatedData, batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
+from medfl.federated.step_graphs import Value
 from medfl.federated.workers import in_worker
 from medfl.models.flat import FlatModel, Gradient
 from medfl.own_class import check_type
@@ -206,9 +208,13 @@ class FederatedClient:
         gradient, chain = Gradient(model), self.server.chain
         total, taken = model.vector.new_zeros(()), 0
         model.module.train()
-        precision = autocast(training, self.data.device)
-        backward = self._backward(model, loss, self._layers(*key), precision)
-        backward = chain.gradient(self, model, backward)
+        layers = self._layers(*key)
+        loss_of = self._value(model, loss, autocast(training, self.data.device))
+        plain = _backward_of(loss_of, layers)
+        backward = chain.gradient(self, model, plain)
+        usual = getattr(loss, "__func__", loss) in (None, FederatedAlgorithm.loss)
+        if backward is plain and usual:  # a loss of its own may look at more than the batch
+            backward = self.server.graphs.backward(model, self.criterion, plain, loss_of, layers)
         parts = batches(self.rows, training.batch_size, generator, epochs, steps)
         for images, labels in batches_of(self, chain.batches(self, parts, purpose), purpose):
             value = backward(images, labels)
@@ -245,13 +251,14 @@ class FederatedClient:
         parts = list(chain.batches(self, rows, "gradient"))
         drawn = sum(map(len, parts))
         layers, gradient = self._layers(*key), Gradient(model)
-        backward = self._backward(model, loss, layers, nullcontext())
+        loss_of = self._value(model, loss, nullcontext())
+        backward = _backward_of(loss_of, layers)
         linked, total = chain.gradient(self, model, backward), torch.zeros_like(model.vector)
         for images, labels in batches_of(self, iter(parts), "gradient"):
             share = len(images) / drawn
             if linked is backward:  # PyTorch adds the batches up
                 with layers:
-                    (self._value(model, loss, images, labels) * share).backward()
+                    (loss_of(images, labels) * share).backward()
             else:  # a link acts on each batch's own gradient
                 linked(images, labels)
                 total.add_(gradient.flat(), alpha=share)
@@ -267,26 +274,27 @@ class FederatedClient:
         seed = stream_seed(self.server.config.seed, *key, "layers")
         return LayerStream(seed, self.data.device, apart=in_worker())
 
-    def _backward(
-        self,
-        model: FlatModel,
-        loss: Loss | None,
-        layers: AbstractContextManager[Any],
-        precision: AbstractContextManager[Any],
-    ) -> Backward:
-        """A function that computes a batch's loss and gradient as PyTorch does."""
-
-        def backward(images: Tensor, labels: Tensor) -> Tensor:
-            with layers:
-                with precision:
-                    value: Tensor = self._value(model, loss, images, labels)
-                value.backward()
-            return value.detach()
-
-        return backward
-
-    def _value(self, model: FlatModel, loss: Loss | None, images: Tensor, labels: Tensor) -> Any:
+    def _value(
+        self, model: FlatModel, loss: Loss | None, precision: AbstractContextManager[Any]
+    ) -> Value:
         """The loss of a batch; by default the criterion on the model's logits."""
-        if loss is None:
-            return self.criterion(model.module(images), labels)
-        return loss(model, images, labels, self)
+
+        def value(images: Tensor, labels: Tensor) -> Any:
+            with precision:
+                if loss is None:
+                    return self.criterion(model.module(images), labels)
+                return loss(model, images, labels, self)
+
+        return value
+
+
+def _backward_of(value: Value, layers: AbstractContextManager[Any]) -> Backward:
+    """What computes a batch's loss and gradient as PyTorch does."""
+
+    def backward(images: Tensor, labels: Tensor) -> Tensor:
+        with layers:
+            loss = value(images, labels)
+            loss.backward()
+        return loss.detach()
+
+    return backward

@@ -13,7 +13,8 @@ from medfl.config import DP_LINKS, UNITS, FederatedConfig, validate
 from medfl.errors import MedflError, naming
 from medfl.federated.client import FederatedClient
 from medfl.federated.data import FederatedData
-from medfl.federated.server import FederatedServer, choose_device
+from medfl.federated.device import choose_device
+from medfl.federated.server import FederatedServer
 from medfl.federated.trainer import FederatedTrainer
 from medfl.partition import Split
 from medfl.store import Store

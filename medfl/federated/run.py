@@ -16,6 +16,7 @@ from medfl.federated import checkpoint
 from medfl.federated.client import FederatedClient
 from medfl.federated.code import run_code
 from medfl.federated.data import FederatedData
+from medfl.federated.device import choose_device
 from medfl.federated.disk import DiskImages
 from medfl.federated.fingerprint import fingerprint, validated
 from medfl.federated.hold_back import hold_back_in
@@ -25,7 +26,7 @@ from medfl.federated.own_parts import guard
 from medfl.federated.provenance import provenance
 from medfl.federated.run_folder import check_folder, clear, finished_record
 from medfl.federated.run_split import run_inputs, split_heterogeneity, split_of_run
-from medfl.federated.server import FederatedServer, choose_device
+from medfl.federated.server import FederatedServer
 from medfl.federated.trainer import FederatedTrainer
 from medfl.federated.tuned import Tuning, check_search, note_search, origin_of_values
 from medfl.files import (

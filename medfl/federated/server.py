@@ -18,38 +18,12 @@ from medfl.federated.client_state import ClientStates
 from medfl.federated.data import FederatedData, channels_last, split_batches
 from medfl.federated.local_work import LocalWork
 from medfl.federated.patches import patch_sides
+from medfl.federated.step_graphs import StepGraphs
 from medfl.federated.workers import Workers, in_worker, own_classes
 from medfl.models import build_model
 from medfl.models.flat import FlatModel, Shared
 from medfl.partition.pooled import POOLED
 from medfl.streams import stream_seed, torch_stream
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of this name; ``auto`` is a GPU where there is one.
-
-    Raises:
-        MedflError: there is no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise MedflError(
-            f"training.device is {name!r}: choose auto, cpu, cuda or cuda:<index>."
-        ) from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise MedflError(
-            f"training.device is {name}, but PyTorch sees no GPU (torch {torch.__version__}). "
-            "Use device: auto, or install a CUDA build of PyTorch."
-        )
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise MedflError(
-            f"training.device is {name}, but the GPUs here are numbered 0 to "
-            f"{torch.cuda.device_count() - 1}: choose one of them, or device: auto."
-        )
-    return device
 
 
 class FederatedServer:
@@ -62,6 +36,7 @@ class FederatedServer:
         buffers: the shared global batch-norm statistics: (b,), or fewer.
         states: where the clients' states lie.
         workers: the processes in which clients train and models are evaluated.
+        graphs: training steps that a GPU launches at once.
         shared: which entries of the model travel.
         algorithm: the federated algorithm, bound to this server.
         chain: what lies between the clients and the algorithm's step.
@@ -149,6 +124,9 @@ class FederatedServer:
         # Entries that stay local begin with the same values at the server and at every client.
         self._local = [part.clone() for part in self.shared.take_local(self.model)]
         self.round = 0
+        # A graph would repeat for ever what a person's own code has decided by what it saw once.
+        wanted = config.training.cuda_graphs == "auto" and not own_classes(self.parts)
+        self.graphs = StepGraphs(wanted and data.device.type == "cuda")
         if self.algorithm.evaluated == "global" and not self.complete:
             raise MedflError(
                 f"{type(self.algorithm).__name__} keeps a part of the model with its clients "

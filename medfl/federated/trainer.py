@@ -18,6 +18,7 @@ from medfl.errors import MedflError
 from medfl.federated.answers import Answers
 from medfl.federated.client import FederatedClient
 from medfl.federated.client_training import ClientTraining
+from medfl.federated.device import repeat_bits
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.memory import give_back_memory
 from medfl.federated.provenance import begin_stretch
@@ -129,6 +130,7 @@ class FederatedTrainer:
             The history.
         """
         torch.set_num_threads(self.config.training.threads)
+        repeat_bits()
         workers = self.server.workers.number
         if workers > 1:
             log.info("up to %d clients train side by side", workers)

@@ -347,7 +347,7 @@ def test_threads_and_device_are_not_part_of_a_run():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_device_that_is_not_there():
-    from medfl.federated.server import choose_device
+    from medfl.federated.device import choose_device
 
     with pytest.raises(MedflError, match="sees no GPU"):
         choose_device("cuda")
@@ -357,7 +357,7 @@ def test_a_device_that_is_not_there():
 
 
 def test_a_gpu_that_is_not_there(monkeypatch):
-    from medfl.federated.server import choose_device
+    from medfl.federated.device import choose_device
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
