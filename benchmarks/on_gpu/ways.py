@@ -58,7 +58,7 @@ class Lane:
         self._run: Callable[[], None] = self._step
         if captured:
             self._images.zero_()
-            self._run = capture(self._step)
+            self._run = capture(self._step, stream)
 
     def load(self) -> None:
         """Begin with the model that all begin with."""
@@ -133,14 +133,16 @@ class Batched(Way):
         super().__init__(work)
         nets: list[nn.Module] = [copy.deepcopy(work.start) for _ in range(work.shape.clients)]
         self._parameters, self._buffers = stack_module_state(nets)
-        self._net = copy.deepcopy(work.start).to("meta")
+        self._net = batchable(copy.deepcopy(work.start).to("meta"))
         floating = [value for value in self._buffers.values() if value.is_floating_point()]
         self._values = [*self._parameters.values(), *floating]
         self._start = values(work.start)
         self._images = torch.zeros_like(work.images[:, 0])
         self._labels = torch.zeros_like(work.labels[:, 0])
+        self._run: Callable[[], None] = self._step
         cuda = work.device.type == "cuda"
-        self._run = capture(self._step) if captured and cuda else self._step
+        if captured and cuda:
+            self._run = capture(self._step, None)
         self.lacks = "; ".join(
             ["graphs: kernels are launched one by one"] * (captured and not cuda)
             + ["draws of each client's own: all draw the same"] * draws(work.start)
@@ -171,6 +173,28 @@ class Batched(Way):
         return logits
 
 
+class BatchableNorm(nn.BatchNorm2d):
+    """Batch norm in training by plain arithmetic, as PyTorch's own kernel cannot be batched."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (B, C, H, W) by its own mean and variance, and keep running ones."""
+        images = x.float()
+        mean = images.mean((0, 2, 3))
+        variance = images.var((0, 2, 3), correction=0)
+        count = images.numel() // images.shape[1]
+        with torch.no_grad():
+            for running, now in (
+                (self.running_mean, mean),
+                (self.running_var, variance * (count / (count - 1))),
+            ):
+                if running is not None and self.momentum is not None:
+                    running.mul_(1 - self.momentum).add_(now, alpha=self.momentum)
+        shape = (1, -1, 1, 1)
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        shift = self.bias - mean * scale
+        return (images * scale.view(shape) + shift.view(shape)).to(x.dtype)
+
+
 WAYS: dict[str, Callable[[Work], Way]] = {
     "one after another": InLanes,
     "CUDA streams": lambda work: InLanes(work, LANES),
@@ -180,6 +204,14 @@ WAYS: dict[str, Callable[[Work], Way]] = {
     "torch.func in a CUDA graph": lambda work: Batched(work, captured=True),
 }
 FIRST = next(iter(WAYS))  # the engine's own, with which the others are compared
+
+
+def batchable(net: nn.Module) -> nn.Module:
+    """The same network, whose batch norms ``torch.func`` can batch."""
+    for part in net.modules():
+        if type(part) is nn.BatchNorm2d:
+            part.__class__ = BatchableNorm
+    return net
 
 
 def draws(net: nn.Module) -> bool:
@@ -210,16 +242,22 @@ def precision(device: torch.device, half: bool) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=half, cache_enabled=False)
 
 
-def capture(step: Callable[[], None]) -> Callable[[], None]:
-    """The kernels of a step, launched at once."""
-    stream = torch.cuda.Stream()
+def capture(step: Callable[[], None], stream: Any) -> Callable[[], None]:
+    """The kernels of a step, launched at once.
+
+    Args:
+        step: the step.
+        stream: on which it will run; None for the usual one. A graph that was captured elsewhere
+            would share cuBLAS's workspace with the graphs of other lanes.
+    """
+    stream = stream or torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
         for _ in range(WARM_UP):
             step()
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, stream=stream):
         step()
     replay: Callable[[], None] = graph.replay
     return replay

@@ -1,4 +1,4 @@
-"""A model as one flat vector: its parameters are views into it."""
+"""A model as one flat vector: its parameters lie side by side in one piece of memory."""
 
 from __future__ import annotations
 
@@ -9,33 +9,50 @@ from contextlib import ExitStack, contextmanager
 import torch
 from torch import Tensor, nn
 
+ALIGNED = 16  # bytes that kernels of a GPU read at once, from addresses that are multiples of it
+
 
 class FlatModel:
-    """A module whose parameters live in one contiguous vector.
+    """A module whose parameters lie side by side in one piece of memory.
 
     Attributes:
-        module: the network; its parameters are views into ``vector``, its floating buffers
-            (batch-norm statistics) views into ``buffers``.
-        vector: all parameters, (d,).
+        module: the network; its floating buffers (batch-norm statistics) are views into
+            ``buffers``.
         buffers: all floating buffers, (b,). Integer buffers stay in the module and never travel:
             they count batches, which a running average with a momentum does not read.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, aligned: int | None = None) -> None:
+        """Of this network, whose tensors move.
+
+        Args:
+            module: the network.
+            aligned: each parameter begins at a multiple of so many bytes; by default ``ALIGNED``
+                on a GPU, and anywhere on a CPU.
+        """
         self.module = module
         self._twins: dict[str, FlatModel] = {}
-        self._parameters = list(module.parameters())
+        self._parameters: list[Tensor] = list(module.parameters())
         if not self._parameters:
             raise ValueError("a model without parameters cannot be trained")
         # Each parameter keeps its memory layout (channels last or not) within its stretch.
         self._layout: list[tuple[torch.Size, tuple[int, ...], int]] = []
-        offset = 0
+        first = self._parameters[0]
+        on_gpu = first.device.type == "cuda"
+        unit = max(1, (aligned or ALIGNED * on_gpu) // first.element_size())
+        offset, place, places = 0, 0, []
         for parameter in self._parameters:
             stride = torch.empty_like(parameter).stride()
             self._layout.append((parameter.shape, stride, offset))
             offset += parameter.numel()
-        self.vector = self._parameters[0].new_empty(offset)
-        for parameter, view in zip(self._parameters, self.views(self.vector), strict=True):
+            place = -(-place // unit) * unit
+            places.append(place)
+            place += parameter.numel()
+        self._size, self._memory = offset, first.new_empty(place)
+        for parameter, (shape, stride, _), at in zip(
+            self._parameters, self._layout, places, strict=True
+        ):
+            view = self._memory.as_strided(shape, stride, at)
             parameter.data = view.copy_(parameter.detach())
         floating = [b for b in module.buffers() if b.is_floating_point()]
         self.buffers = (
@@ -50,6 +67,16 @@ class FlatModel:
             buffer.set_(view)  # type: ignore[call-overload]
             offset += buffer.numel()
 
+    @property
+    def vector(self) -> Tensor:
+        """All parameters, (d,), to be read; where they lie without gaps it is their memory."""
+        if len(self._memory) == self._size:
+            return self._memory
+        vector = self._memory.new_empty(self._size)
+        with torch.no_grad():
+            torch._foreach_copy_(self.views(vector), self._parameters)
+        return vector
+
     def views(self, vector: Tensor) -> list[Tensor]:
         """``vector`` (d,) as one view per parameter, in the parameters' shapes and layouts."""
         first = vector.storage_offset()
@@ -60,8 +87,23 @@ class FlatModel:
 
     def load(self, vector: Tensor, buffers: Tensor) -> None:
         """Overwrite all parameters (d,) and floating buffers (b,)."""
-        self.vector.copy_(vector)
+        self._write(vector)
         self.buffers.copy_(buffers)
+
+    def put(self, mask: Tensor, vector: Tensor) -> None:
+        """Overwrite those parameters at which ``mask`` (d,) holds, by ``vector`` (k,)."""
+        whole = self.vector
+        whole[mask] = vector
+        self._write(whole)
+
+    def _write(self, vector: Tensor) -> None:
+        if vector is self._memory:
+            return
+        if len(self._memory) == self._size:
+            self._memory.copy_(vector)
+        else:
+            with torch.no_grad():
+                torch._foreach_copy_(self._parameters, self.views(vector))
 
     def zero_grad(self) -> None:
         """Drop all gradients."""
@@ -82,7 +124,7 @@ class FlatModel:
 
     @contextmanager
     def in_double(self) -> Iterator[None]:
-        """The network and its twins in double precision, apart from ``vector`` and ``buffers``.
+        """The network and its twins in double precision, apart from their own memory.
 
         Afterwards they are as before to the bit, without gradients.
         """
@@ -165,12 +207,13 @@ class Shared:
         if self.parameters is None:
             model.load(parameters, buffers)
         else:
-            model.vector[self.parameters], model.buffers[self.buffers] = parameters, buffers
+            model.put(self.parameters, parameters)
+            model.buffers[self.buffers] = buffers
 
     def put_local(self, model: FlatModel, parameters: Tensor, buffers: Tensor) -> None:
         """Overwrite the entries of ``model`` that stay local."""
         if self.parameters is not None and self.buffers is not None:
-            model.vector[~self.parameters] = parameters
+            model.put(~self.parameters, parameters)
             model.buffers[~self.buffers] = buffers
 
     def spread(self, parameters: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from benchmarks import gpu
 from benchmarks.on_gpu import clients, jobs
 from benchmarks.on_gpu.budget import Budget, NoTimeError
 from benchmarks.on_gpu.measuring import Peak, Settings, attempt, full, small
-from benchmarks.on_gpu.ways import FIRST, WAYS
+from benchmarks.on_gpu.ways import FIRST, WAYS, batchable
 from benchmarks.on_gpu.work import Shape
 from benchmarks.results_file import read_record
 from benchmarks.timing import ROOT, Result, environment
@@ -47,7 +48,7 @@ def test_the_whole_script_runs_on_a_cpu_and_decides_nothing(tiny, tmp_path, caps
     measured |= {f"CPU: clients {FIRST}, {at}"}
     assert {name for name, figure in names.items() if figure.ratios} == measured
     assert {name for name, figure in names.items() if not figure.ratios} == {
-        f"CPU: peak memory, round ÷ plain loop, {at}"
+        f"CPU: peak memory, round{words} ÷ plain loop, {at}" for words in ("", " kernel by kernel")
     }
     streams = names[f"CPU: CUDA streams ÷ {FIRST}, {at}"]
     assert streams.facts["same_bits"] is True
@@ -84,9 +85,22 @@ def test_bad_options_are_refused(tmp_path, words):
     assert caught.value.code == 2
 
 
+def test_batch_norm_that_can_be_batched_is_batch_norm():
+    torch.manual_seed(0)
+    usual, images = torch.nn.BatchNorm2d(3).train(), torch.randn(4, 3, 5, 5) * 3 + 1
+    with torch.no_grad():
+        usual.weight.uniform_(0.5, 2)
+        usual.bias.normal_()
+    other = batchable(copy.deepcopy(usual))
+    for _ in range(2):
+        torch.testing.assert_close(other(images), usual(images))
+    torch.testing.assert_close(other.running_mean, usual.running_mean)
+    torch.testing.assert_close(other.running_var, usual.running_var)
+
+
 def test_what_does_not_fit_is_left_out_and_said(tiny):
     results = list(gpu.measure(tiny, 1e-9))
-    assert len(results) == 4
+    assert len(results) == 5
     for result in results:
         assert result.ratios == []
         assert result.note == "did not fit: 0 s of this part's share are left"

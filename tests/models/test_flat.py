@@ -73,6 +73,26 @@ def test_load_copies():
     assert float(model.buffers.abs().min()) > 0
 
 
+def odd():
+    """A network whose parameters have 1, 10, 2 and 3 values, which a GPU wants 4 apart."""
+    return nn.Sequential(nn.Conv1d(1, 1, 1), nn.Linear(5, 2), nn.BatchNorm1d(3))
+
+
+def test_parameters_lie_where_a_gpu_reads_them_at_once():
+    model = FlatModel(odd(), aligned=16)
+    values = torch.arange(1.0, 21)
+    model.load(values, model.buffers)
+    parameters = list(model.module.parameters())
+    assert [p.data_ptr() % 16 for p in parameters] == [0] * 6
+    assert [p.flatten().tolist()[0] for p in parameters] == [1, 2, 3, 13, 15, 18]
+    assert torch.equal(model.vector, values)
+    mask = torch.zeros(20, dtype=torch.bool)
+    mask[[0, 2, 19]] = True
+    model.put(mask, torch.tensor([-1.0, -2.0, -3.0]))
+    assert model.vector.tolist() == [-1, 2, -2, *range(4, 20), -3]
+    assert FlatModel(odd()).vector.shape == (20,)
+
+
 def test_a_clone_is_independent():
     model = FlatModel(Normed())
     other = model.clone()
