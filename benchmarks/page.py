@@ -1,11 +1,12 @@
 """Writes the figures of ``docs/performance.md``: ``python -m benchmarks.page``.
 
-They come from the reference file, and the page has no other: a test compares both.
+They come from the reference files, and the page has no other: a test compares both.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.results_file import FOLDER, Figure, Part, Record, read_record
@@ -13,8 +14,8 @@ from benchmarks.timing import ROOT
 from medfl.errors import MedflError
 from medfl.files import write_text
 
-PAGE, REFERENCE = ROOT / "docs" / "performance.md", FOLDER / "reference.json"
-BEGIN, END = "<!-- figures: written by python -m benchmarks.page -->", "<!-- end of figures -->"
+PAGE = ROOT / "docs" / "performance.md"
+PLACES = ("reference", "h100")  # the files of results whose figures the page shows
 HEADS = ("figure", "median", "spread", "pairs", "target", "behind it")
 TITLES = {
     "rounds": "A round",
@@ -29,7 +30,7 @@ TITLES = {
     "large": "Images on the disk",
     "secure": "Secure aggregation",
     "encryption": "Homomorphic encryption",
-    "gpu": "GPU",
+    "gpu": "Rounds, memory, jobs and clients",
 }
 
 
@@ -50,16 +51,30 @@ def rendered(record: Record) -> str:
 
 def _part(part: Part) -> list[str]:
     day, commit = part.started[:10], (part.commit or "outside git")[:10]
-    said = [f"`{figure.name}` is not measured here: {figure.note}." for figure in part.figures
-            if not figure.ratios]  # fmt: skip
-    said += [f"Ended early: {part.failed}."] * bool(part.failed)
-    said += part.words
+    ended = f" Ended early: {part.failed}." if part.failed else ""
+    said = [f"- {words}" for words in (*part.words, *_not_measured(part.figures))]
     rows = [_row(figure) for figure in part.figures if figure.ratios]
     table = [HEADS, tuple("---" for _ in HEADS), *rows] if rows else []
     return [
-        f"{day}, commit {commit}. {' '.join(said)}".strip(),
+        f"{day}, commit {commit}.{ended}",
         *([""] if table else []),
         *(f"| {' | '.join(row)} |" for row in table),
+        *([""] if said else []),
+        *said,
+    ]
+
+
+def _not_measured(figures: Sequence[Figure]) -> list[str]:
+    """A sentence for each reason, with the figures that it left out."""
+    names: dict[str, list[str]] = {}
+    for figure in figures:
+        if not figure.ratios:
+            # How many seconds were missing is no news.
+            note = "no time was left" if figure.note.startswith("did not fit") else figure.note
+            names.setdefault(note, []).append(f"`{figure.name}`")
+    return [
+        f"{', '.join(those)} {'is' if len(those) == 1 else 'are'} not measured here: {note}."
+        for note, those in names.items()
     ]
 
 
@@ -83,16 +98,24 @@ def shown(number: float) -> str:
     return f"{number:.0f}" if abs(number) >= 100 else f"{number:#.3g}"
 
 
-def with_figures(page: str, record: Record) -> str:
+def marks(place: str) -> tuple[str, str]:
+    """The lines between which the page has the figures of a file."""
+    return f"<!-- figures of {place}.json: written by python -m benchmarks.page -->", (
+        f"<!-- end of figures of {place}.json -->"
+    )
+
+
+def with_figures(page: str, record: Record, place: str = PLACES[0]) -> str:
     """The page with the figures of a record in their place.
 
     Raises:
         MedflError: the page has no place for them.
     """
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise MedflError(f"the page has no place for figures: put `{BEGIN}` and `{END}` there.")
+    begin, end = marks(place)
+    before, found, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (found and ended):
+        raise MedflError(f"the page has no place for figures: put `{begin}` and `{end}` there.")
     return f"{before}{begin}\n\n{rendered(record)}\n\n{end}{after}"
 
 
@@ -100,7 +123,9 @@ def main() -> int:
     """Write the page anew."""
     try:
         page = PAGE.read_text(encoding="utf-8")
-        write_text(PAGE, with_figures(page, read_record(REFERENCE)))
+        for place in PLACES:
+            page = with_figures(page, read_record(FOLDER / f"{place}.json"), place)
+        write_text(PAGE, page)
     except MedflError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -191,8 +191,8 @@ class BatchableNorm(nn.BatchNorm2d):
                     running.mul_(1 - self.momentum).add_(now, alpha=self.momentum)
         shape = (1, -1, 1, 1)
         scale = self.weight * torch.rsqrt(variance + self.eps)
-        shift = self.bias - mean * scale
-        return (images * scale.view(shape) + shift.view(shape)).to(x.dtype)
+        centred = images - mean.view(shape)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(x.dtype)
 
 
 WAYS: dict[str, Callable[[Work], Way]] = {

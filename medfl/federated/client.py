@@ -30,7 +30,7 @@ from medfl.federated.data import FederatedData, batches
 from medfl.federated.optimizer import make_optimizer
 from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
-from medfl.federated.step_graphs import Value
+from medfl.federated.step_graphs import LossOf
 from medfl.federated.workers import in_worker
 from medfl.models.flat import FlatModel, Gradient
 from medfl.own_class import check_type
@@ -209,7 +209,7 @@ class FederatedClient:
         total, taken = model.vector.new_zeros(()), 0
         model.module.train()
         layers = self._layers(*key)
-        loss_of = self._value(model, loss, autocast(training, self.data.device))
+        loss_of = self._loss_of(model, loss, autocast(training, self.data.device))
         plain = _backward_of(loss_of, layers)
         backward = chain.gradient(self, model, plain)
         usual = getattr(loss, "__func__", loss) in (None, FederatedAlgorithm.loss)
@@ -251,7 +251,7 @@ class FederatedClient:
         parts = list(chain.batches(self, rows, "gradient"))
         drawn = sum(map(len, parts))
         layers, gradient = self._layers(*key), Gradient(model)
-        loss_of = self._value(model, loss, nullcontext())
+        loss_of = self._loss_of(model, loss, nullcontext())
         backward = _backward_of(loss_of, layers)
         linked, total = chain.gradient(self, model, backward), torch.zeros_like(model.vector)
         for images, labels in batches_of(self, iter(parts), "gradient"):
@@ -274,26 +274,26 @@ class FederatedClient:
         seed = stream_seed(self.server.config.seed, *key, "layers")
         return LayerStream(seed, self.data.device, apart=in_worker())
 
-    def _value(
+    def _loss_of(
         self, model: FlatModel, loss: Loss | None, precision: AbstractContextManager[Any]
-    ) -> Value:
+    ) -> LossOf:
         """The loss of a batch; by default the criterion on the model's logits."""
 
-        def value(images: Tensor, labels: Tensor) -> Any:
+        def loss_of(images: Tensor, labels: Tensor) -> Any:
             with precision:
                 if loss is None:
                     return self.criterion(model.module(images), labels)
                 return loss(model, images, labels, self)
 
-        return value
+        return loss_of
 
 
-def _backward_of(value: Value, layers: AbstractContextManager[Any]) -> Backward:
+def _backward_of(loss_of: LossOf, layers: AbstractContextManager[Any]) -> Backward:
     """What computes a batch's loss and gradient as PyTorch does."""
 
     def backward(images: Tensor, labels: Tensor) -> Tensor:
         with layers:
-            loss = value(images, labels)
+            loss = loss_of(images, labels)
             loss.backward()
         return loss.detach()
 

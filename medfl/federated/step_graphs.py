@@ -21,7 +21,7 @@ from medfl.streams import LayerStream
 log = logging.getLogger(__name__)
 FIRST = 3  # batches of a shape that are computed kernel by kernel, before a graph of it is made
 MOST = 8  # graphs of a run: each holds a network's gradients and activations
-Value = Callable[[Tensor, Tensor], Tensor]
+LossOf = Callable[[Tensor, Tensor], Tensor]
 """The loss of a batch, from its images and labels."""
 Results = tuple[Tensor, Sequence[Tensor | None]]
 """A batch's loss, and the gradient of each parameter that has one."""
@@ -44,7 +44,7 @@ class StepGraphs:
         model: FlatModel,
         criterion: Hashable,
         plain: Backward,
-        value: Value,
+        loss_of: LossOf,
         layers: LayerStream,
     ) -> Backward:
         """What computes a batch's loss and gradient, by a graph where there is one.
@@ -53,7 +53,7 @@ class StepGraphs:
             model: the network that is trained.
             criterion: what gives the loss from the network's logits and the labels.
             plain: does the same kernel by kernel.
-            value: the loss of a batch, which follows from the batch, the network and the criterion.
+            loss_of: a batch's loss; it follows from the batch, the network and the criterion.
             layers: what dropout and the like draw from.
         """
         if not self.used:
@@ -71,7 +71,7 @@ class StepGraphs:
                 if self._seen[key] <= FIRST or len(self._graphs) == MOST:
                     return self._plainly(plain, images, labels, layers)
                 try:
-                    graph = _Captured(model, parameters, value, images, labels)
+                    graph = _Captured(model, parameters, loss_of, images, labels)
                 except RuntimeError as error:
                     self._give_up(f"{type(error).__name__}: {' '.join(str(error).split())}")
                     return plain(images, labels)
@@ -106,7 +106,7 @@ class _Captured:
         self,
         model: FlatModel,
         parameters: Sequence[nn.Parameter],
-        value: Value,
+        loss_of: LossOf,
         images: Tensor,
         labels: Tensor,
     ) -> None:
@@ -114,7 +114,7 @@ class _Captured:
         self._images, self._labels = images.clone(), labels.clone()
 
         def step() -> Results:
-            loss = value(self._images, self._labels)
+            loss = loss_of(self._images, self._labels)
             # Not `backward`, which adds to gradients that a graph could not find again.
             return loss.detach(), torch.autograd.grad(loss, parameters, allow_unused=True)
 
