@@ -27,6 +27,13 @@ LINKS = {
         }
     },
     "median": {"rule": "median"},
+    "trimmed_mean": {"rule": "trimmed_mean", "rule_params": {"withstands": 1}},
+    "krum": {"rule": "krum"},
+    "multi_krum": {"rule": "multi_krum", "rule_params": {"selected": 2}},
+    "bulyan": {"rule": "bulyan", "rule_params": {"pre_aggregation": "nnm"}},
+    "geometric_median": {"rule": "geometric_median"},
+    "centred_clipping": {"rule": "centred_clipping", "rule_params": {"start": "median"}},
+    "norm_bounding": {"rule": "norm_bounding", "rule_params": {"pre_aggregation": "bucketing"}},
     "dp_image": {"links": {"dp_image": {"noise_multiplier": 1.0}}},
     "dp_patient": {"links": {"dp_patient": {"noise_multiplier": 1.0}}},
     "dp_hospital": {

@@ -136,13 +136,19 @@ LINK: dict[str, dict[str, Any]] = {
         "adaptive": {"bit_noise": 0.25},
         "max_noise_ratio": 99.0,
     },
+    "multi_krum": {"selected": 3},
+    "bulyan": {"pre_aggregation": "nnm"},
+    "centred_clipping": {"start": "median"},
+    "norm_bounding": {"pre_aggregation": "bucketing"},
 }
-# Settings that a link needs in place of the usual ones.
+# Settings that a link or rule needs in place of the usual ones.
 _PRIVATE: dict[str, Any] = {"model": Grouped, "local_epochs": None, "local_steps": 3}
+_MANY: dict[str, Any] = {"sizes": (5, 16, 11, 8, 7, 6, 9, 10), "clients_per_round": 7}
 NEEDED: dict[str, dict[str, Any]] = {
     "dp_image": _PRIVATE,
     "dp_patient": {**_PRIVATE, "augmentation": {"preset": "xray"}},  # which views need
     "dp_hospital": {**_PRIVATE, "weighting": "uniform"},
+    **dict.fromkeys(("trimmed_mean", "krum", "multi_krum", "bulyan"), _MANY),
 }
 # Settings of the engine under which built-in networks train: the store, and keys of the run.
 BUILT_IN: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -228,8 +234,8 @@ def run(name: str) -> dict[str, Any]:
         settings = SETTINGS | NEEDED.get(word, {})
         trainer = federation("scaffold", chain={"links": {word: LINK.get(word, {})}}, **settings)
     elif kind == "rule":
-        chain = {"rule": word, "rule_params": LINK.get(word, {})}
-        trainer = federation("scaffold", chain=chain, **SETTINGS)
+        chain = {"rule": word, "rule_params": LINK.get(word, {}), "attackers": int(word in NEEDED)}
+        trainer = federation("scaffold", chain=chain, **(SETTINGS | NEEDED.get(word, {})))
     else:
         trainer = federation(word.split("-")[0], ALGORITHMS[word], **SETTINGS)
     torch.set_num_threads(1)

@@ -39,15 +39,23 @@ class Chain:
         self.client_columns = tuple(c for link in self.links for c in link.client_columns)
 
     def setup(self, server: Server) -> None:
-        """Let every link create its state."""
+        """Let every link create its state, and the rule look at the federation."""
         for link in self.links:
             link.seed = server.config.seed
             link.setup(server)
+        self.rule.seed = server.config.seed
+        with RULES.guarded(server.config.chain.rule, f"the rule `{server.config.chain.rule}`"):
+            self.rule.setup(server)
 
     @property
     def seals(self) -> bool:
-        """Whether a link sums the messages itself, and may give a round up."""
+        """Whether a link sums the messages itself."""
         return bool(self._at("combination"))
+
+    @property
+    def may_give_up(self) -> bool:
+        """Whether a round may come to nothing though clients answered."""
+        return self.seals or self.rule.may_give_up
 
     @property
     def hides_steps(self) -> bool:
@@ -147,6 +155,7 @@ class Chain:
 
     def combination(self, number: int) -> Combination:
         """What takes in the messages of round ``number``: the rule's, or a link's around it."""
+        self.rule.round = number
         combination = self.rule.start()
         for link in self._at("combination"):
             combination = link.combination(number, combination)

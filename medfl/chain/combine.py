@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from medfl.chain.message import Message, Part, Total
 from medfl.errors import MedflError
@@ -13,7 +13,7 @@ from medfl.registry import HyperParams
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from medfl.chain.roles import Algorithm
+    from medfl.chain.roles import Algorithm, Server
     from medfl.config import FederatedConfig
 
 
@@ -22,10 +22,20 @@ class Rule(ABC):
 
     Class attributes:
         Params: its parameters, a frozen pydantic model.
+        may_give_up: whether a round may come to nothing though clients answered: its total is then
+            empty, and everyone stays as before the round.
+
+    Attributes:
+        seed: the run's seed.
+        round: the round that was opened last.
     """
 
     class Params(HyperParams):
         """No parameters."""
+
+    may_give_up: ClassVar[bool] = False
+    seed = 0
+    round = 0
 
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)
@@ -39,6 +49,9 @@ class Rule(ABC):
         self, config: FederatedConfig, algorithm: type[Algorithm]
     ) -> None:
         """Refuse settings under which the rule is not what it says (``MedflError``)."""
+
+    def setup(self, server: Server) -> None:  # noqa: B027 - a rule need not know its federation
+        """Look at the federation before its first round, or refuse it (``MedflError``)."""
 
     @abstractmethod
     def start(self) -> Combination:

@@ -28,5 +28,12 @@ RULES = Registry[type[Rule]](
     names={
         "sum": "chain.combine:Sum",
         "median": "robustness.median:CoordinateMedian",
+        "trimmed_mean": "robustness.median:TrimmedMean",
+        "krum": "robustness.krum:Krum",
+        "multi_krum": "robustness.krum:MultiKrum",
+        "bulyan": "robustness.bulyan:Bulyan",
+        "geometric_median": "robustness.geometric_median:GeometricMedian",
+        "centred_clipping": "robustness.clipping:CentredClipping",
+        "norm_bounding": "robustness.clipping:NormBounding",
     },
 )

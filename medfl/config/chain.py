@@ -27,6 +27,21 @@ class ChainSettings(Section):
         default_factory=dict, description="the rule's parameters", json_schema_extra=neutral({})
     )
 
+    attackers: int | float = Field(
+        0,
+        ge=0,
+        description="how many clients attack: a share below 1 of all, rounded down, or a number; "
+        "what they do is said by links such as sign_flip",
+        json_schema_extra=neutral(0),
+    )
+
+    @field_validator("attackers")
+    @classmethod
+    def _whole_from_one_on(cls, attackers: float) -> float:
+        if attackers >= 1 and not float(attackers).is_integer():
+            raise ValueError("write a share below 1, or a whole number of clients")
+        return int(attackers) if float(attackers).is_integer() else attackers
+
     @field_validator("links", mode="before")
     @classmethod
     def _take_bare_names(cls, links: Any) -> Any:

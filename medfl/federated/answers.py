@@ -75,7 +75,7 @@ class Answers:
                 continue
             if sent is not None:
                 server.algorithm.sent(client, sent, work)
-                if server.chain.seals:
+                if server.chain.may_give_up:
                     client.put_aside()
                     self._waiting[client.id] = replace(work, extras={})  # which may be large
                 else:

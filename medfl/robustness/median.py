@@ -1,66 +1,58 @@
-"""Coordinate-wise median. Yin, Chen, Ramchandran and Bartlett, Byzantine-Robust Distributed
-Learning: Towards Optimal Statistical Rates, ICML 2018, definition 1.
+"""Coordinate-wise median and trimmed mean. Yin, Chen, Ramchandran and Bartlett,
+Byzantine-Robust Distributed Learning: Towards Optimal Statistical Rates, ICML 2018, definitions 1
+and 2.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from medfl.chain.combine import Combination, Rule, check_alike
-from medfl.chain.message import Message, Part, Total
+from medfl.robustness.rule import RobustRule
+from medfl.robustness.updates import Updates
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-class CoordinateMedian(Rule):
-    """The median of the clients' updates, entry by entry.
-
-    Every client counts once, whatever its weight. The server gets (Σ w_i) times the median
-    update, so that weights that do not add up to 1 (FedNova's, SCAFFOLD's) keep their meaning.
-    The rule keeps all messages of a round in memory: n vectors of d entries.
-    """
+class CoordinateMedian(RobustRule):
+    """The median of the clients' updates, entry by entry, equal weights."""
 
     effect = "no weighted mean of F_i: every entry follows the client in the middle"
 
-    def start(self) -> Combination:
-        """Open a round without a message."""
-        return _Kept()
+    def locate(self, updates: Updates, f: int) -> Tensor:
+        """The median (k,), block by block."""
+        return median(updates)
 
 
-class _Kept(Combination):
-    """Keeps all messages of a round, part by part."""
+class TrimmedMean(RobustRule):
+    """The mean of each entry without its f largest and its f smallest values, equal weights."""
 
-    def __init__(self) -> None:
-        self._parts: dict[str, list[Part]] = {}
+    effect = "no weighted mean of F_i: every entry is a mean without its largest and smallest"
 
-    def add(self, message: Message) -> None:
-        """Keep a copy of the message's parts."""
-        for name, part in message.parts.items():
-            known = self._parts.setdefault(name, [])
-            if known:
-                check_alike(message.client, name, part, known[0].value)
-            known.append(replace(part, value=part.value.clone()))
-
-    def total(self) -> dict[str, Total]:
-        """base + median(v_i − base) in place of the mean, part by part."""
-        return {name: _combine(parts) for name, parts in self._parts.items()}
+    def locate(self, updates: Updates, f: int) -> Tensor:
+        """The trimmed mean (k,), block by block."""
+        return trimmed_mean(updates, f)
 
 
-def _combine(parts: list[Part]) -> Total:
-    base, weight = parts[0].base, sum(part.weight for part in parts)
-    location = median([part.update for part in parts])
-    return Total(location if base is None else location + base, weight, base)
-
-
-def median(updates: list[Tensor]) -> Tensor:
-    """The median (k,) of n vectors (k,): the mean of the middle two where n is even."""
+def median(updates: Updates) -> Tensor:
+    """The median (k,) of n updates (k,): the mean of the middle two where n is even."""
     import torch
 
-    # `torch.median` takes the lower one of the middle two.
-    ordered = torch.stack(updates).sort(dim=0).values
-    middle = len(updates) // 2
-    if len(updates) % 2:
-        return ordered[middle]
-    return (ordered[middle - 1] + ordered[middle]) / 2
+    found, middle = torch.empty_like(updates.values[0]), len(updates) // 2
+    for where, rows in updates.blocks(found.dtype):
+        # `torch.median` takes the lower one of the middle two.
+        ordered = rows.sort(dim=0).values
+        found[where] = ordered[middle]
+        if len(updates) % 2 == 0:
+            found[where] = (ordered[middle - 1] + ordered[middle]) / 2
+    return found
+
+
+def trimmed_mean(updates: Updates, f: int) -> Tensor:
+    """The mean (k,) of each entry's values but the f largest and the f smallest."""
+    import torch
+
+    found = torch.empty_like(updates.values[0])
+    for where, rows in updates.blocks():
+        found[where] = rows.sort(dim=0).values[f : len(updates) - f].mean(dim=0).to(found.dtype)
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from byzantine import rows_of
 from chains import LINKS, build, runs_alike
 from federations import Normed, federation, models
 from softmax import Softmax, close
@@ -14,9 +15,9 @@ from medfl.robustness.median import CoordinateMedian, median
 
 
 def test_medians_by_hand():
-    rows = [torch.tensor(row) for row in ([1.0, 9.0], [4.0, 2.0], [7.0, 5.0])]
-    assert median(rows).tolist() == [4.0, 5.0]
-    assert median([*rows, torch.tensor([5.0, 100.0])]).tolist() == [4.5, 7.0]
+    values = [[1.0, 9.0], [4.0, 2.0], [7.0, 5.0]]
+    assert median(rows_of(values)).tolist() == [4.0, 5.0]
+    assert median(rows_of([*values, [5.0, 100.0]])).tolist() == [4.5, 7.0]
 
 
 def test_weights_that_do_not_sum_to_one_keep_their_meaning():

@@ -1,0 +1,46 @@
+"""Which clients of a federation are attackers: the same for all arms of a split."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from medfl.errors import MedflError
+
+if TYPE_CHECKING:
+    from medfl.config import FederatedConfig
+
+
+def count_attackers(attackers: float, clients: int) -> int:
+    """f: ⌊share · n⌋ of n clients, or the number itself where it is whole.
+
+    Raises:
+        MedflError: nobody honest would be left.
+    """
+    if attackers >= 1:
+        count = int(attackers)
+    else:  # 0.29 · 100 is less than 29 in floating point
+        count = math.floor(Fraction(repr(float(attackers))) * clients)
+    if count and count >= clients:
+        raise MedflError(
+            f"chain.attackers is {attackers:g}, and of {clients} clients none would be honest: "
+            "take fewer."
+        )
+    return count
+
+
+def choose_attackers(config: FederatedConfig, clients: Sequence[int]) -> list[int]:
+    """The ids of the attackers among all ``clients``, ascending.
+
+    They depend on the seed of the split alone, so all arms have the same. A larger number of them
+    holds a smaller one's.
+    """
+    import torch
+
+    from medfl.streams import torch_stream
+
+    count = count_attackers(config.chain.attackers, len(clients))
+    order = torch.randperm(len(clients), generator=torch_stream(config.folds_seed, "attackers"))
+    return sorted(sorted(clients)[place] for place in order[:count].tolist())
