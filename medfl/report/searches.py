@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.names import plural
-from medfl.report.questions import bare
 from medfl.results import paths
+from medfl.results.column import Column
 
 Searches = Mapping[Any, Mapping[str, Any]]
 """The run on whose folds was searched (a ``CellLike``) → the content of its ``chosen.json``."""
@@ -67,9 +67,10 @@ def tuning_section(
 
 
 def searches_of(results: GridResults) -> dict[Searched, Mapping[str, Any]]:
-    """The searches that a grid's records have; seeds may share one."""
+    """The searches that a grid's records have; seeds may share one, and so may partitions."""
     found = {}
-    for run in results.trained:
+    # Runs that partitions share come last: their partition is none of the grid's.
+    for run in sorted(results.trained, key=lambda run: run.partition not in results.partitions):
         search = run.record.provenance.get("tuning") if run.record else None
         if search:
             cell = Searched(run.dataset, run.partition, run.arm, search["folds_of_seed"])
@@ -119,6 +120,11 @@ def _curve(search: Mapping[str, Any]) -> list[float]:
     return best_of_k([point["validation"] for point in search["points"]])
 
 
+def title_of(metric: Column) -> str:
+    """A metric's title, as one of validation samples."""
+    return f"{metric.short} (%)" if metric.unit == "%" else metric.short
+
+
 def _words(searches: Searches) -> str:
     budgets = sorted({len(search["points"]) for search in searches.values()})
     points = " or ".join(map(str, budgets))
@@ -143,9 +149,9 @@ def _rows(results: GridResults, searches: Searches) -> list[dict[str, Any]]:
                 "arm": arm,
                 "points": len(next(iter(found.values()))["points"]),
                 "chosen": _chosen(found),
-                "metric": bare(metric),
-                "shipped": _mean(first, metric.format),
-                "best": _mean(best, metric.format),
+                "metric": title_of(metric),
+                "shipped": _mean(first, metric),
+                "best": _mean(best, metric),
             }
         )
     return rows
@@ -155,7 +161,8 @@ def _chosen(found: Mapping[int, Mapping[str, Any]]) -> list[str]:
     """The chosen values, those of most seeds first, each with the seeds of the folds."""
     seeds: dict[str, list[int]] = {}
     for seed, search in found.items():
-        words = ", ".join(f"{key} = {value}" for key, value in search["values"].items())
+        values = {key.removeprefix("training."): one for key, one in search["values"].items()}
+        words = ", ".join(f"{key} = {value}" for key, value in values.items())
         shipped = " (as shipped)" if search["chosen"] == 1 else ""
         seeds.setdefault(words + shipped, []).append(seed)
     return [
@@ -164,9 +171,9 @@ def _chosen(found: Mapping[int, Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _mean(values: Sequence[float | None], show: Any) -> str:
+def _mean(values: Sequence[float | None], metric: Column) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return "–"
     part = f" (of {len(known)} of {len(values)})" if len(known) < len(values) else ""
-    return f"{show(sum(known) / len(known))}{part}"
+    return f"{metric.format(sum(known) / len(known))}{part}"

@@ -89,11 +89,11 @@ def test_the_page_has_the_choices_in_a_fold_below_the_answer(tuned):
     assert "Every arm was trained at 2 points of its own search space" in fold
     first, second = fold.split("<tbody>")[1].split("</tr>")[:2]
     # As shipped: the mean of 0.5 and 0.75, since one seed diverged there; chosen: 0.5, 0.25, 0.75.
-    cells = "<td>2</td><td>accuracy</td><td>62.5 (of 2 of 3)</td><td>50.0</td>"
+    cells = "<td>2</td><td>Accuracy (%)</td><td>62.5 (of 2 of 3)</td><td>50.0</td>"
     assert ">fed_$avg</th>" in first
     assert cells in first
-    assert "training.learning_rate = 0.1, mu = 1 (as shipped): seeds 0, 2<br>" in first
-    assert "training.learning_rate = 0.2, mu = 2: seed 1</td>" in first
+    assert "learning_rate = 0.1, mu = 1 (as shipped): seeds 0, 2<br>" in first
+    assert "learning_rate = 0.2, mu = 2: seed 1</td>" in first
     assert "<td>25.0</td><td>50.0</td>" in second
     assert "mu = 2: seed 0</td>" in second
     assert "<img" in fold

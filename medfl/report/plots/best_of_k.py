@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from medfl.pages.figures import panels, styled
 from medfl.partition import partition_title
 from medfl.report.plots.style import arm_styles, legend, say_if_empty
-from medfl.report.searches import Curves
+from medfl.report.searches import Curves, title_of
+from medfl.results.columns import judged
 from medfl.results.runs import REFERENCE_ARMS
 
 
@@ -32,13 +33,14 @@ def draw_best_of_k(curves: Curves, metrics: Mapping[str, str]) -> Figure:
     for axis in axes.flat[len(places) :]:
         axis.set_visible(False)
     for axis, (dataset, partition) in zip(axes.flat, places, strict=False):
+        metric = judged(metrics[dataset])
         for arm in arms:
             curve = curves.get((dataset, partition, arm), [])
             if any(map(math.isfinite, curve)):
                 style = styles[arm]
                 axis.plot(
                     range(1, len(curve) + 1),
-                    curve,
+                    [metric.scale * value for value in curve],
                     color=style.color,
                     linestyle=style.line,
                     marker=style.marker,
@@ -46,9 +48,9 @@ def draw_best_of_k(curves: Curves, metrics: Mapping[str, str]) -> Figure:
                 )
         say_if_empty(axis, finished=True)
         axis.set_title(f"{dataset}, {partition_title(partition)}", parse_math=False)
-        axis.set_xlabel("points of the search space")
-        axis.set_ylabel(f"{metrics[dataset].replace('_', ' ')}, validation")
+        axis.set_xlabel("k, points of the search space")
+        axis.set_ylabel(title_of(metric))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.suptitle("Expected best of k points on validation samples, mean over seeds")
+    figure.suptitle("Best of k points, validation")
     legend(figure, styles, {})
     return figure
