@@ -205,3 +205,26 @@ def test_a_point_that_failed_leaves_the_search_without_a_choice(place, capsys):
     assert main(["aggregate", "--grid", "grid.yaml"]) == 2
     assert "but of other settings" in capsys.readouterr().err
     assert main(["tuning", "--grid", "grid.yaml"]) == 2
+
+
+def test_a_run_of_an_older_choice_is_none_of_the_grid(place, capsys, monkeypatch):
+    """Such as Snakemake puts back where the run of the new choice fails."""
+    from types import SimpleNamespace
+
+    from medfl.workflow import Workflow
+
+    monkeypatch.setenv("MEDFL_GRID", "")  # so that what a start sets is taken back
+    write(tune={"points": 3})
+    assert main(point(3)) == 0
+    assert main(["choose", *CELL]) == 0
+    cell = SimpleNamespace(dataset="phantom", partition="iid", arm="fedavg", seed="0")
+    assert Workflow.open(["grid.yaml"], {}).is_stale(cell)
+    assert main(["aggregate", "--grid", "grid.yaml"]) == 2
+    assert "1 there, but of other settings" in capsys.readouterr().err
+    model = Path(RUN, "model.safetensors").stat().st_mtime_ns
+    content = json.loads(Path(SEARCH, "chosen.json").read_text())
+    assert main([*TRAIN, "--overwrite"]) == 0
+    kept = Path(RUN, "model.safetensors").stat().st_mtime_ns == model
+    assert kept == (content["chosen"] < 3)
+    assert not Workflow.open(["grid.yaml"], {}).is_stale(cell)
+    assert main(["aggregate", "--grid", "grid.yaml"]) == 0
