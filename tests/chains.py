@@ -34,6 +34,26 @@ LINKS = {
     "geometric_median": {"rule": "geometric_median"},
     "centred_clipping": {"rule": "centred_clipping", "rule_params": {"start": "median"}},
     "norm_bounding": {"rule": "norm_bounding", "rule_params": {"pre_aggregation": "bucketing"}},
+    **{
+        word: {"links": {word: params}, "attackers": 1}
+        for word, params in {
+            "label_flip": {},
+            "random_labels": {"share": 0.9},
+            "mislabelled_site": {},
+            "inverted_images": {},
+            "backdoor": {"target": 2},
+            "sign_flip": {},
+            "gaussian": {},
+            "stops": {"last": 1},
+            "alie": {"z": 1.5},
+            "ipm": {},
+            "min_max": {},
+            "min_sum": {"direction": "unit"},
+            "mimic": {},
+            "adaptive_alie": {"tries": 3},
+            "adaptive_ipm": {"tries": 3},
+        }.items()
+    },
     "dp_image": {"links": {"dp_image": {"noise_multiplier": 1.0}}},
     "dp_patient": {"links": {"dp_patient": {"noise_multiplier": 1.0}}},
     "dp_hospital": {
@@ -42,6 +62,9 @@ LINKS = {
         }
     },
 }
+# Attacks after which clients have another training loss, or take other steps.
+OTHER_WORK = ("label_flip", "random_labels", "mislabelled_site", "inverted_images", "backdoor")
+OTHER_WORK += ("stops",)
 # What a chain needs of its federation, and the words with which it refuses an algorithm.
 _PRIVATE = {"model": Grouped, "local_steps": 3}
 NEEDS = {

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medfl.chain.combine import Combination, Rule
-from medfl.chain.link import STAGES, Backward, Link
+from medfl.chain.link import STAGES, Backward, Judged, Link
 from medfl.chain.message import Message, Total
 from medfl.chain.registry import LINKS, RULES
 from medfl.errors import MedflError, naming, own_code
 from medfl.own_class import check_type
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from medfl.chain.roles import Algorithm, Client, Server
@@ -186,6 +187,18 @@ class Chain:
         """Let the links end what they started beside the run."""
         for link in self._at("end"):
             link.end()
+
+    @property
+    def judges(self) -> bool:
+        """Whether a link looks at what the server's model answers."""
+        return bool(self._at("judge"))
+
+    def judge(self, labels: np.ndarray, say: Judged) -> dict[str, float | None]:
+        """What the links find in the answers of the server's model to test samples."""
+        row: dict[str, float | None] = {}
+        for link in self._at("judge"):
+            row |= link.judge(labels, say)
+        return row
 
     def client_row(self, client: int) -> dict[str, float | None]:
         """What the links say of one client in its row of ``clients.csv``."""

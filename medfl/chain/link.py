@@ -23,6 +23,7 @@ from medfl.registry import HyperParams
 from medfl.results.columns import Column
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import Tensor
 
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 # When a link's turn comes follows from what it is for, not from where a person wrote it.
 Stage = Literal["data", "gradient", "clip", "noise", "attack", "compress", "mask", "round"]
 STAGES = get_args(Stage)
+Judged = Callable[[Callable[["Tensor"], "Tensor"]], "np.ndarray"]
+"""Gives what a model answers to images that a function has changed."""
 Backward = Callable[["Tensor", "Tensor"], "Tensor"]
 """Takes a batch's images and labels, puts the gradient into the model and gives the loss."""
 
@@ -174,6 +177,16 @@ class Link:
 
     def end(self) -> None:
         """Training ends, or is stopped: end what was started beside it, such as processes."""
+
+    def judge(self, labels: np.ndarray, say: Judged) -> dict[str, float | None]:
+        """Fill some of its ``columns`` after an evaluation, from what the server's model answers.
+
+        Args:
+            labels: (T,), or (T, K) for several labels, of all test samples.
+            say: gives the probabilities (T, K) of the same samples, once a function has changed
+                their pixel values (B, C, …) as the store has them.
+        """
+        return {}
 
     def client_row(self, client: int) -> dict[str, float | None]:
         """Fill its ``client_columns`` in the row of one client of ``clients.csv``."""

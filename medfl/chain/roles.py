@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor
 
+    from medfl.chain.chain import Chain
     from medfl.chain.message import Drawn, Part, Work
     from medfl.config import FederatedConfig, Training
     from medfl.models.flat import FlatModel, Gradient
@@ -50,6 +51,7 @@ class HeldData(Protocol):
     """Who holds which samples, as links see it (``medfl.federated.FederatedData``)."""
 
     clients: list[int]
+    images: Any
     groups: np.ndarray
     info: DatasetInfo
 
@@ -66,6 +68,7 @@ class Server(Protocol):
     round: int
     vector: Tensor
     buffers: Tensor
+    patch: tuple[int, ...] | None
 
     @property
     def config(self) -> FederatedConfig:
@@ -82,6 +85,10 @@ class Server(Protocol):
     @property
     def algorithm(self) -> Algorithm:
         """The federated algorithm."""
+
+    @property
+    def chain(self) -> Chain:
+        """What lies between the clients and its step."""
 
     @property
     def num_clients(self) -> int:

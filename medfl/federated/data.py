@@ -24,6 +24,8 @@ Crop = Callable[[Tensor], Tensor]
 """Cuts a part out of each image of a batch: (B, C, …) to (B, C, …)."""
 Samples = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Gives other images and labels in place of a batch's own."""
+Change = Callable[[Tensor], Tensor]
+"""Gives other pixel values in place of a batch's own."""
 PUBLIC_PIXELS = (0.5, 0.5)  # mean and deviation of every channel, as MedMNIST's authors take them
 
 
@@ -185,9 +187,13 @@ class FederatedData:
         images = self._normalise(from_unit(augment.images(images, draws), units))
         return augment.mix(images, labels, draws)
 
-    def inputs(self, rows: Tensor) -> Tensor:
-        """Normalised images (B, C, …) of these rows, in the default floating type."""
-        return self._normalise(self._to_float(self.images[rows]))
+    def inputs(self, rows: Tensor, change: Change | None = None) -> Tensor:
+        """Normalised images (B, C, …) of these rows, in the default floating type.
+
+        ``change`` gives other pixel values in place of the store's.
+        """
+        images = self.images[rows]
+        return self._normalise(self._to_float(images if change is None else change(images)))
 
     def _to_float(self, images: Tensor) -> Tensor:
         """Pixel values (B, C, …) in the default floating type."""

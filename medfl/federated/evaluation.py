@@ -18,9 +18,9 @@ from torch import Tensor
 
 from medfl.errors import MedflError
 from medfl.federated.client import FederatedClient
-from medfl.federated.data import FederatedData
+from medfl.federated.data import Change, FederatedData
 from medfl.federated.judging import ClientsModel, ServersModel
-from medfl.federated.prediction import prediction_batches, probabilities
+from medfl.federated.prediction import logits, prediction_batches, probabilities
 from medfl.federated.server import FederatedServer
 from medfl.metrics import medical, quick
 from medfl.metrics.interval import Proportion, scores
@@ -102,6 +102,21 @@ class Evaluator:
             str(client): self._share(folds["test"], client, "test")
             for client, folds in self._by_client(evaluation.said).items()
         }
+
+    def judged_by_links(self) -> dict[str, float | None]:
+        """What links find in the answers of the server's model; empty where there is no model."""
+        server = self.server
+        if not (server.chain.judges and server.complete):
+            return {}
+        batches = prediction_batches(self.data, self._tests, server)
+
+        def say(change: Change) -> NDArray[np.float64]:
+            server.load(server.model, server.vector, server.buffers)
+            return np.asarray(
+                probabilities([logits(server.model, self.data, batches, server, change)], server)
+            )
+
+        return server.chain.judge(self.labels[self._tests.cpu().numpy()], say)
 
     def in_full(self, evaluation: Evaluation) -> Evaluation:
         """Compute all metrics but each client's from the predictions of an ``evaluation``."""

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from medfl.federated.data import FederatedData
+from medfl.federated.data import Change, FederatedData
 from medfl.federated.patches import sliding_window
 from medfl.federated.precision import autocast
 from medfl.federated.refused import DivergedError
@@ -53,14 +53,18 @@ def prediction_batches(data: FederatedData, rows: Tensor, server: FederatedServe
 
 @torch.inference_mode()
 def logits(
-    model: FlatModel, data: FederatedData, batches: Sequence[Tensor], server: FederatedServer
+    model: FlatModel,
+    data: FederatedData,
+    batches: Sequence[Tensor],
+    server: FederatedServer,
+    change: Change | None = None,
 ) -> Tensor:
-    """What the network gives for batches of rows, (n, K)."""
+    """What the network gives for batches of rows, (n, K); ``change`` acts on their pixels."""
     model.module.eval()
     parts = []
     with autocast(server.config.training, data.device):
         for rows in data.ahead(batches):
-            images = data.inputs(rows)
+            images = data.inputs(rows, change)
             if server.patch is None:
                 parts.append(model.module(images))
             else:

@@ -255,4 +255,4 @@ class FederatedTrainer:
         score = result.pooled["val"][self.primary]
         if score is not None and score > self.best_score:
             self.best_score, self.best = score, (number, result)
-        return evaluated_row(result, self.fairness(result))
+        return evaluated_row(result, self.fairness(result)) | self.evaluator.judged_by_links()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from chains import FEDERATED, LINKS, NEEDS, REFUSED, build, runs_alike
+from chains import FEDERATED, LINKS, NEEDS, OTHER_WORK, REFUSED, build, runs_alike
 from federations import ALGORITHMS, Linear, Normed, comparable, federation
 from links import watch
 
@@ -41,6 +41,8 @@ def test_every_algorithm_composes_or_says_why_not(name, chain):
     plain.train(), linked.train()
     assert linked.status == "completed"
     assert not torch.equal(plain.server.vector, linked.server.vector)
+    if chain in OTHER_WORK:
+        return
     for row, other in zip(linked.history[1:], plain.history[1:], strict=True):
         assert row["steps"] == (None if linked.server.chain.hides_steps else other["steps"])
     hidden = linked.server.chain.seals or chain in NEEDS

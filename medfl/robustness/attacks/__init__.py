@@ -1,0 +1,1 @@
+"""Links that let some clients attack, or fail as hospitals do."""
