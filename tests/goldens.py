@@ -26,6 +26,7 @@ from medfl.federated.outcome import run_metrics
 from medfl.models import MODELS
 from medfl.partition import client_transform, make_split, parse_partition
 from medfl.partition.registry import PARTITIONS
+from medfl.robustness.attacks.base import Attack
 
 FOLDER = Path(__file__).parent / "golden"
 # Rounding differs between processors and builds of PyTorch; a few rounds carry it this far.
@@ -136,6 +137,12 @@ LINK: dict[str, dict[str, Any]] = {
         "adaptive": {"bit_noise": 0.25},
         "max_noise_ratio": 99.0,
     },
+    "random_labels": {"share": 0.8},
+    "backdoor": {"target": 2, "size": 2},
+    "stops": {"last": 2},
+    "alie": {"z": 1.0},
+    "adaptive_alie": {"tries": 4},
+    "adaptive_ipm": {"tries": 4},
     "multi_krum": {"selected": 3},
     "bulyan": {"pre_aggregation": "nnm"},
     "centred_clipping": {"start": "median"},
@@ -232,7 +239,9 @@ def run(name: str) -> dict[str, Any]:
         trainer = federation(**(SETTINGS | ENGINE[word]))
     elif kind == "link":
         settings = SETTINGS | NEEDED.get(word, {})
-        trainer = federation("scaffold", chain={"links": {word: LINK.get(word, {})}}, **settings)
+        attackers = int(issubclass(LINKS.load(word), Attack))
+        chain = {"links": {word: LINK.get(word, {})}, "attackers": attackers}
+        trainer = federation("scaffold", chain=chain, **settings)
     elif kind == "rule":
         chain = {"rule": word, "rule_params": LINK.get(word, {}), "attackers": int(word in NEEDED)}
         trainer = federation("scaffold", chain=chain, **(SETTINGS | NEEDED.get(word, {})))

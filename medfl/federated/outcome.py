@@ -15,10 +15,11 @@ from medfl.federated.usage import peak_memory, processor_seconds
 from medfl.files import OWN_HASH, atomic_path, own_hash, write_csv, write_json
 from medfl.metrics.federation import to_target
 from medfl.results import paths
-from medfl.results.columns import CLIENTS, PRIVACY_UNIT, REFUSED, names_in
+from medfl.results.columns import BACKDOOR, CLIENTS, PRIVACY_UNIT, REFUSED, names_in
 from medfl.results.intact import digests
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
+from medfl.robustness.record import robustness_of
 
 # A run that took longer is written onto the disk itself, so that no loss of power costs it.
 DURABLE_SECONDS = 5.0
@@ -99,6 +100,9 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
     up = sum(row["bytes_up"] for row in trained)
     down = sum(row["bytes_down"] for row in trained)
     refused = {str(client): rounds for client, rounds in trainer.refused.items()}
+    robustness = robustness_of(server)
+    if trainer.history and BACKDOOR.name in trainer.history[-1]:
+        robustness[BACKDOOR.name] = trainer.history[-1][BACKDOOR.name]
     rounds_to, bytes_to = to_target(trainer.history, learning.target, f"val_{trainer.primary}")
     return {
         "schema": SCHEMA,
@@ -139,6 +143,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
             "bytes_to_target": bytes_to,
         },
         "chain": server.chain.record(),
+        **({"robustness": robustness} if robustness else {}),
         "privacy": server.chain.privacy(),
         "timing": {
             "seconds": trainer.seconds,

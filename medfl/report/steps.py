@@ -19,7 +19,7 @@ from medfl.report.privacy_tables import write_privacy
 from medfl.report.questions import HOLDS, TITLES, bare, families_say
 from medfl.report.shared_clients import with_clients
 from medfl.results import paths
-from medfl.results.columns import REFUSED, SUMMARY, names_in
+from medfl.results.columns import REFUSED, ROBUSTNESS, SUMMARY, names_in
 from medfl.results.frames import write_frame
 from medfl.results.paths import CellLike
 from medfl.results.runs import MISSING, read_grid_runs
@@ -55,7 +55,8 @@ def aggregate(
     runs = read_grid_runs(cells, folder, partial=partial, wanted=wanted)
     results = GridResults(with_clients(runs), margins)
     results.compare_all()
-    columns = [*names_in(SUMMARY), *([REFUSED.name] if results.refused else [])]
+    last = [column.name for column in (*ROBUSTNESS, REFUSED) if column.name in results.frame]
+    columns = [*names_in(SUMMARY), *last]
     write_frame(folder / paths.SUMMARY, results.frame[columns])
     if partial:
         (folder / paths.METRICS).unlink(missing_ok=True)

@@ -106,6 +106,24 @@ REFUSED = Column(
     short="Refused",
 )
 
+# So do these, where clients attack or a rule other than the sum combines.
+BACKDOOR = Column(
+    *("backdoor_success", "Marked test images taken for the target (%)", "%"),
+    files=(SUMMARY,),
+    source="robustness.backdoor_success",
+    short="Backdoor",
+)
+ROBUSTNESS = (
+    Column("attackers", "Clients that attack", "", "", (SUMMARY,), int, "robustness.attackers"),
+    Column("attack", "Attack", "", "", (SUMMARY,), str, "robustness.attack"),
+    Column("rule", "Rule", "", "", (SUMMARY,), str, "robustness.rule"),
+    Column(
+        *("pre_aggregation", "What is done before the rule", "", "", (SUMMARY,), str),
+        source="robustness.pre_aggregation",
+    ),
+    BACKDOOR,
+)
+
 _ROUND, _CLIENT, _SUMMARY, _TABLE = (ROUNDS,), (CLIENTS,), (SUMMARY,), (SUMMARY, TABLES)
 COLUMNS: tuple[Column, ...] = (
     # These say which run it is, and what became of it.

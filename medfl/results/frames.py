@@ -18,6 +18,7 @@ from medfl.results.columns import (
     CLIENTS,
     PRIVACY_UNIT,
     REFUSED,
+    ROBUSTNESS,
     ROUNDS,
     SUMMARY,
     TABLES,
@@ -45,9 +46,12 @@ class Frames:
     def runs(self) -> pd.DataFrame:
         """One row per run: the columns of ``summary.csv``, and the traffic in megabytes.
 
-        ``refused`` is the last one, where an update of any run was refused.
+        Last stand those of attackers and rules, where any run has some, and ``refused``, where an
+        update of any run was refused.
         """
         columns = columns_in(SUMMARY, TABLES)
+        if any(run.record and run.record.robustness for run in self._runs):
+            columns = (*columns, *ROBUSTNESS)
         if any(run.record and run.record.refused for run in self._runs):
             columns = (*columns, REFUSED)
         rows = [run.row(columns) for run in self._runs]

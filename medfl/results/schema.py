@@ -158,6 +158,26 @@ class PrivacyRecord(_Part):
     delta: float | None = None
 
 
+class RobustnessRecord(_Part):
+    """Who attacked, how, and which rule combined the updates.
+
+    Attributes:
+        attackers: f, how many clients attacked.
+        clients: which.
+        attack: the link by which they did; None where nobody did.
+        rule: how updates were combined.
+        pre_aggregation: what was done to them before.
+        backdoor_success: the share of marked test images that the model took for the target.
+    """
+
+    attackers: int | None = None
+    clients: list[int] = Field(default_factory=list)
+    attack: str | None = None
+    rule: str | None = None
+    pre_aggregation: str | None = None
+    backdoor_success: float | None = None
+
+
 class Timing(_Part):
     """How long the run trained; what the process took that ended it: seconds and bytes."""
 
@@ -197,6 +217,7 @@ class Record(_Part):
         minimum_cell: the smallest count of samples or patients that the run's files publish; None
             where they publish all.
         chain: what the links of the update chain say of themselves, by name.
+        robustness: attackers and robust rules; None where nobody attacks a plain sum.
         files: the SHA-256 of the run's tables, model and predictions, by name; empty in older
             records.
         record_sha256: the SHA-256 of all the rest (``medfl.files.own_hash``); None in older
@@ -237,6 +258,7 @@ class Record(_Part):
     fairness: Fairness = Fairness()
     communication: Communication = Communication()
     chain: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    robustness: RobustnessRecord | None = None
     privacy: PrivacyRecord = PrivacyRecord()
     timing: Timing = Timing()
     predictions: Predictions | None = None

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from medfl.config import did_you_mean
 from medfl.errors import MedflError
-from medfl.results.columns import Column
+from medfl.results.columns import BACKDOOR, Column
 from medfl.robustness.attacks.samples import SampleAttack, pixel_range
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ class Backdoor(SampleAttack):
         row: int | None = Field(None, ge=0)
         column: int | None = Field(None, ge=0)
 
-    columns: ClassVar[tuple[Column, ...]] = (
-        Column("backdoor_success", "Marked test images taken for the target (%)", "%"),
-    )
+    columns: ClassVar[tuple[Column, ...]] = (BACKDOOR,)
     effect = "attackers mark images and train them for one class"
 
     def setup(self, server: Server) -> None:
@@ -96,7 +94,7 @@ class Backdoor(SampleAttack):
         several = labels.ndim > 1
         others = labels[:, self.target] == 0 if several else labels != self.target
         if not others.any():
-            return {"backdoor_success": None}
+            return {BACKDOOR.name: None}
         said = say(self.marked)[others]
         taken = said[:, self.target] > 0.5 if several else said.argmax(axis=1) == self.target
-        return {"backdoor_success": float(taken.mean())}
+        return {BACKDOOR.name: float(taken.mean())}

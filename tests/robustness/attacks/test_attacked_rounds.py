@@ -10,6 +10,7 @@ from federations import Normed, federation, models, small_store, split_of
 from links import watch
 
 from medfl.chain import PARAMETERS, STATISTICS
+from medfl.federated.outcome import run_metrics
 
 SIX = (8, 16, 12, 6, 10, 9)
 ATTACKS = sorted(word for word, chain in LINKS.items() if "attackers" in chain)
@@ -190,3 +191,24 @@ def test_a_rule_keeps_gross_noise_out(rule, algorithm):
     honest = models(federation(algorithm, sizes=SIX))[-1]
     lost, kept = (float((one - honest).norm()) for one in runs)
     assert kept < 0.02 * lost
+
+
+def test_the_record_says_who_attacks_and_what_met_them(tmp_path):
+    chain = {"links": {"backdoor": {"size": 2}}, "attackers": 0.34, "rule": "krum"}
+    chain["rule_params"] = {"pre_aggregation": "nnm", "withstands": 1}
+    trainer = federation(chain=chain, sizes=SIX, model=Normed)
+    trainer.train()
+    found = run_metrics(trainer)["robustness"]
+    success = found.pop("backdoor_success")
+    bad = sorted(trainer.server.chain.links[0].attackers)
+    assert found == {
+        "attackers": 2,
+        "clients": bad,
+        "attack": "backdoor",
+        "rule": "krum",
+        "pre_aggregation": "nnm",
+    }
+    assert success == trainer.history[-1]["backdoor_success"] is not None
+    plain = federation(sizes=SIX)
+    plain.train()
+    assert "robustness" not in run_metrics(plain)

@@ -54,10 +54,11 @@ def test_three_honest_rows():
     base = torch.tensor([100.0, 200.0, 300.0], dtype=torch.float64)
     assert sent(link, bad, THREE, base) == pytest.approx([-8, -10, -12])
     link, bad, _ = attack_of("alie", {"z": 1.5}, attackers=2)
-    assert sent(link, bad, THREE) == [8.5, 9.5, 10.5]
+    assert sent(link, bad, THREE) == pytest.approx([8.5, 9.5, 10.5])
     link, bad, _ = attack_of("alie", {"z": 1.5, "sign": "minus"})
-    assert sent(link, bad, THREE) == [-0.5, 0.5, 1.5]
-    assert moved(rows_of(THREE), 0.0, "plus").tolist() == mean(rows_of(THREE)).tolist()
+    assert sent(link, bad, THREE) == pytest.approx([-0.5, 0.5, 1.5])
+    for middle in (moved(rows_of(THREE), 0.0, "plus"), mean(rows_of(THREE))):
+        assert middle.tolist() == pytest.approx([4, 5, 6])
 
 
 @pytest.mark.parametrize(
