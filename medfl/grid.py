@@ -34,6 +34,7 @@ from medfl.config import (
     GivenSplit,
     Primary,
     Report,
+    RobustnessAxes,
     Section,
     SplitConfig,
     Tune,
@@ -53,6 +54,7 @@ from medfl.partition.place import split_path
 from medfl.partition.pooled import POOLED
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
+from medfl.robust_arms import crossed_arms, defined_arms
 from medfl.tuning.search import check_searches
 
 
@@ -134,6 +136,9 @@ class GridConfig(SplitConfig, GivenSplit):
     report: Report = Report()
     tune: Tune | None = Field(
         None, description="how every arm is tuned; null: all are trained as they are shipped"
+    )
+    robustness: RobustnessAxes | None = Field(
+        None, description="attackers, attacks and rules with which every arm is crossed; null: none"
     )
     run: Sections = Sections()
     dataset_settings: dict[str, DatasetSettings] = Field(default_factory=dict)
@@ -277,6 +282,17 @@ def read_grid(path: str | Path, overrides: Mapping[str, Any] | None = None) -> G
     return load_grid(_merged(content, overrides or {}), str(path))
 
 
+def _with_robust_arms(grid: GridConfig) -> GridConfig:
+    """The grid with its arms crossed; those that are not defined for its clients are left out."""
+    if grid.robustness is None:
+        return grid
+    arms = crossed_arms(grid.robustness, grid.arm_settings)
+    for name, arm in arms.items():
+        check_arm(name, arm)
+    grid = grid.model_copy(update={"arms": list(arms), "arm_settings": arms, "robustness": None})
+    return grid.model_copy(update={"arms": defined_arms(grid, grid.arms)})
+
+
 def put(content: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
     """The same content with another value at a path of keys; nothing that was given changes."""
     first, *rest = path
@@ -333,6 +349,7 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
     chosen = {name: arms[name] for name in grid.arms}
     grid = grid.model_copy(update={"arm_settings": chosen, "partitions": partitions})
     with naming(where):
+        grid = _with_robust_arms(grid)
         runs = []
         for cell in grid.cells():
             if cell.seed == grid.seeds[0]:

@@ -24,6 +24,7 @@ from medfl.config.folders import (
 from medfl.config.numbers import NUMBER, WHOLE, Numbers, kinds_of
 from medfl.config.privacy import DP_LINKS, PER_SAMPLE, UNITS, Privacy, privacy_over
 from medfl.config.report import Report
+from medfl.config.robustness import RobustnessAxes
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
 from medfl.config.sections import (
     NAME,
@@ -72,6 +73,7 @@ __all__ = [
     "Primary",
     "Privacy",
     "Report",
+    "RobustnessAxes",
     "SearchRange",
     "Section",
     "SplitConfig",

@@ -13,6 +13,22 @@ if TYPE_CHECKING:
     from medfl.config import FederatedConfig
 
 
+class NotDefinedError(MedflError):
+    """An attack or a rule that is not defined for so many clients and attackers.
+
+    Attributes:
+        reason: why, in words.
+    """
+
+    def __init__(self, what: str, reason: str, mend: str) -> None:
+        super().__init__(f"{what}: {reason}: {mend}.")
+        self.what, self.reason, self.mend = what, reason, mend
+
+    def __reduce__(self) -> tuple[type[NotDefinedError], tuple[str, str, str]]:
+        """Pickle by its parts, so that it crosses processes."""
+        return type(self), (self.what, self.reason, self.mend)
+
+
 def count_attackers(attackers: float, clients: int) -> int:
     """f: ⌊share · n⌋ of n clients, or the number itself where it is whole.
 

@@ -12,9 +12,8 @@ from pydantic import Field
 from medfl.chain.combine import Combination, Rule, check_alike
 from medfl.chain.message import Message, Part, Total
 from medfl.config.deciding import neutral
-from medfl.errors import MedflError
 from medfl.registry import HyperParams
-from medfl.robustness.attackers import count_attackers
+from medfl.robustness.attackers import NotDefinedError, count_attackers
 from medfl.robustness.mixing import buckets, nearest_neighbours
 from medfl.robustness.updates import Updates
 
@@ -124,9 +123,11 @@ class RobustRule(Rule):
         self._attackers = count_attackers(config.chain.attackers, clients)
         several = min(clients, config.federated_learning.clients_per_round or clients)
         if problem := self._problem(self._bad, several):
-            raise MedflError(
-                f"the rule {config.chain.rule}: {problem}: take more clients a round or fewer "
-                "attackers, say in rule_params what it `withstands`, or choose another rule."
+            raise NotDefinedError(
+                f"the rule {config.chain.rule}",
+                problem,
+                "take more clients a round or fewer attackers, say in rule_params what it "
+                "`withstands`, or choose another rule",
             )
 
     def _problem(self, f: int, clients: int) -> str:

@@ -12,7 +12,7 @@ from pydantic import Field
 from medfl.chain.message import Message
 from medfl.errors import MedflError
 from medfl.registry import HyperParams
-from medfl.robustness.attackers import count_attackers
+from medfl.robustness.attackers import NotDefinedError, count_attackers
 from medfl.robustness.attacks.base import Attack, attacked
 from medfl.robustness.updates import Updates
 
@@ -83,16 +83,28 @@ class ALittleIsEnough(KnowingAttack):
 
     effect = "attackers send the mean of the others, moved within their spread"
 
+    def check(
+        self, config: FederatedConfig, algorithm: type[Algorithm], links: Sequence[Link]
+    ) -> None:
+        """Refuse a federation for which it is not defined, where its clients are known."""
+        super().check(config, algorithm, links)
+        if config.federated_learning.num_clients is not None:
+            self._demand(config, config.federated_learning.num_clients)
+
     def setup(self, server: Server) -> None:
-        """Refuse a federation for which the attack is not defined."""
+        """Refuse a federation for which it is not defined."""
         super().setup(server)
-        config = server.config
-        count = count_attackers(config.chain.attackers, server.num_clients)
-        several = min(server.num_clients, config.federated_learning.clients_per_round or 10**9)
+        self._demand(server.config, server.num_clients)
+
+    def _demand(self, config: FederatedConfig, clients: int) -> None:
+        count = count_attackers(config.chain.attackers, clients)
+        several = min(clients, config.federated_learning.clients_per_round or clients)
         if count and self.params.z is None and not alie_z(several, min(count, several - 1)):
-            raise MedflError(
-                f"{self.name} is not defined at n = {several} clients a round of which f = {count} "
-                "attack: z by n and f is not positive. Take other numbers, or say `z`."
+            raise NotDefinedError(
+                f"the attack {self.name}",
+                f"its z by n and f is not positive at n = {several} clients a round of which "
+                f"f = {count} attack",
+                "take other numbers, or say `z`",
             )
 
     def update(

@@ -21,7 +21,10 @@ MASKS = {"secure_aggregation": {"bound": 1.0}}
         ({"backdoor": {"row": 4}}, "at row 4, column 2 lies outside a picture of 6 × 6 pixels"),
         ({"backdoor": {"share": 1.1}}, "less than or equal to 1"),
         ({"sign_flip": {}, "label_flip": {}}, "holds two attacks, label_flip and sign_flip"),
-        ({"alie": {}}, "alie is not defined at n = 6 clients a round of which f = 1 attack"),
+        (
+            {"alie": {}},
+            "its z by n and f is not positive at n = 6 clients a round of which f = 1",
+        ),
         ({"ipm": {}, **MASKS}, "knows what the others send, and secure_aggregation hides that"),
         ({"ipm": {"scale": -1}}, "greater than 0"),
         ({"min_max": {"direction": "std"}}, "'deviation', 'unit' or 'sign'"),

@@ -1,0 +1,64 @@
+"""The section `robustness` of a grid: shares of attackers, attacks and rules that are crossed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, field_validator, model_validator
+
+from medfl.config.base import Section
+
+Attackers = int | float
+
+
+class NamedRule(Section):
+    """A rule of combination under a name of its own."""
+
+    rule: str = Field(description="as in `chain`")
+    rule_params: dict[str, Any] = Field(default_factory=dict)
+
+
+class RobustnessAxes(Section):
+    """Every arm is crossed with these; an arm whose chain names a rule or attackers stays alone."""
+
+    attackers: list[Attackers] = Field(
+        min_length=1, description="shares of the clients below 1, or whole numbers; 0: no attack"
+    )
+    attacks: list[str] = Field(
+        default_factory=list, description="links, or names of `attack_settings`"
+    )
+    rules: list[str] = Field(
+        default_factory=lambda: ["sum"],
+        min_length=1,
+        description="rules, or names of `rule_settings`",
+    )
+    attack_settings: dict[str, dict[str, dict[str, Any] | None]] = Field(
+        default_factory=dict, description="name → link → its parameters"
+    )
+    rule_settings: dict[str, NamedRule] = Field(
+        default_factory=dict, description="name → a rule with parameters"
+    )
+
+    @field_validator("attackers", "attacks", "rules")
+    @classmethod
+    def _each_once(cls, values: list[Any]) -> list[Any]:
+        twice = sorted({str(value) for value in values if values.count(value) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} stands there twice")
+        return values
+
+    @field_validator("attack_settings")
+    @classmethod
+    def _one_link_each(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name, links in values.items():
+            if len(links) != 1:
+                raise ValueError(f"{name} must hold one link with its parameters")
+        return values
+
+    @model_validator(mode="after")
+    def _attackers_do_something(self) -> RobustnessAxes:
+        if any(self.attackers) and not self.attacks:
+            raise ValueError("say in `attacks` what the attackers do")
+        if self.attacks and not any(self.attackers):
+            raise ValueError("say in `attackers` how many clients attack")
+        return self

@@ -1,0 +1,110 @@
+"""The arms of a grid crossed with shares of attackers, attacks and rules."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from medfl.algorithms.registry import ALGORITHMS
+from medfl.chain.registry import LINKS, RULES
+from medfl.config import RobustnessAxes
+from medfl.errors import MedflError
+from medfl.robustness.attackers import NotDefinedError
+
+if TYPE_CHECKING:
+    from medfl.config import FederatedConfig
+    from medfl.grid import GridConfig
+
+Arm = dict[str, Any]
+log = logging.getLogger(__name__)
+
+
+def crossed_arms(
+    axes: RobustnessAxes, arms: Mapping[str, dict[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The arms that a grid asks for: ``fedavg``, ``fedavg+krum``, ``fedavg+krum+alie-0.2`` …
+
+    Without attackers there is one arm for each rule, and under the sum it is the arm itself. Arms
+    that exchange nothing, or whose chain names a rule or attackers, stay as they are.
+
+    Args:
+        axes: what they are crossed with.
+        arms: name → settings.
+    """
+    found: dict[str, Arm] = {}
+    for name, arm in arms.items():
+        chain = arm.get("chain") or {}
+        alone = not ALGORITHMS.load(str(arm["algorithm"])).communicates
+        if alone or chain.keys() & {"rule", "attackers"}:
+            found[name] = arm
+            continue
+        for word, change in _cells(axes):
+            links = {**(chain.get("links") or {}), **change.pop("links", {})}
+            more = {"links": links} if links else {}
+            found[name + word] = {**arm, "chain": {**chain, **change, **more}} if word else arm
+    return found
+
+
+def _cells(axes: RobustnessAxes) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is added to an arm's name, and to its chain."""
+    for rule in axes.rules:
+        named = axes.rule_settings.get(rule)
+        met: dict[str, Any] = {"rule": rule}
+        if named is not None:
+            met = {"rule": named.rule, "rule_params": named.rule_params}
+        for attackers in axes.attackers:
+            if not attackers:
+                yield ("" if rule == "sum" else f"+{rule}"), dict(met)
+                continue
+            for attack in axes.attacks:
+                links = axes.attack_settings.get(attack, {attack: {}})
+                chain = {**met, "attackers": attackers, "links": dict(links)}
+                yield f"+{rule}+{attack}-{attackers:g}", chain
+
+
+def defined_arms(grid: GridConfig, names: list[str]) -> list[str]:
+    """The arms of ``names`` without those that are not defined for the grid's clients.
+
+    ALIE has no positive z for some n and f, and a rule withstands so many attackers and no more.
+    Such an arm is left out and named in the log.
+
+    Raises:
+        MedflError: no arm is left.
+    """
+    reasons = {name: _why_not(grid, name) for name in names}
+    for name, reason in reasons.items():
+        if reason:
+            log.info("not defined here and left out: %s (%s)", name, reason)
+    kept = [name for name, reason in reasons.items() if not reason]
+    if not kept:
+        raise MedflError(
+            f"`robustness`: no arm is defined here; {names[0]} is not, since {reasons[names[0]]}."
+        )
+    return kept
+
+
+def _why_not(grid: GridConfig, name: str) -> str:
+    for cell in grid.cells():
+        if cell.arm == name and cell.seed == grid.seeds[0]:
+            try:
+                _check(grid.run_config(cell))
+            except NotDefinedError as error:
+                return error.reason
+    return ""
+
+
+def _check(config: FederatedConfig) -> None:
+    """Let the rule and the links say what is not defined; other mistakes are found later."""
+    algorithm = ALGORITHMS.load(config.federated_learning.algorithm)
+    try:
+        rule = RULES.create(config.chain.rule, config.chain.rule_params)
+        links = [LINKS.create(name, params) for name, params in config.chain.links.items()]
+        rule.check(config, algorithm)
+        for link, name in zip(links, config.chain.links, strict=True):
+            link.name = name
+            link.check(config, algorithm, links)
+    except NotDefinedError:
+        raise
+    except MedflError:
+        return
