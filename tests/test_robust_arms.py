@@ -1,0 +1,126 @@
+"""A grid whose arms are crossed with attackers, attacks and rules."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from medfl.errors import MedflError
+from medfl.federated.fingerprint import fingerprint
+from medfl.fixed import fix
+from medfl.grid import Cell, load_grid, read_grid
+
+ROOT = Path(__file__).parent.parent
+
+
+def grid(robustness, **changes):
+    content = {
+        "arms_file": None,
+        "arm_settings": {
+            "fedavg": {"algorithm": "fedavg"},
+            "local": {"algorithm": "local"},
+            "clipped": {"algorithm": "fedavg", "chain": {"links": {"clip": {"norm": 2}}}},
+            "median": {"algorithm": "fedavg", "chain": {"rule": "median"}},
+        },
+        "datasets": ["phantom"],
+        "partitions": ["iid"],
+        "arms": ["fedavg"],
+        "seeds": [0],
+        "num_clients": 15,
+        "robustness": robustness,
+        **changes,
+    }
+    return load_grid(content, "grid.yaml")
+
+
+AXES = {"attackers": [0, 0.2], "attacks": ["sign_flip", "alie"], "rules": ["sum", "krum"]}
+
+
+def test_arms_are_crossed_and_without_attackers_there_is_one_for_each_rule():
+    assert grid(AXES).arms == [
+        "fedavg",
+        "fedavg+sum+sign_flip-0.2",
+        "fedavg+sum+alie-0.2",
+        "fedavg+krum",
+        "fedavg+krum+sign_flip-0.2",
+        "fedavg+krum+alie-0.2",
+    ]
+
+
+def test_a_cell_has_the_attack_and_the_rule():
+    chain = grid(AXES).run_config(Cell("phantom", "iid", "fedavg+krum+alie-0.2", 0)).chain
+    assert (chain.attackers, chain.rule, chain.links) == (0.2, "krum", {"alie": {}})
+    plain = grid(AXES).run_config(Cell("phantom", "iid", "fedavg", 0))
+    alone = grid(None).run_config(Cell("phantom", "iid", "fedavg", 0))
+    assert fingerprint(plain) == fingerprint(alone)
+
+
+def test_parts_have_names_of_their_own():
+    axes = {
+        "attackers": [3],
+        "attacks": ["weak"],
+        "rules": ["nnm"],
+        "attack_settings": {"weak": {"ipm": {"scale": 0.5}}},
+        "rule_settings": {"nnm": {"rule": "krum", "rule_params": {"pre_aggregation": "nnm"}}},
+    }
+    found = grid(axes, arms=["clipped"])
+    assert found.arms == ["clipped+nnm+weak-3"]
+    chain = found.run_config(found.cells()[0]).chain
+    assert chain.links == {"clip": {"norm": 2}, "ipm": {"scale": 0.5}}
+    assert (chain.attackers, chain.rule) == (3, "krum")
+    assert chain.rule_params == {"pre_aggregation": "nnm"}
+
+
+def test_arms_with_a_rule_of_their_own_or_without_messages_stay_alone():
+    found = grid(AXES, arms=["local", "median"])
+    assert found.arms == ["local", "median"]
+
+
+def test_what_is_not_defined_is_left_out_and_named(caplog):
+    """Of 10 clients 2: z of ALIE is 0, and Bulyan needs 11."""
+    axes = {**AXES, "rules": ["sum", "bulyan"]}
+    with caplog.at_level(logging.INFO):
+        found = grid(axes, num_clients=10)
+    assert found.arms == ["fedavg", "fedavg+sum+sign_flip-0.2", "fedavg+bulyan"]
+    assert "fedavg+bulyan+sign_flip-0.2 (it needs 4f + 3 ≤ n, and f is 2 with n = 10" in caplog.text
+    assert "fedavg+sum+alie-0.2 (its z by n and f is not positive at n = 10" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("axes", "words"),
+    [
+        ({"attackers": []}, "at least 1 item"),
+        ({"attackers": [0.2]}, "say in `attacks` what the attackers do"),
+        ({"attackers": [0], "attacks": ["alie"]}, "say in `attackers` how many"),
+        ({"attackers": [0, 0]}, "0 stands there twice"),
+        ({**AXES, "rules": ["krumm"]}, "unknown rule `krumm`; did you mean `krum`?"),
+        ({**AXES, "attacks": ["sign_flp"]}, "unknown link `sign_flp`; did you mean `sign_flip`?"),
+        ({**AXES, "rules": [["krum"]]}, "`robustness.rules.0`"),
+        ({**AXES, "attackers": [7], "attacks": ["alie"], "rules": ["krum"]}, "no arm is defined"),
+        ({**AXES, "attackers": [1.5]}, "write a share below 1, or a whole number"),
+        ({**AXES, "rule": "krum"}, "unknown key `robustness.rule`; did you mean `rules`?"),
+        ({**AXES, "attack_settings": {"a": {"ipm": {}, "alie": {}}}}, "a must hold one link"),
+    ],
+)
+def test_mistakes(axes, words):
+    with pytest.raises(MedflError) as error:
+        grid(axes)
+    assert words in str(error.value)
+
+
+def test_a_fixed_grid_is_the_same_grid(tmp_path, monkeypatch):
+    """Jobs read the arms as they were crossed when the grid was started."""
+    monkeypatch.chdir(tmp_path)
+    whole = grid(AXES)
+    again = read_grid(fix(whole))
+    assert again.cells() == whole.cells()
+    for cell in whole.cells():
+        assert fingerprint(again.run_config(cell)) == fingerprint(whole.run_config(cell))
+
+
+def test_the_grid_that_we_ship_has_all_its_arms():
+    """Two algorithms; three rules, without attackers and under each of four attacks."""
+    shipped = read_grid(ROOT / "params" / "robustness.yaml")
+    assert len(shipped.arms) == 2 * 3 * (1 + 4)
