@@ -6,7 +6,10 @@ A public name is imported when it is first used, so that what needs no PyTorch d
 from __future__ import annotations
 
 import importlib
-from typing import Any
+
+TYPE_CHECKING = False  # `typing` would take as long as all else that a job's own process imports
+if TYPE_CHECKING:
+    from typing import Any
 
 __version__ = "0.2.0.dev0"
 

@@ -12,6 +12,9 @@ PACKAGE = os.path.dirname(__file__)
 WARM = ("split", "run", "choose", "tuning", "aggregate", "report")
 """Commands that cost less than what they import: in a grid it is imported once for all of them."""
 
+WARM_UP = "warm"
+"""What the Snakefile calls, so that this is imported before the first of them begins."""
+
 THREADS = (
     *(f"{name}_NUM_THREADS" for name in ("OMP", "GOTO", "OPENBLAS", "MKL", "NUMEXPR")),
     "VECLIB_MAXIMUM_THREADS",
@@ -29,9 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command in WARM:
         status = served(offered, _get_ready, PACKAGE)
         if status is not None:
-            return status
-    elif command == "prepare":
+            os._exit(status)  # this process has only waited: there is nothing to take apart
+    elif command in ("prepare", WARM_UP):
         foresee(offered, _get_ready, PACKAGE)  # meanwhile, for what comes after it
+        if sys.argv[1] == WARM_UP:  # a job that is forked later has its own word there
+            return 0
     # Not before: who only waits for a job needs none of it.
     from medfl.commands.call import call
 

@@ -2,6 +2,8 @@
 
 import functools
 import sys
+import tempfile
+import threading
 from pathlib import Path
 
 from snakemake.io import IOFile
@@ -27,8 +29,8 @@ def begin():
             alone = FLOW.start().alone
         except MedflError as error:
             sys.exit(f"medfl: error: {error}")  # Snakemake would put its own words around it
-        # Jobs on this machine are forked from one that has imported all; see docs/pipeline.md.
-        os.environ.update(warm.offer() if workflow.local_exec else {})
+        if workflow.local_exec:
+            begin_warm()
         # DVC's stages ask for these folders, also where all splits are given.
         for dataset in GRID.datasets:
             Path(GRID.splits_dir, dataset).mkdir(parents=True, exist_ok=True)
@@ -39,6 +41,21 @@ def begin():
     for path in (f"{GRID.output_dir}/{name}" for name in (paths.SUMMARY, paths.REPORT)):
         if workflow.persistence.metadata(IOFile(path)) is None:
             workflow.dag.forcefiles.add(path)
+
+
+def begin_warm():
+    """Have jobs on this machine forked from a process that has imported all; see docs/pipeline.md."""
+    os.environ.update(warm.offer())
+    methods = workflow.deployment_settings.deployment_method  # such as conda: not this environment
+    missing = any(not Path(run).exists() for run in FLOW.runs)
+    if os.environ[warm.VARIABLE] != warm.OFF and missing and not methods:
+        # It imports while Snakemake plans, and serves jobs of its own environment: that of a shell.
+        command = "medfl warm > /dev/null 2>&1 || true"
+        given = {"resources": {"tmpdir": tempfile.gettempdir()}}
+        threading.Thread(target=shell, args=(command,), kwargs=given).start()
+    # Snakemake counts starts for clusters. Every job then makes it look at all the others once more
+    # each second until the end, and its own end wait for the last of these seconds.
+    workflow.scheduling_settings.max_jobs_per_timespan = None
 
 
 def split_file(wildcards):

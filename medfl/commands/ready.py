@@ -24,6 +24,7 @@ MODULES = (
     "medfl.report.figures",
     "medfl.report.html",
     "medfl.report.plots.best_of_k",
+    "medfl.stale",
     # What these import where they first need it.
     "jinja2",
     "matplotlib.backends.backend_agg",
@@ -46,12 +47,19 @@ def get_ready() -> Callable[[], None]:
         import_module(name)
     import numpy as np
     import torch
+    from PIL import Image
 
+    from medfl.algorithms.registry import ALGORITHMS
     from medfl.federated.code import ROOTS
     from medfl.federated.provenance import git_commit
+    from medfl.models.registry import MODELS
     from medfl.sources import hashes
 
-    hashes(ROOTS)
+    for name in ALGORITHMS:
+        ALGORITHMS.load(name)
+    Image.preinit()
+    named = (registry.sources(name) for registry in (ALGORITHMS, MODELS) for name in registry)
+    hashes([*ROOTS, *(module for one in named for module in one.modules)])
     git_commit()
 
     def begin() -> None:

@@ -119,6 +119,17 @@ def test_workers_of_a_warm_run_keep_to_its_cores(place, offered):
     assert models[0] == models[1] == models[2]
 
 
+def test_who_is_called_first_leaves_the_process_for_all_jobs(place, offered):
+    """As the Snakefile calls it, and as it does where nothing is offered."""
+    medfl(place, {VARIABLE: OFF}, "warm")
+    assert servers(place) == []
+    assert "torch" not in medfl(place, offered, "warm")
+    assert len(servers(place)) == 1
+    assert "torch" not in make(place, offered, "first", "fedavg", "warm.csv")
+    assert (place / "first" / paths.RECORD).exists()
+    assert len(servers(place)) == 1
+
+
 def test_a_report_of_several_threads_needs_no_other_server(place, offered):
     """Snakemake sets these variables to the cores of a job."""
     for threads, command in (("1", "run"), ("2", "report"), ("3", "report")):

@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 words = sys.argv[1:]
+if words == ["warm"]:  # no step: jobs may be forked from a process that this would leave
+    sys.exit()
 options = dict(itertools.pairwise(words))
 with open("calls.txt", "a", encoding="utf-8") as file:
     file.write(" ".join(words) + "\n")

@@ -80,6 +80,16 @@ def test_a_second_start_is_refused_before_anything_is_touched(workflow):
 
 
 @pytest.mark.slow
+def test_jobs_of_this_machine_are_started_as_soon_as_there_is_room(workflow):
+    """Snakemake looks at all jobs that wait once more each second for every job that has begun."""
+    workflow.write_grid(seeds=[0, 1, 2])
+    done = workflow.snakemake("--cores", "2", "--verbose")
+    assert "Ready jobs: " in done.stderr
+    assert "Submitting maximum" not in done.stderr
+    assert done.stderr.count("Ready jobs: ") <= 2 + 4 + 4 + 2 + 1
+
+
+@pytest.mark.slow
 def test_a_dry_run_asks_nobody(workflow):
     _lock = take_lock(workflow.folder / "results/.medfl.lock")
     workflow.write_grid(seeds=[0, 1, 2])
