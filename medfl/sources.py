@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,12 @@ PACKAGE = Path(__file__).resolve().parent
 NO_RESULT = frozenset(
     f"medfl.{name}" for name in ("errors", "registry", "own_class", "sources", "gpu", "grid")
 )
+
+_TEXT = re.compile(r'"""(?:[^"\\]|\\.|"(?!""))*"""', re.DOTALL)
+_IMPORT = re.compile(
+    r"^[ \t]*(?:from (medfl[\w.]*) import (?:\(([^)]*)\)|(.*))|import (medfl.*))$", re.MULTILINE
+)
+_COMMENT = re.compile("#.*")
 
 
 @cache
@@ -70,7 +77,7 @@ def _hashes(module: str, skip: frozenset[str]) -> dict[str, str]:
 
 def forget() -> None:
     """Read all files anew when they are asked for next, because they were edited meanwhile."""
-    for cached in (source_sha, _hashes, _import_statements):
+    for cached in (source_sha, _hashes, imported, _import_statements):
         cached.cache_clear()
 
 
@@ -82,6 +89,7 @@ def digest(modules: Mapping[str, str], files: Iterable[Path] = ()) -> str:
     return total.hexdigest()
 
 
+@cache  # many modules are reached from several roots
 def imported(path: Path) -> list[str]:
     """The modules of medfl that a Python file imports, anywhere in it."""
     return [
@@ -108,13 +116,28 @@ def file_of(module: str) -> Path:
 @cache
 def _import_statements(path: Path) -> list[tuple[str, str, str]]:
     """(bound name, module, attribute) of each medfl import in a file; attribute may be empty."""
+    own = not path.is_relative_to(PACKAGE)
+    found = parsed(path) if own else list(_scanned(path.read_text(encoding="utf-8")))
+    return [entry for entry in found if entry[1].split(".")[0] == "medfl"]
+
+
+def parsed(path: Path) -> list[tuple[str, str, str]]:
+    """(bound name, module, attribute) of each absolute import in a file, however it is written."""
     found = []
     for node in statements(ast.parse(path.read_bytes()).body):
         if isinstance(node, ast.Import):
             found += [(alias.asname or alias.name, alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             found += [(alias.asname or alias.name, node.module, alias.name) for alias in node.names]
-    return [entry for entry in found if entry[1].split(".")[0] == "medfl"]
+    return found
+
+
+def _scanned(text: str) -> Iterator[tuple[str, str, str]]:
+    """The same of a file of medfl's own, as our formatter writes it: ten times as fast."""
+    for module, several, one, modules in _IMPORT.findall(_TEXT.sub("", text)):
+        for part in _COMMENT.sub("", several or one or modules).split(","):
+            if words := part.split():  # `name`, or `name as other`
+                yield (words[-1], module, words[0]) if module else (words[-1], words[0], "")
 
 
 def statements(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:

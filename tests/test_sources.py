@@ -29,6 +29,12 @@ def test_imports_through_a_package_reach_the_module_that_holds_the_name():
     assert home == ["medfl.imaging.dicom.preprocess"]
 
 
+def test_imports_are_found_by_their_lines_where_python_finds_them():
+    for file in followed.PACKAGE.rglob("*.py"):
+        parsed = [entry for entry in followed.parsed(file) if entry[1].split(".")[0] == "medfl"]
+        assert sorted(followed._import_statements(file)) == sorted(parsed), file
+
+
 def test_datasets_count_their_own_reader():
     assert dataset_sha("phantom") != dataset_sha("ham10000")
     assert dataset_sha("ham10000") == dataset_sha("ham10000-64")
