@@ -14,6 +14,7 @@ import numpy as np
 from medfl.errors import MedflError
 
 VALUES = 1 << 17  # at once: 1 MiB in double precision, which stays in a processor's cache
+NEAR = 8  # images: what lies between two that are no further apart is read, too
 
 
 def pixel_statistics(
@@ -60,18 +61,20 @@ def _chunks(images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
         for first in range(0, len(rows), step):
             yield images[rows[first : first + step]]
         return
-    cuts = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+    cuts = [0, *(np.flatnonzero(np.diff(rows) > NEAR) + 1).tolist(), len(rows)]
     with open(images.filename, "rb") as file:  # type: ignore[arg-type]
         for start, end in pairwise(cuts):
-            if start == end:
-                continue
-            # Neighbours in the file are read in one direction, without a gap.
-            file.seek(images.offset + int(rows[start]) * size * images.itemsize)
-            for first in range(start, end, step):
-                count = min(step, end - first)
+            first = start
+            while first < end:
+                # Neighbours in the file are read in one direction, with the few between them.
+                begin = int(rows[first])
+                last = min(end, int(np.searchsorted(rows, begin + step)))
+                count = int(rows[last - 1]) - begin + 1
+                file.seek(images.offset + begin * size * images.itemsize)
                 chunk = np.fromfile(file, images.dtype, count * size)
                 if len(chunk) < count * size:
                     raise MedflError(
                         f"{images.filename} is shorter than it was: make the store again."
                     )
-                yield chunk.reshape(count, *images.shape[1:])
+                yield chunk.reshape(count, *images.shape[1:])[rows[first:last] - begin]
+                first = last

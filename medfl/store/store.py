@@ -89,7 +89,7 @@ class Store:
             )
         if missing:
             raise MedflError(f"the store {path} lacks {' and '.join(missing)}. {again}")
-        info = _read_info(path / DATASET, again)
+        info, whole = _read_info(path / DATASET, again)
         try:
             images = np.lib.format.open_memmap(path / IMAGES, mode="r")
         except Exception as error:  # a damaged header fails in its tokens, its syntax or its size
@@ -127,7 +127,7 @@ class Store:
                 f"{path / SAMPLES} or {path / DATASET} is not what was prepared: it is damaged or "
                 f"was edited, in samples, classes, mean or deviation. {again}"
             )
-        if not is_whole(read_yaml(path / DATASET)):
+        if not whole:
             log.warning(
                 "%s was edited since it was prepared, in what it tells of the data (title, notes, "
                 "whether they are synthetic or have undecided patients).",
@@ -168,12 +168,13 @@ def _command(path: Path) -> str:
     )
 
 
-def _read_info(path: Path, again: str) -> DatasetInfo:
+def _read_info(path: Path, again: str) -> tuple[DatasetInfo, bool]:
+    """What a store says of its dataset, and whether nobody has edited it."""
     try:
         content = read_yaml(path)
     except MedflError as error:
         raise MedflError(f"{error} {again}") from error
     try:
-        return from_plain(content)
+        return from_plain(content), is_whole(content)
     except ValueError as error:
         raise MedflError(f"{path} does not describe a dataset ({error}). {again}") from error
