@@ -47,6 +47,11 @@ class Variance:
         total: Array = self.seeds + self.patients
         return total
 
+    def at(self, one: Array, other: Array) -> Variance:
+        """Those of some pairs of arms, of (K, K): n of the one and n of the other."""
+        parts = np.broadcast_arrays(self.seeds, self.seeds_df, self.patients, self.patients_df)
+        return Variance(*(part[one, other] for part in parts))
+
     def half_width(self, level: Any) -> Array:
         """Half the width of a two-sided interval that misses with a probability of ``level``.
 

@@ -155,17 +155,19 @@ def compare_pairs(
         alone = multi_case.mean_on_own_test_sets(table, test_per_train)
     means = table.mean(axis=1)
     places = list(combinations(range(len(arms)), 2))
-    p_values = apart.p_value(means[:, None] - means)
+    one, other = np.array(places).T
+    apart = apart.at(one, other)
+    p_values = apart.p_value(means[one] - means[other])
     widths = apart.half_width((1 - LEVEL) / len(places))
     span = 1.0 - lowest
     tests = []
-    for i, j in places:
-        difference, p = float(means[i] - means[j]), float(p_values[i, j])
+    for (i, j), p, width in zip(places, p_values.tolist(), widths.tolist(), strict=True):
+        difference = float(means[i] - means[j])
         if np.isnan(p):
             tests.append(PairTest(arms[i], arms[j], difference))
             continue
-        low = max(difference - float(widths[i, j]), -span)
-        high = min(difference + float(widths[i, j]), span)
+        low = max(difference - width, -span)
+        high = min(difference + width, span)
         tests.append(PairTest(arms[i], arms[j], difference, low, high, p))
     tested = [k for k, test in enumerate(tests) if test.p is not None]
     # A pair that cannot be tested still counts: the family was named before the runs.
