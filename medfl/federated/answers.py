@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from medfl.chain import Message, NotFiniteError, Total, Work
 from medfl.federated.client import FederatedClient
-from medfl.federated.client_training import ClientTraining
+from medfl.federated.client_training import ClientTraining, Outcome
 from medfl.federated.server import FederatedServer
 from medfl.federated.tally import Tally
 
@@ -63,25 +63,34 @@ class Answers:
         ids = [client.id for client in chosen]
         outcomes = server.workers.spread(self._training, ids, lengths, expected)
         for client, found in zip(chosen, outcomes, strict=True):
-            try:
-                if isinstance(found, NotFiniteError):
-                    raise found
-                message, work = found
-                sent = server.chain.message(client, message)
-                if sent is not None and server.chain.links:  # which may have made it so
-                    sent.check_finite()
-            except NotFiniteError as problem:
-                self._refuse(client, problem)
-                continue
-            if sent is not None:
-                server.algorithm.sent(client, sent, work)
-                if server.chain.may_give_up:
-                    client.put_aside()
-                    self._waiting[client.id] = replace(work, extras={})  # which may be large
-                else:
-                    client.answered(work)
-                self.tally.sent(sent)
-                yield sent.travelling
+            message = self._taken(client, found)
+            if message is not None:
+                yield message
+            client.leave()
+
+    def _taken(self, client: FederatedClient, found: Outcome) -> Message | None:
+        """What a client's training came to, as it travels; None where the client drops out."""
+        server = self._server
+        try:
+            if isinstance(found, NotFiniteError):
+                raise found
+            message, work = found
+            sent = server.chain.message(client, message)
+            if sent is not None and server.chain.links:  # which may have made it so
+                sent.check_finite()
+        except NotFiniteError as problem:
+            self._refuse(client, problem)
+            return None
+        if sent is None:
+            return None
+        server.algorithm.sent(client, sent, work)
+        if server.chain.may_give_up:
+            client.put_aside()
+            self._waiting[client.id] = replace(work, extras={})  # which may be large
+        else:
+            client.answered(work)
+        self.tally.sent(sent)
+        return sent.travelling
 
     def _length(self, client: FederatedClient) -> int:
         """How long a client trains, in samples of its steps."""

@@ -158,6 +158,15 @@ class FederatedClient:
         self._kept = {}
         self.state.release()
 
+    def leave(self) -> None:
+        """Let go of what the server sent: its message is taken, or it was judged.
+
+        Else each client would hold the model of the last round in which it took part.
+        """
+        self.received = {}
+        self.__dict__.pop("start", None)
+        self.__dict__.pop("start_buffers", None)
+
     def refuse(self) -> None:
         """Note that this round's message was not finite; the client is as before the round."""
         self.forget()

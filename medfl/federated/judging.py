@@ -102,8 +102,10 @@ class ClientsModel(_OfServer[int, tuple[Tensor, Tensor | None]]):
 
     def do(self, item: int, model: FlatModel) -> tuple[Tensor, Tensor | None]:
         """Compute them."""
-        self._server.algorithm.personal_model(self._clients[item], model)
-        self._clients[item].state.release()
+        client = self._clients[item]
+        self._server.algorithm.personal_model(client, model)
+        client.state.release()
+        client.leave()
         own = self._say(model, self._own[item], item)
         return own, self._say(model, self._tests, item) if self.everyone else None
 

@@ -235,6 +235,7 @@ class FederatedTrainer:
             if total:  # it is empty where nobody answered, or the round was given up
                 server.step(total)
             answers.settle(total)
+            self.training.download = {}  # the model that it holds has moved
             before = self.history[-1]["bytes_total"] if self.history else 0
             row = trained_row(server, download, len(chosen), tally, before)
             self.trained, self.seconds = row, self._elapsed()

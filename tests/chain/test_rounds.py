@@ -135,6 +135,10 @@ class SendsItsMean(FederatedAlgorithm):
     def broadcast(self):
         return {"mean": self.state["mean"]} if "mean" in self.state else {}
 
+    def message(self, client, model, work):
+        self.received = sorted(client.received)
+        return super().message(client, model, work)
+
     def step(self, total):
         super().step(total)
         self.state["mean"] = total[PARAMETERS].mean.clone()
@@ -150,7 +154,17 @@ def test_the_downlink_is_what_the_clients_got(monkeypatch):
     trainer = own(SendsItsMean, monkeypatch)
     trainer.train()
     assert [row["bytes_down"] for row in trainer.history] == [0, 3 * MODEL, 6 * MODEL]
-    assert "mean" in trainer.clients[0].received
+    assert trainer.server.algorithm.received == sorted(["mean", PARAMETERS, STATISTICS])
+
+
+@pytest.mark.parametrize("algorithm", ["fedavg", "fedbn", "ditto"])
+def test_no_client_holds_a_model_that_the_server_has_left(algorithm):
+    """Of many clients each would hold that of another round."""
+    trainer = federation(algorithm=algorithm, rounds=3, clients_per_round=2)
+    trainer.train()
+    assert [client.received for client in trainer.clients] == [{}] * 3
+    assert not any(hasattr(client, "start") for client in trainer.clients)
+    assert trainer.training.download == {}
 
 
 class MovesFirst(FederatedAlgorithm):
