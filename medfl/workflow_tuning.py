@@ -16,7 +16,8 @@ from medfl.results import paths
 from medfl.sources import source_sha
 from medfl.stale import code_of_numbers, is_stale
 from medfl.tuning.choose import CHOICE, chosen_path, point_folder, read_chosen, tuned_run
-from medfl.tuning.search import point_config, search_sha, tuned_on
+from medfl.tuning.search import point_config, points_of, search_sha, tuned_on
+from medfl.tuning.space import Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,7 @@ class TuningJobs:
     grid: GridConfig
     trained: Mapping[Cell, Cell]
     _configs: dict[tuple[Cell, int], FederatedConfig] = field(default_factory=dict, repr=False)
+    _points: dict[tuple[str, str, str], list[Values]] = field(default_factory=dict, repr=False)
 
     @cached_property
     def searched(self) -> list[Cell]:
@@ -114,5 +116,9 @@ class TuningJobs:
     def _config(self, cell: Cell, number: int) -> FederatedConfig:
         key = (cell, number)
         if key not in self._configs:
-            self._configs[key] = point_config(self.grid, cell, number)
+            place = (cell.dataset, cell.partition, cell.arm)
+            if place not in self._points:  # all seeds have the same ones
+                self._points[place] = points_of(self.grid, cell)
+            values = self._points[place][number - 1]
+            self._configs[key] = point_config(self.grid, cell, values)
         return self._configs[key]

@@ -185,7 +185,7 @@ def _with_values(
 ) -> tuple[FederatedConfig, Tuning | None]:
     """The run with its chosen values; or a point of the search for them, where one is named."""
     from medfl.tuning.choose import tuned_run
-    from medfl.tuning.search import point_config
+    from medfl.tuning.search import point_config, points_of
 
     if grid.tune is None and (options.point or options.chosen):
         raise MedflError(
@@ -195,7 +195,7 @@ def _with_values(
         return tuned_run(grid, cell, options.chosen)
     if not 1 <= options.point <= grid.tune.points:
         raise MedflError(f"--point is 1 to {grid.tune.points}, as many as tune.points says.")
-    return point_config(grid, cell, options.point), None
+    return point_config(grid, cell, points_of(grid, cell)[options.point - 1]), None
 
 
 def _single_run(options: argparse.Namespace) -> FederatedConfig:

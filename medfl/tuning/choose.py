@@ -70,7 +70,7 @@ def choice_of(grid: GridConfig, cell: Cell, results: str | Path) -> dict[str, An
     for number, values in enumerate(points_of(grid, cell), 1):
         folder = point_folder(results, cell, number)
         record = read_record(folder / paths.RECORD)
-        _check_point(folder, point_config(grid, cell, number), record, inputs, number)
+        _check_point(folder, point_config(grid, cell, values), record, inputs, number)
         inputs = {key: str(record.provenance.get(key)) for key in DATA.values()}
         primary = record.primary
         val = (record.last and record.last.val) or Metrics()

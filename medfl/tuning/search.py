@@ -89,10 +89,10 @@ def tuned_on(grid: GridConfig, cell: Cell) -> Cell:
     return cell if grid.tune.folds == "each" else replace(cell, seed=grid.seeds[0])
 
 
-def point_config(grid: GridConfig, cell: Cell, number: int) -> FederatedConfig:
-    """The run of a point, counted from 1: a cell's folds, and the training of the tuning seed."""
+def point_config(grid: GridConfig, cell: Cell, values: Values) -> FederatedConfig:
+    """The run of a point: a cell's folds, and the training of the tuning seed."""
     assert grid.tune is not None
-    config = grid.run_config(cell, points_of(grid, cell)[number - 1])
+    config = grid.run_config(cell, values)
     keep = config.keep.model_copy(update={"predictions": False})
     again = {"seed": grid.tune.seed, "split_seed": cell.seed, "keep": keep}
     return config.model_copy(update=again)

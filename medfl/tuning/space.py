@@ -39,9 +39,10 @@ def points(
     found = [{key: shipped[key] for key in space}]
     sequence = qmc.Halton(len(space), scramble=False)
     sequence.fast_forward(1)
-    for place in sequence.random(TRIES * count).tolist():
+    for _ in range(TRIES * count):
         if len(found) == count:
             break
+        [place] = sequence.random(1).tolist()
         each = zip(space.items(), place, strict=True)
         values = {key: value_at(one, at, shipped[key]) for (key, one), at in each}
         if values not in found:

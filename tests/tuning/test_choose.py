@@ -13,7 +13,7 @@ from medfl.federated.fingerprint import fingerprint
 from medfl.files import sha256_file
 from medfl.grid import Cell, load_grid
 from medfl.tuning.choose import choose_point, chosen_path, point_folder, read_chosen, tuned_run
-from medfl.tuning.search import point_config
+from medfl.tuning.search import point_config, points_of
 
 CELL = Cell("phantom", "iid", "fedavg", 1)
 
@@ -41,7 +41,7 @@ def grid(points=3, split_file=None, **tune):
 
 def train(found, scores, cell=CELL, **origin):
     """The records of points with these values on validation; None: it diverged."""
-    for number, score in enumerate(scores, 1):
+    for number, (values, score) in enumerate(zip(points_of(found, cell), scores, strict=False), 1):
         # What was seen on test speaks for the other points, and must not be looked at.
         last = {
             "round": 2,
@@ -58,10 +58,10 @@ def train(found, scores, cell=CELL, **origin):
             "primary": "balanced_accuracy",
             "last": None if score is None else last,
             "provenance": {
-                "config_sha256": fingerprint(point_config(found, cell, number)),
+                "config_sha256": fingerprint(point_config(found, cell, values)),
                 "store_fingerprint": "a" * 64,
                 "split_sha256": "b" * 64,
-                "code_sha": run_code(point_config(found, cell, number)).sha,
+                "code_sha": run_code(point_config(found, cell, values)).sha,
                 **origin,
             },
         }

@@ -51,12 +51,14 @@ def test_an_arms_own_range_of_the_learning_rate_counts():
 
 def test_a_point_is_trained_on_the_cells_folds_with_the_tuning_seed():
     found = grid({"mu": {"low": 0.01, "high": 1.0}}, {"seed": 77})
-    config = point_config(found, CELL, 3)
+    config = point_config(found, CELL, points_of(found, CELL)[2])
     assert (config.seed, config.split_seed, config.folds_seed) == (77, 1, 1)
     assert config.training.learning_rate == 0.06325
     assert config.federated_learning.algorithm_params == {"mu": 0.2154}
     # Point 1 is the shipped run but for its stream.
-    first = point_config(found, CELL, 1).model_copy(update={"seed": 1, "split_seed": None})
+    first = point_config(found, CELL, points_of(found, CELL)[0]).model_copy(
+        update={"seed": 1, "split_seed": None}
+    )
     assert fingerprint(first) == fingerprint(found.run_config(CELL))
 
 
@@ -66,7 +68,7 @@ def test_a_link_of_the_whole_grid_stays_where_its_parameter_is_searched():
         {"chain.links.clip.norm": {"low": 0.5, "high": 2.0}},
         run={"chain": {"links": links}},
     )
-    chain = point_config(found, CELL, 3).chain
+    chain = point_config(found, CELL, points_of(found, CELL)[2]).chain
     assert chain.links["quantize"] == {"bits": 8}
     assert chain.links["clip"]["norm"] != 1.0
     assert found.run_config(CELL).chain.links["clip"] == {"norm": 1.0}
