@@ -67,8 +67,8 @@ class MedicalDataLoader:
             partition: the partition's word, for example ``iid`` or ``dirichlet-0.5``; ``custom``
                 where the dataset's own class makes the split.
             seed: the same seed gives the same split.
-            **options: ``min_samples``, ``val_fraction``, ``test_fraction``, ``official_folds`` of
-                ``make_split``.
+            **options: ``min_samples``, ``val_fraction``, ``test_fraction``, ``official_folds``,
+                ``test_seed`` of ``make_split``.
         """
         return make_split(
             self.prepare(), partition, num_clients, seed, dataset=self.spec.dataset, **options

@@ -241,7 +241,7 @@ class Workflow:
             if isinstance(value, bool):
                 changed = value != getattr(usual, name)
                 options += [f"--{'' if value else 'no-'}{option}"] if changed else []
-            else:
+            elif value is not None:
                 options += [f"--{option}", str(value)]
         return options
 

@@ -212,6 +212,13 @@ class SplitConfig(Section):
         0.2, gt=0, lt=1, description="part of all groups (patients) for the test"
     )
     official_folds: bool = Field(True, description="keep the folds that a dataset brings")
+    test_seed: int | None = Field(
+        None,
+        ge=0,
+        description="draws one test fold for all seeds, where none that a dataset brings is kept; "
+        "null: each seed draws its own",
+        json_schema_extra=neutral(None),
+    )
     allow_divided_patients: bool = Field(
         False,
         description="take a split (a colleague's, or a dataset class's own) with a patient at two "

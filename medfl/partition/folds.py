@@ -25,6 +25,7 @@ def assign_folds(
     test_fraction: float,
     *,
     official_folds: bool = True,
+    test_seed: int | None = None,
 ) -> np.ndarray:
     """The fold of each group: 0 train, 1 val, 2 test.
 
@@ -38,6 +39,8 @@ def assign_folds(
         val_fraction: share of all samples for validation.
         test_fraction: share of all samples for the test.
         official_folds: keep the folds that the dataset brings, if it brings any.
+        test_seed: draws the test fold where no official folds are kept; ``seed`` then draws
+            validation alone, from the rest.
 
     Returns:
         (G,) fold numbers, an index into ``FOLDS``.
@@ -52,6 +55,9 @@ def assign_folds(
         )
     shares = np.array([1 - val_fraction - test_fraction, val_fraction, test_fraction])
     fold = _official(store, groups) if official_folds else None
+    if fold is None and test_seed is not None:
+        apart = np.array([1 - test_fraction, 0, test_fraction])
+        fold = _stratified(groups, np.arange(len(groups)), apart, test_seed)
     if fold is None:
         fold = _stratified(groups, np.arange(len(groups)), shares, seed)
     elif not (fold == 1).any():

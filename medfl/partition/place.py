@@ -26,6 +26,7 @@ WORDS = {
     "val_fraction": "val",
     "test_fraction": "test",
     "official_folds": "drawn",
+    "test_seed": "testseed",
     "allow_divided_patients": "divided",
 }
 

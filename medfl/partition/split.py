@@ -153,6 +153,7 @@ def make_split(
     val_fraction: float = DEFAULTS.split.val_fraction,
     test_fraction: float = DEFAULTS.split.test_fraction,
     official_folds: bool = DEFAULTS.split.official_folds,
+    test_seed: int | None = DEFAULTS.split.test_seed,
     allow_divided_patients: bool = DEFAULTS.split.allow_divided_patients,
     dataset: SplitsItself | None = None,
 ) -> Split:
@@ -171,6 +172,7 @@ def make_split(
         test_fraction: share of test samples where no official folds are kept.
         official_folds: keep the folds that the dataset brings; else the seed decides them, so
             that several seeds test on different groups.
+        test_seed: draws the test groups for all seeds, where no official folds are kept.
         allow_divided_patients: let a person's own class part patients, and count them.
         dataset: the dataset, which is asked first: a person's own class may make the split.
 
@@ -179,8 +181,9 @@ def make_split(
     """
     chosen = parse_partition(partition)
     partition = chosen.word
-    if seed < 0:
-        raise MedflError(f"the seed must be 0 or more, not {seed}.")
+    for name, given in (("seed", seed), ("test_seed", test_seed)):
+        if given is not None and given < 0:
+            raise MedflError(f"the {name} must be 0 or more, not {given}.")
     minima = {"min_samples": min_samples, "min_val": min_val, "min_test": min_test}
     for name, least in minima.items():
         if least < 1:
@@ -200,7 +203,13 @@ def make_split(
         )
     groups = Groups.of(store)
     fold = assign_folds(
-        store, groups, seed, val_fraction, test_fraction, official_folds=official_folds
+        store,
+        groups,
+        seed,
+        val_fraction,
+        test_fraction,
+        official_folds=official_folds,
+        test_seed=test_seed,
     )
     by_site = isinstance(chosen, Sites | DividedSites)
     dealt = assign_clients(store, groups, fold, chosen, num_clients, seed, **minima)

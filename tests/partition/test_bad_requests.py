@@ -66,8 +66,10 @@ def test_requests(make_store, word, clients, options, message):
 
 
 def test_a_negative_seed(make_store):
-    with pytest.raises(MedflError, match="seed must be 0 or more"):
+    with pytest.raises(MedflError, match="the seed must be 0 or more"):
         make_split(make_store(np.arange(40) % 2), "iid", 2, -1)
+    with pytest.raises(MedflError, match="the test_seed must be 0 or more"):
+        make_split(make_store(np.arange(40) % 2), "iid", 2, 0, test_seed=-1)
 
 
 def test_a_class_of_one_sample_or_one_patient(make_store):

@@ -331,6 +331,34 @@ def test_official_folds_are_left_on_request_for_folds_by_group_that_the_seed_dra
     assert all(len(set(official.reshape(50, 4)[test, 0])) == 2 for test in tests)
 
 
+def test_one_test_fold_for_all_seeds_whatever_the_partition(make_store):
+    """By hand: 0.2 of 50 groups of 4, then 0.15 of all; the seed draws validation alone."""
+    groups = np.repeat(np.arange(50), 4)
+    store = make_store(groups % 2, groups=[f"g{group}" for group in groups])
+    found = {}
+    for seed in range(3):
+        for word in ("iid", "dirichlet-0.1"):
+            folds = make_split(store, word, 3, seed, test_seed=7).folds.reshape(50, 4)
+            assert (folds == folds[:, :1]).all()  # no group is cut
+            assert (folds == "test").sum() == pytest.approx(40, abs=4)
+            assert (folds == "val").sum() == pytest.approx(30, abs=4)
+            found[seed, word] = folds[:, 0]
+    tests = {tuple(folds == "test") for folds in found.values()}
+    vals = {tuple(found[seed, "iid"] == "val") for seed in range(3)}
+    assert (len(tests), len(vals)) == (1, 3)
+    assert all((found[seed, "iid"] == found[seed, "dirichlet-0.1"]).all() for seed in range(3))
+    other = make_split(store, "iid", 3, 0, test_seed=8).folds.reshape(50, 4)[:, 0]
+    assert tuple(other == "test") not in tests
+
+
+def test_official_folds_come_before_a_seed_of_the_test_fold(make_store):
+    official = np.where(np.arange(200) < 120, "train", "test")
+    store = make_store(np.arange(200) % 2, folds=official)
+    folds = [make_split(store, "iid", 3, 0, test_seed=seed).folds for seed in (None, 7)]
+    assert (folds[0] == folds[1]).all()
+    assert ((folds[0] == "test") == (official == "test")).all()
+
+
 def test_folds_are_stratified_by_label_and_site(make_store):
     labels = np.repeat([0, 1], [900, 100])
     sites = np.tile(["a", "b", "b", "b"], 250)
