@@ -125,6 +125,7 @@ ROBUSTNESS = (
 )
 
 _ROUND, _CLIENT, _SUMMARY, _TABLE = (ROUNDS,), (CLIENTS,), (SUMMARY,), (SUMMARY, TABLES)
+_BOTH = (ROUNDS, SUMMARY)
 COLUMNS: tuple[Column, ...] = (
     # These say which run it is, and what became of it.
     _named_alike("dataset"),
@@ -168,24 +169,24 @@ COLUMNS: tuple[Column, ...] = (
     Column("log_loss", "Log loss", "", "lower", _CLIENT),
     Column("train_samples", "Training samples", files=_CLIENT, kind=int),
     Column("steps", "Steps up to this round", files=_CLIENT, kind=int),
-    # These say how good the model is.
+    # These say how good the model is: on validation, by which settings are chosen, and on test.
     Column(
-        *("val_accuracy", "Validation accuracy (%)", "%", "higher", _ROUND), source="val.accuracy"
+        *("val_accuracy", "Validation accuracy (%)", "%", "higher", _BOTH), source="val.accuracy"
     ),
     Column(
-        *("val_balanced_accuracy", "Balanced validation accuracy (%)", "%", "higher", _ROUND),
+        *("val_balanced_accuracy", "Balanced validation accuracy (%)", "%", "higher", _BOTH),
         source="val.balanced_accuracy",
     ),
     Column(
-        *("val_auc_macro", "Macro AUC-ROC on validation", "", "higher", _ROUND),
+        *("val_auc_macro", "Macro AUC-ROC on validation", "", "higher", _BOTH),
         source="val.auc_macro",
     ),
     Column(
-        *("val_f1_macro", "Macro F1 on validation (%)", "%", "higher", _ROUND),
+        *("val_f1_macro", "Macro F1 on validation (%)", "%", "higher", _BOTH),
         source="val.f1_macro",
     ),
-    Column(*("val_kappa", "Cohen's kappa on validation", "", "higher", _ROUND), source="val.kappa"),
-    Column("val_loss", "Validation loss", "", "lower", _ROUND, source="val.log_loss"),
+    Column(*("val_kappa", "Cohen's kappa on validation", "", "higher", _BOTH), source="val.kappa"),
+    Column("val_loss", "Validation loss", "", "lower", _BOTH, source="val.log_loss"),
     ACCURACY,
     BALANCED,
     AUC,

@@ -284,6 +284,11 @@ class Record(_Part):
         return (self.last and self.last.test) or Metrics()
 
     @property
+    def val(self) -> Metrics:
+        """As ``test``, on validation samples: by these, and no others, settings are chosen."""
+        return (self.last and self.last.val) or Metrics()
+
+    @property
     def everyone(self) -> Metrics:
         """Everyone's test samples by one model, or by each client's in the mean."""
         return (self.last and self.last.everyone) or Metrics()

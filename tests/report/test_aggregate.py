@@ -23,6 +23,10 @@ def summary(results_dir):
 
 
 def test_summary_has_a_row_a_cell_with_the_records_numbers(cells, results_dir):
+    path = results_dir / "runs/toy/iid/fedavg/seed1/metrics.json"
+    record = json.loads(path.read_text())
+    record["last"]["val"] |= {"accuracy": 0.85, "balanced_accuracy": 0.75}
+    path.write_text(json.dumps(record))
     aggregate(cells, results_dir)
     rows = summary(results_dir)
     assert tuple(rows[0]) == names_in(SUMMARY)
@@ -31,6 +35,8 @@ def test_summary_has_a_row_a_cell_with_the_records_numbers(cells, results_dir):
     ]
     row = next(r for r in rows if (r["partition"], r["arm"], r["seed"]) == ("iid", "fedavg", "1"))
     assert row["status"] == "completed"
+    assert float(row["val_accuracy"]) == pytest.approx(0.85)
+    assert float(row["val_balanced_accuracy"]) == pytest.approx(0.75)
     assert float(row["test_accuracy"]) == pytest.approx(0.82)
     assert float(row["test_balanced_accuracy"]) == pytest.approx(0.72)
     assert float(row["worst_client_accuracy"]) == pytest.approx(0.72)
