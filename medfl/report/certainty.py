@@ -25,28 +25,38 @@ def standing(
         margin: within which arms are practically equal.
         marked: the arms that answer by each client's own model.
     """
+    said = sureness(ranking, comparison, margin, marked)
+    if len(ranking.order) == 1 or said.startswith(CLAIM):
+        return said
+    tied = [arm for arm in ranking.order[1:] if ranking.place(arm) == 1]
+    lead = f"best mean, the same as of {_words(tied, marked)}" if tied else "best mean"
+    return f"{lead}; {said}"
 
-    def words(arms: Sequence[str]) -> str:
-        return join_words([arm_label(arm, arm in marked) for arm in arms])
 
+def sureness(
+    ranking: Ranking, comparison: Comparison | None, margin: float, marked: frozenset[str]
+) -> str:
+    """How sure it is that the arm with the best mean is better; arguments as for ``standing``."""
     best, others = ranking.best, ranking.order[1:]
     if not others:
         return "the only arm that is ranked"
-    tied = [arm for arm in others if ranking.place(arm) == 1]
-    lead = f"best mean, the same as of {words(tied)}" if tied else "best mean"
     if comparison is None:
-        return f"{lead}; no claim, because partitions share their patients"
+        return "no claim, because partitions share their patients"
     if not comparison.pairs:
-        return f"{lead}; no claim, because {comparison.reason}"
+        return f"no claim, because {comparison.reason}"
     unclear = [arm for arm in others if not comparison.told_apart(best, arm)]
     if not unclear:
         return f"{CLAIM} ({HOW})"
-    named = words(unclear)
+    named = _words(unclear, marked)
     if len(unclear) == len(others) > NAMED:
         named = f"any of the other {len(others)}"
-    said = f"{lead}; not distinguishable from {named} on new patients"
+    said = f"not distinguishable from {named} on new patients"
     same = [arm for arm in unclear if _equal(comparison, best, arm, margin)]
-    return f"{said}; practically equal to {words(same)}" if same else said
+    return f"{said}; practically equal to {_words(same, marked)}" if same else said
+
+
+def _words(arms: Sequence[str], marked: frozenset[str]) -> str:
+    return join_words([arm_label(arm, arm in marked) for arm in arms])
 
 
 def _equal(comparison: Comparison, best: str, arm: str, margin: float) -> bool:

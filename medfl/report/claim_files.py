@@ -1,19 +1,23 @@
-"""Writes the places of arms and every pair's test: ``ranking.{csv,md}`` and ``paired.csv``."""
+"""Writes the places of arms and every pair's test: ``ranking`` and ``paired``, also for papers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from medfl.files import write_csv, write_text
+from medfl.files import write_text
+from medfl.partition import partition_title
 from medfl.report.findings import findings
 from medfl.report.grid_results import GridResults
-from medfl.report.markup import escape_markdown
-from medfl.report.questions import HOLDS
+from medfl.report.latex import latex
+from medfl.report.markup import markdown
+from medfl.report.questions import HOLDS, TITLES
+from medfl.report.spreadsheet import write_spreadsheet
 from medfl.report.statistics.pairs import Comparison, PairTest
+from medfl.report.tables import ArmRow, Entry, GroupedTable
 
 PAIRED_COLUMNS = (
     *("dataset", "partition", "question", "metric", "arm", "other", "seeds", "test_patients"),
@@ -27,10 +31,15 @@ def write_findings(results: GridResults, folder: str | Path) -> list[Path]:
     """Write the files; return their paths."""
     folder = Path(folder)
     columns, ranks = rank_rows(results)
-    write_csv(folder / "ranking.csv", columns, ranks)
-    write_text(folder / "ranking.md", _ranking_markdown(columns, ranks))
-    write_csv(folder / "paired.csv", PAIRED_COLUMNS, paired_rows(results))
-    return [folder / name for name in ("ranking.csv", "ranking.md", "paired.csv")]
+    places = ranking_table(columns, ranks)
+    write_spreadsheet(folder / "ranking.csv", columns, ranks)
+    write_text(folder / "ranking.md", markdown([("", places)]))
+    write_text(folder / "ranking.tex", latex([("All data sets", places)], "ranking"))
+    rows = paired_rows(results)
+    write_spreadsheet(folder / "paired.csv", PAIRED_COLUMNS, rows)
+    write_text(folder / "paired.tex", latex(pair_tables(results, rows), "paired"))
+    names = ("ranking.csv", "ranking.md", "ranking.tex", "paired.csv", "paired.tex")
+    return [folder / name for name in names]
 
 
 def paired_rows(results: GridResults) -> list[dict[str, Any]]:
@@ -87,23 +96,61 @@ def rank_rows(results: GridResults) -> tuple[list[str], list[dict[str, Any]]]:
     return ["arm", "question", *columns, "mean place"], rows
 
 
-def _ranking_markdown(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
-    lines = [
-        "## Places by the mean primary metric on test samples, for each question",
-        "",
-        "| " + " | ".join(escape_markdown(column) for column in columns) + " |",
-        "|" + "|".join([":--", ":--"] + ["--:"] * (len(columns) - 2)) + "|",
-    ]
-    for row in rows:
-        cells = [_rank_text(row.get(column)) for column in columns]
-        lines.append("| " + " | ".join(escape_markdown(cell) for cell in cells) + " |")
-    return "\n".join([*lines, "", PLACES_SAY, "", HOLDS]) + "\n"
-
-
 PLACES_SAY = "Places say nothing of how sure they are: paired.csv has the test of every two arms."
+
+
+def ranking_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> GroupedTable:
+    """The places of arms for readers, by question."""
+    shown = [column for column in columns if column not in ("arm", "question")]
+    made = tuple(
+        ArmRow(
+            str(row["arm"]),
+            TITLES[row["question"]].capitalize(),
+            tuple(Entry(_rank_text(row.get(column)), value=row.get(column)) for column in shown),
+        )
+        for row in rows
+    )
+    header = ("Arm", *map(place_title, shown))
+    title = "Places by the mean primary metric on test samples, for each question"
+    return GroupedTable(title, header, made, (PLACES_SAY, HOLDS))
+
+
+def place_title(column: str) -> str:
+    """``toy, Dirichlet α = 0.5`` for ``toy / dirichlet-0.5``."""
+    dataset, found, partition = column.partition(" / ")
+    return f"{dataset}, {partition_title(partition)}" if found else column.capitalize()
 
 
 def _rank_text(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+PAIR_HEAD = ("Arm", "Other", "Difference (points)", "95 % interval", "p (Holm)", "Told apart")
+
+
+def pair_tables(
+    results: GridResults, rows: Sequence[Mapping[str, Any]]
+) -> list[tuple[str, GroupedTable]]:
+    """The tests of every two arms for a paper: a table for each family of claims."""
+    made = []
+    for dataset, partition, question in results.families:
+        family = {"dataset": dataset, "partition": partition, "question": question}
+        found = [row for row in rows if family.items() <= row.items()]
+        lines = tuple(ArmRow(row["arm"], "", tuple(map(Entry, _pair_cells(row)))) for row in found)
+        metric = results.primary(dataset, question).title
+        title = f"{metric} of every two arms, {partition_title(partition)}, {TITLES[question]}"
+        reason = next((row["reason"] for row in found if row["reason"]), "")
+        notes = (f"No test: {reason}.",) if reason else (HOLDS,)
+        if lines:
+            made.append((dataset, GroupedTable(title, PAIR_HEAD, lines, notes, question)))
+    return made
+
+
+def _pair_cells(row: Mapping[str, Any]) -> list[str]:
+    """What stands behind the first arm, in points."""
+    low, high, p = row["low"], row["high"], row["p_holm"]
+    difference = "–" if row["difference"] is None else f"{100 * row['difference']:+.1f}"
+    ends = "–" if low is None or high is None else f"{100 * low:+.1f} to {100 * high:+.1f}"
+    return [row["other"], difference, ends, "–" if p is None else f"{p:.3f}", row["separated"]]

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from medfl.files import write_csv
 from medfl.metrics.federation import enough
 from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
-from medfl.report.names import no_formula
+from medfl.report.spreadsheet import write_spreadsheet
 from medfl.results.column import Column
 from medfl.results.columns import ACCURACY, WORST
 from medfl.results.paths import KEYS
@@ -33,7 +32,7 @@ def write_clients(results: GridResults, path: Path) -> None:
             for name, client in run.record.clients.items():
                 test = client.test
                 row: dict[str, Any] = {key: getattr(run, key) for key in KEYS}
-                row |= {"client": name, "client_name": no_formula(client_name(run, name))}
+                row |= {"client": name, "client_name": client_name(run, name)}
                 row |= {"n_train": client.n_train, "n_test": client.n_test}
                 row["test_patients"] = client.test_patients
                 if test:
@@ -42,7 +41,7 @@ def write_clients(results: GridResults, path: Path) -> None:
                     row["test_accuracy_high"] = test.accuracy_high
                 row["decides"] = "yes" if decides(run, name) else "no"
                 rows.append(row)
-    write_csv(path, COLUMNS, rows)
+    write_spreadsheet(path, COLUMNS, rows)
 
 
 def client_name(run: Run, client: str) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from medfl.files import write_csv, write_json
+from medfl.files import write_json
 from medfl.report.curves import mean_curve
 from medfl.report.grid_results import GridResults
+from medfl.report.spreadsheet import write_spreadsheet
 from medfl.results.column import Column
 from medfl.results.columns import COLUMNS, CURVES, names_in
 from medfl.results.runs import Run
@@ -62,7 +63,7 @@ def write_convergence(results: GridResults, path: str | Path) -> None:
                 place = {"dataset": dataset, "partition": partition, "arm": arm}
                 primary = results.primary(dataset)
                 rows += [place | row for row in _mean_curve(runs, primary)]
-    write_csv(path, CONVERGENCE_COLUMNS, rows)
+    write_spreadsheet(path, CONVERGENCE_COLUMNS, rows)
 
 
 def _mean_curve(runs: list[Run], primary: Column) -> list[dict[str, Any]]:

@@ -74,13 +74,18 @@ class Finding:
             own = self.question == OWN
             words += beside_alone(self.ranking, self.comparison, self.alone, self.metric, own)
             words += not_compared(self.comparison)
-        if self.chance is not None:
-            unit = f" {self.metric.unit}" if self.metric.unit else ""
-            words += (
-                f"; NOT clearly better than an answer without any image "
-                f"({self.metric.format(self.chance)}{unit})"
-            )
-        return words
+        return words + chance_said(self)
+
+
+def chance_said(found: Finding) -> str:
+    """That the best arm is not clearly better than no image; empty where it is."""
+    if found.chance is None:
+        return ""
+    unit = f" {found.metric.unit}" if found.metric.unit else ""
+    return (
+        "; NOT clearly better than an answer without any image "
+        f"({found.metric.format(found.chance)}{unit})"
+    )
 
 
 def mean_and_sd(summary: Summary, metric: Column) -> str:

@@ -52,8 +52,7 @@ class CellState:
         if self.summary:
             parts.append(metric.format(self.summary.mean))
             spread = None if self.summary.sd is None else metric.format(self.summary.sd)
-            # Traffic is counted, not sampled, so a spread that shows as 0 says nothing.
-            if spread is not None and (metric.unit != "MB" or float(spread) != 0):
+            if spread is not None and not self._all_equal(spread, metric):
                 parts.append(f"± {spread}")
             if self.summary.n != self.seeds:
                 parts.append(f"(n = {self.summary.n} of {self.seeds})")
@@ -64,6 +63,16 @@ class CellState:
         if not parts:
             parts.append("missing" if self.missing == self.seeds else "–")
         return " ".join(parts)
+
+    def _all_equal(self, spread: str, metric: Column) -> bool:
+        """Whether a spread says nothing: all seeds have one value, or one as far as it is shown.
+
+        Traffic and seconds are shown to so many digits as matter.
+        """
+        assert self.summary is not None
+        rounding = 1e-12 * max(1.0, abs(self.summary.mean))
+        shows_none = metric.unit in ("MB", "s") and float(spread) == 0
+        return (self.summary.sd or 0.0) <= rounding or shows_none
 
 
 class GridResults:

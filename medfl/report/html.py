@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,10 +13,14 @@ from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
 from medfl.pages.html import data_uri, environment
 from medfl.partition import partition_title
-from medfl.report.claim_files import rank_rows, verdict
+from medfl.report.answers import answers
+from medfl.report.claim_rows import best_against_others, finding_row, ranking_rows
 from medfl.report.figures import Picture
-from medfl.report.findings import Finding, findings, interval, mean_and_sd
+from medfl.report.findings import findings
 from medfl.report.grid_results import GridResults
+from medfl.report.main_tables import cost_table, main_table, metric_table, metrics_with_values
+from medfl.report.names import join_words, plural
+from medfl.report.notes import MARKS
 from medfl.report.origin import arm_rows, code_origin, count_edited_sources, input_hashes
 from medfl.report.over_datasets import DatasetsTogether
 from medfl.report.plots.base import GridFigure, Shown
@@ -23,8 +28,6 @@ from medfl.report.privacy import protects
 from medfl.report.privacy_tables import privacy_tables
 from medfl.report.questions import HOLDS, MEANINGS, TITLES, families_say
 from medfl.report.searches import TuningSection
-from medfl.report.statistics.pairs import PairTest
-from medfl.report.tables import main_tables, metric_table, metrics_with_values
 from medfl.results.columns import EVERYONE, OWN, judged
 from medfl.results.runs import MISSING, Run
 from medfl.results.schema import DIVERGED
@@ -60,38 +63,47 @@ def write_report(
     datasets = [
         _dataset(results, dataset, figures, splits, prepared_dir) for dataset in results.datasets
     ]
-    page = (
-        environment(TEMPLATES)
-        .get_template("report.html.j2")
-        .render(
-            results=results,
-            datasets=datasets,
-            over=[(TITLES[one.question], one) for one in over],
-            ranking=_ranking(results),
-            paired=_paired(results),
-            tuning=tuning,
-            arms=arm_rows(results),
-            private=any(protects(results, dataset) for dataset in results.datasets),
-            diverged=[_place(run) for run in results.having(DIVERGED)],
-            missing=[_place(run) for run in results.having(MISSING)],
-            provenance=code_origin(results),
-            edited_sources=count_edited_sources(results),
-            hashes=input_hashes(results),
-            configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
-            has_configuration=bool(configuration),
-            holds=HOLDS,
-            families=families_say(results),
-            meanings=[
-                MEANINGS[question]
-                for question in (EVERYONE, OWN)
-                if any(len(results.questions(dataset)) > 1 for dataset in results.datasets)
-            ],
-        )
+    templates = environment(TEMPLATES)
+    templates.filters["unbroken"] = lambda text: text.replace(" ± ", "\u00a0±\u00a0")
+    template = templates.get_template("report.html.j2")
+    page = template.render(
+        results=results,
+        datasets=datasets,
+        over=[(TITLES[one.question], one) for one in over],
+        ranking=ranking_rows(results),
+        paired=best_against_others(results),
+        tuning=tuning,
+        arms=arm_rows(results),
+        private=any(protects(results, dataset) for dataset in results.datasets),
+        diverged=[_place(run) for run in results.having(DIVERGED)],
+        missing=[_place(run) for run in results.having(MISSING)],
+        provenance=code_origin(results),
+        edited_sources=count_edited_sources(results),
+        hashes=input_hashes(results),
+        configuration=yaml.safe_dump(dict(configuration), sort_keys=False, allow_unicode=True),
+        has_configuration=bool(configuration),
+        holds=HOLDS,
+        families=families_say(results),
+        count=plural(len(results.families), "family", "families"),
+        marks=MARKS,
+        names=join_words(results.datasets),
+        margins=join_words(sorted({f"{100 * results.margin(d):g}" for d in results.datasets})),
+        drawn=any(figure["drawn"] for one in datasets for figure in one["figures"]),
+        meanings=[
+            MEANINGS[question]
+            for question in (OWN, EVERYONE)
+            if any(len(results.questions(dataset)) > 1 for dataset in results.datasets)
+        ],
     )
     for picture in figures:
-        if picture.path and data_uri(picture.path) not in page:
+        if picture.path and not _shows(page, picture.path):
             raise MedflError(f"the report has no place for {picture.path}.")
     write_text(path, page)
+
+
+def _shows(page: str, path: Path) -> bool:
+    """Whether the page holds a picture, or draws by itself what it shows."""
+    return data_uri(path) in page or f'data-figure="{path.stem}"' in page
 
 
 def _dataset(
@@ -101,22 +113,38 @@ def _dataset(
     splits: Mapping[tuple[str, str, int], Path],
     prepared_dir: Path | None,
 ) -> dict[str, Any]:
-    found = findings(results, dataset)
-    mains = main_tables(results, dataset)
-    said = {note for made in mains for note in made.notes}
+    main = main_table(results, dataset)
+    drawn = [one for one in figures if one.subject.dataset == dataset]
     tables = [metric_table(results, dataset, metric) for metric in metrics_with_values(results)]
     return {
         "name": dataset,
         "card": _card(prepared_dir, dataset),
-        "findings": [_finding(finding) for finding in found],
+        "answers": [
+            (partition, list(said))
+            for partition, said in groupby(answers(results, dataset), lambda one: one.partition)
+        ],
+        "cost": cost_table(results, dataset),
+        "cost_says": _cost_says(results),
+        "findings": [finding_row(finding) for finding in findings(results, dataset)],
         "primary": judged(results.primary(dataset).metric).title,
-        "mains": mains,
-        # What stands below the main tables is not said again below each of these.
-        "tables": [(made, [note for note in made.notes if note not in said]) for made in tables],
+        "main": main,
+        # What stands below the main table is not said again below each of these.
+        "tables": [(one, [note for note in one.notes if note not in main.notes]) for one in tables],
         "privacy": privacy_tables(results, dataset),
-        "figures": _figures([one for one in figures if one.subject.dataset == dataset]),
+        "first": _figures([one for one in drawn if one.figure.shown == "first"]),
+        "figures": _figures([one for one in drawn if one.figure.shown != "first"]),
         "splits": _split_pictures(results, dataset, splits),
     }
+
+
+def _cost_says(results: GridResults) -> str:
+    """What the cells of the table of cost are."""
+    partitions = len(results.partitions)
+    over = f" of the means over {partitions} partitions" if partitions > 1 else ""
+    return (
+        f"Mean ± standard deviation over seeds{over}; MB up and down, of all clients, and seconds, "
+        "of a whole run."
+    )
 
 
 def _figures(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
@@ -130,15 +158,19 @@ def _figures(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
                 f"the report has no place for the figure {type(figure).__name__}, whose `shown` is "
                 f"{figure.shown!r}: it must be one of {', '.join(SHOWN)}."
             )
-    return [
-        {
-            "title": figure.title,
-            "folded": figure.shown == "folded",
-            "pictures": [one for one in found if one.path],
-            "not_drawn": _not_drawn(figure, found),
-        }
-        for figure, found in sections.items()
-    ]
+    made = []
+    for figure, found in sections.items():
+        shown = [(one, figure.interactive(one.subject)) for one in found if one.path]
+        made.append(
+            {
+                "title": figure.title,
+                "folded": figure.shown == "folded",
+                "pictures": shown,
+                "drawn": any(data for _, data in shown),  # by the page's script
+                "not_drawn": _not_drawn(figure, found),
+            }
+        )
+    return made
 
 
 def _not_drawn(figure: GridFigure, pictures: Sequence[Picture]) -> str:
@@ -159,21 +191,6 @@ def _card(prepared_dir: Path | None, dataset: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise MedflError(f"{path} does not describe a dataset: prepare it again.")
     return content
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    summary = finding.ranking.summaries[finding.ranking.best]
-    return {
-        "partition": partition_title(finding.partition)
-        if finding.partition
-        else "Mean over partitions",
-        "question": TITLES[finding.question],
-        "best": finding.best,
-        "score": mean_and_sd(summary, finding.metric),
-        "interval": interval(finding.interval or (None, None), finding.metric) or "–",
-        "seeds": summary.n,
-        "certainty": finding.certainty,
-    }
 
 
 def _split_pictures(
@@ -203,50 +220,6 @@ def _split_pictures(
                 )
                 break
     return pictures
-
-
-def _ranking(results: GridResults) -> dict[str, Any]:
-    columns, rows = rank_rows(results)
-    titles = [
-        column
-        if " / " not in column
-        else f"{column.split(' / ')[0]}, {partition_title(column.split(' / ')[1])}"
-        for column in columns
-    ]
-    return {"columns": columns, "titles": titles, "rows": rows}
-
-
-def _paired(results: GridResults) -> list[dict[str, Any]]:
-    """The tests of the best ranked arm against each other arm; ``paired.csv`` has all pairs."""
-    rows = []
-    for dataset in results.datasets:
-        for found in findings(results, dataset):
-            best, comparison = found.ranking.best, found.comparison
-            for pair in comparison.pairs if comparison else ():
-                if best in (pair.arm, pair.other):
-                    rows.append(_pair(found, pair))
-    return rows
-
-
-def _pair(found: Finding, pair: PairTest) -> dict[str, Any]:
-    """A row of that table: the best arm minus the other, in points."""
-    first = pair.arm == found.ranking.best
-    sign = 1 if first else -1
-    ends = sorted(sign * end for end in (pair.low, pair.high) if end is not None)
-    return {
-        "dataset": found.dataset,
-        "partition": partition_title(found.partition or ""),
-        "question": TITLES[found.question],
-        "best": found.best,
-        "arm": found.mark(pair.other if first else pair.arm),
-        "seeds": len(found.comparison.seeds) if found.comparison else 0,
-        "difference": f"{100 * sign * pair.difference:+.1f}",
-        "interval": " to ".join(f"{100 * end:+.1f}" for end in ends) or "–",
-        "p": "–" if pair.p is None else f"{pair.p:.3f}",
-        "p_holm": "–" if pair.p_holm is None else f"{pair.p_holm:.3f}",
-        "separated": verdict(pair),
-        "equal": "yes" if pair.equal_within(found.margin) else "no",
-    }
 
 
 def _place(run: Run) -> dict[str, Any]:

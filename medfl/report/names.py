@@ -26,11 +26,3 @@ def plural(count: int, word: str, many: str = "") -> str:
 def join_words(words: list[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def no_formula(text: str) -> str:
-    """A person's own word for a cell of a CSV, which no spreadsheet takes for a formula.
-
-    One that begins as a formula does gets an apostrophe before it (OWASP, "CSV injection").
-    """
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

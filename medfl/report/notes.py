@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 from medfl.partition import partition_title
 from medfl.report import names
 from medfl.report.grid_results import GridResults
-from medfl.report.questions import CHANCE, MEANINGS, bare, chance_words
+from medfl.report.questions import CHANCE, MEANINGS, TITLES, bare, chance_words
 from medfl.report.releases import release_notes
 from medfl.results.columns import EVERYONE
 from medfl.results.runs import REFERENCE
@@ -26,7 +27,7 @@ def table_notes(
     dataset: str,
     partitions: Sequence[str],
     means: bool,
-    question: str,
+    questions: Sequence[str],
     chance: bool,
 ) -> tuple[str, ...]:
     """The notes of a table.
@@ -36,7 +37,7 @@ def table_notes(
         dataset: the table's dataset.
         partitions: those in which the primary metric stands in the table; else none.
         means: whether it has means over the partitions.
-        question: the question that it answers; empty for none.
+        questions: those that it answers; none for what no question is asked about.
         chance: whether it has the line of answers without an image.
     """
     seeds = len(results.seeds)
@@ -71,17 +72,18 @@ def table_notes(
             "summary.csv and the table of arms in report.html say what each does."
         )
     apart = len(results.questions(dataset)) > 1
-    if apart and question:
-        found.append(MEANINGS[question])
+    if apart:
+        found += [MEANINGS[question] for question in questions]
     if chance:
-        found.append(chance_words(question if apart else EVERYONE))
-    for part in partitions:
+        found.append(chance_words(questions if apart else [EVERYONE]))
+    for part, question in product(partitions, questions):
         low = results.not_above_chance(dataset, part, question)
         if low:
             verb = "is" if len(low) == 1 else "are"
             metric = bare(results.primary(dataset, question))
+            whose = f", {TITLES[question]}" if len(questions) > 1 else ""
             found.append(
-                f"REMARK, {partition_title(part)}: in {metric}, {names.join_words(low)} "
+                f"REMARK, {partition_title(part)}{whose}: in {metric}, {names.join_words(low)} "
                 f"{verb} not clearly above “{CHANCE}” (by more than one deviation over seeds)."
             )
     if any(run.dataset == dataset and run.record and run.record.refused for run in results.runs):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from medfl.report.grid_results import GridResults
-from medfl.report.names import no_formula
 from medfl.report.privacy import promises, protection
 from medfl.report.tables import COUNTS, count_entry
 from medfl.results.column import Column
@@ -32,7 +31,7 @@ def numbers(
     for dataset in results.datasets:
         for arm in results.arms:
             runs = results.of(dataset, arm)
-            row: dict[str, Any] = {"dataset": dataset, "arm": no_formula(arm)}
+            row: dict[str, Any] = {"dataset": dataset, "arm": arm}
             row["algorithm"] = runs[0].record.algorithm if runs and runs[0].record else ""
             row["group"] = results.role(dataset, arm)
             row["primary"] = results.primary(dataset).metric

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medfl.files import write_csv
 from medfl.report.claim_files import verdict
 from medfl.report.grid_results import GridResults
 from medfl.report.names import plural
+from medfl.report.spreadsheet import write_spreadsheet
 from medfl.report.statistics.over_datasets import OverDatasets, needed, over_datasets
 from medfl.results.columns import EVERYONE, OWN
 
@@ -69,7 +69,7 @@ def write_over_datasets(results: GridResults, path: Path) -> None:
             rows.append(row | {"p_holm": pair.p_holm, "separated": verdict(pair)})
     path.unlink(missing_ok=True)
     if rows:
-        write_csv(path, COLUMNS, rows)
+        write_spreadsheet(path, COLUMNS, rows)
 
 
 def _means(results: GridResults, question: str) -> dict[str, dict[str, float]]:

@@ -7,14 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medfl.files import write_csv, write_text
+from medfl.files import write_text
 from medfl.partition import partition_title
 from medfl.report.clients import beside
 from medfl.report.grid_results import GridResults
-from medfl.report.markup import latex, markdown
+from medfl.report.latex import latex
+from medfl.report.markup import markdown
 from medfl.report.names import arm_label
 from medfl.report.privacy import NOTE, Protection, protection, protects
-from medfl.report.tables import ArmRow, ArmTable, Entry
+from medfl.report.spreadsheet import write_spreadsheet
+from medfl.report.tables import ArmRow, Entry, GroupedTable
 from medfl.results.column import Column
 from medfl.results.columns import ACCURACY, BALANCED, MEGABYTES, OWN, SECONDS, WORST
 from medfl.results.runs import REFERENCE
@@ -28,15 +30,6 @@ SIDE = (
     "each client would use. Seconds are those of this machine and of whatever else ran on it; "
     "traffic is up and down, of all clients and rounds."
 )
-
-
-class PrivacyTable(ArmTable):
-    """A table whose groups are units of protection; a row's role is the title of its group."""
-
-    def groups(self) -> list[tuple[str, list[ArmRow]]]:
-        """The rows by unit, in their order."""
-        titles = dict.fromkeys(row.role for row in self.rows)
-        return [(title, [row for row in self.rows if row.role == title]) for title in titles]
 
 
 def protected_arms(
@@ -56,7 +49,7 @@ def protected_arms(
     return sorted(found, key=lambda pair: (units.index(pair[1].unit), pair[1].epsilon or 0.0))
 
 
-def privacy_table(results: GridResults, dataset: str, partition: str) -> PrivacyTable:
+def privacy_table(results: GridResults, dataset: str, partition: str) -> GroupedTable:
     """What each arm of a partition is worth and costs, by what one ε protects."""
     rows = []
     for arm, found in protected_arms(results, dataset, partition):
@@ -76,7 +69,7 @@ def privacy_table(results: GridResults, dataset: str, partition: str) -> Privacy
     at = [f"δ = {' or '.join(f'{delta:g}' for delta in deltas)}."] if deltas else []
     header = ("Arm", "ε (of one)", "The server sees", *(_head(one) for one in (*QUALITY, *COST)))
     title = f"Privacy, {partition_title(partition)}"
-    return PrivacyTable(title, header, tuple(rows), (NOTE, *at, SIDE))
+    return GroupedTable(title, header, tuple(rows), (NOTE, *at, SIDE))
 
 
 def _head(metric: Column) -> str:
@@ -84,7 +77,7 @@ def _head(metric: Column) -> str:
     return f"{metric.short}{unit}"
 
 
-def privacy_tables(results: GridResults, dataset: str) -> list[PrivacyTable]:
+def privacy_tables(results: GridResults, dataset: str) -> list[GroupedTable]:
     """A table for each partition of a dataset with protected arms; else none.
 
     What holds for all is said below the last.
@@ -104,7 +97,7 @@ def write_privacy(results: GridResults, folder: Path) -> list[Path]:
         return []
     columns = ["dataset", "partition", "arm", "privacy_unit", "epsilon", "delta", "hidden_by"]
     columns += [f"{m.name}:{what}" for m in (*QUALITY, *COST) for what in ("mean", "sd", "n")]
-    write_csv(folder / f"{NAME}.csv", columns, _rows(results))
+    write_spreadsheet(folder / f"{NAME}.csv", columns, _rows(results))
     write_text(folder / f"{NAME}.md", markdown(titled))
     # A float has a label of its own, and a dataset has one for each partition.
     floats = [latex([one], f"{NAME}-{number}") for number, one in enumerate(titled)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from medfl.report.grid_results import GridResults
 from medfl.results.column import Column
 from medfl.results.columns import EVERYONE, OWN
@@ -26,9 +28,12 @@ WHOSE = {
 }
 
 
-def chance_words(question: str) -> str:
-    """What the line of chance is."""
-    whose = "each client's own" if question == OWN else "all"
+def chance_words(questions: Sequence[str]) -> str:
+    """What the line of chance is, for the questions that stand beside it."""
+    shares = {OWN: "each client's own", EVERYONE: "all"}
+    whose = shares[questions[0]]
+    if len(questions) > 1:
+        whose += " (for everyone: all)"
     return (
         f"“{CHANCE}”: the shares of classes among {whose} training samples as the answer to every "
         "test image, so the majority class for accuracy, and chance for other metrics."

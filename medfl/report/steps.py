@@ -8,6 +8,7 @@ from typing import Any
 
 from medfl.partition import partition_title
 from medfl.report.claim_files import write_findings
+from medfl.report.client_tables import write_client_tables
 from medfl.report.clients import write_clients
 from medfl.report.dvc import write_convergence, write_metrics_json
 from medfl.report.findings import findings
@@ -18,6 +19,7 @@ from medfl.report.over_datasets import together, write_over_datasets
 from medfl.report.privacy_tables import write_privacy
 from medfl.report.questions import HOLDS, TITLES, bare, families_say
 from medfl.report.shared_clients import with_clients
+from medfl.report.spreadsheet import without_formulas
 from medfl.results import paths
 from medfl.results.columns import REFUSED, ROBUSTNESS, SUMMARY, names_in
 from medfl.results.frames import write_frame
@@ -57,7 +59,7 @@ def aggregate(
     results.compare_all()
     last = [column.name for column in (*ROBUSTNESS, REFUSED) if column.name in results.frame]
     columns = [*names_in(SUMMARY), *last]
-    write_frame(folder / paths.SUMMARY, results.frame[columns])
+    write_frame(folder / paths.SUMMARY, without_formulas(results.frame[columns]))
     if partial:
         (folder / paths.METRICS).unlink(missing_ok=True)
     else:
@@ -68,6 +70,7 @@ def aggregate(
     write_findings(results, folder / paths.TABLES)
     write_over_datasets(results, folder / paths.TABLES / "datasets.csv")
     write_clients(results, folder / paths.TABLE_OF_CLIENTS)
+    write_client_tables(results, (folder / paths.TABLE_OF_CLIENTS).with_suffix(".tex"))
     return results
 
 

@@ -11,9 +11,9 @@ from medfl.report.clients import beside, client_notes
 from medfl.report.grid_results import GridResults
 from medfl.report.notes import table_notes, target_notes
 from medfl.report.privacy import NOTE, promises, protection
-from medfl.report.questions import CHANCE, about
+from medfl.report.questions import CHANCE, TITLES
 from medfl.results.column import Column
-from medfl.results.columns import MAIN, OWN, TABLES, TARGET, columns_in, judged
+from medfl.results.columns import OWN, TARGET
 from medfl.results.runs import GLOBAL, PERSONAL, REFERENCE
 
 ROLES = (GLOBAL, PERSONAL, REFERENCE, names.CHANCE)
@@ -56,21 +56,40 @@ class ArmTable:
         return [(title, rows) for title, rows in found if rows]
 
 
+class GroupedTable(ArmTable):
+    """A table whose groups are not those of arms: a row's role is the title of its group."""
+
+    def groups(self) -> list[tuple[str, list[ArmRow]]]:
+        """The rows by group, in their order."""
+        titles = dict.fromkeys(row.role for row in self.rows)
+        return [(title, [row for row in self.rows if row.role == title]) for title in titles]
+
+
 Place = tuple[str | None, Column]  # partition (None: mean over all partitions), metric
 COUNTS = {"rounds": "Rounds", "steps": "Steps"}  # of which a table shows the range
 LIKE_BEST = "≈"  # behind the numbers of arms of which none is told from the best mean
 BUDGET = "ε (of one)"  # the head of the column that says an arm's ε, with its unit of protection
 
 
-def _table(
+def make_table(
     results: GridResults,
     dataset: str,
     title: str,
     columns: Sequence[Place | str],
-    question: str,
+    questions: Sequence[str],
     main: bool = False,
 ) -> ArmTable:
-    """A table of some columns: places and counts."""
+    """A table of some columns: places and counts.
+
+    Args:
+        results: the runs.
+        dataset: the table's dataset.
+        title: what it shows.
+        columns: partitions with metrics, and the names of counts.
+        questions: those that it answers; the first decides which arms are marked with †, and
+            numbers of another that clients' own models gave have the mark behind them.
+        main: whether the notes speak of the primary metric in each partition.
+    """
     asked = [column for column in columns if not isinstance(column, str)]
     best = {column: leaders(results, dataset, *column) for column in asked}
     rows = []
@@ -87,16 +106,18 @@ def _table(
             text = state.describe(metric)
             if state.summary:
                 text += beside(results, dataset, partition, arm, metric)
+                if metric.question in questions[1:]:
+                    text = names.arm_label(text, results.marked(dataset, arm, metric.question))
             first = arm in best[column]
             if first and len(best[column]) > 1:
                 text += f" {LIKE_BEST}"
             entries.append(Entry(text, best[column] == [arm], value))
-        label = names.arm_label(arm, results.marked(dataset, arm, question))
+        label = names.arm_label(arm, results.marked(dataset, arm, questions[0]))
         rows.append(ArmRow(label, results.role(dataset, arm), tuple(entries)))
     chance = [_chance(results, dataset, column) for column in columns]
     if any(entry.value is not None for entry in chance):
         rows.append(ArmRow(CHANCE, names.CHANCE, tuple(chance)))
-    header = ("Arm", *(_header(column, main) for column in columns))
+    header = ("Arm", *(_header(column, main, len(questions) > 1) for column in columns))
     places = [partition for partition, _ in asked if partition]
     means = len(results.partitions) > 1 and any(partition is None for partition, _ in asked)
     fair = any(metric.source.startswith("fairness.") for _, metric in asked)
@@ -106,13 +127,13 @@ def _table(
     notes = table_notes(
         results,
         dataset,
-        places if main else (),
+        list(dict.fromkeys(places)) if main else (),
         means,
-        question if any(metric.question for _, metric in asked) else "",
+        questions if any(metric.question for _, metric in asked) else (),
         rows[-1].role == names.CHANCE,
     )
     spent = [NOTE] if BUDGET in columns else []
-    return ArmTable(title, header, tuple(rows), (*notes, *spent, *luck), question)
+    return ArmTable(title, header, tuple(rows), (*notes, *spent, *luck), questions[0])
 
 
 def _chance(results: GridResults, dataset: str, column: Place | str) -> Entry:
@@ -123,13 +144,15 @@ def _chance(results: GridResults, dataset: str, column: Place | str) -> Entry:
     return Entry(column[1].format(found.mean), value=found.mean)
 
 
-def _header(column: Place | str, main: bool) -> str:
+def _header(column: Place | str, main: bool, apart: bool) -> str:
+    """What stands above a column; with ``apart`` it names the question, as others have another."""
     if isinstance(column, str):
         return COUNTS.get(column, column)
     partition, metric = column
+    asked = f", {TITLES[metric.question]}" if apart and metric.metric else ""
     if partition is not None:
-        return partition_title(partition)
-    return f"{metric.short} (mean)" if main else "Mean"
+        return f"{partition_title(partition)}{asked}"
+    return f"{metric.short}{asked} (mean)" if main else f"Mean{asked}"
 
 
 def leaders(results: GridResults, dataset: str, partition: str | None, metric: Column) -> list[str]:
@@ -161,71 +184,6 @@ def _budget(results: GridResults, dataset: str, arm: str, _: str) -> Entry:
     return Entry(found.budget, value=found.epsilon)
 
 
-def _budgets(results: GridResults, dataset: str) -> list[Place | str]:
+def budgets(results: GridResults, dataset: str) -> list[Place | str]:
     """The column of ε, where an arm of the dataset has one."""
     return [BUDGET] if promises(results, dataset) else []
-
-
-def main_tables(results: GridResults, dataset: str) -> list[ArmTable]:
-    """For each question: the primary metric in each partition, counts, and means of the others."""
-    made = []
-    for question in results.questions(dataset):
-        primary = results.primary(dataset, question)
-        others = [
-            metric
-            for metric in columns_in(MAIN)
-            if metric is not primary and metric.question in ("", question)
-        ]
-        columns = _budgets(results, dataset)
-        columns += [(partition, primary) for partition in results.partitions]
-        columns += [*COUNTS, *((None, metric) for metric in others)]
-        title = judged(primary.metric).title + about(results, dataset, question)
-        made.append(_table(results, dataset, title, columns, question, main=True))
-    return made
-
-
-def metric_table(results: GridResults, dataset: str, metric: Column) -> ArmTable:
-    """One metric in each partition, and its mean over them."""
-    columns = _budgets(results, dataset)
-    columns += [(partition, metric) for partition in results.partitions]
-    if len(results.partitions) > 1:
-        columns.append((None, metric))
-    question = metric.question or OWN
-    title = judged(metric.metric).title if metric.metric else metric.title
-    if metric.question:
-        title += about(results, dataset, question)
-    return _table(results, dataset, title, columns, question)
-
-
-def metrics_with_values(results: GridResults) -> list[Column]:
-    """The metrics that any finished run has, but those of the main tables' partitions.
-
-    What is for everyone is left out where every arm's own patients are judged by the same model.
-    """
-    main, tables = columns_in(MAIN), columns_in(TABLES)
-    asked = {question for dataset in results.datasets for question in results.questions(dataset)}
-    shown = {
-        results.primary(dataset, question)
-        for dataset in results.datasets
-        for question in results.questions(dataset)
-    }
-    alike = len({results.primary(dataset) for dataset in results.datasets}) == 1
-    return [
-        metric
-        for metric in (*main, *(other for other in tables if other not in main))
-        if not (alike and metric in shown)
-        and metric.question in ("", *asked)
-        and results.known(metric)
-    ]
-
-
-def main_metrics(results: GridResults) -> list[Column]:
-    """The metrics of the main tables: each dataset's primary ones, then the others."""
-    found = dict.fromkeys(
-        results.primary(dataset, question)
-        for dataset in results.datasets
-        for question in results.questions(dataset)
-    )
-    asked = {metric.question for metric in found}
-    found |= dict.fromkeys(m for m in columns_in(MAIN) if m.question in ("", *asked))
-    return list(found)

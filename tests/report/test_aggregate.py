@@ -9,9 +9,9 @@ import pytest
 from medfl.errors import MedflError
 from medfl.report.grid_results import GridResults
 from medfl.report.html import write_report
+from medfl.report.main_tables import main_table
 from medfl.report.origin import arm_rows
 from medfl.report.steps import aggregate
-from medfl.report.tables import main_tables
 from medfl.results import paths
 from medfl.results.columns import SUMMARY, columns_in, names_in
 from medfl.results.runs import read_grid_runs
@@ -185,9 +185,9 @@ def test_the_table_of_arms_says_what_each_minimises(cells, results_dir):
     page = results_dir / "report.html"
     write_report(results, page, figures=[], splits={}, prepared_dir=None, configuration={})
     note = "Not all arms minimise the same mean of the clients' losses"
-    assert any(one.startswith(note) for one in main_tables(results, "toy")[0].notes)
+    assert any(one.startswith(note) for one in main_table(results, "toy").notes)
     for path in results_dir.rglob("fedavg/*/metrics.json"):
         path.write_text(path.read_text().replace(json.dumps("Σ p_i τ_i F_i"), '"Σ p_i F_i"'))
     same = aggregate(cells, results_dir)
-    assert not any(one.startswith(note) for one in main_tables(same, "toy")[0].notes)
+    assert not any(one.startswith(note) for one in main_table(same, "toy").notes)
     assert "<td>Σ p_i F_i</td>" in page.read_text(encoding="utf-8")

@@ -47,12 +47,19 @@ GRID = {
     "seeds": [0],
 }
 # What each figure shows of the made-up grid, counted by hand: axes in use, without colour bars.
-PANELS = {"convergence": 2, "clients": 2, "traffic": 2, "heterogeneity": 1, "confusion": 1}
+PANELS = {
+    "evidence": 2,
+    "convergence": 2,
+    "clients": 2,
+    "traffic": 2,
+    "heterogeneity": 1,
+    "confusion": 1,
+}
 PANELS |= {"privacy": 6, "protection": 4}
 PRIVATE = ("privacy", "protection")  # figures of grids with protected arms alone
 # How many panels of a figure are of a partition without a finished run. A new figure of a whole
 # dataset need not have panels at all.
-EMPTY = {"clients": 1, "traffic": 1, "heterogeneity": 0}
+EMPTY = {"evidence": 1, "clients": 1, "traffic": 1, "heterogeneity": 0}
 
 
 def test_every_figure_is_in_this_suite():
@@ -118,7 +125,7 @@ def test_the_page_shows_every_figure_with_its_title_and_caption(private, tmp_pat
         figure = FIGURES.load(name)()
         assert f"<h3>{figure.title}</h3>" in page
         for subject in figure.subjects(results, "toy"):
-            assert f"<figcaption>{figure.caption(subject)}</figcaption>" in page
+            assert f"<figcaption>{figure.caption(subject)}" in page
             apart = "" if subject.question == "own" else subject.question
             stem = "_".join(filter(None, (name, "toy", subject.partition, apart)))
             assert (results_dir / f"figures/{stem}.svg").exists()
@@ -221,7 +228,7 @@ def test_a_persons_own_figure(results_dir, cells, tmp_path, own_module):
         (
             '"runs"',
             '"runs"\n    shown = "x"',
-            "its class attribute `shown` is 'x': it must be 'open' or 'folded'",
+            "its class attribute `shown` is 'x': it must be 'first', 'open' or 'fo",
         ),
         ("def caption", "def captoin", r"lacks `caption`, .* write `def caption\(self, subject\)`"),
         ("draw(self, subject)", "draw(self)", r"`draw` does not take .*write `def draw\(self, sub"),

@@ -9,10 +9,10 @@ import math
 import pytest
 
 from medfl.report.grid_results import GridResults
+from medfl.report.main_tables import main_table, metric_table
 from medfl.report.privacy import Protection, epsilon_words, protection
 from medfl.report.privacy_tables import privacy_table, privacy_tables
 from medfl.report.steps import aggregate, build_report
-from medfl.report.tables import main_tables, metric_table
 from medfl.results.columns import AUC, OWN
 from medfl.results.frames import Frames
 from medfl.results.runs import read_grid_runs
@@ -85,14 +85,14 @@ def test_the_table_goes_by_unit_and_from_the_least_epsilon(private):
 
 def test_every_table_has_the_epsilon_and_a_grid_without_one_has_none(private):
     results, _ = private
-    for table in (*main_tables(results, "toy"), metric_table(results, "toy", AUC)):
+    for table in (main_table(results, "toy"), metric_table(results, "toy", AUC)):
         assert table.header[:2] == ("Arm", "ε (of one)")
         assert rows_of(table)["scaffold-dp"][0] == "7.50 (lesion)"
         assert rows_of(table)["no image"][0] == "–"
         assert sum("cannot be compared" in note for note in table.notes) == 1
     plain = GridResults([run for run in results.runs if run.arm == "fedavg"])
     assert privacy_tables(plain, "toy") == []
-    for table in (*main_tables(plain, "toy"), metric_table(plain, "toy", AUC)):
+    for table in (main_table(plain, "toy"), metric_table(plain, "toy", AUC)):
         assert "ε (of one)" not in table.header
         assert not any("ε" in note for note in table.notes)
 
@@ -108,7 +108,7 @@ def test_masks_alone_have_a_table_of_their_cost_and_no_column_of_epsilon(private
     results, _ = private
     masked = GridResults([run for run in results.runs if run.arm in ("fedavg", "fedavg-secagg")])
     assert [table.title for table in privacy_tables(masked, "toy")] == ["Privacy, IID"]
-    assert "ε (of one)" not in main_tables(masked, "toy")[0].header
+    assert "ε (of one)" not in main_table(masked, "toy").header
 
 
 def test_the_files_hold_the_numbers(tmp_path, fake):
@@ -165,8 +165,8 @@ def test_an_arm_that_failed_everywhere_is_left_out(tmp_path, fake):
     gone = fake.grid(["toy"], ["iid"], ["late-dp"], [0])
     results = GridResults(read_grid_runs([*cells, *gone], tmp_path, partial=True))
     assert "late-dp" not in rows_of(privacy_table(results, "toy", "iid"))
-    assert rows_of(main_tables(results, "toy")[0])["late-dp"][:2] == ["–", "missing"]
-    assert main_tables(results, "toy")[0].question == OWN
+    assert rows_of(main_table(results, "toy"))["late-dp"][:2] == ["–", "missing"]
+    assert main_table(results, "toy").question == OWN
 
 
 def test_tables_of_rounds_have_the_unit_beside_the_epsilon(private):

@@ -6,8 +6,8 @@ import csv
 import re
 
 from medfl.report.grid_results import GridResults
+from medfl.report.main_tables import main_table
 from medfl.report.steps import aggregate, build_report, headline
-from medfl.report.tables import main_tables
 from medfl.results.runs import read_grid_runs
 
 
@@ -26,7 +26,7 @@ def row_of(table, arm):
 
 def test_a_cell_counts_refused_updates_and_a_note_says_what_they_are(fake, tmp_path):
     cells = written(fake, tmp_path)
-    (table,) = main_tables(GridResults(read_grid_runs(cells, tmp_path)), "toy")
+    table = main_table(GridResults(read_grid_runs(cells, tmp_path)), "toy")
     assert row_of(table, "fedavg").entries[0].text == "81.0 ± 1.4 (3 refused)"
     assert row_of(table, "fedprox").entries[0].text == "81.0 ± 1.4"
     assert len([note for note in table.notes if "NaN or infinite" in note]) == 1
@@ -45,7 +45,7 @@ def test_files_have_the_column_where_it_happened(fake, tmp_path):
     assert "Not finite and left out: 3 updates of clients, in 1 run" in headline(results, tmp_path)
     build_report(cells, tmp_path, figures=[])
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert re.search(r'<td data-value="0\.81\d*" class="bad">81\.0 ± 1\.4 \(3 refused\)', page)
+    assert re.search(r'<td data-value="0\.81\d*" class="bad">81\.0\s±\s1\.4 \(3 refused\)', page)
 
 
 def test_elsewhere_nothing_is_said_of_it(fake, tmp_path):

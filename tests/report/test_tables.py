@@ -3,22 +3,30 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from medfl.partition import partition_title
 from medfl.report.grid_results import CellState, GridResults
+from medfl.report.main_tables import main_table
 from medfl.report.statistics import summarise
 from medfl.report.steps import aggregate, headline
-from medfl.report.tables import main_tables
 from medfl.results.column import format_megabytes
 from medfl.results.columns import EVERYONE, MEGABYTES, OWN
 from medfl.results.runs import read_grid_runs
 
+ASKED = {OWN: ", own patients", EVERYONE: ", for everyone"}
+
 
 def table(cells, results_dir, partial=False, question=OWN):
-    results = GridResults(read_grid_runs(cells, results_dir, partial=partial))
-    return next(made for made in main_tables(results, "toy") if made.question == question)
+    """The columns of the main table that answer a question, and those that answer none."""
+    made = main_table(GridResults(read_grid_runs(cells, results_dir, partial=partial)), "toy")
+    other = ASKED[EVERYONE if question == OWN else OWN]
+    kept = [k for k, word in enumerate(made.header[1:]) if other not in word]
+    header = tuple(made.header[1 + k].replace(ASKED[question], "") for k in kept)
+    rows = tuple(replace(row, entries=tuple(row.entries[k] for k in kept)) for row in made.rows)
+    return replace(made, header=("Arm", *header), rows=rows)
 
 
 def texts(made, arm):
@@ -33,7 +41,7 @@ def bold(made, column):
 
 def test_columns_are_the_primary_metric_by_partition_rounds_and_the_others(cells, results_dir):
     made = table(cells, results_dir)
-    assert made.title == "Test accuracy (%), own patients"
+    assert made.title == "Test accuracy (%)"
     assert made.header == (
         *("Arm", "IID", "Dirichlet α = 0.5", "Rounds", "Steps"),
         *("Balanced accuracy (mean)", "Macro AUC (mean)", "Worst client (mean)", "MB (mean)"),
@@ -41,10 +49,10 @@ def test_columns_are_the_primary_metric_by_partition_rounds_and_the_others(cells
     for path in results_dir.rglob("metrics.json"):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"primary": "auc_macro"}))
     made = table(cells, results_dir, question=EVERYONE)
-    assert made.title == "Macro AUC-ROC, for everyone"
+    assert made.title == "Macro AUC-ROC"
     assert made.header == (
         *("Arm", "IID", "Dirichlet α = 0.5", "Rounds", "Steps"),
-        *("Accuracy (mean)", "Balanced accuracy (mean)", "MB (mean)"),
+        *("Accuracy (mean)", "Balanced accuracy (mean)", "Worst client (mean)", "MB (mean)"),
     )
     assert texts(made, "fedavg")["IID"] == "0.870 ± 0.020 ≈"
 
@@ -52,26 +60,26 @@ def test_columns_are_the_primary_metric_by_partition_rounds_and_the_others(cells
 def test_every_arm_answers_both_questions_like_beside_like(cells, results_dir):
     own, everyone = (table(cells, results_dir, question=q) for q in (OWN, EVERYONE))
     # Models of clients' own are worth .3 less for everyone, those of the server the same.
-    assert [texts(made, "local")["IID"] for made in (own, everyone)] == ["61.0 ± 1.0", "31.0 ± 1.0"]
-    assert [texts(made, "fedbn")["IID"] for made in (own, everyone)] == [
-        *("85.0 ± 0.0 ≈", "55.0 ± 0.0")
-    ]
+    assert texts(own, "local")["IID"] == "61.0 ± 1.0"
+    assert texts(everyone, "local")["IID"] == "31.0 ± 1.0 †", "its clients' models, in the mean"
+    # All seeds of fedbn have one value, so no spread is shown.
+    assert [texts(made, "fedbn")["IID"] for made in (own, everyone)] == ["85.0 ≈", "55.0 †"]
     assert texts(own, "fedavg")["IID"] == texts(everyone, "fedavg")["IID"] == "82.0 ± 2.0 ≈"
     assert any("mean over clients" in note for note in everyone.notes)
 
 
-def test_one_table_is_enough_where_all_clients_use_one_model(cells, results_dir):
+def test_one_column_is_enough_where_all_clients_use_one_model(cells, results_dir):
     some = [cell for cell in cells if cell.arm in ("fedavg", "fedprox", "centralized")]
-    made = main_tables(GridResults(read_grid_runs(some, results_dir)), "toy")
-    assert [one.title for one in made] == ["Test accuracy (%)"]
-    assert texts(made[0], "no")["IID"] == "50.0", "by the shares among all training samples"
+    made = main_table(GridResults(read_grid_runs(some, results_dir)), "toy")
+    assert made.header[:3] == ("Arm", "IID", "Dirichlet α = 0.5")
+    assert texts(made, "no")["IID"] == "50.0", "by the shares among all training samples"
 
 
 def test_the_line_of_chance_and_who_is_not_above_it(cells, results_dir):
     own = table(cells, results_dir)
     assert texts(own, "no")["IID"] == "62.0"
     assert own.rows[-1].label == "no image"
-    remarks = [note for note in own.notes if note.startswith("REMARK")]
+    remarks = [note for note in own.notes if note.startswith("REMARK") and "own patients" in note]
     # local: .61 and .41 beside .62; fedprox in the other partition: .63 with a deviation of .026.
     assert [note.split("accuracy, ")[1].split(" not")[0] for note in remarks] == [
         "local is",
@@ -79,7 +87,7 @@ def test_the_line_of_chance_and_who_is_not_above_it(cells, results_dir):
     ]
     everyone = table(cells, results_dir, question=EVERYONE)
     assert texts(everyone, "no")["IID"] == "50.0"
-    assert "fedavg" not in " ".join(note for note in everyone.notes if note.startswith("REMARK"))
+    assert "fedavg" not in " ".join(note for note in everyone.notes if "for everyone: in" in note)
 
 
 def test_a_class_without_test_samples_is_named(cells, results_dir):
@@ -240,14 +248,17 @@ def test_files_hold_the_numbers(cells, results_dir):
     assert rows["fedavg"]["iid:test_accuracy:n"] == rows["fedavg"]["iid:finished"] == "3"
     assert rows["fedbn"]["group"] == "personal"
     markdown = (results_dir / "tables/comparison.md").read_text()
-    assert "| fedprox | 83.0 ± 2.0 ≈ | 63.0 ± 2.6 | 2 |" in markdown
-    assert "| fedavg | 82.0 ± 2.0 ≈ | **72.0 ± 2.0** | 2 |" in markdown
+    both = "| 83.0 ± 2.0 ≈ | 83.0 ± 2.0 ≈ | 63.0 ± 2.6 | 63.0 ± 2.6 | 2 |"
+    assert f"| fedprox {both}" in markdown
+    assert "| fedavg | 82.0 ± 2.0 ≈ | 82.0 ± 2.0 ≈ | 72.0 ± 2.0 | **72.0 ± 2.0** | 2 |" in markdown
     latex = (results_dir / "tables/comparison.tex").read_text()
-    assert r"fedprox & 83.0 $\pm$ 2.0 $\approx$ & 63.0 $\pm$ 2.6 & 2 &" in latex
-    assert r"fedavg & 82.0 $\pm$ 2.0 $\approx$ & \textbf{72.0 $\pm$ 2.0} & 2 &" in latex
-    assert r"Dirichlet $\alpha$ = 0.5" in latex
-    assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") == 2
-    assert latex.count(r"\toprule") == latex.count(r"\bottomrule") == 2 + 3  # their parts
+    both = r"83.0 $\pm$ 2.0 $\approx$ & 83.0 $\pm$ 2.0 $\approx$"
+    assert rf"fedprox & {both}" in latex
+    assert r"\textbf{72.0 $\pm$ 2.0}" in latex
+    assert r"\shortstack[r]{Dirichlet $\alpha$ = 0.5 \\ for everyone}" in latex
+    parts = latex.count(r"\begin{table}")
+    assert f"(1 of {parts})" in latex
+    assert latex.count(r"\toprule") == latex.count(r"\bottomrule") == parts
     assert (results_dir / "tables/worst_client_accuracy.md").exists()
     assert not (results_dir / "tables/rounds_to_target.md").exists()  # no run has the number
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from medfl.report.grid_results import GridResults
-from medfl.report.tables import metric_table
+from medfl.report.main_tables import metric_table
 from medfl.results.columns import COLUMNS
 from medfl.results.runs import read_grid_runs
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -15,7 +16,7 @@ from medfl.report.questions import TITLES, WHOSE, bare
 from medfl.results.column import Column
 from medfl.results.columns import OWN
 
-Shown = Literal["open", "folded"]
+Shown = Literal["first", "open", "folded"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class GridFigure(ABC):
         marks: what lines, bands and bars are, in a few words below the title in the picture itself,
             which may be shown without its caption.
         shown: whether the page shows all of its pictures at once, or one after a click on its
-            name, where they are many or large.
+            name, where they are many or large; ``first`` stands beside the answer.
     """
 
     title: ClassVar[str]
@@ -94,6 +95,10 @@ class GridFigure(ABC):
     @abstractmethod
     def draw(self, subject: Subject) -> Figure | None:
         """The picture; None where the runs do not have what it needs."""
+
+    def interactive(self, subject: Subject) -> Mapping[str, Any] | None:
+        """What the page's script draws in place of the picture; None for the picture itself."""
+        return None
 
     def words_above(self, subject: Subject) -> str:
         """The words above a picture: what it shows, and what its marks are."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,11 +16,20 @@ from medfl.errors import MedflError
 from medfl.pages.figures import styled
 from medfl.report.curves import as_history, mean_curve, measured
 from medfl.report.plots.base import GridFigure, Subject
+from medfl.report.plots.curve_data import Curve, curve_data
 from medfl.report.plots.style import ArmStyle, arm_styles, draw_chance, legend, within
 from medfl.report.questions import dotted
 from medfl.report.statistics import Summary
 from medfl.results import paths
-from medfl.results.columns import ACCURACY, BALANCED, ROUNDS, columns_in, judged
+from medfl.results.columns import (
+    ACCURACY,
+    BALANCED,
+    EVERYONE,
+    OWN,
+    ROUNDS,
+    columns_in,
+    judged,
+)
 from medfl.results.frames import read_rounds
 from medfl.results.intact import check_file
 from medfl.results.record import read_record
@@ -37,14 +45,6 @@ DRAWN = {
 View = Literal["rounds", "bytes", "both"]
 
 
-@dataclass
-class Curve:
-    """The histories that one line stands for; ``stopped`` are those that diverged."""
-
-    finished: list[History] = field(default_factory=list)
-    stopped: list[History] = field(default_factory=list)
-
-
 class Convergence(GridFigure):
     """How the primary metric grows over rounds and over traffic."""
 
@@ -55,24 +55,18 @@ class Convergence(GridFigure):
 
     def caption(self, subject: Subject) -> str:
         """What lines, bands and crosses are."""
+        apart = len(subject.results.questions(subject.dataset)) > 1
+        everyone = "open diamond: for everyone, after the last round, where the line is not; "
         return (
-            f"{subject.place}: {subject.metric_words} over rounds (left) and over traffic, "
-            "logarithmic (right). Line: mean over seeds; band: ± one standard deviation; thin line "
-            "with a cross: a run that diverged; level line in the right panel: an arm without "
-            f"traffic; {dotted(subject.question)}"
+            f"{subject.place}: {subject.metric_words} over rounds and over traffic (logarithmic). "
+            "Line: mean over seeds; band: ± one standard deviation; thin line with a cross: a run "
+            f"that diverged; level line over traffic: an arm without any; {everyone * apart}"
+            f"{dotted(subject.question)}"
         )
 
     def draw(self, subject: Subject) -> Figure | None:
         """Two panels with a line for each arm."""
-        assert subject.partition is not None
-        curves = {}
-        for arm in subject.results.arms:
-            there = subject.results.at(subject.dataset, subject.partition, arm)
-            runs = [run for run in there if run.record]
-            curves[arm] = Curve(
-                [history_of(run) for run in runs if run.completed],
-                [history_of(run) for run in runs if not run.completed],
-            )
+        curves = curves_of(subject)
         if not any(curve.finished or curve.stopped for curve in curves.values()):
             return None
         return draw(
@@ -82,6 +76,29 @@ class Convergence(GridFigure):
             labels=subject.labels,
             chance=subject.results.chance(subject.dataset, subject.partition, subject.metric),
         )
+
+    def interactive(self, subject: Subject) -> dict[str, Any]:
+        """The same curves for the page's script."""
+        chance = subject.results.chance(subject.dataset, subject.partition, subject.metric)
+        level = None if chance is None else subject.metric.scale * chance.mean
+        return curve_data(curves_of(subject), subject.styles, subject.labels, subject.metric, level)
+
+
+def curves_of(subject: Subject) -> dict[str, Curve]:
+    """The curve of each arm of a partition."""
+    assert subject.partition is not None
+    curves, dataset = {}, subject.dataset
+    everyone = subject.results.primary(dataset, EVERYONE)
+    for arm in subject.results.arms:
+        there = subject.results.at(dataset, subject.partition, arm)
+        runs = [run for run in there if run.record]
+        state = subject.results.state(dataset, subject.partition, arm, everyone)
+        curves[arm] = Curve(
+            [history_of(run) for run in runs if run.completed],
+            [history_of(run) for run in runs if not run.completed],
+            state.summary if subject.results.marked(dataset, arm, OWN) else None,
+        )
+    return curves
 
 
 def plot_convergence(
@@ -221,6 +238,9 @@ def _draw_curve(
             high = within((point.mean + (point.sd or 0.0) for point in points), DRAWN[metric])
             shade = 0.18 if count <= 6 else 0.10
             axis.fill_between(at, low, high, color=style.color, alpha=shade, linewidth=0)
+        if curve.everyone:
+            end = [at[-1]], [scale * curve.everyone.mean]
+            axis.plot(*end, marker="D", markersize=5, color=style.color, mfc="white", zorder=4)
     for history in curve.stopped:
         _draw_stopped(axis, history, style, metric, view)
 

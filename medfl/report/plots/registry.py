@@ -14,6 +14,7 @@ FIGURES: Registry[type[GridFigure]] = Registry(
     package="medfl.report.plots",
     base="medfl.report.plots.base:GridFigure",
     names={
+        "evidence": "evidence:ArmsByEvidence",
         "convergence": "convergence:Convergence",
         "clients": "clients:Clients",
         "privacy": "privacy:AgainstEpsilon",
