@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +74,28 @@ def beside(
         for run in results.at(dataset, part, arm)
         if run.completed and run.record and run.record.fairness.worst is not None
     ]
-    sizes = sorted({one.worst_n_test for one in found if one.worst_n_test is not None})
-    if not sizes:
+    words = _range(one.worst_n_test for one in found)
+    if not words:
         return ""
-    words = f"n_test = {sizes[0]}" + (f"–{sizes[-1]}" if len(sizes) > 1 else "")
     lowest = min(found, key=lambda one: one.worst or 0.0)
     if partition is None or lowest.worst_low is None or lowest.worst_high is None:
         return f" ({words})"
     ends = f"{ACCURACY.format(lowest.worst_low)} to {ACCURACY.format(lowest.worst_high)}"
     of = "interval" if len(found) == 1 else "interval of the lowest"
     return f" ({words}; {of} {ends})"
+
+
+def worst_sizes(results: GridResults, dataset: str) -> str:
+    """On how many test samples the worst clients of a dataset are: ``n_test = 20–40``, or empty."""
+    runs = [run.record for arm in results.arms for run in results.of(dataset, arm)]
+    return _range(record.fairness.worst_n_test for record in runs if record)
+
+
+def _range(counts: Iterable[int | None]) -> str:
+    sizes = sorted({count for count in counts if count is not None})
+    if not sizes:
+        return ""
+    return f"n_test = {sizes[0]}" + (f"–{sizes[-1]}" if len(sizes) > 1 else "")
 
 
 def client_notes(results: GridResults, dataset: str) -> list[str]:

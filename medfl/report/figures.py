@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import fill
 from typing import NamedTuple
 
 from matplotlib import rc_context
@@ -22,6 +23,8 @@ from medfl.report.plots.registry import FIGURES
 from medfl.report.plots.style import arm_styles
 from medfl.results.columns import EVERYONE, OWN
 from medfl.results.runs import REFERENCE
+
+LETTERS = 11  # of a title in an inch
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,9 @@ def _draw(word: str, figure: GridFigure, subject: Subject) -> Figure | None:
             check_type(figure.caption(subject), str, f"{where}: caption", "a text")
             if not drawn.get_suptitle():
                 with rc_context(RC):
-                    drawn.suptitle(figure.words_above(subject), fontsize=10)
+                    wide = int(LETTERS * drawn.get_figwidth())
+                    lines = [fill(one, wide) for one in figure.words_above(subject).splitlines()]
+                    drawn.suptitle("\n".join(lines), fontsize=10)
     return drawn
 
 

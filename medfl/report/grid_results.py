@@ -89,6 +89,7 @@ class GridResults:
         self._numbers: dict[str, dict[Any, dict[int, float]]] = {}  # by metric
         self._states: dict[tuple[str, str | None, str, str], CellState] = {}  # by cell and metric
         self._at: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+        self._chances: dict[tuple[str, str | None, str], Summary | None] = {}
         self._evidence = Evidence()
         self._compared: dict[tuple[str, str, str], Comparison] = {}
         for run in runs:
@@ -204,6 +205,12 @@ class GridResults:
 
         Where all clients use one model, these are the shares among all training samples.
         """
+        key = (dataset, partition, metric.name)
+        if key not in self._chances:
+            self._chances[key] = self._chance(*key[:2], metric)
+        return self._chances[key]
+
+    def _chance(self, dataset: str, partition: str | None, metric: Column) -> Summary | None:
         if not metric.metric:
             return None
         question = metric.question if len(self.questions(dataset)) > 1 else EVERYONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +16,7 @@ from medfl.pages.html import data_uri, environment
 from medfl.partition import partition_title
 from medfl.report.answers import answers
 from medfl.report.claim_rows import best_against_others, finding_row, ranking_rows
+from medfl.report.clients import worst_sizes
 from medfl.report.figures import Picture
 from medfl.report.findings import findings
 from medfl.report.grid_results import GridResults
@@ -64,7 +66,7 @@ def write_report(
         _dataset(results, dataset, figures, splits, prepared_dir) for dataset in results.datasets
     ]
     templates = environment(TEMPLATES)
-    templates.filters["unbroken"] = lambda text: text.replace(" ± ", "\u00a0±\u00a0")
+    templates.filters["unbroken"] = _unbroken
     template = templates.get_template("report.html.j2")
     page = template.render(
         results=results,
@@ -101,6 +103,11 @@ def write_report(
     write_text(path, page)
 
 
+def _unbroken(text: str) -> str:
+    """A cell's text, of which no line begins with a sign."""
+    return re.sub(r" ([±†≈]) ?", lambda found: found.group().replace(" ", "\u00a0"), text)
+
+
 def _shows(page: str, path: Path) -> bool:
     """Whether the page holds a picture, or draws by itself what it shows."""
     return data_uri(path) in page or f'data-figure="{path.stem}"' in page
@@ -124,7 +131,7 @@ def _dataset(
             for partition, said in groupby(answers(results, dataset), lambda one: one.partition)
         ],
         "cost": cost_table(results, dataset),
-        "cost_says": _cost_says(results),
+        "cost_says": _cost_says(results, dataset),
         "findings": [finding_row(finding) for finding in findings(results, dataset)],
         "primary": judged(results.primary(dataset).metric).title,
         "main": main,
@@ -137,13 +144,15 @@ def _dataset(
     }
 
 
-def _cost_says(results: GridResults) -> str:
+def _cost_says(results: GridResults, dataset: str) -> str:
     """What the cells of the table of cost are."""
     partitions = len(results.partitions)
     over = f" of the means over {partitions} partitions" if partitions > 1 else ""
+    sizes = worst_sizes(results, dataset)
+    worst = f" Worst client: {sizes}." if sizes else ""
     return (
         f"Mean ± standard deviation over seeds{over}; MB up and down, of all clients, and seconds, "
-        "of a whole run."
+        f"of a whole run.{worst}"
     )
 
 

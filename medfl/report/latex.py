@@ -54,7 +54,7 @@ def latex(tables: Sequence[tuple[str, ArmTable]], label: str) -> str:
         if len(table.rows) > PAGE:
             words = f"  \\caption{{{title} {notes}}}\\label{{{called}}} \\\\"
             blocks += [_long(table, part, words if part == parts[0] else "") for part in parts]
-        elif len(parts) * (len(table.rows) + len(table.groups()) + 3) + len(notes) // 95 < FLOAT:
+        elif len(parts) * (len(table.rows) + len(table.groups()) + 3) + len(notes) // 65 < FLOAT:
             blocks.append(_float(table, parts, f"{title} {notes}", called))
         else:
             for number, part in enumerate(parts, start=1):

@@ -46,7 +46,9 @@ def cost_table(results: GridResults, dataset: str) -> ArmTable:
     place = results.partitions[0] if len(results.partitions) == 1 else None
     columns: list[Place | str] = [(place, metric) for metric in (*primary, WORST, *COST)]
     columns = [*columns[: len(primary)], *budgets(results, dataset), *columns[len(primary) :]]
-    made = make_table(results, dataset, f"{primary[0].title} and cost", columns, questions)
+    made = make_table(
+        results, dataset, f"{primary[0].title} and cost", columns, questions, sizes=False
+    )
     heads = [TITLES[one.question].capitalize() for one in primary]
     if len(heads) == 1:
         heads = [primary[0].short]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from weakref import WeakKeyDictionary
 
 from medfl.partition import partition_title
 from medfl.report import names
@@ -129,8 +130,21 @@ def target_notes(results: GridResults, dataset: str) -> list[str]:
     return found
 
 
+_ABSENT: WeakKeyDictionary[GridResults, dict[str, list[str]]] = WeakKeyDictionary()
+
+
 def _absent(results: GridResults, dataset: str) -> list[str]:
-    """Notes on classes without samples in a fold of some split: what the means do, and which."""
+    """Notes on classes without samples in a fold of some split: what the means do, and which.
+
+    They are the same below every table of a dataset, and read every run.
+    """
+    known = _ABSENT.setdefault(results, {})
+    if dataset not in known:
+        known[dataset] = _absent_classes(results, dataset)
+    return known[dataset]
+
+
+def _absent_classes(results: GridResults, dataset: str) -> list[str]:
     tests: dict[str, None] = {}
     validations: dict[str, None] = {}
     trainings: dict[str, None] = {}

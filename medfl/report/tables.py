@@ -78,6 +78,7 @@ def make_table(
     columns: Sequence[Place | str],
     questions: Sequence[str],
     main: bool = False,
+    sizes: bool = True,
 ) -> ArmTable:
     """A table of some columns: places and counts.
 
@@ -89,6 +90,7 @@ def make_table(
         questions: those that it answers; the first decides which arms are marked with †, and
             numbers of another that clients' own models gave have the mark behind them.
         main: whether the notes speak of the primary metric in each partition.
+        sizes: whether the worst client's number says on how many test samples it is.
     """
     asked = [column for column in columns if not isinstance(column, str)]
     best = {column: leaders(results, dataset, *column) for column in asked}
@@ -105,7 +107,8 @@ def make_table(
             value = state.summary.mean if state.summary else None
             text = state.describe(metric)
             if state.summary:
-                text += beside(results, dataset, partition, arm, metric)
+                if sizes:
+                    text += beside(results, dataset, partition, arm, metric)
                 if metric.question in questions[1:]:
                     text = names.arm_label(text, results.marked(dataset, arm, metric.question))
             first = arm in best[column]

@@ -82,7 +82,7 @@ def test_a_figure_has_words_and_draws_what_it_needs(name, results_dir, cells, tm
     results = GridResults(read_grid_runs(cells, results_dir))
     subjects = figure.subjects(results, "toy", styles=arm_styles(results.arms), labels={})
     parts = {"partition": ["iid", "dirichlet-0.5"], "dataset": [None]}[figure.per]
-    asked = ["everyone", "own"] if figure.both else ["own"]
+    asked = list(results.questions("toy")) if figure.both else ["own"]
     assert [(one.partition, one.question) for one in subjects] == list(product(parts, asked))
     drawn = figure.draw(subjects[0])
     in_use = [axis for axis in drawn.axes if axis.get_visible() and axis.get_label() == ""]

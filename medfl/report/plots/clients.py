@@ -19,10 +19,15 @@ from medfl.report.clients import decides
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import say_if_empty
+from medfl.results.columns import EVERYONE_ACCURACY, OWN
 from medfl.results.runs import Run
 from medfl.results.schema import Fairness
 
 DOT, WORST, MEAN = "#56B4E9", "#D55E00", "#000000"
+EVERYONE_LOOK: dict[str, Any] = {
+    **{"linestyle": "", "marker": "D", "markersize": 4.5},
+    **{"color": MEAN, "mfc": "white"},
+}
 LEAST, MOST = 7.0, 42.0  # square points of the smallest and of the largest mark
 
 
@@ -57,13 +62,15 @@ class Clients(GridFigure):
 
     def caption(self, subject: Subject) -> str:
         """What dots, triangles and bars are."""
+        apart = len(subject.results.questions(subject.dataset)) > 1
+        everyone = "Open diamonds: accuracy for everyone of arms of clients' own models. "
         return (
             f"{subject.place}: test accuracy of every client on its own patients, with every seed; "
             "the worst client of each seed is a triangle on its interval, the black bar is the "
             "mean of clients. The area of a mark is the number of test samples "
             f"({_range(subject)}), but all marks are large enough to see. Clients with "
-            "too few to decide anything are hollow, and not in the mean."
-        ) + _without_clients(subject)
+            f"too few to decide anything are hollow, and not in the mean. {everyone * apart}"
+        ).rstrip() + _without_clients(subject)
 
     def draw(self, subject: Subject) -> Figure:
         """A panel for each partition; one without a finished run says so."""
@@ -79,11 +86,13 @@ def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> 
     height = 0.27 * len(arms) + 0.9
     figure = Figure(figsize=(4.4 * columns + 1.0, height * rows + 0.5), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    shown = False
     for axis, partition in zip(axes.flat, results.partitions, strict=False):
         marks = _Marks()
         for place, arm in enumerate(arms):
             marks.add(place, results.at(dataset, partition, arm))
         marks.draw(axis, largest)
+        shown = _draw_everyone(axis, results, (dataset, partition), arms) or shown
         say_if_empty(axis)
         axis.set_title(partition_title(partition))
         axis.set_yticks(range(len(arms)), [labels.get(arm, arm) for arm in arms])
@@ -102,8 +111,23 @@ def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> 
             [], [], linestyle="", marker="|", markersize=10, color=MEAN, label="mean of clients"
         ),
     ]
+    if shown:
+        handles.append(Line2D([], [], label="for everyone", **EVERYONE_LOOK))
     figure.legend(handles=handles, loc="outside lower center", ncols=2 * columns)
     return figure
+
+
+def _draw_everyone(
+    axis: Axes, results: GridResults, where: tuple[str, str], arms: Sequence[str]
+) -> bool:
+    """The accuracy for everyone where it is not that of own patients; whether there is any."""
+    marked = [place for place, arm in enumerate(arms) if results.marked(where[0], arm, OWN)]
+    states = [(place, results.state(*where, arms[place], EVERYONE_ACCURACY)) for place in marked]
+    found = [(place, state.summary.mean) for place, state in states if state.summary]
+    at = [EVERYONE_ACCURACY.scale * mean for _, mean in found]
+    if found:
+        axis.plot(at, [place for place, _ in found], zorder=4, **EVERYONE_LOOK)
+    return bool(found)
 
 
 def _with_clients(results: GridResults, dataset: str) -> list[str]:

@@ -195,7 +195,7 @@ def draw(
     """Draw curves by arm with the given styles, one panel per view, one legend beside them."""
     views = ["rounds", "bytes"] if x == "both" else [x]
     with_legend = len(styles) > 1
-    height = max(3.6, 0.21 * len(styles) + 0.6)
+    height = max(3.6, 0.21 * len(styles) + 1.2)
     figure = Figure(
         figsize=(4.3 * len(views) + (2.0 if with_legend else 0.4), height), layout="constrained"
     )
@@ -207,7 +207,8 @@ def draw(
             draw_chance(axis, DRAWN[metric].scale * chance.mean)
         _finish(axis, view, metric, first=axis is axes[0])
     if with_legend:
-        legend(figure, styles, dict(labels or {}), chance=chance is not None)
+        everyone = any(curve.everyone for curve in curves.values())
+        legend(figure, styles, dict(labels or {}), chance is not None, everyone)
     if title:
         figure.suptitle(title, fontsize=11)
     return figure

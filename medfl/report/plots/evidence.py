@@ -28,7 +28,7 @@ STANDINGS = {
     LIKE: "cannot be told from the best mean",
     WORSE: "worse than the best, or no test",
 }
-ROW = 0.21  # inches for each answer of an arm
+ROW, DENSE = 0.21, 0.16  # inches for each answer of an arm, and where there are many
 PANEL = 2.5  # inches across
 
 
@@ -71,10 +71,10 @@ def draw_evidence(results: GridResults, dataset: str) -> Figure | None:
     if not arms:
         return None
     asked = asked_of(results, dataset)
-    rows, columns = panels(len(results.partitions), 3)
+    rows, columns = panels(len(results.partitions), 2 if len(results.partitions) < 5 else 3)
     names = [arm_label(arm, results.marked(dataset, arm, OWN)) for arm in arms]
     beside = 0.35 + 0.078 * max(map(len, names))
-    high = ROW * len(asked) * len(arms) + 0.25
+    high = (ROW if len(arms) < 12 else DENSE) * len(asked) * len(arms) + 0.25
     figure = Figure(
         figsize=(max(beside + PANEL * columns, 6.2), (high + 0.75) * rows + 1.2),
         layout="constrained",

@@ -23,6 +23,7 @@ from medfl.report.privacy import Protection, epsilon_words, promises
 from medfl.report.privacy_tables import QUALITY, protected_arms
 from medfl.report.questions import dotted
 from medfl.results.column import Column
+from medfl.results.columns import OWN, judged
 
 BEYOND = 2.5  # ∞ stands so many times as far right as the largest ε
 CLOSE = 1.2  # ticks closer than this would touch
@@ -77,6 +78,7 @@ class AgainstEpsilon(GridFigure):
 
     title = "Test metrics and ε"
     marks = "mean ± one standard deviation over seeds"
+    both = True
     needs = "finished runs of arms with an ε"
 
     def subjects(self, results: GridResults, dataset: str, **look: Any) -> list[Subject]:
@@ -95,12 +97,17 @@ class AgainstEpsilon(GridFigure):
 
     def draw(self, subject: Subject) -> Figure | None:
         """A row of panels for each partition; None where no arm with an ε has finished."""
-        return draw_privacy(subject.results, subject.dataset)
+        return draw_privacy(subject.results, subject.dataset, subject.question)
 
 
 @styled
-def draw_privacy(results: GridResults, dataset: str) -> Figure | None:
-    """Draw each metric over ε: a row for each partition, a column for each metric."""
+def draw_privacy(results: GridResults, dataset: str, question: str = OWN) -> Figure | None:
+    """Draw each metric over ε: a row for each partition, a column for each metric.
+
+    The worst client is asked about own patients alone.
+    """
+    metrics = [judged(one.metric, question) for one in QUALITY if one.metric]
+    metrics += [one for one in QUALITY if not one.metric and one.question == question]
     by_partition = {part: series_of(results, dataset, part) for part in results.partitions}
     shown = [part for part, found in by_partition.items() if found]
     if not shown:
@@ -110,11 +117,11 @@ def draw_privacy(results: GridResults, dataset: str) -> Figure | None:
     units = {s.label: s.unit for part in shown for s in by_partition[part]}
     looks = {label: _look(number, colours[units[label]]) for number, label in enumerate(labels)}
     figure = Figure(figsize=(10.0, 2.7 * len(shown) + 0.9), layout="constrained")
-    axes = figure.subplots(len(shown), len(QUALITY), squeeze=False, sharex=True)
+    axes = figure.subplots(len(shown), len(metrics), squeeze=False, sharex=True)
     lined = plain = False
     for row, partition in zip(axes, shown, strict=True):
         found = by_partition[partition]
-        for axis, metric in zip(row, QUALITY, strict=True):
+        for axis, metric in zip(row, metrics, strict=True):
             spent = [epsilon for one in found for epsilon in one.arms]
             for place, one in enumerate(found):
                 _draw_series(axis, results, (dataset, partition), metric, one, looks, place, spent)
@@ -128,7 +135,7 @@ def draw_privacy(results: GridResults, dataset: str) -> Figure | None:
             say_if_empty(axis, finished=True)
             axis.set_ylabel(metric.title)
             _epsilon_axis(axis, spent)
-        row[len(QUALITY) // 2].set_title(partition_title(partition))
+        row[len(metrics) // 2].set_title(partition_title(partition))
     for axis in axes[-1]:
         axis.set_xlabel("ε")
     handles = [Line2D([], [], label=label, **look) for label, look in looks.items()]

@@ -75,7 +75,11 @@ def draw_chance(axis: Axes, value: float) -> None:
 
 
 def legend(
-    figure: Figure, styles: dict[str, ArmStyle], labels: dict[str, str], chance: bool = False
+    figure: Figure,
+    styles: dict[str, ArmStyle],
+    labels: dict[str, str],
+    chance: bool = False,
+    everyone: bool = False,
 ) -> None:
     """One legend for all panels, beside them, where it can hide nothing.
 
@@ -84,6 +88,7 @@ def legend(
         styles: of each arm.
         labels: what each arm is called.
         chance: whether the line of chance is in it.
+        everyone: whether open diamonds are, of answers for everyone beside those of own patients.
     """
     handles = [
         Line2D(
@@ -97,9 +102,12 @@ def legend(
         )
         for arm, style in styles.items()
     ]
+    if everyone:
+        look: dict[str, Any] = {"linestyle": "", "marker": "D", "markersize": 5, "mfc": "white"}
+        handles.append(Line2D([], [], color="black", label="for everyone, in the end", **look))
     if chance:
         handles.append(Line2D([], [], color="black", linestyle=":", linewidth=1.0, label=CHANCE))
-    figure.legend(handles=handles, loc="outside right upper", handlelength=3.2)
+    figure.legend(handles=handles, loc="outside right center", handlelength=3.2)
 
 
 def say_if_empty(axis: Axes, finished: bool = False) -> None:

@@ -22,6 +22,8 @@ from medfl.results.column import Column
 from medfl.results.columns import MEGABYTES, OWN, judged
 
 POINT = 1 / 72
+ACROSS = 4.8  # inches of the axis of heterogeneity, about
+LETTER = 0.058  # inches of a letter of a partition's name
 
 
 class Traffic(GridFigure):
@@ -83,7 +85,7 @@ def draw_traffic(
 ) -> Figure:
     """Draw the primary metric over the bytes of a whole run, one panel per partition; mean ± sd."""
     rows, columns = panels(len(results.partitions), 2)
-    height = max(2.9 * rows, 0.21 * len(styles) + 0.6)
+    height = max(2.9 * rows, 0.21 * len(styles) + 1.2)
     figure = Figure(figsize=(4.2 * columns + 2.0, height), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, squeeze=False)
     lined, metric = False, results.primary(dataset, question)
@@ -166,8 +168,8 @@ def draw_heterogeneity(
     if len(known) < 2:
         return None
     metric = results.primary(dataset, question)
-    height = max(4.0, 0.21 * len(styles) + 0.6)
-    figure = Figure(figsize=(7.6, height), layout="constrained")
+    height = max(4.0, 0.21 * len(styles) + 1.2)
+    figure = Figure(figsize=(ACROSS + 2.8, height), layout="constrained")
     axis = figure.subplots()
     for arm, style in styles.items():
         states = [
@@ -186,29 +188,30 @@ def draw_heterogeneity(
     line = [(at, metric.scale * found.mean) for at, found in chances if found]
     if line:
         axis.plot(*zip(*line, strict=True), color="black", linestyle=":", linewidth=1.0)
-    _name_partitions(axis, known)
+    _name_partitions(axis, known, ACROSS)
     legend(figure, styles, labels, chance=bool(line))
     return figure
 
 
-def _name_partitions(axis: Axes, known: list[tuple[float, str]]) -> None:
-    """Each partition's name above its place, pushed aside where two would touch."""
+def _name_partitions(axis: Axes, known: list[tuple[float, str]], inches: float) -> None:
+    """Each partition's name above its place; where two would meet, one stands a line higher."""
     low, high = axis.get_xlim()
-    gap = 0.05 * (high - low)
-    spots: list[float] = []
-    for distance, _ in known:
-        spots.append(max(distance, spots[-1] + gap) if spots else distance)
-    overshoot = max(0.0, spots[-1] - high)
-    for (distance, partition), spot in zip(known, spots, strict=True):
+    unit = (high - low) / inches
+    lines: list[float] = []  # where the last name of each line ends
+    for distance, partition in known:
+        title = partition_title(partition)
+        half = LETTER * len(title) / 2 * unit
+        middle = min(max(distance, low + half), high - half)
+        line = next((k for k, end in enumerate(lines) if end < middle - half), len(lines))
+        lines[line : line + 1] = [middle + half + 2 * LETTER * unit]
         axis.axvline(distance, color="#bbbbbb", linewidth=0.8, zorder=0)
         axis.annotate(
-            partition_title(partition),
-            xy=(distance, 1.0),
-            xytext=(spot - overshoot, 1.03),
+            title,
+            xy=(middle, 1.0),
+            xytext=(0, 2 + 11 * line),
             xycoords=axis.get_xaxis_transform(),
-            textcoords=axis.get_xaxis_transform(),
-            rotation=35,
-            ha="left",
+            textcoords="offset points",
+            ha="center",
             va="bottom",
             fontsize=8,
         )
