@@ -9,9 +9,8 @@ from medfl.partition import partition_title
 from medfl.report.certainty import HOW, not_compared, sureness
 from medfl.report.findings import Finding, chance_said, finding, interval
 from medfl.report.grid_results import GridResults
-from medfl.report.main_tables import asked_of
 from medfl.report.names import join_words
-from medfl.report.questions import TITLES, bare
+from medfl.report.questions import TITLES, asked_of, bare
 from medfl.report.statistics import Summary
 from medfl.report.statistics.summary import Ranking
 
@@ -63,7 +62,7 @@ def _answer(results: GridResults, found: Finding, question: str) -> Answer:
     else:
         words = f" {words}"
     said = sureness(ranking, found.comparison, found.margin, found.marked)
-    said = said.removesuffix(f" ({HOW})")
+    said = said.removesuffix(f" ({HOW})").removeprefix(f"{NO_CLAIM}, because ")  # said beside it
     said += not_compared(found.comparison) if found.comparison else ""
     whose = "; " if found.ranking.best in tied else f"; {found.best} is "
     said += chance_said(found).replace("; ", whose, 1)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from medfl.report import names
 from medfl.report.certainty import beside_alone, not_compared, standing
 from medfl.report.grid_results import GridResults
-from medfl.report.questions import about
+from medfl.report.questions import about, asked_of
 from medfl.report.statistics import Summary
 from medfl.report.statistics.pairs import Comparison
 from medfl.report.statistics.summary import Ranking
@@ -114,14 +114,14 @@ def describe(summary: Summary, metric: Column, patients: tuple[float, float] | N
 
 
 def findings(results: GridResults, dataset: str) -> list[Finding]:
-    """The best arm for each question in each partition of a dataset, where there is one."""
+    """The best arm for each question in each partition of a dataset, own patients first."""
     parts: list[str | None] = [*results.partitions]
     if len(parts) > 1:
         parts.append(None)
     found = (
         finding(results, dataset, part, question)
         for part in parts
-        for question in results.questions(dataset)
+        for question in asked_of(results, dataset)
     )
     return [one for one in found if one]
 

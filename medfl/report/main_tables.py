@@ -6,11 +6,10 @@ from dataclasses import replace
 
 from medfl.report.grid_results import GridResults
 from medfl.report.privacy import promises
-from medfl.report.questions import TITLES, about
+from medfl.report.questions import TITLES, about, asked_of
 from medfl.report.tables import BUDGET, COUNTS, ArmTable, Place, budgets, make_table
 from medfl.results.column import Column
 from medfl.results.columns import (
-    EVERYONE,
     MAIN,
     MEGABYTES,
     OWN,
@@ -55,12 +54,6 @@ def cost_table(results: GridResults, dataset: str) -> ArmTable:
     heads += [BUDGET] if promises(results, dataset) else []
     heads += [metric.short for metric in (WORST, *COST)]
     return replace(made, header=("Arm", *heads))
-
-
-def asked_of(results: GridResults, dataset: str) -> tuple[str, ...]:
-    """The questions that a dataset's arms answer, the hospitals' own patients first."""
-    asked = results.questions(dataset)
-    return tuple(question for question in (OWN, EVERYONE) if question in asked)
 
 
 def metric_table(results: GridResults, dataset: str, metric: Column) -> ArmTable:

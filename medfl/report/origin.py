@@ -6,14 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from medfl.errors import MedflError
-from medfl.files import read_yaml
 from medfl.partition import partition_title
 from medfl.report import names
+from medfl.report.arm_settings import own_settings
 from medfl.report.grid_results import GridResults
 from medfl.report.privacy import protection
-from medfl.results import paths
-from medfl.results.record import AGAIN
 from medfl.results.runs import Run
 from medfl.results.schema import Record
 
@@ -24,7 +21,7 @@ _PER_RUN = (*_INPUT_HASHES, "config_sha256", "started", "tuned_sha256", "tuning"
 
 def arm_rows(results: GridResults) -> list[dict[str, Any]]:
     """What each arm is, by the first of its records."""
-    rows = []
+    rows, settings = [], own_settings(results)
     for arm in results.arms:
         runs = [run for run in results.runs if run.arm == arm and run.record]
         if not runs or not runs[0].record:
@@ -36,7 +33,7 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
             {
                 "arm": arm,
                 "algorithm": record.algorithm or "–",
-                "settings": _settings(runs[0]),
+                "settings": settings.get(arm, ""),
                 "protection": " — ".join(_protections(results, arm)),
                 "objective": _words(runs, "objective"),
                 "work": _words(runs, "work"),
@@ -82,21 +79,6 @@ def _for_everyone(record: Record) -> str:
         return ""
     server = record.everyone_by == "server"
     return "; for everyone: " + ("the server's model" if server else "the clients', in the mean")
-
-
-def _settings(run: Run) -> str:
-    """The hyper-parameters of a run's algorithm, as words; of those that were tuned the names."""
-    path = run.folder / paths.CONFIG
-    if not path.exists():
-        return ""
-    try:
-        given = (read_yaml(path).get("federated_learning") or {}).get("algorithm_params") or {}
-        tuning = run.record.provenance.get("tuning") if run.record else None
-        tuned = (tuning or {}).get("values") or {}
-        kept = [f"{key} = {value}" for key, value in given.items() if key not in tuned]
-        return ", ".join([*kept, *(f"{key} tuned" for key in tuned)])
-    except AttributeError as error:
-        raise MedflError(f"{path} does not describe a run: {AGAIN}") from error
 
 
 def code_origin(results: GridResults) -> list[tuple[str, list[tuple[str, int]]]]:

@@ -70,3 +70,9 @@ def families_say(results: GridResults) -> str:
         f"{len(families)} {word} of claims{some}: every two arms by the primary metric, in one "
         "dataset, partition and question. Each makes a false claim with a chance of at most 5 %."
     )
+
+
+def asked_of(results: GridResults, dataset: str) -> tuple[str, ...]:
+    """The questions that a dataset's arms answer, the hospitals' own patients first."""
+    asked = results.questions(dataset)
+    return tuple(question for question in (OWN, EVERYONE) if question in asked)

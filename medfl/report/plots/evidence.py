@@ -13,11 +13,10 @@ from matplotlib.lines import Line2D
 from medfl.pages.figures import GREY, panels, styled
 from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
-from medfl.report.main_tables import asked_of
 from medfl.report.names import arm_label
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import say_if_empty, spread, within
-from medfl.report.questions import CHANCE, TITLES, bare
+from medfl.report.questions import CHANCE, TITLES, asked_of, bare
 from medfl.report.statistics import Summary
 from medfl.results.columns import EVERYONE, OWN
 
@@ -36,7 +35,7 @@ class ArmsByEvidence(GridFigure):
     """What each arm is worth for both questions, with what is sure of it."""
 
     title = "Arms and evidence"
-    marks = "mark: mean over seeds; line: 95 % interval for new patients"
+    marks = "line: 95 % interval for new patients; with ends: ± one standard deviation over seeds"
     needs = "finished runs"
     shown = "first"
 
@@ -74,7 +73,7 @@ def draw_evidence(results: GridResults, dataset: str) -> Figure | None:
     rows, columns = panels(len(results.partitions), 2 if len(results.partitions) < 5 else 3)
     names = [arm_label(arm, results.marked(dataset, arm, OWN)) for arm in arms]
     beside = 0.35 + 0.078 * max(map(len, names))
-    high = (ROW if len(arms) < 12 else DENSE) * len(asked) * len(arms) + 0.25
+    high = max((ROW if len(arms) < 12 else DENSE) * len(asked) * len(arms) + 0.25, 0.8)
     figure = Figure(
         figsize=(max(beside + PANEL * columns, 6.2), (high + 0.75) * rows + 1.2),
         layout="constrained",

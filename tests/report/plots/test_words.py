@@ -170,7 +170,7 @@ def test_each_picture_says_what_it_shows_and_what_its_marks_are(tmp_path, fake):
     for picture in (one for one in pictures if one.path):
         words = picture.figure.words_above(picture.subject)
         assert words.startswith(f"{picture.figure.title}: toy")
-        assert "mean" in words.splitlines()[1]
+        assert "standard deviation" in words or "mean" in words.splitlines()[1]
         assert picture.path.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
 
 
