@@ -43,7 +43,8 @@ class Curves {
     });
     this.svg.addEventListener("pointermove", event => this.point(event));
     this.svg.addEventListener("pointerleave", () => { this.tip.hidden = true; this.light(null); });
-    new ResizeObserver(() => { if (this.board.clientWidth !== this.width) this.draw(); }).observe(this.board);
+    // A board that grows while it is observed would be an error: it is drawn in the next frame.
+    new ResizeObserver(() => requestAnimationFrame(() => { if (this.board.clientWidth !== this.width) this.draw(); })).observe(this.board);
   }
   button(words, pressed, act, state) {
     const made = Object.assign(document.createElement("button"), {type: "button", textContent: words});

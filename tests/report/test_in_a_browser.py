@@ -1,0 +1,96 @@
+"""The report in a real browser: its first screen is whole at both widths, and its curves answer."""
+
+from __future__ import annotations
+
+import pytest
+from browser import needs_browser, visit
+
+from medfl.report.steps import build_report
+
+pytestmark = [pytest.mark.slow, needs_browser]
+
+SIZES = {"desk": (1280, 800), "phone": (390, 844)}
+# Texts of the first screen that lie over one another or reach out of it. What scrolls by itself
+# may be wider than the screen.
+LOOK = """
+const words = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) {
+  const node = walker.currentNode, parent = node.parentElement;
+  if (!node.data.trim() || parent.closest("script, style, noscript, .tip")) continue;
+  const range = document.createRange();
+  range.selectNodeContents(node);
+  const scrolls = !!parent.closest(".scroll"), text = node.data.trim();
+  for (const box of range.getClientRects())
+    if (box.width > 0 && box.top < innerHeight) words.push({box, text, scrolls});
+}
+const over = [];
+words.forEach((one, k) => words.slice(k + 1).forEach(other => {
+  const across = Math.min(one.box.right, other.box.right) - Math.max(one.box.left, other.box.left);
+  const down = Math.min(one.box.bottom, other.box.bottom) - Math.max(one.box.top, other.box.top);
+  if (across > 2 && down > 4) over.push([one.text, other.text]);
+}));
+const outside = ({box, scrolls}) => !scrolls && (box.left < -1 || box.right > innerWidth + 1);
+const out = words.filter(outside).map(one => one.text);
+const small = words.filter(one => one.box.height < 11).map(one => one.text);
+const wide = document.documentElement.scrollWidth - innerWidth;
+const first = document.querySelector(".answer dd").getBoundingClientRect().bottom;
+return {over, out, small, count: words.length, wide, first};
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, fake):
+    """The report of a grid of two partitions and five arms."""
+    folder = tmp_path_factory.mktemp("browser")
+    cells = fake.write_results(folder)
+    build_report(cells, folder)
+    return (folder / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_first_screen_is_whole(page, size, tmp_path):
+    found = visit(page, tmp_path / "visit", LOOK, *SIZES[size])
+    assert found["count"] > 20
+    assert (found["over"], found["out"], found["small"]) == ([], [], [])
+    assert found["wide"] <= 0, "the page itself does not scroll sideways"
+    assert found["first"] < SIZES[size][1], "the answer stands on the first screen"
+
+
+@pytest.mark.parametrize(
+    ("style", "what"),
+    [
+        ("nav { margin-top: -2rem; }", "over"),
+        ("h1 { white-space: nowrap; }", "out"),
+        (".answer { font-size: 7px; }", "small"),
+    ],
+)
+def test_the_look_at_it_notices_what_is_wrong(page, style, what, tmp_path):
+    spoiled = page.replace("</style>", f"{style}</style>", 1)
+    assert visit(spoiled, tmp_path / "visit", LOOK, *SIZES["phone"])[what]
+
+
+POINT = """
+const board = document.querySelector(".board"), svg = board.querySelector("svg");
+const before = svg.querySelectorAll("g").length;
+board.scrollIntoView();
+const at = [...svg.querySelectorAll("g[data-arm='2'] text")].at(-1).getBoundingClientRect();
+const where = {clientX: at.x + at.width / 2, clientY: at.y + at.height / 2};
+svg.dispatchEvent(new PointerEvent("pointermove", where));
+const tip = board.querySelector(".tip");
+const said = tip.hidden ? "" : tip.textContent;
+const faint = svg.querySelectorAll("g.faint").length;
+board.querySelector(".arm").click();
+const after = svg.querySelectorAll("g").length;
+[...board.querySelectorAll(".view")].at(-1).click();
+const axis = [...svg.querySelectorAll(":scope > text")].map(one => one.textContent);
+return {before, said, faint, after, axis};
+"""
+
+
+def test_a_curve_tells_its_numbers_and_an_arm_can_be_hidden(page, tmp_path):
+    """The last point of fedavg in IID: 82 ± 2 in round 2."""
+    found = visit(page, tmp_path / "visit", POINT, *SIZES["desk"])
+    assert (found["before"], found["after"]) == (5, 4)
+    assert found["said"] == "fedavg: 82.0 ± 2.0, round 2"
+    assert found["faint"] == 4, "the other arms step back"
+    assert "Traffic up and down, all clients (MB)" in found["axis"]
