@@ -4,6 +4,7 @@
 # make install  the environment alone;  make clean: away with it, and with all that is made again
 # make mutants  small wrong edits, each of which a test should notice (hours; see CONTRIBUTING.md)
 # make accountant  ε against a second accountant, which has an environment of its own
+# make reference SET=…  a grid of params/reference, and its results for docs/results (hours)
 # make notebook the notebook's outputs anew;  make lock: new pins
 # make stamp    after an edit of what gives numbers: results stay valid, if the golden test passes
 # make golden   after a change of numbers that is meant: see CONTRIBUTING.md
@@ -14,7 +15,7 @@ BIN := $(abspath $(VENV))/bin
 READY := $(VENV)/.ready
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo install test coverage mutants accountant lint docs notebook stamp golden bench clean lock
+.PHONY: demo install test coverage mutants accountant lint docs reference notebook stamp golden bench clean lock
 
 demo: $(READY)
 	@echo "The default grid on synthetic images (params/default.yaml); what a run says: results/logs/"
@@ -70,6 +71,11 @@ bench: $(READY)
 # Without --quiet, which hides warnings before mkdocs counts them: a dead link would pass.
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
+
+reference: $(READY)
+	$(BIN)/snakemake --cores $(CORES) --quiet rules reason host --configfile params/reference/$(SET).yaml
+	$(BIN)/medfl publish --grid params/reference/$(SET).yaml --to docs/results/$(SET) \
+		--title "Reference results: $(SET)"
 
 # Writes new outputs into the committed notebook, after a change of what it shows.
 notebook: $(READY)

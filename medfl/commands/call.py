@@ -154,6 +154,12 @@ def parser() -> argparse.ArgumentParser:
         "Draw a grid's figures and write report.html.",
     )
     command(
+        "publish",
+        results.publish,
+        results.publish_options,
+        "Write a folder with a whole grid's results that others can cite.",
+    )
+    command(
         "plan",
         plan.plan,
         plan.plan_options,

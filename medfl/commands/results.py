@@ -1,4 +1,4 @@
-"""`aggregate` and `report` make tables, figures and the page from a grid's runs."""
+"""`aggregate`, `report` and `publish` make tables, figures and pages from a grid's runs."""
 
 from __future__ import annotations
 
@@ -77,6 +77,56 @@ def report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cores", type=options.processors, default="all", help=words)
     words = "write each figure as PDF, too, for a paper"
     parser.add_argument("--pdf", action="store_true", help=words)
+
+
+def publish(options: argparse.Namespace) -> None:
+    """Write a folder with the results of a whole grid, which others can cite."""
+    from pathlib import Path
+
+    from medfl.config import prepared_dir
+    from medfl.grid import read_grid
+    from medfl.report import steps
+    from medfl.report.published import publish as write_folder
+    from medfl.shared import runs_of
+
+    grid = read_grid(options.grid)
+    trained = runs_of(grid)
+    folder = options.results or grid.output_dir
+    wanted = _wanted(grid, trained, folder)
+    _hold_back(grid, wanted, folder)
+    results = steps.aggregate(trained, folder, wanted=wanted, margins=grid.margins)
+    steps.build_report(
+        trained,
+        folder,
+        splits=_splits(grid),
+        prepared_dir=prepared_dir(grid.work_root),
+        configuration=_configuration(grid),
+        wanted=wanted,
+        figures=grid.figures,
+        cores=_cores("all"),
+        margins=grid.margins,
+    )
+    page = write_folder(
+        results,
+        folder,
+        options.to,
+        title=options.title or f"Results on {', '.join(results.datasets)}",
+        grid_file=Path(options.grid).as_posix(),
+        configuration=_configuration(grid),
+        prepared_dir=prepared_dir(grid.work_root),
+    )
+    print(f"{page.parent}: {page.name}, report.html and tables")
+
+
+def publish_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl publish`."""
+    from medfl.commands import options
+
+    options.grid(parser, "holds runs/")
+    parser.add_argument(
+        "--to", required=True, help="the folder to write; one of before is replaced"
+    )
+    parser.add_argument("--title", help="of its page; else it names the datasets")
 
 
 def _wanted(

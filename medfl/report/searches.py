@@ -63,7 +63,7 @@ def tuning_section(
     figure = draw_best_of_k(mean_curves(searches), metrics)
     name = Path(paths.BEST_OF_K).name
     picture = save(figure, folder / name, (".svg", ".png", *endings))
-    return TuningSection(_words(searches), _rows(results, searches), picture)
+    return TuningSection(_words(searches), tuning_rows(results), picture)
 
 
 def searches_of(results: GridResults) -> dict[Searched, Mapping[str, Any]]:
@@ -136,9 +136,10 @@ def _words(searches: Searches) -> str:
     )
 
 
-def _rows(results: GridResults, searches: Searches) -> list[dict[str, Any]]:
+def tuning_rows(results: GridResults) -> list[dict[str, Any]]:
+    """What was searched and chosen, for each dataset, partition and arm; none where nothing was."""
     rows = []
-    for (dataset, partition, arm), found in by_place(searches).items():
+    for (dataset, partition, arm), found in by_place(searches_of(results)).items():
         metric = results.primary(dataset)
         first = [search["points"][0]["validation"] for search in found.values()]
         best = [search["points"][search["chosen"] - 1]["validation"] for search in found.values()]

@@ -1,0 +1,167 @@
+"""A folder of results that others can cite: a page, the report, tables, and how it was all made."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from medfl.errors import MedflError
+from medfl.files import read_yaml, sha256_file, write_csv, write_text
+from medfl.partition import partition_title
+from medfl.report.answers import answers
+from medfl.report.grid_results import GridResults
+from medfl.report.main_tables import cost_table, main_table
+from medfl.report.markup import escape_markdown, markdown
+from medfl.report.names import join_words, plural
+from medfl.report.origin import code_origin, input_hashes
+from medfl.report.questions import HOLDS, families_say
+from medfl.report.searches import tuning_rows
+from medfl.results import paths
+from medfl.results.runs import MISSING
+from medfl.results.schema import DIVERGED
+
+TEMPLATES = Path(__file__).parent / "templates"
+PAGE, GRID, INPUTS = "README.md", "grid.yaml", "inputs.csv"
+CODE = "code sha"
+MARK = "<!-- written by medfl publish: changes are lost -->"
+COPIED = (
+    paths.REPORT,
+    paths.SUMMARY,
+    f"{paths.COMPARISON}.csv",
+    f"{paths.TABLES}/cost.csv",
+    f"{paths.TABLES}/paired.csv",
+    f"{paths.TABLES}/ranking.csv",
+    paths.TABLE_OF_CLIENTS,
+    paths.TUNED,
+)
+"""What is taken from the folder of the results, where it is there; all into one folder."""
+
+
+def publish(
+    results: GridResults,
+    results_dir: str | Path,
+    target: str | Path,
+    *,
+    title: str,
+    grid_file: str,
+    configuration: Mapping[str, Any],
+    prepared_dir: Path,
+) -> Path:
+    """Write the folder; one that was published before is replaced as a whole.
+
+    Args:
+        results: the runs of a whole grid, whose tables and report have been written.
+        results_dir: where these lie.
+        target: the folder to write.
+        title: of the page.
+        grid_file: the params file as it was named, for the command that makes it all again.
+        configuration: the grid.
+        prepared_dir: the folder of ``<dataset>/dataset.yaml``.
+
+    Returns:
+        The page.
+
+    Raises:
+        MedflError: runs are missing, or something else lies at ``target``.
+    """
+    if missing := results.having(MISSING):
+        raise MedflError(
+            f"{len(missing)} of {len(results.trained)} runs are missing, so nothing is published: "
+            f"finish the grid (snakemake --cores all --configfile {grid_file})."
+        )
+    source, target = Path(results_dir), Path(target)
+    if target.exists() and not _published(target):
+        raise MedflError(
+            f"{target} is there already and was not written by `medfl publish`: name another "
+            "folder."
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+        folder = Path(scratch, "new")
+        folder.mkdir()
+        for name in COPIED:
+            if (source / name).exists():
+                shutil.copyfile(source / name, folder / Path(name).name)
+        write_text(folder / GRID, yaml.safe_dump(dict(configuration), sort_keys=False))
+        hashes = [
+            {key: " ".join(v) if isinstance(v, list) else v for key, v in row.items()}
+            for row in input_hashes(results)
+        ]
+        write_csv(folder / INPUTS, list(hashes[0]), hashes)
+        page = _page(results, folder, target, title, grid_file, prepared_dir)
+        write_text(folder / PAGE, page)
+        folder.chmod(0o755)  # temporary folders are nobody else's
+        if target.exists():
+            target.rename(Path(scratch, "old"))
+        folder.rename(target)
+    return target / PAGE
+
+
+def _published(folder: Path) -> bool:
+    page = folder / PAGE
+    return page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")
+
+
+def _page(
+    results: GridResults,
+    folder: Path,
+    target: Path,
+    title: str,
+    grid_file: str,
+    prepared_dir: Path,
+) -> str:
+    files = sorted(path.name for path in folder.iterdir())
+    made = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    made.filters["md"] = lambda value: escape_markdown(str(value))
+    return made.get_template("published.md.j2").render(
+        mark=MARK,
+        title=title,
+        results=results,
+        diverged=results.having(DIVERGED),
+        answers={dataset: _answers(results, dataset) for dataset in results.datasets},
+        comparison=_tables(results, main_table),
+        cost=_tables(results, cost_table),
+        tuning=tuning_rows(results),
+        families=families_say(results),
+        holds=HOLDS,
+        grid_file=grid_file,
+        target=target,
+        hours=sum(run.record.timing.seconds or 0 for run in results.trained if run.record) / 3600,
+        origin=[row for row in code_origin(results) if row[0] != CODE],  # long, and in the report
+        cards={dataset: _card(prepared_dir, dataset) for dataset in results.datasets},
+        files={name: sha256_file(folder / name) for name in files},
+        partitions=join_words([partition_title(word) for word in results.partitions]),
+        plural=plural,
+    )
+
+
+def _answers(results: GridResults, dataset: str) -> dict[str, list[Any]]:
+    """Partition → its answers."""
+    found: dict[str, list[Any]] = {}
+    for one in answers(results, dataset):
+        found.setdefault(one.partition, []).append(one)
+    return found
+
+
+def _tables(results: GridResults, make: Any) -> str:
+    """Tables of all datasets, with headings one level lower."""
+    text = markdown([(dataset, make(results, dataset)) for dataset in results.datasets])
+    return text.replace("## ", "### ").rstrip()
+
+
+def _card(prepared_dir: Path, dataset: str) -> dict[str, Any]:
+    path = prepared_dir / dataset / "dataset.yaml"
+    content = read_yaml(path) if path.exists() else {}
+    return content if isinstance(content, dict) else {}

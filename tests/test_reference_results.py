@@ -1,0 +1,44 @@
+"""The folders of ``docs/results`` are what ``medfl publish`` wrote, of grids that are here."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from medfl.grid import read_grid
+from medfl.report.published import MARK
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = sorted(page.parent for page in (ROOT / "docs" / "results").glob("*/README.md"))
+GRIDS = sorted((ROOT / "params" / "reference").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_a_folder_is_as_it_was_written(folder):
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"\| \[[^]]+\]\(([^)]+)\) \| `([0-9a-f]{64})` \|", text))
+    assert text.startswith(MARK)
+    assert {path.name for path in folder.iterdir()} == {"README.md", *listed}
+    for name, digest in listed.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_its_grid_is_the_one_that_its_command_names(folder):
+    now = read_grid(ROOT / "params" / "reference" / f"{folder.name}.yaml")
+    then = yaml.safe_load((folder / "grid.yaml").read_text(encoding="utf-8"))
+    for key in ("datasets", "partitions", "arms", "seeds", "run", "tune", "arm_settings"):
+        assert now.model_dump(mode="json")[key] == then[key], key
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_reference_grids_have_six_seeds_and_tune_every_arm_alike(path):
+    grid = read_grid(path)
+    assert len(grid.seeds) >= 6
+    assert grid.tune is not None
+    assert grid.tune.points <= 4
+    assert grid.output_dir == f"results/reference/{path.stem}"
