@@ -11,7 +11,7 @@ from PIL import Image
 from medfl.grid import Cell
 from medfl.pages.figures import save
 from medfl.report.plots.best_of_k import draw_best_of_k
-from medfl.tuning.curves import write_searches
+from medfl.tuning.curves import COLUMNS, CURVE, write_searches
 
 
 def search(*scores, chosen=1):
@@ -41,3 +41,10 @@ def test_the_tables_and_the_picture_of_a_grid(tmp_path):
     path = save(draw_best_of_k(curves, {"phantom": "kappa"}), tmp_path / "best-of-k")
     with Image.open(path) as picture:
         assert min(picture.size) > 100
+
+
+def test_the_page_names_every_column():
+    page = (Path(__file__).parents[2] / "docs/tuning.md").read_text(encoding="utf-8")
+    for name, columns in (("tuning.csv", COLUMNS), ("best-of-k.csv", CURVE)):
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{name}` |"))
+        assert [f"`{column}`" in row for column in columns] == [True] * len(columns)
