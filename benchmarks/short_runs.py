@@ -86,13 +86,9 @@ def compared(name: str, folder: Path, wall: float, target: float | None) -> Resu
 
 
 def run(pairs: int) -> Iterator[Result]:
-    """Measure ``pairs`` times: some minutes each, and twice as long with ``make demo``'s grid."""
+    """Measure ``pairs`` times, some minutes each; last what is for information."""
     for _ in range(pairs):
-        for word, warm in (("", True), (", each with an interpreter", False)):
-            with tempfile.TemporaryDirectory() as name:
-                wall = snakemake(Path(name), write_grid(Path(name)), "runs", warm=warm)
-                target = TARGET if warm else None
-                yield compared(f"100 short runs ÷ their training{word}", Path(name), wall, target)
+        yield short(warm=True)
         with tempfile.TemporaryDirectory() as name:
             folder, grid = Path(name), Path(name, "grid.yaml")
             arms = {"arms_file": str(ROOT / "params" / "algorithms.yaml")}
@@ -100,3 +96,13 @@ def run(pairs: int) -> Iterator[Result]:
             write_yaml(grid, read_yaml(ROOT / DEFAULT_GRID) | arms | fewer)
             wall = snakemake(folder, grid)
             yield compared("the demo ÷ its training", folder, wall, TARGET)
+        yield short(warm=False)
+
+
+def short(warm: bool) -> Result:
+    """100 short runs, forked or each with an interpreter of its own."""
+    word = "" if warm else ", each with an interpreter"
+    with tempfile.TemporaryDirectory() as name:
+        wall = snakemake(Path(name), write_grid(Path(name)), "runs", warm=warm)
+        target = TARGET if warm else None
+        return compared(f"100 short runs ÷ their training{word}", Path(name), wall, target)
