@@ -30,6 +30,7 @@ TITLES = {
     "large": "Images on the disk",
     "secure": "Secure aggregation",
     "encryption": "Homomorphic encryption",
+    "robust": "Robust rules",
     "gpu": "Rounds, memory, jobs and clients",
 }
 

@@ -50,6 +50,7 @@ PARTS = {
     "large": Entry("large", 5),
     "secure": Entry("secure_aggregation", 3),
     "encryption": Entry("encryption", 3),
+    "robust": Entry("robust", 1),
     "gpu": Entry("gpu", 3),
 }
 

@@ -33,6 +33,7 @@ LINKS = {
     "bulyan": {"rule": "bulyan", "rule_params": {"pre_aggregation": "nnm"}},
     "geometric_median": {"rule": "geometric_median"},
     "centred_clipping": {"rule": "centred_clipping", "rule_params": {"start": "median"}},
+    "fltrust": {"rule": "fltrust", "rule_params": {"root_patients": 4}},
     "norm_bounding": {"rule": "norm_bounding", "rule_params": {"pre_aggregation": "bucketing"}},
     **{
         word: {"links": {word: params}, "attackers": 1}
@@ -62,9 +63,9 @@ LINKS = {
         }
     },
 }
-# Attacks after which clients have another training loss, or take other steps.
+# Attacks and rules under which clients have another training loss, or take other steps.
 OTHER_WORK = ("label_flip", "random_labels", "mislabelled_site", "inverted_images", "backdoor")
-OTHER_WORK += ("stops",)
+OTHER_WORK += ("stops", "fltrust")
 # What a chain needs of its federation, and the words with which it refuses an algorithm.
 _PRIVATE = {"model": Grouped, "local_steps": 3}
 NEEDS = {
@@ -73,7 +74,12 @@ NEEDS = {
     "dp_hospital": {**_PRIVATE, "weighting": "uniform"},
 }
 _REFUSED = {"scaffold-1": "a gradient of all samples", "fedbn": "set layers: normalization"}
-REFUSED = {"dp_image": _REFUSED, "dp_patient": _REFUSED}
+_STATEFUL = ("scaffold", "scaffold-1", "feddyn", "moon", "ditto", "fedbn")
+REFUSED = {
+    "dp_image": _REFUSED,
+    "dp_patient": _REFUSED,
+    "fltrust": dict.fromkeys(_STATEFUL, "keeps something with each client"),
+}
 
 
 def build(name, chain=None, **settings):

@@ -15,6 +15,7 @@ from medfl.chain import public_pixels
 from medfl.config import FederatedConfig
 from medfl.federated import FederatedClient, FederatedData, FederatedServer, FederatedTrainer
 from medfl.federated.evaluation import Evaluation
+from medfl.federated.root import with_root_set
 from medfl.federated.workers.pool import THREADS
 from medfl.metrics.inputs import BRIEF
 from medfl.partition import Split
@@ -157,6 +158,7 @@ def federation(
     config = FederatedConfig(
         algorithm=algorithm, algorithm_params=params or {}, num_clients=len(sizes), **settings
     )
+    split = with_root_set(split, store.groups, config)
     data = FederatedData(store, split, public_pixels=public_pixels(config.chain.links)).double()
     torch.manual_seed(0)
     server = FederatedServer(config, data, model=model().double())

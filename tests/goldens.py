@@ -143,6 +143,7 @@ LINK: dict[str, dict[str, Any]] = {
     "alie": {"z": 1.0},
     "adaptive_alie": {"tries": 4},
     "adaptive_ipm": {"tries": 4},
+    "fltrust": {"root_patients": 6},
     "multi_krum": {"selected": 3},
     "bulyan": {"pre_aggregation": "nnm"},
     "centred_clipping": {"start": "median"},
@@ -157,6 +158,8 @@ NEEDED: dict[str, dict[str, Any]] = {
     "dp_hospital": {**_PRIVATE, "weighting": "uniform"},
     **dict.fromkeys(("trimmed_mean", "krum", "multi_krum", "bulyan"), _MANY),
 }
+# The algorithm of those that refuse SCAFFOLD.
+STATELESS = {"fltrust": "fedavgm"}
 # Settings of the engine under which built-in networks train: the store, and keys of the run.
 BUILT_IN: dict[str, tuple[Any, dict[str, Any]]] = {
     "volumes": (_varied((1, 8, 8, 8)), {"model": "cnn", "augmentation": {"preset": "ct"}}),
@@ -208,7 +211,7 @@ def covers(name: str) -> list[str]:
     if kind == "model":
         return [f"model {word}", "engine", "algorithm fedavg"]
     if kind in ("link", "rule"):
-        return [f"{kind} {word}", "engine", "algorithm scaffold"]
+        return [f"{kind} {word}", "engine", f"algorithm {STATELESS.get(word, 'scaffold')}"]
     if kind == "algorithm":
         return [f"algorithm {word.split('-')[0]}", "engine"]
     if word in BUILT_IN:
@@ -244,7 +247,8 @@ def run(name: str) -> dict[str, Any]:
         trainer = federation("scaffold", chain=chain, **settings)
     elif kind == "rule":
         chain = {"rule": word, "rule_params": LINK.get(word, {}), "attackers": int(word in NEEDED)}
-        trainer = federation("scaffold", chain=chain, **(SETTINGS | NEEDED.get(word, {})))
+        settings = SETTINGS | NEEDED.get(word, {})
+        trainer = federation(STATELESS.get(word, "scaffold"), chain=chain, **settings)
     else:
         trainer = federation(word.split("-")[0], ALGORITHMS[word], **SETTINGS)
     torch.set_num_threads(1)

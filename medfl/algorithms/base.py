@@ -45,6 +45,7 @@ class FederatedAlgorithm:
         unshared_descents: purposes of those descents (``client.descend``) of which nothing flows
             back into what a client sends, now or later, as of a model of its own. Differential
             privacy leaves them without noise.
+        keeps_state: whether clients keep something from round to round (``client.keep``).
     """
 
     class Params(HyperParams):
@@ -56,6 +57,7 @@ class FederatedAlgorithm:
     pooled: ClassVar[bool] = False
     communicates: ClassVar[bool] = True
     unshared_descents: ClassVar[tuple[str, ...]] = ()
+    keeps_state: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a class with hooks of medfl 0.1, which nobody would call."""

@@ -27,6 +27,7 @@ class Ditto(FedAvg):
     evaluated = "personal"
     statistics = "global model: averaged; personal models: each client's own"
     unshared_descents = ("personal",)
+    keeps_state = True
 
     class Params(HyperParams):
         """lam: λ, how strongly the global model pulls."""

@@ -28,6 +28,8 @@ class FedDyn(FederatedAlgorithm):
     proof still holds, for h is then the gradient of the weighted mean.
     """
 
+    keeps_state = True
+
     class Params(HyperParams):
         """alpha: α, the strength of the dynamic regulariser."""
 

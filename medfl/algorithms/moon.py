@@ -29,6 +29,8 @@ class Moon(FederatedAlgorithm):
     left out, so that every arm trains the same network.
     """
 
+    keeps_state = True
+
     class Params(HyperParams):
         """mu: µ, the weight of the contrastive loss. temperature: T."""
 

@@ -32,6 +32,8 @@ class Scaffold(FederatedAlgorithm):
     paper's are equal, because it minimises the equal mean over clients.
     """
 
+    keeps_state = True
+
     class Params(HyperParams):
         """option: by which of the paper's two options c_i is renewed (line 12).
 

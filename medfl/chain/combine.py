@@ -28,6 +28,7 @@ class Rule(ABC):
     Attributes:
         seed: the run's seed.
         round: the round that was opened last.
+        note: what the log says before the first round, such as how much memory it takes.
     """
 
     class Params(HyperParams):
@@ -36,6 +37,7 @@ class Rule(ABC):
     may_give_up: ClassVar[bool] = False
     seed = 0
     round = 0
+    note = ""
 
     def __init__(self, **params: Any) -> None:
         self.params: Any = self.Params(**params)
@@ -44,6 +46,11 @@ class Rule(ABC):
     def effect(self) -> str | None:
         """What it makes of the objective, in words for the record; None where that is not known."""
         return None
+
+    @property
+    def root_patients(self) -> int:
+        """How many patients of the training fold are the server's own, for this rule."""
+        return 0
 
     def check(  # noqa: B027 - a rule need not refuse anything
         self, config: FederatedConfig, algorithm: type[Algorithm]

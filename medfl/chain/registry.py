@@ -49,6 +49,7 @@ RULES = Registry[type[Rule]](
         "bulyan": "robustness.bulyan:Bulyan",
         "geometric_median": "robustness.geometric_median:GeometricMedian",
         "centred_clipping": "robustness.clipping:CentredClipping",
+        "fltrust": "robustness.fltrust:FLTrust",
         "norm_bounding": "robustness.clipping:NormBounding",
     },
 )

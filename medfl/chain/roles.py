@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from medfl.chain.chain import Chain
-    from medfl.chain.message import Drawn, Part, Work
+    from medfl.chain.message import Drawn, Message, Part, Work
     from medfl.config import FederatedConfig, Training
     from medfl.models.flat import FlatModel, Gradient
     from medfl.store import DatasetInfo
@@ -30,6 +30,7 @@ class Algorithm(Protocol):
 
     communicates: ClassVar[bool]
     unshared_descents: ClassVar[tuple[str, ...]]
+    keeps_state: ClassVar[bool]
 
     @classmethod
     def takes_full_gradient(cls, params: Mapping[str, Any]) -> bool:
@@ -54,6 +55,10 @@ class HeldData(Protocol):
     images: Any
     groups: np.ndarray
     info: DatasetInfo
+
+    @property
+    def root(self) -> Tensor:
+        """Store rows of the server's own samples, ascending."""
 
     def indices(self, client: int, fold: str) -> Tensor:
         """Store rows of one client's fold, ascending."""
@@ -101,6 +106,9 @@ class Server(Protocol):
     @property
     def local_steps(self) -> dict[int, int]:
         """Client → the local steps that the configuration gives it in a round."""
+
+    def root_message(self) -> Message:
+        """What the server would send in this round, trained on samples of its own."""
 
     def participants(self, round_number: int) -> list[int]:
         """Positions of the round's clients among all, ascending."""

@@ -55,10 +55,11 @@ class FederatedClient:
         start_buffers: (b,), the statistics with which it began.
     """
 
-    def __init__(self, client: int, data: FederatedData) -> None:
+    def __init__(self, client: int, data: FederatedData, rows: Tensor | None = None) -> None:
+        """Take the training data of ``client``, or other store ``rows``."""
         self.id = client
         self.data = data
-        self.rows = data.indices(client, "train")
+        self.rows = data.indices(client, "train") if rows is None else rows
         self.groups = data.group_numbers(self.rows)
         self.state = ClientState()
         self.steps = 0

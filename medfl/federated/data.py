@@ -26,6 +26,7 @@ Samples = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """Gives other images and labels in place of a batch's own."""
 Change = Callable[[Tensor], Tensor]
 """Gives other pixel values in place of a batch's own."""
+ROOT = "root"  # the fold of samples that are the server's own
 PUBLIC_PIXELS = (0.5, 0.5)  # mean and deviation of every channel, as MedMNIST's authors take them
 
 
@@ -135,6 +136,11 @@ class FederatedData:
     def pooled(self, fold: str) -> Tensor:
         """Store rows of a fold of all clients, ascending, on the device that gathers the images."""
         return self._rows(self.split.pooled(fold))
+
+    @property
+    def root(self) -> Tensor:
+        """Store rows of the server's own samples, ascending; usually there are none."""
+        return self._rows(np.flatnonzero(self.split.folds == ROOT))
 
     def merged(self) -> FederatedData:
         """The same data in the hands of one client, 0; its images are as the clients saw them."""

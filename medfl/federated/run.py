@@ -24,6 +24,7 @@ from medfl.federated.log import log, log_to, progress_line
 from medfl.federated.outcome import write_record
 from medfl.federated.own_parts import guard
 from medfl.federated.provenance import provenance
+from medfl.federated.root import with_root_set
 from medfl.federated.run_folder import check_folder, clear, finished_record
 from medfl.federated.run_split import run_inputs, split_heterogeneity, split_of_run
 from medfl.federated.server import FederatedServer
@@ -98,7 +99,8 @@ def execute(
     rounds = config.federated_learning.rounds
     with guard(config):
         public = public_pixels(config.chain.links)
-        data = FederatedData(store, split, device, training.images, training.memory_limit, public)
+        dealt = with_root_set(split, store.groups, config)
+        data = FederatedData(store, dealt, device, training.images, training.memory_limit, public)
         server = FederatedServer(config, data)
         trainer = FederatedTrainer(
             config,
@@ -135,6 +137,8 @@ def execute(
         if hidden:
             log.info("no number of fewer than %d samples or patients is written", minimum)
         log.info("it trains: %s", server.work)
+        if server.chain.rule.note:
+            log.info("%s", server.chain.rule.note)
         if server.augmentation is not None:
             log.info("training images are augmented: %s", server.augmentation)
         if isinstance(data.images, DiskImages):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -11,7 +12,7 @@ from torch import Tensor
 from medfl.algorithms import ALGORITHMS, FederatedAlgorithm
 from medfl.algorithms.objective import objective_of
 from medfl.augment import recipe_for
-from medfl.chain import PARAMETERS, STATISTICS, Part, Total, build_chain
+from medfl.chain import PARAMETERS, STATISTICS, Message, Part, Total, build_chain
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.client_state import ClientStates
@@ -24,6 +25,13 @@ from medfl.models import build_model
 from medfl.models.flat import FlatModel, Shared
 from medfl.partition.pooled import POOLED
 from medfl.streams import stream_seed, torch_stream
+
+
+class RootSet(Protocol):
+    """What trains on samples of the server's own (``medfl.federated.root.RootClient``)."""
+
+    def root_message(self) -> Message:
+        """What a client with these samples would send in the round that is open."""
 
 
 class FederatedServer:
@@ -49,6 +57,8 @@ class FederatedServer:
             client holds all samples, those of all clients.
         work: what each client trains in each round.
         round: the round under way, from 1; 0 before training.
+        opened: what was sent when it was opened.
+        root: what trains on samples of the server's own; None where it has none.
     """
 
     def __init__(
@@ -86,7 +96,10 @@ class FederatedServer:
             raise MedflError(f"clients_per_round is {size} of only {everyone} clients.")
         pooled, all_train = self.algorithm.pooled, self.algorithm.participation == "all"
         times = everyone if pooled else 1
-        self.local_steps = {client: self._steps(client, times) for client in self.data.clients}
+        self.local_steps = {
+            client: self.steps_for(self.data.indices(client, "train"), times)
+            for client in self.data.clients
+        }
         shared = pooled or (all_train and not self.algorithm.communicates)
         self.work = LocalWork(
             whole=self.local_steps,
@@ -124,6 +137,8 @@ class FederatedServer:
         # Entries that stay local begin with the same values at the server and at every client.
         self._local = [part.clone() for part in self.shared.take_local(self.model)]
         self.round = 0
+        self.opened: dict[str, Part] = {}
+        self.root: RootSet | None = None
         # A graph would repeat for ever what a person's own code has decided by what it saw once.
         wanted = config.training.cuda_graphs == "auto" and not own_classes(self.parts)
         self.graphs = StepGraphs(wanted and data.device.type == "cuda")
@@ -167,12 +182,12 @@ class FederatedServer:
         learning = self.config.federated_learning
         return learning.local_epochs or learning.default_epochs
 
-    def _steps(self, client: int, times: int) -> int:
+    def steps_for(self, rows: Tensor, times: int = 1) -> int:
+        """The local steps of a round on these store rows; ``times`` as many where they count."""
         steps = self.config.federated_learning.local_steps
         if steps is not None:
             return times * steps
-        rows, size = self.data.indices(client, "train"), self.config.training.batch_size
-        return self._epochs * len(split_batches(rows, size))
+        return self._epochs * len(split_batches(rows, self.config.training.batch_size))
 
     @property
     def complete(self) -> bool:
@@ -220,10 +235,16 @@ class FederatedServer:
         self.round = number
         ours = not own_classes([self.algorithm, *self.chain.links])
         still = (PARAMETERS, STATISTICS) if ours else ()
-        return {
+        self.opened = {
             name: part if name in still else replace(part, value=part.value.clone())
             for name, part in self.download().items()
         }
+        return self.opened
+
+    def root_message(self) -> Message:
+        """What a client with the server's own samples would send in the round that is open."""
+        assert self.root is not None
+        return self.root.root_message()
 
     def download(self) -> dict[str, Part]:
         """What the server sends to each client: its model, and what the algorithm adds.

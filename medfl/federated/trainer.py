@@ -23,6 +23,7 @@ from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
 from medfl.federated.memory import give_back_memory
 from medfl.federated.provenance import begin_stretch
 from medfl.federated.refused import DivergedError, report_refused
+from medfl.federated.root import RootClient
 from medfl.federated.rows import client_rows, empty_row, evaluated_row, trained_row
 from medfl.federated.saving import Saving
 from medfl.federated.server import FederatedServer
@@ -101,6 +102,8 @@ class FederatedTrainer:
         self.clients = sorted(clients, key=lambda client: client.id)
         for client in self.clients:
             client.join(server)
+        if len(server.data.root):
+            server.root = RootClient(server)
         self.primary = primary_metric(config.primary, self.data.info.task)
         self._columns = columns.table_columns(columns.ROUNDS, server.chain.columns)
         self._client_columns = columns.table_columns(columns.CLIENTS, server.chain.client_columns)

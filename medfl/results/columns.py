@@ -115,6 +115,10 @@ BACKDOOR = Column(
 )
 ROBUSTNESS = (
     Column("attackers", "Clients that attack", "", "", (SUMMARY,), int, "robustness.attackers"),
+    Column(
+        *("attackers_share", "Clients that attack (%)", "%", "", (SUMMARY,)),
+        source="robustness.share",
+    ),
     Column("attack", "Attack", "", "", (SUMMARY,), str, "robustness.attack"),
     Column("rule", "Rule", "", "", (SUMMARY,), str, "robustness.rule"),
     Column(

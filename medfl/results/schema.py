@@ -163,18 +163,22 @@ class RobustnessRecord(_Part):
 
     Attributes:
         attackers: f, how many clients attacked.
+        share: f/n, of all clients.
         clients: which.
         attack: the link by which they did; None where nobody did.
         rule: how updates were combined.
         pre_aggregation: what was done to them before.
+        root_patients: how many patients of the training fold the server trained on itself.
         backdoor_success: the share of marked test images that the model took for the target.
     """
 
     attackers: int | None = None
+    share: float | None = None
     clients: list[int] = Field(default_factory=list)
     attack: str | None = None
     rule: str | None = None
     pre_aggregation: str | None = None
+    root_patients: int | None = None
     backdoor_success: float | None = None
 
 

@@ -21,10 +21,13 @@ def robustness_of(server: Server) -> dict[str, Any]:
     if not attackers and config.chain.rule == "sum":
         return {}
     names = [link.name for link in chain.links if isinstance(link, Attack)]
+    root = chain.rule.root_patients
     return {
         "attackers": len(attackers),
+        "share": len(attackers) / server.num_clients,
         "clients": attackers,
         "attack": names[0] if names and attackers else None,
         "rule": config.chain.rule,
         "pre_aggregation": getattr(chain.rule.params, "pre_aggregation", None),
+        **({"root_patients": root} if root else {}),
     }

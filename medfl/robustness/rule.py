@@ -78,12 +78,9 @@ class RobustRule(Rule):
         several = min(clients, config.federated_learning.clients_per_round or clients)
         entries = server.vector.numel() + server.buffers.numel()
         size = several * (server.vector.nbytes + server.buffers.nbytes)
-        log.info(
-            "the rule %s keeps all updates of a round: %d × %d numbers, %.2f GiB at least",
-            config.chain.rule,
-            several,
-            entries,
-            size / 2**30,
+        self.note = (
+            f"the rule {config.chain.rule} keeps all updates of a round: {several} × {entries} "
+            f"numbers, {size / 2**30:.2g} GiB at least"
         )
 
     def start(self) -> Combination:
@@ -97,13 +94,13 @@ class RobustRule(Rule):
             if count:
                 log.warning("round %d is given up: %s", self.round, self._problem(f, count))
             return {}
-        return {name: self._combine(kept, f) for name, kept in parts.items()}
+        return {name: self._combine(name, kept, f) for name, kept in parts.items()}
 
-    def _combine(self, parts: list[Part], f: int) -> Total:
+    def _combine(self, name: str, parts: list[Part], f: int) -> Total:
         base, weight = parts[0].base, sum(part.weight for part in parts)
         if not parts[0].value.numel():
             return Total(parts[0].value, weight, base)
-        location = self.locate(self._prepared(Updates.of(parts), f), f)
+        location = self.locate(self._prepared(Updates.of(parts, name), f), f)
         return Total(location if base is None else location + base, weight, base)
 
     def _prepared(self, updates: Updates, f: int) -> Updates:
@@ -144,21 +141,25 @@ class RobustRule(Rule):
 
 
 class KeptMessages(Combination):
-    """Keeps all messages of a round, part by part."""
+    """Keeps all messages of a round.
+
+    Attributes:
+        parts: what it keeps, part by part.
+    """
 
     def __init__(self, rule: RobustRule) -> None:
         self._rule = rule
-        self._parts: dict[str, list[Part]] = {}
+        self.parts: dict[str, list[Part]] = {}
 
     def add(self, message: Message) -> None:
         """Keep a copy of the message's parts (``NotFiniteError`` where one is not finite)."""
         message.check_finite()
         for name, part in message.parts.items():
-            known = self._parts.setdefault(name, [])
+            known = self.parts.setdefault(name, [])
             if known:
                 check_alike(message.client, name, part, known[0].value)
             known.append(replace(part, value=part.value.clone()))
 
     def total(self) -> dict[str, Total]:
         """What the rule makes of them."""
-        return self._rule.total(self._parts)
+        return self._rule.total(self.parts)

@@ -23,6 +23,7 @@ class Updates:
         values: n vectors (k,), as they were sent.
         base: (k,), what all values started from; None stands for zeros.
         weights: (n,), the weights of the values in a mean, not normalised.
+        name: of the part.
         mixing: (m, n) float64 on the CPU: the rows are m mixtures of the updates. None where they
             are the updates themselves.
     """
@@ -30,13 +31,14 @@ class Updates:
     values: Sequence[Tensor]
     base: Tensor | None
     weights: Sequence[float]
+    name: str = ""
     mixing: Tensor | None = None
 
     @classmethod
-    def of(cls, parts: Sequence[Part]) -> Updates:
+    def of(cls, parts: Sequence[Part], name: str = "") -> Updates:
         """The updates of the same part of n messages."""
         weights = [part.weight for part in parts]
-        return cls([part.value for part in parts], parts[0].base, weights)
+        return cls([part.value for part in parts], parts[0].base, weights, name)
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -64,7 +66,8 @@ class Updates:
             larger[:rows, :columns] = mixing
             larger[rows, columns] = 1.0
             mixing = larger
-        return Updates([*self.values, value], self.base, [*self.weights, 0.0], mixing)
+        values, weights = [*self.values, value], [*self.weights, 0.0]
+        return replace(self, values=values, weights=weights, mixing=mixing)
 
     @property
     def origin(self) -> Tensor:
@@ -111,6 +114,15 @@ class Updates:
         found = torch.zeros(len(self), dtype=torch.float64)
         for _, rows in self.blocks():
             found += torch.linalg.vecdot(rows, rows).cpu()
+        return found
+
+    def products(self, row: int) -> Tensor:
+        """⟨u_i, u_row⟩, (n,) float64 on the CPU."""
+        import torch
+
+        found = torch.zeros(len(self), dtype=torch.float64)
+        for _, rows in self.blocks():
+            found += (rows @ rows[row]).cpu()
         return found
 
     def combined(self, coefficients: Tensor) -> Tensor:

@@ -125,6 +125,29 @@ def test_augmented_training(name, tmp_path, monkeypatch):
     assert not torch.equal(plain.server.vector, whole.server.vector)
 
 
+@pytest.mark.parametrize(
+    ("name", "chain"),
+    [
+        ("fedavg", {"rule": "fltrust", "rule_params": {"root_patients": 4}}),
+        ("scaffold", {"rule": "centred_clipping", "rule_params": {"pre_aggregation": "bucketing"}}),
+        ("scaffold", {"links": {"mimic": {}}, "rule": "multi_krum"}),
+        ("fedbn", {"links": {"gaussian": {}}, "rule": "trimmed_mean"}),
+    ],
+    ids=lambda one: one if isinstance(one, str) else one["rule"],
+)
+def test_rules_and_attackers(name, chain, tmp_path, monkeypatch):
+    """The server trains on a root set, buckets and noise are drawn, and one client is copied."""
+    settings = {"chain": {**chain, "attackers": 1}, "sizes": (8, 16, 12, 6, 9, 7)}
+    settings["clients_per_round"] = 5
+    whole = build(name, None, **settings)
+    whole.train()
+    die_in_training(monkeypatch, name, tmp_path, Normed, 13, **settings)
+    torch.manual_seed(123)
+    resumed = build(name, tmp_path, **settings)
+    resumed.train()
+    assert_same_run(whole, resumed)
+
+
 @pytest.mark.parametrize("name", ["fedavg", "scaffold", "fedbn"])
 def test_links_with_state_and_random_numbers(name, tmp_path, monkeypatch):
     """Quantisation draws random numbers, and the other link's state decides its next column."""

@@ -203,6 +203,7 @@ def test_the_record_says_who_attacks_and_what_met_them(tmp_path):
     bad = sorted(trainer.server.chain.links[0].attackers)
     assert found == {
         "attackers": 2,
+        "share": 2 / 6,
         "clients": bad,
         "attack": "backdoor",
         "rule": "krum",
