@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from medfl.chain import RULES, Message
+from medfl.chain import RULES, Message, Part
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.client import FederatedClient
@@ -62,9 +63,14 @@ def with_root_set(split: Split, groups: np.ndarray, config: FederatedConfig) -> 
 
 
 class RootClient(FederatedClient):
-    """The server as it trains on its root set, by the steps of a client."""
+    """The server as it trains on its root set, by the steps of a client.
+
+    Attributes:
+        download: what the server sent in the round that is open; it is let go once trained from.
+    """
 
     def __init__(self, server: FederatedServer) -> None:
+        self.download: Mapping[str, Part] = {}
         super().__init__(SERVER, server.data, server.data.root)
         self.join(server)
         server.local_steps[SERVER] = server.steps_for(self.rows)
@@ -80,11 +86,14 @@ class RootClient(FederatedClient):
         Raises:
             MedflError: the algorithm keeps something with each client, which the server lacks.
         """
-        message, _ = self.train(self.server.model, self.server.opened)
+        message, _ = self.train(self.server.model, self.download)
+        message = message.copy()
+        self.download = {}
+        self.leave()
         if self._kept:
             raise MedflError(
                 f"{type(self.server.algorithm).__name__} keeps something with each client, so "
                 f"{self.server.config.chain.rule} cannot compare a root set with them: take "
                 "another rule or algorithm."
             )
-        return message.copy()
+        return message

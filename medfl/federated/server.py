@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -29,6 +30,8 @@ from medfl.streams import stream_seed, torch_stream
 
 class RootSet(Protocol):
     """What trains on samples of the server's own (``medfl.federated.root.RootClient``)."""
+
+    download: Mapping[str, Part]
 
     def root_message(self) -> Message:
         """What a client with these samples would send in the round that is open."""
@@ -57,7 +60,6 @@ class FederatedServer:
             client holds all samples, those of all clients.
         work: what each client trains in each round.
         round: the round under way, from 1; 0 before training.
-        opened: what was sent when it was opened.
         root: what trains on samples of the server's own; None where it has none.
     """
 
@@ -137,7 +139,6 @@ class FederatedServer:
         # Entries that stay local begin with the same values at the server and at every client.
         self._local = [part.clone() for part in self.shared.take_local(self.model)]
         self.round = 0
-        self.opened: dict[str, Part] = {}
         self.root: RootSet | None = None
         # A graph would repeat for ever what a person's own code has decided by what it saw once.
         wanted = config.training.cuda_graphs == "auto" and not own_classes(self.parts)
@@ -235,11 +236,10 @@ class FederatedServer:
         self.round = number
         ours = not own_classes([self.algorithm, *self.chain.links])
         still = (PARAMETERS, STATISTICS) if ours else ()
-        self.opened = {
+        return {
             name: part if name in still else replace(part, value=part.value.clone())
             for name, part in self.download().items()
         }
-        return self.opened
 
     def root_message(self) -> Message:
         """What a client with the server's own samples would send in the round that is open."""

@@ -222,6 +222,8 @@ class FederatedTrainer:
         taking_part = [self.clients[position].id for position in server.participants(number)]
         chosen = [by_id[client] for client in chain.open(number, taking_part)]
         self.training.download = download
+        if server.root is not None:
+            server.root.download = download
         answers = Answers(server, chosen, self.training)
         combination = chain.combination(number)
         try:
