@@ -75,7 +75,7 @@ def defined_arms(grid: GridConfig, names: list[str]) -> list[str]:
     reasons = {name: _why_not(grid, name) for name in names}
     for name, reason in reasons.items():
         if reason:
-            log.info("not defined here and left out: %s (%s)", name, reason)
+            log.warning("not defined here and left out: %s (%s)", name, reason)
     kept = [name for name, reason in reasons.items() if not reason]
     if not kept:
         raise MedflError(
