@@ -7,8 +7,9 @@ from pathlib import Path
 
 from medfl.files import write_text
 from medfl.partition import partition_title
+from medfl.report.cell_state import CellState
 from medfl.report.clients import client_name
-from medfl.report.grid_results import CellState, GridResults
+from medfl.report.grid_results import GridResults
 from medfl.report.latex import latex
 from medfl.report.statistics import summarise
 from medfl.report.tables import ArmRow, Entry, GroupedTable

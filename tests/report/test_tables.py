@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from medfl.partition import partition_title
-from medfl.report.grid_results import CellState, GridResults
+from medfl.report.cell_state import CellState
+from medfl.report.grid_results import GridResults
 from medfl.report.main_tables import main_table
 from medfl.report.statistics import summarise
 from medfl.report.steps import aggregate, headline
