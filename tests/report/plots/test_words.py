@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
@@ -122,6 +123,23 @@ def test_names_stand_in_pictures_as_they_are(tmp_path):
     labels = figure.axes[0].get_yticklabels()
     assert [label.get_text() for label in labels] == names
     assert not any(label.get_parse_math() for label in labels)
+
+
+def test_who_watches_what_is_saved_sees_every_picture_by_its_name(tmp_path, monkeypatch):
+    seen, save_it = [], FigureCanvasBase.print_figure
+
+    def watched(self, filename, *args, **keywords):
+        seen.append(str(filename))
+        return save_it(self, filename, *args, **keywords)
+
+    monkeypatch.setattr(FigureCanvasBase, "print_figure", watched)
+    figure = Figure()
+    figure.subplots()
+    save(figure, tmp_path / "confusion_skin")
+    assert [(name.endswith(".png"), "confusion_skin" in name) for name in sorted(seen)] == [
+        (True, True),
+        (False, True),
+    ]
 
 
 def test_letters_that_no_font_has_are_told_once(tmp_path, monkeypatch):
