@@ -56,7 +56,11 @@ def sureness(
 
 
 def _words(arms: Sequence[str], marked: frozenset[str]) -> str:
-    return join_words([arm_label(arm, arm in marked) for arm in arms])
+    """The arms by name; of more than a sentence bears, the first, and how many more there are."""
+    named = [arm_label(arm, arm in marked) for arm in arms]
+    if len(named) > 2 * NAMED:
+        named = [*named[:NAMED], f"{len(named) - NAMED} more"]
+    return join_words(named)
 
 
 def _equal(comparison: Comparison, best: str, arm: str, margin: float) -> bool:

@@ -104,3 +104,10 @@ def test_the_budget_stands_beside_the_worth(tmp_path, fake):
 def test_the_page_says_how_it_is_read(cells, results_dir, word):
     build_report(cells, results_dir, figures=[])
     assert word in (results_dir / "report.html").read_text("utf-8")
+
+
+def test_where_nothing_is_claimed_the_page_has_no_words_of_a_claim(cells, results_dir):
+    build_report([cell for cell in cells if cell.seed < 2], results_dir, figures=[])
+    page = (results_dir / "report.html").read_text("utf-8")
+    assert page.count('class="verdict no-claim"') == 4
+    assert "etter than every other" not in page

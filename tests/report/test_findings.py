@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from medfl.report.certainty import sureness
 from medfl.report.findings import Finding, describe, interval
 from medfl.report.statistics import Summary
 from medfl.report.statistics.pairs import Comparison, PairTest
@@ -45,6 +46,20 @@ def finding(pairs=(), arms=("best", "a", "b"), reason="", absent=(), question=OW
 def test_how_far_the_best_stands_out(p_values, words):
     pairs = [pair("best", arm, p) for arm, p in p_values.items()]
     assert finding(pairs, ("best", *p_values)).certainty == words
+
+
+def test_of_many_arms_the_first_are_named_and_the_others_counted():
+    """Seven of eight others cannot be told from the best; the sentence bears six names."""
+    others = [f"x{number}" for number in range(8)]
+    summaries = {arm: Summary(3, 0.7, 0.01, 0.6, 0.8) for arm in ("best", *others)}
+    pairs = tuple(
+        PairTest("best", arm, 0.1, -0.1, 0.3, p, p)
+        for arm, p in zip(others, [0.2] * 7 + [0.001], strict=True)
+    )
+    comparison = Comparison(("best", *others), (0, 1, 2), "shared", 50, pairs, {}, "", {})
+    ranking = Ranking(("best", *others), summaries)
+    words = sureness(ranking, comparison, 0.01, frozenset(["x1"]))
+    assert words == "not distinguishable from x0, x1 †, x2 and 4 more on new patients"
 
 
 def test_where_no_test_is_made_nothing_is_claimed_and_it_is_said_why():

@@ -1,5 +1,5 @@
 // Draws the curves of a figure as SVG: over rounds or traffic, with the numbers under the pointer.
-const MARKS = {o: "●", s: "■", "^": "▲", D: "◆", v: "▼", P: "✚", X: "✖", "<": "◀", ">": "▶", h: "⬢", p: "⬟", "*": "★", d: "⬧", 8: "⯃"};
+const MARKS = {o: "●", s: "■", "^": "▲", D: "◆", v: "▼", P: "✚", X: "✖", "<": "◀", ">": "▶", h: "◉", p: "◈", "*": "★", d: "◊", 8: "▣"};
 const SVG = document.querySelector("svg")?.namespaceURI;
 function make(parent, name, attributes, text) {
   const made = document.createElementNS(SVG, name);
@@ -43,8 +43,10 @@ class Curves {
     });
     this.svg.addEventListener("pointermove", event => this.point(event));
     this.svg.addEventListener("pointerleave", () => { this.tip.hidden = true; this.light(null); });
+    this.draw();
     // A board that grows while it is observed would be an error: it is drawn in the next frame.
-    new ResizeObserver(() => requestAnimationFrame(() => { if (this.board.clientWidth !== this.width) this.draw(); })).observe(this.board);
+    const again = () => { if (this.board.clientWidth !== this.width) this.draw(); };
+    new ResizeObserver(() => requestAnimationFrame(again)).observe(this.board);
   }
   button(words, pressed, act, state) {
     const made = Object.assign(document.createElement("button"), {type: "button", textContent: words});
