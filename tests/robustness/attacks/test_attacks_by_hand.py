@@ -109,6 +109,15 @@ def test_mimic_copies_the_same_client_in_every_round():
     assert link.record() == {"attackers": bad, "copied": honest[2]}
 
 
+def test_mimic_comes_back_to_whom_it_copied():
+    """In a round without the third client it copies another, and the third again afterwards."""
+    link, bad, honest = attack_of("mimic")
+    assert sent(link, bad, [[0.0], [1.0], [-5.0]]) == [-5.0]
+    assert sent(link, bad, [[9.0], [1.0]]) in ([9.0], [1.0])
+    assert sent(link, bad, [[90.0], [1.0], [-5.0]]) == [-5.0]
+    assert link.record()["copied"] == honest[2]
+
+
 def test_the_adaptive_attack_takes_what_harms_most():
     """Against the mean the longest; against a median of 1, 2, 4 and 9, whatever lies above 4."""
     values = [[1.0], [2.0], [4.0], [9.0]]
