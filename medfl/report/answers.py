@@ -63,6 +63,8 @@ def _answer(results: GridResults, found: Finding, question: str) -> Answer:
         words = f" {words}"
     said = sureness(ranking, found.comparison, found.margin, found.marked)
     said = said.removesuffix(f" ({HOW})").removeprefix(f"{NO_CLAIM}, because ")  # said beside it
+    if found.ranking.best not in tied:
+        said += _among_federated(found)
     said += not_compared(found.comparison) if found.comparison else ""
     whose = "; " if found.ranking.best in tied else f"; {found.best} is "
     said += chance_said(found).replace("; ", whose, 1)
@@ -74,6 +76,13 @@ def _answer(results: GridResults, found: Finding, question: str) -> Answer:
         _verdict(ranking, found),
         f"{said[:1].upper()}{said[1:]}.",
     )
+
+
+def _among_federated(found: Finding) -> str:
+    """Which federated arms the best of them is told from, where one without any is ahead."""
+    said = sureness(found.ranking, found.comparison, found.margin, found.marked)
+    said = said.removesuffix(f" ({HOW})")
+    return f"; of the federated arms {found.best} is {said}" if said.startswith("better") else ""
 
 
 def _contest(results: GridResults, found: Finding) -> Ranking:

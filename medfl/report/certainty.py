@@ -50,7 +50,9 @@ def sureness(
     named = _words(unclear, marked)
     if len(unclear) == len(others) > NAMED:
         named = f"any of the other {len(others)}"
-    said = f"not distinguishable from {named} on new patients"
+    clear = [arm for arm in others if arm not in unclear]
+    better = f"better than {_words(clear, marked)}, but " if clear else ""
+    said = f"{better}not distinguishable from {named} on new patients"
     same = [arm for arm in unclear if _equal(comparison, best, arm, margin)]
     return f"{said}; practically equal to {_words(same, marked)}" if same else said
 

@@ -35,7 +35,9 @@ def test_each_partition_has_an_answer_for_each_question_own_patients_first(cells
         ("Dirichlet α = 0.5", "for everyone", "fedavg", TOLD),
     ]
     assert found[0].ahead.startswith(" has the highest mean accuracy: 85.0 % (")
-    assert found[0].sure == "Not distinguishable from fedprox and fedavg on new patients."
+    assert found[0].sure == (
+        "Better than local †, but not distinguishable from fedprox and fedavg on new patients."
+    )
     sure = "Better than every other arm on new patients, given these training patients."
     assert found[2].sure == sure
 
@@ -48,6 +50,8 @@ def test_training_alone_that_beats_a_federation_is_named_first(cells, results_di
     assert own.ahead.startswith(", without any federation, has the highest mean accuracy: 90.0 %")
     assert "; fedbn †, the best federated arm, has 80.0 %" in own.ahead
     assert own.verdict == TOLD
+    among = "; of the federated arms fedbn † is better than every other arm on new patients"
+    assert among in own.sure
     build_report(cells, results_dir, figures=[])
     page = html.unescape((results_dir / "report.html").read_text("utf-8"))
     first = page[: page.index('<section id="data-1">')]

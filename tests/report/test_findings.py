@@ -36,7 +36,10 @@ def finding(pairs=(), arms=("best", "a", "b"), reason="", absent=(), question=OW
             "better than every other arm on new patients, given these training patients (all pairs "
             "of arms, Holm, p < 0.05)",
         ),
-        ({"a": 0.08, "b": 0.001}, "best mean; not distinguishable from a on new patients"),
+        (
+            {"a": 0.08, "b": 0.001},
+            "best mean; better than b, but not distinguishable from a on new patients",
+        ),
         (
             dict.fromkeys("abcd", 0.08),
             "best mean; not distinguishable from any of the other 4 on new patients",
@@ -59,7 +62,10 @@ def test_of_many_arms_the_first_are_named_and_the_others_counted():
     comparison = Comparison(("best", *others), (0, 1, 2), "shared", 50, pairs, {}, "", {})
     ranking = Ranking(("best", *others), summaries)
     words = sureness(ranking, comparison, 0.01, frozenset(["x1"]))
-    assert words == "not distinguishable from x0, x1 †, x2 and 4 more on new patients"
+    assert (
+        words
+        == "better than x7, but not distinguishable from x0, x1 †, x2 and 4 more on new patients"
+    )
 
 
 def test_where_no_test_is_made_nothing_is_claimed_and_it_is_said_why():
@@ -88,7 +94,9 @@ def test_personal_arms_are_marked():
     pairs = [pair("best", "a", 0.5), pair("best", "b", 0.01)]
     found = finding(pairs, marked=frozenset(["best", "a"]))
     assert found.best == "best †"
-    assert found.certainty == "best mean; not distinguishable from a † on new patients"
+    assert found.certainty == (
+        "best mean; better than b, but not distinguishable from a † on new patients"
+    )
 
 
 CLEAR = [pair("best", "a", 0.01), pair("best", "b", 0.01)]
@@ -130,8 +138,8 @@ def test_who_is_not_compared_is_named_with_the_reason():
 def test_who_is_not_clearly_better_than_no_image_is_told_so():
     pairs = [pair("best", "a", 0.5), pair("best", "b", 0.01)]
     assert finding(pairs, chance=0.795).certainty == (
-        "best mean; not distinguishable from a on new patients; NOT clearly better than an answer "
-        "without any image (79.5 %)"
+        "best mean; better than b, but not distinguishable from a on new patients; NOT clearly "
+        "better than an answer without any image (79.5 %)"
     )
 
 

@@ -342,8 +342,8 @@ def test_headline_does_not_crown_what_the_tests_cannot_separate(tmp_path, fake):
         fake.write_run(tmp_path, cell, [0.3, final[cell.arm][cell.seed]], patients=1000)
     words = headline(aggregate(cells, tmp_path), tmp_path)
     assert "a 82.0 ± 2.0 %" in words
-    assert "best mean; not distinguishable from b on new patients." in words
-    assert "better than" not in words
+    assert "best mean; better than c, but not distinguishable from b on new patients." in words
+    assert "better than every" not in words
 
 
 def test_arms_with_the_same_mean_share_a_place(tmp_path, fake):
