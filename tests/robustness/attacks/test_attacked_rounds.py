@@ -82,6 +82,11 @@ def test_a_share_of_the_samples_stays_the_same_in_every_round():
     assert all(len(labels) == 1 for labels in seen.values())
     differ = {key[0] for key, labels in seen.items() if len(set(next(iter(labels)))) > 1}
     assert differ == set(link.attackers)
+    chosen = {row for _, row in seen if link._chosen[row]}
+    changed = {key[1] for key, labels in seen.items() if len(set(next(iter(labels)))) > 1}
+    assert changed <= chosen
+    drawn = [row for client, row in seen if client in link.attackers and row in chosen]
+    assert 0 < len(drawn) < sum(client in link.attackers for client, _ in seen)
 
 
 @pytest.mark.parametrize("word", ATTACKS)
