@@ -26,8 +26,10 @@ def values(node: ast.AST) -> Iterator[ast.expr | None]:
         yield from node.comparators
     elif isinstance(node, ast.BoolOp):
         yield from node.values
-    elif isinstance(node, ast.Assign | ast.AnnAssign):
+    elif isinstance(node, ast.Assign):
         yield node.value
+    elif isinstance(node, ast.AnnAssign) and "Stage" not in ast.unparse(node.annotation):
+        yield node.value  # the update chain's first stage has the word for a name
 
 
 def said(code: str) -> list[str]:
