@@ -51,7 +51,11 @@ def rendered(record: Record) -> str:
 
 
 def _part(part: Part) -> list[str]:
-    day, commit = part.started[:10], (part.commit or "outside git")[:10]
+    day, commit = part.started[:10], part.commit or "outside git"
+    if commit.endswith("-dirty"):
+        commit = f"{commit[:10]} with edits"
+    elif part.commit:
+        commit = commit[:10]
     ended = f" Ended early: {part.failed}." if part.failed else ""
     said = [f"- {words}" for words in (*part.words, *_not_measured(part.figures))]
     rows = [_row(figure) for figure in part.figures if figure.ratios]

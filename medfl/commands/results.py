@@ -6,10 +6,11 @@ import argparse
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from medfl.grid import Cell, GridConfig
+    from medfl.report.grid_results import GridResults
 
 
 def aggregate(options: argparse.Namespace) -> None:
@@ -39,7 +40,6 @@ def aggregate_options(parser: argparse.ArgumentParser) -> None:
 
 def report(options: argparse.Namespace) -> None:
     """Draw a grid's figures and write report.html."""
-    from medfl.config import prepared_dir
     from medfl.grid import read_grid
     from medfl.report import steps
     from medfl.shared import runs_of
@@ -51,18 +51,8 @@ def report(options: argparse.Namespace) -> None:
     _hold_back(grid, wanted, folder)
     if options.partial:
         steps.aggregate(trained, folder, partial=True, wanted=wanted, margins=grid.margins)
-    results = steps.build_report(
-        trained,
-        folder,
-        splits=_splits(grid),
-        prepared_dir=prepared_dir(grid.work_root),
-        configuration=_configuration(grid),
-        wanted=wanted,
-        figures=grid.figures,
-        cores=_cores(options.cores),
-        margins=grid.margins,
-        endings=[".pdf"] if options.pdf else [],
-    )
+    endings = [".pdf"] if options.pdf else []
+    results = _build(grid, trained, folder, wanted, _cores(options.cores), endings)
     print(steps.headline(results, folder))
 
 
@@ -95,17 +85,7 @@ def publish(options: argparse.Namespace) -> None:
     wanted = _wanted(grid, trained, folder)
     _hold_back(grid, wanted, folder)
     results = steps.aggregate(trained, folder, wanted=wanted, margins=grid.margins)
-    steps.build_report(
-        trained,
-        folder,
-        splits=_splits(grid),
-        prepared_dir=prepared_dir(grid.work_root),
-        configuration=_configuration(grid),
-        wanted=wanted,
-        figures=grid.figures,
-        cores=_cores("all"),
-        margins=grid.margins,
-    )
+    _build(grid, trained, folder, wanted, _cores("all"))
     page = write_folder(
         results,
         folder,
@@ -127,6 +107,32 @@ def publish_options(parser: argparse.ArgumentParser) -> None:
         "--to", required=True, help="the folder to write; one of before is replaced"
     )
     parser.add_argument("--title", help="of its page; else it names the datasets")
+
+
+def _build(
+    grid: GridConfig,
+    trained: dict[Cell, Cell],
+    folder: str,
+    wanted: dict[Cell, dict[str, str]],
+    cores: int,
+    endings: Sequence[str] = (),
+) -> GridResults:
+    """Draw the figures and write the page of a grid whose results lie in ``folder``."""
+    from medfl.config import prepared_dir
+    from medfl.report import steps
+
+    return steps.build_report(
+        trained,
+        folder,
+        splits=_splits(grid),
+        prepared_dir=prepared_dir(grid.work_root),
+        configuration=_configuration(grid),
+        wanted=wanted,
+        figures=grid.figures,
+        cores=cores,
+        margins=grid.margins,
+        endings=endings,
+    )
 
 
 def _wanted(
