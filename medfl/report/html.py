@@ -125,7 +125,7 @@ def _dataset(
     tables = [metric_table(results, dataset, metric) for metric in metrics_with_values(results)]
     return {
         "name": dataset,
-        "card": _card(prepared_dir, dataset),
+        "card": dataset_card(prepared_dir, dataset),
         "answers": [
             (partition, list(said))
             for partition, said in groupby(answers(results, dataset), lambda one: one.partition)
@@ -191,7 +191,7 @@ def _not_drawn(figure: GridFigure, pictures: Sequence[Picture]) -> str:
     return f"{figure.title}{some}: not drawn, it needs {figure.needs}."
 
 
-def _card(prepared_dir: Path | None, dataset: str) -> dict[str, Any]:
+def dataset_card(prepared_dir: Path | None, dataset: str) -> dict[str, Any]:
     """The content of ``dataset.yaml``, which describes the data; {} where the store is missing."""
     path = prepared_dir / dataset / "dataset.yaml" if prepared_dir else None
     if path is None or not path.exists():

@@ -12,10 +12,11 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from medfl.errors import MedflError
-from medfl.files import read_yaml, sha256_file, write_csv, write_text
+from medfl.files import sha256_file, write_csv, write_text
 from medfl.partition import partition_title
 from medfl.report.answers import answers
 from medfl.report.grid_results import GridResults
+from medfl.report.html import dataset_card
 from medfl.report.main_tables import cost_table, main_table
 from medfl.report.markup import escape_markdown, markdown
 from medfl.report.names import join_words, plural
@@ -140,7 +141,7 @@ def _page(
         target=target,
         hours=sum(run.record.timing.seconds or 0 for run in results.trained if run.record) / 3600,
         origin=[row for row in code_origin(results) if row[0] != CODE],  # long, and in the report
-        cards={dataset: _card(prepared_dir, dataset) for dataset in results.datasets},
+        cards={dataset: dataset_card(prepared_dir, dataset) for dataset in results.datasets},
         files={name: sha256_file(folder / name) for name in files},
         partitions=join_words([partition_title(word) for word in results.partitions]),
         plural=plural,
@@ -159,9 +160,3 @@ def _tables(results: GridResults, make: Any) -> str:
     """Tables of all datasets, with headings one level lower."""
     text = markdown([(dataset, make(results, dataset)) for dataset in results.datasets])
     return text.replace("## ", "### ").rstrip()
-
-
-def _card(prepared_dir: Path, dataset: str) -> dict[str, Any]:
-    path = prepared_dir / dataset / "dataset.yaml"
-    content = read_yaml(path) if path.exists() else {}
-    return content if isinstance(content, dict) else {}
