@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from medfl.files import write_csv
 from medfl.report.searches import Curves, Searches, by_place, mean_curves
+from medfl.report.spreadsheet import write_spreadsheet
 from medfl.results import paths
 from medfl.results.paths import KEYS
 
@@ -26,7 +26,7 @@ def write_searches(searches: Searches, results: str | Path) -> Curves:
     Returns:
         (dataset, partition, arm) → the expected best of 1 … n points, the mean over seeds.
     """
-    write_csv(Path(results, paths.TUNED), COLUMNS, _rows(searches))
+    write_spreadsheet(Path(results, paths.TUNED), COLUMNS, _rows(searches))
     curves, seeds = mean_curves(searches), by_place(searches)
     rows = [
         {
@@ -37,7 +37,7 @@ def write_searches(searches: Searches, results: str | Path) -> Curves:
         for place, curve in curves.items()
         for k, value in enumerate(curve, 1)
     ]
-    write_csv(Path(results, f"{paths.BEST_OF_K}.csv"), CURVE, rows)
+    write_spreadsheet(Path(results, f"{paths.BEST_OF_K}.csv"), CURVE, rows)
     return curves
 
 

@@ -43,6 +43,12 @@ def test_the_tables_and_the_picture_of_a_grid(tmp_path):
         assert min(picture.size) > 100
 
 
+def test_no_spreadsheet_takes_a_name_for_a_formula(tmp_path):
+    write_searches({Cell("phantom", "iid", "=1+1", 0): search(0.2)}, tmp_path)
+    assert "phantom,iid,'=1+1,0,1,1," in (tmp_path / "tuning/tuning.csv").read_text()
+    assert "phantom,iid,'=1+1,1,0.2,1" in (tmp_path / "tuning/best-of-k.csv").read_text()
+
+
 def test_the_page_names_every_column():
     page = (Path(__file__).parents[2] / "docs/tuning.md").read_text(encoding="utf-8")
     for name, columns in (("tuning.csv", COLUMNS), ("best-of-k.csv", CURVE)):
