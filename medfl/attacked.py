@@ -204,7 +204,7 @@ def _confidences(
     homes: StoreRows,
 ) -> tuple[Any, Any]:
     labels = data.labels[torch.from_numpy(rows)].numpy()
-    server.load(server.model, server.vector, server.buffers)
+    server.load_judged(server.model)
     of_all = confidence(predict(server.model, data, torch.from_numpy(rows), server), labels)
     of_one = np.empty(len(rows))
     for client in np.unique(homes).tolist():

@@ -74,8 +74,12 @@ NEEDS = {
     "dp_hospital": {**_PRIVATE, "weighting": "uniform"},
 }
 _REFUSED = {"scaffold-1": "a gradient of all samples", "fedbn": "set layers: normalization"}
+_REFUSED |= {"qfedavg": "measures each client's loss"}
+_LENGTHS = {"fedexp": "takes its step from the lengths of the updates"}
 _STATEFUL = ("scaffold", "scaffold-1", "feddyn", "moon", "ditto", "fedbn")
 REFUSED = {
+    "clip": _LENGTHS,
+    "dp_hospital": _LENGTHS,
     "dp_image": _REFUSED,
     "dp_patient": _REFUSED,
     "fltrust": dict.fromkeys(_STATEFUL, "keeps something with each client"),

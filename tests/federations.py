@@ -33,6 +33,8 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     "fedadam": {},
     "fedyogi": {},
     "fedadagrad": {},
+    "fedexp": {"epsilon": 1e-6},
+    "qfedavg": {"q": 2.0},
     "feddyn": {"alpha": 0.1},
     "moon": {},
     "ditto": {},

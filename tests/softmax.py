@@ -46,6 +46,12 @@ class Softmax:
         p /= len(rows)
         return np.concatenate([(p.T @ x).ravel(), p.sum(axis=0)])
 
+    def losses(self, theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Cross-entropy of each of ``rows``."""
+        k = self.classes
+        scores = self.x[rows] @ theta[:-k].reshape(k, -1).T + theta[-k:]
+        return np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(rows)), self.y[rows]]
+
     def rows(self, client: int) -> np.ndarray:
         """All training rows of a client."""
         return self.trainer.clients[client].rows.numpy()

@@ -13,6 +13,7 @@ from medfl.algorithms.objective import averaged
 from medfl.chain.message import PARAMETERS, Work
 from medfl.errors import MedflError
 from medfl.registry import HyperParams
+from medfl.results.column import Column
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,6 +47,9 @@ class FederatedAlgorithm:
             back into what a client sends, now or later, as of a model of its own. Differential
             privacy leaves them without noise.
         keeps_state: whether clients keep something from round to round (``client.keep``).
+        loss_passes: how many passes a client makes over its training samples in a round to measure
+            a loss (``client.mean_loss``), beside its steps.
+        columns: what ``row`` adds to ``rounds.csv``.
     """
 
     class Params(HyperParams):
@@ -58,6 +62,8 @@ class FederatedAlgorithm:
     communicates: ClassVar[bool] = True
     unshared_descents: ClassVar[tuple[str, ...]] = ()
     keeps_state: ClassVar[bool] = False
+    loss_passes: ClassVar[int] = 0
+    columns: ClassVar[tuple[Column, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a class with hooks of medfl 0.1, which nobody would call."""
@@ -162,6 +168,14 @@ class FederatedAlgorithm:
         fails in its first round.
         """
         self.step(total)
+
+    def row(self) -> dict[str, float]:
+        """Fill its ``columns`` in the row of a round whose step it has made."""
+        return {}
+
+    def judged(self) -> Tensor:
+        """The parameters of the server's model that is judged and kept; by default x itself."""
+        return self.server.vector
 
     def personal_model(self, client: Client, model: FlatModel) -> None:
         """Load into ``model`` what this client would use on its own patients.

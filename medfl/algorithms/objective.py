@@ -26,6 +26,8 @@ _HARMLESS = (
     "public_parts",
     "check",
     "personal_model",
+    "columns",
+    "row",
 )
 
 

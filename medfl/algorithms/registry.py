@@ -19,6 +19,8 @@ ALGORITHMS: Registry[type[FederatedAlgorithm]] = Registry(
         "fedadam": "server_optimizers:FedAdam",
         "fedyogi": "server_optimizers:FedYogi",
         "fedadagrad": "server_optimizers:FedAdagrad",
+        "fedexp": "fedexp:FedExP",
+        "qfedavg": "qfedavg:QFedAvg",
         "feddyn": "feddyn:FedDyn",
         "moon": "moon:Moon",
         "ditto": "ditto:Ditto",

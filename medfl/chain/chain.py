@@ -134,7 +134,9 @@ class Chain:
             where = f"`message` of the link `{link.name}`"
             check_type(changed, Message, where, "a Message, or None where the client drops out")
             message = changed
-        return replace(message, steps=None, gradients=None) if self.hides_steps else message
+        if self.hides_steps:
+            return replace(message, steps=None, gradients=None, forwards=None)
+        return message
 
     def together(self, number: int, messages: Iterable[Message]) -> Iterable[Message]:
         """A round's messages before they are combined; one by one where no link needs them all.

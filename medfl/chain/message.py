@@ -89,22 +89,24 @@ class Work:
         steps: optimiser steps τ_i of that model.
         gradients: batches of which a gradient was computed, for whichever model.
         extras: what ``train`` hands to ``message``.
+        forwards: batches of which only the loss was computed (``client.mean_loss``).
     """
 
     loss: float
     steps: int
     gradients: int
     extras: dict[str, Tensor] = field(default_factory=dict)
+    forwards: int = 0
 
     def __add__(self, other: Work) -> Work:
         """Two descents of the model that the client sends, one after the other.
 
-        Steps and gradients add up; the loss is the mean over all steps.
+        Batches and steps add up; the loss is the mean over all steps.
         """
         steps = self.steps + other.steps
         loss = (self.loss * self.steps + other.loss * other.steps) / steps
-        gradients = self.gradients + other.gradients
-        return Work(loss, steps, gradients, {**self.extras, **other.extras})
+        gradients, forwards = self.gradients + other.gradients, self.forwards + other.forwards
+        return Work(loss, steps, gradients, {**self.extras, **other.extras}, forwards)
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ class Message:
         notes: numbers that links note for their columns; they are not sent.
         sealed: what travels in place of the parts; None where they travel as they are. The parts
             are then what the client itself knows of what it sent.
+        forwards: batches of which the client computed only the loss; None as ``gradients``.
     """
 
     client: int
@@ -147,6 +150,7 @@ class Message:
     gradients: int | None
     notes: dict[str, float] = field(default_factory=dict)
     sealed: Sealed | None = None
+    forwards: int | None = 0
 
     @property
     def size(self) -> int:

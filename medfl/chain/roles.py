@@ -31,6 +31,7 @@ class Algorithm(Protocol):
     communicates: ClassVar[bool]
     unshared_descents: ClassVar[tuple[str, ...]]
     keeps_state: ClassVar[bool]
+    loss_passes: ClassVar[int]
 
     @classmethod
     def takes_full_gradient(cls, params: Mapping[str, Any]) -> bool:
@@ -178,3 +179,6 @@ class Client(Protocol):
 
     def full_gradient(self, model: FlatModel, loss: Loss | None = None) -> tuple[Tensor, int]:
         """∇F_i at ``model``, and the number of batches that it took."""
+
+    def mean_loss(self, model: FlatModel) -> tuple[float, int]:
+        """F_i of ``model`` as it is judged, and the number of batches that it took."""

@@ -25,6 +25,7 @@ from medfl.chain.link import Backward
 from medfl.chain.roles import Correction, Loss
 from medfl.config import Training
 from medfl.federated.client_batches import batches_of
+from medfl.federated.client_loss import mean_loss
 from medfl.federated.client_state import ClientState, KeptTensor
 from medfl.federated.data import FederatedData, batches
 from medfl.federated.optimizer import make_optimizer
@@ -138,6 +139,7 @@ class FederatedClient:
         for name, part in parts.items():
             check_type(part, Part, f"{where}.message[{name!r}]", "a Part")
         message = Message(self.id, parts, self.weight, work.loss, work.steps, work.gradients)
+        message.forwards = work.forwards
         message.check_finite()
         self.put_aside()
         return message, work
@@ -278,6 +280,14 @@ class FederatedClient:
         model.buffers.copy_(buffers)
         mask = self.server.shared.parameters
         return total if mask is None else total[mask], len(parts)
+
+    def mean_loss(self, model: FlatModel) -> tuple[float, int]:
+        """F_i of ``model`` as it is judged, and the number of batches that it took.
+
+        An algorithm that calls it says so in its ``loss_passes``, and adds the batches to
+        ``Work.forwards``.
+        """
+        return mean_loss(self, model)
 
     def _layers(self, *key: int | str) -> LayerStream:
         """What dropout and the like draw from in a descent."""

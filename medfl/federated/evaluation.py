@@ -111,7 +111,7 @@ class Evaluator:
         batches = prediction_batches(self.data, self._tests, server)
 
         def say(change: Change) -> NDArray[np.float64]:
-            server.load(server.model, server.vector, server.buffers)
+            server.load_judged(server.model)
             return np.asarray(
                 probabilities([logits(server.model, self.data, batches, server, change)], server)
             )

@@ -56,7 +56,7 @@ class ServersModel(_OfServer[list[Tensor], Tensor]):
     def do(self, item: list[Tensor], model: FlatModel) -> Tensor:
         """Compute them."""
         if not self.loaded:
-            self._server.load(model, self._server.vector, self._server.buffers)
+            self._server.load_judged(model)
             self.loaded = True
         return logits(model, self._data, item, self._server)
 

@@ -82,7 +82,7 @@ def write_model(path: Path, trainer: FederatedTrainer, durable: bool = False) ->
     from safetensors.torch import save
 
     server = trainer.server
-    server.load(server.model, server.vector, server.buffers)
+    server.load_judged(server.model)
     tensors = {name: value.cpu().clone() for name, value in server.model.named_vector().items()}
     with atomic_path(path, durable=durable) as temporary:
         temporary.write_bytes(save(tensors))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from medfl.federated.client import FederatedClient
+if TYPE_CHECKING:
+    from medfl.federated.client import FederatedClient
 
 log = logging.getLogger(__name__)
 

@@ -39,6 +39,7 @@ def trained_row(
     chosen: int,
     tally: Tally,
     bytes_before: int,
+    stepped: bool,
 ) -> dict[str, Any]:
     """The row of the round under way, which is trained; its evaluation is still to come.
 
@@ -48,6 +49,7 @@ def trained_row(
         chosen: how many they were.
         tally: what their messages came to.
         bytes_before: the traffic of all rounds before.
+        stepped: whether the algorithm has made its step, and not given up the round.
 
     Raises:
         DivergedError: the server's model is not finite.
@@ -61,6 +63,12 @@ def trained_row(
     up = tally.size if travels else 0
     down = sum(part.size for part in download.values()) * chosen if travels else 0
     up, down = server.chain.traffic(number, up, down)
+    algorithm = server.algorithm
+    own: dict[str, Any] = dict.fromkeys(column.name for column in algorithm.columns)
+    if stepped:
+        own |= algorithm.row()
+    if algorithm.loss_passes:
+        own[columns.FORWARDS.name] = tally.forwards
     return {
         **empty_row(number),
         "learning_rate": server.learning_rate(number),
@@ -72,6 +80,7 @@ def trained_row(
         "bytes_up": up,
         "bytes_down": down,
         "bytes_total": bytes_before + up + down,
+        **own,
         **server.chain.row(tally.notes),
         **({columns.REFUSED.name: len(tally.refused)} if tally.refused else {}),
     }

@@ -110,6 +110,7 @@ class FederatedServer:
             everyone=everyone,
             shared=shared,
             pooled=pooled,
+            loss_passes=self.algorithm.loss_passes,
         )
         patch, sides = config.training.patch, tuple(data.images.shape[2:])
         self.patch = None if patch is None else patch_sides(patch, sides)
@@ -258,6 +259,10 @@ class FederatedServer:
         """Load shared entries into ``model``; those that stay local get their first values."""
         self.shared.put(model, parameters, buffers)
         self.shared.put_local(model, *self._local)
+
+    def load_judged(self, model: FlatModel) -> None:
+        """Load into ``model`` what results are about: the server's model as the algorithm says."""
+        self.load(model, self.algorithm.judged(), self.buffers)
 
     def step(self, total: dict[str, Total]) -> None:
         """Average the statistics, and let the algorithm move the parameters."""

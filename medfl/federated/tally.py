@@ -18,6 +18,7 @@ class Tally:
     participants: int = 0
     steps: int | None = 0
     gradients: int | None = 0
+    forwards: int | None = 0
     size: int = 0
     answered: list[int] = field(default_factory=list)
     notes: list[dict[str, float]] = field(default_factory=list)
@@ -30,6 +31,7 @@ class Tally:
         self.participants += 1
         self.steps = _plus(self.steps, message.steps)
         self.gradients = _plus(self.gradients, message.gradients)
+        self.forwards = _plus(self.forwards, message.forwards)
         self.size += message.size
 
     def combined(self, message: Message) -> None:

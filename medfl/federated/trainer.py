@@ -42,8 +42,8 @@ class FederatedTrainer:
     """Runs a federation to its end.
 
     Attributes:
-        columns: the columns of ``rounds.csv``: every run's, then those that links add, and last
-            ``refused`` where an update was not finite.
+        columns: the columns of ``rounds.csv``: every run's, then those that the algorithm and
+            links add, and last ``refused`` where an update was not finite.
         client_columns: the columns of ``clients.csv``, likewise.
         history: one row per round, as in ``rounds.csv``.
         client_history: one row per client, fold and evaluated round, as in ``clients.csv``.
@@ -105,7 +105,9 @@ class FederatedTrainer:
         if len(server.data.root):
             server.root = RootClient(server)
         self.primary = primary_metric(config.primary, self.data.info.task)
-        self._columns = columns.table_columns(columns.ROUNDS, server.chain.columns)
+        algorithm = server.algorithm
+        own = (*algorithm.columns, *(columns.FORWARDS,) * bool(algorithm.loss_passes))
+        self._columns = columns.table_columns(columns.ROUNDS, (*own, *server.chain.columns))
         self._client_columns = columns.table_columns(columns.CLIENTS, server.chain.client_columns)
         server.workers.number, self.fewer_workers = count_workers(server, cores)
         server.workers.watched = lambda: own_objects(server.parts)
@@ -169,7 +171,7 @@ class FederatedTrainer:
                 self.saving.save_when_due()
             self.seconds = self._elapsed()
         if workers > 1:  # each has used a network of its own
-            self.server.load(self.server.model, self.server.vector, self.server.buffers)
+            self.server.load_judged(self.server.model)
         if self.status == "running":
             self.status = "completed"
         return self.history
@@ -242,7 +244,7 @@ class FederatedTrainer:
             answers.settle(total)
             self.training.download = {}  # the model that it holds has moved
             before = self.history[-1]["bytes_total"] if self.history else 0
-            row = trained_row(server, download, len(chosen), tally, before)
+            row = trained_row(server, download, len(chosen), tally, before, bool(total))
             self.trained, self.seconds = row, self._elapsed()
             self.saving.remember(number - 1)
         return row

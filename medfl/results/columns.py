@@ -100,6 +100,7 @@ MEGABYTES = Column(
 PRIVACY_UNIT = Column(
     *("privacy_unit", "What one ε protects", "", "", (SUMMARY,), str), source="privacy.unit"
 )
+FORWARDS = Column("forwards", "Batches of which only the loss was computed", files=(), kind=int)
 REFUSED = Column(
     *("refused", "Updates that were not finite", "", "lower", (ROUNDS, CLIENTS, SUMMARY), int),
     source="refused_updates",

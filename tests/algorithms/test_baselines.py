@@ -88,7 +88,7 @@ def test_every_arm_takes_the_same_local_work(name, work, steps):
 
 
 AVERAGED = ["fedavg", "fedprox", "fednova", "scaffold", "scaffold-1", "fedavgm", "fedadam"]
-AVERAGED += ["fedyogi", "fedadagrad", "moon", "ditto", "finetune"]
+AVERAGED += ["fedyogi", "fedadagrad", "fedexp", "qfedavg", "moon", "ditto", "finetune"]
 
 
 @pytest.mark.parametrize("weighting", ["samples", "uniform"])
@@ -120,8 +120,11 @@ def test_what_reads_the_steps_refuses_other_steps(name, settings):
         build(name, **settings)
 
 
+READ_STEPS = {"scaffold", "scaffold-1", "fednova", "qfedavg"}
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "adamw"])
-@pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - {"scaffold", "scaffold-1", "fednova"}))
+@pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - READ_STEPS))
 def test_the_others_train_with_adam_and_clipping(name, optimizer):
     trainer = build(
         name, model=Normed, optimizer=optimizer, clip_norm=1.0, learning_rate=0.01, rounds=2

@@ -23,6 +23,8 @@ def sections() -> dict[str, str]:
 def allowed(field: dict[str, Any]) -> str:
     """The values of a hyper-parameter in words, from its JSON schema."""
     field = field | field.get("anyOf", [{}])[0]  # null, which a default may be, comes last
+    if field.get("type") == "boolean":
+        return "True, False"
     if "enum" in field:
         return ", ".join(map(str, field["enum"]))
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}

@@ -65,6 +65,8 @@ def test_every_algorithm_composes_or_says_why_not(name, chain):
 )
 @pytest.mark.parametrize("name", FEDERATED)
 def test_at_strength_zero_a_link_steps_aside(name, chain):
+    if name in REFUSED["clip"] and chain.get("links", {}).get("clip", {}).get("norm"):
+        pytest.skip("it is refused")
     plain, idle = build(name, model=Normed), build(name, chain, model=Normed)
     runs_alike(plain, idle)
     assert all(

@@ -48,7 +48,7 @@ def test_a_head_that_is_trained_first_is_counted():
                 steps += [(of_body, rows) for rows in problem.batches(k, number)]
                 theta, seen_losses = np.concatenate([body, heads[k]]), []
                 for trained, rows in steps:
-                    seen_losses.append(loss(problem, theta, rows))
+                    seen_losses.append(problem.losses(theta, rows).mean())
                     theta = theta - 0.1 * trained * problem.gradient(theta, rows)
                 bodies.append(theta[:-3])
                 heads[k] = theta[-3:]
@@ -63,17 +63,10 @@ def test_a_head_that_is_trained_first_is_counted():
     assert trainer.steps_by_client() == {0: 3 * 6, 1: 3 * 12, 2: 3 * 9}
 
 
-def loss(problem, theta, rows):
-    """Mean cross-entropy of a batch."""
-    scores = problem.x[rows] @ theta[:-3].reshape(3, -1).T + theta[-3:]
-    chosen = scores[np.arange(len(rows)), problem.y[rows]]
-    return np.mean(np.log(np.exp(scores).sum(axis=1)) - chosen)
-
-
 def test_two_descents_by_hand():
     """Losses 2 and 5 over 1 and 2 steps are (2 + 10) / 3 per step."""
-    one, other = Work(2.0, 1, 3, {"a": 1}), Work(5.0, 2, 2, {"b": 2})
-    assert one + other == Work(4.0, 3, 5, {"a": 1, "b": 2})
+    one, other = Work(2.0, 1, 3, {"a": 1}, 4), Work(5.0, 2, 2, {"b": 2}, 1)
+    assert one + other == Work(4.0, 3, 5, {"a": 1, "b": 2}, 5)
 
 
 def test_work_beside_the_model_that_is_sent_is_counted():

@@ -43,6 +43,8 @@ ALWAYS_PARAMS = {
     "fedadam": "server_learning_rate beta1 beta2 tau",
     "fedyogi": "server_learning_rate beta1 beta2 tau",
     "fedadagrad": "server_learning_rate beta1 beta2 tau",
+    "fedexp": "epsilon average_iterates",
+    "qfedavg": "q",
     "feddyn": "alpha",
     "moon": "mu temperature",
     "ditto": "lam",

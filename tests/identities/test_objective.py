@@ -115,6 +115,8 @@ ARMS = {
     "fedadam": {"tau": 0.1, "server_learning_rate": 0.1, "beta1": 0.5},
     "fedyogi": {"tau": 0.1, "server_learning_rate": 0.1, "beta1": 0.5},
     "fedadagrad": {"tau": 0.1, "server_learning_rate": 0.4},
+    "fedexp": {"epsilon": 0.1},
+    "qfedavg": {"q": 0.0},
     "feddyn": {"alpha": 0.5},
 }
 
@@ -215,6 +217,8 @@ BEYOND = [
     ("fedadam", {}, {}, STEPS, TAU),
     ("fedyogi", {}, {}, STEPS, TAU),
     ("fedadagrad", {}, {}, STEPS, TAU),
+    ("fedexp", {}, {}, STEPS, TAU),
+    ("qfedavg", {"q": 0.0}, {}, STEPS, TAU),
     ("moon", {"mu": 0.0}, {}, STEPS, TAU),
     ("ditto", {}, {}, STEPS, f"x: {TAU}"),
     ("finetune", {}, {}, STEPS, f"x: {TAU}"),

@@ -97,6 +97,10 @@ def check_composes(
             "sampled nor accounted for: set option: 2 for scaffold",
         ),
         (
+            algorithm.loss_passes > 0,
+            "the algorithm measures each client's loss, which no noise hides: choose another",
+        ),
+        (
             algorithm.keeps_batch_norm_alone(learning.algorithm_params),
             "batch norm becomes group norm, so that nothing would stay local and the algorithm "
             "would be fedavg: set layers: normalization for fedbn",

@@ -149,7 +149,7 @@ class HospitalPrivacy(DrawingLink):
         sent = {**message.parts, **changed}
         self._agreed.take(given, sent)
         gradients = public_gradients(message, client.server)
-        return replace(message, parts=sent, loss=None, gradients=gradients)
+        return replace(message, parts=sent, loss=None, gradients=gradients, forwards=None)
 
     def close(
         self, number: int, total: dict[str, Total], answered: Sequence[int]

@@ -149,6 +149,7 @@ class SealingLink(Link, ABC):
             weight=1.0,
             loss=None,
             gradients=gradients,
+            forwards=None,
             sealed=sealed,
         )
 

@@ -280,7 +280,7 @@ def test_all_of_the_algorithms_are_known_here():
     """The identity runs over those that compose; the others are refused above."""
     from private_runs import COMPOSING
 
-    assert set(ALGORITHMS) - set(COMPOSING) == {"scaffold-1", "local", "centralized"}
+    assert set(ALGORITHMS) - set(COMPOSING) == {"scaffold-1", "qfedavg", "local", "centralized"}
     assert VOID["noise_multiplier"] == 0
 
 
