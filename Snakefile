@@ -21,9 +21,10 @@ min_version("9.27")
 
 # medfl reads the grid itself: Snakemake's reader would merge several and take 010 for 8.
 SETTINGS = workflow.config_settings
+NAMED = SETTINGS.configfiles or ["params/default.yaml"]
 try:
     FLOW = Workflow.open(
-        SETTINGS.configfiles or ["params/default.yaml"],
+        NAMED,
         SETTINGS.config,
         in_job=not workflow.is_main_process,
     )

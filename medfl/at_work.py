@@ -25,6 +25,7 @@ NOTES = Path(".snakemake", "medfl", "at-work")
 LOCK = ".medfl.lock"  # in the folder of the results
 STARTED = "MEDFL_STARTED"
 """Set for a Snakemake that `medfl benchmark` has started, which holds the locks for it."""
+ALONE, BESIDE_OTHERS, WITHOUT_LOCKS = "alone", "beside others", "without locks"
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,34 @@ class Start:
     """A grid that was let in.
 
     Attributes:
-        alone: whether no other grid is at work in this folder; then a lock that Snakemake left
-            is of a killed one. False where it is not known.
+        how: ``ALONE`` where no other grid is at work in this folder, else ``BESIDE_OTHERS``;
+            ``WITHOUT_LOCKS`` where the file system has none, so that this is not known.
         locks: the descriptors of its locks. They are held while one process has them open.
     """
 
-    alone: bool
+    how: str
     locks: tuple[int, ...] = ()
 
     @property
     def environment(self) -> dict[str, str]:
         """What tells a process that gets the locks that it was let in."""
-        return {STARTED: "alone" if self.alone else "beside others"}
+        return {STARTED: self.how}
+
+    def left_locks(self, folder: Path, output_dir: Path) -> Iterator[Path]:
+        """The locks of Snakemake's that a killed start has left.
+
+        Of others' files, which may be at work here, they are not. This grid holds its own results
+        alone, so that whoever locked a file in them has ended.
+
+        Args:
+            folder: Snakemake's ``locks``, of files each of which names the files that it locks.
+            output_dir: the folder of this grid's results.
+        """
+        for path in folder.glob("*.lock") if self.how != WITHOUT_LOCKS else ():
+            with suppress(OSError):
+                names = map(Path, path.read_text(encoding="utf-8", errors="replace").splitlines())
+                if self.how == ALONE or any(one.is_relative_to(output_dir) for one in names):
+                    yield path
 
     def leave(self) -> None:
         """Give the locks up."""
@@ -67,7 +84,7 @@ def start(
             this one makes; or a run is being trained.
     """
     if os.environ.get(STARTED):
-        return Start(os.environ[STARTED] == "alone")
+        return Start(os.environ[STARTED])
     makes, uses = set(makes), set(uses)
     for folder in folders:
         if is_locked(folder):
@@ -108,7 +125,8 @@ def start(
         if turn is not None:
             os.close(turn)
     held = tuple(one for one in (lock, mine) if one is not None)
-    return Start(alone=not others and len(held) == 2, locks=held)
+    known = BESIDE_OTHERS if others else ALONE
+    return Start(known if len(held) == 2 else WITHOUT_LOCKS, locks=held)
 
 
 def _take(path: Path, problem: str) -> int | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import socket
+import stat
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -49,6 +50,9 @@ def take_slot(device: str = "auto", poll: float = 0.2) -> str | None:
 
     Returns:
         The value that CUDA_VISIBLE_DEVICES was set to, or None where no slot was taken.
+
+    Raises:
+        MedflError: the lock files cannot be used.
     """
     gpus = visible_gpus() if device in ("auto", "cuda") else []
     if not gpus:
@@ -56,27 +60,63 @@ def take_slot(device: str = "auto", poll: float = 0.2) -> str | None:
     # A cluster reserves devices for each job and numbers them anew, so each job has its own locks.
     job = os.environ.get("SLURM_JOB_ID", "local")
     folder = Path(os.environ.get("MEDFL_GPU_LOCKS") or _lock_folder(), job)
-    folder.mkdir(parents=True, exist_ok=True)
     slots = [(gpu, folder / f"{gpu}.{k}") for k in range(jobs_per_gpu()) for gpu in gpus]
     waiting = False
     while True:
         for gpu, path in slots:
-            lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(lock)
-                continue
-            _held.append(lock)
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-            return gpu
+            lock = _try(path)
+            if lock is not None:
+                _held.append(lock)
+                os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+                return gpu
         if not waiting:
-            print(f"waiting for one of {len(slots)} GPU slots", file=sys.stderr, flush=True)
+            holders = ", ".join(path.read_text(errors="replace")[:20] for _, path in slots)
+            print(
+                f"waiting for one of {len(slots)} GPU slots, which processes {holders} hold "
+                f"({folder})",
+                file=sys.stderr,
+                flush=True,
+            )
             waiting = True
         time.sleep(poll)
 
 
+def _try(path: Path) -> int | None:
+    """Lock a file of this user's, and write down who holds it; None where another process does."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Not through a link, and no pipe: whoever has put one there would choose what is written.
+        flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
+        lock = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise _unusable(path, error.strerror or "it cannot be opened") from error
+    try:
+        found = os.fstat(lock)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.getuid():
+            raise _unusable(path, "it is no file of this user's")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.ftruncate(lock, 0)
+        os.write(lock, str(os.getpid()).encode())
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    except OSError as error:
+        os.close(lock)
+        raise _unusable(path, error.strerror or "it cannot be locked") from error
+    return lock
+
+
+def _unusable(path: Path, reason: str) -> MedflError:
+    return MedflError(
+        f"the lock of a GPU slot, {path}, cannot be used ({reason}): delete it, or name another "
+        "folder of yours with MEDFL_GPU_LOCKS."
+    )
+
+
 def _lock_folder() -> Path:
-    # Not TMPDIR: a workflow manager may give each job its own.
-    root = Path("/tmp") if os.path.isdir("/tmp") else Path(tempfile.gettempdir())
-    return root / f"medfl-gpu-{os.getuid()}"
+    """A folder of this user's own, for this machine: in a shared one anybody may put files first.
+
+    Not TMPDIR: a workflow manager may give each job its own.
+    """
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root, "medfl", "gpu", socket.gethostname())

@@ -6,7 +6,6 @@ import argparse
 import os
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,21 +16,24 @@ from medfl.config import ARMS_FILE, DEFAULT_GRID, did_you_mean, validate
 from medfl.datasets.described.find import VARIABLE, is_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
+from medfl.federated.fingerprint import differences
 from medfl.files import read_yaml, write_yaml
 from medfl.fixed import fix
-from medfl.grid import GridConfig, load_grid
+from medfl.grid import GridConfig, load_grid, read_grid
 from medfl.results.paths import LOGS
 from medfl.stopping import held
 from medfl.workflow import Workflow
 
 ROOT = Path(__file__).resolve().parent.parent
+BENCHMARK = "benchmark.yaml"  # the grid that options have made, in the folder of its results
 
 
 def launch(options: argparse.Namespace) -> int:
     """Write ``<output-dir>/benchmark.yaml``, run it, and return Snakemake's exit status.
 
     It is an ordinary params file. The same command again runs only what is new. Nothing is written
-    where another grid is at work (``MedflError``), or where it is only to be shown what would run.
+    where another grid is at work or lies there (``MedflError``), or where it is only to be shown
+    what would run.
     """
     if not (ROOT / "Snakefile").exists():
         raise MedflError(
@@ -40,25 +42,29 @@ def launch(options: argparse.Namespace) -> int:
         )
     described = _name_described(options)
     content = build_grid(options)
-    path = fix(load_grid(content, "the benchmark"))
-    start = None
+    grid = load_grid(content, "the benchmark")
+    file = Path(options.output_dir, BENCHMARK)
+    if not options.overwrite:
+        check_earlier(file, grid)
+    path, start, makes = fix(grid), None, not (options.dry_run or options.unlock)
     if not options.dry_run:
         start = Workflow.open([path], {}).start()
-        path = Path(options.output_dir, "benchmark.yaml")
+    if makes:
+        path = file
         schema = os.path.relpath(ROOT / "schemas" / "grid.json", path.parent)
         write_yaml(path, content, first_line=f"# yaml-language-server: $schema={schema}")
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
     command += ["--configfile", str(path), "--cores", str(options.cores)]
     command += ["--use-conda"] if options.use_conda else []
     command += ["--dry-run"] if options.dry_run else []
+    command += ["--unlock"] if options.unlock else []
     command += ["--profile", options.profile] if options.profile else []
-    # Only progress, failures and their logs are shown; `snakemake` by hand shows everything.
+    # Only progress and failures are shown; `snakemake` by hand shows everything.
     command += ["--keep-going", "--rerun-incomplete", "--quiet", "rules", "reason", "host"]
     # The Snakefile must find medfl, also where this command is started in another folder.
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), VARIABLE: described}
     environment |= start.environment if start else {}
-    since = time.time()
     locks = start.locks if start else ()
     process: subprocess.Popen[bytes] | None = None
     try:
@@ -73,10 +79,10 @@ def launch(options: argparse.Namespace) -> int:
     finally:
         if start:
             start.leave()
-    if status and not options.dry_run:
-        tell_errors(Path(options.output_dir, LOGS), since)
-    if not status and not options.dry_run:
-        print(Path(options.output_dir, "logs", "report.log").read_text(encoding="utf-8"))
+    if not status and makes:
+        print(Path(options.output_dir, LOGS, "report.log").read_text(encoding="utf-8"))
+    if not status and options.unlock:
+        print("no lock of Snakemake's is left: give the same command again, without --unlock.")
     return status
 
 
@@ -98,18 +104,37 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def tell_errors(logs: Path, since: float) -> None:
-    """Print the errors of the jobs whose logs were written since then, each once, with its log."""
-    said: dict[str, Path] = {}
-    for log in sorted(logs.rglob("*.log")):
-        if log.stat().st_mtime >= since:
-            for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-                if line.startswith("medfl: error: "):
-                    said.setdefault(line, log)
-    for line, log in list(said.items())[:10]:
-        print(f"{line} ({log})", file=sys.stderr)
-    if len(said) > 10:
-        print(f"medfl: error: {len(said) - 10} more in {logs}.", file=sys.stderr)
+def check_earlier(file: Path, grid: GridConfig) -> None:
+    """Refuse to put a grid in the place of another one, whose tables and runs would be replaced.
+
+    More datasets, partitions, arms and seeds of the same settings are no other grid.
+
+    Args:
+        file: the params file of an earlier benchmark, if there was one.
+        grid: the benchmark that shall take its place.
+
+    Raises:
+        MedflError: it is of other settings, or has what this one leaves out.
+    """
+    if not file.exists():
+        return
+    mend = "Choose another --output-dir, or replace it with --overwrite."
+    try:
+        old = read_grid(file)
+    except MedflError as error:
+        raise MedflError(f"{file} is no grid that can be read: {error} {mend}") from error
+    found = []
+    for key in ("datasets", "partitions", "arms", "seeds"):
+        left_out = [str(one) for one in getattr(old, key) if one not in getattr(grid, key)]
+        found += [f"{key}: {', '.join(left_out)} left out"] if left_out else []
+    found += ["tune"] if old.tune != grid.tune else []
+    same = [cell for cell in old.cells() if cell in set(grid.cells())]
+    for cell in same:
+        if cell.seed == same[0].seed:
+            found += differences(old.run_config(cell), grid.run_config(cell))
+    if found:
+        some = "; ".join(list(dict.fromkeys(found))[:4])
+        raise MedflError(f"{file} is of another benchmark ({some}). {mend}")
 
 
 def _name_described(options: argparse.Namespace) -> str:

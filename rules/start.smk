@@ -1,14 +1,32 @@
 # What happens once, before any job: this start is let in or refused.
 
 import functools
+import shutil
 import sys
 import tempfile
 import threading
 from pathlib import Path
 
 from snakemake.io import IOFile
+from snakemake.logging import logger
 
 from medfl import warm
+from medfl.failed import Failures, partial_command
+
+if workflow.is_main_process and shutil.which("conda") is None:
+    if any(str(method) == "conda" for method in workflow.deployment_settings.deployment_method):
+        sys.exit(
+            "medfl: error: --use-conda needs conda 24.7.1 or newer, and PATH has none. Install it "
+            "(Miniforge brings it), or leave --use-conda out: jobs then run in this environment."
+        )
+
+FAILURES = Failures(Path(GRID.output_dir, paths.LOGS))
+if workflow.is_main_process:
+    logger.addFilter(FAILURES)
+
+
+onerror:
+    FAILURES.tell(partial_command(GRID.output_dir, NAMED, FLOW.file, SETTINGS.config))
 
 
 def description(wildcards):
@@ -26,7 +44,7 @@ def begin():
         print(f"medfl: {line}.", file=sys.stderr)
     if workflow.executor_plugin is not None and not workflow.dryrun:
         try:
-            alone = FLOW.start().alone
+            start = FLOW.start()
         except MedflError as error:
             sys.exit(f"medfl: error: {error}")  # Snakemake would put its own words around it
         if workflow.local_exec:
@@ -34,8 +52,8 @@ def begin():
         # DVC's stages ask for these folders, also where all splits are given.
         for dataset in GRID.datasets:
             Path(GRID.splits_dir, dataset).mkdir(parents=True, exist_ok=True)
-        # Locks of Snakemake's that are there nevertheless were left by a start that was killed.
-        for lock in Path(workflow.persistence.path, "locks").glob("*.lock") if alone else ():
+        locks = Path(workflow.persistence.path, "locks")
+        for lock in start.left_locks(locks, Path(GRID.output_dir)):
             lock.unlink(missing_ok=True)
     # Tables of which Snakemake has no record may be those of other settings; they take seconds.
     for path in (f"{GRID.output_dir}/{name}" for name in (paths.SUMMARY, paths.REPORT)):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from medfl.at_work import LOCK, NOTES, start
+from medfl.at_work import ALONE, BESIDE_OTHERS, LOCK, NOTES, WITHOUT_LOCKS, Start, start
 from medfl.errors import MedflError
 from medfl.files import is_locked, take_lock
 
@@ -30,7 +30,7 @@ def test_two_grids_do_not_write_to_the_same_results(folder):
         Path("other").mkdir(exist_ok=True)
         with pytest.raises(MedflError, match=r"another grid is at work in .*choose another folder"):
             start(place, [], [], [])
-    assert start(Path("elsewhere"), [], [], []).alone is False
+    assert start(Path("elsewhere"), [], [], []).how == BESIDE_OTHERS
     first.leave()
     start(Path("results"), [], [], [])
 
@@ -63,7 +63,7 @@ def test_what_is_being_made_is_not_shared(folder, makes, uses, others, refused):
     assert not Path("second").exists(), "nothing is touched by who is refused"
     assert len(list(NOTES.glob("*.json"))) == 1
     first.leave()
-    assert start(Path("second"), *others, []).alone
+    assert start(Path("second"), *others, []).how == ALONE
 
 
 def test_a_run_that_is_still_being_trained_is_left_alone(folder):
@@ -85,7 +85,7 @@ def test_a_killed_grid_leaves_no_lock(folder):
         with pytest.raises(MedflError, match=f"process {process.pid} on "):
             start(Path("r"), [], [], [])
         process.send_signal(signal.SIGKILL)
-    assert start(Path("r"), ["a"], ["a"], []).alone
+    assert start(Path("r"), ["a"], ["a"], []).how == ALONE
     assert len(list(NOTES.glob("*.json"))) == 1
 
 
@@ -104,5 +104,22 @@ def test_who_was_let_in_by_medfl_benchmark_asks_no_more(folder, monkeypatch):
     for name, value in first.environment.items():
         monkeypatch.setenv(name, value)
     inner = start(Path("results"), [], [], [])
-    assert inner.alone
+    assert inner.how == ALONE
     assert inner.locks == ()
+
+
+@pytest.mark.parametrize(
+    ("how", "left"), [(ALONE, "abc"), (BESIDE_OTHERS, "ab"), (WITHOUT_LOCKS, "")]
+)
+def test_locks_in_ones_own_results_are_left_by_a_start_that_was_killed(folder, how, left):
+    locks = folder / "locks"
+    locks.mkdir()
+    for name, files in {
+        "a": ["data/splits/s.csv", "results/runs/r/metrics.json"],
+        "b": ["results/summary.csv"],
+        "c": ["data/splits/s.csv", "results-2/summary.csv"],  # of the other grid
+    }.items():
+        (locks / f"{name}.lock").write_text("\n".join(files) + "\n")
+    found = Start(how).left_locks(locks, Path("results"))
+    assert sorted(path.stem for path in found) == list(left)
+    assert list(Start(how).left_locks(folder / "none", Path("results"))) == []

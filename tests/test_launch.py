@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -99,25 +98,55 @@ def test_an_unknown_algorithm_is_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_errors_of_failed_jobs_are_told_once_with_their_log(tmp_path, capsys):
-    for name, text in {
-        "train/a.log": "progress\nmedfl: error: no such network.\n",
-        "train/b.log": "medfl: error: no such network.\n",
-        "split/c.log": "medfl: warning: few\nmedfl: error: 3 patients are too few.\n",
-        "train/old.log": "medfl: error: mended since.\n",
-    }.items():
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-    os.utime(tmp_path / "train/old.log", (1, 1))
-    launch.tell_errors(tmp_path, 1000.0)
-    assert capsys.readouterr().err.splitlines() == [
-        f"medfl: error: 3 patients are too few. ({tmp_path / 'split/c.log'})",
-        f"medfl: error: no such network. ({tmp_path / 'train/a.log'})",
-    ]
-    for number in range(12):
-        (tmp_path / f"{number}.log").write_text(f"medfl: error: {number}.\n")
-    launch.tell_errors(tmp_path, 1000.0)
-    lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 11
-    assert lines[-1] == f"medfl: error: 4 more in {tmp_path}."
+FIRST = "benchmark --output-dir out --algorithms fedavg,fedprox --seeds 0,1 --rounds 5"
+
+
+@pytest.mark.parametrize(
+    ("options", "differs"),
+    [
+        ("--rounds 7", "federated_learning.rounds: 5, now 7)"),
+        ("--rounds 7 --dry-run", "federated_learning.rounds: 5, now 7)"),
+        ("--seeds 1", "(seeds: 0 left out)"),
+        ("--algorithms fedprox,scaffold", "(arms: fedavg left out)"),
+        ("--tune 2", "(tune)"),
+        ("--seeds 0,1,2 --algorithms fedprox,fedavg,scaffold --alpha 0.5,1", ""),  # only more
+        ("--rounds 7 --overwrite", ""),
+        ("--seeds 0,1 --cores 1", ""),
+    ],
+)
+def test_another_benchmark_does_not_take_the_place_of_one(
+    tmp_path, monkeypatch, capsys, options, differs
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(launch.subprocess, "Popen", Interrupted)
+    words = [*FIRST.split(), "--alpha", "0.5"]
+    assert cli.main(words) == 130
+    file = tmp_path / "out/benchmark.yaml"
+    before = file.read_bytes()
+    capsys.readouterr()
+    assert cli.main([*words, *options.split()]) == (2 if differs else 130)
+    error = capsys.readouterr().err
+    assert differs in error
+    assert ("out/benchmark.yaml is of another benchmark" in error) is bool(differs)
+    assert (file.read_bytes() == before) is bool(differs or "--cores" in options)
+
+
+def test_unlock_asks_snakemake_and_writes_no_grid(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    given = []
+
+    class Unlocking:
+        def __init__(self, command, env, pass_fds):
+            given.extend(command)
+
+        def wait(self):
+            return 0
+
+    monkeypatch.setattr(launch.subprocess, "Popen", Unlocking)
+    assert cli.main([*FIRST.split(), "--unlock"]) == 0
+    assert "--unlock" in given
+    assert not (tmp_path / "out/benchmark.yaml").exists()
+    assert "give the same command again" in capsys.readouterr().out
+    _lock = launch.Workflow.open([given[given.index("--configfile") + 1]], {}).start()
+    assert cli.main([*FIRST.split(), "--unlock"]) == 2, "another start is at work there"
+    assert "another grid is at work in out" in capsys.readouterr().err

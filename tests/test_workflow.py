@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from medfl.at_work import ALONE
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
@@ -315,7 +316,7 @@ def test_snakemake_compares_the_code_that_a_kept_run_was_made_of(folder):
 def test_a_second_start_in_the_folder_of_the_results_is_refused(folder, monkeypatch):
     monkeypatch.delenv("MEDFL_STARTED", raising=False)
     first = flow().start()
-    assert first.alone
+    assert first.how == ALONE
     with pytest.raises(MedflError, match=r"another grid is at work in results \(process \d+ on "):
         flow(seeds=[7]).start()
     first.leave()

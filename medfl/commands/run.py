@@ -160,7 +160,10 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     add("--cores", type=options.processors, default="all", help="processors to use")
     add("--profile", help="a Snakemake profile, such as workflow/profiles/slurm")
     add("--use-conda", action="store_true", help="run jobs in conda environments")
-    add("--dry-run", action="store_true", help="only show what would run")
+    add("--dry-run", action="store_true", help="only show what would run, and write nothing")
+    add("--overwrite", action="store_true", help="replace a benchmark of other settings")
+    unlock = "take away locks of Snakemake's that a killed start has left, and run nothing"
+    add("--unlock", action="store_true", help=unlock)
     options.partial(parser)
     options.places(parser)
 

@@ -91,7 +91,11 @@ def test_a_failed_run_leaves_the_rest_and_only_it_is_missing(workflow):
     workflow.environment["FAKE_MEDFL_FAIL"] = "iid/scaffold"
     done = workflow.snakemake("--cores", "1", check=False)
     assert done.returncode != 0
-    assert "this run was told to fail" in done.stdout + done.stderr
+    said = done.stderr
+    assert "medfl: the run phantom/iid/scaffold/seed0 failed; the end of results/logs" in said
+    assert said.count("this run was told to fail") == 1
+    assert "`snakemake partial --cores 1` makes tables of the runs that are there." in said
+    assert "CalledProcessError" not in said
     folder = workflow.folder / "results/runs/phantom"
     assert (folder / "dirichlet-0.5/scaffold/seed0/metrics.json").exists()
     assert not (folder / "iid/scaffold/seed0/metrics.json").exists()
