@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.errors import MedflError
-from medfl.files import HeldError, is_locked, read_json, take_lock
+from medfl.files import HeldError, is_locked, read_json, take_lock, take_soon
 
 NOTES = Path(".snakemake", "medfl", "at-work")
 LOCK = ".medfl.lock"  # in the folder of the results
@@ -69,7 +69,11 @@ class Start:
 
 
 def start(
-    output_dir: Path, makes: Iterable[str], uses: Iterable[str], folders: Iterable[Path]
+    output_dir: Path,
+    makes: Iterable[str],
+    uses: Iterable[str],
+    folders: Iterable[Path],
+    grid: Path | None = None,
 ) -> Start:
     """Let a grid in, or refuse it; nothing is touched before.
 
@@ -78,6 +82,7 @@ def start(
         makes: files outside of it that are not there yet.
         uses: all files outside of it that it makes or reads.
         folders: those of runs that are not finished, which an earlier start may still train.
+        grid: its file, which it notes in its results for who looks at them.
 
     Raises:
         MedflError: another grid writes to the same results, makes what this one uses, or uses what
@@ -113,6 +118,7 @@ def start(
         who = f"process {os.getpid()} on {socket.gethostname()}, since {since}"
         content = {
             "who": who,
+            "grid": str(grid.absolute()) if grid else "",
             "results": str(output_dir.absolute()),
             "makes": sorted(makes),
             "uses": sorted(uses),
@@ -131,7 +137,7 @@ def start(
 
 def _take(path: Path, problem: str) -> int | None:
     try:
-        return take_lock(path)
+        return take_soon(path)
     except HeldError as error:
         who = _read(path).get("who", "its process is not known")
         raise MedflError(

@@ -285,7 +285,7 @@ class Workflow:
         makes = [path for path in uses if not Path(path).exists()]
         folders = [Path(path).parent for path in self.runs if not Path(path).exists()]
         training = [folder for folder in folders if folder.is_dir()]
-        return start(Path(self.grid.output_dir), makes, uses, training)
+        return start(Path(self.grid.output_dir), makes, uses, training, self.file)
 
     def run_settings(self, wildcards: Wildcards) -> str:
         """Hash of all settings that decide a run, with what is shipped in place of tuned values."""
@@ -329,6 +329,10 @@ class Workflow:
     def choice_is_stale(self, wildcards: Wildcards) -> bool:
         """Whether a choice is not that of this search, which Snakemake may not know."""
         return self.tuning.choice_is_stale(self._cell(wildcards))
+
+    def priority(self, wildcards: Wildcards) -> int:
+        """What is trained first: all runs of the first seed, then those of the next."""
+        return -self.grid.seeds.index(int(wildcards.seed))
 
     def run_cores(self, wildcards: Wildcards) -> int:
         """How many processors a run uses: one, unless its settings name more.

@@ -12,6 +12,7 @@ from snakemake.logging import logger
 
 from medfl import warm
 from medfl.failed import Failures, partial_command
+from medfl.status import Board, cost, planned_runs, tell_now_and_then
 
 if workflow.is_main_process and shutil.which("conda") is None:
     if any(str(method) == "conda" for method in workflow.deployment_settings.deployment_method):
@@ -55,6 +56,11 @@ def begin():
         locks = Path(workflow.persistence.path, "locks")
         for lock in start.left_locks(locks, Path(GRID.output_dir)):
             lock.unlink(missing_ok=True)
+    board = Board(planned_runs(GRID, GRID.output_dir), Path(GRID.output_dir))
+    if words := cost(board.look(), workflow.cores):
+        print(f"medfl: {words}.", file=sys.stderr)
+    if workflow.executor_plugin is not None and not workflow.dryrun:
+        threading.Thread(target=tell_now_and_then, args=(board,), daemon=True).start()
     # Tables of which Snakemake has no record may be those of other settings; they take seconds.
     for path in (f"{GRID.output_dir}/{name}" for name in (paths.SUMMARY, paths.REPORT)):
         if workflow.persistence.metadata(IOFile(path)) is None:

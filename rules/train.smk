@@ -29,6 +29,8 @@ rule train:
         "<logs>/train/{dataset}/{partition}/{arm}/seed{seed}.log",
     conda:
         "../workflow/envs/medfl.yaml"
+    # Seed by seed, so that tables of what is there are soon whole for the first seeds.
+    priority: lambda wildcards: FLOW.priority(wildcards)
     # What the run uses, so that all jobs together keep to --cores.
     threads: lambda wildcards: FLOW.run_cores(wildcards)
     resources:

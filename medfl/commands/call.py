@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from medfl import __version__
-from medfl.commands import attack, audit, data, plan, results, run, schema, tune
+from medfl.commands import attack, audit, data, plan, results, run, schema, status, tune
 from medfl.commands import verify as verifying
 from medfl.errors import MedflError
 from medfl.stopping import Stopped, stoppable
@@ -140,6 +140,12 @@ def parser() -> argparse.ArgumentParser:
         tune.tuning,
         tune.tuning_options,
         "Gather a grid's searches into a table and curves.",
+    )
+    command(
+        "status",
+        status.status,
+        status.status_options,
+        "Say how far a grid is, and how long the rest takes.",
     )
     command(
         "aggregate",

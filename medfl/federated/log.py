@@ -62,4 +62,15 @@ def progress_line(row: dict[str, Any], rounds: int, primary: str) -> str:
             value = row.get(f"{fold}_{primary}")
             shown = "undefined" if value is None else f"{value:.3f}"
             parts = [*parts, f"{fold} {primary.replace('_', ' ')} {shown}"]
-    return "  ".join([*parts, f"{row.get('seconds', 0):.1f} s"])
+    seconds, done = row.get("seconds", 0), row["round"]
+    left = f", about {in_time(seconds / done * (rounds - done))} left" if 0 < done < rounds else ""
+    return "  ".join([*parts, f"{seconds:.1f} s{left}"])
+
+
+def in_time(seconds: float) -> str:
+    """A time as a person reads it at a glance: ``40 s``, ``3 min``, ``2.5 h``, ``4 days``."""
+    for unit, size, least in (("days", 86400, 2 * 86400), ("h", 3600, 5400), ("min", 60, 90)):
+        if seconds >= least:
+            number = seconds / size
+            return f"{number:.{int(number < 10 and unit != 'min')}f} {unit}"
+    return f"{seconds:.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from medfl.disclosure.record import record_to_publish, round_to_publish, row_to_
 from medfl.disclosure.split import HiddenCells
 from medfl.federated.evaluation import Evaluation
 from medfl.federated.kept import keep_predictions
+from medfl.federated.log import log, progress_line
 from medfl.federated.provenance import ended_stretches
 from medfl.federated.trainer import FederatedTrainer
 from medfl.federated.usage import peak_memory, processor_seconds
@@ -23,6 +25,7 @@ from medfl.robustness.record import robustness_of
 
 # A run that took longer is written onto the disk itself, so that no loss of power costs it.
 DURABLE_SECONDS = 5.0
+SHOWN_SECONDS = 5.0  # how old the table of a run's rounds gets while it trains
 
 
 def write_record(
@@ -45,21 +48,15 @@ def write_record(
         The content of metrics.json.
     """
     durable = trainer.seconds > DURABLE_SECONDS
-    ends = {REFUSED.name: 0} if trainer.refused else {}  # of rows from before the first one
-    if unit := trainer.server.chain.privacy().get("unit"):
-        ends[PRIVACY_UNIT.name] = unit
-    clients, rounds = trainer.client_history, trainer.history
     equal_steps = trainer.config.federated_learning.local_steps is not None
+    write_rounds(folder, trainer, hidden, durable)
+    clients = trainer.client_history
     if hidden is not None:
         measured = frozenset(names_in(CLIENTS))
-        rounds = [round_to_publish(row, hidden, equal_steps) for row in rounds]
         clients = [row_to_publish(row, hidden, measured) for row in clients]
-    for name, columns, rows in (
-        (paths.ROUNDS, trainer.columns, rounds),
-        (paths.CLIENTS, trainer.client_columns, clients),
-    ):
-        names = [column.name for column in columns]
-        write_csv(folder / name, names, [ends | row for row in rows], durable=durable)
+    names = [column.name for column in trainer.client_columns]
+    rows = [_ends(trainer) | row for row in clients]
+    write_csv(folder / paths.CLIENTS, names, rows, durable=durable)
     write_model(folder / paths.MODEL, trainer, durable)
     metrics = run_metrics(trainer) | {
         "pooled": trainer.server.algorithm.pooled,
@@ -75,6 +72,50 @@ def write_record(
     content[OWN_HASH] = own_hash(content)
     write_json(folder / paths.RECORD, content, durable=durable)
     return content
+
+
+def write_rounds(
+    folder: Path, trainer: FederatedTrainer, hidden: HiddenCells | None, durable: bool = False
+) -> None:
+    """Write the table of a run's rounds, of those that are trained."""
+    rounds = trainer.history
+    if hidden is not None:
+        equal_steps = trainer.config.federated_learning.local_steps is not None
+        rounds = [round_to_publish(row, hidden, equal_steps) for row in rounds]
+    names = [column.name for column in trainer.columns]
+    rows = [_ends(trainer) | row for row in rounds]
+    write_csv(folder / paths.ROUNDS, names, rows, durable=durable)
+
+
+def _ends(trainer: FederatedTrainer) -> dict[str, Any]:
+    """The columns at the end of tables, of rows from before the first update that was refused."""
+    ends: dict[str, Any] = {REFUSED.name: 0} if trainer.refused else {}
+    if unit := trainer.server.chain.privacy().get("unit"):
+        ends[PRIVACY_UNIT.name] = unit
+    return ends
+
+
+class Shown:
+    """What a run shows of itself while it trains: a line of its log, and the table of its rounds.
+
+    Args:
+        folder: the run's.
+        trainer: the run.
+        hidden: what is not published of its split.
+    """
+
+    def __init__(self, folder: Path, trainer: FederatedTrainer, hidden: HiddenCells | None) -> None:
+        self.folder, self.trainer, self.hidden = folder, trainer, hidden
+        self._written = time.monotonic()
+
+    def __call__(self, row: dict[str, Any]) -> None:
+        """Say that a round has ended."""
+        rounds = self.trainer.config.federated_learning.rounds
+        log.info(progress_line(row, rounds, self.trainer.primary))
+        # The whole table each time, as its columns may grow: not after each of many short rounds.
+        if time.monotonic() - self._written >= SHOWN_SECONDS:
+            write_rounds(self.folder, self.trainer, self.hidden)
+            self._written = time.monotonic()
 
 
 def write_model(path: Path, trainer: FederatedTrainer, durable: bool = False) -> None:

@@ -20,8 +20,8 @@ from medfl.federated.device import choose_device
 from medfl.federated.disk import DiskImages
 from medfl.federated.fingerprint import fingerprint, validated
 from medfl.federated.hold_back import hold_back_in
-from medfl.federated.log import log, log_to, progress_line
-from medfl.federated.outcome import write_record
+from medfl.federated.log import log, log_to
+from medfl.federated.outcome import Shown, write_record
 from medfl.federated.own_parts import guard
 from medfl.federated.provenance import provenance
 from medfl.federated.root import with_root_set
@@ -109,9 +109,9 @@ def execute(
             checkpoint_dir=folder,
             fingerprint=hashlib.sha256(key.encode()).hexdigest(),
             unpublished=hidden.untested if hidden else (),
-            on_round=lambda row: log.info(progress_line(row, rounds, trainer.primary)),
             cores=cores,
         )
+        trainer.on_round = Shown(folder, trainer, hidden)
     clear(folder, ours)
     # An unwritable or full disk is noticed before the hours of training, not after.
     write_yaml(folder / paths.CONFIG, config.model_dump(mode="json"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,12 +12,14 @@ from pathlib import Path
 from medfl.errors import MedflError
 from medfl.files.writing import cannot_write
 
+LOOKS = 10  # how often a lock that is held is tried again
+
 
 class HeldError(Exception):
     """Another process holds the lock."""
 
 
-def take_lock(path: Path, wait: bool = False) -> int | None:
+def take_lock(path: Path, wait: bool = False, shared: bool = False) -> int | None:
     """Lock a file, which is made where it is missing, or a folder that is there.
 
     The lock is held until its descriptor is closed, at the latest when the process ends; a killed
@@ -25,6 +28,7 @@ def take_lock(path: Path, wait: bool = False) -> int | None:
     Args:
         path: the file or folder.
         wait: whether to wait until it is free.
+        shared: whether others may hold it too, if they share it as well.
 
     Returns:
         The descriptor; None on a file system that knows no such locks.
@@ -37,7 +41,8 @@ def take_lock(path: Path, wait: bool = False) -> int | None:
     except PermissionError:  # another user's file, which may be locked without writing to it
         lock = os.open(path, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(lock, kind | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError as error:
         os.close(lock)
         raise HeldError(path) from error
@@ -56,7 +61,7 @@ def locked(folder: Path, problem: str) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = take_lock(folder)
+        lock = take_soon(folder)
     except HeldError as error:
         raise MedflError(problem) from error
     except OSError as error:
@@ -70,10 +75,19 @@ def locked(folder: Path, problem: str) -> Iterator[None]:
             os.close(lock)
 
 
+def take_soon(path: Path) -> int | None:
+    """Lock as ``take_lock``, but try for a moment, for which ``is_locked`` may hold it to look."""
+    for _ in range(LOOKS):
+        with suppress(HeldError):
+            return take_lock(path)
+        time.sleep(0.02)
+    return take_lock(path)
+
+
 def is_locked(path: Path) -> bool:
     """Whether a process holds the lock of a file or folder that is there."""
     try:
-        lock = take_lock(path)
+        lock = take_lock(path, shared=True)
     except HeldError:
         return True
     if lock is not None:

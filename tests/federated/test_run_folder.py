@@ -14,7 +14,7 @@ from federations import small_store, split_of
 
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError
-from medfl.federated import checkpoint, saving
+from medfl.federated import checkpoint, outcome, saving
 from medfl.federated import run as run_module
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.run import execute
@@ -63,6 +63,26 @@ def test_a_run_and_its_record(place):
     assert "round    2/2" in log
     for key in ("code_sha", "store_fingerprint", "split_sha256", "torch", "started"):
         assert metrics["provenance"][key]
+
+
+def test_the_table_of_rounds_is_written_as_a_run_goes(place, monkeypatch):
+    """It is at each moment the beginning of what it is in the end, small counts hidden likewise."""
+    seen = []
+
+    def look(self, row):
+        usual(self, row)
+        seen.append((place / "run/rounds.csv").read_bytes())
+
+    usual = outcome.Shown.__call__
+    monkeypatch.setattr(outcome, "SHOWN_SECONDS", 0)
+    monkeypatch.setattr(outcome.Shown, "__call__", look)
+    run(place, report={"minimum_cell": 14})  # one client trains on fewer, another on more
+    whole = (place / "run/rounds.csv").read_bytes()
+    assert [table.count(b"\n") for table in seen] == [2, 3, 4]
+    assert all(whole.startswith(table) for table in seen)
+    header, *rows = whole.decode().splitlines()
+    steps = header.split(",").index("steps")
+    assert [row.split(",")[steps] for row in rows] == ["", "", ""]
 
 
 def test_a_complete_run_is_not_done_again(place):

@@ -1,0 +1,69 @@
+"""`status` says how far a grid is, from the folder of its results alone."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medfl.errors import MedflError
+
+if TYPE_CHECKING:
+    from medfl.grid import GridConfig
+
+EVERY = 5.0  # seconds
+
+
+def status(options: argparse.Namespace) -> None:
+    """Say which runs are done, running, failed and waiting, and how long the rest takes."""
+    from medfl.status import DONE, FAILED, RUNNING, Board, planned_runs, summary, table
+
+    grid, results = _grid(options)
+    board = Board(planned_runs(grid, results), results)
+    while True:
+        states = board.look()
+        lines = [f"{results}: {summary(states)}", *table(states)]
+        if options.watch and sys.stdout.isatty():
+            rows = os.get_terminal_size().lines
+            lines = [lines[0], *table([one for one in states if one.state != DONE])][: rows - 1]
+            print("\033[2J\033[H", end="")
+        print("\n".join(lines), flush=True)
+        ended = not any(one.state == RUNNING for one in states) and all(
+            one.state in (DONE, FAILED) for one in states
+        )
+        if not options.watch or ended:
+            return
+        time.sleep(EVERY)
+
+
+def _grid(options: argparse.Namespace) -> tuple[GridConfig, Path]:
+    """The grid whose results lie in the folder: it says so itself, unless one is named."""
+    from medfl.at_work import LOCK
+    from medfl.config import OUTPUT_DIR
+    from medfl.datasets.described.fixed import GRID
+    from medfl.files import read_json
+    from medfl.fixed import is_fixed
+    from medfl.grid import read_grid
+    from medfl.launch import BENCHMARK
+
+    if options.grid:
+        grid = read_grid(options.grid)
+        return grid, Path(options.results or grid.output_dir)
+    results = Path(options.results or OUTPUT_DIR)
+    noted = read_json(results / LOCK).get("grid")
+    for file in (Path(noted) if isinstance(noted, str) and noted else None, results / BENCHMARK):
+        if file is not None and file.is_file():
+            if is_fixed(file):
+                os.environ[GRID] = str(file)  # its datasets are described beside it
+            return read_grid(file), results
+    raise MedflError(f"{results} is no folder that a grid was started for: name it with --grid.")
+
+
+def status_options(parser: argparse.ArgumentParser) -> None:
+    """Options of `medfl status`."""
+    parser.add_argument("results", nargs="?", help="the folder of results; else results")
+    parser.add_argument("--grid", help="a params file; else the one that was started last there")
+    parser.add_argument("--watch", action="store_true", help="go on until all runs have ended")
