@@ -110,6 +110,8 @@ class Failures(logging.Filter):
         elif event == "error" and _SHELL.search(said):
             self._killed[record.thread] = _signal(said)
             return False
+        elif event == "job_started" or said.startswith("Select jobs"):
+            return False  # which they are, the next lines say
         elif getattr(record, "exception", "") == "LockException":
             record.msg = f"{said} `medfl benchmark` takes --unlock, too."
         return not (event == "error" and self._failed and said.endswith(_LAST))
@@ -172,7 +174,10 @@ def partial_command(
     """
     if not finished_runs(results):
         return ""
+    file = Path(fixed if changes else named[0]).absolute()
+    if file.is_relative_to(Path.cwd()):
+        file = file.relative_to(Path.cwd())
     if changes or STARTED in os.environ:  # `medfl benchmark` is called in any folder
-        return f"medfl report --partial --grid {fixed if changes else named[0]}"
-    other = "" if str(named[0]) == DEFAULT_GRID else f" --configfile {named[0]}"
+        return f"medfl report --partial --grid {file}"
+    other = "" if file == Path(DEFAULT_GRID) else f" --configfile {file}"
     return f"snakemake partial --cores 1{other}"

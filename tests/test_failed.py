@@ -102,6 +102,7 @@ def test_other_words_of_snakemakes_are_shown(job):
     job("a/iid/fedavg/seed0", "medfl: error: busy.\n")
     assert not show(record("error", last))
     assert show(record("error", "MissingOutputException in rule train"))
+    assert not show(record("job_started", "Execute 1 jobs..."))
     locked = record("error", "It can be removed with --unlock.", exception="LockException")
     assert show(locked)
     assert locked.msg.endswith("`medfl benchmark` takes --unlock, too.")
@@ -122,7 +123,8 @@ def test_the_command_for_tables_of_what_is_there(
     monkeypatch.delenv("MEDFL_STARTED", raising=False)
     if started:
         monkeypatch.setenv("MEDFL_STARTED", "alone")
-    found = (str(tmp_path), [named], Path("fixed/grid.yaml"), changes)
+    monkeypatch.chdir(tmp_path)
+    found = (str(tmp_path), [Path(named).absolute()], Path("fixed/grid.yaml"), changes)
     assert partial_command(*found) == ""
     folder = tmp_path / "runs/phantom/iid/fedavg/seed0"
     folder.mkdir(parents=True)

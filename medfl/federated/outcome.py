@@ -95,7 +95,7 @@ def _ends(trainer: FederatedTrainer) -> dict[str, Any]:
     return ends
 
 
-class Shown:
+class RoundsSoFar:
     """What a run shows of itself while it trains: a line of its log, and the table of its rounds.
 
     Args:

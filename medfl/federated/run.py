@@ -21,7 +21,7 @@ from medfl.federated.disk import DiskImages
 from medfl.federated.fingerprint import fingerprint, validated
 from medfl.federated.hold_back import hold_back_in
 from medfl.federated.log import log, log_to
-from medfl.federated.outcome import Shown, write_record
+from medfl.federated.outcome import RoundsSoFar, write_record
 from medfl.federated.own_parts import guard
 from medfl.federated.provenance import provenance
 from medfl.federated.root import with_root_set
@@ -111,7 +111,7 @@ def execute(
             unpublished=hidden.untested if hidden else (),
             cores=cores,
         )
-        trainer.on_round = Shown(folder, trainer, hidden)
+        trainer.on_round = RoundsSoFar(folder, trainer, hidden)
     clear(folder, ours)
     # An unwritable or full disk is noticed before the hours of training, not after.
     write_yaml(folder / paths.CONFIG, config.model_dump(mode="json"))

@@ -73,9 +73,9 @@ def test_the_table_of_rounds_is_written_as_a_run_goes(place, monkeypatch):
         usual(self, row)
         seen.append((place / "run/rounds.csv").read_bytes())
 
-    usual = outcome.Shown.__call__
+    usual = outcome.RoundsSoFar.__call__
     monkeypatch.setattr(outcome, "SHOWN_SECONDS", 0)
-    monkeypatch.setattr(outcome.Shown, "__call__", look)
+    monkeypatch.setattr(outcome.RoundsSoFar, "__call__", look)
     run(place, report={"minimum_cell": 14})  # one client trains on fewer, another on more
     whole = (place / "run/rounds.csv").read_bytes()
     assert [table.count(b"\n") for table in seen] == [2, 3, 4]
