@@ -144,9 +144,9 @@ class Board:
         if done is not None:
             return done
         row, value = _rounds(run)
-        far = {"round": int(row.get("round") or 0), "seconds": float(row.get("seconds") or 0)}
+        far = int(row.get("round") or 0), float(row.get("seconds") or 0)
         if run.folder.is_dir() and is_locked(run.folder):
-            return RunState(run, RUNNING, **far, value=value)
+            return RunState(run, RUNNING, *far, value)
         if not run.log.exists():
             return RunState(run, WAITING)
         written = run.log.stat().st_mtime
