@@ -74,7 +74,7 @@ NEEDS = {
     "dp_hospital": {**_PRIVATE, "weighting": "uniform"},
 }
 _REFUSED = {"scaffold-1": "a gradient of all samples", "fedbn": "set layers: normalization"}
-_REFUSED |= {"qfedavg": "measures each client's loss"}
+_REFUSED |= {"qfedavg": "measures each client's loss", "fedlc": "how many others of its class"}
 _LENGTHS = {"fedexp": "takes its step from the lengths of the updates"}
 _STATEFUL = ("scaffold", "scaffold-1", "feddyn", "moon", "ditto", "fedbn")
 REFUSED = {

@@ -37,6 +37,7 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     "qfedavg": {"q": 2.0},
     "feddyn": {"alpha": 0.1},
     "moon": {},
+    "fedlc": {"tau": 0.5},
     "ditto": {},
     "finetune": {},
     "local": {},

@@ -85,6 +85,7 @@ ENGINE: dict[str, dict[str, Any]] = {
     "pooled-steps": {"algorithm": "centralized", "local_epochs": None, "local_steps": 5},
     "falling-finetune": {"algorithm": "finetune", "lr_schedule": "cosine"},
     "default-epochs": {"local_epochs": None},
+    "class-balanced": {"class_balanced_beta": 0.9},
     "augmented": {"augmentation": {"preset": "xray", "mixup": 0.4}},
     "patches": {"store": small_store(40 + 32, size=12), "patch": 8, "model": Pooled},
     # Budgets end: in round 5 three hospitals are left, in round 6 too few for masks.

@@ -18,8 +18,9 @@ from medfl.streams import torch_stream
 # No noise, and a bound above every norm: the whole path is taken, and changes nothing.
 VOID = {"noise_multiplier": 0.0, "max_grad_norm": 1e9}
 LAYERS = {"fedbn": {"layers": "normalization"}}
-# What passes over all samples, or sends nothing, does not compose.
-COMPOSING = sorted(set(ALGORITHMS) - {"scaffold-1", "qfedavg", "local", "centralized"})
+# What passes over all samples, counts labels, or sends nothing, does not compose.
+APART = {"scaffold-1", "qfedavg", "fedlc", "local", "centralized"}
+COMPOSING = sorted(set(ALGORITHMS) - APART)
 
 
 def patients_store(n: int) -> Any:

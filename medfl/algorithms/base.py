@@ -49,6 +49,7 @@ class FederatedAlgorithm:
         keeps_state: whether clients keep something from round to round (``client.keep``).
         loss_passes: how many passes a client makes over its training samples in a round to measure
             a loss (``client.mean_loss``), beside its steps.
+        counts_labels: whether a step of a client depends on how many samples it has of each class.
         columns: what ``row`` adds to ``rounds.csv``.
     """
 
@@ -63,6 +64,7 @@ class FederatedAlgorithm:
     unshared_descents: ClassVar[tuple[str, ...]] = ()
     keeps_state: ClassVar[bool] = False
     loss_passes: ClassVar[int] = 0
+    counts_labels: ClassVar[bool] = False
     columns: ClassVar[tuple[Column, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -28,6 +28,7 @@ _HARMLESS = (
     "personal_model",
     "columns",
     "row",
+    "counts_labels",
 )
 
 

@@ -23,6 +23,7 @@ ALGORITHMS: Registry[type[FederatedAlgorithm]] = Registry(
         "qfedavg": "qfedavg:QFedAvg",
         "feddyn": "feddyn:FedDyn",
         "moon": "moon:Moon",
+        "fedlc": "fedlc:FedLC",
         "ditto": "ditto:Ditto",
         "finetune": "finetune:FineTune",
         "centralized": "baselines:Centralized",

@@ -32,6 +32,7 @@ class Algorithm(Protocol):
     unshared_descents: ClassVar[tuple[str, ...]]
     keeps_state: ClassVar[bool]
     loss_passes: ClassVar[int]
+    counts_labels: ClassVar[bool]
 
     @classmethod
     def takes_full_gradient(cls, params: Mapping[str, Any]) -> bool:
@@ -179,6 +180,9 @@ class Client(Protocol):
 
     def full_gradient(self, model: FlatModel, loss: Loss | None = None) -> tuple[Tensor, int]:
         """∇F_i at ``model``, and the number of batches that it took."""
+
+    def label_counts(self) -> Tensor:
+        """How many of its training samples have each label, (K,)."""
 
     def mean_loss(self, model: FlatModel) -> tuple[float, int]:
         """F_i of ``model`` as it is judged, and the number of batches that it took."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 def case_config(case: Case, dataset: str, settings: InversionSettings) -> FederatedConfig:
     """The run of a case: one round, every client on all of its images at every step."""
+    from medfl.algorithms import ALGORITHMS
     from medfl.attacked import run_configs
     from medfl.config.attack import PROTECTIONS
 
@@ -37,10 +38,12 @@ def case_config(case: Case, dataset: str, settings: InversionSettings) -> Federa
     ]
     training = made.training
     plain = (training.optimizer, training.momentum, training.weight_decay, training.clip_norm)
-    if plain != ("sgd", 0.0, 0.0, None) or made.augmentation.preset != "none":
+    algorithm = ALGORITHMS.load(made.federated_learning.algorithm)
+    balanced = training.class_balanced_beta or algorithm.counts_labels
+    if plain != ("sgd", 0.0, 0.0, None) or balanced or made.augmentation.preset != "none":
         raise MedflError(
-            f"arm {case.arm}: the attack simulates plain SGD without augmentation; attack an arm "
-            "without `training` and `augmentation` of its own."
+            f"arm {case.arm}: the attack simulates plain SGD on the plain loss, without "
+            "augmentation; attack another arm, without `training` and `augmentation` of its own."
         )
     return made
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from medfl.config.base import Section
-from medfl.config.deciding import PLACE
+from medfl.config.deciding import PLACE, neutral
 
 
 class Training(Section):
@@ -48,6 +48,14 @@ class Training(Section):
         return values
 
     warmup_rounds: int = Field(0, ge=0, description="rounds of linear warm-up")
+    class_balanced_beta: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="β of the class-balanced loss, by each client's own label counts; 0 is the "
+        "plain loss",
+        json_schema_extra=neutral(0.0),
+    )
     clip_norm: float | None = Field(None, gt=0, description="limit of the 2-norm of each gradient")
     mixed_precision: Literal["auto", "on", "off"] = Field(
         "auto", description="bfloat16 arithmetic; auto: on a GPU that has it"

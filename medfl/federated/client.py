@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -24,6 +24,7 @@ from medfl.chain import (
 from medfl.chain.link import Backward
 from medfl.chain.roles import Correction, Loss
 from medfl.config import Training
+from medfl.federated.balanced_loss import BalancedLoss
 from medfl.federated.client_batches import batches_of
 from medfl.federated.client_loss import mean_loss
 from medfl.federated.client_state import ClientState, KeptTensor
@@ -68,7 +69,7 @@ class FederatedClient:
         self.received: dict[str, Tensor] = {}
         self.drawn: Drawn
         self._kept: dict[str, KeptTensor] = {}
-        self.criterion = (
+        self.criterion: Callable[[Tensor, Tensor], Any] = (
             binary_cross_entropy_with_logits if data.info.task == "multilabel" else cross_entropy
         )
 
@@ -76,6 +77,9 @@ class FederatedClient:
         """Take part in this server's federation."""
         self.server = server
         self.training: Training = server.config.training
+        if beta := self.training.class_balanced_beta:
+            several = self.data.info.task == "multilabel"
+            self.criterion = BalancedLoss(self.label_counts(), len(self.rows), beta, several)
 
     @property
     def weight(self) -> float:
@@ -280,6 +284,16 @@ class FederatedClient:
         model.buffers.copy_(buffers)
         mask = self.server.shared.parameters
         return total if mask is None else total[mask], len(parts)
+
+    def label_counts(self) -> Tensor:
+        """How many of its training samples have each label, (K,) whole numbers.
+
+        They stay with the client. An algorithm that calls it says so in its ``counts_labels``.
+        """
+        labels = self.data.labels[self.rows]
+        if labels.ndim == 2:
+            return labels.sum(dim=0).long()
+        return torch.bincount(labels, minlength=len(self.data.info.classes))
 
     def mean_loss(self, model: FlatModel) -> tuple[float, int]:
         """F_i of ``model`` as it is judged, and the number of batches that it took.

@@ -177,7 +177,10 @@ class FederatedServer:
     @property
     def objective(self) -> str:
         """What the run minimises, in words."""
-        return self.chain.objective(objective_of(self.algorithm))
+        plain, beta = objective_of(self.algorithm), self.config.training.class_balanced_beta
+        if beta:
+            plain += f"; losses are class-balanced, β = {beta:g}, by each client's label counts"
+        return self.chain.objective(plain)
 
     @property
     def _epochs(self) -> int:

@@ -62,6 +62,9 @@ def test_a_typo_is_answered():
         ("feddyn", {"alpha": 0}, "greater than 0"),
         ("fedadam", {"beta1": 1.0}, "less than 1"),
         ("moon", {"temperature": 0}, "greater than 0"),
+        ("fedexp", {"epsilon": 0}, "greater than 0"),
+        ("qfedavg", {"q": -1}, "greater than or equal to 0"),
+        ("fedlc", {"tau": -0.5}, "greater than or equal to 0"),
     ],
 )
 def test_wrong_hyper_parameters_are_named(name, params, message):

@@ -47,6 +47,7 @@ ALWAYS_PARAMS = {
     "qfedavg": "q",
     "feddyn": "alpha",
     "moon": "mu temperature",
+    "fedlc": "tau",
     "ditto": "lam",
     "finetune": "epochs",
     "centralized": "",

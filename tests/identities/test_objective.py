@@ -117,6 +117,7 @@ ARMS = {
     "fedadagrad": {"tau": 0.1, "server_learning_rate": 0.4},
     "fedexp": {"epsilon": 0.1},
     "qfedavg": {"q": 0.0},
+    "fedlc": {"tau": 0.0},
     "feddyn": {"alpha": 0.5},
 }
 
@@ -219,6 +220,7 @@ BEYOND = [
     ("fedadagrad", {}, {}, STEPS, TAU),
     ("fedexp", {}, {}, STEPS, TAU),
     ("qfedavg", {"q": 0.0}, {}, STEPS, TAU),
+    ("fedlc", {"tau": 0.0}, {}, STEPS, TAU),
     ("moon", {"mu": 0.0}, {}, STEPS, TAU),
     ("ditto", {}, {}, STEPS, f"x: {TAU}"),
     ("finetune", {}, {}, STEPS, f"x: {TAU}"),

@@ -101,6 +101,11 @@ def check_composes(
             "the algorithm measures each client's loss, which no noise hides: choose another",
         ),
         (
+            algorithm.counts_labels or training.class_balanced_beta > 0,
+            "each sample's gradient depends on how many others of its class a client has, so that "
+            "clipping it bounds no one's share: leave training.class_balanced_beta and fedlc out",
+        ),
+        (
             algorithm.keeps_batch_norm_alone(learning.algorithm_params),
             "batch norm becomes group norm, so that nothing would stay local and the algorithm "
             "would be fedavg: set layers: normalization for fedbn",
