@@ -27,6 +27,7 @@ from medfl.federated.root import RootClient
 from medfl.federated.rows import client_rows, empty_row, evaluated_row, trained_row
 from medfl.federated.saving import Saving
 from medfl.federated.server import FederatedServer
+from medfl.federated.single_samples import check_single_samples
 from medfl.federated.worker_count import count_workers
 from medfl.federated.workers import own_objects
 from medfl.metrics.federation import fairness
@@ -102,6 +103,7 @@ class FederatedTrainer:
         self.clients = sorted(clients, key=lambda client: client.id)
         for client in self.clients:
             client.join(server)
+        check_single_samples(server, self.clients)
         if len(server.data.root):
             server.root = RootClient(server)
         self.primary = primary_metric(config.primary, self.data.info.task)
