@@ -90,6 +90,20 @@ def failure(error: BaseException) -> str:
     return f"its reader failed with {kind.__name__}"
 
 
+def memory_ended(error: BaseException) -> bool:
+    """Whether an exception says that memory is exhausted: Python's, or PyTorch's own two.
+
+    PyTorch is not imported for it. Of main memory it gives a ``RuntimeError`` of these words.
+    """
+    said = str(error) if isinstance(error, RuntimeError) else ""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "not enough memory: you tried to allocate" in said
+        or "can't allocate memory" in said
+    )
+
+
 @contextmanager
 def naming(where: str) -> Iterator[None]:
     """Put ``where`` its cause stands, such as a file, before every ``MedflError`` of the block."""

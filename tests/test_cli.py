@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from medfl import cli
@@ -216,6 +217,17 @@ def test_an_error_of_the_system_is_one_line_too(place, capsys, monkeypatch):
 
     monkeypatch.setattr("medfl.datasets.prepare.prepare", forbidden)
     assert refused(capsys, "prepare phantom").endswith("data/file: Permission denied.")
+
+
+@pytest.mark.parametrize(
+    "take",
+    [lambda: bytearray(1 << 62), lambda: torch.empty(1 << 60)],  # Python's error, and PyTorch's
+)
+def test_memory_that_ends_is_one_line(place, capsys, monkeypatch, take):
+    monkeypatch.setattr("medfl.datasets.prepare.prepare", lambda *args, **options: take())
+    assert "memory is exhausted, and nothing is left half done" in refused(
+        capsys, "prepare phantom"
+    )
 
 
 SLOW_TO_STOP = f"""#!{sys.executable}

@@ -12,8 +12,14 @@ from typing import Any
 from medfl import __version__
 from medfl.commands import attack, audit, data, plan, results, run, schema, status, tune
 from medfl.commands import verify as verifying
-from medfl.errors import MedflError
+from medfl.errors import MedflError, memory_ended
 from medfl.stopping import Stopped, stoppable
+
+NO_MEMORY = (
+    "memory is exhausted, and nothing is half done: end other programs, or take a smaller "
+    "`training.batch_size`, fewer `training.workers` or a smaller network, and call the same "
+    "command again, which goes on from what is there."
+)
 
 
 def call(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +37,11 @@ def call(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # a file turns out to be a folder, is forbidden, or has vanished
         where = f"{error.filename}: " if error.filename else ""
         print(f"medfl: error: {where}{error.strerror or error}.", file=sys.stderr)
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not memory_ended(error):
+            raise
+        print(f"medfl: error: {NO_MEMORY}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         usual = "nothing is left half done: call the same command again"

@@ -8,12 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain.registry import LINKS, RULES
 from medfl.config import FederatedConfig
-from medfl.errors import MedflError, own_code, own_frame
+from medfl.errors import MedflError, memory_ended, own_code, own_frame
 from medfl.models.registry import MODELS
 from medfl.partition.registry import PARTITIONS
 from medfl.partition.scheme import split_word
@@ -52,7 +50,7 @@ def guard(config: FederatedConfig, log_file: Path | None = None) -> Iterator[Non
         yield
     except MedflError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a class that ends the process has not ended the run
         if not own:
             raise
         log.debug("The run failed.", exc_info=error)  # the file has it, the terminal does not
@@ -60,7 +58,7 @@ def guard(config: FederatedConfig, log_file: Path | None = None) -> Iterator[Non
             with own_code(f"your own code failed{seen}"):
                 raise
         # A full disk or too little memory is nobody's mistake in a class.
-        if isinstance(error, OSError | MemoryError | torch.OutOfMemoryError):
+        if isinstance(error, OSError) or memory_ended(error):
             raise
         with own_code(f"medfl could not use what your own {' or '.join(own)} gave{seen}"):
             raise

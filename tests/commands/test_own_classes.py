@@ -164,6 +164,10 @@ FAILING = {
         changed(ADD, "    def start(self): return Combination()\n"),
         "Combination with abstract methods add, total (in Add.start, line 12 of my_parts.py).",
     ),
+    "end of the process": (  # a status of 0 would say that all went well
+        hook("def step(self, total): raise SystemExit(0)"),
+        "run.log has the traceback): SystemExit: 0 (in Algorithm.step, line 6 of my_parts.py).",
+    ),
     "link gives a text": (
         link("def message(self, client, message): return 'text'"),
         "`message` of the link `my_parts:Line` gave str, but needed is a Message, or None where",
