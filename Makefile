@@ -4,6 +4,7 @@
 # make install  the environment alone;  make clean: away with it, and with all that is made again
 # make mutants  small wrong edits, each of which a test should notice (hours; see CONTRIBUTING.md)
 # make accountant  ε against a second accountant, which has an environment of its own
+# make audit    known holes in the pinned packages (asks a registry for them)
 # make reference SET=…  a grid of params/reference, and its results for docs/results (hours)
 # make notebook the notebook's outputs anew;  make lock: new pins
 # make stamp    after an edit of what gives numbers: results stay valid, if the golden test passes
@@ -12,10 +13,12 @@ PYTHON ?= python3.11
 VENV ?= .venv
 CORES ?= all
 BIN := $(abspath $(VENV))/bin
+PACKAGES := $(VENV)/.packages
 READY := $(VENV)/.ready
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo install test coverage mutants accountant lint docs reference notebook stamp golden bench clean lock
+.PHONY: demo install packages test coverage mutants accountant audit lint docs reference notebook stamp golden bench clean lock
 
 demo: $(READY)
 	@echo "The default grid on synthetic images (params/default.yaml); what a run says: results/logs/"
@@ -25,13 +28,18 @@ demo: $(READY)
 
 install: $(READY)
 
+packages: $(PACKAGES)
+
 # torch is installed first and alone: where a build for this machine's GPU is there already, pip
-# keeps it, and the other packages take it.
-$(READY): requirements.lock pyproject.toml
+# keeps it, and the other packages take it. TORCH_INDEX: an index of other builds of it.
+$(PACKAGES): requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)"
+	$(PIP) -r requirements.lock
+	touch $(PACKAGES)
+
+$(READY): $(PACKAGES) pyproject.toml
+	$(PIP) --no-deps --no-build-isolation -e .
 	touch $(READY)
 
 test: $(READY)
@@ -54,6 +62,16 @@ $(VENV)-accountant/.ready:
 accountant: $(READY) $(VENV)-accountant/.ready
 	MEDFL_DP_ACCOUNTING=$(abspath $(VENV)-accountant)/bin/python \
 		$(BIN)/python -m pytest tests/privacy/accounting/test_second_accountant.py
+
+# Known holes in the pinned packages; those that SECURITY.md weighs are left out.
+$(VENV)-audit/.ready:
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check "pip-audit==2.10.1"
+	touch $@
+
+audit: $(VENV)-audit/.ready
+	$(VENV)-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement requirements.lock \
+		$(addprefix --ignore-vuln ,$(shell grep -o 'CVE-[0-9-]*' SECURITY.md))
 
 lint: $(READY)
 	$(BIN)/pre-commit run --all-files
@@ -84,7 +102,7 @@ notebook: $(READY)
 # Deletes the environment and everything that is made again; raw data stay.
 clean:
 	test ! -d results || find results -mindepth 1 ! -path results/README.md -delete
-	rm -rf $(VENV) $(VENV)-accountant site data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage .mutants
+	rm -rf $(VENV) $(VENV)-accountant $(VENV)-audit site data/prepared data/splits .snakemake .pytest_cache .mypy_cache .ruff_cache .coverage .mutants
 
 # Pins the environment as it is, after a change of the requirements in pyproject.toml. CUDA packages
 # and local builds are left out: torch brings those that its build needs.

@@ -240,7 +240,8 @@ def test_a_signal_at_any_moment_leaves_no_part_under_way(two, moment, monkeypatc
     with stoppable(), pytest.raises(Stopped):
         two._spread(one_fails, 4, lambda part: (part.start,))
     # One thread may serve both processes, where it is free again before the second part is given.
-    assert threads and not any(one.is_alive() for one in threads)
+    assert threads
+    assert not any(one.is_alive() for one in threads)
 
 
 def test_the_processes_do_not_heed_signals_that_are_for_the_run(two):
