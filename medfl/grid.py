@@ -29,6 +29,7 @@ from medfl.config import (
     SECTIONS,
     SPLITS_DIR,
     WORK_ROOT,
+    CrossedArm,
     FederatedConfig,
     FolderWord,
     GivenSplit,
@@ -54,7 +55,7 @@ from medfl.partition.place import split_path
 from medfl.partition.pooled import POOLED
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
-from medfl.robust_arms import crossed_arms, defined_arms
+from medfl.robust_arms import crossed_arms, not_defined
 from medfl.tuning.search import check_searches
 
 
@@ -217,6 +218,11 @@ class GridConfig(SplitConfig, GivenSplit):
         """Dataset → within which difference, as a fraction, arms are practically equal."""
         return {dataset: self._report(dataset).equal_within / 100 for dataset in self.datasets}
 
+    @property
+    def crossed(self) -> dict[str, CrossedArm]:
+        """The arms that were crossed, those that are not defined too: name → what it is made of."""
+        return self.robustness.crossed if self.robustness else {}
+
     def _num_clients(self, dataset: str) -> int:
         own = self.dataset_settings.get(dataset)
         return own.num_clients if own and own.num_clients else self.num_clients
@@ -284,13 +290,21 @@ def read_grid(path: str | Path, overrides: Mapping[str, Any] | None = None) -> G
 
 def _with_robust_arms(grid: GridConfig) -> GridConfig:
     """The grid with its arms crossed; those that are not defined for its clients are left out."""
-    if grid.robustness is None:
+    axes = grid.robustness
+    if axes is None or axes.crossed:
         return grid
-    arms = crossed_arms(grid.robustness, grid.arm_settings)
+    arms, crossed = crossed_arms(axes, grid.arm_settings)
     for name, arm in arms.items():
         check_arm(name, arm)
-    grid = grid.model_copy(update={"arms": list(arms), "arm_settings": arms, "robustness": None})
-    return grid.model_copy(update={"arms": defined_arms(grid, grid.arms)})
+    grid = grid.model_copy(update={"arms": list(arms), "arm_settings": arms})
+    reasons = not_defined(grid)
+    kept = {name: arm for name, arm in arms.items() if name not in reasons}
+    made_of = {
+        name: one.model_copy(update={"not_defined": reasons.get(name, "")})
+        for name, one in crossed.items()
+    }
+    axes = axes.model_copy(update={"crossed": made_of})
+    return grid.model_copy(update={"arms": [*kept], "arm_settings": kept, "robustness": axes})
 
 
 def put(content: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain.registry import LINKS, RULES
-from medfl.config import RobustnessAxes
+from medfl.config import CrossedArm, RobustnessAxes
 from medfl.errors import MedflError
 from medfl.robustness.attackers import NotDefinedError
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 def crossed_arms(
     axes: RobustnessAxes, arms: Mapping[str, dict[str, Any]]
-) -> dict[str, dict[str, Any]]:
+) -> tuple[dict[str, dict[str, Any]], dict[str, CrossedArm]]:
     """The arms that a grid asks for: ``fedavg``, ``fedavg+krum``, ``fedavg+krum+alie-0.2`` …
 
     Without attackers there is one arm for each rule, and under the sum it is the arm itself. Arms
@@ -31,23 +31,28 @@ def crossed_arms(
     Args:
         axes: what they are crossed with.
         arms: name → settings.
+
+    Returns:
+        Name → settings of all arms, and of those that were crossed what they are made of.
     """
     found: dict[str, Arm] = {}
+    crossed: dict[str, CrossedArm] = {}
     for name, arm in arms.items():
         chain = arm.get("chain") or {}
         alone = not ALGORITHMS.load(str(arm["algorithm"])).communicates
         if alone or chain.keys() & {"rule", "attackers"}:
             found[name] = arm
             continue
-        for word, change in _cells(axes):
+        for word, parts, change in _cells(axes):
             links = {**(chain.get("links") or {}), **change.pop("links", {})}
             more = {"links": links} if links else {}
             found[name + word] = {**arm, "chain": {**chain, **change, **more}} if word else arm
-    return found
+            crossed[name + word] = CrossedArm(base=name, **parts)
+    return found, crossed
 
 
-def _cells(axes: RobustnessAxes) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is added to an arm's name, and to its chain."""
+def _cells(axes: RobustnessAxes) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """What is added to an arm's name, what it is made of, and what is added to its chain."""
     for rule in axes.rules:
         named = axes.rule_settings.get(rule)
         met: dict[str, Any] = {"rule": rule}
@@ -55,33 +60,33 @@ def _cells(axes: RobustnessAxes) -> Iterator[tuple[str, dict[str, Any]]]:
             met = {"rule": named.rule, "rule_params": named.rule_params}
         for attackers in axes.attackers:
             if not attackers:
-                yield ("" if rule == "sum" else f"+{rule}"), dict(met)
+                yield ("" if rule == "sum" else f"+{rule}"), {"rule": rule}, dict(met)
                 continue
             for attack in axes.attacks:
                 links = axes.attack_settings.get(attack, {attack: {}})
                 chain = {**met, "attackers": attackers, "links": dict(links)}
-                yield f"+{rule}+{attack}-{attackers:g}", chain
+                parts = {"rule": rule, "attack": attack, "attackers": attackers}
+                yield f"+{rule}+{attack}-{attackers:g}", parts, chain
 
 
-def defined_arms(grid: GridConfig, names: list[str]) -> list[str]:
-    """The arms of ``names`` without those that are not defined for the grid's clients.
+def not_defined(grid: GridConfig) -> dict[str, str]:
+    """Which of the grid's arms are not defined for its clients: name → why.
 
     ALIE has no positive z for some n and f, and a rule withstands so many attackers and no more.
-    Such an arm is left out and named in the log.
+    Such an arm is named in the log.
 
     Raises:
-        MedflError: no arm is left.
+        MedflError: none of the grid's arms is defined.
     """
-    reasons = {name: _why_not(grid, name) for name in names}
-    for name, reason in reasons.items():
-        if reason:
-            log.warning("not defined here and left out: %s (%s)", name, reason)
-    kept = [name for name, reason in reasons.items() if not reason]
-    if not kept:
+    found = {name: reason for name in grid.arms if (reason := _why_not(grid, name))}
+    for name, reason in found.items():
+        log.warning("not defined here and left out: %s (%s)", name, reason)
+    if len(found) == len(grid.arms):
+        first = grid.arms[0]
         raise MedflError(
-            f"`robustness`: no arm is defined here; {names[0]} is not, since {reasons[names[0]]}."
+            f"`robustness`: no arm is defined here; {first} is not, since {found[first]}."
         )
-    return kept
+    return found
 
 
 def _why_not(grid: GridConfig, name: str) -> str:

@@ -57,6 +57,16 @@ def test_a_cell_has_the_attack_and_the_rule():
     assert fingerprint(plain) == fingerprint(alone)
 
 
+def test_a_crossed_grid_knows_what_each_arm_is_made_of():
+    found = grid(AXES, arms=["fedavg", "local"]).crossed
+    assert "local" not in found
+    assert len(found) == 6
+    alie = found["fedavg+krum+alie-0.2"]
+    assert (alie.base, alie.rule, alie.attack, alie.attackers) == ("fedavg", "krum", "alie", 0.2)
+    assert (found["fedavg"].rule, found["fedavg"].attack) == ("sum", None)
+    assert grid(None).crossed == {}
+
+
 def test_parts_have_names_of_their_own():
     axes = {
         "attackers": [3],
@@ -86,6 +96,11 @@ def test_what_is_not_defined_is_left_out_and_named(caplog):
     assert found.arms == ["fedavg", "fedavg+sum+sign_flip-0.2", "fedavg+bulyan"]
     assert "fedavg+bulyan+sign_flip-0.2 (it needs 4f + 3 ≤ n, and f is 2 with n = 10" in caplog.text
     assert "fedavg+sum+alie-0.2 (its z by n and f is not positive at n = 10" in caplog.text
+    lost = {name: one.not_defined for name, one in found.crossed.items() if one.not_defined}
+    assert list(lost) == [
+        "fedavg+sum+alie-0.2", "fedavg+bulyan+sign_flip-0.2", "fedavg+bulyan+alie-0.2"
+    ]  # fmt: skip
+    assert lost["fedavg+bulyan+alie-0.2"].startswith("it needs 4f + 3 ≤ n")
 
 
 @pytest.mark.parametrize(
@@ -116,6 +131,7 @@ def test_a_fixed_grid_is_the_same_grid(tmp_path, monkeypatch):
     whole = grid(AXES)
     again = read_grid(fix(whole))
     assert again.cells() == whole.cells()
+    assert again.crossed == whole.crossed
     for cell in whole.cells():
         assert fingerprint(again.run_config(cell)) == fingerprint(whole.run_config(cell))
 

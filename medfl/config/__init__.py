@@ -24,7 +24,7 @@ from medfl.config.folders import (
 from medfl.config.numbers import NUMBER, WHOLE, Numbers, kinds_of
 from medfl.config.privacy import DP_LINKS, PER_SAMPLE, UNITS, Privacy, privacy_over
 from medfl.config.report import Report
-from medfl.config.robustness import RobustnessAxes
+from medfl.config.robustness import CrossedArm, RobustnessAxes
 from medfl.config.run import DEFAULTS, SECTIONS, FederatedConfig
 from medfl.config.sections import (
     NAME,
@@ -63,6 +63,7 @@ __all__ = [
     "WORK_ROOT",
     "Augmentation",
     "ChainSettings",
+    "CrossedArm",
     "FederatedConfig",
     "FederatedLearning",
     "FolderWord",

@@ -18,6 +18,16 @@ class NamedRule(Section):
     rule_params: dict[str, Any] = Field(default_factory=dict)
 
 
+class CrossedArm(Section):
+    """What an arm of a crossed grid is made of."""
+
+    base: str = Field(description="the arm that was crossed")
+    rule: str = Field(description="as in `rules`")
+    attack: str | None = Field(None, description="as in `attacks`; null: nobody attacks")
+    attackers: Attackers = Field(0, description="as in `attackers`")
+    not_defined: str = Field("", description="why there is no such run for the grid's clients")
+
+
 class RobustnessAxes(Section):
     """Every arm is crossed with these; an arm whose chain names a rule or attackers stays alone."""
 
@@ -37,6 +47,11 @@ class RobustnessAxes(Section):
     )
     rule_settings: dict[str, NamedRule] = Field(
         default_factory=dict, description="name → a rule with parameters"
+    )
+    crossed: dict[str, CrossedArm] = Field(
+        default_factory=dict,
+        description="filled when the grid is read: each arm that was crossed, and what it is made "
+        "of; a grid that has it is not crossed again",
     )
 
     @field_validator("attackers", "attacks", "rules")
