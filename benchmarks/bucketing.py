@@ -3,10 +3,10 @@
 ``python -m benchmarks.bucketing`` writes the table of docs/robustness.md (three minutes).
 Karimireddy, He and Jaggi, Byzantine-Robust Learning on Heterogeneous Datasets via Bucketing, ICLR
 2022, table 2, train a CNN by one gradient step a round: 20 honest clients hold all samples, sorted
-by label, and 5 attackers random shares of the same size. Here attacks and rules are medfl's own, and
-the loop around them is plain PyTorch. What differs from the paper: the images (8 × 8), a network of
-one hidden layer, a learning rate of 0.1, a clipping radius that is the median norm of a round's
-updates (at 10 nothing is ever clipped here), and a geometric median that has converged.
+by label, and 5 attackers random shares of the same size. Here attacks and rules are medfl's own,
+and the loop around them is plain PyTorch. What differs from the paper: the images (8 × 8), a
+network of one hidden layer, a learning rate of 0.1, a clipping radius that is the median norm of a
+round's updates (at 10 nothing is ever clipped here), and a geometric median that has converged.
 """
 
 from __future__ import annotations
