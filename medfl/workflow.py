@@ -191,9 +191,10 @@ class Workflow:
 
     @property
     def order(self) -> list[list[str] | list[int]]:
-        """The order of rows and columns in tables."""
+        """The order of rows and columns in tables; those that are not defined have a place, too."""
         grid = self.grid
-        return [grid.datasets, grid.partitions, grid.arms, grid.seeds]
+        crossed = [[*grid.crossed]] if grid.crossed else []
+        return [grid.datasets, grid.partitions, grid.arms, grid.seeds, *crossed]
 
     # --- Inputs and parameters of the rules.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ def aggregate(options: argparse.Namespace) -> None:
     trained = runs_of(grid)
     wanted = _wanted(grid, trained, results)
     _hold_back(grid, wanted, results)
-    steps.aggregate(trained, results, partial=options.partial, wanted=wanted, margins=grid.margins)
+    steps.aggregate(trained, results, partial=options.partial, **_about(grid, wanted))
     print(f"{results}: summary.csv, {'' if options.partial else 'metrics.json, '}tables/")
 
 
@@ -50,7 +50,7 @@ def report(options: argparse.Namespace) -> None:
     wanted = _wanted(grid, trained, folder)
     _hold_back(grid, wanted, folder)
     if options.partial:
-        steps.aggregate(trained, folder, partial=True, wanted=wanted, margins=grid.margins)
+        steps.aggregate(trained, folder, partial=True, **_about(grid, wanted))
     endings = [".pdf"] if options.pdf else []
     results = _build(grid, trained, folder, wanted, _cores(options.cores), endings)
     print(steps.headline(results, folder))
@@ -84,7 +84,7 @@ def publish(options: argparse.Namespace) -> None:
     folder = options.results or grid.output_dir
     wanted = _wanted(grid, trained, folder)
     _hold_back(grid, wanted, folder)
-    results = steps.aggregate(trained, folder, wanted=wanted, margins=grid.margins)
+    results = steps.aggregate(trained, folder, **_about(grid, wanted))
     _build(grid, trained, folder, wanted, _cores("all"))
     page = write_folder(
         results,
@@ -127,12 +127,16 @@ def _build(
         splits=_splits(grid),
         prepared_dir=prepared_dir(grid.work_root),
         configuration=_configuration(grid),
-        wanted=wanted,
         figures=grid.figures,
         cores=cores,
-        margins=grid.margins,
         endings=endings,
+        **_about(grid, wanted),
     )
+
+
+def _about(grid: GridConfig, wanted: dict[Cell, dict[str, str]]) -> dict[str, Any]:
+    """What tables and page are told of a grid alike."""
+    return {"wanted": wanted, "margins": grid.margins, "crossed": grid.crossed}
 
 
 def _wanted(

@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from medfl.config import CrossedArm
 from medfl.config.report import EQUAL_WITHIN
 from medfl.report.cell_state import CellState
 from medfl.report.evidence import Evidence, Measured
@@ -26,9 +27,22 @@ from medfl.results.schema import COMPLETED, DIVERGED
 class GridResults:
     """The runs of a grid by dataset, partition and arm; each list has the grid's order."""
 
-    def __init__(self, runs: Sequence[Run], margins: Mapping[str, float] | None = None):
-        """Take runs, and for each dataset within which difference arms are practically equal."""
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        margins: Mapping[str, float] | None = None,
+        crossed: Mapping[str, CrossedArm] | None = None,
+    ):
+        """Gather the runs.
+
+        Args:
+            runs: of the grid.
+            margins: dataset → within which difference arms are practically equal.
+            crossed: the arms that were crossed with attacks and rules, those that are not defined
+                for the grid's clients too: name → what it is made of.
+        """
         self.runs = list(runs)
+        self.crossed = dict(crossed or {})
         self._margins = margins or {}
         self.frame = Frames(runs).runs
         self.datasets, self.partitions, self.arms, self.seeds = (

@@ -29,6 +29,8 @@ from medfl.report.plots.base import GridFigure, Shown
 from medfl.report.privacy import protects
 from medfl.report.privacy_tables import privacy_tables
 from medfl.report.questions import HOLDS, MEANINGS, TITLES, families_say
+from medfl.report.robustness_tables import robustness_tables
+from medfl.report.robustness_words import robustness_words
 from medfl.report.searches import TuningSection
 from medfl.results.columns import EVERYONE, OWN, judged
 from medfl.results.runs import MISSING, Run
@@ -138,6 +140,12 @@ def _dataset(
         # What stands below the main table is not said again below each of these.
         "tables": [(one, [note for note in one.notes if note not in main.notes]) for one in tables],
         "privacy": privacy_tables(results, dataset),
+        "attacked": [
+            (partition_title(partition), said)
+            for partition in results.partitions
+            if (said := robustness_words(results, dataset, partition))
+        ],
+        "robustness": robustness_tables(results, dataset),
         "first": _figures([one for one in drawn if one.figure.shown == "first"]),
         "figures": _figures([one for one in drawn if one.figure.shown != "first"]),
         "splits": _split_pictures(results, dataset, splits),

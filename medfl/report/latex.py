@@ -16,6 +16,7 @@ _LATEX = {
     "±": r"$\pm$",
     "†": r"\textsuperscript{\dag}",
     "–": "--",
+    "−": "$-$",
     "α": r"$\alpha$",
     "δ": r"$\delta$",
     "ε": r"$\varepsilon$",

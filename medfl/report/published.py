@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,10 @@ from medfl.report.markup import escape_markdown, markdown
 from medfl.report.names import join_words, plural
 from medfl.report.origin import code_origin, input_hashes
 from medfl.report.questions import HOLDS, families_say
+from medfl.report.robustness_tables import robustness_tables
+from medfl.report.robustness_words import robustness_words
 from medfl.report.searches import tuning_rows
+from medfl.report.tables import ArmTable
 from medfl.results import paths
 from medfl.results.runs import MISSING
 from medfl.results.schema import DIVERGED
@@ -38,6 +41,7 @@ COPIED = (
     f"{paths.TABLES}/cost.csv",
     f"{paths.TABLES}/paired.csv",
     f"{paths.TABLES}/ranking.csv",
+    f"{paths.TABLES}/robustness.csv",
     paths.TABLE_OF_CLIENTS,
     paths.TUNED,
 )
@@ -132,6 +136,15 @@ def _page(
         results=results,
         diverged=results.having(DIVERGED),
         answers={dataset: _answers(results, dataset) for dataset in results.datasets},
+        attacked=[
+            (dataset, partition_title(partition), said)
+            for dataset in results.datasets
+            for partition in results.partitions
+            if (said := robustness_words(results, dataset, partition))
+        ],
+        robustness=_text(
+            [(d, table) for d in results.datasets for table in robustness_tables(results, d)]
+        ),
         comparison=_tables(results, main_table),
         cost=_tables(results, cost_table),
         tuning=tuning_rows(results),
@@ -157,6 +170,10 @@ def _answers(results: GridResults, dataset: str) -> dict[str, list[Any]]:
 
 
 def _tables(results: GridResults, make: Any) -> str:
-    """Tables of all datasets, with headings one level lower."""
-    text = markdown([(dataset, make(results, dataset)) for dataset in results.datasets])
-    return text.replace("## ", "### ").rstrip()
+    """Tables of all datasets."""
+    return _text([(dataset, make(results, dataset)) for dataset in results.datasets])
+
+
+def _text(tables: Sequence[tuple[str, ArmTable]]) -> str:
+    """Tables with headings one level lower."""
+    return markdown(tables).replace("## ", "### ").rstrip()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from medfl.config import CrossedArm
 from medfl.partition import partition_title
 from medfl.report.claim_files import write_findings
 from medfl.report.client_tables import write_client_tables
@@ -18,6 +19,7 @@ from medfl.report.names import plural
 from medfl.report.over_datasets import together, write_over_datasets
 from medfl.report.privacy_tables import write_privacy
 from medfl.report.questions import HOLDS, TITLES, bare, families_say
+from medfl.report.robustness_tables import write_robustness
 from medfl.report.shared_clients import with_clients
 from medfl.report.spreadsheet import without_formulas
 from medfl.results import paths
@@ -35,6 +37,7 @@ def aggregate(
     partial: bool = False,
     wanted: Mapping[Any, Mapping[str, str]] | None = None,
     margins: Mapping[str, float] | None = None,
+    crossed: Mapping[str, CrossedArm] | None = None,
 ) -> GridResults:
     """Read the runs of the grid and write ``summary.csv``, ``metrics.json``, tables and curves.
 
@@ -48,6 +51,7 @@ def aggregate(
         partial: accept missing runs and show them as missing.
         wanted: as in ``read_grid_runs``; a run of other settings or data counts as missing.
         margins: dataset → within which difference arms are practically equal.
+        crossed: the arms that were crossed with attacks and rules, as in ``GridResults``.
 
     Raises:
         MedflError: for missing runs (unless ``partial``), for records and predictions that cannot
@@ -55,7 +59,7 @@ def aggregate(
     """
     folder = Path(results_dir)
     runs = read_grid_runs(cells, folder, partial=partial, wanted=wanted)
-    results = GridResults(with_clients(runs), margins)
+    results = GridResults(with_clients(runs), margins, crossed)
     results.compare_all()
     last = [column.name for column in (*ROBUSTNESS, REFUSED) if column.name in results.frame]
     columns = [*names_in(SUMMARY), *last]
@@ -67,6 +71,7 @@ def aggregate(
     write_convergence(results, folder / paths.CONVERGENCE)
     write_tables(results, folder / paths.TABLES)
     write_privacy(results, folder / paths.TABLES)
+    write_robustness(results, folder / paths.TABLES)
     write_findings(results, folder / paths.TABLES)
     write_over_datasets(results, folder / paths.TABLES / "datasets.csv")
     write_clients(results, folder / paths.TABLE_OF_CLIENTS)
@@ -85,6 +90,7 @@ def build_report(
     figures: Sequence[str] | None = None,
     cores: int = 1,
     margins: Mapping[str, float] | None = None,
+    crossed: Mapping[str, CrossedArm] | None = None,
     endings: Sequence[str] = (),
 ) -> GridResults:
     """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
@@ -99,6 +105,7 @@ def build_report(
         figures: the names of the figures to draw; None for all that are built in.
         cores: how many processes draw them.
         margins: dataset → within which difference arms are practically equal.
+        crossed: the arms that were crossed with attacks and rules, as in ``GridResults``.
         endings: in which forms beside PNG and SVG: ``.pdf``.
 
     Raises:
@@ -111,7 +118,7 @@ def build_report(
 
     folder = Path(results_dir)
     runs = read_grid_runs(cells, folder, partial=True, wanted=wanted)
-    results = GridResults(with_clients(runs), margins)
+    results = GridResults(with_clients(runs), margins, crossed)
     results.compare_all()
     pictures = draw_figures(results, folder / paths.FIGURES, figures, cores, endings)
     write_report(

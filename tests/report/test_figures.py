@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
+from crossed import ATTACKED, CROSSED, write_crossed
 from matplotlib.figure import Figure
 
 from medfl.errors import MedflError
@@ -55,7 +56,7 @@ PANELS = {
     "heterogeneity": 1,
     "confusion": 1,
 }
-PANELS |= {"privacy": 6, "protection": 4}
+PANELS |= {"privacy": 6, "protection": 4, "attacked": 2, "attacked_worst": 2, "backdoor": 1}
 PRIVATE = ("privacy", "protection")  # figures of grids with protected arms alone
 # How many panels of a figure are of a partition without a finished run. A new figure of a whole
 # dataset need not have panels at all.
@@ -79,7 +80,11 @@ def test_a_figure_has_words_and_draws_what_it_needs(name, results_dir, cells, tm
     if name in PRIVATE:
         results_dir = tmp_path / "private"
         cells = fake.write_private(results_dir, ("iid", "dirichlet-0.5"))
-    results = GridResults(read_grid_runs(cells, results_dir))
+    if name in ATTACKED:
+        results_dir = tmp_path / "attacked"
+        cells = write_crossed(fake, results_dir, ("iid", "dirichlet-0.5"))
+    crossed = CROSSED if name in ATTACKED else None
+    results = GridResults(read_grid_runs(cells, results_dir), crossed=crossed)
     subjects = figure.subjects(results, "toy", styles=arm_styles(results.arms), labels={})
     parts = {"partition": ["iid", "dirichlet-0.5"], "dataset": [None]}[figure.per]
     asked = list(results.questions("toy")) if figure.both else ["own"]
@@ -92,7 +97,7 @@ def test_a_figure_has_words_and_draws_what_it_needs(name, results_dir, cells, tm
     assert caption.endswith(".")
 
 
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - set(PRIVATE)))
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - {*PRIVATE, *ATTACKED}))
 def test_without_a_run_a_figure_is_left_out_or_says_that_it_is_empty(name, tmp_path, fake):
     cell = fake.Cell("toy", "iid", "fedavg", 0)
     other = fake.Cell("toy", "dirichlet-0.5", "fedavg", 0)
@@ -119,7 +124,7 @@ def test_the_page_shows_every_figure_with_its_title_and_caption(private, tmp_pat
     results = build_report(cells, results_dir)
     page = html.unescape((results_dir / "report.html").read_text(encoding="utf-8"))
     for name in FIGURES:
-        if name in PRIVATE and not private:
+        if name in ATTACKED or (name in PRIVATE and not private):
             assert f"<h3>{FIGURES.load(name).title}</h3>" not in page
             continue
         figure = FIGURES.load(name)()
@@ -139,7 +144,7 @@ def test_the_page_says_which_figure_is_not_drawn_and_what_it_needs(tmp_path, fak
     other = partition_title("dirichlet-0.5")
     assert f">Convergence ({other}): not drawn, it needs runs, finished or diverged.<" in page
     assert "<h3>Convergence</h3>" in page
-    for name in set(FIGURES) - set(PRIVATE):
+    for name in set(FIGURES) - {*PRIVATE, *ATTACKED}:
         figure = FIGURES.load(name)()
         shown = f"<h3>{figure.title}</h3>" in page
         assert shown or f">{figure.title}: not drawn, it needs {figure.needs}.<" in page

@@ -15,6 +15,9 @@ FIGURES: Registry[type[GridFigure]] = Registry(
     base="medfl.report.plots.base:GridFigure",
     names={
         "evidence": "evidence:ArmsByEvidence",
+        "attacked": "attacked:UnderAttack",
+        "attacked_worst": "attacked:WorstUnderAttack",
+        "backdoor": "attacked:BackdoorSuccess",
         "convergence": "convergence:Convergence",
         "clients": "clients:Clients",
         "privacy": "privacy:AgainstEpsilon",
