@@ -54,7 +54,7 @@ class NoisedGradients:
     def __init__(self, name: str, params: DescentParams) -> None:
         self._name, self._params = name, params
         self._samplers: WeakKeyDictionary[FlatModel, SampleGradients] = WeakKeyDictionary()
-        self._proved: set[int] = set()
+        self._proved: set[tuple[int, str]] = set()  # clients, and their descents
 
     def put(
         self,
@@ -83,10 +83,11 @@ class NoisedGradients:
         """
         images, labels = batch
         sampler = self._sampler(model)
-        if client.server.round == 1 and client.id not in self._proved:
+        descent = client.id, client.drawn.purpose
+        if client.server.round == 1 and descent not in self._proved:
             one_view = slice(None, None, self._params.views)
             if len(images[one_view]) > 1:
-                self._proved.add(client.id)
+                self._proved.add(descent)
                 two = images[one_view][:2], labels[one_view][:2]
                 check_alone(sampler, model, *two, backward)
         vector, loss = torch.zeros_like(model.vector), model.vector.new_zeros(())
@@ -110,9 +111,12 @@ class NoisedGradients:
         return loss.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
 
     def _sampler(self, model: FlatModel) -> SampleGradients:
-        if model not in self._samplers:
-            self._samplers[model] = SampleGradients(model.module)
-        return self._samplers[model]
+        """What takes the gradients of those parameters that are trained now."""
+        trained = [id(p) for p in model.module.parameters() if p.requires_grad]
+        known = self._samplers.get(model)
+        if known is None or [id(p) for p in known.parameters] != trained:
+            known = self._samplers[model] = SampleGradients(model.module)
+        return known
 
     def _limit(self, model: FlatModel) -> int:
         return self._params.max_samples_at_once or max(1, MEMORY // model.vector.nbytes)
