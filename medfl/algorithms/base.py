@@ -116,6 +116,10 @@ class FederatedAlgorithm:
         """
         return averaged(self.server)
 
+    def extra_work(self) -> str:
+        """What each client trains beside the work of a round, in words, for the record."""
+        return ""
+
     def local_names(self, model: FlatModel) -> set[str]:
         """Names of the parameters and buffers that never leave their client; by default none."""
         return set()

@@ -49,6 +49,11 @@ class FineTune(FedAvg):
         tuned = f"tuned with epochs = {self.params.epochs}, η = {self.tuning_rate:g}"
         return f"x: {super().objective()}; then F_i from x, {tuned}"
 
+    def extra_work(self) -> str:
+        """Name the tuning."""
+        passes = self.params.epochs
+        return f"its own model {passes} pass{'es' * (passes > 1)}, before it is used"
+
     def personal_model(self, client: Client, model: FlatModel) -> None:
         """Load the server's model, and tune it.
 

@@ -25,6 +25,7 @@ _HARMLESS = (
     "keeps_batch_norm_alone",
     "public_parts",
     "check",
+    "extra_work",
     "personal_model",
     "columns",
     "row",

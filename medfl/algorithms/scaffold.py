@@ -50,6 +50,10 @@ class Scaffold(FederatedAlgorithm):
         """Option 1 takes the gradient at x."""
         return bool(cls.Params(**params).option == 1)
 
+    def extra_work(self) -> str:
+        """Name option 1's pass."""
+        return "a gradient over its samples" if self.params.option == 1 else ""
+
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Refuse all but unclipped SGD: option II reads the mean gradient off its path."""
         if config.training.optimizer != "sgd" or config.training.clip_norm is not None:

@@ -163,6 +163,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         else "the model has none",
         "objective": server.objective,
         "work": str(server.work),
+        "extra_work": server.algorithm.extra_work() or None,
         "rounds": len(trained),
         "steps": None if server.chain.hides_steps else sum(row["steps"] for row in trained),
         "num_clients": len(trainer.data.clients),

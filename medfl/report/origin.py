@@ -36,7 +36,9 @@ def arm_rows(results: GridResults) -> list[dict[str, Any]]:
                 "settings": settings.get(arm, ""),
                 "protection": " — ".join(_protections(results, arm)),
                 "objective": _words(runs, "objective"),
-                "work": _words(runs, "work"),
+                "work": "; beside it each ".join(
+                    filter(None, (_words(runs, "work"), _words(runs, "extra_work")))
+                ),
                 "evaluated": {
                     "global": "the server's model",
                     "personal": "own patients: each client's own model",

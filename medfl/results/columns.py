@@ -144,6 +144,7 @@ COLUMNS: tuple[Column, ...] = (
     _named_alike("primary"),
     _named_alike("objective"),
     _named_alike("work"),
+    _named_alike("extra_work"),
     Column("run", files=(SUMMARY,), kind=str),
     _named_alike("rounds", int),
     # These say what a round did, and what it cost.

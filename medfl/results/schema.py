@@ -212,6 +212,8 @@ class Record(_Part):
         statistics: what happened to the batch-norm statistics, in words.
         objective: what the arm minimises with its settings, in words; None in older records.
         work: how much is trained in a round, in words; None in older records.
+        extra_work: what each client trains beside that, in words; None where it is nothing, and in
+            older records.
         last: the model after the last round; None where a run diverged before any evaluation.
         best: the models after the round with the best primary metric on validation.
         clients: by the client's number.
@@ -248,6 +250,7 @@ class Record(_Part):
     statistics: str | None = None
     objective: str | None = None
     work: str | None = None
+    extra_work: str | None = None
     rounds: int | None = None
     steps: int | None = None
     num_clients: int | None = None
