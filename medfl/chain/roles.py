@@ -23,6 +23,8 @@ Correction = Callable[["Gradient", "FlatModel", "Client"], None]
 """What an algorithm adds to a step's gradient, in place."""
 Loss = Callable[["FlatModel", "Tensor", "Tensor", "Client"], Any]
 """The loss of a batch of images and labels: a scalar to be minimised."""
+Beside = Callable[["Tensor", "Tensor"], None]
+"""What else is done with a batch's images and labels."""
 
 
 class Algorithm(Protocol):
@@ -55,6 +57,7 @@ class HeldData(Protocol):
 
     clients: list[int]
     images: Any
+    labels: Tensor
     groups: np.ndarray
     info: DatasetInfo
 
@@ -96,6 +99,10 @@ class Server(Protocol):
     @property
     def chain(self) -> Chain:
         """What lies between the clients and its step."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the server has a whole model: no entry of it stays with the clients."""
 
     @property
     def num_clients(self) -> int:
@@ -175,8 +182,20 @@ class Client(Protocol):
         loss: Loss | None = None,
         epochs: int | None = None,
         learning_rate: float | None = None,
+        rows: Tensor | None = None,
+        beside: Beside | None = None,
     ) -> Work:
         """Optimise ``model`` on the training data, in place."""
+
+    def stepping(
+        self,
+        model: FlatModel,
+        purpose: str,
+        *,
+        correct_gradient: Correction | None = None,
+        loss: Loss | None = None,
+    ) -> Beside:
+        """What takes a step of a ``model`` that is never sent, on another descent's batch."""
 
     def full_gradient(self, model: FlatModel, loss: Loss | None = None) -> tuple[Tensor, int]:
         """∇F_i at ``model``, and the number of batches that it took."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -21,18 +21,17 @@ from medfl.chain import (
     Work,
     all_finite,
 )
-from medfl.chain.link import Backward
-from medfl.chain.roles import Correction, Loss
+from medfl.chain.roles import Beside, Correction, Loss
 from medfl.config import Training
+from medfl.errors import MedflError
 from medfl.federated.balanced_loss import BalancedLoss
 from medfl.federated.client_batches import batches_of
 from medfl.federated.client_loss import mean_loss
 from medfl.federated.client_state import ClientState, KeptTensor
 from medfl.federated.data import FederatedData, batches
-from medfl.federated.optimizer import make_optimizer
+from medfl.federated.local_step import backward_of, loss_of, stepper
 from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
-from medfl.federated.step_graphs import LossOf
 from medfl.federated.workers import in_worker
 from medfl.models.flat import FlatModel, Gradient
 from medfl.own_class import check_type
@@ -204,6 +203,8 @@ class FederatedClient:
         loss: Loss | None = None,
         epochs: int | None = None,
         learning_rate: float | None = None,
+        rows: Tensor | None = None,
+        beside: Beside | None = None,
     ) -> Work:
         """Train ``model`` on this client's training data, in place.
 
@@ -214,35 +215,66 @@ class FederatedClient:
             loss: the loss of a batch; by default the criterion on the model's logits.
             epochs: passes over the data; by default the work of the round.
             learning_rate: η of this descent; by default that of the round.
+            rows: (m,), those store rows of its training data that are used; by default all.
+            beside: called with each batch, when its gradient is known and the step is not taken
+                yet; it may train another model (``stepping``).
         """
-        training, steps = self.training, None
+        steps = None
         if epochs is None:
             epochs, steps = self.server.work.of(self.id, self.server.round)
         key = (self.server.round, self.id, purpose)
         generator = torch_stream(self.server.config.seed, *key)
-        optimizer = make_optimizer(training, model, learning_rate or self.learning_rate)
-        gradient, chain = Gradient(model), self.server.chain
-        total, taken = model.vector.new_zeros(()), 0
+        chain, total, taken = self.server.chain, model.vector.new_zeros(()), 0
         model.module.train()
         layers = self._layers(*key)
-        loss_of = self._loss_of(model, loss, autocast(training, self.data.device))
-        plain = _backward_of(loss_of, layers)
+        of_batch = loss_of(self, model, loss, autocast(self.training, self.data.device))
+        plain = backward_of(of_batch, layers)
         backward = chain.gradient(self, model, plain)
         usual = getattr(loss, "__func__", loss) in (None, FederatedAlgorithm.loss)
         if backward is plain and usual:  # a loss of its own may look at more than the batch
-            backward = self.server.graphs.backward(model, self.criterion, plain, loss_of, layers)
-        parts = batches(self.rows, training.batch_size, generator, epochs, steps)
+            backward = self.server.graphs.backward(model, self.criterion, plain, of_batch, layers)
+        step = stepper(self, model, backward, correct_gradient, learning_rate, beside)
+        used = self.rows if rows is None else rows
+        parts = batches(used, self.training.batch_size, generator, epochs, steps)
         for images, labels in batches_of(self, chain.batches(self, parts, purpose), purpose):
-            value = backward(images, labels)
-            if correct_gradient is not None:
-                correct_gradient(gradient, model, self)
-            if training.clip_norm is not None:
-                gradient.clip_(training.clip_norm)
-            optimizer.step()
-            model.zero_grad()
-            total += value
+            total += step(images, labels)
             taken += 1
         return Work(float(total) / max(1, taken), taken, taken)
+
+    def stepping(
+        self,
+        model: FlatModel,
+        purpose: str,
+        *,
+        correct_gradient: Correction | None = None,
+        loss: Loss | None = None,
+    ) -> Beside:
+        """What takes a local step of ``model`` on a batch of another model's descent.
+
+        Links that act on gradients leave it alone, so nothing of ``model`` may ever be sent.
+
+        Args:
+            model: the model to train.
+            purpose: names its random stream, and is one of the algorithm's ``unshared_descents``.
+            correct_gradient: as in ``descend``.
+            loss: as in ``descend``.
+        """
+        algorithm = self.server.algorithm
+        if purpose not in algorithm.unshared_descents:
+            raise MedflError(
+                f"`client.stepping` trains a model that is never sent, and {purpose!r} is not "
+                f"among the `unshared_descents` of {type(algorithm).__name__}: name it there, or "
+                "use `client.descend`."
+            )
+        model.module.train()
+        of_batch = loss_of(self, model, loss, autocast(self.training, self.data.device))
+        layers = self._layers(self.server.round, self.id, purpose)
+        step = stepper(self, model, backward_of(of_batch, layers), correct_gradient)
+
+        def beside(images: Tensor, labels: Tensor) -> None:
+            step(images, labels)
+
+        return beside
 
     def full_gradient(self, model: FlatModel, loss: Loss | None = None) -> tuple[Tensor, int]:
         """∇F_i at ``model``, the mean over the training data; the model stays as it was.
@@ -267,14 +299,14 @@ class FederatedClient:
         parts = list(chain.batches(self, rows, "gradient"))
         drawn = sum(map(len, parts))
         layers, gradient = self._layers(*key), Gradient(model)
-        loss_of = self._loss_of(model, loss, nullcontext())
-        backward = _backward_of(loss_of, layers)
+        of_batch = loss_of(self, model, loss, nullcontext())
+        backward = backward_of(of_batch, layers)
         linked, total = chain.gradient(self, model, backward), torch.zeros_like(model.vector)
         for images, labels in batches_of(self, iter(parts), "gradient"):
             share = len(images) / drawn
             if linked is backward:  # PyTorch adds the batches up
                 with layers:
-                    (loss_of(images, labels) * share).backward()
+                    (of_batch(images, labels) * share).backward()
             else:  # a link acts on each batch's own gradient
                 linked(images, labels)
                 total.add_(gradient.flat(), alpha=share)
@@ -307,28 +339,3 @@ class FederatedClient:
         """What dropout and the like draw from in a descent."""
         seed = stream_seed(self.server.config.seed, *key, "layers")
         return LayerStream(seed, self.data.device, apart=in_worker())
-
-    def _loss_of(
-        self, model: FlatModel, loss: Loss | None, precision: AbstractContextManager[Any]
-    ) -> LossOf:
-        """The loss of a batch; by default the criterion on the model's logits."""
-
-        def loss_of(images: Tensor, labels: Tensor) -> Any:
-            with precision:
-                if loss is None:
-                    return self.criterion(model.module(images), labels)
-                return loss(model, images, labels, self)
-
-        return loss_of
-
-
-def _backward_of(loss_of: LossOf, layers: AbstractContextManager[Any]) -> Backward:
-    """What computes a batch's loss and gradient as PyTorch does."""
-
-    def backward(images: Tensor, labels: Tensor) -> Tensor:
-        with layers:
-            loss = loss_of(images, labels)
-            loss.backward()
-        return loss.detach()
-
-    return backward

@@ -114,11 +114,15 @@ class FlatModel:
         """An independent copy."""
         return FlatModel(copy.deepcopy(self.module))
 
-    def twin(self, name: str) -> FlatModel:
-        """A frozen copy of the network in evaluation mode, made once and kept with this model."""
+    def twin(self, name: str, trained: bool = False) -> FlatModel:
+        """A copy of the network, made once and kept with this model.
+
+        It is frozen and in evaluation mode, unless it is to be ``trained``.
+        """
         if name not in self._twins:
             twin = self.clone()
-            twin.module.eval().requires_grad_(False)
+            if not trained:
+                twin.module.eval().requires_grad_(False)
             self._twins[name] = twin
         return self._twins[name]
 
@@ -244,6 +248,11 @@ class Gradient:
     def add_(self, vector: Tensor, alpha: float = 1.0) -> Gradient:
         """Add ``alpha * vector``, (d,), in place."""
         torch._foreach_add_(self._parts(), self._model.views(vector), alpha=alpha)
+        return self
+
+    def mul_(self, factor: float) -> Gradient:
+        """Multiply by ``factor``, in place."""
+        torch._foreach_mul_(self._parts(), factor)
         return self
 
     def clip_(self, limit: float) -> None:
