@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from federations import ALGORITHMS, Grouped, federation, models
+from federations import ALGORITHMS, AT_CLIENTS, Grouped, federation, models
 
 FEDERATED = sorted(set(ALGORITHMS) - {"local", "centralized"})
 # Every link and rule of the registry, except the sum, which other federations of the tests use.
@@ -73,10 +73,14 @@ NEEDS = {
     "dp_patient": _PRIVATE,
     "dp_hospital": {**_PRIVATE, "weighting": "uniform"},
 }
-_REFUSED = {"scaffold-1": "a gradient of all samples", "fedbn": "set layers: normalization"}
-_REFUSED |= {"qfedavg": "measures each client's loss", "fedlc": "how many others of its class"}
+_NORMS = "set layers: normalization"
+_PASSES = dict.fromkeys(("scaffold-1", "fedala"), "a gradient of all samples")
+_COUNTS = dict.fromkeys(("fedlc", "fedrod"), "how many others of its class")
+_REFUSED = {**_PASSES, **_COUNTS, "fedbn": _NORMS, "silobn": _NORMS}
+_REFUSED |= {"qfedavg": "measures each client's loss"}
 _LENGTHS = {"fedexp": "takes its step from the lengths of the updates"}
 _STATEFUL = ("scaffold", "scaffold-1", "feddyn", "moon", "ditto", "fedbn")
+_STATEFUL += AT_CLIENTS
 REFUSED = {
     "clip": _LENGTHS,
     "dp_hospital": _LENGTHS,

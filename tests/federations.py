@@ -40,9 +40,20 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     "fedlc": {"tau": 0.5},
     "ditto": {},
     "finetune": {},
+    "silobn": {},
+    "fedper": {},
+    "fedrep": {},
+    "mrmtl": {"lam": 0.5},
+    "apfl": {},
+    "fedrod": {},
+    "fedala": {"window": 2, "first_passes": 4, "share": 1.0},
     "local": {},
     "centralized": {},
 }
+# Those that treat the head of a network apart, so that it must have one.
+HEADED = ("moon", "fedper", "fedrep", "fedrod")
+# What differs at the clients alone: of suites about messages and processes these pass a part.
+AT_CLIENTS = ("silobn", "fedper", "fedrep", "mrmtl", "apfl", "fedrod", "fedala")
 
 
 def small_store(n: int = 60, classes: int = 3, size: int = 6, seed: int = 0) -> Any:
@@ -97,6 +108,21 @@ class Linear(nn.Sequential):
 
     def __init__(self, inputs: int = 36, classes: int = 3) -> None:
         super().__init__(nn.Flatten(), nn.Linear(inputs, classes))
+
+
+class Parted(nn.Module):
+    """A linear body and a linear head, whose gradients can be written down, too."""
+
+    def __init__(self, inputs: int = 36, features: int = 4, classes: int = 3) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(inputs, features))
+        self.head = nn.Linear(features, classes)
+
+    def forward_features(self, images: torch.Tensor) -> torch.Tensor:
+        return self.body(images)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.forward_features(images))
 
 
 class Dropped(nn.Sequential):

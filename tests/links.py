@@ -118,7 +118,8 @@ class PerSample(Link):
     ) -> Tensor:
         losses = [backward(images[i : i + 1], labels[i : i + 1]) for i in range(len(images))]
         for parameter in model.module.parameters():
-            parameter.grad.div_(len(images))
+            if parameter.requires_grad:
+                parameter.grad.div_(len(images))
         return torch.stack(losses).mean()
 
 

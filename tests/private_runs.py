@@ -19,8 +19,9 @@ from medfl.streams import torch_stream
 VOID = {"noise_multiplier": 0.0, "max_grad_norm": 1e9}
 LAYERS = {"fedbn": {"layers": "normalization"}}
 # What passes over all samples, counts labels, or sends nothing, does not compose.
-APART = {"scaffold-1", "qfedavg", "fedlc", "local", "centralized"}
+APART = {"scaffold-1", "qfedavg", "fedlc", "silobn", "fedrod", "fedala", "local", "centralized"}
 COMPOSING = sorted(set(ALGORITHMS) - APART)
+DESCENTS = {"fedrep": 2}
 
 
 def patients_store(n: int) -> Any:
@@ -35,7 +36,7 @@ def private(
     name: str = "fedavg", link: str = "dp_image", params: dict[str, Any] | None = None, **keys: Any
 ) -> FederatedTrainer:
     """A federation of three clients with DP-SGD; ``params`` are the link's."""
-    params = VOID if params is None else params
+    params = {"descents": DESCENTS.get(name, 1)} | (VOID if params is None else params)
     settings = {"model": Grouped, "local_steps": 3, "store": patients_store(60)}
     return federation(
         name.split("-")[0],
@@ -79,7 +80,8 @@ class PlainPoisson(Link):
             return torch.zeros(())
         loss = backward(images, labels)
         for parameter in model.module.parameters():
-            parameter.grad.mul_(len(images) / self.expected)
+            if parameter.requires_grad:
+                parameter.grad.mul_(len(images) / self.expected)
         return loss
 
     def message(self, client: Any, message: Message) -> Message:

@@ -98,6 +98,27 @@ class Softmax:
         return self.weights[chosen] / self.weights[chosen].sum()
 
 
+class Parted(Softmax):
+    """The same where the model is ``federations.Parted``: body and head, each linear."""
+
+    body = 4 * 36 + 4
+    """So many of the parameters are the body's, and come first."""
+
+    def gradient(self, theta: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Gradient of the mean cross-entropy over ``rows``, (d,), by the chain rule."""
+        x, body, head = self.x[rows], theta[: self.body], theta[self.body :]
+        weights = head[:-3].reshape(3, 4)
+        z = x @ body[:-4].reshape(4, 36).T + body[-4:]
+        scores = z @ weights.T + head[-3:]
+        p = np.exp(scores - scores.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        p[np.arange(len(rows)), self.y[rows]] -= 1
+        p /= len(rows)
+        of_z = p @ weights
+        parts = (of_z.T @ x).ravel(), of_z.sum(axis=0), (p.T @ z).ravel(), p.sum(axis=0)
+        return np.concatenate(parts)
+
+
 def close(ours: Any, theirs: np.ndarray) -> bool:
     """Whether a tensor is an array to 1e-10."""
     return bool(np.abs(ours.numpy() - theirs).max() <= 1e-10)

@@ -10,24 +10,21 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from medfl.algorithms.base import HyperParams, Work, add_proximal_term
-from medfl.algorithms.fedavg import FedAvg
+from medfl.algorithms.own_model import OwnModel
 
 if TYPE_CHECKING:
     from medfl.chain.roles import Client
     from medfl.models.flat import FlatModel, Gradient
 
 
-class Ditto(FedAvg):
+class Ditto(OwnModel):
     """FedAvg for the global model; beside it each client trains its own, drawn towards it.
 
     The personal objective is F_i(v) + λ/2 ‖v − x‖². It gets as many local steps as the global one,
     so each client computes twice the gradients of FedAvg.
     """
 
-    evaluated = "personal"
-    statistics = "global model: averaged; personal models: each client's own"
     unshared_descents = ("personal",)
-    keeps_state = True
 
     class Params(HyperParams):
         """lam: λ, how strongly the global model pulls."""
@@ -38,29 +35,21 @@ class Ditto(FedAvg):
         """As FedAvg; beside it one objective for each client's own model."""
         return f"x: {super().objective()}; v_i: F_i(v) + {self.params.lam:g}/2 ‖v − x‖²"
 
+    def extra_work(self) -> str:
+        """Name the model that is not sent."""
+        return "its own model as much"
+
     def train(self, client: Client, model: FlatModel) -> Work:
         """Train the global model, then the personal one against the model that the server sent."""
         work = super().train(client, model)
         trained, buffers = model.vector.clone(), model.buffers.clone()
-        if not self._load_own(client, model):
+        if not self.load_own(client, model):
             model.load(client.start, client.start_buffers)
 
         def pull(gradient: Gradient, personal: FlatModel, client: Client) -> None:
             add_proximal_term(gradient, personal, client, self.params.lam)
 
         own = client.descend(model, "personal", correct_gradient=pull)
-        client.keep(personal=model.vector.clone(), personal_buffers=model.buffers.clone())
+        self.keep_own(client, model)
         model.load(trained, buffers)
         return replace(work, gradients=work.gradients + own.gradients)
-
-    def personal_model(self, client: Client, model: FlatModel) -> None:
-        """Load the client's own model, or before its first round the server's."""
-        if not self._load_own(client, model):
-            client.receive(model)
-
-    def _load_own(self, client: Client, model: FlatModel) -> bool:
-        """Load the client's own model, if it has one."""
-        if "personal" not in client.state:
-            return False
-        model.load(client.state["personal"], client.state["personal_buffers"])
-        return True

@@ -44,6 +44,8 @@ class FedBN(FedAvg):
     def objective(self) -> str:
         """As FedAvg, for what is shared."""
         layers = "batch norm" if self.params.layers == "batch" else "normalisation"
+        if self.server.complete:
+            return f"{super().objective()}; the network has no {layers}: nothing stays local"
         return f"{super().objective()}; {layers}, which stays local: F_i of its client"
 
     def local_names(self, model: FlatModel) -> set[str]:

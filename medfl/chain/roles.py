@@ -57,7 +57,6 @@ class HeldData(Protocol):
 
     clients: list[int]
     images: Any
-    labels: Tensor
     groups: np.ndarray
     info: DatasetInfo
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from federations import ALGORITHMS, Dropped, Normed, comparable, federation, models
+from federations import (
+    ALGORITHMS,
+    HEADED,
+    Dropped,
+    Grouped,
+    Linear,
+    Normed,
+    comparable,
+    federation,
+    models,
+)
 from links import Noise
 from softmax import Softmax, close
 
@@ -65,11 +75,10 @@ def test_how_batches_are_drawn():
 @pytest.mark.parametrize("algorithm", FEDERATED)
 def test_a_gradient_sample_by_sample_is_the_batches(algorithm):
     """Without batch norm the mean of the samples' gradients is the gradient of the batch."""
-    if algorithm == "moon":
-        pytest.skip("moon needs a network with features, which here has batch norm")
     name, params = algorithm.split("-")[0], ALGORITHMS[algorithm]
-    whole = models(build(name, params=params))
-    apart = models(build(name, {"links:PerSample": {}}, params=params))
+    settings = {"params": params, "model": Grouped if algorithm in HEADED else Linear}
+    whole = models(build(name, **settings))
+    apart = models(build(name, {"links:PerSample": {}}, **settings))
     for one, other in zip(whole, apart, strict=True):
         assert torch.allclose(one, other, rtol=0, atol=1e-12)
 

@@ -59,8 +59,8 @@ def test_every_algorithm_gives_the_same_bits(graphs, name):
     trainer, seen = trained(True, name)
     assert all(map(torch.equal, seen, expected))
     assert torch.equal(trainer.server.buffers, plain.server.buffers)
-    # MOON's loss looks at more than the batch.
-    assert (graphs.made > 0) == (graphs.ran > 0) == (name != "moon")
+    # Their losses look at more than the batch.
+    assert (graphs.made > 0) == (graphs.ran > 0) == (name not in ("moon", "fedrod"))
 
 
 @pytest.mark.parametrize("settings", [{"momentum": 0.9}, {"optimizer": "adam"}, {"clip_norm": 0.1}])

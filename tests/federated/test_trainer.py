@@ -9,7 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from federations import ALGORITHMS, Linear, Normed, comparable, federation, models, small_store
+from federations import (
+    ALGORITHMS,
+    HEADED,
+    Linear,
+    Normed,
+    comparable,
+    federation,
+    models,
+    small_store,
+)
 from softmax import Softmax, close
 
 from medfl.errors import MedflError
@@ -38,14 +47,17 @@ def test_fedavg_by_hand(weighting):
 
 def extra(name):
     """Values that travel besides the model, (down, up), for a linear model of 111 parameters."""
-    return {"scaffold": (111, 111), "scaffold-1": (111, 111), "fednova": (0, 1)}.get(name, (0, 0))
+    known = {"scaffold": (111, 111), "scaffold-1": (111, 111)}
+    return known.get(name, (0, int(name in ("fednova", "fedexp", "qfedavg"))))
 
 
 @pytest.mark.parametrize("name", sorted(ALGORITHMS))
 def test_bytes(name):
     # 36 pixels · 3 classes + 3 biases = 111 values of 8 bytes; 2 of 3 clients a round.
-    kind = Normed if name == "moon" else Linear
-    size = 243 + 8 if name == "moon" else 111
+    kind = Normed if name in HEADED else Linear
+    size = 243 + 8 if name in ("moon", "fedrod") else 111
+    if name in ("fedper", "fedrep"):
+        size = 243 + 8 - (64 * 3 + 3)  # without the head
     trainer = federation(
         name.split("-")[0], ALGORITHMS[name], model=kind, clients_per_round=2, rounds=3
     )

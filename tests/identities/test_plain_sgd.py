@@ -71,6 +71,9 @@ def test_a_single_client_is_the_centralised_baseline_of_many():
         ("ditto", {}),
         ("finetune", {}),
         ("fedbn", {}),
+        ("silobn", {}),
+        ("fedper", {}),
+        ("fedala", {"weight_rate": 0.0}),
         ("local", {}),
     ],
 )

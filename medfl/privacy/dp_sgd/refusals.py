@@ -94,7 +94,8 @@ def check_composes(
         (
             algorithm.takes_full_gradient(learning.algorithm_params),
             "the algorithm takes a gradient of all samples beside its steps, which is neither "
-            "sampled nor accounted for: set option: 2 for scaffold",
+            "sampled nor accounted for: set option: 2 for scaffold, head_epochs: null for fedrep; "
+            "fedala does not go with it",
         ),
         (
             algorithm.loss_passes > 0,
@@ -103,12 +104,13 @@ def check_composes(
         (
             algorithm.counts_labels or training.class_balanced_beta > 0,
             "each sample's gradient depends on how many others of its class a client has, so that "
-            "clipping it bounds no one's share: leave training.class_balanced_beta and fedlc out",
+            "clipping it bounds no one's share: leave training.class_balanced_beta, fedlc and "
+            "fedrod out",
         ),
         (
             algorithm.keeps_batch_norm_alone(learning.algorithm_params),
             "batch norm becomes group norm, so that nothing would stay local and the algorithm "
-            "would be fedavg: set layers: normalization for fedbn",
+            "would be fedavg: set layers: normalization for fedbn, or take it in silobn's place",
         ),
     ):
         if wrong:
