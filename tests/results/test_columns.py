@@ -83,6 +83,7 @@ UNSAID = {
     "run": "its place says it",
     "rounds_to_target": "the run has no target",
     "bytes_to_target": "the run has no target",
+    "extra_work": "fedavg trains nothing beside its steps",
     "epsilon": "no link protects the updates",
     "delta": "no link protects the updates",
     "privacy_unit": "no link protects the updates",
