@@ -13,18 +13,26 @@ OWN_HASH = "record_sha256"
 
 def own_hash(record: Mapping[str, Any]) -> str:
     """SHA-256 of all that a JSON record says but of this hash, however its file is laid out."""
-    rest = {key: value for key, value in record.items() if key != OWN_HASH}
     # As it is read again: then all keys are texts.
-    rest = json.loads(json.dumps(rest, allow_nan=False))
-    return hashlib.sha256(
-        json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()
-    ).hexdigest()
+    return _hash_of(json.loads(json.dumps(_rest(record), allow_nan=False)))
 
 
 def is_whole(record: Mapping[str, Any]) -> bool:
-    """Whether a record is what was written; one of an older medfl, which holds no hash, is."""
+    """Whether a record that was read is what was written.
+
+    One of an older medfl, which holds no hash, is.
+    """
     known = record.get(OWN_HASH)
     try:
-        return known is None or own_hash(record) == known
+        return known is None or _hash_of(_rest(record)) == known
     except (ValueError, TypeError):  # infinity, NaN and what is no JSON, which no record holds
         return False
+
+
+def _rest(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key != OWN_HASH}
+
+
+def _hash_of(rest: Mapping[str, Any]) -> str:
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,12 +41,23 @@ def measured(history: History, *columns: str) -> list[NDArray[np.float64]]:
 
 def mean_curve(histories: Sequence[History], metric: str) -> list[Point]:
     """The mean over histories, at the rounds for which every one of them has a value."""
+    return mean_curves(histories, [metric])[metric]
+
+
+def mean_curves(histories: Sequence[History], metrics: Iterable[str]) -> dict[str, list[Point]]:
+    """Metric → its ``mean_curve``."""
+    sent = [_by_round(history, "bytes_total") for history in histories]
+    return {metric: _mean_curve(histories, sent, metric) for metric in metrics}
+
+
+def _mean_curve(
+    histories: Sequence[History], sent: Sequence[dict[int, float]], metric: str
+) -> list[Point]:
     seen = [_by_round(history, metric) for history in histories]
     rounds = sorted(set.intersection(*map(set, seen))) if seen else []
     if not rounds:
         return []
     values = np.array([[found[number] for number in rounds] for found in seen])
-    sent = [_by_round(history, "bytes_total") for history in histories]
     traffic = np.array([[found.get(number, 0.0) for number in rounds] for found in sent])
     n = len(histories)
     sd = values.std(axis=0, ddof=1).tolist() if n > 1 else [None] * len(rounds)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.files import write_json
-from medfl.report.curves import mean_curve
+from medfl.report.curves import mean_curves
 from medfl.report.grid_results import GridResults
 from medfl.report.spreadsheet import write_spreadsheet
 from medfl.results.column import Column
@@ -69,8 +69,8 @@ def write_convergence(results: GridResults, path: str | Path) -> None:
 def _mean_curve(runs: list[Run], primary: Column) -> list[dict[str, Any]]:
     histories = [history_of(run) for run in runs]
     rows: dict[int, dict[str, Any]] = {}
-    for key in _CURVES:
-        for point in mean_curve(histories, key):
+    for key, curve in mean_curves(histories, _CURVES).items():
+        for point in curve:
             row = rows.setdefault(
                 point.round,
                 {"round": point.round, "seeds": point.n, "bytes_total": point.bytes_total},

@@ -9,6 +9,8 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+import pandas as pd
+
 from medfl.config import CrossedArm
 from medfl.config.report import EQUAL_WITHIN
 from medfl.report.cell_state import CellState
@@ -101,11 +103,12 @@ class GridResults:
         return self._numbers[metric.name]
 
     def _gather(self, metric: Column) -> dict[Any, dict[int, float]]:
-        numbers = self.frame.loc[self.frame["status"] == COMPLETED, [*KEYS, metric.name]].dropna()
-        return {
-            cell: dict(zip(rows["seed"].tolist(), rows[metric.name].tolist(), strict=True))
-            for cell, rows in numbers.groupby(list(KEYS[:3]), sort=False)
-        }
+        found: dict[Any, dict[int, float]] = {}
+        for run, value in zip(self.runs, self.frame[metric.name].tolist(), strict=True):
+            if run.completed and not pd.isna(value):
+                cell = (run.dataset, run.partition, run.arm)
+                found.setdefault(cell, {})[run.seed] = value
+        return found
 
     def mean_values(self, dataset: str, arm: str, metric: Column) -> dict[int, float]:
         """Seed → mean over the partitions, for seeds that have a value in every partition."""
@@ -146,8 +149,16 @@ class GridResults:
 
     def primary(self, dataset: str, question: str = OWN) -> Column:
         """The primary metric of a dataset, as the answer to a question."""
-        found = (run.record.primary for run in self.runs if run.record and run.dataset == dataset)
-        return judged(next(filter(None, found), "balanced_accuracy"), question)
+        return judged(self._primaries.get(dataset, "balanced_accuracy"), question)
+
+    @cached_property
+    def _primaries(self) -> dict[str, str]:
+        """Dataset → what the first of its records says that says it."""
+        found: dict[str, str] = {}
+        for run in self.runs:
+            if run.record and run.record.primary:
+                found.setdefault(run.dataset, run.record.primary)
+        return found
 
     def questions(self, dataset: str) -> tuple[str, ...]:
         """``EVERYONE`` and ``OWN``; the latter alone where all clients use one model."""
