@@ -94,4 +94,4 @@ def _reduce(path: Path) -> None:
         few = picture.convert("RGB").quantize(
             COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
         )
-    few.save(path, compress_level=9)
+    few.save(path, compress_level=7)  # 9 takes a tenth off, and six times as long

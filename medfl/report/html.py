@@ -69,6 +69,13 @@ def write_report(
     ]
     templates = environment(TEMPLATES)
     templates.filters["unbroken"] = _unbroken
+    embedded: set[Path] = set()
+
+    def embed(picture: Path) -> str:
+        embedded.add(picture)
+        return data_uri(picture)
+
+    templates.filters["data_uri"] = embed
     template = templates.get_template("report.html.j2")
     page = template.render(
         results=results,
@@ -100,7 +107,9 @@ def write_report(
         ],
     )
     for picture in figures:
-        if picture.path and not _shows(page, picture.path):
+        at = picture.path
+        # Curves are drawn by the page itself.
+        if at and at not in embedded and f'data-figure="{at.stem}"' not in page:
             raise MedflError(f"the report has no place for {picture.path}.")
     write_text(path, page)
 
@@ -108,11 +117,6 @@ def write_report(
 def _unbroken(text: str) -> str:
     """A cell's text, of which no line begins with a sign."""
     return re.sub(r" ([±†≈]) ?", lambda found: found.group().replace(" ", "\u00a0"), text)
-
-
-def _shows(page: str, path: Path) -> bool:
-    """Whether the page holds a picture, or draws by itself what it shows."""
-    return data_uri(path) in page or f'data-figure="{path.stem}"' in page
 
 
 def _dataset(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
 import jinja2
 import matplotlib as mpl
 import numpy as np
@@ -25,9 +28,27 @@ def test_a_note_has_its_code_set_as_code_and_all_else_escaped():
     assert str(code_words("`a < b` & c")) == "<code>a &lt; b</code> &amp; c"
 
 
-def test_a_picture_becomes_text_in_the_page(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"\x00\x01\x02")
-    assert data_uri(tmp_path / "a.png") == "data:image/png;base64,AAEC"
+def embedded(path):
+    """The kind of a picture in the page, and its bytes."""
+    kind, content = data_uri(path).removeprefix("data:image/").split(";base64,")
+    return kind, base64.b64decode(content)
+
+
+def test_a_picture_becomes_text_in_the_page_with_all_its_pixels(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x00\x01\x02")  # no picture, which the page need not notice
+    assert data_uri(path) == "data:image/png;base64,AAEC"
+    shades = np.random.default_rng(0).integers(0, 256, (90, 70, 3), np.uint8)
+    photograph, drawing = Image.fromarray(shades), Image.fromarray(shades).quantize(50)
+    photograph.save(path)
+    assert embedded(path) == ("png", path.read_bytes())
+    drawing.save(path)
+    kind, content = embedded(path)
+    assert kind == "webp"
+    with Image.open(io.BytesIO(content)) as shown:
+        assert np.array_equal(np.array(shown), np.array(drawing.convert("RGB")))
+    path.write_bytes(path.read_bytes()[:-100])  # cut off
+    assert embedded(path) == ("png", path.read_bytes())
 
 
 @pytest.mark.parametrize(
