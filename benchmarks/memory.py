@@ -27,6 +27,7 @@ PICTURE, SPARE = 28, 600  # pixels of a side; images to judge by
 FEW, MANY, OF_ALL = 10, 1000, 4000  # clients, and images that all of them train on
 BATCH, LEARNING_RATE = 32, 0.01
 MIB = 2**20
+STEPS = 8  # of a plain process: what it has freed and keeps has grown by then
 EVERY = 0.02  # seconds between two looks at the memory of all processes
 
 # Network → clients, and steps of each in a round: a loop that trains longer needs no more memory.
@@ -77,9 +78,15 @@ def clients(folder: Path, pairs: int) -> Iterator[Result]:
 
 
 def workers(folder: Path, pairs: int) -> Iterator[Result]:
-    """Several workers ÷ one."""
+    """Several workers ÷ one; and as many plain processes that share all of ``import torch``.
+
+    These can do nothing but take steps: they send no model and evaluate none. So they are the limit
+    of processes that train side by side.
+    """
     store = stored(folder, OF_ALL + SPARE)
+    empty = peak("nothing")
     for model in PLAIN:
+        step = [peak("step", str(store), model) - empty for _ in range(pairs)]
         settings = {"model": model, "batch_size": BATCH, "local_steps": 4}
 
         def peaks(number: int, settings: Any = settings) -> list[int]:
@@ -95,9 +102,11 @@ def workers(folder: Path, pairs: int) -> Iterator[Result]:
             several = peaks(number)
             name = f"peak memory, {number} workers ÷ one, {model}"
             yield ratio(name, several, one, 1 + 0.3 * (number - 1))
+            plain = [empty + number * above for above in step]
+            yield ratio(f"peak memory, {number} plain processes ÷ one worker, {model}", plain, one)
 
 
-def ratio(name: str, ours: list[int], others: list[int], target: float | None) -> Result:
+def ratio(name: str, ours: list[int], others: list[int], target: float | None = None) -> Result:
     """Peaks side by side, in bytes."""
     both = list(zip(ours, others, strict=True))
     middle = [statistics.median(some) / MIB for some in (ours, others)]
@@ -199,6 +208,30 @@ def train_plainly(path: Path, model: str, train: int) -> None:
     epoch()
 
 
+def take_steps(path: Path, model: str) -> None:
+    """Take a few steps on one batch, and hold nothing beside the network."""
+    import numpy as np
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    from medfl.models import build_model
+
+    torch.set_num_threads(1)
+    store = Store.open(path)
+    images = torch.from_numpy(np.array(np.load(path / "images.npy", mmap_mode="r")[:BATCH]))
+    labels = torch.from_numpy(store.labels[:BATCH])
+    net = build_model(model, len(store.info.classes), images.shape[1], images.shape[-1])
+    net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    given = images.float().contiguous(memory_format=torch.channels_last)
+    for _ in range(STEPS):
+        cross_entropy(net(given), labels).backward()
+        with torch.no_grad():
+            for parameter in net.parameters():
+                if parameter.grad is not None:
+                    parameter.sub_(parameter.grad, alpha=LEARNING_RATE)
+                    parameter.grad = None
+
+
 def train_run(store: Path, split: Path, settings: Mapping[str, Any], folder: Path) -> None:
     """Train two evaluated rounds, with one step a client unless ``settings`` say otherwise."""
     from medfl.config import FederatedConfig
@@ -214,6 +247,8 @@ def main(words: list[str]) -> None:
     what, *rest = words
     if what == "loop":
         train_plainly(Path(rest[0]), rest[1], int(rest[2]))
+    elif what == "step":
+        take_steps(Path(rest[0]), rest[1])
     elif what == "run":
         train_run(Path(rest[0]), Path(rest[1]), load_json(rest[2]), Path(rest[3]))
     else:

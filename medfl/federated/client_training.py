@@ -53,8 +53,13 @@ class ClientTraining(WorkerTask[int, Outcome]):
         """In a worker: have it."""
         server = self._server
         server.round, self.download, server.algorithm.state = brief
-        server.vector.copy_(self.download[PARAMETERS].value)
-        server.buffers.copy_(self.download[STATISTICS].value)
+        # Not copied: all workers read the same memory.
+        server.vector = self.download[PARAMETERS].value
+        server.buffers = self.download[STATISTICS].value
+
+    def forget(self) -> None:
+        """In a worker: forget what the server has sent."""
+        self.download = {}
 
     def entrust(self, item: int) -> Any:
         """What the client has kept so far."""
@@ -69,6 +74,7 @@ class ClientTraining(WorkerTask[int, Outcome]):
         """Its message and work, and what it has kept since."""
         client = self._clients[item]
         start = None if self._server.shared.all else (client.start, client.start_buffers)
+        client.leave()
         return result, own_state(self._server, client), start
 
     def take_back(self, item: int, back: Any) -> Outcome:

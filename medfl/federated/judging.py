@@ -35,9 +35,8 @@ class _OfServer(WorkerTask[TaskItem, TaskResult]):
     def take_up(self, brief: Any) -> None:
         """In a worker: have it."""
         server = self._server
-        server.round, vector, buffers, server.algorithm.state = brief
-        server.vector.copy_(vector)
-        server.buffers.copy_(buffers)
+        # Not copied: all workers read the same memory.
+        server.round, server.vector, server.buffers, server.algorithm.state = brief
 
     @abstractmethod
     def do(self, item: TaskItem, model: FlatModel) -> TaskResult:

@@ -10,6 +10,7 @@ import torch
 
 from medfl.files.control_groups import MEMBERSHIP, ROOT, control_groups
 
+LARGE = 2**22  # bytes of a vector from which on it counts beside what a training step takes
 SHARE = 0.5  # they may take this part of the free memory: the model and other runs need the rest
 # Version of control groups → its files of the limit and of what is used, and a prefix of counts.
 _FILES = {

@@ -20,7 +20,7 @@ from medfl.federated.client import FederatedClient
 from medfl.federated.client_training import ClientTraining
 from medfl.federated.device import repeat_bits
 from medfl.federated.evaluation import Evaluation, Evaluator, check_folds
-from medfl.federated.memory import give_back_memory
+from medfl.federated.memory import LARGE, give_back_memory
 from medfl.federated.provenance import begin_stretch
 from medfl.federated.refused import DivergedError, report_refused
 from medfl.federated.root import RootClient
@@ -36,7 +36,6 @@ from medfl.results import columns
 from medfl.results.column import Column
 
 log = logging.getLogger(__name__)
-LARGE = 2**22  # bytes of a vector from which on it counts beside what a training step takes
 
 
 class FederatedTrainer:

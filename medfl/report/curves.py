@@ -41,10 +41,10 @@ def measured(history: History, *columns: str) -> list[NDArray[np.float64]]:
 
 def mean_curve(histories: Sequence[History], metric: str) -> list[Point]:
     """The mean over histories, at the rounds for which every one of them has a value."""
-    return mean_curves(histories, [metric])[metric]
+    return means_of(histories, [metric])[metric]
 
 
-def mean_curves(histories: Sequence[History], metrics: Iterable[str]) -> dict[str, list[Point]]:
+def means_of(histories: Sequence[History], metrics: Iterable[str]) -> dict[str, list[Point]]:
     """Metric → its ``mean_curve``."""
     sent = [_by_round(history, "bytes_total") for history in histories]
     return {metric: _mean_curve(histories, sent, metric) for metric in metrics}

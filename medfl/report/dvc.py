@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.files import write_json
-from medfl.report.curves import mean_curves
+from medfl.report.curves import means_of
 from medfl.report.grid_results import GridResults
 from medfl.report.spreadsheet import write_spreadsheet
 from medfl.results.column import Column
@@ -69,7 +69,7 @@ def write_convergence(results: GridResults, path: str | Path) -> None:
 def _mean_curve(runs: list[Run], primary: Column) -> list[dict[str, Any]]:
     histories = [history_of(run) for run in runs]
     rows: dict[int, dict[str, Any]] = {}
-    for key, curve in mean_curves(histories, _CURVES).items():
+    for key, curve in means_of(histories, _CURVES).items():
         for point in curve:
             row = rows.setdefault(
                 point.round,

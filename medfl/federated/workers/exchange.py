@@ -2,8 +2,8 @@
 
 Python's pickle carries the object. A tensor that both processes have goes by its name, so that it
 is the same object again on the other side. All others go as bytes: together with the object where
-they are few, else in a file that lies in memory and that the other process maps, so that nobody
-copies them.
+they are few, else each in a file of its own that lies in memory and that the other process maps, so
+that nobody copies it. Of one file for all, the least tensor that is kept would keep the whole.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import pickle
 import socket
 import struct
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,9 +21,11 @@ import torch
 from torch import Tensor
 
 FEW_BYTES = 2**16  # are copied faster than mapped
-_HEADER = struct.Struct(">QQ")  # bytes of the object; bytes of its tensors
+MOST_FILES = 200  # the system lets 253 cross at once; what is above them shares the last one
+_HEADER = struct.Struct(">QQ")  # bytes of the object; bytes of its small tensors
 _ALIGNED = 64
-_Place = tuple[torch.dtype, tuple[int, ...], tuple[int, ...], int]  # strides; from which byte on
+# dtype, shape, strides; which file, or -1 for what goes with the object; from which byte on
+_Place = tuple[torch.dtype, tuple[int, ...], tuple[int, ...], int, int]
 
 
 class GoneError(Exception):
@@ -44,15 +47,16 @@ class Packed:
         buffer = io.BytesIO()
         pickler = _Pickler(buffer, known or {})
         pickler.dump(content)
-        self._text, self._file = buffer.getvalue(), -1
-        self._header = _HEADER.pack(len(self._text), pickler.size)
-        if pickler.size <= FEW_BYTES:
-            self._text += b"".join(pickler.pieces())
-            return
-        self._file = os.memfd_create("medfl")
+        small = b"".join(piece for tensor in pickler.small for piece in _pieces(tensor))
+        self._header = _HEADER.pack(buffer.tell(), len(small))
+        self._text = buffer.getvalue() + small
+        self._files: list[int] = []
         try:
-            for piece in pickler.pieces():
-                _write(self._file, piece)
+            for tensors in pickler.large:
+                self._files.append(os.memfd_create("medfl"))
+                for tensor in tensors:
+                    for piece in _pieces(tensor):
+                        _write(self._files[-1], piece)
         except BaseException:
             self.close()
             raise
@@ -64,17 +68,15 @@ class Packed:
             GoneError: nobody is there.
         """
         try:
-            files = [self._file] if self._file >= 0 else []
-            sent = socket.send_fds(to, [self._header], files)
+            sent = socket.send_fds(to, [self._header], self._files)
             to.sendall(self._header[sent:] + self._text)
         except (BrokenPipeError, ConnectionResetError) as error:
             raise GoneError from error
 
     def close(self) -> None:
         """Let go of its memory; who has received it keeps it."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
+        while self._files:
+            os.close(self._files.pop())
 
     def __enter__(self) -> Packed:
         """Close it at the end of the block."""
@@ -92,33 +94,37 @@ def receive(source: socket.socket, known: Mapping[str, Tensor] | None = None) ->
         GoneError: the other process has ended.
     """
     try:
-        header, files, _, _ = socket.recv_fds(source, _HEADER.size, 1)
-        if not header:
-            raise GoneError
-        header += _exactly(source, _HEADER.size - len(header))
-        length, size = _HEADER.unpack(header)
-        text = _exactly(source, length)
-        if files:
-            try:
-                storage = _mapped(files[0], size)
-            finally:
-                os.close(files[0])
-        else:
-            storage = _stored(_exactly(source, size))
+        header, files, _, _ = socket.recv_fds(source, _HEADER.size, MOST_FILES)
+        try:
+            if not header:
+                raise GoneError
+            header += _exactly(source, _HEADER.size - len(header))
+            length, size = _HEADER.unpack(header)
+            text, small = _exactly(source, length), _stored(_exactly(source, size))
+            storages = [*map(_mapped, files), small]
+        finally:
+            for file in files:
+                os.close(file)
     except ConnectionResetError as error:
         raise GoneError from error
-    return _Unpickler(io.BytesIO(text), storage, known or {}).load()
+    return _Unpickler(io.BytesIO(text), storages, known or {}).load()
 
 
 class _Pickler(pickle.Pickler):
-    """Puts tensors aside, and counts their bytes."""
+    """Puts tensors aside.
+
+    Attributes:
+        small: those that go with the object.
+        large: those that go in each file.
+    """
 
     def __init__(self, file: io.BytesIO, known: Mapping[str, Tensor]) -> None:
         super().__init__(file, pickle.HIGHEST_PROTOCOL)
         self._names = {id(tensor): name for name, tensor in known.items()}
         self._numbers: dict[int, int] = {}
-        self._tensors: list[Tensor] = []
-        self.size = 0
+        self.small: list[Tensor] = []
+        self.large: list[list[Tensor]] = []
+        self._ends: Counter[int] = Counter()  # the bytes so far of each file
 
     def persistent_id(self, value: Any) -> Any:
         """A name for a tensor that is known, or its number and place."""
@@ -128,13 +134,16 @@ class _Pickler(pickle.Pickler):
             return name
         if (number := self._numbers.get(id(value))) is not None:
             return number, None
-        number = self._numbers[id(value)] = len(self._tensors)
+        number = self._numbers[id(value)] = len(self._numbers)
         strides = torch.empty_like(value, device="meta").stride()  # without gaps
         if value.stride() != strides:
             value = value.clone()
-        self._tensors.append(value.detach())
-        place = (value.dtype, tuple(value.shape), strides, self.size)
-        self.size += value.nbytes + -value.nbytes % _ALIGNED
+        file = min(len(self.large), MOST_FILES - 1) if value.nbytes > FEW_BYTES else -1
+        if file == len(self.large):
+            self.large.append([])
+        (self.small if file < 0 else self.large[file]).append(value.detach())
+        place = (value.dtype, tuple(value.shape), strides, file, self._ends[file])
+        self._ends[file] += _room(value)
         return number, place
 
     def reducer_override(self, value: Any) -> Any:
@@ -143,22 +152,15 @@ class _Pickler(pickle.Pickler):
             return _generator, (value.get_state(),)
         return NotImplemented
 
-    def pieces(self) -> Iterator[memoryview]:
-        """The bytes of the tensors, one after the other."""
-        for tensor in self._tensors:
-            flat = tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8)
-            yield flat.numpy().data
-            yield memoryview(bytes(-tensor.nbytes % _ALIGNED))
-
 
 class _Unpickler(pickle.Unpickler):
     """Puts tensors back in."""
 
     def __init__(
-        self, file: io.BytesIO, storage: torch.UntypedStorage, known: Mapping[str, Tensor]
+        self, file: io.BytesIO, storages: list[torch.UntypedStorage], known: Mapping[str, Tensor]
     ) -> None:
         super().__init__(file)
-        self._storage, self._known = storage, known
+        self._storages, self._known = storages, known
         self._tensors: dict[int, Tensor] = {}
 
     def persistent_load(self, found: Any) -> Tensor:
@@ -167,14 +169,25 @@ class _Unpickler(pickle.Unpickler):
             return self._known[found]
         number, place = found
         if number not in self._tensors:
-            self._tensors[number] = _view(self._storage, place)
+            self._tensors[number] = _view(self._storages, place)
         return self._tensors[number]
 
 
-def _view(storage: torch.UntypedStorage, place: _Place) -> Tensor:
-    dtype, shape, strides, offset = place
+def _view(storages: list[torch.UntypedStorage], place: _Place) -> Tensor:
+    dtype, shape, strides, file, offset = place
     whole = torch.empty(0, dtype=dtype)
-    return whole.set_(storage, offset // whole.element_size(), shape, strides)
+    return whole.set_(storages[file], offset // whole.element_size(), shape, strides)
+
+
+def _room(tensor: Tensor) -> int:
+    return int(tensor.nbytes + -tensor.nbytes % _ALIGNED)
+
+
+def _pieces(tensor: Tensor) -> Iterator[memoryview]:
+    """The bytes of a tensor, and those up to the place of the next one."""
+    flat = tensor.as_strided((tensor.numel(),), (1,)).view(torch.uint8)
+    yield flat.numpy().data
+    yield memoryview(bytes(-tensor.nbytes % _ALIGNED))
 
 
 def _generator(state: Tensor) -> torch.Generator:
@@ -188,9 +201,9 @@ def _write(file: int, piece: memoryview) -> None:
         piece = piece[os.write(file, piece) :]
 
 
-def _mapped(file: int, size: int) -> torch.UntypedStorage:
+def _mapped(file: int) -> torch.UntypedStorage:
     """A file as memory, so that it need not stay open."""
-    path = f"/proc/self/fd/{file}"
+    path, size = f"/proc/self/fd/{file}", os.fstat(file).st_size
     storage: torch.UntypedStorage = torch.UntypedStorage.from_file(path, True, size)  # type: ignore[assignment]
     return storage
 

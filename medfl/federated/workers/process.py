@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -14,6 +15,7 @@ from typing import Any, NoReturn
 import torch
 
 from medfl.errors import MedflError
+from medfl.federated.memory import LARGE, give_back_memory
 from medfl.federated.workers.draws import drawing_nothing
 from medfl.federated.workers.exchange import GoneError, Packed, receive
 from medfl.federated.workers.freed import keep_freed_memory
@@ -149,6 +151,7 @@ def _be_worker(
         _here["worker"] = True
         torch.set_num_threads(1)
         keep_freed_memory()
+        gc.freeze()  # a collection would copy what this process shares with the run's
         _serve(end, tasks, model, watched)
         code = 0
     finally:
@@ -178,6 +181,10 @@ def _serve(
             number, item, entrusted = receive(end)
             task = tasks[number]
             if item == _BRIEF:
+                for one in tasks:
+                    one.forget()
+                if model.vector.nbytes > LARGE:
+                    give_back_memory()  # another task wants pieces of other sizes
                 task.take_up(receive(end))
                 continue
             answer = _answer(task, item, entrusted, model, watched)

@@ -37,6 +37,9 @@ class WorkerTask(ABC, Generic[TaskItem, TaskResult]):
     def take_up(self, brief: Any) -> None:
         """In a worker: know it."""
 
+    def forget(self) -> None:
+        """In a worker: forget it, if it is large; its own or another task's brief follows."""
+
     def entrust(self, item: TaskItem) -> Any:
         """What a worker must know of this item alone."""
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
@@ -9,6 +10,7 @@ import threading
 import pytest
 import torch
 
+from medfl.federated.workers import exchange
 from medfl.federated.workers.exchange import FEW_BYTES, GoneError, Packed, receive
 
 
@@ -70,6 +72,20 @@ def test_one_object_stays_one(size, crossed):
     assert torch.equal(a, c)
     a += 1
     assert torch.equal(c, other)
+
+
+def test_what_is_kept_of_an_object_keeps_no_other_tensors(crossed):
+    found = crossed([torch.arange(3), torch.arange(MANY), torch.arange(2 * MANY)])
+    room = [64 * math.ceil(8 * count / 64) for count in (MANY, 2 * MANY)]
+    assert [one.untyped_storage().nbytes() for one in found[1:]] == room
+    assert found[0].untyped_storage().nbytes() <= FEW_BYTES
+
+
+def test_more_tensors_than_files_can_cross_at_once(crossed, monkeypatch):
+    monkeypatch.setattr(exchange, "MOST_FILES", 2)
+    sent = [torch.arange(k, MANY + 2 * k) for k in range(4)]
+    for tensor, found in zip(sent, crossed(sent), strict=True):
+        assert torch.equal(found, tensor)
 
 
 def test_known_tensors_are_the_others_own(crossed):
