@@ -188,6 +188,12 @@ def build_grid(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def arms_file() -> Path:
+    """The file of the named arms: of the folder where the command is called, or the checkout's."""
+    local = Path(ARMS_FILE)
+    return local if local.exists() else ROOT / local
+
+
 def arm_name(word: str) -> str:
     """The name of an arm in tables and folders; a user's own algorithm goes by its class."""
     return word.rsplit(":", 1)[-1]
@@ -196,8 +202,7 @@ def arm_name(word: str) -> str:
 def _arm(word: str) -> dict[str, Any]:
     if ":" in word:
         return {"algorithm": word}
-    local = Path(ARMS_FILE)
-    arms = read_arms(local if local.exists() else ROOT / local)
+    arms = read_arms(arms_file())
     if word in arms:
         return arms[word]
     if word in ALGORITHMS:

@@ -18,6 +18,7 @@ from medfl import cli
 from medfl.cli import main
 from medfl.commands import options as option_words
 from medfl.commands.call import parser
+from medfl.commands.examples import EXAMPLES
 from medfl.config import DEFAULTS, FederatedLearning, Model, SplitConfig, Training
 from medfl.datasets.registry import get
 from medfl.grid import GridConfig
@@ -132,7 +133,11 @@ CELL = f"{TRAIN} --grid grid.yaml --dataset phantom --partition iid --arm fedavg
         ("aggregate --grid nowhere.yaml", "nowhere.yaml does not exist"),
         ("report --grid ''", "cannot be read"),
         ("", "COMMAND"),
-        ("splt", "invalid choice"),
+        ("splt", "did you mean `split`?"),
+        ("split phantom --seeed 1", "unknown option --seeed; did you mean `--seed`?"),
+        ("benchmark --algoritms=x", "unknown option --algoritms; did you mean `--algorithms`?"),
+        ("attack inversio", "did you mean `inversion`?"),
+        ("benchmark --zzz", "unknown option --zzz"),
     ],
 )
 def test_a_mistake(place, capsys, command, message):
@@ -149,6 +154,10 @@ def test_a_mistake(place, capsys, command, message):
         ("--alpha abc", "`abc` is not a number"),
         ("--alpha 0.5,0.5", "dirichlet-0.5 stands there twice"),
         ("--seeds x", "no whole number in plain digits"),
+        ("--seeds 4-0", "'4-0' is no range of up to 1000 numbers"),
+        ("--seeds 0-99999999", "is no range of up to 1000 numbers"),
+        ("--seeds 0-2,1", "1 stands there twice"),
+        ("--partition dirichlt-0.5", "did you mean `dirichlet`"),
         ("--seeds=-1", "seeds are 0 or more"),
         ("--seeds 0,0", "0 stands there twice"),
         ("--seeds ''", "`seeds`"),
@@ -373,6 +382,28 @@ def test_help_leaves_out_a_default_that_says_nothing(command, capsys):
     if command == "split":
         assert "(default: 0)" in words
         assert "--num-clients NUM_CLIENTS 10 where left out; of `site` one per site" in words
+
+
+def test_seeds_may_be_a_range():
+    assert parser().parse_args(["benchmark", "--seeds", "0-4"]).seeds == [0, 1, 2, 3, 4]
+    assert parser().parse_args(["benchmark", "--seeds", "7, 0-1,3-3"]).seeds == [7, 0, 1, 3]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_example_of_the_help_is_a_command(command):
+    for line in EXAMPLES[command]:
+        first, *words = shlex.split(line)
+        assert first == "medfl"
+        assert words[0] == command
+        parser().parse_args(words)
+
+
+def test_help_of_a_benchmark_names_what_it_may_name(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["benchmark", "--help"])
+    lines = capsys.readouterr().out.split("examples:")[1]
+    for word in ("scaffold,", "dirichlet-0.5,", "site-dirichlet-", "resnet18,", "0-4 --dry-run\n"):
+        assert word in lines
 
 
 def test_help_waits_for_no_heavy_import():

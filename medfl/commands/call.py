@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
+import re
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
 
 from medfl import __version__
 from medfl.commands import attack, audit, data, plan, results, run, schema, status, tune
 from medfl.commands import verify as verifying
+from medfl.commands.examples import examples
 from medfl.errors import MedflError, memory_ended
 from medfl.stopping import Stopped, stoppable
 
@@ -57,8 +60,8 @@ def _tell_undrawn() -> None:
         print(f"medfl: warning: {words}", file=sys.stderr)
 
 
-class _Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Says the default of an option, where it has one that says something."""
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Says the default of an option, where it has one that says something; keeps lines apart."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
         if action.default is None or action.default == "":
@@ -69,7 +72,18 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter):
 Fill = Callable[[argparse.ArgumentParser], None]
 
 
-class _Command(argparse.ArgumentParser):
+class _Parser(argparse.ArgumentParser):
+    """Offers the nearest name where an option or a choice is not known."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with status 2, and with the name that may have been meant."""
+        found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)$", message)
+        if found:
+            message += _hint(found[1], re.findall(r"'([^']*)'", found[2]))
+        super().error(message)
+
+
+class _Command(_Parser):
     """The parser of a command, which gets its options only when that command is called.
 
     Their defaults and help come from the configuration. So `medfl --help` need not import it.
@@ -81,12 +95,23 @@ class _Command(argparse.ArgumentParser):
         if self.fill is not None:
             fill, self.fill = self.fill, None
             fill(self)
-        return super().parse_known_args(args, namespace)
+        found, extra = super().parse_known_args(args, namespace)
+        options = [word.split("=")[0] for word in extra if word.startswith("--")]
+        if options:  # else the whole parser would say so, without knowing what there is
+            hint = _hint(options[0], self._option_string_actions)
+            self.error(f"unknown option {options[0]}{hint}")
+        return found, extra
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    """What may have been meant; nothing where no name is near."""
+    close = get_close_matches(word, list(known), n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line; each command fills in its own options when it is called."""
-    whole = argparse.ArgumentParser(
+    whole = _Parser(
         prog="medfl",
         description="Benchmark federated learning on heterogeneous medical images.",
         epilog="The way of the data: prepare → split → run → aggregate → report. "
@@ -104,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
             name,
             help=summary,
             description=summary,
+            epilog=examples(name),
             formatter_class=_Help,
         )
         sub.fill = fill

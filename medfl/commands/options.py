@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
@@ -15,6 +16,9 @@ from medfl.errors import MedflError
 
 if TYPE_CHECKING:
     from medfl.grid import Cell, GridConfig
+
+RANGE = re.compile(r"(0|[1-9][0-9]*)-(0|[1-9][0-9]*)")
+MOST = 1000  # numbers in a range
 
 
 def places(parser: argparse.ArgumentParser) -> None:
@@ -164,8 +168,19 @@ def number(text: str) -> float:
 
 
 def whole_numbers(text: str) -> list[int]:
-    """The whole numbers between the commas of a text."""
-    return [whole_number(word) for word in words(text)]
+    """The whole numbers between the commas of a text, such as ``0,2`` or ``0-4,7``."""
+    numbers: list[int] = []
+    for word in words(text):
+        if found := RANGE.fullmatch(word):
+            first, last = int(found[1]), int(found[2])
+            if not first <= last < first + MOST:
+                raise argparse.ArgumentTypeError(
+                    f"{word!r} is no range of up to {MOST} numbers, such as 0-4"
+                )
+            numbers += range(first, last + 1)
+        else:
+            numbers.append(whole_number(word))
+    return numbers
 
 
 def processors(text: str) -> str:

@@ -122,6 +122,7 @@ def benchmark(options: argparse.Namespace) -> int:
 def benchmark_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl benchmark`."""
     from medfl.commands import options
+    from medfl.commands.examples import names
     from medfl.config import ARMS_FILE, DEFAULT_GRID, DEFAULTS, OUTPUT_DIR
 
     words = options.words
@@ -135,6 +136,7 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
         f"of {DEFAULT_GRID}",
     )
     learning = "federated_learning"
+    parser.epilog = f"{parser.epilog}\n\n{names()}"
     options.setting(parser, f"{learning}.num_clients", help="clients of partitions without sites")
     add("--alpha", type=words, default="", help="Dirichlet alphas, comma-separated")
     add(
@@ -143,7 +145,8 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
         default="",
         help=f"partitions' words, comma-separated; else, without --alpha, those of {DEFAULT_GRID}",
     )
-    add("--seeds", type=options.whole_numbers, default=str(DEFAULTS.seed), help="comma-separated")
+    seeds = "comma-separated, or a range such as 0-4"
+    add("--seeds", type=options.whole_numbers, default=str(DEFAULTS.seed), help=seeds)
     options.setting(parser, f"{learning}.rounds")
     epochs = DEFAULTS.federated_learning.default_epochs
     options.setting(
