@@ -234,9 +234,7 @@ def test_an_error_of_the_system_is_one_line_too(place, capsys, monkeypatch):
 )
 def test_memory_that_ends_is_one_line(place, capsys, monkeypatch, take):
     monkeypatch.setattr("medfl.datasets.prepare.prepare", lambda *args, **options: take())
-    assert "memory is exhausted, and nothing is left half done" in refused(
-        capsys, "prepare phantom"
-    )
+    assert "memory is exhausted, and nothing is half done" in refused(capsys, "prepare phantom")
 
 
 SLOW_TO_STOP = f"""#!{sys.executable}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "datasets": ("medfl datasets", "medfl datasets --data-root /data/medical"),
@@ -60,7 +61,7 @@ def names() -> str:
     for name in PARTITIONS:
         value = PARTITIONS.load(name).value
         partitions.append(name if value is None else f"{name}-{value.example}")
-    lists = {
+    lists: dict[str, Iterable[str]] = {
         f"arms ({ARMS_FILE})": read_arms(arms_file()),
         "partitions": partitions,
         "models": MODELS,
