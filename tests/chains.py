@@ -76,17 +76,28 @@ NEEDS = {
 _NORMS = "set layers: normalization"
 _PASSES = dict.fromkeys(("scaffold-1", "fedala"), "a gradient of all samples")
 _COUNTS = dict.fromkeys(("fedlc", "fedrod"), "how many others of its class")
-_REFUSED = {**_PASSES, **_COUNTS, "fedbn": _NORMS, "silobn": _NORMS}
-_REFUSED |= {"qfedavg": "measures each client's loss"}
+_LOSSES = dict.fromkeys(("qfedavg", "feddgga"), "measures each client's loss")
+_REFUSED = {**_PASSES, **_COUNTS, **_LOSSES, "fedbn": _NORMS, "silobn": _NORMS}
+_HIDDEN = dict.fromkeys(("feddgga", "fedlws"), "looks at each client's message by itself")
 _LENGTHS = {"fedexp": "takes its step from the lengths of the updates"}
 _STATEFUL = ("scaffold", "scaffold-1", "feddyn", "moon", "ditto", "fedbn")
 _STATEFUL += AT_CLIENTS
 REFUSED = {
+    **{
+        word: {"feddgga": "weighs each client's model by its gap"}
+        for word, chain in LINKS.items()
+        if "rule" in chain
+    },
     "clip": _LENGTHS,
-    "dp_hospital": _LENGTHS,
+    "secure_aggregation": _HIDDEN,
+    "ckks": _HIDDEN,
+    "dp_hospital": {**_LENGTHS, **_HIDDEN},
     "dp_image": _REFUSED,
     "dp_patient": _REFUSED,
-    "fltrust": dict.fromkeys(_STATEFUL, "keeps something with each client"),
+    "fltrust": {
+        **dict.fromkeys(_STATEFUL, "keeps something with each client"),
+        "feddgga": "weighs each client's model by its gap",
+    },
 }
 
 

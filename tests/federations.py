@@ -35,6 +35,8 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
     "fedadagrad": {},
     "fedexp": {"epsilon": 1e-6},
     "qfedavg": {"q": 2.0},
+    "feddgga": {"step_size": 0.9},
+    "fedlws": {"beta": 3.0, "max_tau": 5.0},
     "feddyn": {"alpha": 0.1},
     "moon": {},
     "fedlc": {"tau": 0.5},

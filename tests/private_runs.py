@@ -19,7 +19,8 @@ from medfl.streams import torch_stream
 VOID = {"noise_multiplier": 0.0, "max_grad_norm": 1e9}
 LAYERS = {"fedbn": {"layers": "normalization"}}
 # What passes over all samples, counts labels, or sends nothing, does not compose.
-APART = {"scaffold-1", "qfedavg", "fedlc", "silobn", "fedrod", "fedala", "local", "centralized"}
+APART = {"scaffold-1", "qfedavg", "fedlc", "feddgga", "silobn", "fedrod", "fedala"}
+APART |= {"local", "centralized"}
 COMPOSING = sorted(set(ALGORITHMS) - APART)
 DESCENTS = {"fedrep": 2}
 

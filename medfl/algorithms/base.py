@@ -51,6 +51,8 @@ class FederatedAlgorithm:
             a loss (``client.mean_loss``), beside its steps.
         counts_labels: whether a step of a client depends on how many samples it has of each class.
         columns: what ``row`` adds to ``rounds.csv``.
+        client_columns: what ``client_row`` adds to ``clients.csv``.
+        sees_messages: whether it overrides ``weigh``, which sees single messages.
     """
 
     class Params(HyperParams):
@@ -66,10 +68,13 @@ class FederatedAlgorithm:
     loss_passes: ClassVar[int] = 0
     counts_labels: ClassVar[bool] = False
     columns: ClassVar[tuple[Column, ...]] = ()
+    client_columns: ClassVar[tuple[Column, ...]] = ()
+    sees_messages: ClassVar[bool] = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a class with hooks of medfl 0.1, which nobody would call."""
         super().__init_subclass__(**options)
+        cls.sees_messages = cls.weigh is not FederatedAlgorithm.weigh
         for old, new in _OLD_HOOKS.items():
             # The hook may stand in any class that this one is made of.
             if any(old in base.__dict__ for base in cls.__mro__):
@@ -158,6 +163,14 @@ class FederatedAlgorithm:
     def sent(self, client: Client, message: Message, work: Work) -> None:
         """Let the client keep what it needs of ``message``, after the links have acted on it."""
 
+    def weigh(self, messages: list[Message]) -> list[Message]:
+        """Give a round's messages, ordered by client, with other weights before they are combined.
+
+        All of them are in memory then. Links that hide single messages are refused. The round may
+        still come to nothing: ``state`` is changed in ``step`` alone.
+        """
+        return messages
+
     def step(self, total: dict[str, Total]) -> None:
         """Move the server's model after a round: x ← Σ w_i y_i / Σ w_i.
 
@@ -177,6 +190,10 @@ class FederatedAlgorithm:
 
     def row(self) -> dict[str, float]:
         """Fill its ``columns`` in the row of a round whose step it has made."""
+        return {}
+
+    def client_row(self, client: int) -> dict[str, float]:
+        """Fill its ``client_columns`` in the row of one client of ``clients.csv``."""
         return {}
 
     def judged(self) -> Tensor:

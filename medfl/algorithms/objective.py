@@ -29,6 +29,8 @@ _HARMLESS = (
     "personal_model",
     "columns",
     "row",
+    "client_columns",
+    "client_row",
     "counts_labels",
 )
 

@@ -21,6 +21,8 @@ ALGORITHMS: Registry[type[FederatedAlgorithm]] = Registry(
         "fedadagrad": "server_optimizers:FedAdagrad",
         "fedexp": "fedexp:FedExP",
         "qfedavg": "qfedavg:QFedAvg",
+        "feddgga": "feddgga:FedDGGA",
+        "fedlws": "fedlws:FedLWS",
         "feddyn": "feddyn:FedDyn",
         "moon": "moon:Moon",
         "fedlc": "fedlc:FedLC",

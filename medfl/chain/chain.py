@@ -268,12 +268,24 @@ def build_chain(config: FederatedConfig, algorithm: type[Algorithm]) -> Chain:
             "`chain` and `privacy` out for it, or where they are the grid's, give this arm "
             "`chain: {links: {}}` and `privacy: {mechanism: none}`."
         )
+    if algorithm.sees_messages:
+        hiding = [link.name for link in chain.links if _hides(link)]
+        if hiding:
+            raise MedflError(
+                f"the algorithm {config.federated_learning.algorithm} looks at each client's "
+                f"message by itself, and {hiding[0]} protects them: leave one of the two out."
+            )
     for link in chain.links:
         with LINKS.guarded(link.name, f"the link `{link.name}`"):
             link.check(config, algorithm, chain.links)
     with RULES.guarded(config.chain.rule, f"the rule `{config.chain.rule}`"):
         rule.check(config, algorithm)
     return chain
+
+
+def _hides(link: Link) -> bool:
+    """Whether a link gives the server, or the public, a sum and no single message."""
+    return type(link).combination is not Link.combination or link.sums_alone
 
 
 def public_pixels(links: Iterable[str]) -> bool:

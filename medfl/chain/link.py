@@ -53,6 +53,7 @@ class Link:
             training images' own mean and deviation would tell of them.
         hides_steps: whether the server does not see how many steps a client takes, because whole
             batches tell how many samples it has; a link may decide that in ``setup``.
+        sums_alone: whether what it promises holds for the sum of a round's messages alone.
         by_client: its attributes that hold what belongs to single clients, by their ids, so that
             clients that train side by side may write there.
 
@@ -70,6 +71,7 @@ class Link:
     client_columns: ClassVar[tuple[Column, ...]] = ()
     public_pixels: ClassVar[bool] = False
     hides_steps: bool = False
+    sums_alone: ClassVar[bool] = False
     by_client: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, **params: Any) -> None:

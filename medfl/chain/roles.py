@@ -35,6 +35,7 @@ class Algorithm(Protocol):
     keeps_state: ClassVar[bool]
     loss_passes: ClassVar[int]
     counts_labels: ClassVar[bool]
+    sees_messages: ClassVar[bool]
 
     @classmethod
     def takes_full_gradient(cls, params: Mapping[str, Any]) -> bool:
@@ -106,6 +107,10 @@ class Server(Protocol):
     @property
     def num_clients(self) -> int:
         """N, all clients of the federation."""
+
+    @property
+    def weights(self) -> dict[int, float]:
+        """Client → its weight in averages, not normalised."""
 
     @property
     def total_weight(self) -> float:

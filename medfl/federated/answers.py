@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from medfl.chain import Message, NotFiniteError, Total, Work
@@ -10,6 +10,7 @@ from medfl.federated.client import FederatedClient
 from medfl.federated.client_training import ClientTraining, Outcome
 from medfl.federated.server import FederatedServer
 from medfl.federated.tally import Tally
+from medfl.own_class import check_type
 
 
 class Answers:
@@ -37,11 +38,15 @@ class Answers:
 
     def messages(self) -> Iterator[Message]:
         """The messages that may be combined, as links leave them, in the order of the clients."""
-        answers = self._trained()
+        answers, algorithm = self._trained(), self._server.algorithm
         together = self._server.chain.together(self._server.round, answers)
-        for message in together:
-            if together is not answers and not self._finite(message):
-                continue
+        given: Iterable[Message]
+        given = (one for one in together if together is answers or self._finite(one))
+        if algorithm.sees_messages:
+            given = algorithm.weigh([message.copy() for message in given])
+            where = f"{type(algorithm).__name__}.weigh"
+            check_type(given, list, where, "a list of messages")
+        for message in given:
             self.tally.combined(message)
             yield message
 

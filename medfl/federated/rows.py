@@ -106,6 +106,7 @@ def client_rows(trainer: FederatedTrainer, number: int, result: Evaluation) -> l
             **{key: metrics[key] for key in ("n", "patients", *BRIEF, *INTERVAL)},
             "train_samples": len(trainer.data.split.indices(client, "train")),
             "steps": steps[client],
+            **trainer.server.algorithm.client_row(client),
             **trainer.server.chain.client_row(client),
             **({columns.REFUSED.name: len(refused.get(client, ()))} if refused else {}),
         }

@@ -109,7 +109,8 @@ class FederatedTrainer:
         algorithm = server.algorithm
         own = (*algorithm.columns, *(columns.FORWARDS,) * bool(algorithm.loss_passes))
         self._columns = columns.table_columns(columns.ROUNDS, (*own, *server.chain.columns))
-        self._client_columns = columns.table_columns(columns.CLIENTS, server.chain.client_columns)
+        of_clients = (*algorithm.client_columns, *server.chain.client_columns)
+        self._client_columns = columns.table_columns(columns.CLIENTS, of_clients)
         server.workers.number, self.fewer_workers = count_workers(server, cores)
         server.workers.watched = lambda: own_objects(server.parts)
         self.training = ClientTraining(server, self.clients)

@@ -64,6 +64,8 @@ def test_a_typo_is_answered():
         ("moon", {"temperature": 0}, "greater than 0"),
         ("fedexp", {"epsilon": 0}, "greater than 0"),
         ("qfedavg", {"q": -1}, "greater than or equal to 0"),
+        ("feddgga", {"step_size": -0.1}, "greater than or equal to 0"),
+        ("fedlws", {"beta": -1}, "greater than or equal to 0"),
         ("fedlc", {"tau": -0.5}, "greater than or equal to 0"),
     ],
 )

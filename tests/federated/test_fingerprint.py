@@ -45,6 +45,8 @@ ALWAYS_PARAMS = {
     "fedadagrad": "server_learning_rate beta1 beta2 tau",
     "fedexp": "epsilon average_iterates",
     "qfedavg": "q",
+    "feddgga": "step_size",
+    "fedlws": "beta min_tau max_tau",
     "feddyn": "alpha",
     "moon": "mu temperature",
     "fedlc": "tau",

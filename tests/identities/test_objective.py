@@ -118,6 +118,8 @@ ARMS = {
     "fedexp": {"epsilon": 0.1},
     "qfedavg": {"q": 0.0},
     "fedlc": {"tau": 0.0},
+    "feddgga": {"step_size": 0.0},
+    "fedlws": {"beta": 0.0, "min_tau": 0.0, "max_tau": 0.0},
     "feddyn": {"alpha": 0.5},
 }
 

@@ -45,6 +45,7 @@ class HospitalPrivacy(DrawingLink):
         """Those of ``HospitalParams``."""
 
     stage = "clip"
+    sums_alone = True
     public_pixels = True
     columns: ClassVar[tuple[Column, ...]] = (
         Column("epsilon", "Privacy budget ε spent, the largest of the clients"),
