@@ -12,13 +12,17 @@ LINKS = {
     "quantize": {"links": {"quantize": {"bits": 8}}},
     "secure_aggregation": {
         "links": {
-            "secure_aggregation": {"bounds": {"a": 100.0}, "ring_bits": 64, "weight_unit": 1e-5}
+            "secure_aggregation": {
+                "bounds": {"a": 100.0, "h": 100.0},
+                "ring_bits": 64,
+                "weight_unit": 1e-5,
+            }
         }
     },
     "ckks": {
         "links": {
             "ckks": {
-                "bounds": {"a": 100.0},
+                "bounds": {"a": 100.0, "h": 100.0},
                 "degree": 8192,
                 "modulus_bits": [60, 60, 60],
                 "weight_unit": 1e-4,
@@ -99,6 +103,11 @@ REFUSED = {
         "feddgga": "weighs each client's model by its gap",
     },
 }
+
+
+def composing(chain):
+    """The federated algorithms that a chain goes with."""
+    return [name for name in FEDERATED if name not in REFUSED.get(chain, ())]
 
 
 def build(name, chain=None, **settings):

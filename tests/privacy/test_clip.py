@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from chains import FEDERATED, LINKS, build, runs_alike
+from chains import LINKS, build, composing, runs_alike
 from federations import Normed, models
 from softmax import Softmax, close
 
@@ -54,7 +54,7 @@ def test_rounds_with_clipping():
     assert any(shares)
 
 
-@pytest.mark.parametrize("name", FEDERATED)
+@pytest.mark.parametrize("name", composing("clip"))
 def test_a_bound_at_the_norm_itself_changes_nothing_through_the_whole_path(name, monkeypatch):
     """The bound lies just below each norm, so every update is scaled by 1 − 1e-14."""
     original, scaled = NormClipping.message, []

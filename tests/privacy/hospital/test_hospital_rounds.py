@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from chains import FEDERATED, build, runs_alike
+from chains import build, composing, runs_alike
 from federations import Grouped, Normed, models
 from hospitals import hospitals, link_of
 from links import watch
@@ -81,7 +81,7 @@ def test_scaffold_by_hand():
 
 
 @pytest.mark.parametrize("clients_per_round", [None, 2])
-@pytest.mark.parametrize("name", FEDERATED)
+@pytest.mark.parametrize("name", composing("dp_hospital"))
 def test_without_noise_and_below_the_bound_it_is_the_plain_run(
     name, clients_per_round, monkeypatch
 ):

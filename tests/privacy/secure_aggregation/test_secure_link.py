@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from chains import FEDERATED, LINKS, build, runs_alike
+from chains import FEDERATED, LINKS, build, composing, runs_alike
 from federations import ALGORITHMS, Grouped, Normed, federation, models
 from links import losing, watch
 from secure_rounds import changed, vector_in
@@ -234,7 +234,7 @@ def test_without_a_bound_the_link_steps_aside(name):
     runs_alike(plain, build(name, {"links": {"secure_aggregation": {"bound": None}}}, model=Normed))
 
 
-@pytest.mark.parametrize("name", FEDERATED)
+@pytest.mark.parametrize("name", composing("secure_aggregation"))
 def test_through_its_whole_path_the_run_is_the_plain_one(name):
     """64 bits and a bound above all updates; FedNova's weights are fractions, and are rounded."""
     chain = LINKS["secure_aggregation"]
