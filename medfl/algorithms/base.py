@@ -122,8 +122,14 @@ class FederatedAlgorithm:
         return averaged(self.server)
 
     def extra_work(self) -> str:
-        """What each client trains beside the work of a round, in words, for the record."""
-        return ""
+        """What each client trains beside the work of a round, in words, for the record.
+
+        By default these are its ``loss_passes``.
+        """
+        if not self.loss_passes:
+            return ""
+        passes = "a pass" if self.loss_passes == 1 else f"{self.loss_passes} passes"
+        return f"{passes} over its samples to measure a loss"
 
     def local_names(self, model: FlatModel) -> set[str]:
         """Names of the parameters and buffers that never leave their client; by default none."""

@@ -25,7 +25,6 @@ class LocalWork:
         shared: whether each client trains in every round, and does the share C/N where steps are
             counted or it is alone; else who takes part does the whole.
         pooled: whether one client holds all samples.
-        loss_passes: how often each also passes over its samples to measure a loss.
     """
 
     whole: Mapping[int, int]
@@ -34,7 +33,6 @@ class LocalWork:
     everyone: int
     shared: bool
     pooled: bool
-    loss_passes: int = 0
 
     @property
     def part(self) -> bool:
@@ -77,7 +75,4 @@ class LocalWork:
             each = f"{passes} over its training samples"
         sampled = self.taking_part < self.everyone and not self.shared
         some = f"{self.taking_part} of " if sampled else ""
-        if self.loss_passes:
-            more = "another pass" if self.loss_passes == 1 else f"{self.loss_passes} more passes"
-            each = f"{each}, and {more} to measure a loss"
         return f"{some}{self.everyone} client{'s' * (self.everyone > 1)} a round, each {each}"

@@ -110,7 +110,6 @@ class FederatedServer:
             everyone=everyone,
             shared=shared,
             pooled=pooled,
-            loss_passes=self.algorithm.loss_passes,
         )
         patch, sides = config.training.patch, tuple(data.images.shape[2:])
         self.patch = None if patch is None else patch_sides(patch, sides)

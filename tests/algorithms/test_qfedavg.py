@@ -95,7 +95,7 @@ def test_its_pass_is_counted_and_said_and_its_number_travels():
     assert [column.name for column in fair.columns][-1] == "forwards"
     assert "forwards" not in plain.history[1]
     assert row["bytes_up"] == plain.history[1]["bytes_up"] + 3 * 8
-    assert run_metrics(fair)["work"].endswith(", and another pass to measure a loss")
+    assert run_metrics(fair)["extra_work"] == "a pass over its samples to measure a loss"
     masked = {"links": {"secure_aggregation": {"bound": 10.0}}}
     hidden = federation("qfedavg", chain=masked, local_steps=2, rounds=1)
     hidden.train()
