@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -24,6 +25,9 @@ THREADS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. An error of the user's is printed on one line."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As on standard error: a terminal that lacks a letter shows its number, and ends nothing.
+        sys.stdout.reconfigure(errors="backslashreplace")
     offered = os.environ.pop(VARIABLE, OFF)
     command = sys.argv[1] if arguments is None and len(sys.argv) > 1 else ""
     if command == "report" and offered != OFF:

@@ -404,6 +404,20 @@ def test_help_of_a_benchmark_names_what_it_may_name(capsys):
         assert word in lines
 
 
+@pytest.mark.parametrize(("encoding", "command"), [("ascii", "datasets"), ("latin-1", "--help")])
+def test_a_terminal_that_lacks_letters_ends_no_command(tmp_path, encoding, command):
+    places = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONIOENCODING": encoding}
+    done = subprocess.run(
+        [sys.executable, "-m", "medfl.cli", command],
+        cwd=tmp_path,
+        env={**os.environ, **places, "LC_ALL": "C"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.decode(encoding).count("\\u") > 0, "there are letters that it lacks"
+
+
 def test_help_waits_for_no_heavy_import():
     code = (
         "import sys; from medfl import cli\n"

@@ -43,7 +43,8 @@ class DatasetLine:
         classes: how many; None where the data decide it and none are prepared.
         raw: ``absent``, ``partial``, ``complete``, ``generated`` (made when it is prepared),
             ``found`` (a person's own, of which nobody says how many there should be), ``unknown``
-            (a person's own class looks for them), or ``unreadable`` for the reason in ``problem``.
+            (a person's own class looks for them), ``unlisted`` (a store whose description lies
+            elsewhere), or ``unreadable`` for the reason in ``problem``.
         raw_images: images counted in the raw folder; an MedMNIST file counts as all it must hold.
     """
 
@@ -65,7 +66,33 @@ class DatasetLine:
 def overview(places: Places) -> list[DatasetLine]:
     """Look for every dataset: files are counted, none is decoded."""
     stores = _stores(prepared_dir(places.work_root))
-    return [_entry(get(name), places, stores) for name in names()]
+    listed = [_entry(get(name), places, stores) for name in names()]
+    known = {store.path for entry in listed for store in entry.prepared}
+    return [*listed, *(_unlisted(store) for store in stores if str(store) not in known)]
+
+
+def _unlisted(path: Path) -> DatasetLine:
+    """The line of a person's own store, prepared from a description that is not where they lie."""
+    prepared = _prepared(path)
+    try:
+        content = read_yaml(path / DATASET)
+    except MedflError:
+        content = None
+    told = content if isinstance(content, dict) else {}
+    return DatasetLine(
+        name=path.name,
+        title=str(told.get("title") or "-"),
+        task=str(told.get("task") or "-"),
+        classes=prepared.classes,
+        images=prepared.images,
+        sites=(),
+        licence=str(told.get("licence") or "-"),
+        disk="",
+        raw="unlisted",
+        raw_path=None,
+        raw_images=0,
+        prepared=(prepared,),
+    )
 
 
 def _entry(dataset: Dataset, places: Places, stores: Sequence[Path]) -> DatasetLine:
@@ -165,6 +192,10 @@ def _state(entry: DatasetLine) -> str:
         raw = f"partial, {entry.raw_images:,} of {entry.images or 0:,}"
     if raw == "found":
         raw = f"{entry.raw_images:,} files"
+    if raw == "unlisted":
+        raw = "described elsewhere"
+    if raw == "absent" and entry.prepared:
+        raw = "raw files absent"
     stores = [f"{Path(store.path).name} {_size(store.bytes)}" for store in entry.prepared]
     return f"{raw}; prepared: {', '.join(stores)}" if stores else raw
 

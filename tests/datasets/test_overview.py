@@ -42,6 +42,23 @@ def test_an_empty_disk(root):
     assert found["chestmnist"].task == "multilabel"
 
 
+def test_a_store_whose_description_lies_elsewhere_is_listed(root):
+    info = get("phantom").info(RawData([], [], len, ""))
+    samples = [Sample(f"s{i}", (info.classes[i % 5],), f"p{i}") for i in range(10)]
+    for name in ("hospital", "braintumor"):
+        write_store(root / "prepared" / name, info, samples, np.zeros((10, 1, 8, 8), "u1"))
+    found = entries(root)
+    assert list(found) == [*names(), "hospital"]
+    own = found["hospital"]
+    assert (own.raw, own.title, own.classes, own.task) == ("unlisted", info.title, 5, "multiclass")
+    lines = as_table(list(found.values()), Places(root, root)).splitlines()
+    [line] = [line for line in lines if line.startswith("hospital ")]
+    # Pixels, and 128 bytes of npy's header.
+    assert "described elsewhere; prepared: hospital 768 B" in line
+    [line] = [line for line in lines if line.startswith("braintumor ")]
+    assert "  raw files absent; prepared: braintumor 768 B" in line
+
+
 def test_what_is_there_is_counted(root):
     for k in range(3):
         touch(root / "Brain_Tumor_MRI" / "Testing" / "notumor" / f"{k}.JPG")
