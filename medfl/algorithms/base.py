@@ -146,7 +146,8 @@ class FederatedAlgorithm:
         stands in local variables or in ``Work.extras``, or is kept with ``client.keep``, and never
         stands on ``self``.
         Where the model descends twice (first its head, then the rest), the hook returns the sum of
-        both descents' ``Work``.
+        both descents' ``Work``. A model that is never sent may step on the batches of one that is:
+        ``client.descend(…, beside=client.stepping(own, "personal"))``.
         """
         return client.descend(
             model, "train", correct_gradient=self.correct_gradient, loss=self.loss

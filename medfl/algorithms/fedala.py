@@ -4,6 +4,7 @@ Personalized Federated Learning, AAAI 2023, algorithm 1.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
 from dataclasses import replace
@@ -149,6 +150,8 @@ class FedALA(FedAvg):
                 )
                 losses.append(work.loss)
                 batches += work.gradients
+                if not math.isfinite(work.loss):  # as what it trains next will be
+                    break
                 last = losses[-params.window :]
                 if len(losses) > params.window and statistics.pstdev(last) < params.threshold:
                     break

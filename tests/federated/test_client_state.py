@@ -21,7 +21,7 @@ from medfl.federated import FederatedClient, client_state, saving
 from medfl.federated.state_file import FreePlaces, StateFile, Stored
 
 SIZES = (8, 16, 12)
-KEEPING = ("scaffold", "scaffold-1", "feddyn", "ditto", "moon", "fedbn", "local", "apfl", "fedala")
+KEEPING = ("scaffold", "scaffold-1", "feddyn", "ditto", "moon", "fedbn", "local", "apfl")
 CPU = torch.device("cpu")
 
 
