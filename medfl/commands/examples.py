@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from contextlib import suppress
+
+from medfl.errors import MedflError
 
 EXAMPLES: dict[str, tuple[str, ...]] = {
     "datasets": ("medfl datasets", "medfl datasets --data-root /data/medical"),
@@ -61,8 +64,11 @@ def names() -> str:
     for name in PARTITIONS:
         value = PARTITIONS.load(name).value
         partitions.append(name if value is None else f"{name}-{value.example}")
+    arms: Iterable[str] = ()
+    with suppress(MedflError):  # what uses them says what is wrong
+        arms = read_arms(arms_file())
     lists: dict[str, Iterable[str]] = {
-        f"arms ({ARMS_FILE})": read_arms(arms_file()),
+        f"arms ({ARMS_FILE})": arms,
         "partitions": partitions,
         "models": MODELS,
     }
