@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
+
+from medfl.errors import MedflError
 
 MODULES = (
     "medfl.commands.call",
@@ -50,6 +54,7 @@ def get_ready() -> Callable[[], None]:
     from PIL import Image
 
     from medfl.algorithms.registry import ALGORITHMS
+    from medfl.datasets.described.fixed import GRID
     from medfl.federated.code import ROOTS
     from medfl.federated.provenance import git_commit
     from medfl.models.registry import MODELS
@@ -61,9 +66,26 @@ def get_ready() -> Callable[[], None]:
     named = (registry.sources(name) for registry in (ALGORITHMS, MODELS) for name in registry)
     hashes([*ROOTS, *(module for one in named for module in one.modules)])
     git_commit()
+    _read_ahead(os.environ.get(GRID))
 
     def begin() -> None:
         np.random.seed()  # noqa: NPY002 - people's own code may draw from it
         torch.default_generator.seed()
 
     return begin
+
+
+def _read_ahead(path: str | None) -> None:
+    """Read the grid's file and those of its stores that are there, as each of its jobs will.
+
+    Nothing is done with what they say: a class of a person's own would be imported. A mistake is
+    told by the job.
+    """
+    from medfl.config import prepared_dir
+    from medfl.files import read_yaml
+    from medfl.store import DATASET
+
+    with suppress(MedflError, LookupError, TypeError):
+        grid = read_yaml(path) if path else {}
+        for name in grid["datasets"]:
+            read_yaml(prepared_dir(grid["work_root"]) / name / DATASET)

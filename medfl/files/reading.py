@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pickle
 import re
 from collections.abc import Hashable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
     """Read a YAML file; a missing file or a syntax error is a ``MedflError`` naming the line."""
     path = Path(path)
     try:
-        return yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
+        return pickle.loads(_parsed(path.read_text(encoding="utf-8-sig")))
     except FileNotFoundError as error:
         raise MedflError(f"{path} does not exist.") from error
     except OSError as error:
@@ -39,6 +41,15 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
     # Also `!!int abc`, what is no UTF-8, and hundreds of brackets in one another.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise MedflError(f"{path} is not valid YAML: {_damage(error)}.") from error
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> bytes:
+    """What a YAML text says, packed: it is built anew for each who reads it.
+
+    Jobs that are forked from one process find there what it has read of the grid before them.
+    """
+    return pickle.dumps(yaml.load(text, _Loader))
 
 
 def _damage(error: Exception) -> str:

@@ -14,6 +14,8 @@ import yaml
 from toy_stores import write_small_phantom
 
 from medfl.cli import THREADS
+from medfl.commands import ready
+from medfl.files import read_yaml
 from medfl.results import paths
 from medfl.warm import OFF, VARIABLE, offer
 
@@ -37,6 +39,26 @@ GRID = {
     },
 }
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
+
+
+@pytest.mark.parametrize("content", ["a: [", "[1]", "datasets: 3", "datasets: [x]\nwork_root: 7"])
+def test_reading_ahead_leaves_what_is_wrong_to_the_jobs(tmp_path, content):
+    (tmp_path / "grid.yaml").write_text(content)
+    ready._read_ahead(str(tmp_path / "grid.yaml"))
+    ready._read_ahead(str(tmp_path / "none.yaml"))
+    ready._read_ahead(None)
+
+
+def test_what_was_read_ahead_is_parsed_no_more(tmp_path, monkeypatch):
+    write_small_phantom(tmp_path)
+    store = next(tmp_path.rglob("phantom/dataset.yaml"))
+    (tmp_path / "grid.yaml").write_text(
+        yaml.safe_dump({"datasets": ["phantom"], "work_root": str(store.parents[2])})
+    )
+    ready._read_ahead(str(tmp_path / "grid.yaml"))
+    monkeypatch.setattr(yaml, "load", None)
+    assert read_yaml(tmp_path / "grid.yaml")["datasets"] == ["phantom"]
+    assert read_yaml(store)["name"] == "phantom"
 
 
 @pytest.fixture

@@ -171,6 +171,15 @@ def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
     assert (tmp_path / "a").read_text() == "later"
 
 
+def test_who_reads_a_yaml_file_again_gets_what_is_in_it(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("a: [1]")
+    read_yaml(path)["a"].append(2)
+    assert read_yaml(path) == {"a": [1]}
+    path.write_text("a: [3]")
+    assert read_yaml(path) == {"a": [3]}
+
+
 def test_bad_yaml(tmp_path):
     with pytest.raises(MedflError, match=r"nowhere.yaml does not exist"):
         read_yaml(tmp_path / "nowhere.yaml")
