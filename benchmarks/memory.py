@@ -84,9 +84,9 @@ def workers(folder: Path, pairs: int) -> Iterator[Result]:
     of processes that train side by side.
     """
     store = stored(folder, OF_ALL + SPARE)
-    empty = peak("nothing")
+    empty = peak("together", "nothing")
     for model in PLAIN:
-        step = [peak("step", str(store), model) - empty for _ in range(pairs)]
+        step = [peak("step", str(store), model) for _ in range(pairs)]
         settings = {"model": model, "batch_size": BATCH, "local_steps": 4}
 
         def peaks(number: int, settings: Any = settings) -> list[int]:
@@ -102,7 +102,7 @@ def workers(folder: Path, pairs: int) -> Iterator[Result]:
             several = peaks(number)
             name = f"peak memory, {number} workers ÷ one, {model}"
             yield ratio(name, several, one, 1 + 0.3 * (number - 1))
-            plain = [empty + number * above for above in step]
+            plain = [empty + number * own for own in step]
             yield ratio(f"peak memory, {number} plain processes ÷ one worker, {model}", plain, one)
 
 
@@ -168,8 +168,15 @@ class Together:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._over.wait(EVERY):
-            self.most = max(self.most, sum(map(proportional, [os.getpid(), *children()])))
+        before: list[int] = []
+        over = False
+        while not over:
+            over = self._over.wait(EVERY)  # one more look in the end
+            now = children()
+            # One that has just begun another program may still be in this process's own memory.
+            forked = [one for one in now if one in before]
+            self.most = max(self.most, sum(map(proportional, [os.getpid(), *forked])))
+            before = now
 
 
 def children() -> list[int]:
@@ -208,8 +215,8 @@ def train_plainly(path: Path, model: str, train: int) -> None:
     epoch()
 
 
-def take_steps(path: Path, model: str) -> None:
-    """Take a few steps on one batch, and hold nothing beside the network."""
+def take_steps(path: Path, model: str) -> int:
+    """Take a few steps on one batch; give the bytes that they need beside what was imported."""
     import numpy as np
     import torch
     from torch.nn.functional import cross_entropy
@@ -220,6 +227,7 @@ def take_steps(path: Path, model: str) -> None:
     store = Store.open(path)
     images = torch.from_numpy(np.array(np.load(path / "images.npy", mmap_mode="r")[:BATCH]))
     labels = torch.from_numpy(store.labels[:BATCH])
+    before = peak_memory()
     net = build_model(model, len(store.info.classes), images.shape[1], images.shape[-1])
     net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     given = images.float().contiguous(memory_format=torch.channels_last)
@@ -230,6 +238,7 @@ def take_steps(path: Path, model: str) -> None:
                 if parameter.grad is not None:
                     parameter.sub_(parameter.grad, alpha=LEARNING_RATE)
                     parameter.grad = None
+    return peak_memory() - before
 
 
 def train_run(store: Path, split: Path, settings: Mapping[str, Any], folder: Path) -> None:
@@ -242,17 +251,18 @@ def train_run(store: Path, split: Path, settings: Mapping[str, Any], folder: Pat
     execute(FederatedConfig(**own), store, split, folder, cores=own["workers"])
 
 
-def main(words: list[str]) -> None:
-    """Do as these words say, as ``peak`` gives them."""
+def main(words: list[str]) -> int:
+    """Do as these words say, as ``peak`` gives them; the most bytes that this process has held."""
     what, *rest = words
+    if what == "step":
+        return take_steps(Path(rest[0]), rest[1])
     if what == "loop":
         train_plainly(Path(rest[0]), rest[1], int(rest[2]))
-    elif what == "step":
-        take_steps(Path(rest[0]), rest[1])
     elif what == "run":
         train_run(Path(rest[0]), Path(rest[1]), load_json(rest[2]), Path(rest[3]))
     else:
         import torch  # noqa: F401 - what all of them need
+    return peak_memory()
 
 
 if __name__ == "__main__":
@@ -261,5 +271,4 @@ if __name__ == "__main__":
             main(sys.argv[2:])
         print(together.most)
     else:
-        main(sys.argv[1:])
-        print(peak_memory())
+        print(main(sys.argv[1:]))

@@ -51,10 +51,10 @@ def test_all_parts_run_and_compare_what_they_say(small, tmp_path, monkeypatch):
     assert [where for where, _ in groupby(on_disk)] == [True, False]
     workers = list(memory.workers(tmp_path, 1))
     assert [result.target for result in workers] == [1.3, None, 1.9, None]
-    asked = ["run"] * 6 + ["nothing", "step"] + ["together"] * 3
+    asked = ["run"] * 6 + ["together", "step"] + ["together"] * 3
     assert [words[0] for words in small[3:]] == asked
-    # The 10th process is `import torch`, the 11th a step, the 12th one worker's run.
-    assert [result.ratios for result in workers[1::2]] == [[1200 / 1200], [1400 / 1200]]
+    # `import torch` is the 10th process, so it took 1000 bytes, a step 1100, one worker's run 1200.
+    assert [result.ratios for result in workers[1::2]] == [[3200 / 1200], [5400 / 1200]]
 
 
 def test_all_processes_count_what_they_share_once():
