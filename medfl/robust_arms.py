@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain.registry import LINKS, RULES
-from medfl.config import CrossedArm, RobustnessAxes
+from medfl.config import CrossedArm, RobustnessAxes, did_you_mean
 from medfl.errors import MedflError
 from medfl.robustness.attackers import NotDefinedError
 
@@ -35,6 +35,11 @@ def crossed_arms(
     Returns:
         Name → settings of all arms, and of those that were crossed what they are made of.
     """
+    for name in axes.arm_attacks.keys() - arms.keys():
+        raise MedflError(
+            f"robustness: arm_attacks names `{name}`, which is not in `arms`"
+            + did_you_mean(name, arms)
+        )
     found: dict[str, Arm] = {}
     crossed: dict[str, CrossedArm] = {}
     for name, arm in arms.items():
@@ -43,7 +48,7 @@ def crossed_arms(
         if alone or chain.keys() & {"rule", "attackers"}:
             found[name] = arm
             continue
-        for word, parts, change in _cells(axes):
+        for word, parts, change in _cells(axes, axes.arm_attacks.get(name, axes.attacks)):
             links = {**(chain.get("links") or {}), **change.pop("links", {})}
             more = {"links": links} if links else {}
             found[name + word] = {**arm, "chain": {**chain, **change, **more}} if word else arm
@@ -51,7 +56,9 @@ def crossed_arms(
     return found, crossed
 
 
-def _cells(axes: RobustnessAxes) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+def _cells(
+    axes: RobustnessAxes, attacks: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
     """What is added to an arm's name, what it is made of, and what is added to its chain."""
     for rule in axes.rules:
         named = axes.rule_settings.get(rule)
@@ -60,13 +67,25 @@ def _cells(axes: RobustnessAxes) -> Iterator[tuple[str, dict[str, Any], dict[str
             met = {"rule": named.rule, "rule_params": named.rule_params}
         for attackers in axes.attackers:
             if not attackers:
-                yield ("" if rule == "sum" else f"+{rule}"), {"rule": rule}, dict(met)
+                yield ("" if rule == "sum" else f"+{rule}"), {"rule": rule}, _in_peace(axes, met)
                 continue
-            for attack in axes.attacks:
+            for attack in attacks:
                 links = axes.attack_settings.get(attack, {attack: {}})
                 chain = {**met, "attackers": attackers, "links": dict(links)}
                 parts = {"rule": rule, "attack": attack, "attackers": attackers}
                 yield f"+{rule}+{attack}-{attackers:g}", parts, chain
+
+
+def _in_peace(axes: RobustnessAxes, met: dict[str, Any]) -> dict[str, Any]:
+    """A rule as it stands where nobody attacks: ready for the most attackers of the grid.
+
+    A rule that expected none would be a mean, and its cost would not be that of a defence.
+    """
+    params = met.get("rule_params", {})
+    asked = "withstands" in RULES.load(met["rule"]).Params.model_fields
+    if not asked or "withstands" in params or not any(axes.attackers):
+        return dict(met)
+    return {**met, "rule_params": {**params, "withstands": max(axes.attackers)}}
 
 
 def not_defined(grid: GridConfig) -> dict[str, str]:

@@ -57,6 +57,36 @@ def test_a_cell_has_the_attack_and_the_rule():
     assert fingerprint(plain) == fingerprint(alone)
 
 
+def test_where_nobody_attacks_a_rule_is_ready_for_the_most_attackers():
+    """Else trimmed means would trim nothing, and defending would cost nothing."""
+    axes = {
+        **AXES,
+        "attackers": [0, 0.1, 0.2],
+        "rules": ["sum", "krum", "one"],
+        "rule_settings": {"one": {"rule": "krum", "rule_params": {"withstands": 1}}},
+    }
+    found = grid(axes)
+    params = {
+        name: arm.get("chain", {}).get("rule_params") for name, arm in found.arm_settings.items()
+    }
+    assert params["fedavg+krum"] == {"withstands": 0.2}
+    assert params["fedavg+one"] == {"withstands": 1}
+    assert not params["fedavg"]
+    assert not params["fedavg+krum+sign_flip-0.1"]
+
+
+def test_an_arm_may_meet_some_of_the_attacks_alone():
+    arms = {"fedavg": {"algorithm": "fedavg"}, "scaffold": {"algorithm": "scaffold"}}
+    axes = {**AXES, "rules": ["sum"], "arm_attacks": {"scaffold": ["alie"]}}
+    assert grid(axes, arms=[*arms], arm_settings=arms).arms == [
+        "fedavg",
+        "fedavg+sum+sign_flip-0.2",
+        "fedavg+sum+alie-0.2",
+        "scaffold",
+        "scaffold+sum+alie-0.2",
+    ]
+
+
 def test_a_crossed_grid_knows_what_each_arm_is_made_of():
     found = grid(AXES, arms=["fedavg", "local"]).crossed
     assert "local" not in found
@@ -93,13 +123,16 @@ def test_what_is_not_defined_is_left_out_and_named(caplog):
     axes = {**AXES, "rules": ["sum", "bulyan"]}
     with caplog.at_level(logging.INFO):
         found = grid(axes, num_clients=10)
-    assert found.arms == ["fedavg", "fedavg+sum+sign_flip-0.2", "fedavg+bulyan"]
+    assert found.arms == ["fedavg", "fedavg+sum+sign_flip-0.2"]
     assert "fedavg+bulyan+sign_flip-0.2 (it needs 4f + 3 ≤ n, and f is 2 with n = 10" in caplog.text
     assert "fedavg+sum+alie-0.2 (its z by n and f is not positive at n = 10" in caplog.text
     lost = {name: one.not_defined for name, one in found.crossed.items() if one.not_defined}
     assert list(lost) == [
-        "fedavg+sum+alie-0.2", "fedavg+bulyan+sign_flip-0.2", "fedavg+bulyan+alie-0.2"
-    ]  # fmt: skip
+        "fedavg+sum+alie-0.2",
+        "fedavg+bulyan",
+        "fedavg+bulyan+sign_flip-0.2",
+        "fedavg+bulyan+alie-0.2",
+    ]
     assert lost["fedavg+bulyan+alie-0.2"].startswith("it needs 4f + 3 ≤ n")
 
 
@@ -115,6 +148,8 @@ def test_what_is_not_defined_is_left_out_and_named(caplog):
         ({**AXES, "rules": [["krum"]]}, "`robustness.rules.0`"),
         ({**AXES, "attackers": [7], "attacks": ["alie"], "rules": ["krum"]}, "no arm is defined"),
         ({**AXES, "attackers": [1.5]}, "write a share below 1, or a whole number"),
+        ({**AXES, "arm_attacks": {"fedavg": ["ipm"]}}, "fedavg: ipm is not in `attacks`"),
+        ({**AXES, "arm_attacks": {"fedavgg": ["alie"]}}, "not in `arms`; did you mean `fedavg`?"),
         ({**AXES, "rule": "krum"}, "unknown key `robustness.rule`; did you mean `rules`?"),
         ({**AXES, "attack_settings": {"a": {"ipm": {}, "alie": {}}}}, "a must hold one link"),
     ],

@@ -10,6 +10,17 @@ from medfl.config.base import Section
 from medfl.config.deciding import neutral
 
 
+def share_or_number(value: float) -> float:
+    """A share below 1 as it is, and a whole number of clients as an ``int``.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if value >= 1 and not float(value).is_integer():
+        raise ValueError("write a share below 1, or a whole number of clients")
+    return int(value) if float(value).is_integer() else value
+
+
 class ChainSettings(Section):
     """What happens to updates between a client's training and the server's step."""
 
@@ -38,9 +49,7 @@ class ChainSettings(Section):
     @field_validator("attackers")
     @classmethod
     def _whole_from_one_on(cls, attackers: float) -> float:
-        if attackers >= 1 and not float(attackers).is_integer():
-            raise ValueError("write a share below 1, or a whole number of clients")
-        return int(attackers) if float(attackers).is_integer() else attackers
+        return share_or_number(attackers)
 
     @field_validator("links", mode="before")
     @classmethod

@@ -42,6 +42,9 @@ class RobustnessAxes(Section):
         min_length=1,
         description="rules, or names of `rule_settings`",
     )
+    arm_attacks: dict[str, list[str]] = Field(
+        default_factory=dict, description="an arm → its attacks, where they are not all of them"
+    )
     attack_settings: dict[str, dict[str, dict[str, Any] | None]] = Field(
         default_factory=dict, description="name → link → its parameters"
     )
@@ -72,6 +75,9 @@ class RobustnessAxes(Section):
 
     @model_validator(mode="after")
     def _attackers_do_something(self) -> RobustnessAxes:
+        for arm, attacks in self.arm_attacks.items():
+            if unknown := [name for name in attacks if name not in self.attacks]:
+                raise ValueError(f"arm_attacks of {arm}: {unknown[0]} is not in `attacks`")
         if any(self.attackers) and not self.attacks:
             raise ValueError("say in `attacks` what the attackers do")
         if self.attacks and not any(self.attackers):

@@ -35,16 +35,21 @@ def count_attackers(attackers: float, clients: int) -> int:
     Raises:
         MedflError: nobody honest would be left.
     """
-    if attackers >= 1:
-        count = int(attackers)
-    else:  # 0.29 · 100 is less than 29 in floating point
-        count = math.floor(Fraction(repr(float(attackers))) * clients)
+    count = how_many(attackers, clients)
     if count and count >= clients:
         raise MedflError(
             f"chain.attackers is {attackers:g}, and of {clients} clients none would be honest: "
             "take fewer."
         )
     return count
+
+
+def how_many(share: float, clients: int) -> int:
+    """⌊share · n⌋ of n clients, or the number itself where it is whole."""
+    if share >= 1:
+        return int(share)
+    # 0.29 · 100 is less than 29 in floating point
+    return math.floor(Fraction(repr(float(share))) * clients)
 
 
 def choose_attackers(config: FederatedConfig, clients: Sequence[int]) -> list[int]:

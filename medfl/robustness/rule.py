@@ -7,13 +7,14 @@ from abc import abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from medfl.chain.combine import Combination, Rule, check_alike
 from medfl.chain.message import Message, Part, Total
+from medfl.config.chain import share_or_number
 from medfl.config.deciding import neutral
 from medfl.registry import HyperParams
-from medfl.robustness.attackers import NotDefinedError, count_attackers
+from medfl.robustness.attackers import NotDefinedError, count_attackers, how_many
 from medfl.robustness.mixing import buckets, nearest_neighbours
 from medfl.robustness.updates import Updates
 
@@ -44,22 +45,28 @@ class RobustRule(Rule):
     """
 
     class Params(HyperParams):
-        """withstands: f, how many bad updates of a round; null: as many as there are attackers.
+        """withstands: f, how many bad updates of a round, or a share below 1 of all clients; null:
+            as many as there are attackers.
 
         pre_aggregation: what is done to the updates first: ``nnm`` puts in place of each the mean
             of the n − f nearest to it, ``bucketing`` means of ``bucket`` updates drawn at random.
         """
 
-        withstands: int | None = Field(None, ge=0, json_schema_extra=neutral(None))
+        withstands: int | float | None = Field(None, ge=0, json_schema_extra=neutral(None))
         pre_aggregation: Literal["nnm", "bucketing"] | None = Field(
             None, json_schema_extra=neutral(None)
         )
         bucket: int = Field(2, ge=2, json_schema_extra=neutral(2))
 
+        @field_validator("withstands")
+        @classmethod
+        def _whole_from_one_on(cls, withstands: float | None) -> float | None:
+            return None if withstands is None else share_or_number(withstands)
+
     may_give_up = True
     least: ClassVar[tuple[int, int]] = (2, 0)
     least_word: ClassVar[str] = "2f < n"
-    _attackers = 0
+    _attackers = _clients = 0
 
     @abstractmethod
     def locate(self, updates: Updates, f: int) -> Tensor:
@@ -113,11 +120,12 @@ class RobustRule(Rule):
 
     @property
     def _bad(self) -> int:
-        return self._attackers if self.params.withstands is None else int(self.params.withstands)
+        withstands = self.params.withstands
+        return self._attackers if withstands is None else how_many(withstands, self._clients)
 
     def _demand(self, config: FederatedConfig, clients: int) -> None:
         """Refuse a federation in which a round has fewer clients than the rule needs."""
-        self._attackers = count_attackers(config.chain.attackers, clients)
+        self._attackers, self._clients = count_attackers(config.chain.attackers, clients), clients
         several = min(clients, config.federated_learning.clients_per_round or clients)
         if problem := self._problem(self._bad, several):
             raise NotDefinedError(

@@ -59,6 +59,8 @@ def test_the_attackers_are_those_of_the_split():
             "nearest-neighbour mixing needs 2f < n, and f is 3 of n = 6 updates",
         ),
         ({"rule": "krum", "rule_params": {"withstands": 2}}, "the rule krum: it needs 2f + 2 < n"),
+        ({"rule": "krum", "rule_params": {"withstands": 0.34}}, "f is 2 with n = 6 updates"),
+        ({"rule": "krum", "rule_params": {"withstands": 1.5}}, "a share below 1, or a whole"),
         ({"rule": "krum", "rule_params": {"pre_aggregation": "nn"}}, "'nnm' or 'bucketing'"),
     ],
 )
