@@ -14,6 +14,8 @@ from medfl.report.published import MARK
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = sorted(page.parent for page in (ROOT / "docs" / "results").glob("*/README.md"))
+# Values as shipped: an attack should not have chosen them, nor should its absence.
+UNTUNED = ("robustness",)
 GRIDS = sorted((ROOT / "params" / "reference").glob("*.yaml"))
 
 
@@ -39,6 +41,19 @@ def test_its_grid_is_the_one_that_its_command_names(folder):
 def test_reference_grids_have_six_seeds_and_tune_every_arm_alike(path):
     grid = read_grid(path)
     assert len(grid.seeds) >= 6
-    assert grid.tune is not None
-    assert grid.tune.points <= 4
     assert grid.output_dir == f"results/reference/{path.stem}"
+    if path.stem in UNTUNED:
+        assert grid.tune is None
+    else:
+        assert grid.tune is not None
+        assert grid.tune.points <= 4
+
+
+def test_the_grid_of_attacks_has_seven_on_fedavg_and_three_on_scaffold():
+    """Six rules stand; Krum after bucketing is there to be called not defined for 3 of 15."""
+    grid = read_grid(ROOT / "params" / "reference" / "robustness.yaml")
+    lost = [one for one in grid.crossed.values() if one.not_defined]
+    assert {one.rule for one in lost} == {"krum-bucketing"}
+    assert len(grid.arms) == 6 * (1 + 7) + 6 * (1 + 3)
+    assert grid.num_clients == 15
+    assert {one.attackers for one in grid.crossed.values()} == {0, 3}
