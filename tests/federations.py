@@ -54,8 +54,11 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
 }
 # Those that treat the head of a network apart, so that it must have one.
 HEADED = ("moon", "fedper", "fedrep", "fedrod")
-# What differs at the clients alone: of suites about messages and processes these pass a part.
+# What differs at the clients alone.
 AT_CLIENTS = ("silobn", "fedper", "fedrep", "mrmtl", "apfl", "fedrod", "fedala")
+# Of suites about messages and processes these pass a part, as do those that send what FedAvg sends:
+# another loss, and other steps of the server, of which FedAdam's passes them all.
+BRIEFLY = (*AT_CLIENTS, "fedlc", "fedlws", "fedavgm", "fedyogi", "fedadagrad")
 
 
 def small_store(n: int = 60, classes: int = 3, size: int = 6, seed: int = 0) -> Any:

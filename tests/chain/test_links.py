@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from chains import FEDERATED, LINKS, NEEDS, OTHER_WORK, REFUSED, build, runs_alike
-from federations import ALGORITHMS, AT_CLIENTS, Linear, Normed, comparable, federation
+from federations import ALGORITHMS, BRIEFLY, Linear, Normed, comparable, federation
 from links import watch
 
 from medfl.chain import PARAMETERS, registry
@@ -25,7 +25,7 @@ PAIRS = [
     (name, chain)
     for name in sorted(ALGORITHMS)
     for chain in sorted(LINKS)
-    if name not in AT_CLIENTS or chain in OF_A_KIND
+    if name not in BRIEFLY or chain in OF_A_KIND
 ]
 
 
@@ -73,7 +73,7 @@ IDLE = [
 
 @pytest.mark.parametrize(
     ("name", "chain"),
-    [(name, chain) for name in FEDERATED for chain in IDLE[-1 if name in AT_CLIENTS else 0 :]],
+    [(name, chain) for name in FEDERATED for chain in IDLE[-1 if name in BRIEFLY else 0 :]],
 )
 def test_at_strength_zero_a_link_steps_aside(name, chain):
     if name in REFUSED["clip"] and chain.get("links", {}).get("clip", {}).get("norm"):

@@ -7,7 +7,7 @@ import torch
 from chains import LINKS, NEEDS, REFUSED
 from federations import (
     ALGORITHMS,
-    AT_CLIENTS,
+    BRIEFLY,
     Dropped,
     Linear,
     Normed,
@@ -64,7 +64,7 @@ def test_every_algorithm(name):
     assert_any_number_is_the_same(name)
 
 
-@pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - set(AT_CLIENTS)))
+@pytest.mark.parametrize("name", sorted(set(ALGORITHMS) - set(BRIEFLY)))
 def test_every_algorithm_with_a_persons_network(name, monkeypatch):
     """Workers are forked anew each time, and what stands on the network is watched."""
     monkeypatch.setattr(own_state, "_LIBRARIES", ("medfl", "torch"))
