@@ -18,9 +18,11 @@ from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.federated.fingerprint import differences
 from medfl.files import read_yaml, write_yaml
+from medfl.files.parallel import cpu_count
 from medfl.fixed import fix
 from medfl.grid import GridConfig, load_grid, read_grid
 from medfl.results.paths import LOGS
+from medfl.status import TOLD, Board, cost, planned_runs, probe_kinds
 from medfl.stopping import held
 from medfl.workflow import Workflow
 
@@ -64,7 +66,7 @@ def launch(options: argparse.Namespace) -> int:
     # The Snakefile must find medfl, also where this command is started in another folder.
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), VARIABLE: described}
-    environment |= start.environment if start else {}
+    environment |= start.environment if start else {TOLD: "afterwards"}
     locks = start.locks if start else ()
     process: subprocess.Popen[bytes] | None = None
     try:
@@ -81,9 +83,19 @@ def launch(options: argparse.Namespace) -> int:
             start.leave()
     if not status and makes:
         print(Path(options.output_dir, LOGS, "report.log").read_text(encoding="utf-8"))
+    if not status and options.dry_run:
+        _tell_cost(grid, options.cores)
     if not status and options.unlock:
         print("no lock of Snakemake's is left: give the same command again, without --unlock.")
     return status
+
+
+def _tell_cost(grid: GridConfig, asked: str) -> None:
+    """Say how long it takes, also where no run of an arm has begun: a few short rounds tell."""
+    states = Board(planned_runs(grid, grid.output_dir), Path(grid.output_dir)).look()
+    cores = cpu_count() if asked == "all" else int(asked)
+    words = cost(states, cores, probe_kinds(grid, states))
+    print(f"medfl: {words}." if words else "medfl: all runs are done.")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -7,7 +7,7 @@ import heapq
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any
 
 from medfl.at_work import LOCK
 from medfl.config import FederatedConfig
+from medfl.datasets.prepare import entry_of, store_path
+from medfl.errors import MedflError
 from medfl.failed import STOPPED, Failed
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.log import in_time
@@ -24,12 +26,16 @@ from medfl.grid import Cell, GridConfig
 from medfl.results import paths
 from medfl.results.schema import DIVERGED
 from medfl.shared import runs_of
+from medfl.store import DATASET, Store
 from medfl.tuning.choose import point_folder
 from medfl.tuning.search import point_config, points_of, tuned_on
 
 DONE, RUNNING, FAILED, WAITING = "done", "running", "failed", "waiting"
 BEGINS = 30.0  # so many seconds a job may take until it locks its folder
 VAL = "val_"
+Kind = tuple[str, str]
+TOLD = "MEDFL_COST_TOLD"
+"""Set for a dry run of which `medfl benchmark` says the cost itself."""
 OFTEN, SELDOM = 15.0, 600.0  # seconds between two lines on the screen of a start
 
 
@@ -39,7 +45,7 @@ class Planned:
 
     Attributes:
         name: what it is called, such as ``phantom/iid/fedavg/seed0``.
-        kind: whose runs take about as long: its dataset and arm.
+        cell: where it stands in the grid; runs of one dataset and arm take about as long.
         folder: where it lies.
         log: what its job says.
         config: its settings; of a tuned run all but the values that are still to be chosen.
@@ -47,11 +53,16 @@ class Planned:
     """
 
     name: str
-    kind: tuple[str, str]
+    cell: Cell
     folder: Path
     log: Path
     config: FederatedConfig
     sha256: str
+
+    @property
+    def kind(self) -> Kind:
+        """Whose runs take about as long."""
+        return self.cell.dataset, self.cell.arm
 
 
 @dataclass(frozen=True)
@@ -109,7 +120,7 @@ def planned_runs(grid: GridConfig, results: str | Path) -> list[Planned]:
 def _planned(
     cell: Cell, name: str, folder: Path, log: Path, config: FederatedConfig, sha256: str
 ) -> Planned:
-    return Planned(name, (cell.dataset, cell.arm), folder, log, config, sha256)
+    return Planned(name, cell, folder, log, config, sha256)
 
 
 @dataclass
@@ -201,14 +212,19 @@ def _rounds(run: Planned) -> tuple[dict[str, str], float | None]:
     return (rows[-1] if rows else {}), None
 
 
-def left_of(states: Iterable[RunState]) -> dict[str, float] | None:
+def left_of(
+    states: Sequence[RunState], probed: Mapping[Kind, float] | None = None
+) -> dict[str, float] | None:
     """Each run that is not done → the seconds that it still takes; None where nothing is known.
 
     By itself, where it is known how long its rounds take; else as the median of its kind, of its
     dataset, or of all.
+
+    Args:
+        states: all runs.
+        probed: how long runs take of which none has begun.
     """
-    states = list(states)
-    known: dict[Any, list[float]] = {}
+    known: dict[Any, list[float]] = {kind: [seconds] for kind, seconds in (probed or {}).items()}
     for one in states:
         if one.whole is not None:
             for kind in (one.planned.kind, one.planned.kind[0], None):
@@ -255,24 +271,62 @@ def summary(states: Sequence[RunState]) -> str:
     return ", ".join(parts)
 
 
-def cost(states: Sequence[RunState], cores: int | None) -> str:
+def cost(
+    states: Sequence[RunState], cores: int | None, probed: Mapping[Kind, float] | None = None
+) -> str:
     """One line on what a start will take; empty where nothing is to be trained.
 
     Args:
         states: the runs as they are before it.
         cores: how many processors it has; None on a cluster.
+        probed: how long runs take of which none has begun, by short rounds.
     """
     number = sum(one.state != DONE for one in states)
     if not number:
         return ""
     words = f"{number} run{'s are' if number > 1 else ' is'} to be trained"
-    left = seconds_left(states)
+    left = left_of(states, probed)
     if left is None:
         return f"{words}; how long they take is not known before the first rounds are trained"
-    words += f", about {left[0] / 3600:.2g} core-hours as runs before them took"
+    source = "by short rounds of each arm" if probed else "as runs before them took"
+    whole = sum(left.values())
+    words += f", about {whole / 3600:.2g} core-hours {source}"
     if cores and cores > 1:
-        words += f" ({in_time(left[0] / min(cores, number))} on {cores} cores)"
+        words += f" ({in_time(whole / min(cores, number))} on {cores} cores)"
     return words
+
+
+def probe_kinds(grid: GridConfig, states: Sequence[RunState]) -> dict[Kind, float]:
+    """How long a run of each dataset and arm takes of which none has begun, where that can be had.
+
+    It cannot before the dataset is prepared. Nothing is written.
+    """
+    begun = {one.planned.kind for one in states if one.whole is not None}
+    firsts = {one.planned.kind: one.planned for one in reversed(states)}
+    found = {}
+    for kind, run in reversed(firsts.items()):
+        place = store_path(kind[0], grid.work_root)
+        if kind not in begun and (place / DATASET).is_file():
+            with suppress(MedflError):
+                found[kind] = _probe(grid, run, Store.open(place))
+    return found
+
+
+def _probe(grid: GridConfig, run: Planned, store: Store) -> float:
+    from medfl.federated.probe import probe  # it imports PyTorch, which a start has no need of
+    from medfl.federated.run_split import split_of_run
+    from medfl.partition import make_split
+
+    config, cell = run.config, run.cell
+    path = grid.split_path(cell)
+    if path.is_file():
+        split = split_of_run(config, path, store)
+    else:
+        clients = grid.clients(cell.dataset, cell.partition)
+        folds = config.split.model_dump()
+        dataset = entry_of(cell.dataset)
+        split = make_split(store, cell.partition, clients, cell.seed, **folds, dataset=dataset)
+    return probe(config, store, split)
 
 
 def tell_now_and_then(board: Board) -> None:

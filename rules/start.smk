@@ -12,7 +12,7 @@ from snakemake.logging import logger
 
 from medfl import warm
 from medfl.failed import Failures, partial_command
-from medfl.status import Board, cost, planned_runs, tell_now_and_then
+from medfl.status import TOLD, Board, cost, planned_runs, tell_now_and_then
 
 if workflow.is_main_process and shutil.which("conda") is None:
     if any(str(method) == "conda" for method in workflow.deployment_settings.deployment_method):
@@ -57,7 +57,8 @@ def begin():
         for lock in start.left_locks(locks, Path(GRID.output_dir)):
             lock.unlink(missing_ok=True)
     board = Board(planned_runs(GRID, GRID.output_dir), Path(GRID.output_dir))
-    if words := cost(board.look(), workflow.cores):
+    words = cost(board.look(), workflow.cores)
+    if words and TOLD not in os.environ:
         print(f"medfl: {words}.", file=sys.stderr)
     if workflow.executor_plugin is not None and not workflow.dryrun:
         threading.Thread(target=tell_now_and_then, args=(board,), daemon=True).start()
