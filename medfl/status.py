@@ -33,7 +33,7 @@ from medfl.tuning.search import point_config, points_of, tuned_on
 DONE, RUNNING, FAILED, WAITING = "done", "running", "failed", "waiting"
 BEGINS = 30.0  # so many seconds a job may take until it locks its folder
 VAL = "val_"
-Kind = tuple[str, str]
+RunKind = tuple[str, str]
 TOLD = "MEDFL_COST_TOLD"
 """Set for a dry run of which `medfl benchmark` says the cost itself."""
 OFTEN, SELDOM = 15.0, 600.0  # seconds between two lines on the screen of a start
@@ -60,7 +60,7 @@ class Planned:
     sha256: str
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RunKind:
         """Whose runs take about as long."""
         return self.cell.dataset, self.cell.arm
 
@@ -213,7 +213,7 @@ def _rounds(run: Planned) -> tuple[dict[str, str], float | None]:
 
 
 def left_of(
-    states: Sequence[RunState], probed: Mapping[Kind, float] | None = None
+    states: Sequence[RunState], probed: Mapping[RunKind, float] | None = None
 ) -> dict[str, float] | None:
     """Each run that is not done → the seconds that it still takes; None where nothing is known.
 
@@ -272,7 +272,7 @@ def summary(states: Sequence[RunState]) -> str:
 
 
 def cost(
-    states: Sequence[RunState], cores: int | None, probed: Mapping[Kind, float] | None = None
+    states: Sequence[RunState], cores: int | None, probed: Mapping[RunKind, float] | None = None
 ) -> str:
     """One line on what a start will take; empty where nothing is to be trained.
 
@@ -296,7 +296,7 @@ def cost(
     return words
 
 
-def probe_kinds(grid: GridConfig, states: Sequence[RunState]) -> dict[Kind, float]:
+def probe_kinds(grid: GridConfig, states: Sequence[RunState]) -> dict[RunKind, float]:
     """How long a run of each dataset and arm takes of which none has begun, where that can be had.
 
     It cannot before the dataset is prepared. Nothing is written.
