@@ -36,7 +36,10 @@ def run_of(grid: GridConfig, cell: Cell) -> Cell:
 def _leaves_all_as_it_is(grid: GridConfig, cell: Cell) -> bool:
     """Whether a cell's partition has the images and folds of all, and as many steps are known."""
     partition = parse_partition(cell.partition)
-    if type(partition).transform is not Partition.transform:  # it changes images
+    own = type(partition)
+    if own.transform is not Partition.transform:  # it changes images
+        return False
+    if own.folds is not Partition.folds:
         return False
     dataset = type(parse_dataset(cell.dataset).dataset)
     if dataset.create_federated_splits is not Dataset.create_federated_splits:  # folds of its own

@@ -25,6 +25,7 @@ from medfl.federated import FederatedClient, FederatedData, FederatedServer, Fed
 from medfl.federated.outcome import run_metrics
 from medfl.models import MODELS
 from medfl.partition import client_transform, make_split, parse_partition
+from medfl.partition.base import SiteName
 from medfl.partition.registry import PARTITIONS
 from medfl.robustness.attacks.base import Attack
 
@@ -290,7 +291,8 @@ def _built_in(store: Any, settings: Mapping[str, Any]) -> FederatedTrainer:
 def _partition(name: str) -> dict[str, Any]:
     """Splits of 90 patients of three sites, two images each, and what clients see of an image."""
     value = PARTITIONS.load(name).value
-    word = name if value is None else f"{name}-{value.example}"
+    example = "north" if isinstance(value, SiteName) else value and value.example
+    word = name if value is None else f"{name}-{example}"
     store = small_store(180, size=8)
     patients = np.arange(180) // 2
     store.groups = np.char.add("g", patients.astype(str))

@@ -41,6 +41,8 @@ class FederatedAlgorithm:
         participation: ``sampled``, or ``all`` where every client trains every round. Where nothing
             travels besides, each does then the share of the work that sampled clients have in the
             mean.
+        unseen: what a hospital uses that took no part in training: one ``model``, the server's with
+            the clients' mean of what stays with them, or the mean ``answers`` of their models.
         pooled: whether all data is first given to one client (the centralised baseline).
         communicates: whether anything travels between clients and server.
         unshared_descents: purposes of those descents (``client.descend``) of which nothing flows
@@ -61,6 +63,7 @@ class FederatedAlgorithm:
     evaluated: ClassVar[Literal["global", "personal", "local"]] = "global"
     statistics: ClassVar[str] = "averaged with the parameters' weights"
     participation: ClassVar[Literal["sampled", "all"]] = "sampled"
+    unseen: ClassVar[Literal["model", "answers"]] = "model"
     pooled: ClassVar[bool] = False
     communicates: ClassVar[bool] = True
     unshared_descents: ClassVar[tuple[str, ...]] = ()

@@ -32,10 +32,12 @@ class Local(FederatedAlgorithm):
 
     Over all rounds each does the work that it would do in a federation in the mean.
     Each client's model is evaluated on all clients' test samples, of which the results give the
-    mean over clients, and on the client's own.
+    mean over clients, and on the client's own. A hospital that took no part asks them all, and
+    takes the mean of their answers.
     """
 
     evaluated = "local"
+    unseen = "answers"
     statistics = "each client's own"
     participation = "all"
     communicates = False

@@ -42,9 +42,10 @@ class FederatedData:
         mean, std: (C,), which normalise pixels / full range: those of the split's training images,
             or public constants.
         public_pixels: whether they are public constants.
-        clients: ids of the clients, ascending.
-        holders: client of the split → the client that holds its samples here. That is itself,
-            unless the clients were merged.
+        clients: ids of the clients that train, ascending.
+        unseen: ids of those who only have test samples, ascending: hospitals never seen.
+        holders: client of the split that trains → the client that holds its samples here. That is
+            itself, unless the clients were merged.
     """
 
     def __init__(
@@ -85,11 +86,13 @@ class FederatedData:
             if public_pixels
             else normalisation(store, split)
         )
-        self.clients = [int(k) for k in np.unique(split.clients)]
+        self.unseen = list(split.unseen)
+        everyone = [int(k) for k in np.unique(split.clients)]
+        self.clients = [client for client in everyone if client not in self.unseen]
         self.holders = {client: client for client in self.clients}
         self.device = torch.device(device)
         transforms = {}
-        for client in self.clients:
+        for client in everyone:
             transform = client_transform(split.partition, client, split.num_clients, split.seed)
             if transform is not None:
                 transforms[client] = transform
@@ -145,7 +148,7 @@ class FederatedData:
     def merged(self) -> FederatedData:
         """The same data in the hands of one client, 0; its images are as the clients saw them."""
         whole = copy.copy(self)
-        whole.split, whole.clients = self.split.merged(), [0]
+        whole.split, whole.clients, whole.unseen = self.split.merged(), [0], []
         whole.holders = dict.fromkeys(self.clients, 0)
         return whole
 

@@ -20,8 +20,9 @@ from medfl.errors import MedflError
 from medfl.federated.client import FederatedClient
 from medfl.federated.data import Change, FederatedData
 from medfl.federated.judging import ClientsModel, ServersModel
-from medfl.federated.prediction import logits, prediction_batches, probabilities
+from medfl.federated.prediction import logits, predict, prediction_batches, probabilities
 from medfl.federated.server import FederatedServer
+from medfl.federated.unseen import ANSWERS, AVERAGE, SERVER, load_average, unseen_by
 from medfl.metrics import medical, quick
 from medfl.metrics.interval import Proportion, scores
 from medfl.metrics.primary import class_shares
@@ -37,7 +38,8 @@ class Evaluation:
 
     Attributes:
         pooled: fold → metrics over all clients' samples together, each judged by the model that
-            its client would use.
+            its client would use (``FederatedAlgorithm.unseen`` says which one a hospital uses that
+            took no part in training).
         everyone: test metrics of one model on all clients' samples. Where there is no such model,
             they are the means over the clients' models, each on all clients' samples. None where
             models are personal and this was not asked for, as it costs a pass for each client.
@@ -64,7 +66,7 @@ class Evaluator:
         self.server, self.clients, self.data = server, clients, data
         self.rows_of = {
             client: {fold: data.indices(client, fold) for fold in JUDGED_FOLDS}
-            for client in data.clients
+            for client in sorted([*data.clients, *data.unseen])
         }
         self.labels = data.labels.cpu().numpy()
         self.patients = np.unique(np.asarray(data.groups), return_inverse=True)[1]
@@ -72,7 +74,8 @@ class Evaluator:
             self.labels = self.labels.astype(np.int64)
         own = {client.id: torch.cat(self.rows(self.held_by(client.id))) for client in clients}
         self._tests = torch.cat([folds["test"] for folds in self.rows_of.values()])
-        self._of_clients = ClientsModel(server, data, clients, own, self._tests)
+        self._unseen = torch.cat([self._tests[:0], *self.rows(data.unseen)])
+        self._of_clients = ClientsModel(server, data, clients, own)
         self._of_server = ServersModel(server, data)
         server.workers.add(self._of_clients)
         server.workers.add(self._of_server)
@@ -97,10 +100,14 @@ class Evaluator:
         return result
 
     def test_accuracies(self, evaluation: Evaluation) -> dict[str, Proportion]:
-        """Client, as a word → its accuracy on its test samples, and on how many."""
+        """Client, as a word → its accuracy on its test samples, and on how many.
+
+        Where hospitals never seen are judged, clients without test samples are not spoken of.
+        """
         return {
             str(client): self._share(folds["test"], client, "test")
             for client, folds in self._by_client(evaluation.said).items()
+            if len(folds["test"]) or not self.data.unseen
         }
 
     def judged_by_links(self) -> dict[str, float | None]:
@@ -135,7 +142,8 @@ class Evaluator:
 
         Returns:
             ``everyone``: one answer for all test samples, the shares among all training samples.
-            ``own``: for each client's test samples the shares among its own training samples.
+            ``own``: for each client's test samples the shares among its own training samples, or
+            among all for a client that has none.
         """
         info, split = self.data.info, self.data.split
         labels, classes = self.labels, len(info.classes)
@@ -145,7 +153,9 @@ class Evaluator:
 
         tests = {client: folds["test"] for client, folds in self.rows_of.items()}
         everyone = shares(split.pooled("train"), sum(map(len, tests.values())))
-        own = [shares(split.indices(k, "train"), len(rows)) for k, rows in tests.items()]
+        known = {k: split.indices(k, "train") for k in tests}
+        known |= dict.fromkeys(self.data.unseen, split.pooled("train"))
+        own = [shares(known[k], len(rows)) for k, rows in tests.items()]
         said = {"everyone": everyone, "own": np.concatenate(own)}
         brief = partial(medical.evaluate, brief=True)
         return {word: self._metrics(p, list(tests), "test", brief) for word, p in said.items()}
@@ -172,15 +182,45 @@ class Evaluator:
         server, workers = self.server, self.server.workers
         if server.algorithm.evaluated == "global":
             return self._say_together(torch.cat(self.rows(list(self.rows_of)))), {}
-        self._of_clients.everyone = everyone and not server.complete
         ids = [client.id for client in self.clients]
         lengths = [len(client.rows) for client in self.clients]
+        asks_all = bool(self.data.unseen) and unseen_by(server) == ANSWERS
+        self._of_clients.beside = self._unseen if asks_all else None
+        if everyone and not server.complete:
+            self._of_clients.beside = self._tests
         judged = list(workers.spread(self._of_clients, ids, lengths))
-        pairs = zip(ids, judged, strict=True)
-        of_all = {whose: said for whose, (_, said) in pairs if said is not None}
+        beside = {whose: one[1] for whose, one in zip(ids, judged, strict=True)}
+        of_all = {whose: said for whose, said in beside.items() if everyone and said is not None}
         if everyone and server.complete:
             of_all[ALL] = self._say_together(self._tests)
-        return torch.cat([own for own, _ in judged]), of_all
+        own = torch.cat([said for said, _ in judged])
+        answers = [said for said in beside.values() if said is not None]
+        return self._with_unseen(own, answers), of_all
+
+    def _with_unseen(self, own: Tensor, answers: Sequence[Tensor]) -> Tensor:
+        """Put what is said of hospitals never seen in its place among what is said of clients.
+
+        ``answers`` are those of each client's model, for all test samples or for theirs alone.
+        """
+        server, unseen = self.server, self.data.unseen
+        if not unseen:
+            return own
+        how = unseen_by(server)
+        if how == SERVER:
+            said = self._say_together(self._unseen)
+        elif how == AVERAGE:
+            load_average(server, self.clients)
+            said = torch.from_numpy(predict(server.model, self.data, self._unseen, server))
+        else:
+            theirs = torch.isin(self._tests, self._unseen).to(own.device)
+            some = [one if len(one) == len(self._unseen) else one[theirs] for one in answers]
+            said = torch.stack(some).mean(dim=0)
+        parts: dict[int, Tensor] = {}
+        clients = [client for client in self.rows_of if client not in unseen]
+        for whose, found in ((clients, own), (unseen, said)):
+            lengths = [sum(map(len, self.rows([client]))) for client in whose]
+            parts |= dict(zip(whose, found.split(lengths), strict=True))
+        return torch.cat([parts[client] for client in self.rows_of])
 
     def _say_together(self, rows: Tensor) -> Tensor:
         """What the server's model says, computed by all workers."""
@@ -195,7 +235,7 @@ class Evaluator:
     def held_by(self, holder: int) -> list[int]:
         """The clients of the split whose samples a client holds: itself, or all where merged."""
         holders = self.server.data.holders
-        return [client for client in self.rows_of if holders[client] == holder]
+        return [client for client in self.rows_of if holders.get(client) == holder]
 
     def rows(self, clients: Sequence[int]) -> list[Tensor]:
         """Store rows of each client's judged folds, one after the other."""
@@ -249,10 +289,13 @@ def _mean(many: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def check_folds(data: FederatedData) -> None:
-    """Refuse a split that leaves nothing to evaluate, or a client without training data."""
+    """Refuse a split that leaves nothing to evaluate, or a client that only validates."""
     for fold in JUDGED_FOLDS:
         if len(data.pooled(fold)) == 0:
             raise MedflError(f"the split has no {fold} samples: raise {fold}_fraction.")
     empty = [client for client in data.clients if len(data.indices(client, "train")) == 0]
     if empty:
-        raise MedflError(f"clients {empty} of the split have no training samples.")
+        raise MedflError(
+            f"clients {empty} of the split have no training samples. Only a client all of whose "
+            "samples are in the test fold may have none: it is a hospital never seen."
+        )

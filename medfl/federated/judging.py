@@ -72,20 +72,20 @@ class ServersModel(_OfServer[list[Tensor], Tensor]):
 class ClientsModel(_OfServer[int, tuple[Tensor, Tensor | None]]):
     """Gives the probabilities (n, K) of the model that the client of an id uses itself.
 
-    They are those of its own judged samples, and of all test samples where that is asked for.
+    They are those of its own judged samples, and of others where that is asked for.
 
     Args:
         server: the server.
         data: the samples.
         clients: the clients.
         own: client → the store rows that it is judged on.
-        tests: the store rows of all test samples.
 
     Attributes:
-        everyone: whether all test samples are asked for.
+        beside: the store rows that each is asked for besides, such as all test samples; None for
+            none.
     """
 
-    everyone = False
+    beside: Tensor | None = None
 
     def __init__(
         self,
@@ -93,11 +93,10 @@ class ClientsModel(_OfServer[int, tuple[Tensor, Tensor | None]]):
         data: FederatedData,
         clients: Sequence[FederatedClient],
         own: Mapping[int, Tensor],
-        tests: Tensor,
     ) -> None:
         super().__init__(server, data)
         self._clients = {client.id: client for client in clients}
-        self._own, self._tests = own, tests
+        self._own = own
 
     def do(self, item: int, model: FlatModel) -> tuple[Tensor, Tensor | None]:
         """Compute them."""
@@ -106,7 +105,7 @@ class ClientsModel(_OfServer[int, tuple[Tensor, Tensor | None]]):
         client.state.release()
         client.leave()
         own = self._say(model, self._own[item], item)
-        return own, self._say(model, self._tests, item) if self.everyone else None
+        return own, None if self.beside is None else self._say(model, self.beside, item)
 
     def _say(self, model: FlatModel, rows: Tensor, whose: int) -> Tensor:
         try:
@@ -119,12 +118,12 @@ class ClientsModel(_OfServer[int, tuple[Tensor, Tensor | None]]):
         return f"the evaluation of client {item}'s own model"
 
     def brief(self) -> Any:
-        """Also whether all test samples are asked for."""
-        return self.everyone, super().brief()
+        """Also what is asked for besides."""
+        return self.beside, super().brief()
 
     def take_up(self, brief: Any) -> None:
         """In a worker: know that."""
-        self.everyone, rest = brief
+        self.beside, rest = brief
         super().take_up(rest)
 
     def entrust(self, item: int) -> Any:

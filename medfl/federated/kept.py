@@ -78,6 +78,9 @@ def _blocks(
             held = list(evaluator.rows_of) if owner == ALL else evaluator.held_by(owner)
             rows = np.flatnonzero(np.isin(samples["client"], held))
             found.append(ModelPredictions(OWN, owner, moment, rows, said[rows]))
+        if owners != [ALL] and evaluator.data.unseen:
+            rows = np.flatnonzero(np.isin(samples["client"], evaluator.data.unseen))
+            found.append(ModelPredictions(OWN, ALL, moment, rows, said[rows]))
         for owner, of_all in evaluation.said_of_all.items():
             found.append(ModelPredictions(OF_ALL, owner, moment, tests, of_all.cpu().numpy()))
     return found

@@ -13,6 +13,7 @@ from medfl.federated.kept import keep_predictions
 from medfl.federated.log import log, progress_line
 from medfl.federated.provenance import ended_stretches
 from medfl.federated.trainer import FederatedTrainer
+from medfl.federated.unseen import unseen_by
 from medfl.federated.usage import peak_memory, processor_seconds
 from medfl.files import OWN_HASH, atomic_path, own_hash, write_csv, write_json
 from medfl.metrics.federation import to_target
@@ -157,6 +158,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         "reason": trainer.reason or None,
         "evaluated": server.algorithm.evaluated,
         "everyone_by": everyone_by(trainer),
+        **({"unseen_by": unseen_by(server)} if trainer.data.unseen else {}),
         "primary": trainer.primary,
         "statistics": server.algorithm.statistics
         if len(server.model.buffers)
@@ -223,5 +225,5 @@ def _clients(trainer: FederatedTrainer, tests: dict[int, dict[str, Any]]) -> dic
             "steps": steps[client],
             "test": tests.get(client),
         }
-        for client in trainer.data.clients
+        for client in sorted([*trainer.data.clients, *trainer.data.unseen])
     }

@@ -97,7 +97,7 @@ def evaluated_row(result: Evaluation, worst: Mapping[str, Any]) -> dict[str, Any
 
 def client_rows(trainer: FederatedTrainer, number: int, result: Evaluation) -> list[dict[str, Any]]:
     """A row for each client and fold of an evaluation after round ``number``."""
-    steps, refused = trainer.steps_by_client(), trainer.refused
+    steps, refused, unseen = trainer.steps_by_client(), trainer.refused, trainer.data.unseen
     return [
         {
             "round": number,
@@ -106,10 +106,15 @@ def client_rows(trainer: FederatedTrainer, number: int, result: Evaluation) -> l
             **{key: metrics[key] for key in ("n", "patients", *BRIEF, *INTERVAL)},
             "train_samples": len(trainer.data.split.indices(client, "train")),
             "steps": steps[client],
-            **trainer.server.algorithm.client_row(client),
-            **trainer.server.chain.client_row(client),
+            **({} if client in unseen else _of_parts(trainer, client)),
             **({columns.REFUSED.name: len(refused.get(client, ()))} if refused else {}),
         }
         for client, folds in result.clients.items()
         for fold, metrics in folds.items()
     ]
+
+
+def _of_parts(trainer: FederatedTrainer, client: int) -> dict[str, Any]:
+    """What the algorithm and the links say of a client that takes part."""
+    server = trainer.server
+    return {**server.algorithm.client_row(client), **server.chain.client_row(client)}

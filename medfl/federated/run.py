@@ -30,6 +30,7 @@ from medfl.federated.run_split import run_inputs, split_heterogeneity, split_of_
 from medfl.federated.server import FederatedServer
 from medfl.federated.trainer import FederatedTrainer
 from medfl.federated.tuned import Tuning, check_search, note_search, origin_of_values
+from medfl.federated.unseen import WORDS, unseen_by
 from medfl.files import (
     write_yaml,
 )
@@ -131,6 +132,13 @@ def execute(
         log.info("it minimises %s", server.objective)
         for line in split.divided.warnings(minimum):
             log.warning("%s", line)
+        if split.unseen:
+            names = [split.client_names[k] if split.client_names else str(k) for k in split.unseen]
+            log.info(
+                "never seen: %s, which takes no part in training and is judged by the %s",
+                " and ".join(names),
+                WORDS[unseen_by(server)],
+            )
         if split.left_out:
             few = in_words(split.left_out, minimum)
             log.warning("%s samples that the split does not name are left out", few)

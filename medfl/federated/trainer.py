@@ -216,7 +216,8 @@ class FederatedTrainer:
         """
         hidden = self.server.chain.hides_steps
         steps = {client.id: None if hidden else client.steps for client in self.clients}
-        return {client: steps[holder] for client, holder in self.server.data.holders.items()}
+        taken = {client: steps[holder] for client, holder in self.server.data.holders.items()}
+        return taken | dict.fromkeys(self.data.unseen, None if hidden else 0)
 
     def _round(self, number: int) -> dict[str, Any]:
         """Run one round: the server sends, clients train and answer, the server takes its step."""

@@ -39,6 +39,14 @@ class Value:
     positive: bool = False
 
 
+@dataclass(frozen=True)
+class SiteName:
+    """The site behind a partition's name, as in ``leave-out-rosendahl``; see ``site_words``."""
+
+    name: str = "a site"
+    example: str = "rosendahl"
+
+
 # Below 1e-6 a Dirichlet draw gives each class to one client, above 1e6 it gives every client the
 # same share. Near the smallest floating-point numbers numpy's draws favour some clients.
 ALPHA = Value("alpha", "0.5", low=1e-6, high=1e6, positive=True)
@@ -86,11 +94,13 @@ class Block:
         members: (G,) bool, the groups they share.
         shares: (m, K) each client's share of each label; columns add up to 1.
         name: the site, or empty.
+        unseen: whether they take no part in training: one client, all of whose groups are tests.
     """
 
     members: np.ndarray
     shares: np.ndarray
     name: str = ""
+    unseen: bool = False
 
 
 class Partition:
@@ -100,7 +110,7 @@ class Partition:
     each client comes as near as possible to its shares and holds the least number of samples.
 
     Class attributes:
-        value: the number behind the name; None where there is none.
+        value: the number, or the site, behind the name; None where there is none.
         title: what tables call it; ``{}`` stands for the value.
         natural: whether the data, or a person's own code, decide the number of clients.
         even: whether the clients that hold a label hold equal shares of it, as nearly as groups
@@ -110,10 +120,10 @@ class Partition:
     Attributes:
         word: the whole word, such as ``dirichlet-0.5``; it names folders.
         name: the word without its value; it names random streams.
-        number: the value; 0 where there is none.
+        number: the value; 0 where there is none, or where it is a site.
     """
 
-    value: ClassVar[Value | None] = None
+    value: ClassVar[Value | SiteName | None] = None
     title: ClassVar[str] = ""
     natural: ClassVar[bool] = False
     even: ClassVar[bool] = False
@@ -123,6 +133,10 @@ class Partition:
         self.word = word
         self.name = name
         self.number = number
+
+    def folds(self, request: Request) -> np.ndarray:
+        """(G,) the fold of each group; by default as the seed alone has made them."""
+        return request.fold
 
     def shares(self, request: Request) -> np.ndarray:
         """(M, K) each client's share of each label; each column adds up to 1. Equal by default."""

@@ -10,7 +10,7 @@ import numpy as np
 from medfl.errors import MedflError, own_code
 from medfl.partition.base import Block, Partition, Request, check_enough_groups
 from medfl.partition.deal import deal, fill, top_up, whole
-from medfl.partition.folds import FOLDS
+from medfl.partition.folds import FOLDS, TEST
 from medfl.partition.groups import Groups
 from medfl.partition.random import stream
 
@@ -27,12 +27,15 @@ class Dealt:
         num_clients: M.
         moved: samples moved after dealing, so that every client has its minimum.
         names: (M,) sites behind the clients, or empty.
+        sites: (G,) the site whose client, or one of whose clients, holds each group; empty where
+            clients have no names.
     """
 
     owner: np.ndarray
     num_clients: int
     moved: int
     names: tuple[str, ...]
+    sites: np.ndarray
 
 
 def assign_clients(
@@ -74,8 +77,15 @@ def assign_clients(
     owner = np.full(len(groups), -1, np.int64)
     first = moved = 0
     names: list[str] = []
+    sites = np.full(len(groups), "", dtype=object)
     for block in _blocks(partition, request):
         clients = len(block.shares)
+        sites[block.members] = block.name
+        if block.unseen:
+            owner[block.members] = first
+            names += _client_names(block)
+            first += clients
+            continue
         inside = block.members & (fold == 0)
         _check_possible(groups.sizes[inside], block, partition, min_samples)
         allowed = block.shares > 0 if strict else np.ones(block.shares.shape, bool)
@@ -110,7 +120,7 @@ def assign_clients(
                 allowed[dealt, groups.keys[inside]] = True
         names += _client_names(block)
         first += clients
-    return Dealt(owner, first, moved, tuple(names))
+    return Dealt(owner, first, moved, tuple(names), sites.astype(str))
 
 
 def _blocks(partition: Partition, request: Request) -> list[Block]:
@@ -131,6 +141,12 @@ def _blocks(partition: Partition, request: Request) -> list[Block]:
             raise MedflError(f"{where}: every column of its shares must be 0 or more and sum to 1.")
     if members.shape != (len(blocks), len(request.groups)) or not (members.sum(0) == 1).all():
         raise MedflError(f"{where}: every group (patient) must be a member of one of its blocks.")
+    for block in blocks:
+        if block.unseen and (len(block.shares) > 1 or (request.fold[block.members] != TEST).any()):
+            raise MedflError(
+                f"{where} has a block of clients who take no part in training (unseen), but not "
+                "all of its groups (patients) are of one client and in the test fold."
+            )
     made, wanted = sum(map(len, shares)), request.num_clients
     if not partition.natural and wanted is not None and made != wanted:
         raise MedflError(

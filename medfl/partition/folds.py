@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from medfl.store import Store
 
 FOLDS = ("train", "val", "test")
+TRAIN, VAL, TEST = range(len(FOLDS))
 
 
 def assign_folds(

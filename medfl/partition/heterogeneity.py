@@ -32,14 +32,18 @@ def heterogeneity(split: Split, store: Store) -> dict[str, Any]:
     - Patients that the split divides, or who are at a second site, where there are any.
     - Sizes: minimum, median, maximum, coefficient of variation, Gini coefficient.
 
+    Clients who take no part in training (``Split.unseen``) are in none of these; they are listed
+    with their test samples.
+
     Returns:
         A dictionary fit for JSON; a distance between clients is None where there is one client.
     """
     counts = split.counts()
-    rows = [split.indices(client, "train") for client in range(split.num_clients)]
+    trained = [client for client in range(split.num_clients) if client not in split.unseen]
+    rows = {client: split.indices(client, "train") for client in trained}
     labels = label_indicator(store)
-    carried = np.array([labels[own].sum(0) for own in rows])
-    sizes = counts[:, 0]
+    carried = np.array([labels[own].sum(0) for own in rows.values()])
+    sizes = counts[trained, 0]
     pooled = split.pooled("train")
     if store.info.task == "multilabel":
         rates = np.vstack([carried / sizes[:, None], labels[pooled].mean(0)])
@@ -51,6 +55,16 @@ def heterogeneity(split: Split, store: Store) -> dict[str, Any]:
     effective = effective_classes(carried)
     histograms = _intensities(split, store, rows)
     overall = (histograms * sizes[:, None]).sum(0) / sizes.sum()
+    measured = {
+        client: {
+            "effective_classes": _round(effective[place]),
+            "label_distance": _round(jensen_shannon(points[[place]], points[-1:])[0]),
+            "classes": dict(zip(store.info.classes, carried[place].tolist(), strict=True)),
+        }
+        for place, client in enumerate(trained)
+    }
+    nothing: dict[str, Any] = {"effective_classes": None, "label_distance": None}
+    unseen = nothing | {"classes": dict.fromkeys(store.info.classes, 0), "unseen": True}
     names = split.client_names or [str(client) for client in range(split.num_clients)]
     return {
         "schema": 1,
@@ -91,9 +105,7 @@ def heterogeneity(split: Split, store: Store) -> dict[str, Any]:
                 "client": client,
                 "name": names[client],
                 **dict(zip(FOLDS, counts[client].tolist(), strict=True)),
-                "effective_classes": _round(effective[client]),
-                "label_distance": _round(jensen_shannon(points[[client]], points[-1:])[0]),
-                "classes": dict(zip(store.info.classes, carried[client].tolist(), strict=True)),
+                **measured.get(client, unseen),
             }
             for client in range(split.num_clients)
         ],
@@ -163,12 +175,12 @@ def _summary(points: np.ndarray, overall: np.ndarray, distance: Any) -> dict[str
     }
 
 
-def _intensities(split: Split, store: Store, rows: list[np.ndarray]) -> np.ndarray:
-    """(M, 256) distribution of pixels for each client, as its scanner shows them."""
+def _intensities(split: Split, store: Store, rows: dict[int, np.ndarray]) -> np.ndarray:
+    """(M, 256) distribution of pixels for each client of ``rows``, as its scanner shows them."""
     limit = min(_IMAGES_PER_CLIENT, max(4, _IMAGES_IN_ALL // split.num_clients))
-    histograms = np.zeros((split.num_clients, 256))
+    histograms = np.zeros((len(rows), 256))
     name, _ = split_word(split.partition)
-    for client, own in enumerate(rows):
+    for place, (client, own) in enumerate(rows.items()):
         some = own[np.unique(np.linspace(0, len(own) - 1, min(limit, len(own))).astype(np.int64))]
         images = np.asarray(store.images[some])
         see = client_transform(split.partition, client, split.num_clients, split.seed)
@@ -180,7 +192,7 @@ def _intensities(split: Split, store: Store, rows: list[np.ndarray]) -> np.ndarr
                     f"shape {pixels.shape} for {images.dtype} images of shape {images.shape}: it "
                     "must keep both."
                 )
-        histograms[client] = np.bincount(_levels(pixels, store), minlength=256) / pixels.size
+        histograms[place] = np.bincount(_levels(pixels, store), minlength=256) / pixels.size
     return histograms
 
 

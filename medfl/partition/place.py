@@ -14,7 +14,7 @@ from pathlib import Path
 
 from medfl.config import SplitConfig
 from medfl.errors import MedflError
-from medfl.partition.registry import PARTITIONS
+from medfl.partition.scheme import is_built_in
 
 NATURAL = "natural"
 DEALING = re.compile(rf"(clients[0-9]+|{NATURAL})(-|$)")
@@ -85,7 +85,7 @@ def check_place(
         MedflError: the path names another partition, seed or dealing.
     """
     word = path.parent.parent.name
-    if not DEALING.match(path.parent.name) or word.split("-")[0] not in PARTITIONS:
+    if not DEALING.match(path.parent.name) or not is_built_in(word):
         return
     place = Path(partition, dealing(clients, folds), f"seed{seed}{path.suffix}")
     there = Path(word, path.parent.name, path.name)

@@ -19,6 +19,7 @@ PARTITIONS: Registry[type[Partition]] = Registry(
         "scanner": "feature:ScannerSkew",
         "site": "site:Sites",
         "site-dirichlet": "site:DividedSites",
+        "leave-out": "leave_out:LeaveOut",
         "pooled": "pooled:Pooled",
         "custom": "custom:Custom",
     },

@@ -9,9 +9,12 @@ from functools import cache
 
 from medfl.config import NUMBER, did_you_mean, folder_word
 from medfl.errors import MedflError
-from medfl.partition.base import Partition, Transform, Value
+from medfl.partition.base import Partition, SiteName, Transform, Value
 from medfl.partition.registry import PARTITIONS
+from medfl.partition.site_words import LONGEST, read_site, spell_site
 
+EACH_SITE = "leave-one-out"
+"""Stands in a grid for ``leave-out-<site>`` with each site of its dataset."""
 # A person's own class, which a value may follow. In names of folders a dot stands for the colon.
 _OWN = re.compile(r"([A-Za-z_][\w.]*)[:.]([A-Za-z_]\w*)(?:-(.*))?")
 
@@ -29,10 +32,16 @@ def parse_partition(word: str) -> Partition:
 
     Returns:
         The partition. Its ``word`` is the same for every spelling of its number: ``dirichlet-0.10``
-        and ``dirichlet-1e-1`` are ``dirichlet-0.1``.
+        and ``dirichlet-1e-1`` are ``dirichlet-0.1``. A site stands there as folders are called
+        (see ``medfl/partition/site_words.py``).
     """
     word = str(word)
-    return _built_in(word) if word.split("-")[0] in PARTITIONS else _parse(word)
+    return _built_in(word) if is_built_in(word) else _parse(word)
+
+
+def is_built_in(word: str) -> bool:
+    """Whether a word begins with the name of a partition of ours."""
+    return any(word == name or word.startswith(f"{name}-") for name in PARTITIONS)
 
 
 @cache  # a grid asks for its few words thousands of times; a person's own class may be edited
@@ -53,6 +62,8 @@ def _parse(word: str) -> Partition:
     example = f"write it like `{shown}-{value.example}`"
     if not text:
         raise MedflError(f"partition `{word}` lacks {value.name}: {example}.")
+    if isinstance(value, SiteName):
+        return _build(kind, f"{shown}-{_site(word, text)}", name)
     number = _number(word, text, value, example)
     return _build(kind, f"{shown}-{plain_number(number)}", name, number)
 
@@ -84,6 +95,11 @@ def split_word(word: str) -> tuple[str, str | None]:
             return name, word[len(name) + 1 :]
     if own := _OWN.fullmatch(word):
         return f"{own[1]}:{own[2]}", own[3]
+    if word == EACH_SITE:
+        raise MedflError(
+            f"partition `{EACH_SITE}` stands in a grid for a partition with each site left out; "
+            "here write which one, like `leave-out-rosendahl`."
+        )
     # The name is wrong here, so it is compared without its value; whole words are suggested.
     stem = re.split(r"-(?=[-+.\d])", word, maxsplit=1)[0]
     examples = {name: _example(name) for name in PARTITIONS}
@@ -125,12 +141,33 @@ def partition_title(word: str) -> str:
         found = parse_partition(word)
     except MedflError:
         return word
-    return found.title.format(split_word(word)[1]) or word
+    text = split_word(word)[1]
+    if text and isinstance(found.value, SiteName):
+        text = read_site(text)
+    return found.title.format(text) or word
 
 
 def _example(name: str) -> str:
     value = PARTITIONS.load(name).value
     return name if value is None else f"{name}-{value.example}"
+
+
+def _site(word: str, text: str) -> str:
+    """The site behind a name, as folders are called."""
+    try:
+        found = spell_site(read_site(text))
+    except ValueError as error:
+        raise MedflError(
+            f"partition `{word}`: what its ~ and digits stand for is no text in UTF-8; write the "
+            "site as it is called."
+        ) from error
+    if len(found) > LONGEST:
+        raise MedflError(
+            f"partition `{word[:40]}…`: the name of its site takes {len(found)} characters in the "
+            f"name of a folder, and {LONGEST} are the most: give the site a shorter one (in a "
+            "description: `site: {map: …}`)."
+        )
+    return found
 
 
 def _number(word: str, text: str, value: Value, example: str) -> float:

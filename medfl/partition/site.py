@@ -52,7 +52,7 @@ class DividedSites(Partition):
     def blocks(self, request: Request) -> list[Block]:
         """The clients of each site share its groups."""
         groups = request.groups
-        sites = site_names(request.store, groups)
+        sites = site_names(request.store, groups, self.word)
         training = np.array([(groups.sites[request.fold == 0] == site).sum() for site in sites])
         clients = clients_of_sites(training, request.num_clients)
         blocks = []
@@ -65,8 +65,13 @@ class DividedSites(Partition):
         return blocks
 
 
-def site_names(store: Store, groups: Groups) -> np.ndarray:
+def site_names(store: Store, groups: Groups, word: str = "site") -> np.ndarray:
     """The sites in alphabetical order: client i of partition ``site`` is site i.
+
+    Args:
+        store: the prepared dataset.
+        groups: its groups.
+        word: the partition's, for errors.
 
     Raises:
         MedflError: where the dataset knows no sites, or not every sample's.
@@ -74,13 +79,13 @@ def site_names(store: Store, groups: Groups) -> np.ndarray:
     sites = np.asarray(store.sites)
     if (sites == "").all():
         raise MedflError(
-            f"{store.path}: the dataset names no sites, so it has no partition `site`; choose "
+            f"{store.path}: the dataset names no sites, so it has no partition `{word}`; choose "
             "another, for example dirichlet-0.5."
         )
     if lacking := int((sites == "").sum()):
         raise MedflError(
             f"{store.path}: {lacking:,} of {len(sites):,} samples have no site, so that no client "
-            "of partition `site` could hold them: name their sites and prepare again, or choose "
+            f"of partition `{word}` could hold them: name their sites and prepare again, or choose "
             "another, for example dirichlet-0.5."
         )
     return np.unique(groups.sites)

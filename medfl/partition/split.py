@@ -14,15 +14,16 @@ import numpy as np
 from medfl.config import DEFAULTS, did_you_mean
 from medfl.errors import MedflError, failure
 from medfl.files import load_json, sha256_file, write_csv
+from medfl.partition.base import Request
 from medfl.partition.clients import assign_clients
 from medfl.partition.custom import SplitsItself, check_own
 from medfl.partition.divided import Divided, check_patients, refuse_undecided, second_sites
-from medfl.partition.folds import FOLDS, assign_folds
+from medfl.partition.folds import FOLDS, TEST, TRAIN, VAL, assign_folds
 from medfl.partition.groups import Groups
+from medfl.partition.leave_out import LeaveOut
 from medfl.partition.place import partition_of, sidecar
-from medfl.partition.registry import PARTITIONS
 from medfl.partition.rows import COLUMNS, rows_of
-from medfl.partition.scheme import parse_partition
+from medfl.partition.scheme import is_built_in, parse_partition
 from medfl.partition.site import DividedSites, Sites
 
 if TYPE_CHECKING:
@@ -78,10 +79,25 @@ class Split:
         """(M, 3) samples of each client in train, val and test."""
         return np.array([[len(rows) for rows in fold] for fold in self._rows]).T
 
+    @cached_property
+    def unseen(self) -> tuple[int, ...]:
+        """The clients who only have test samples: they take no part in training."""
+        counts = self.counts()
+        none = (counts[:, [TRAIN, VAL]] == 0).all(axis=1) & (counts[:, TEST] > 0)
+        return tuple(np.flatnonzero(none).tolist())
+
     def below(self, fold: str, least: int) -> dict[int, int]:
-        """Client → samples in a fold, of the clients with fewer than ``least``."""
+        """Client → samples in a fold, of the clients with fewer than ``least``.
+
+        Where some take no part in training, these alone are tested, and the others alone train.
+        """
         sizes = self.counts()[:, _fold(fold)].tolist()
-        return {client: size for client, size in enumerate(sizes) if size < least}
+        asked = [
+            client
+            for client in range(self.num_clients)
+            if not self.unseen or (client in self.unseen) == (fold == FOLDS[TEST])
+        ]
+        return {client: sizes[client] for client in asked if sizes[client] < least}
 
     @cached_property
     def _rows(self) -> list[list[np.ndarray]]:
@@ -211,7 +227,8 @@ def make_split(
         official_folds=official_folds,
         test_seed=test_seed,
     )
-    by_site = isinstance(chosen, Sites | DividedSites)
+    by_site = isinstance(chosen, Sites | DividedSites | LeaveOut)
+    fold = chosen.folds(Request(partition, store, groups, fold, num_clients, seed))
     dealt = assign_clients(store, groups, fold, chosen, num_clients, seed, **minima)
     return Split(
         samples=np.asarray(store.ids),
@@ -222,7 +239,7 @@ def make_split(
         num_clients=dealt.num_clients,
         moved=dealt.moved,
         client_names=dealt.names,
-        divided=second_sites(store, groups.sites[groups.of_sample]) if by_site else Divided(),
+        divided=second_sites(store, dealt.sites[groups.of_sample]) if by_site else Divided(),
     )
 
 
@@ -249,7 +266,7 @@ def _describe(path: Path, usual: tuple[str, int] | None) -> tuple[str, int, int,
             "again with `medfl split`."
         ) from error
     seed, word = re.fullmatch(r"seed([0-9]+)", path.stem), partition_of(path)
-    if usual and not (seed and word.split("-")[0] in PARTITIONS):
+    if usual and not (seed and is_built_in(word)):
         return *usual, 0, ()
     if not seed:
         raise MedflError(

@@ -6,7 +6,8 @@ row per prediction:
 =============  ===========  ======================================================================
 view           str          ``own``: by the model that the sample's client would use;
                             ``everyone``: by a model that is judged on everyone's samples
-owner          int32        the client whose model it is; -1 for the server's
+owner          int32        the client whose model it is; -1 for the server's, and for what is used
+                            by a hospital that took no part in training
 moment         str          ``last`` (after the last round) or ``best`` (best on validation)
 fold           str          ``val`` or ``test``
 sample, group  str          the sample and its patient or lesion, as the store names them
@@ -61,7 +62,7 @@ class ModelPredictions:
 
     Attributes:
         view: ``own``: on the samples of the clients who use it; ``everyone``: on all clients'.
-        owner: the client whose model it is, or ``ALL``.
+        owner: the client whose model it is, or ``ALL``: the server's, or none's alone.
         moment: ``last`` or ``best``.
         rows: (n,) which of the evaluated samples it judged.
         probabilities: (n, K) its probabilities for them.

@@ -207,6 +207,8 @@ class Record(_Part):
             federation (``personal``) or from its own training alone (``local``).
         everyone_by: whose model answers for everyone: the ``server``'s, or, as it has none, all
             ``clients``' in the mean.
+        unseen_by: by what a hospital is judged that took no part in training
+            (``medfl.federated.unseen``); None where there is none.
         pooled: whether one client trained on all samples; such an arm is a reference.
         primary: the metric that ranks arms, chose the best round and has the target.
         statistics: what happened to the batch-norm statistics, in words.
@@ -245,6 +247,7 @@ class Record(_Part):
     reason: str | None = None
     evaluated: str | None = None
     everyone_by: str | None = None
+    unseen_by: str | None = None
     pooled: bool | None = None
     primary: str | None = None
     statistics: str | None = None
