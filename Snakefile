@@ -51,7 +51,7 @@ pathvars:
 # Each wildcard is one name or number, so no part of a path fits two of them.
 wildcard_constraints:
     dataset=r"[A-Za-z0-9_][A-Za-z0-9_.-]*",
-    partition=r"[A-Za-z_][A-Za-z0-9_.]*(-[A-Za-z0-9.+-]+)*",
+    partition=r"[A-Za-z_][A-Za-z0-9_.]*(-[A-Za-z0-9_.+~-]+)*",
     dealing=r"(clients\d+|natural)(-[a-z0-9.+-]+)*",
     arm=r"[A-Za-z0-9_.+-]+",
     seed=r"\d+",

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -39,10 +39,12 @@ from medfl.config import (
     Section,
     SplitConfig,
     Tune,
+    data_root,
     did_you_mean,
     privacy_over,
     validate,
 )
+from medfl.datasets.base import Places
 from medfl.datasets.registry import parse_dataset
 from medfl.disclosure.published_sets import minimum_cell
 from medfl.doubles import canonical_partitions, check_arms, check_datasets
@@ -56,6 +58,7 @@ from medfl.partition.pooled import POOLED
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
 from medfl.robust_arms import crossed_arms, not_defined
+from medfl.sites import with_each_site
 from medfl.tuning.search import check_searches
 
 
@@ -120,7 +123,13 @@ class GridConfig(SplitConfig, GivenSplit):
     output_dir: str = Field(OUTPUT_DIR, min_length=1)
     arms_file: str | None = Field(ARMS_FILE, description="the named arms")
     datasets: list[FolderWord] = Field(min_length=1)
-    partitions: list[FolderWord] = Field(min_length=1)
+    partitions: (
+        Annotated[list[FolderWord], Field(min_length=1)]
+        | dict[FolderWord, Annotated[list[FolderWord], Field(min_length=1)]]
+    ) = Field(
+        description="of every dataset, or dataset: its partitions; leave-one-out stands for "
+        "leave-out-<site> with each site",
+    )
     arms: list[str] = Field(min_length=1)
     seeds: list[int] = Field(min_length=1)
     num_clients: int = Field(
@@ -149,10 +158,11 @@ class GridConfig(SplitConfig, GivenSplit):
 
     @field_validator("datasets", "partitions", "arms", "seeds")
     @classmethod
-    def _distinct(cls, values: list[Any]) -> list[Any]:
-        twice = sorted({str(value) for value in values if values.count(value) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} stands there twice")
+    def _distinct(cls, values: Any) -> Any:
+        for words in values.values() if isinstance(values, dict) else [values]:
+            twice = sorted({str(value) for value in words if words.count(value) > 1})
+            if twice:
+                raise ValueError(f"{', '.join(twice)} stands there twice")
         return values
 
     @field_validator("tune")
@@ -177,10 +187,26 @@ class GridConfig(SplitConfig, GivenSplit):
         return [
             Cell(dataset, partition, arm, seed)
             for dataset in self.datasets
-            for partition in self.partitions
+            for partition in self.partitions_of(dataset)
             for arm in self.arms
             for seed in self.seeds
         ]
+
+    def partitions_of(self, dataset: str) -> list[str]:
+        """The partitions of one dataset."""
+        every = self.partitions
+        return every[dataset] if isinstance(every, dict) else every
+
+    @property
+    def every_partition(self) -> list[str]:
+        """The partitions of any dataset, each once."""
+        words = [word for dataset in self.datasets for word in self.partitions_of(dataset)]
+        return list(dict.fromkeys(words))
+
+    @property
+    def places(self) -> Places:
+        """Where raw data may lie."""
+        return Places(data_root(self.data_root), Path(self.work_root))
 
     def split_path(self, cell: Cell) -> Path:
         """The split file of a run. All arms share it, and so do other grids that deal alike."""
@@ -307,6 +333,26 @@ def _with_robust_arms(grid: GridConfig) -> GridConfig:
     return grid.model_copy(update={"arms": [*kept], "arm_settings": kept, "robustness": axes})
 
 
+def _partitions(grid: GridConfig) -> list[str] | dict[str, list[str]]:
+    """The partitions of every dataset; by dataset where they are not the same."""
+    if isinstance(grid.partitions, dict):
+        for name in grid.partitions:
+            if name not in grid.datasets:
+                raise MedflError(
+                    f"partitions names `{name}`, which is not in datasets"
+                    + did_you_mean(name, grid.datasets)
+                )
+        for name in grid.datasets:
+            if name not in grid.partitions:
+                raise MedflError(f"partitions names none for `{name}`, which is in datasets.")
+    found = {
+        name: canonical_partitions(with_each_site(grid.partitions_of(name), name, grid.places))
+        for name in grid.datasets
+    }
+    first = found[grid.datasets[0]]
+    return first if all(words == first for words in found.values()) else found
+
+
 def put(content: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
     """The same content with another value at a path of keys; nothing that was given changes."""
     first, *rest = path
@@ -336,9 +382,9 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
                     "or its folder into MEDFL_DATASETS."
                 )
         check_datasets(grid.datasets)
-        partitions = canonical_partitions(grid.partitions)
+        grid = grid.model_copy(update={"partitions": _partitions(grid)})
         if grid.split_file:
-            check_pattern(grid.split_file, grid.datasets, partitions)
+            check_pattern(grid.split_file, grid.datasets, grid.every_partition)
         for figure in grid.figures or ():
             FIGURES.check_name(figure)
             if figure not in FIGURES:  # a built-in one needs no check, and would import matplotlib
@@ -361,7 +407,7 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
                 + did_you_mean(name, grid.datasets)
             )
     chosen = {name: arms[name] for name in grid.arms}
-    grid = grid.model_copy(update={"arm_settings": chosen, "partitions": partitions})
+    grid = grid.model_copy(update={"arm_settings": chosen})
     with naming(where):
         grid = _with_robust_arms(grid)
         runs = []

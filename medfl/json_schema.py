@@ -24,7 +24,9 @@ from medfl.datasets.registry import DATASETS
 from medfl.files import write_json
 from medfl.grid import GridConfig
 from medfl.models.registry import MODELS
+from medfl.partition.base import SiteName, Value
 from medfl.partition.registry import PARTITIONS
+from medfl.partition.scheme import EACH_SITE
 from medfl.registry import Registry
 from medfl.report.plots.registry import FIGURES
 
@@ -70,7 +72,9 @@ def grid() -> Schema:
         definitions[name]["properties"] |= sections
     properties = schema["properties"]
     properties["datasets"]["items"] = _dataset_word()
-    properties["partitions"]["items"] = _partition_word()
+    of_all, by_dataset = properties["partitions"]["anyOf"]
+    for words in (of_all, by_dataset["additionalProperties"]):
+        words["items"] = _partition_word(EACH_SITE)
     properties["figures"]["anyOf"][0]["items"] = _name(FIGURES)
     properties["arm_settings"]["additionalProperties"] = _arm(sections)
     return _file("A params file", schema)
@@ -214,17 +218,20 @@ def _dataset_word() -> Schema:
     }
 
 
-def _partition_word() -> Schema:
+def _partition_word(*more: str) -> Schema:
+    """A partition's word; ``more`` are further ones that may stand there."""
     values = {name: PARTITIONS.load(name).value for name in PARTITIONS}
     examples = [
         name if value is None else f"{name}-{value.example}" for name, value in values.items()
     ]
-    with_value = "|".join(name for name, value in values.items() if value is not None)
+    with_value = "|".join(name for name, value in values.items() if isinstance(value, Value))
+    with_site = "|".join(name for name, value in values.items() if isinstance(value, SiteName))
     return {
         "type": "string",
         "anyOf": [
-            {"enum": examples},
+            {"enum": [*examples, *more]},
             {"pattern": f"^({with_value})-{NUMBER}$"},
+            {"pattern": f"^({with_site})-.+$"},
             {"pattern": r"^[A-Za-z_][\w.]*[:.][A-Za-z_]\w*(-.+)?$"},
         ],
     }

@@ -12,8 +12,10 @@ from typing import Any
 
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.arms import read_arms
-from medfl.config import ARMS_FILE, DEFAULT_GRID, did_you_mean, validate
+from medfl.config import ARMS_FILE, DEFAULT_GRID, data_root, did_you_mean, validate
+from medfl.datasets.base import Places
 from medfl.datasets.described.find import VARIABLE, is_path
+from medfl.datasets.prepare import prepare
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.federated.fingerprint import differences
@@ -21,7 +23,9 @@ from medfl.files import read_yaml, write_yaml
 from medfl.files.parallel import cpu_count
 from medfl.fixed import fix
 from medfl.grid import GridConfig, load_grid, read_grid
-from medfl.results.paths import LOGS
+from medfl.partition.scheme import EACH_SITE
+from medfl.results.paths import KEYS, LOGS
+from medfl.sites import known_sites
 from medfl.status import TOLD, Board, cost, planned_runs, probe_kinds
 from medfl.stopping import held
 from medfl.workflow import Workflow
@@ -44,11 +48,14 @@ def launch(options: argparse.Namespace) -> int:
         )
     described = _name_described(options)
     content = build_grid(options)
+    makes = not (options.dry_run or options.unlock)
+    if EACH_SITE in content["partitions"] and makes:
+        _prepare_for_sites(options)
     grid = load_grid(content, "the benchmark")
     file = Path(options.output_dir, BENCHMARK)
     if not options.overwrite:
         check_earlier(file, grid)
-    path, start, makes = fix(grid), None, not (options.dry_run or options.unlock)
+    path, start = fix(grid), None
     if not options.dry_run:
         start = Workflow.open([path], {}).start()
     if makes:
@@ -136,9 +143,9 @@ def check_earlier(file: Path, grid: GridConfig) -> None:
     except MedflError as error:
         raise MedflError(f"{file} is no grid that can be read: {error} {mend}") from error
     found = []
-    for key in ("datasets", "partitions", "arms", "seeds"):
+    for name, key in zip(KEYS, ("datasets", "every_partition", "arms", "seeds"), strict=True):
         left_out = [str(one) for one in getattr(old, key) if one not in getattr(grid, key)]
-        found += [f"{key}: {', '.join(left_out)} left out"] if left_out else []
+        found += [f"{name}s: {', '.join(left_out)} left out"] if left_out else []
     found += ["tune"] if old.tune != grid.tune else []
     same = [cell for cell in old.cells() if cell in set(grid.cells())]
     for cell in same:
@@ -147,6 +154,16 @@ def check_earlier(file: Path, grid: GridConfig) -> None:
     if found:
         some = "; ".join(list(dict.fromkeys(found))[:4])
         raise MedflError(f"{file} is of another benchmark ({some}). {mend}")
+
+
+def _prepare_for_sites(options: argparse.Namespace) -> None:
+    """Prepare the datasets whose sites nobody knows before, as a partition is made for each."""
+    places = Places(data_root(options.data_root), Path(options.work_root))
+    for dataset in options.dataset:
+        if known_sites(dataset, places) is None:
+            prepare(
+                dataset, options.data_root, options.work_root, allow_partial=options.allow_partial
+            )
 
 
 def _name_described(options: argparse.Namespace) -> str:

@@ -38,6 +38,7 @@ from medfl.partition.place import dealing
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
 from medfl.shared import runs_of, unused
+from medfl.sites import check_sites
 from medfl.sources import source_sha
 from medfl.stale import code_of_numbers, inputs_now, is_stale
 from medfl.store import DATASET
@@ -107,6 +108,8 @@ class Workflow:
         if in_job:
             os.environ[GRID] = str(files[0])
         grid = read_grid(files[0], changes)
+        if not in_job:
+            check_sites(grid)
         file = Path(files[0]) if in_job else fix(grid)
         os.environ[GRID] = str(file)
         places = Places(data_root(grid.data_root), Path(grid.work_root))

@@ -101,6 +101,10 @@ class Dataset(ABC):
         """The classes that read it; where their files are edited, its store is made again."""
         return (type(self),)
 
+    def known_sites(self, places: Places) -> Sequence[str] | None:
+        """The sites, as far as they are known before it is prepared; None where nobody can tell."""
+        return self.sites if self.complete else None
+
     def description_sha(self, places: Places) -> str:
         """Hash a person's own description of the dataset; the catalog's have none, so it is empty.
 

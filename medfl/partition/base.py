@@ -113,6 +113,7 @@ class Partition:
         value: the number, or the site, behind the name; None where there is none.
         title: what tables call it; ``{}`` stands for the value.
         natural: whether the data, or a person's own code, decide the number of clients.
+        by_site: whether sites are the clients, or parts of one, so that a dataset needs some.
         even: whether the clients that hold a label hold equal shares of it, as nearly as groups
             allow; otherwise the parts are rounded by a draw.
         strict: whether a client may hold only labels of which it has a share.
@@ -126,6 +127,7 @@ class Partition:
     value: ClassVar[Value | SiteName | None] = None
     title: ClassVar[str] = ""
     natural: ClassVar[bool] = False
+    by_site: ClassVar[bool] = False
     even: ClassVar[bool] = False
     strict: ClassVar[bool] = False
 

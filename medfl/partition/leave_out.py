@@ -30,6 +30,7 @@ class LeaveOut(Partition):
     value = SiteName()
     title = "Unseen site: {}"
     natural = True
+    by_site = True
     even = True
 
     @property

@@ -20,6 +20,7 @@ class Sites(Partition):
 
     title = "Natural sites"
     natural = True
+    by_site = True
     even = True
 
     def blocks(self, request: Request) -> list[Block]:
@@ -48,6 +49,7 @@ class DividedSites(Partition):
 
     value = ALPHA
     title = "Sites, Dirichlet α = {}"
+    by_site = True
 
     def blocks(self, request: Request) -> list[Block]:
         """The clients of each site share its groups."""

@@ -20,11 +20,9 @@ from medfl.partition.custom import SplitsItself, check_own
 from medfl.partition.divided import Divided, check_patients, refuse_undecided, second_sites
 from medfl.partition.folds import FOLDS, TEST, TRAIN, VAL, assign_folds
 from medfl.partition.groups import Groups
-from medfl.partition.leave_out import LeaveOut
 from medfl.partition.place import partition_of, sidecar
 from medfl.partition.rows import COLUMNS, rows_of
 from medfl.partition.scheme import is_built_in, parse_partition
-from medfl.partition.site import DividedSites, Sites
 
 if TYPE_CHECKING:
     from medfl.store import Store
@@ -227,7 +225,6 @@ def make_split(
         official_folds=official_folds,
         test_seed=test_seed,
     )
-    by_site = isinstance(chosen, Sites | DividedSites | LeaveOut)
     fold = chosen.folds(Request(partition, store, groups, fold, num_clients, seed))
     dealt = assign_clients(store, groups, fold, chosen, num_clients, seed, **minima)
     return Split(
@@ -239,7 +236,7 @@ def make_split(
         num_clients=dealt.num_clients,
         moved=dealt.moved,
         client_names=dealt.names,
-        divided=second_sites(store, dealt.sites[groups.of_sample]) if by_site else Divided(),
+        divided=second_sites(store, dealt.sites[groups.of_sample]) if chosen.by_site else Divided(),
     )
 
 

@@ -43,7 +43,7 @@ def answers(results: GridResults, dataset: str) -> list[Answer]:
     asked = asked_of(results, dataset)
     return [
         _answer(results, found, TITLES[question] if len(asked) > 1 else "")
-        for partition in results.partitions
+        for partition in results.partitions_of(dataset)
         for question in asked
         if (found := finding(results, dataset, partition, question))
     ]

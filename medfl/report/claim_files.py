@@ -84,7 +84,7 @@ def rank_rows(results: GridResults) -> tuple[list[str], list[dict[str, Any]]]:
     columns = [
         f"{dataset} / {partition}"
         for dataset in results.datasets
-        for partition in results.partitions
+        for partition in results.partitions_of(dataset)
     ]
     rows: list[dict[str, Any]] = []
     for (question, arm), by_column in places.items():

@@ -29,7 +29,7 @@ def write_client_tables(results: GridResults, path: Path) -> None:
     made = [
         (dataset, table)
         for dataset in results.datasets
-        for partition in results.partitions
+        for partition in results.partitions_of(dataset)
         if (table := client_table(results, dataset, partition)).rows
     ]
     text = [latex([one], f"clients-{number}") for number, one in enumerate(made)]

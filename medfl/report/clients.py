@@ -67,7 +67,7 @@ def beside(
     """
     if metric is not WORST:
         return ""
-    parts = results.partitions if partition is None else [partition]
+    parts = results.partitions_of(dataset) if partition is None else [partition]
     found = [
         run.record.fairness
         for part in parts

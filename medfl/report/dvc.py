@@ -33,7 +33,7 @@ def write_metrics_json(results: GridResults, path: str | Path) -> None:
         asked = results.questions(dataset)
         primary = [results.primary(dataset, question) for question in asked]
         others = [one for one in _METRICS if one.question in ("", *asked) and one not in primary]
-        for partition in results.partitions:
+        for partition in results.partitions_of(dataset):
             for arm in results.arms:
                 entry: dict[str, float | int] = {}
                 for metric in (*primary, *others):
@@ -57,7 +57,7 @@ def write_convergence(results: GridResults, path: str | Path) -> None:
     """
     rows = []
     for dataset in results.datasets:
-        for partition in results.partitions:
+        for partition in results.partitions_of(dataset):
             for arm in results.arms:
                 runs = [run for run in results.at(dataset, partition, arm) if run.completed]
                 place = {"dataset": dataset, "partition": partition, "arm": arm}

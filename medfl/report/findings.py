@@ -115,7 +115,7 @@ def describe(summary: Summary, metric: Column, patients: tuple[float, float] | N
 
 def findings(results: GridResults, dataset: str) -> list[Finding]:
     """The best arm for each question in each partition of a dataset, own patients first."""
-    parts: list[str | None] = [*results.partitions]
+    parts: list[str | None] = [*results.partitions_of(dataset)]
     if len(parts) > 1:
         parts.append(None)
     found = (

@@ -50,6 +50,10 @@ class GridResults:
         self.datasets, self.partitions, self.arms, self.seeds = (
             self.frame[key].unique().tolist() for key in KEYS
         )
+        self._partitions = {
+            dataset: rows["partition"].unique().tolist()
+            for dataset, rows in self.frame.groupby("dataset", sort=False)
+        }
         self._numbers: dict[str, dict[Any, dict[int, float]]] = {}  # by metric
         self._states: dict[tuple[str, str | None, str, str], CellState] = {}  # by cell and metric
         self._at: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
@@ -59,6 +63,10 @@ class GridResults:
         for run in runs:
             self._at[run.dataset, run.partition, run.arm].append(run)
 
+    def partitions_of(self, dataset: str) -> list[str]:
+        """The partitions of one dataset; ``partitions`` are those of all."""
+        return self._partitions[dataset]
+
     def at(self, dataset: str, partition: str, arm: str) -> list[Run]:
         """The runs of one dataset, partition and arm: one per seed."""
         return self._at.get((dataset, partition, arm), [])
@@ -66,7 +74,10 @@ class GridResults:
     def of(self, dataset: str, arm: str) -> list[Run]:
         """The runs of an arm on a dataset that have a record."""
         return [
-            run for part in self.partitions for run in self.at(dataset, part, arm) if run.record
+            run
+            for part in self.partitions_of(dataset)
+            for run in self.at(dataset, part, arm)
+            if run.record
         ]
 
     def any_finished(self, dataset: str, partition: str) -> bool:
@@ -112,7 +123,9 @@ class GridResults:
 
     def mean_values(self, dataset: str, arm: str, metric: Column) -> dict[int, float]:
         """Seed → mean over the partitions, for seeds that have a value in every partition."""
-        by_partition = [self.values(dataset, part, arm, metric) for part in self.partitions]
+        by_partition = [
+            self.values(dataset, part, arm, metric) for part in self.partitions_of(dataset)
+        ]
         common = [seed for seed in by_partition[0] if all(seed in found for found in by_partition)]
         return {
             seed: math.fsum(found[seed] for found in by_partition) / len(by_partition)
@@ -129,7 +142,9 @@ class GridResults:
     def _state(self, dataset: str, partition: str | None, arm: str, metric: Column) -> CellState:
         if partition is None:
             found = self.mean_values(dataset, arm, metric)
-            runs = [run for part in self.partitions for run in self.at(dataset, part, arm)]
+            runs = [
+                run for part in self.partitions_of(dataset) for run in self.at(dataset, part, arm)
+            ]
         else:
             found = self.values(dataset, partition, arm, metric)
             runs = self.at(dataset, partition, arm)
@@ -187,7 +202,7 @@ class GridResults:
         if not metric.metric:
             return None
         question = metric.question if len(self.questions(dataset)) > 1 else EVERYONE
-        parts = self.partitions if partition is None else [partition]
+        parts = self.partitions_of(dataset) if partition is None else [partition]
         by_seed: dict[int, dict[str, float]] = {}
         for part, arm in product(parts, self.arms):
             for run in self.at(dataset, part, arm):
@@ -272,7 +287,7 @@ class GridResults:
         return [
             (dataset, partition, question)
             for dataset in self.datasets
-            for partition in self.partitions
+            for partition in self.partitions_of(dataset)
             for question in self.questions(dataset)
         ]
 
@@ -286,7 +301,7 @@ class GridResults:
             self.comparison(*family)
 
     def _diverged(self, dataset: str, partition: str | None, arm: str) -> bool:
-        parts: Iterable[str] = self.partitions if partition is None else [partition]
+        parts: Iterable[str] = self.partitions_of(dataset) if partition is None else [partition]
         return any(run.status == DIVERGED for part in parts for run in self.at(dataset, part, arm))
 
     @cached_property

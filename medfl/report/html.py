@@ -158,7 +158,7 @@ def _dataset(
 
 def _cost_says(results: GridResults, dataset: str) -> str:
     """What the cells of the table of cost are."""
-    partitions = len(results.partitions)
+    partitions = len(results.partitions_of(dataset))
     over = f" of the means over {partitions} partitions" if partitions > 1 else ""
     sizes = worst_sizes(results, dataset)
     worst = f" Worst client: {sizes}." if sizes else ""
@@ -219,7 +219,7 @@ def _split_pictures(
 ) -> list[dict[str, Any]]:
     """The picture of each partition's first seed whose split lies here."""
     pictures = []
-    for partition in results.partitions:
+    for partition in results.partitions_of(dataset):
         for seed in results.seeds:
             split = splits.get((dataset, partition, seed))
             path = split.with_suffix(".png") if split else None

@@ -33,7 +33,7 @@ def main_table(results: GridResults, dataset: str) -> ArmTable:
         if metric not in primary and metric.question in ("", *questions)
     ]
     columns = budgets(results, dataset)
-    columns += [(part, metric) for part in results.partitions for metric in primary]
+    columns += [(part, metric) for part in results.partitions_of(dataset) for metric in primary]
     columns += [*COUNTS, *((None, metric) for metric in others)]
     return make_table(results, dataset, primary[0].title, columns, questions, main=True)
 
@@ -42,7 +42,7 @@ def cost_table(results: GridResults, dataset: str) -> ArmTable:
     """What each arm is worth and what it costs, in the mean over the partitions."""
     questions = asked_of(results, dataset)
     primary = [results.primary(dataset, question) for question in questions]
-    place = results.partitions[0] if len(results.partitions) == 1 else None
+    place = results.partitions_of(dataset)[0] if len(results.partitions_of(dataset)) == 1 else None
     columns: list[Place | str] = [(place, metric) for metric in (*primary, WORST, *COST)]
     columns = [*columns[: len(primary)], *budgets(results, dataset), *columns[len(primary) :]]
     made = make_table(
@@ -59,8 +59,8 @@ def cost_table(results: GridResults, dataset: str) -> ArmTable:
 def metric_table(results: GridResults, dataset: str, metric: Column) -> ArmTable:
     """One metric in each partition, and its mean over them."""
     columns = budgets(results, dataset)
-    columns += [(partition, metric) for partition in results.partitions]
-    if len(results.partitions) > 1:
+    columns += [(partition, metric) for partition in results.partitions_of(dataset)]
+    if len(results.partitions_of(dataset)) > 1:
         columns.append((None, metric))
     question = metric.question or OWN
     title = judged(metric.metric).title if metric.metric else metric.title

@@ -119,7 +119,7 @@ def target_notes(results: GridResults, dataset: str) -> list[str]:
         "samples, asked in rounds that were evaluated; round 0 is before any training. “–”: "
         "no seed reached it."
     ]
-    for part in results.partitions:
+    for part in results.partitions_of(dataset):
         chance = results.chance(dataset, part, metric)
         if chance and targets and targets[0] <= chance.mean:
             found.append(

@@ -69,7 +69,7 @@ def protection(
     results: GridResults, dataset: str, arm: str, partition: str | None = None
 ) -> Protection:
     """How an arm is protected on a dataset, by its completed runs in one partition or in all."""
-    parts = results.partitions if partition is None else [partition]
+    parts = results.partitions_of(dataset) if partition is None else [partition]
     runs = [run for part in parts for run in results.at(dataset, part, arm) if run.completed]
     return _of_runs(runs)
 

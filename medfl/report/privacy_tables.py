@@ -84,7 +84,9 @@ def privacy_tables(results: GridResults, dataset: str) -> list[GroupedTable]:
     """
     if not protects(results, dataset):
         return []
-    made = [privacy_table(results, dataset, partition) for partition in results.partitions]
+    made = [
+        privacy_table(results, dataset, partition) for partition in results.partitions_of(dataset)
+    ]
     made = [one for one in made if one.rows]
     return [replace(one, notes=()) for one in made[:-1]] + made[-1:]
 
@@ -107,7 +109,7 @@ def write_privacy(results: GridResults, folder: Path) -> list[Path]:
 
 def _rows(results: GridResults) -> Iterable[dict[str, Any]]:
     for dataset in results.datasets:
-        for partition in results.partitions if protects(results, dataset) else ():
+        for partition in results.partitions_of(dataset) if protects(results, dataset) else ():
             for arm, found in protected_arms(results, dataset, partition):
                 row: dict[str, Any] = {"dataset": dataset, "partition": partition, "arm": arm}
                 row |= {"privacy_unit": found.unit, "hidden_by": " ".join(found.hidden)}

@@ -122,7 +122,9 @@ def make_table(
         rows.append(ArmRow(CHANCE, names.CHANCE, tuple(chance)))
     header = ("Arm", *(_header(column, main, len(questions) > 1) for column in columns))
     places = [partition for partition, _ in asked if partition]
-    means = len(results.partitions) > 1 and any(partition is None for partition, _ in asked)
+    means = len(results.partitions_of(dataset)) > 1 and any(
+        partition is None for partition, _ in asked
+    )
     fair = any(metric.source.startswith("fairness.") for _, metric in asked)
     luck = client_notes(results, dataset) if fair else []
     if any(metric is TARGET for _, metric in asked):

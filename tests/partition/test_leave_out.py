@@ -177,7 +177,5 @@ def test_a_class_of_one_s_own_cannot_train_on_whom_it_calls_unseen(hospitals):
             return [Block(there, shares, unseen=True), Block(~there, shares)]
 
     groups = Groups.of(hospitals)
-    with pytest.raises(MedflError, match="not all of its groups .* are of one client and in the"):
-        assign_clients(
-            hospitals, groups, np.zeros(len(groups), int), Wrong("own", "own"), 2, 0, 1
-        )
+    with pytest.raises(MedflError, match=r"not all of its groups .* are of one client and in the"):
+        assign_clients(hospitals, groups, np.zeros(len(groups), int), Wrong("own", "own"), 2, 0, 1)

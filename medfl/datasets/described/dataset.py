@@ -106,6 +106,23 @@ class DescribedDataset(Dataset):
         raw = self._raw(kept, reader, pseudonyms, named, size, described)
         return replace(raw, warnings=[*raw.warnings, *notes])
 
+    def known_sites(self, places: Places) -> Sequence[str] | None:
+        """None of them, where neither description nor table nor a header may say where they are.
+
+        No file of an image is opened: those that are called like pictures count as pictures.
+        """
+        if self.data.site.source not in ("auto", "none"):
+            return None
+        try:
+            folder, path = self._whereabouts.of(places)
+            table = read_described_table(self.data, path) if path is not None else None
+            headers = count_files(folder, self.data.files, "dicom")
+        except (MedflError, OSError):  # what is wrong is said when it is prepared
+            return None
+        asked = self.data.site.source == "auto"
+        named = table is not None and (self.data.columns.site or "site") in table.columns
+        return None if asked and (named or headers) else ()
+
     def description_sha(self, places: Places) -> str:
         """Hash the description, then its table: an edit of either makes the store again."""
         try:

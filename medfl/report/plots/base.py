@@ -112,7 +112,7 @@ class GridFigure(ABC):
         """
         parts: list[str | None] = [None]
         if self.per == "partition":
-            parts = [*results.partitions]
+            parts = [*results.partitions_of(dataset)]
         asked = results.questions(dataset) if self.both else (OWN,)
         return [
             Subject(results, dataset, part, question=question, **look)

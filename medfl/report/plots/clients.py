@@ -82,12 +82,12 @@ def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> 
     """Draw one panel per partition, one line per arm, one dot per client and seed."""
     arms = _with_clients(results, dataset) or list(results.arms)
     largest = max(_sizes(results, dataset), default=1)
-    rows, columns = panels(len(results.partitions), 2)
+    rows, columns = panels(len(results.partitions_of(dataset)), 2)
     height = 0.27 * len(arms) + 0.9
     figure = Figure(figsize=(4.4 * columns + 1.0, height * rows + 0.5), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     shown = False
-    for axis, partition in zip(axes.flat, results.partitions, strict=False):
+    for axis, partition in zip(axes.flat, results.partitions_of(dataset), strict=False):
         marks = _Marks()
         for place, arm in enumerate(arms):
             marks.add(place, results.at(dataset, partition, arm))
@@ -98,9 +98,9 @@ def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> 
         axis.set_yticks(range(len(arms)), [labels.get(arm, arm) for arm in arms])
     axes.flat[0].invert_yaxis()
     axes.flat[0].set_ylim(len(arms) - 0.4, -0.6)
-    for axis in axes.flat[len(results.partitions) :]:
+    for axis in axes.flat[len(results.partitions_of(dataset)) :]:
         axis.set_visible(False)
-    for axis in _lowest(axes, len(results.partitions)):
+    for axis in _lowest(axes, len(results.partitions_of(dataset))):
         axis.tick_params(labelbottom=True)
         axis.set_xlabel("Client's test accuracy (%)")
     handles = [

@@ -70,7 +70,9 @@ def draw_evidence(results: GridResults, dataset: str) -> Figure | None:
     if not arms:
         return None
     asked = asked_of(results, dataset)
-    rows, columns = panels(len(results.partitions), 2 if len(results.partitions) < 5 else 3)
+    rows, columns = panels(
+        len(results.partitions_of(dataset)), 2 if len(results.partitions_of(dataset)) < 5 else 3
+    )
     names = [arm_label(arm, results.marked(dataset, arm, OWN)) for arm in arms]
     beside = 0.35 + 0.078 * max(map(len, names))
     high = max((ROW if len(arms) < 12 else DENSE) * len(asked) * len(arms) + 0.25, 0.8)
@@ -79,7 +81,7 @@ def draw_evidence(results: GridResults, dataset: str) -> Figure | None:
         layout="constrained",
     )
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-    for axis, partition in zip(axes.flat, results.partitions, strict=False):
+    for axis, partition in zip(axes.flat, results.partitions_of(dataset), strict=False):
         for place, arm in enumerate(arms):
             for number, question in enumerate(asked):
                 level = place + (number - (len(asked) - 1) / 2) * 0.36
@@ -95,9 +97,9 @@ def draw_evidence(results: GridResults, dataset: str) -> Figure | None:
         axis.set_yticks(range(len(arms)), names)
         axis.grid(visible=False, axis="y")
     axes.flat[0].set_ylim(len(arms) - 0.45, -0.55)
-    for axis in axes.flat[len(results.partitions) :]:
+    for axis in axes.flat[len(results.partitions_of(dataset)) :]:
         axis.set_visible(False)
-    for axis in axes.flat[: len(results.partitions)]:
+    for axis in axes.flat[: len(results.partitions_of(dataset))]:
         axis.tick_params(labelbottom=True, axis="x")
         axis.set_xlabel(results.primary(dataset, OWN).title)
     figure.legend(handles=_handles(asked), loc="outside lower left", ncols=2 if columns < 3 else 3)
@@ -108,7 +110,9 @@ def _in_order(results: GridResults, dataset: str) -> list[str]:
     """The arms with a result, by the mean over partitions on own patients."""
     means = {}
     for arm in results.arms:
-        found = [_summary(results, (dataset, part, arm), OWN) for part in results.partitions]
+        found = [
+            _summary(results, (dataset, part, arm), OWN) for part in results.partitions_of(dataset)
+        ]
         known = [one.mean for one in found if one]
         if known:
             means[arm] = math.fsum(known) / len(known)

@@ -108,7 +108,9 @@ def draw_privacy(results: GridResults, dataset: str, question: str = OWN) -> Fig
     """
     metrics = [judged(one.metric, question) for one in QUALITY if one.metric]
     metrics += [one for one in QUALITY if not one.metric and one.question == question]
-    by_partition = {part: series_of(results, dataset, part) for part in results.partitions}
+    by_partition = {
+        part: series_of(results, dataset, part) for part in results.partitions_of(dataset)
+    }
     shown = [part for part, found in by_partition.items() if found]
     if not shown:
         return None

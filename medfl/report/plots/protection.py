@@ -45,7 +45,7 @@ def unit_colours(results: GridResults, dataset: str) -> dict[str, str]:
     """A colour for each unit of protection, the same in every panel; grey for none."""
     units = dict.fromkeys(
         one.unit
-        for partition in results.partitions
+        for partition in results.partitions_of(dataset)
         for _, one in protected_arms(results, dataset, partition)
         if one.unit
     )
@@ -55,7 +55,7 @@ def unit_colours(results: GridResults, dataset: str) -> dict[str, str]:
 @styled
 def draw_cost(results: GridResults, dataset: str, labels: dict[str, str]) -> Figure | None:
     """Draw seconds and traffic as bars: a row for each partition, an arm a bar."""
-    arms = {part: protected_arms(results, dataset, part) for part in results.partitions}
+    arms = {part: protected_arms(results, dataset, part) for part in results.partitions_of(dataset)}
     shown = [part for part, found in arms.items() if found]
     if not shown:
         return None

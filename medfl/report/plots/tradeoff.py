@@ -84,12 +84,12 @@ def draw_traffic(
     question: str = OWN,
 ) -> Figure:
     """Draw the primary metric over the bytes of a whole run, one panel per partition; mean ± sd."""
-    rows, columns = panels(len(results.partitions), 2)
+    rows, columns = panels(len(results.partitions_of(dataset)), 2)
     height = max(2.9 * rows, 0.21 * len(styles) + 1.2)
     figure = Figure(figsize=(4.2 * columns + 2.0, height), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, squeeze=False)
     lined, metric = False, results.primary(dataset, question)
-    for axis, partition in zip(axes.flat, results.partitions, strict=False):
+    for axis, partition in zip(axes.flat, results.partitions_of(dataset), strict=False):
         _draw_traffic_panel(figure, axis, results, dataset, partition, styles, metric)
         say_if_empty(axis, results.any_finished(dataset, partition))
         axis.set_title(partition_title(partition))
@@ -100,9 +100,9 @@ def draw_traffic(
         lined = lined or chance is not None
         if chance:
             draw_chance(axis, metric.scale * chance.mean)
-    for axis in axes.flat[: len(results.partitions)]:
+    for axis in axes.flat[: len(results.partitions_of(dataset))]:
         log_ticks(axis)
-    for axis in axes.flat[len(results.partitions) :]:
+    for axis in axes.flat[len(results.partitions_of(dataset)) :]:
         axis.set_visible(False)
     legend(figure, styles, labels, chance=lined)
     return figure
@@ -163,7 +163,9 @@ def draw_heterogeneity(
     question: str = OWN,
 ) -> Figure | None:
     """Draw the primary metric over the clients' label distance; None for fewer than two."""
-    distances = {part: results.label_distance(dataset, part) for part in results.partitions}
+    distances = {
+        part: results.label_distance(dataset, part) for part in results.partitions_of(dataset)
+    }
     known = sorted((value, part) for part, value in distances.items() if value is not None)
     if len(known) < 2:
         return None
