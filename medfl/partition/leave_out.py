@@ -36,7 +36,7 @@ class LeaveOut(Partition):
     @property
     def site(self) -> str:
         """The site that is left out."""
-        return read_site(self.word.removeprefix(f"{LEAVE_OUT}-"))
+        return left_out_site(self.word) or ""
 
     def folds(self, request: Request) -> np.ndarray:
         """Its patients are the test fold; those of the others train or validate."""
@@ -74,6 +74,13 @@ class LeaveOut(Partition):
         found = np.zeros(len(groups), dtype=bool)
         found[groups.of_sample[here]] = True
         return found
+
+
+def left_out_site(word: str) -> str | None:
+    """The site that a partition's word leaves out; None for any other partition."""
+    if not word.startswith(f"{LEAVE_OUT}-"):
+        return None
+    return read_site(word.removeprefix(f"{LEAVE_OUT}-"))
 
 
 def check_site(partition: LeaveOut, sites: list[str], where: str) -> None:

@@ -45,7 +45,8 @@ def client_table(results: GridResults, dataset: str, partition: str) -> GroupedT
     known = {arm: found for arm, found in runs.items() if any(map(_clients, found))}
     every = [run for found in known.values() for run in found]
     rows = []
-    for client in dict.fromkeys(name for run in every for name in _clients(run)):
+    names = dict.fromkeys(name for run in every for name in _clients(run))
+    for client in sorted(names, key=lambda name: not _takes_no_part(every, name)):
         entries = [Entry(_sizes(every, client))]
         entries += [Entry(_cell(found, client)) for found in known.values()]
         rows.append(ArmRow(_label(every, client), "", tuple(entries)))
@@ -55,6 +56,12 @@ def client_table(results: GridResults, dataset: str, partition: str) -> GroupedT
 
 def _clients(run: Run) -> dict[str, ClientRecord]:
     return run.record.clients if run.record else {}
+
+
+def _takes_no_part(runs: Sequence[Run], client: str) -> bool:
+    """Whether a client is a hospital never seen, which stands first."""
+    found = [(run, _clients(run)[client]) for run in runs if client in _clients(run)]
+    return all(run.record and run.record.unseen_by and one.n_train == 0 for run, one in found)
 
 
 def _label(runs: Sequence[Run], client: str) -> str:

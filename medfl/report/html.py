@@ -32,6 +32,7 @@ from medfl.report.questions import HOLDS, MEANINGS, TITLES, families_say
 from medfl.report.robustness_tables import robustness_tables
 from medfl.report.robustness_words import robustness_words
 from medfl.report.searches import TuningSection
+from medfl.report.unseen import unseen_table
 from medfl.results.columns import EVERYONE, OWN, judged
 from medfl.results.runs import MISSING, Run
 from medfl.results.schema import DIVERGED
@@ -140,6 +141,7 @@ def _dataset(
         "cost_says": _cost_says(results, dataset),
         "findings": [finding_row(finding) for finding in findings(results, dataset)],
         "primary": judged(results.primary(dataset).metric).title,
+        "unseen": unseen_table(results, dataset),
         "main": main,
         # What stands below the main table is not said again below each of these.
         "tables": [(one, [note for note in one.notes if note not in main.notes]) for one in tables],

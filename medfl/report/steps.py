@@ -22,6 +22,7 @@ from medfl.report.questions import HOLDS, TITLES, bare, families_say
 from medfl.report.robustness_tables import write_robustness
 from medfl.report.shared_clients import with_clients
 from medfl.report.spreadsheet import without_formulas
+from medfl.report.unseen import write_unseen
 from medfl.results import paths
 from medfl.results.columns import REFUSED, ROBUSTNESS, SUMMARY, names_in
 from medfl.results.frames import write_frame
@@ -72,6 +73,7 @@ def aggregate(
     write_tables(results, folder / paths.TABLES)
     write_privacy(results, folder / paths.TABLES)
     write_robustness(results, folder / paths.TABLES)
+    write_unseen(results, folder / paths.TABLES)
     write_findings(results, folder / paths.TABLES)
     write_over_datasets(results, folder / paths.TABLES / "datasets.csv")
     write_clients(results, folder / paths.TABLE_OF_CLIENTS)

@@ -116,12 +116,14 @@ class DescribedDataset(Dataset):
         try:
             folder, path = self._whereabouts.of(places)
             table = read_described_table(self.data, path) if path is not None else None
-            headers = count_files(folder, self.data.files, "dicom")
+            headers, any_file = (
+                count_files(folder, self.data.files, form) for form in ("dicom", "auto")
+            )
         except (MedflError, OSError):  # what is wrong is said when it is prepared
             return None
         asked = self.data.site.source == "auto"
         named = table is not None and (self.data.columns.site or "site") in table.columns
-        return None if asked and (named or headers) else ()
+        return None if (asked and (named or headers)) or not any_file else ()
 
     def description_sha(self, places: Places) -> str:
         """Hash the description, then its table: an edit of either makes the store again."""
