@@ -193,7 +193,7 @@ class Workflow:
         return sorted({str(one.path) for key, one in chosen if dataset in ("", key[0])})
 
     @property
-    def order(self) -> list[list[str] | list[int]]:
+    def order(self) -> list[list[str] | dict[str, list[str]] | list[int]]:
         """The order of rows and columns in tables; those that are not defined have a place, too."""
         grid = self.grid
         crossed = [[*grid.crossed]] if grid.crossed else []
