@@ -25,22 +25,25 @@ _NUMBER = re.compile(  # as `!!float 3` may be written
     r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$|" + _DECIMAL.pattern
 )
 
+_DEEPEST = 64  # levels in one another; no file of ours has ten
+_LARGEST = 10**6  # values that a file may come to where aliases repeat what they stand for
+_TOP_KEY = re.compile(r"([a-z_]{1,40})\s*:(\s|$)")
 _QUOTED = re.compile(r"['\"]([^'\"]*)['\"]")
 _SYMBOL = re.compile(r"<[a-z ]+>|[^\w\s]{1,3}")  # such as '<block end>', ','
 
 
 def read_yaml(path: str | os.PathLike[str]) -> Any:
     """Read a YAML file; a missing file or a syntax error is a ``MedflError`` naming the line."""
-    path = Path(path)
+    path, text = Path(path), ""
     try:
-        return pickle.loads(_parsed(path.read_text(encoding="utf-8-sig")))
+        text = path.read_text(encoding="utf-8-sig")
+        return pickle.loads(_parsed(text))
     except FileNotFoundError as error:
         raise MedflError(f"{path} does not exist.") from error
     except OSError as error:
         raise MedflError(f"{path} cannot be read ({error.strerror}): name a YAML file.") from error
-    # Also `!!int abc`, what is no UTF-8, and hundreds of brackets in one another.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise MedflError(f"{path} is not valid YAML: {_damage(error)}.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # also what is no UTF-8
+        raise MedflError(f"{path} is not valid YAML: {_damage(error, text)}.") from error
 
 
 @lru_cache(maxsize=8)
@@ -52,18 +55,26 @@ def _parsed(text: str) -> bytes:
     return pickle.dumps(yaml.load(text, _Loader))
 
 
-def _damage(error: Exception) -> str:
+def _damage(error: Exception, text: str) -> str:
     """Say what is wrong in a YAML file and where, without the words that stand there.
 
-    A description holds names of folders and labels, and with them perhaps those of people.
+    A description holds names of folders and labels, and with them perhaps those of people. Its
+    keys of the first level, written as ours are, are none of these.
     """
+    if isinstance(error, yaml.reader.ReaderError):
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before.rpartition("\n")[2]) + 1
+        return f"line {line}, column {column}: a character that YAML does not allow"
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return failure(error)
     mark = error.problem_mark
     problem = str(error.problem)
     if not all(map(_SYMBOL.fullmatch, _QUOTED.findall(problem))) or problem.count("'") % 2:
         problem = re.split(r"(?:, but (?:found|got) )?['\"]", problem)[0]
-    return f"line {mark.line + 1}, column {mark.column + 1}: {problem.strip()}"
+    lines = text.splitlines()[: mark.line + 1]
+    keys = [found[1] for line in reversed(lines) if (found := _TOP_KEY.match(line))]
+    below = f" (in `{keys[0]}`)" if keys and isinstance(error, _ValueError) else ""
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem.strip().rstrip(':')}{below}"
 
 
 def parse_json(text: str) -> Any:
@@ -88,14 +99,25 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+class _ValueError(yaml.constructor.ConstructorError):
+    """A value cannot be built."""
+
+    def __init__(self, problem: str, node: yaml.Node) -> None:
+        super().__init__(None, None, problem, node.start_mark)
+
+
 class _Loader(yaml.SafeLoader):
     """YAML whose values are what a person wrote.
 
     A key that stands twice in a mapping is refused, where YAML would forget the first. What YAML
     1.1 makes a number or a day of stays the text that it is: `010` (8), `1_000`, `0x10`, `12:30`
     (750), `2024-01-30`. Where a number is meant, `medfl.config` refuses it. So does this class
-    where the file itself says that a number is meant: `!!int 010`.
+    where the file itself says that a number is meant: `!!int 010`. Refused is as well what would
+    take all of the memory or the stack of whoever reads it: brackets in one another without end,
+    an alias within what it stands for, and aliases of aliases that come to millions of values.
     """
+
+    _depth = 0
 
     yaml_implicit_resolvers = {  # noqa: RUF012 (the base class has it as a variable)
         first: [(tag, pattern) for tag, pattern in pairs if tag not in _TURNED]
@@ -105,13 +127,29 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep)
-        except (ValueError, OverflowError):  # such as `!!int abc`
-            problem = "a value does not suit its tag"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+        # Such as `!!timestamp 2024-02-30`, `!!bool perhaps`, `!!set [a]` and 5,000 digits.
+        except (ValueError, OverflowError, KeyError, TypeError, AttributeError):
+            raise _ValueError("a value that cannot be built as what it is", node) from None
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            problem = f"more than {_DEEPEST} levels in one another"
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, problem, mark)
+        found = super().compose_node(parent, index)
+        self._depth -= 1
+        return found
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None:
+            _count(node, {})
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":
                 if key.value in seen:
                     problem = "a key stands there a second time"
@@ -120,12 +158,26 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _count(node: yaml.Node, counted: dict[int, int]) -> int:
+    """How many values a node comes to with all that its aliases stand for."""
+    if id(node) not in counted:
+        counted[id(node)] = 0  # it is under way
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        if isinstance(node, yaml.MappingNode):
+            parts = [part for pair in parts for part in pair]
+        counted[id(node)] = 1 + sum(_count(part, counted) for part in parts)
+        if counted[id(node)] > _LARGEST:
+            raise _ValueError(f"aliases that come to more than {_LARGEST:,} values", node)
+    elif not counted[id(node)]:
+        raise _ValueError("an alias within what it stands for", node)
+    return counted[id(node)]
+
+
 def _number(loader: _Loader, node: yaml.ScalarNode) -> Any:
     text = loader.construct_scalar(node)
     whole = node.tag == _TURNED[0]
     if not (_WHOLE if whole else _NUMBER).match(text):
-        problem = f"no {'whole number' if whole else 'number'} in plain digits"
-        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        raise _ValueError(f"no {'whole number' if whole else 'number'} in plain digits", node)
     return int(text) if whole else loader.construct_yaml_float(node)
 
 

@@ -148,7 +148,7 @@ def _dataset(
         "privacy": privacy_tables(results, dataset),
         "attacked": [
             (partition_title(partition), said)
-            for partition in results.partitions
+            for partition in results.partitions_of(dataset)
             if (said := robustness_words(results, dataset, partition))
         ],
         "robustness": robustness_tables(results, dataset),

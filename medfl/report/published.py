@@ -139,7 +139,7 @@ def _page(
         attacked=[
             (dataset, partition_title(partition), said)
             for dataset in results.datasets
-            for partition in results.partitions
+            for partition in results.partitions_of(dataset)
             if (said := robustness_words(results, dataset, partition))
         ],
         robustness=_text(

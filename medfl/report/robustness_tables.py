@@ -57,7 +57,7 @@ def robustness_tables(results: GridResults, dataset: str) -> list[GroupedTable]:
     """
     made = [
         table
-        for partition in results.partitions
+        for partition in results.partitions_of(dataset)
         if (found := list(crossings(results, dataset, partition)))
         for metric in (results.primary(dataset), WORST, BACKDOOR)
         if (table := _table(found, metric)).rows
@@ -128,7 +128,7 @@ def write_robustness(results: GridResults, folder: Path) -> list[Path]:
 
 def _rows(results: GridResults) -> Iterable[dict[str, Any]]:
     for dataset in results.datasets:
-        for partition in results.partitions:
+        for partition in results.partitions_of(dataset):
             for one in crossings(results, dataset, partition):
                 for rule in one.rules:
                     for attacked in one.attacks:

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 
 import pytest
 
@@ -196,6 +197,39 @@ def test_bad_yaml(tmp_path):
     (tmp_path / "b.yaml").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(MedflError, match="not valid YAML"):
         read_yaml(tmp_path / "b.yaml")
+
+
+BUILT = "a value that cannot be built as what it is"
+LAUGHS = "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in pairwise("abcdefgh"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x: 1\nseeds: [!!int abc]\n", "line 2, column 9: no whole number .* (in `seeds`)"),
+        ("x: 1\nrun:\n  y: !!timestamp 2024-02-30\n", f"line 3, column 6: {BUILT} (in `run`)"),
+        (f"seeds: [{'1' * 5000}]\n", f"line 1, column 9: {BUILT} (in `seeds`)"),
+        ("a: !!bool perhaps\n", f"line 1, column 4: {BUILT} (in `a`)"),
+        ("a: !!set [x]\n", "line 1, column 4: expected a mapping node"),
+        ("a: \x00\n", "line 1, column 4: a character that YAML does not allow"),
+        (f"seeds: {'[' * 3000}{']' * 3000}\n", "line 1, column 71: more than 64 levels in one"),
+        ("".join("  " * k + "a:\n" for k in range(900)), "line 64, .* more than 64 levels in one"),
+        ("a: &a [1, *a]\n", "line 1, column 4: an alias within what it stands for (in `a`)"),
+        (f"a: &a [1]\n{LAUGHS}", "line 7, .*: aliases that come to more than 1,000,000 values"),
+    ],
+)
+def test_a_yaml_value_that_cannot_be_built_is_said_by_line_and_key(tmp_path, text, message):
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    pattern = message.replace("(", r"\(").replace(")", r"\)")
+    with pytest.raises(MedflError, match=rf"a.yaml is not valid YAML: {pattern}"):
+        read_yaml(path)
+
+
+def test_yaml_values_that_only_look_impossible_stay_texts(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("title: 2024-02-30\na: &a [1, 2]\nb: [*a, *a]\n")
+    assert read_yaml(path) == {"title": "2024-02-30", "a": [1, 2], "b": [[1, 2], [1, 2]]}
 
 
 @pytest.mark.parametrize(
