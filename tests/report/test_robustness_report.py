@@ -185,3 +185,13 @@ def test_missing_runs_are_missing_and_not_undefined(tmp_path, fake):
     again = crossed_results(cells, folder)
     accuracy = cells_of(robustness_tables(again, "toy")[0])
     assert accuracy["nobody attacks"][2] == "missing"
+
+
+def test_a_panel_without_a_finished_run_is_not_called_undefined(tmp_path, fake):
+    cells = write_crossed(fake, tmp_path)
+    for arm in ("fedavg", "fedavg+krum", "fedavg+sum+alie-0.2", "fedavg+krum+alie-0.2"):
+        shutil.rmtree(tmp_path / "runs/toy/iid" / arm)
+    subject = Subject(crossed_results(cells, tmp_path), "toy", "iid")
+    alie, backdoor = UnderAttack().draw(subject).axes
+    assert [text.get_text() for text in alie.texts] == ["no finished run"]
+    assert len(backdoor.texts) == 1

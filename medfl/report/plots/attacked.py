@@ -110,13 +110,13 @@ def draw_attacked(found: Sequence[Crossing], metric: Column) -> Figure | None:
     for axis, (one, attack) in zip(axes.flat, places, strict=False):
         for rule in one.rules:
             _draw_line(axis, one, rule, attack, metric, looks[rule])
+        say_if_empty(axis)
         if metric is one.metric and (
             chance := one.results.chance(one.dataset, one.partition, metric)
         ):
             lined = True
             draw_chance(axis, metric.scale * chance.mean)
         _say_not_defined(axis, one, attack)
-        say_if_empty(axis, finished=True)
         axis.set_title(f"{one.base}: {attack}" if len(found) > 1 else attack)
     most = 100 * max(
         one.share(rule, attacked) or 0
@@ -188,4 +188,6 @@ def _say_not_defined(axis: Axes, one: Crossing, attack: str) -> None:
         lines.append(f"{attacked.many}: {which}")
     if lines:
         words = "\n".join([f"{NOT_DEFINED}:", *lines])
-        axis.text(0.03, 0.03, words, transform=axis.transAxes, fontsize=7, va="bottom")
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+        place: dict[str, Any] = {"transform": axis.transAxes, "va": "bottom", "bbox": behind}
+        axis.text(0.03, 0.03, words, fontsize=7, **place)
