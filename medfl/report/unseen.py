@@ -15,6 +15,7 @@ from medfl.report.grid_results import GridResults
 from medfl.report.latex import latex
 from medfl.report.markup import markdown
 from medfl.report.names import join_words
+from medfl.report.notes import MARKS
 from medfl.report.questions import bare
 from medfl.report.spreadsheet import write_spreadsheet
 from medfl.report.statistics import Summary, summarise
@@ -63,6 +64,7 @@ def unseen_table(results: GridResults, dataset: str) -> ArmTable | None:
         _with_worst(row, results, dataset, by_label.get(row.label), list(sites.items()), metric)
         for row in made.rows
     ]
+    kept = [note for note in made.notes if note.startswith(("Data:", "Cells:"))]
     head = ("Arm", "Worst hospital", "Mean", *sites.values())
     if len(sites) == 1:
         head = ("Arm", *sites.values())
@@ -72,7 +74,7 @@ def unseen_table(results: GridResults, dataset: str) -> ArmTable | None:
         title=f"{metric.title} at hospitals never seen",
         header=head,
         rows=tuple(rows),
-        notes=(*_says(results, dataset, list(sites)), made.notes[0]),
+        notes=(*_says(results, dataset, list(sites)), *kept, MARKS),
     )
 
 

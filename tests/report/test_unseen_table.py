@@ -61,6 +61,7 @@ def test_the_worst_hospital_stands_first(results):
         "81.0 ± 1.4",
     ]
     said = " ".join(made.notes)
+    assert "Cells: mean ± sample standard deviation over 2 seeds" in said
     assert "fedavg: judged by the server's model" in said
     assert "fedbn: judged by the server's shared entries, and the weighted mean" in said
 
