@@ -176,6 +176,7 @@ def _serve(
     model: FlatModel,
     watched: Sequence[Any],
 ) -> None:
+    before = -1  # the task that was briefed before
     with suppress(GoneError):
         while True:
             number, item, entrusted = receive(end)
@@ -183,8 +184,9 @@ def _serve(
             if item == _BRIEF:
                 for one in tasks:
                     one.forget()
-                if model.vector.nbytes > LARGE:
+                if number != before and model.vector.nbytes > LARGE:
                     give_back_memory()  # another task wants pieces of other sizes
+                before = number
                 task.take_up(receive(end))
                 continue
             answer = _answer(task, item, entrusted, model, watched)
