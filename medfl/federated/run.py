@@ -78,6 +78,7 @@ def execute(
     ours = check_folder(folder, config, overwrite)
     complete = finished_record(folder, config, code, inputs, overwrite)
     if complete and (complete.minimum_cell or 0) <= max(minimum, 1):  # else it says too little
+        checkpoint.remove(folder)  # killed between its record and this, it has left one
         note_search(folder, complete, tuning)
         hold_back_in(folder, config, store_path, split_path, minimum)
         return as_dict(read_record(folder / paths.RECORD))

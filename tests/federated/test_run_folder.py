@@ -87,8 +87,10 @@ def test_the_table_of_rounds_is_written_as_a_run_goes(place, monkeypatch):
 
 def test_a_complete_run_is_not_done_again(place):
     first = run(place)
+    (place / "run" / "checkpoint.pt").touch()  # as if it was killed just after its record
     stamp = (place / "run" / "model.safetensors").stat().st_mtime_ns
     assert run(place) == first
+    assert not (place / "run" / "checkpoint.pt").exists()
     assert run(place, overwrite=True, threads=2) == first
     assert (place / "run" / "model.safetensors").stat().st_mtime_ns == stamp
 
