@@ -11,7 +11,9 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 1000 medfl \
     && install --directory --owner medfl /home/medfl/project
+# USER: Snakemake asks for a name, which a number given by `--user` has not.
 ENV HOME=/home/medfl \
+    USER=medfl \
     PATH=/home/medfl/project/.venv/bin:$PATH \
     PIP_NO_CACHE_DIR=1 \
     PYTHONUNBUFFERED=1
@@ -19,7 +21,7 @@ USER 1000
 WORKDIR /home/medfl/project
 COPY --chown=1000 Makefile requirements.lock ./
 
-# An index of PyTorch's builds for processors alone makes the image 5 GB smaller.
+# An index of PyTorch's builds for processors alone leaves out CUDA, most of the image.
 FROM base AS packages-cpu
 ARG TORCH_INDEX=
 RUN make packages TORCH_INDEX="${TORCH_INDEX}"
