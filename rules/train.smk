@@ -27,10 +27,10 @@ rule train:
         predictions=[left(f"<run>/{paths.PREDICTIONS}")] if FLOW.keeps_predictions else [],
     log:
         "<logs>/train/{dataset}/{partition}/{arm}/seed{seed}.log",
-    conda:
-        "../workflow/envs/medfl.yaml"
     # Seed by seed, so that tables of what is there are soon whole for the first seeds.
     priority: lambda wildcards: FLOW.priority(wildcards)
+    conda:
+        "../workflow/envs/medfl.yaml"
     # What the run uses, so that all jobs together keep to --cores.
     threads: lambda wildcards: FLOW.run_cores(wildcards)
     resources:

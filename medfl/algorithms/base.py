@@ -77,7 +77,8 @@ class FederatedAlgorithm:
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuse a class with hooks of medfl 0.1, which nobody would call."""
         super().__init_subclass__(**options)
-        cls.sees_messages = cls.weigh is not FederatedAlgorithm.weigh
+        if "weigh" in cls.__dict__:
+            cls.sees_messages = True
         for old, new in _OLD_HOOKS.items():
             # The hook may stand in any class that this one is made of.
             if any(old in base.__dict__ for base in cls.__mro__):

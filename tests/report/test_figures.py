@@ -173,7 +173,11 @@ def test_all_pictures_are_drawn_as_png_and_svg_and_the_same_each_time(tmp_path, 
         assert (one / name).read_bytes() == (two / name).read_bytes(), name
 
 
-def test_a_process_that_is_killed_while_it_draws_is_one_sentence(results_dir, cells, own_module):
+def test_a_process_that_is_killed_while_it_draws_is_one_sentence(
+    results_dir, cells, own_module, monkeypatch
+):
+    # Whatever threads other tests have left: this process is not to be killed.
+    monkeypatch.setattr("medfl.report.figures.can_fork", lambda: True)
     killed = OWN.replace("figure = Figure()", "os.kill(os.getpid(), 9)")
     own_module("my_plots", killed.replace("from matplotlib", "import os\nfrom matplotlib", 1))
     results = GridResults(read_grid_runs(cells, results_dir))

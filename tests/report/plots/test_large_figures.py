@@ -16,6 +16,7 @@ from medfl.results.runs import read_grid_runs
 DISTANCES = {"iid": 0.05, "dirichlet-0.5": 0.4, "dirichlet-0.1": 0.6, "site": 0.41}
 DISTANCES |= {"pathological-2": 0.62, "quantity-1.5": 0.1}
 ARMS = ["centralized", "local", "fedbn", *(f"algorithm-{k}-of-a-hospital" for k in range(17))]
+OF_OTHER_GRIDS = {"privacy", "protection", "attacked", "attacked_worst", "backdoor"}
 KINDS = {"local": "local", "fedbn": "personal"}
 
 
@@ -50,7 +51,7 @@ def words_of(figure):
     return [(word, one.get_window_extent(renderer)) for word, one in named if word.strip()]
 
 
-@pytest.mark.parametrize("name", sorted(set(FIGURES) - {"privacy", "protection"}))
+@pytest.mark.parametrize("name", sorted(set(FIGURES) - OF_OTHER_GRIDS))
 def test_no_word_meets_another_or_leaves_the_picture(name, results, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr("medfl.report.figures.save", lambda figure, *_: drawn.append(figure))
