@@ -18,8 +18,9 @@ from medfl.datasets.prepare import store_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.partition import parse_partition
-from medfl.partition.leave_out import LEAVE_OUT, LeaveOut, check_site
+from medfl.partition.leave_out import LeaveOut, check_site
 from medfl.partition.scheme import EACH_SITE
+from medfl.partition.site_words import LEAVE_OUT
 from medfl.store import DATASET
 from medfl.store.store import SAMPLES
 

@@ -10,13 +10,11 @@ from medfl.errors import MedflError
 from medfl.partition.base import Block, Partition, Request, SiteName
 from medfl.partition.folds import TEST, TRAIN, VAL
 from medfl.partition.site import site_names
-from medfl.partition.site_words import read_site
+from medfl.partition.site_words import left_out_site
 
 if TYPE_CHECKING:
     from medfl.partition.groups import Groups
     from medfl.store import Store
-
-LEAVE_OUT = "leave-out"
 
 
 class LeaveOut(Partition):
@@ -74,13 +72,6 @@ class LeaveOut(Partition):
         found = np.zeros(len(groups), dtype=bool)
         found[groups.of_sample[here]] = True
         return found
-
-
-def left_out_site(word: str) -> str | None:
-    """The site that a partition's word leaves out; None for any other partition."""
-    if not word.startswith(f"{LEAVE_OUT}-"):
-        return None
-    return read_site(word.removeprefix(f"{LEAVE_OUT}-"))
 
 
 def check_site(partition: LeaveOut, sites: list[str], where: str) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from unicodedata import normalize
 
+LEAVE_OUT = "leave-out"
 LONGEST = 200  # of 255 bytes that file systems give a name
 _OTHER = re.compile(rb"[^A-Za-z0-9_.+-]")
 _SPELT = re.compile(rb"~([0-9A-Fa-f]{2})")
@@ -31,6 +32,13 @@ def read_site(word: str) -> str:
     """
     plain = _SPELT.sub(lambda found: bytes([int(found[1], 16)]), _bytes(word))
     return normalize("NFC", plain.decode("utf-8"))
+
+
+def left_out_site(word: str) -> str | None:
+    """The site that a partition's word leaves out; None for any other partition."""
+    if not word.startswith(f"{LEAVE_OUT}-"):
+        return None
+    return read_site(word.removeprefix(f"{LEAVE_OUT}-"))
 
 
 def _bytes(text: str) -> bytes:

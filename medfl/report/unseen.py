@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.files import write_text
-from medfl.partition.leave_out import left_out_site
+from medfl.partition.site_words import left_out_site
 from medfl.report.cell_state import CellState
 from medfl.report.grid_results import GridResults
 from medfl.report.latex import latex
