@@ -15,6 +15,7 @@ from stamp import stamp_copy
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("Snakefile", "rules", "workflow", "profiles", "medfl", "params", "pyproject.toml")
+PARTS += ("snakemake_logger_plugin_medfl",)
 PARTS += ("requirements.lock", "dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/plots")
 
 GRID = {

@@ -69,12 +69,31 @@ def _damage(error: Exception, text: str) -> str:
         return failure(error)
     mark = error.problem_mark
     problem = str(error.problem)
+    if "'\\t'" in problem:
+        problem = "a tab where only spaces may stand"
     if not all(map(_SYMBOL.fullmatch, _QUOTED.findall(problem))) or problem.count("'") % 2:
         problem = re.split(r"(?:, but (?:found|got) )?['\"]", problem)[0]
     lines = text.splitlines()[: mark.line + 1]
     keys = [found[1] for line in reversed(lines) if (found := _TOP_KEY.match(line))]
     below = f" (in `{keys[0]}`)" if keys and isinstance(error, _ValueError) else ""
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem.strip().rstrip(':')}{below}"
+
+
+def unusual_yaml(path: str | os.PathLike[str]) -> str | None:
+    """What stops the usual reader of YAML in a file: Snakemake reads a grid by it, before we do.
+
+    It makes a day of `2024-02-30` where ``read_yaml`` takes a text.
+
+    Returns:
+        A sentence that says where and how to mend it; None where the file can be read.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+        yaml.load(text, _UsualLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mend = " A text stands in quotes." if isinstance(error, _ValueError) else ""
+        return f"{path} is not valid YAML: {_damage(error, text)}.{mend}"
+    return None
 
 
 def parse_json(text: str) -> Any:
@@ -106,7 +125,22 @@ class _ValueError(yaml.constructor.ConstructorError):
         super().__init__(None, None, problem, node.start_mark)
 
 
-class _Loader(yaml.SafeLoader):
+class _Placed(yaml.constructor.SafeConstructor):
+    """Say of a value that cannot be built where it stands."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        # Such as `!!timestamp 2024-02-30`, `!!bool perhaps`, `!!set [a]` and 5,000 digits.
+        except (ValueError, OverflowError, KeyError, TypeError, AttributeError):
+            raise _ValueError("a value that cannot be built as what it is", node) from None
+
+
+class _UsualLoader(_Placed, yaml.FullLoader):
+    """YAML as most programs read it."""
+
+
+class _Loader(_Placed, yaml.SafeLoader):
     """YAML whose values are what a person wrote.
 
     A key that stands twice in a mapping is refused, where YAML would forget the first. What YAML
@@ -123,13 +157,6 @@ class _Loader(yaml.SafeLoader):
         first: [(tag, pattern) for tag, pattern in pairs if tag not in _TURNED]
         for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
-
-    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
-        try:
-            return super().construct_object(node, deep)
-        # Such as `!!timestamp 2024-02-30`, `!!bool perhaps`, `!!set [a]` and 5,000 digits.
-        except (ValueError, OverflowError, KeyError, TypeError, AttributeError):
-            raise _ValueError("a value that cannot be built as what it is", node) from None
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         self._depth += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import pytest
@@ -10,7 +11,7 @@ from pydantic import Field, ValidationError
 from medfl.cli import main
 from medfl.config import FederatedConfig, Numbers
 from medfl.errors import MedflError
-from medfl.files import read_yaml
+from medfl.files import read_yaml, unusual_yaml
 from medfl.partition import parse_partition
 from medfl.registry import HyperParams
 
@@ -92,6 +93,25 @@ def test_a_value_that_cannot_be_built_is_one_sentence(tmp_path):
         match=r"odd.yaml is not valid YAML: line 1, column 9: no whole number in plain digits",
     ):
         read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (
+            "title: a\nnote: 2024-02-30\n",
+            "line 2, column 7: a value that cannot be .* `note`",
+        ),
+        ("&a [*a]", None),
+        ("note: '2024-02-30'\nday: 2024-02-29\nseeds: [010]\n", None),
+    ],
+)
+def test_what_the_usual_reader_of_yaml_cannot_read_is_known(tmp_path, text, where):
+    """Our own reader takes a day for a text, and Snakemake's would not."""
+    path = tmp_path / "odd.yaml"
+    path.write_text(text)
+    said = unusual_yaml(path)
+    assert said is None if where is None else re.search(where, said)
 
 
 @pytest.mark.parametrize(
