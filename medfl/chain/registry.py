@@ -52,4 +52,5 @@ RULES = Registry[type[Rule]](
         "fltrust": "robustness.fltrust:FLTrust",
         "norm_bounding": "robustness.clipping:NormBounding",
     },
+    results_versions={"bulyan": 2},
 )

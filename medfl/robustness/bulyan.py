@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medfl.robustness.krum import krum_scores
+from medfl.robustness.krum import krum_scores, least_first
 from medfl.robustness.rule import RobustRule
 from medfl.robustness.updates import Updates
 
@@ -39,7 +39,7 @@ def one_by_one(squared: Tensor, f: int) -> list[int]:
     left, chosen = list(range(len(squared))), []
     for _ in range(len(squared) - 2 * f):
         among = torch.tensor(left)
-        best = int(krum_scores(squared[among][:, among], f).argmin())
+        best = int(least_first(krum_scores(squared[among][:, among], f))[0])
         chosen.append(left.pop(best))
     return chosen
 

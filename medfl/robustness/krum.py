@@ -14,6 +14,9 @@ from medfl.robustness.updates import Updates
 if TYPE_CHECKING:
     from torch import Tensor
 
+ROUNDING = 1e-9
+"""Scores that differ by a smaller part are equal: processors round their sums in other ways."""
+
 
 class Krum(RobustRule):
     """The update that is nearest to its neighbours.
@@ -61,5 +64,19 @@ def krum(squared: Tensor, f: int, selected: int) -> Tensor:
     """Coefficients (n,) of the mean of the ``selected`` updates with the least scores."""
     import torch
 
-    order = krum_scores(squared, f).sort(stable=True).indices[:selected]
-    return torch.zeros(len(squared), dtype=torch.float64).index_fill_(0, order, 1 / selected)
+    chosen = least_first(krum_scores(squared, f))[:selected]
+    return torch.zeros(len(squared), dtype=torch.float64).index_fill_(0, chosen, 1 / selected)
+
+
+def least_first(scores: Tensor) -> Tensor:
+    """The places (n,) of scores (n,), the least one first; of equal ones the first comes first.
+
+    Equal scores are usual: two updates that are each other's nearest, or that mixing has made the
+    same. Rounding must not choose among them, or two processors would train other models.
+    """
+    import torch
+
+    ordered, places = scores.sort()
+    larger = ordered.diff() > ROUNDING * ordered[1:]
+    group = torch.cat((larger.new_zeros(1), larger)).cumsum(0)
+    return places[(group * len(scores) + places).argsort()]

@@ -77,19 +77,22 @@ class Updates:
     def blocks(self, dtype: torch.dtype | None = None) -> Iterator[tuple[slice, Tensor]]:
         """Give the rows' columns block by block: where, and (n, b) in double precision.
 
-        ``dtype`` is another precision, in which mixtures are then rounded.
+        ``dtype`` is another precision, in which mixtures are then rounded. The same mixture is
+        made once, so that no rounding tells its rows apart.
         """
         import torch
 
         width = max(1, BLOCK // len(self.values))
         exact = torch.float64 if dtype is None or self.mixing is not None else dtype
+        if self.mixing is not None:
+            mixtures, which = torch.unique(self.mixing, dim=0, return_inverse=True)
         for start in range(0, self.values[0].numel(), width):
             where = slice(start, start + width)
             rows = torch.stack([value[where] for value in self.values]).to(exact)
             if self.base is not None:
                 rows -= self.base[where].to(exact)
             if self.mixing is not None:
-                rows = self.mixing.to(rows.device) @ rows
+                rows = (mixtures.to(rows.device) @ rows)[which.to(rows.device)]
             yield where, rows if dtype is None else rows.to(dtype)
 
     def squared_distances(self) -> Tensor:

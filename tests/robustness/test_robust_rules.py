@@ -14,7 +14,7 @@ from medfl.robustness import updates as updates_module
 from medfl.robustness.bulyan import Bulyan, one_by_one
 from medfl.robustness.clipping import CentredClipping, NormBounding, shortening
 from medfl.robustness.geometric_median import GeometricMedian, weiszfeld
-from medfl.robustness.krum import Krum, MultiKrum, krum, krum_scores
+from medfl.robustness.krum import Krum, MultiKrum, krum, krum_scores, least_first
 from medfl.robustness.median import CoordinateMedian, TrimmedMean, median, trimmed_mean
 from medfl.robustness.mixing import buckets, nearest_neighbours
 
@@ -75,6 +75,24 @@ def test_krums_scores_by_hand():
     squared = distances([[0], [1], [2], [3.5], [7], [8], [90]])
     assert krum_scores(squared, 1).tolist()[:4] == [66.25, 44.25, 32.25, 33]
     assert krum(squared, 1, 1).argmax() == 2
+
+
+def test_rounding_chooses_none_of_equal_scores():
+    """Two of 2 differ by rounding, so the first comes first; a far update widens nothing."""
+    scores = torch.tensor([2 * (1 + 1e-12), 3.0, 2.0, 1e12, 2.1], dtype=torch.float64)
+    assert least_first(scores).tolist() == [0, 2, 4, 1, 3]
+    assert least_first(torch.zeros(3)).tolist() == [0, 1, 2]
+    assert least_first(torch.tensor([1.0, 0.0, 1e-30])).tolist() == [1, 2, 0]
+
+
+def test_the_same_mixture_is_at_no_distance():
+    """0.1, 0.2 and 0.3 of rows that round: any last bit between equal mixtures would show here."""
+    rows = rows_of(np.random.default_rng(0).normal(size=(7, 243)).tolist())
+    same = torch.tensor([0.1, 0.2, 0.3, 0.1, 0.1, 0.1, 0.1], dtype=torch.float64)
+    mixed = rows.mixed(torch.stack([same, same.flip(0), same, same, same.flip(0), same, same]))
+    found = mixed.squared_distances()
+    assert found[0].gt(0).tolist() == [False, True, False, False, True, False, False]
+    assert found[1].gt(0).tolist() == [True, False, True, True, False, True, True]
 
 
 def test_bulyan_by_hand():
