@@ -4,8 +4,8 @@
 #   snakemake --cores all --configfile params/ham10000.yaml    another grid
 #   snakemake --cores all partial                              tables of the runs that are there
 #
-# Every step is one `medfl` command, so it also runs by hand. medfl/grid.py has the keys of a grid
-# and checks them; medfl/workflow.py answers what the rules ask of it.
+# Every step is one `medfl` command, so it also runs by hand. medfl/grid/ has the keys of a grid and
+# checks them; medfl/pipeline/workflow.py answers what the rules ask of it.
 
 import os
 
@@ -13,8 +13,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 from medfl.errors import MedflError
+from medfl.pipeline.workflow import Workflow
 from medfl.results import paths
-from medfl.workflow import Workflow
 
 min_version("9.27")
 

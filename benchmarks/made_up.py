@@ -19,8 +19,10 @@ from benchmarks.timing import ROOT
 from medfl.datasets.prepare import store_path
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
+from medfl.federated.stale import inputs_now
 from medfl.files import OWN_HASH, own_hash, write_csv, write_yaml
 from medfl.grid import Cell, GridConfig, read_grid
+from medfl.grid.shared import runs_of
 from medfl.metrics.jackknife import left_out
 from medfl.partition.write import write_split
 from medfl.results import paths
@@ -29,8 +31,6 @@ from medfl.results.intact import digests
 from medfl.results.predictions import ALL, ModelPredictions, write_predictions
 from medfl.results.record import as_dict
 from medfl.results.schema import SCHEMA, Record
-from medfl.shared import runs_of
-from medfl.stale import inputs_now
 from medfl.store import Store
 
 ARMS = ("centralized", "local", "fedavg", "fedprox", "fednova", "scaffold", "fedbn", "fedavgm",

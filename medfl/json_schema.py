@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from medfl.algorithms.registry import ALGORITHMS
-from medfl.arms import DECIDED, OWN_KEYS, SEARCH
+from medfl.arms.named import DECIDED, OWN_KEYS, SEARCH
 from medfl.chain.registry import LINKS, RULES
 from medfl.config import OWN, SECTIONS, FederatedConfig, SearchRange
 from medfl.datasets.described.schema import Description

@@ -11,8 +11,8 @@ from snakemake.io import IOFile
 from snakemake.logging import logger
 
 from medfl import warm
-from medfl.failed import Failures, partial_command
-from medfl.status import TOLD, Board, cost, planned_runs, tell_now_and_then
+from medfl.pipeline.failed import Failures, partial_command
+from medfl.pipeline.status import TOLD, Board, cost, planned_runs, tell_now_and_then
 
 if workflow.is_main_process and shutil.which("conda") is None:
     if any(str(method) == "conda" for method in workflow.deployment_settings.deployment_method):

@@ -9,8 +9,8 @@ import torch
 from federations import small_store
 from torch.nn.functional import cross_entropy
 
-from medfl.attacked import Federation, federate, run_configs
 from medfl.config.attack import Optimisation
+from medfl.observed.attacked import Federation, federate, run_configs
 from medfl.privacy.attacks.cases import Case
 from medfl.privacy.attacks.inversion import reconstruct
 from medfl.privacy.attacks.simulated import LocalTraining

@@ -12,10 +12,10 @@ INVERSION, MEMBERSHIP = "inversion", "membership"
 
 def attack(options: argparse.Namespace) -> None:
     """Run one kind of attack; write its figures, its numbers and a page on them."""
-    from medfl.attacked import prepared
     from medfl.commands.options import section_of, tell, words
     from medfl.config import validate
     from medfl.config.attack import InversionSettings, MembershipSettings
+    from medfl.observed.attacked import prepared
 
     folder, arms = Path(options.output_dir, options.kind), words(options.arms)
     where = f"medfl attack {options.kind}"

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def case_config(case: Case, dataset: str, settings: InversionSettings) -> FederatedConfig:
     """The run of a case: one round, every client on all of its images at every step."""
     from medfl.algorithms import ALGORITHMS
-    from medfl.attacked import run_configs
     from medfl.config.attack import PROTECTIONS
+    from medfl.observed.attacked import run_configs
 
     run = {
         "federated_learning": {"rounds": 1, "local_steps": settings.local_steps},
@@ -63,7 +63,7 @@ def attack_case(
         import torch
         from torch.nn.functional import cross_entropy
 
-        from medfl.attacked import federate
+        from medfl.observed.attacked import federate
         from medfl.privacy.attacks.inversion import reconstruct
         from medfl.privacy.attacks.simulated import LocalTraining
         from medfl.privacy.attacks.words import NOTHING
@@ -100,7 +100,7 @@ def attack_case(
         }
 
     word = f"{case.figure}_{case.name}_{victim}"
-    from medfl.attacked import kept_parts
+    from medfl.observed.attacked import kept_parts
 
     key = settings.model_dump(exclude={"images"})
     return kept_parts(folder / "parts", config, store, key).get(word, make)

@@ -31,9 +31,9 @@ def tell_members(
     """Attack every arm; write a ROC for each, ``membership.csv`` and ``membership.md``."""
     from tqdm import tqdm
 
-    from medfl.attacked import kept_parts, run_configs
     from medfl.config.attack import PROTECTIONS
     from medfl.files import write_csv, write_text
+    from medfl.observed.attacked import kept_parts, run_configs
     from medfl.pages.figures import save
     from medfl.privacy.attacks.membership import halves, judge
     from medfl.privacy.attacks.pictures import draw_roc
@@ -96,7 +96,7 @@ def _scores(
     told: Any,
 ) -> dict[str, Any]:
     """What the models of each federation say of each image: whose model → (S, n)."""
-    from medfl.attacked import confidences, federate
+    from medfl.observed.attacked import confidences, federate
     from medfl.streams import stream_seed
 
     rows = np.arange(len(store))

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from medfl.audited import AuditRun
     from medfl.config.audit import AuditSettings
+    from medfl.observed.audited import AuditRun
     from medfl.privacy.audit.verdict import Verdict
 
 COLUMNS = ("canary", "client", "in", "score", "guess")
@@ -20,12 +20,12 @@ def audit(options: argparse.Namespace) -> int:
     """Run an audit and write what it found; the status is 1 where it does not pass."""
     from tqdm import tqdm
 
-    from medfl.audited import audit_run
-    from medfl.audited_neighbours import neighbours_bound
     from medfl.commands.options import section_of
     from medfl.config import validate
     from medfl.config.audit import AuditSettings
     from medfl.files import write_csv, write_json
+    from medfl.observed.audited import audit_run
+    from medfl.observed.neighbours import neighbours_bound
     from medfl.pages.figures import save
     from medfl.privacy.audit.guesses import guess_members, judge_guesses
     from medfl.privacy.audit.refusals import check_audit

@@ -54,11 +54,11 @@ def examples(command: str) -> str:
 
 def names() -> str:
     """The arms, partitions and models that a benchmark may name."""
-    from medfl.arms import read_arms
+    from medfl.arms.named import read_arms
     from medfl.config import ARMS_FILE
-    from medfl.launch import arms_file
     from medfl.models.registry import MODELS
     from medfl.partition import PARTITIONS
+    from medfl.pipeline.launch import arms_file
 
     partitions = []
     for name in PARTITIONS:

@@ -53,9 +53,9 @@ def grid_cell(options: argparse.Namespace) -> tuple[GridConfig, Cell]:
     """
     from medfl.config import did_you_mean, folder_word
     from medfl.grid import Cell, read_grid
+    from medfl.grid.shared import runs_of
     from medfl.partition import parse_partition
     from medfl.results.paths import KEYS
-    from medfl.shared import runs_of
 
     whole = read_grid(options.grid)
     for key in KEYS:

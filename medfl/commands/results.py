@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def aggregate(options: argparse.Namespace) -> None:
     """Gather a grid's runs into tables."""
     from medfl.grid import read_grid
+    from medfl.grid.shared import runs_of
     from medfl.report import steps
-    from medfl.shared import runs_of
 
     gc.disable()  # a tenth of the time went into looking for what could be let go: there is little
     grid = read_grid(options.grid)
@@ -43,8 +43,8 @@ def aggregate_options(parser: argparse.ArgumentParser) -> None:
 def report(options: argparse.Namespace) -> None:
     """Draw a grid's figures and write report.html."""
     from medfl.grid import read_grid
+    from medfl.grid.shared import runs_of
     from medfl.report import steps
-    from medfl.shared import runs_of
 
     grid = read_grid(options.grid)
     trained = runs_of(grid)
@@ -77,9 +77,9 @@ def publish(options: argparse.Namespace) -> None:
 
     from medfl.config import prepared_dir
     from medfl.grid import read_grid
+    from medfl.grid.shared import runs_of
     from medfl.report import steps
     from medfl.report.published import publish as write_folder
-    from medfl.shared import runs_of
 
     grid = read_grid(options.grid)
     trained = runs_of(grid)
@@ -146,7 +146,7 @@ def _wanted(
 ) -> dict[Cell, dict[str, str]]:
     """What the record of every run that may stand in a cell has to say: its own, and the shared."""
     from medfl.datasets.prepare import store_path
-    from medfl.stale import inputs_now
+    from medfl.federated.stale import inputs_now
     from medfl.tuning.choose import wanted_of
 
     runs = {run for both in trained.items() for run in both}

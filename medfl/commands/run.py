@@ -19,7 +19,7 @@ def run(options: argparse.Namespace) -> None:
     """Train one federation and write its run folder."""
     from medfl.datasets.prepare import store_path
     from medfl.files import locked
-    from medfl.fixed import is_fixed
+    from medfl.pipeline.fixed import is_fixed
 
     if (options.grid is None) == (options.config is None):
         raise MedflError("give --config RUN.yaml, or --grid GRID.yaml with the cell's names.")
@@ -114,7 +114,7 @@ def run_options(parser: argparse.ArgumentParser) -> None:
 
 def benchmark(options: argparse.Namespace) -> int:
     """Build a grid from the options and run all of it; Snakemake's exit status."""
-    from medfl.launch import launch
+    from medfl.pipeline.launch import launch
 
     return launch(options)
 
@@ -173,8 +173,8 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
 
 def _grid_cell(options: argparse.Namespace) -> tuple[FederatedConfig, Tuning | None, Path, str]:
     from medfl.commands.options import grid_cell, tell
-    from medfl.fixed import check_code
     from medfl.partition.given import announce
+    from medfl.pipeline.fixed import check_code
 
     grid, cell = grid_cell(options)
     config, tuning = _with_values(grid, cell, options)

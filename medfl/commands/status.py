@@ -19,7 +19,7 @@ EVERY = 5.0  # seconds
 
 def status(options: argparse.Namespace) -> None:
     """Say which runs are done, running, failed and waiting, and how long the rest takes."""
-    from medfl.status import DONE, FAILED, RUNNING, Board, planned_runs, summary, table
+    from medfl.pipeline.status import DONE, FAILED, RUNNING, Board, planned_runs, summary, table
 
     grid, results = _grid(options)
     board = Board(planned_runs(grid, results), results)
@@ -41,13 +41,13 @@ def status(options: argparse.Namespace) -> None:
 
 def _grid(options: argparse.Namespace) -> tuple[GridConfig, Path]:
     """The grid whose results lie in the folder: it says so itself, unless one is named."""
-    from medfl.at_work import LOCK
     from medfl.config import OUTPUT_DIR
     from medfl.datasets.described.fixed import GRID
     from medfl.files import read_json
-    from medfl.fixed import is_fixed
     from medfl.grid import read_grid
-    from medfl.launch import BENCHMARK
+    from medfl.pipeline.at_work import LOCK
+    from medfl.pipeline.fixed import is_fixed
+    from medfl.pipeline.launch import BENCHMARK
 
     if options.grid:
         grid = read_grid(options.grid)

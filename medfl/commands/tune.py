@@ -33,10 +33,10 @@ def tuning(options: argparse.Namespace) -> None:
     """Write the table of all points, and the best-of-k curves."""
     from medfl.errors import MedflError
     from medfl.grid import read_grid
+    from medfl.grid.shared import runs_of
     from medfl.pages.figures import save
     from medfl.report.plots.best_of_k import draw_best_of_k
     from medfl.results import paths
-    from medfl.shared import runs_of
     from medfl.tuning.choose import chosen_path, read_chosen
     from medfl.tuning.curves import write_searches
     from medfl.tuning.search import tuned_on

@@ -127,10 +127,10 @@ def _chosen(options: argparse.Namespace) -> Iterator[_Thing]:
 def _of_grid(grid: GridConfig, results: str | None) -> Iterator[_Thing]:
     from medfl.commands.options import tell
     from medfl.datasets.prepare import store_path
+    from medfl.grid.shared import run_of
     from medfl.partition.place import sidecar, split_path
     from medfl.partition.pooled import POOLED
     from medfl.results import paths
-    from medfl.shared import run_of
     from medfl.tuning.search import tuned_on
 
     stores = [store_path(name, grid.work_root) for name in grid.datasets]

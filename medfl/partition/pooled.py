@@ -13,8 +13,8 @@ POOLED = "pooled"
 class Pooled(Partition):
     """One client holds all samples.
 
-    Grids put their pooled runs here (``medfl/shared.py``). ``num_clients`` of such a run says how
-    many clients the federations have whose work it does.
+    Grids put their pooled runs here (``medfl/grid/shared.py``). ``num_clients`` of such a run says
+    how many clients the federations have whose work it does.
     """
 
     title = "All in one place"

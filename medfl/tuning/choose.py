@@ -12,12 +12,12 @@ from medfl.config import FederatedConfig
 from medfl.datasets.prepare import store_path
 from medfl.errors import MedflError
 from medfl.federated.fingerprint import fingerprint
+from medfl.federated.stale import inputs_now, is_stale
 from medfl.federated.tuned import DATA, Tuning
 from medfl.files import OWN_HASH, is_whole, load_json, own_hash, sha256_file, write_json
 from medfl.results import paths
 from medfl.results.record import read_record
 from medfl.results.schema import COMPLETED, Metrics, Record
-from medfl.stale import inputs_now, is_stale
 from medfl.tuning.search import point_config, points_of, search_of, tuned_on
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from medfl.algorithms.registry import ALGORITHMS
-from medfl.arms import search_space
+from medfl.arms.named import search_space
 from medfl.chain import check_chain
 from medfl.config import LEARNING_RATE, SECTIONS, SearchRange, did_you_mean
 from medfl.errors import MedflError

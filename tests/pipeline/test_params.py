@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from medfl.algorithms.registry import ALGORITHMS
-from medfl.arms import read_arms
+from medfl.arms.named import read_arms
 from medfl.config import SplitConfig
 from medfl.files import read_yaml
 from medfl.grid import read_grid

@@ -211,7 +211,7 @@ def test_a_run_of_an_older_choice_is_none_of_the_grid(place, capsys, monkeypatch
     """Such as Snakemake puts back where the run of the new choice fails."""
     from types import SimpleNamespace
 
-    from medfl.workflow import Workflow
+    from medfl.pipeline.workflow import Workflow
 
     monkeypatch.setenv("MEDFL_GRID", "")  # so that what a start sets is taken back
     write(tune={"points": 3})

@@ -184,7 +184,7 @@ def test_a_benchmark_says_what_a_number_of_points_is(points, words, tmp_path, mo
 
 def test_a_benchmark_tunes_with_one_option():
     from medfl.commands.call import parser
-    from medfl.launch import build_grid
+    from medfl.pipeline.launch import build_grid
 
     words = ["benchmark", "--algorithms", "fedavg,fedprox"]
     assert "tune" not in build_grid(parser().parse_args(words))

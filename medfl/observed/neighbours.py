@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from medfl.audited import OnMessage, open_run
 from medfl.chain import Link
 from medfl.chain.link import Backward
 from medfl.config import FederatedConfig
 from medfl.config.audit import BOUND, CANARY_NETWORK, AuditSettings
 from medfl.models.flat import FlatModel, Gradient
+from medfl.observed.audited import OnMessage, open_run
 from medfl.privacy.accounting import gaussian_epsilon, least_noise
 from medfl.privacy.audit.canaries import Canaries, CanaryStore
 from medfl.privacy.audit.neighbours import FEWEST_RUNS, two_neighbour_epsilon

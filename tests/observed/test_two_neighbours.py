@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from medfl.audited_neighbours import neighbours_bound, single_steps
 from medfl.config.audit import AuditSettings
 from medfl.errors import MedflError
+from medfl.observed.neighbours import neighbours_bound, single_steps
 from medfl.privacy.accounting import gaussian_epsilon
 from medfl.privacy.audit.neighbours import two_neighbour_epsilon
 

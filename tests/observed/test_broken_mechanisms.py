@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from medfl.algorithms.fedavg import FedAvg
-from medfl.audited import audit_config, audit_run, open_run, score_canaries, watch_run
 from medfl.config.audit import AuditSettings
 from medfl.federated import FederatedTrainer
+from medfl.observed.audited import audit_config, audit_run, open_run, score_canaries, watch_run
 from medfl.privacy.audit.canaries import Canaries, CanaryStore
 from medfl.privacy.audit.guesses import guess_members, judge_guesses
 from medfl.privacy.audit.verdict import AuditFinding, judge_audit

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.algorithms.registry import ALGORITHMS
-from medfl.arms import read_arms
+from medfl.arms.named import read_arms
 from medfl.config import ARMS_FILE, DEFAULT_GRID, data_root, did_you_mean, validate
 from medfl.datasets.base import Places
 from medfl.datasets.described.find import VARIABLE, is_path
@@ -21,16 +21,16 @@ from medfl.errors import MedflError
 from medfl.federated.fingerprint import differences
 from medfl.files import read_yaml, write_yaml
 from medfl.files.parallel import cpu_count
-from medfl.fixed import fix
 from medfl.grid import GridConfig, load_grid, read_grid
+from medfl.grid.sites import known_sites
 from medfl.partition.scheme import EACH_SITE
+from medfl.pipeline.fixed import fix
+from medfl.pipeline.status import TOLD, Board, cost, planned_runs, probe_kinds
+from medfl.pipeline.workflow import Workflow
 from medfl.results.paths import KEYS, LOGS
-from medfl.sites import known_sites
-from medfl.status import TOLD, Board, cost, planned_runs, probe_kinds
 from medfl.stopping import held
-from medfl.workflow import Workflow
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BENCHMARK = "benchmark.yaml"  # the grid that options have made, in the folder of its results
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from attack_federations import CLIENTS, attacked, federate_small
 
-from medfl.attacked import confidences
 from medfl.errors import MedflError
 from medfl.federated.refused import DivergedError
+from medfl.observed.attacked import confidences
 from medfl.privacy.attacks.cases import LINEAR, Case
 
 SPOIL = "links:Spoil"
@@ -49,7 +49,7 @@ def test_a_model_that_says_nan_is_one_sentence(monkeypatch):
     def diverged(*_):
         raise DivergedError("round 1: a model's predictions are not finite")
 
-    monkeypatch.setattr("medfl.attacked.predict", diverged)
+    monkeypatch.setattr("medfl.observed.attacked.predict", diverged)
     rows = np.arange(CLIENTS)
     with pytest.raises(MedflError, match="predictions are not finite, so it cannot be told"):
         confidences(federation, rows, rows)

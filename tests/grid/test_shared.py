@@ -20,9 +20,9 @@ from medfl.federated import FederatedClient, FederatedData, FederatedServer, Fed
 from medfl.federated.fingerprint import fingerprint
 from medfl.files import OWN_HASH, own_hash
 from medfl.grid import Cell, load_grid
+from medfl.grid.shared import run_of, runs_of
+from medfl.pipeline.workflow import Workflow
 from medfl.results import load
-from medfl.shared import run_of, runs_of
-from medfl.workflow import Workflow
 
 OWN = """
 from medfl.partition import Partition

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from medfl.failed import Failures, partial_command
+from medfl.pipeline.failed import Failures, partial_command
 
 SHELL = """RuleException:
 CalledProcessError in file "rules/train.smk", line 52:

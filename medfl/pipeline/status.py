@@ -14,18 +14,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from medfl.at_work import LOCK
 from medfl.config import FederatedConfig
 from medfl.datasets.prepare import entry_of, store_path
 from medfl.errors import MedflError
-from medfl.failed import STOPPED, Failed
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.log import in_time
 from medfl.files import is_locked, read_json
 from medfl.grid import Cell, GridConfig
+from medfl.grid.shared import runs_of
+from medfl.pipeline.at_work import LOCK
+from medfl.pipeline.failed import STOPPED, Failed
 from medfl.results import paths
 from medfl.results.schema import DIVERGED
-from medfl.shared import runs_of
 from medfl.store import DATASET, Store
 from medfl.tuning.choose import point_folder
 from medfl.tuning.search import point_config, points_of, tuned_on

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medfl.at_work import STARTED
 from medfl.config import DEFAULT_GRID
+from medfl.pipeline.at_work import STARTED
 from medfl.results.paths import finished_runs
 
 STEPS = {

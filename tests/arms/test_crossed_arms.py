@@ -9,10 +9,10 @@ import pytest
 
 from medfl.errors import MedflError
 from medfl.federated.fingerprint import fingerprint
-from medfl.fixed import fix
 from medfl.grid import Cell, load_grid, read_grid
+from medfl.pipeline.fixed import fix
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def grid(robustness, **changes):

@@ -20,7 +20,7 @@ from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.files import atomic_path, read_json
 from medfl.grid import Cell, GridConfig
-from medfl.shared import runs_of
+from medfl.grid.shared import runs_of
 
 FOLDER = Path(".snakemake", "medfl")
 GRID, CODE = "grid.yaml", "code.json"

@@ -30,7 +30,7 @@ from medfl.store import Store
 
 StoreRows = NDArray[np.int64]
 PARTITION = "iid"
-ATTACK_CODE = ("medfl.attacked", "medfl.privacy.attacks")
+ATTACK_CODE = ("medfl.observed.attacked", "medfl.privacy.attacks")
 
 
 def run_configs(

@@ -13,7 +13,7 @@ from medfl.errors import MedflError
 from medfl.federated.fingerprint import fingerprint
 from medfl.grid import Cell, load_grid, read_grid
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 ARMS = {
     "fedavg": {"algorithm": "fedavg"},
     "prox": {"algorithm": "fedprox", "mu": 0.3, "training": {"learning_rate": 0.9}},
@@ -47,7 +47,7 @@ def test_cells_are_the_product_in_order():
 
 def test_a_benchmark_hands_allow_partial_on():
     from medfl.commands.call import parser
-    from medfl.launch import build_grid
+    from medfl.pipeline.launch import build_grid
 
     words = ["benchmark", "--dataset", "covidct", "--algorithms", "fedavg"]
     assert build_grid(parser().parse_args(words))["allow_partial"] is False
@@ -57,7 +57,7 @@ def test_a_benchmark_hands_allow_partial_on():
 
 def test_a_benchmark_has_the_arms_and_partitions_of_the_default_grid():
     from medfl.commands.call import parser
-    from medfl.launch import ROOT, build_grid
+    from medfl.pipeline.launch import ROOT, build_grid
 
     usual = yaml.safe_load((ROOT / "params/default.yaml").read_text(encoding="utf-8"))
     content = build_grid(parser().parse_args(["benchmark"]))

@@ -1,26 +1,18 @@
-"""The grid: dataset × partition × arm × seed, read from a params file and checked as a whole."""
+"""The keys of a params file: the lists that are crossed, and the settings of each run."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from medfl.algorithms.registry import ALGORITHMS
-from medfl.arms import (
+from medfl.arms.named import (
     DECIDED,
-    check_arm,
-    check_unit,
     hyper_parameters,
-    read_arms,
-    with_group_words,
 )
-from medfl.chain import check_chain
-from medfl.comparable import check_private_arms
 from medfl.config import (
     ARMS_FILE,
     NUM_CLIENTS,
@@ -40,43 +32,16 @@ from medfl.config import (
     SplitConfig,
     Tune,
     data_root,
-    did_you_mean,
     privacy_over,
     validate,
 )
 from medfl.datasets.base import Places
-from medfl.datasets.registry import parse_dataset
 from medfl.disclosure.published_sets import minimum_cell
-from medfl.doubles import canonical_partitions, check_arms, check_datasets
-from medfl.errors import MedflError, naming
-from medfl.files import read_yaml
-from medfl.models.registry import check_model
+from medfl.grid.cell import Cell
 from medfl.partition import parse_partition
-from medfl.partition.given import Chosen, check_pattern, choose, named
+from medfl.partition.given import Chosen, choose, named
 from medfl.partition.place import split_path
 from medfl.partition.pooled import POOLED
-from medfl.report.plots.registry import FIGURES
-from medfl.results import paths
-from medfl.robust_arms import crossed_arms, not_defined
-from medfl.sites import with_each_site
-from medfl.tuning.search import check_searches
-
-
-@dataclass(frozen=True, order=True)
-class Cell:
-    """One run of a grid."""
-
-    dataset: str
-    partition: str
-    arm: str
-    seed: int
-
-    def __str__(self) -> str:
-        return paths.RUN.format(**vars(self))
-
-    def folder(self, output_dir: str | Path) -> Path:
-        """Where the run lies under ``output_dir``."""
-        return paths.run_folder(output_dir, self)
 
 
 class Sections(Section):
@@ -306,119 +271,8 @@ class GridConfig(SplitConfig, GivenSplit):
         return validate(FederatedConfig, content, f"the run {cell}")
 
 
-def read_grid(path: str | Path, overrides: Mapping[str, Any] | None = None) -> GridConfig:
-    """Read a params file and check all of it; ``overrides`` replace keys, also inner ones."""
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise MedflError(f"{path} must hold keys such as datasets, partitions, arms and seeds.")
-    return load_grid(_merged(content, overrides or {}), str(path))
-
-
-def _with_robust_arms(grid: GridConfig) -> GridConfig:
-    """The grid with its arms crossed; those that are not defined for its clients are left out."""
-    axes = grid.robustness
-    if axes is None or axes.crossed:
-        return grid
-    arms, crossed = crossed_arms(axes, grid.arm_settings)
-    for name, arm in arms.items():
-        check_arm(name, arm)
-    grid = grid.model_copy(update={"arms": list(arms), "arm_settings": arms})
-    reasons = not_defined(grid)
-    kept = {name: arm for name, arm in arms.items() if name not in reasons}
-    made_of = {
-        name: one.model_copy(update={"not_defined": reasons.get(name, "")})
-        for name, one in crossed.items()
-    }
-    axes = axes.model_copy(update={"crossed": made_of})
-    return grid.model_copy(update={"arms": [*kept], "arm_settings": kept, "robustness": axes})
-
-
-def _partitions(grid: GridConfig) -> list[str] | dict[str, list[str]]:
-    """The partitions of every dataset; by dataset where they are not the same."""
-    if isinstance(grid.partitions, dict):
-        for name in grid.partitions:
-            if name not in grid.datasets:
-                raise MedflError(
-                    f"partitions names `{name}`, which is not in datasets"
-                    + did_you_mean(name, grid.datasets)
-                )
-        for name in grid.datasets:
-            if name not in grid.partitions:
-                raise MedflError(f"partitions names none for `{name}`, which is in datasets.")
-    found = {
-        name: canonical_partitions(with_each_site(grid.partitions_of(name), name, grid.places))
-        for name in grid.datasets
-    }
-    first = found[grid.datasets[0]]
-    return first if all(words == first for words in found.values()) else found
-
-
 def put(content: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
     """The same content with another value at a path of keys; nothing that was given changes."""
     first, *rest = path
     inner = put(content.get(first) or {}, rest, value) if rest else value
     return {**content, first: inner}
-
-
-def _merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(content)
-    for key, value in changes.items():
-        old = merged.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            value = _merged(old, value)
-        merged[key] = value
-    return merged
-
-
-def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig:
-    """Check a grid as a whole: every name, hyper-parameter and setting, before anything runs."""
-    grid = validate(GridConfig, dict(content), where)
-    with naming(where):
-        for dataset in grid.datasets:
-            spec = parse_dataset(dataset)
-            if spec.word != dataset:  # a path cannot name the folders of the grid
-                raise MedflError(
-                    f"write `{spec.word}` for {dataset}, and put that file into params/datasets, "
-                    "or its folder into MEDFL_DATASETS."
-                )
-        check_datasets(grid.datasets)
-        grid = grid.model_copy(update={"partitions": _partitions(grid)})
-        if grid.split_file:
-            check_pattern(grid.split_file, grid.datasets, grid.every_partition)
-        for figure in grid.figures or ():
-            FIGURES.check_name(figure)
-            if figure not in FIGURES:  # a built-in one needs no check, and would import matplotlib
-                FIGURES.load(figure)
-        shared = read_arms(grid.arms_file) if grid.arms_file else {}
-    groups = {dataset: parse_dataset(dataset).dataset.group for dataset in grid.datasets}
-    arms = with_group_words({**shared, **grid.arm_settings}, groups.values())
-    for name in grid.arms:
-        if name not in arms:
-            raise MedflError(f"{where}: unknown arm `{name}`{did_you_mean(name, arms)}")
-        own = name in grid.arm_settings or not grid.arms_file
-        with naming(where if own else str(grid.arms_file)):
-            check_arm(name, arms[name])
-            for dataset, word in groups.items():
-                check_unit(name, arms[name], dataset, word)
-    for name in grid.dataset_settings:
-        if name not in grid.datasets:
-            raise MedflError(
-                f"{where}: dataset_settings names `{name}`, which is not in datasets"
-                + did_you_mean(name, grid.datasets)
-            )
-    chosen = {name: arms[name] for name in grid.arms}
-    grid = grid.model_copy(update={"arm_settings": chosen})
-    with naming(where):
-        grid = _with_robust_arms(grid)
-        runs = []
-        for cell in grid.cells():
-            if cell.seed == grid.seeds[0]:
-                config = grid.run_config(cell)
-                runs.append(config)
-                check_model(config.model.name, config.model.params, f"the run {cell}")
-                algorithm = ALGORITHMS.load(config.federated_learning.algorithm)
-                check_chain(config, algorithm, f"the run {cell}")
-        check_arms(grid)
-        check_private_arms(runs)
-        check_searches(grid)
-    return grid

@@ -11,10 +11,10 @@ from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
+from medfl.federated.stale import code_of_numbers, is_stale
 from medfl.grid import Cell, GridConfig
 from medfl.results import paths
 from medfl.sources import source_sha
-from medfl.stale import code_of_numbers, is_stale
 from medfl.tuning.choose import CHOICE, chosen_path, point_folder, read_chosen, tuned_run
 from medfl.tuning.search import point_config, points_of, search_sha, tuned_on
 from medfl.tuning.space import Values

@@ -14,7 +14,7 @@ from medfl.federated.fingerprint import fingerprint
 from medfl.federated.log import in_time, progress_line
 from medfl.files import locked, take_lock
 from medfl.grid import Cell, read_grid
-from medfl.status import Board, cost, planned_runs, seconds_left, summary, table
+from medfl.pipeline.status import Board, cost, planned_runs, seconds_left, summary, table
 
 GRID = {
     "arms_file": None,

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from medfl.algorithms.registry import ALGORITHMS
-from medfl.at_work import Start, start
 from medfl.config import FederatedConfig, SplitConfig, data_root
 from medfl.datasets.base import Places
 from medfl.datasets.code import dataset_sha
@@ -28,22 +27,23 @@ from medfl.disclosure.published_sets import minimum_cell
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
+from medfl.federated.stale import code_of_numbers, inputs_now, is_stale
 from medfl.files import sha256_file
-from medfl.fixed import fix
 from medfl.gpu import jobs_per_gpu, visible_gpus
 from medfl.grid import Cell, GridConfig, read_grid
+from medfl.grid.shared import runs_of, unused
+from medfl.grid.sites import check_sites
 from medfl.partition.code import split_code
 from medfl.partition.given import Chosen, announce
 from medfl.partition.place import dealing
+from medfl.pipeline.at_work import Start, start
+from medfl.pipeline.fixed import fix
+from medfl.pipeline.tuning import TuningJobs
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
-from medfl.shared import runs_of, unused
-from medfl.sites import check_sites
 from medfl.sources import source_sha
-from medfl.stale import code_of_numbers, inputs_now, is_stale
 from medfl.store import DATASET
 from medfl.store.store import SAMPLES
-from medfl.workflow_tuning import TuningJobs
 
 SCRATCH = Path(".snakemake")
 

@@ -10,8 +10,8 @@ import yaml
 
 from medfl.errors import MedflError
 from medfl.grid import load_grid
-from medfl.shared import run_of
-from medfl.sites import check_sites
+from medfl.grid.shared import run_of
+from medfl.grid.sites import check_sites
 
 HAM10000 = ("rosendahl", "vidir_modern", "vidir_molemax", "vienna_dias")
 LEFT_OUT = [f"leave-out-{site}" for site in HAM10000]

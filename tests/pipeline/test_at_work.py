@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from medfl.at_work import ALONE, BESIDE_OTHERS, LOCK, NOTES, WITHOUT_LOCKS, Start, start
 from medfl.errors import MedflError
 from medfl.files import is_locked, take_lock
+from medfl.pipeline.at_work import ALONE, BESIDE_OTHERS, LOCK, NOTES, WITHOUT_LOCKS, Start, start
 
 STORE, SPLIT = "data/prepared/own/dataset.yaml", "data/splits/own/iid/clients2/seed0.csv"
 
@@ -78,8 +78,8 @@ def test_a_run_that_is_still_being_trained_is_left_alone(folder):
 
 
 def test_a_killed_grid_leaves_no_lock(folder):
-    code = "from medfl.at_work import *; start(Path('r'), ['a'], ['a'], []); print(1, flush=True)"
-    command = [sys.executable, "-c", f"{code}; import time; time.sleep(60)"]
+    code = "from medfl.pipeline.at_work import *; start(Path('r'), ['a'], ['a'], [])"
+    command = [sys.executable, "-c", f"{code}; print(1, flush=True); import time; time.sleep(60)"]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline()
         with pytest.raises(MedflError, match=f"process {process.pid} on "):

@@ -13,7 +13,6 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from medfl.at_work import ALONE
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
@@ -22,8 +21,9 @@ from medfl.files import sha256_file
 from medfl.grid import Cell, read_grid
 from medfl.partition.code import split_code
 from medfl.partition.place import sidecar
+from medfl.pipeline.at_work import ALONE
+from medfl.pipeline.workflow import Workflow
 from medfl.sources import source_sha
-from medfl.workflow import Workflow
 
 GRID = {
     "arms_file": None,
@@ -400,5 +400,5 @@ def test_a_job_has_no_cores_for_workers_that_would_have_no_client():
 
 
 def test_it_starts_without_torch_and_matplotlib():
-    code = "import sys, medfl.workflow; sys.exit(bool({'torch', 'matplotlib'} & set(sys.modules)))"
+    code = "import sys, medfl.pipeline.workflow\nsys.exit(bool({'torch', 'matplotlib'} & {*sys.modules}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from medfl.errors import MedflError
-from medfl.fixed import check_code, fix
 from medfl.grid import Cell, load_grid, read_grid
+from medfl.pipeline.fixed import check_code, fix
 from medfl.versions import code_of
 
 OWN = """

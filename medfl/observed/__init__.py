@@ -1,0 +1,1 @@
+"""Federations that `medfl attack` observes and `medfl audit` judges."""
