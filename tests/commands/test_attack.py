@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import yaml
 
-from medfl import attacked
 from medfl.cli import main
 from medfl.datasets.registry import get
+from medfl.observed import attacked
 from medfl.store import Sample, write_store
 from medfl.store.raw import RawData
 

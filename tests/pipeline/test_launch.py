@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from medfl import cli, launch
+from medfl import cli
+from medfl.pipeline import launch
 
 
 class Interrupted:

@@ -400,5 +400,6 @@ def test_a_job_has_no_cores_for_workers_that_would_have_no_client():
 
 
 def test_it_starts_without_torch_and_matplotlib():
-    code = "import sys, medfl.pipeline.workflow\nsys.exit(bool({'torch', 'matplotlib'} & {*sys.modules}))"
+    loaded = "bool({'torch', 'matplotlib'} & set(sys.modules))"
+    code = f"import sys, medfl.pipeline.workflow; sys.exit({loaded})"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

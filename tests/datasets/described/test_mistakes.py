@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from pictures import grey
 
-from medfl import launch
 from medfl.datasets.described.schema import Description
 from medfl.datasets.registry import get, names, parse_dataset
 from medfl.errors import MedflError
 from medfl.grid import load_grid
+from medfl.pipeline import launch
 
 
 @pytest.fixture(autouse=True)
