@@ -21,20 +21,21 @@ CROSSED = {
         base="fedavg", rule="krum", attack="backdoor", attackers=3, not_defined=WHY
     ),
 }
-# Test accuracy of seeds 0, 1 and 2. Krum costs 20 points, and the attack on the plain sum 10.
+SEEDS = (0, 1, 2, 3)  # as many as two arms need, which are all that meet one attack
+# Test accuracy of each seed. Krum costs 20 points, and the attack on the plain sum 10.
 FINAL = {
-    "fedavg": (0.81, 0.82, 0.83),
-    "fedavg+sum+alie-0.2": (0.72, 0.71, 0.73),
-    "fedavg+sum+backdoor-3": (0.82, 0.81, 0.83),
-    "fedavg+krum": (0.62, 0.61, 0.63),
-    "fedavg+krum+alie-0.2": (0.56, 0.57, 0.58),
+    "fedavg": (0.81, 0.82, 0.83, 0.82),
+    "fedavg+sum+alie-0.2": (0.72, 0.71, 0.73, 0.72),
+    "fedavg+sum+backdoor-3": (0.82, 0.81, 0.83, 0.82),
+    "fedavg+krum": (0.62, 0.61, 0.63, 0.62),
+    "fedavg+krum+alie-0.2": (0.56, 0.57, 0.58, 0.57),
 }
 WORST_OF = {"0": 0.3, "1": 0.5, "2": 0.9}  # accuracy by client, of whom the first attacks
 
 
 def write_crossed(fake: Any, folder: Path, partitions: tuple[str, ...] = ("iid",)) -> list[Any]:
     """A complete grid; gives its cells."""
-    cells = fake.grid(["toy"], partitions, FINAL, [0, 1, 2])
+    cells = fake.grid(["toy"], partitions, FINAL, SEEDS)
     for cell in cells:
         arm, record = CROSSED[cell.arm], None
         if arm.attack or arm.rule != "sum":

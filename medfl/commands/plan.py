@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
+    from medfl.report.attacked import Family
     from medfl.report.grid_results import GridResults
     from medfl.report.statistics.planning import Pilot
 
@@ -17,6 +18,7 @@ SEEDS = (5, 10)  # with which the number of patients is said
 
 def plan(options: argparse.Namespace) -> None:
     """Say how many seeds and test patients it takes to tell two arms apart."""
+    from medfl.report.attacked import COST
     from medfl.report.grid_results import GridResults
     from medfl.results.runs import read_all_runs
 
@@ -27,10 +29,11 @@ def plan(options: argparse.Namespace) -> None:
         raise MedflError(f"--arms {options.arms}: two arms or more are compared.")
     results = GridResults(read_all_runs(options.results))
     said, reasons = [], []
-    for family in results.families:
+    for family in (one for one in results.families if one.attacked != COST):
         lines, reason = _family(results, family, differences, options)
         said += lines
-        reasons += [f"{' / '.join(family)}: {reason}"] if reason else []
+        under = [family.attacked.words] if results.attacks else []
+        reasons += [f"{' / '.join([*family[:3], *under])}: {reason}"] if reason else []
     if not said:
         raise MedflError(
             f"{options.results} is no pilot of anything: {'; '.join(reasons)}. Train two arms or "
@@ -41,7 +44,7 @@ def plan(options: argparse.Namespace) -> None:
 
 def _family(
     results: GridResults,
-    family: tuple[str, str, str],
+    family: Family,
     differences: list[float],
     options: argparse.Namespace,
 ) -> tuple[list[str], str]:
@@ -50,8 +53,8 @@ def _family(
     from medfl.report.questions import about, bare
     from medfl.report.statistics.planning import pilot
 
-    dataset, partition, question = family
-    found = results.measured(*family)
+    dataset, partition, question, attacked = family
+    found = results.measured(family)
     if len(found.arms) < 2 or len(found.seeds) < 2:
         return [], f"{len(found.arms)} arms with {len(found.seeds)} common seeds"
     if found.reason:
@@ -59,10 +62,11 @@ def _family(
     measured = pilot(found.values, found.without, found.shared, found.test_per_train)
     arms = options.arms or len(found.arms)
     metric = bare(results.primary(dataset, question))
+    under = f", {attacked.words}" if results.attacks else ""
     whose = "the same for all seeds" if found.shared else "drawn by each seed"
     lines = [
-        f"{dataset}, {partition_title(partition)}{about(results, dataset, question)}: {metric}, "
-        f"{arms} arms; pilot: {len(found.arms)} arms, {len(found.seeds)} seeds, "
+        f"{dataset}, {partition_title(partition)}{about(results, dataset, question)}{under}: "
+        f"{metric}, {arms} arms; pilot: {len(found.arms)} arms, {len(found.seeds)} seeds, "
         f"{measured.patients:.0f} test patients, {whose}"
     ]
     return [*lines, *_table(measured, arms, differences, options.power / 100)], ""

@@ -6,8 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medfl.partition import partition_title
+from medfl.report.attacked import PEACE
 from medfl.report.certainty import HOW, not_compared, sureness
-from medfl.report.findings import Finding, chance_said, finding, interval
+from medfl.report.findings import (
+    Finding,
+    chance_said,
+    findings,
+    findings_attacked,
+    interval,
+)
 from medfl.report.grid_results import GridResults
 from medfl.report.names import join_words
 from medfl.report.questions import TITLES, asked_of, bare
@@ -28,6 +35,7 @@ class Answer:
         ahead: what they have: their mean, and who is the best federated arm if they are not.
         verdict: ``TOLD``, ``NOT_TOLD`` or ``NO_CLAIM``.
         sure: how sure it is that they are ahead, in a sentence.
+        attacked: under which attack, ``alie (20 %)``; empty for the arms that nobody attacks.
     """
 
     partition: str
@@ -36,20 +44,24 @@ class Answer:
     ahead: str
     verdict: str
     sure: str
+    attacked: str = ""
 
 
 def answers(results: GridResults, dataset: str) -> list[Answer]:
-    """The answers of a dataset by partition, own patients first; none where nothing is ranked."""
-    asked = asked_of(results, dataset)
-    return [
-        _answer(results, found, TITLES[question] if len(asked) > 1 else "")
-        for partition in results.partitions_of(dataset)
-        for question in asked
-        if (found := finding(results, dataset, partition, question))
-    ]
+    """The answers of a dataset by partition, own patients first; none where nothing is ranked.
+
+    They are of the arms that nobody attacks.
+    """
+    return [_answer(results, found) for found in findings(results, dataset) if found.partition]
 
 
-def _answer(results: GridResults, found: Finding, question: str) -> Answer:
+def answers_attacked(results: GridResults, dataset: str) -> list[Answer]:
+    """Which arm holds up best under each attack, by partition; none where nobody attacks."""
+    return [_answer(results, found) for found in findings_attacked(results, dataset)]
+
+
+def _answer(results: GridResults, found: Finding) -> Answer:
+    question = TITLES[found.question] if len(asked_of(results, found.dataset)) > 1 else ""
     ranking = _contest(results, found)
     tied = [arm for arm in ranking.order if ranking.place(arm) == 1]
     verb = "has" if len(tied) == 1 else "have"
@@ -75,6 +87,7 @@ def _answer(results: GridResults, found: Finding, question: str) -> Answer:
         f"{words}.",
         _verdict(ranking, found),
         f"{said[:1].upper()}{said[1:]}.",
+        found.attacked.words if found.attacked != PEACE else "",
     )
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from medfl.files import write_text
 from medfl.partition import partition_title
-from medfl.report.findings import findings
+from medfl.report.attacked import COST, PEACE, Attacked
+from medfl.report.findings import findings, findings_attacked
 from medfl.report.grid_results import GridResults
 from medfl.report.latex import latex
 from medfl.report.markup import markdown
@@ -24,6 +25,7 @@ PAIRED_COLUMNS = (
     *("difference", "low", "high", "p", "p_holm", "separated", "practically_equal"),
     *("holds_for", "reason"),
 )
+ATTACKED = "attacked"  # the column of a grid with attackers: under which attack the arms compete
 PAIRED_HOLDS = "new patients, these training patients"
 
 
@@ -36,7 +38,10 @@ def write_findings(results: GridResults, folder: str | Path) -> list[Path]:
     write_text(folder / "ranking.md", markdown([("", places)]))
     write_text(folder / "ranking.tex", latex([("All data sets", places)], "ranking"))
     rows = paired_rows(results)
-    write_spreadsheet(folder / "paired.csv", PAIRED_COLUMNS, rows)
+    columns = list(PAIRED_COLUMNS)
+    if results.attacks:
+        columns.insert(columns.index("metric"), ATTACKED)
+    write_spreadsheet(folder / "paired.csv", columns, rows)
     write_text(folder / "paired.tex", latex(pair_tables(results, rows), "paired"))
     names = ("ranking.csv", "ranking.md", "ranking.tex", "paired.csv", "paired.tex")
     return [folder / name for name in names]
@@ -45,13 +50,15 @@ def write_findings(results: GridResults, folder: str | Path) -> list[Path]:
 def paired_rows(results: GridResults) -> list[dict[str, Any]]:
     """Every two arms of each family, the one with the higher mean first."""
     rows = []
-    for dataset, partition, question in results.families:
-        found = results.comparison(dataset, partition, question)
+    for family in results.families:
+        dataset, partition, question, attacked = family
+        found = results.comparison(*family)
         about: dict[str, Any] = {"dataset": dataset, "partition": partition, "question": question}
+        about |= {ATTACKED: family_words(attacked)} if results.attacks else {}
         about["metric"] = results.primary(dataset, question).metric
         about |= {"seeds": len(found.seeds), "reason": found.reason}
         about["test_patients"] = found.patients if found.folds == "shared" else found.folds
-        for pair in found.pairs or _untested(found):
+        for pair in found.pairs or _untested(results, found, attacked):
             row = about | {name: getattr(pair, name) for name in ("arm", "other", "low", "high")}
             row |= {"p": pair.p, "p_holm": pair.p_holm, "separated": verdict(pair)}
             row["difference"] = None if math.isnan(pair.difference) else pair.difference
@@ -62,8 +69,17 @@ def paired_rows(results: GridResults) -> list[dict[str, Any]]:
     return rows
 
 
-def _untested(found: Comparison) -> list[PairTest]:
-    return [PairTest(arm, other, math.nan) for arm, other in combinations(found.arms, 2)]
+def _untested(results: GridResults, found: Comparison, attacked: Attacked) -> list[PairTest]:
+    return [
+        PairTest(arm, other, math.nan)
+        for arm, other in combinations(found.arms, 2)
+        if attacked != COST or results.one_is_attacked(arm, other)
+    ]
+
+
+def family_words(attacked: Attacked) -> str:
+    """Which arms a family compares, where a grid has attackers."""
+    return "an unattacked and an attacked arm" if attacked == COST else attacked.words
 
 
 def verdict(pair: PairTest) -> str:
@@ -75,25 +91,36 @@ def verdict(pair: PairTest) -> str:
 
 def rank_rows(results: GridResults) -> tuple[list[str], list[dict[str, Any]]]:
     """Columns and rows of the table of places: an arm's for a question, and its mean place."""
-    places: dict[tuple[str, str], dict[str, int]] = {}
+    places: dict[tuple[str, Attacked, str], dict[str, int]] = {}
     for dataset in results.datasets:
-        for found in findings(results, dataset):
+        for found in (*findings(results, dataset), *findings_attacked(results, dataset)):
             for arm in found.ranking.order if found.partition else ():
                 column = f"{dataset} / {found.partition}"
-                places.setdefault((found.question, arm), {})[column] = found.ranking.place(arm)
+                of_arm = places.setdefault((found.question, found.attacked, arm), {})
+                of_arm[column] = found.ranking.place(arm)
     columns = [
         f"{dataset} / {partition}"
         for dataset in results.datasets
         for partition in results.partitions_of(dataset)
     ]
     rows: list[dict[str, Any]] = []
-    for (question, arm), by_column in places.items():
+    for (question, attacked, arm), by_column in places.items():
         # An arm that lacks a place somewhere gets no mean place: it would not compare with others.
         whole = len(by_column) == len(columns)
         mean = math.fsum(by_column.values()) / len(columns) if whole else None
-        rows.append({"arm": arm, "question": question, **by_column, "mean place": mean})
-    rows.sort(key=lambda row: (row["question"], row["mean place"] or math.inf))
-    return ["arm", "question", *columns, "mean place"], rows
+        under = {ATTACKED: attacked.words} if results.attacks else {}
+        row = {"arm": arm, "question": question, **under, **by_column, "mean place": mean}
+        rows.append(row)
+    order = [PEACE.words, *(one.words for one in results.attacks)]
+    rows.sort(
+        key=lambda row: (
+            row["question"],
+            order.index(row.get(ATTACKED, PEACE.words)),
+            row["mean place"] or math.inf,
+        )
+    )
+    first = ["arm", "question", *([ATTACKED] if results.attacks else [])]
+    return [*first, *columns, "mean place"], rows
 
 
 PLACES_SAY = "Places say nothing of how sure they are: paired.csv has the test of every two arms."
@@ -101,11 +128,11 @@ PLACES_SAY = "Places say nothing of how sure they are: paired.csv has the test o
 
 def ranking_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> GroupedTable:
     """The places of arms for readers, by question."""
-    shown = [column for column in columns if column not in ("arm", "question")]
+    shown = [column for column in columns if column not in ("arm", "question", ATTACKED)]
     made = tuple(
         ArmRow(
             str(row["arm"]),
-            TITLES[row["question"]].capitalize(),
+            ", ".join([TITLES[row["question"]].capitalize(), *filter(None, [row.get(ATTACKED)])]),
             tuple(Entry(_rank_text(row.get(column)), value=row.get(column)) for column in shown),
         )
         for row in rows
@@ -135,12 +162,14 @@ def pair_tables(
 ) -> list[tuple[str, GroupedTable]]:
     """The tests of every two arms for a paper: a table for each family of claims."""
     made = []
-    for dataset, partition, question in results.families:
+    for dataset, partition, question, attacked in results.families:
         family = {"dataset": dataset, "partition": partition, "question": question}
+        family |= {ATTACKED: family_words(attacked)} if results.attacks else {}
         found = [row for row in rows if family.items() <= row.items()]
         lines = tuple(ArmRow(row["arm"], "", tuple(map(Entry, _pair_cells(row)))) for row in found)
         metric = results.primary(dataset, question).title
         title = f"{metric} of every two arms, {partition_title(partition)}, {TITLES[question]}"
+        title += f", {family_words(attacked)}" if results.attacks else ""
         reason = next((row["reason"] for row in found if row["reason"]), "")
         notes = (f"No test: {reason}.",) if reason else (HOLDS,)
         if lines:

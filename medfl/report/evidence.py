@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -57,23 +58,35 @@ class Evidence:
         self._read: dict[Path, Arrays | None] = {}
 
     def compare(
-        self, arms: Mapping[str, Sequence[Run]], metric: Column, ranked: Collection[str] = ()
+        self,
+        arms: Mapping[str, Sequence[Run]],
+        metric: Column,
+        ranked: Collection[str] = (),
+        *,
+        between: Callable[[str, str], bool] | None = None,
     ) -> Comparison:
-        """What may be claimed of arms by a metric of test samples; arguments as in ``gather``.
+        """What may be claimed of arms by a metric of test samples.
+
+        Args:
+            arms: as in ``gather``.
+            metric: as there.
+            ranked: as there.
+            between: of which two arms, whatever their order, a claim is made; None: of any two.
 
         Raises:
             MedflError: as ``gather``.
         """
         found = self.gather(arms, metric, ranked)
         about: dict[str, Any] = {"arms": found.arms, "seeds": found.seeds, "absent": found.absent}
-        reason = too_few(len(found.arms), len(found.seeds)) or found.reason
+        none = between and not any(between(*pair) for pair in combinations(found.arms, 2))
+        reason = too_few(1 if none else len(found.arms), len(found.seeds)) or found.reason
         if reason:
             return Comparison(**about, reason=reason)
         lowest = -1.0 if metric.metric == "kappa" else 0.0
         if not found.shared:
             ratio = found.test_per_train
             pairs, ends = compare_pairs(
-                found.arms, found.values, test_per_train=ratio, lowest=lowest
+                found.arms, found.values, test_per_train=ratio, lowest=lowest, between=between
             )
             return Comparison(**about, folds="own", pairs=pairs, intervals=ends)
         apart = np.stack(found.without, axis=1)
@@ -81,7 +94,9 @@ class Evidence:
         if np.isnan(apart).any():
             reason = "without one of the test patients the metric is not defined"
             return Comparison(**about, reason=reason)
-        pairs, ends = compare_pairs(found.arms, found.values, left_out=apart, lowest=lowest)
+        pairs, ends = compare_pairs(
+            found.arms, found.values, left_out=apart, lowest=lowest, between=between
+        )
         return Comparison(**about, pairs=pairs, intervals=ends)
 
     def gather(

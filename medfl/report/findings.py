@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from medfl.report import names
+from medfl.report.attacked import PEACE, Attacked
 from medfl.report.certainty import beside_alone, not_compared, standing
 from medfl.report.grid_results import GridResults
 from medfl.report.questions import about, asked_of
@@ -20,6 +21,8 @@ from medfl.results.columns import OWN
 class Finding:
     """The best arm on a dataset for one question, in one partition or in the mean over all.
 
+    It is that of the arms which nobody attacks, or of those under one attack.
+
     Attributes:
         dataset: the dataset.
         partition: the partition; None for the mean over all.
@@ -32,6 +35,7 @@ class Finding:
         about: the question's name, where the dataset's arms answer two.
         alone: arm of clients that train alone → its mean.
         margin: within which arms are practically equal.
+        attacked: who attacks the arms.
     """
 
     dataset: str
@@ -45,6 +49,7 @@ class Finding:
     about: str = ""
     alone: Mapping[str, float] = field(default_factory=dict)
     margin: float = 0.01
+    attacked: Attacked = PEACE
 
     @property
     def best(self) -> str:
@@ -114,7 +119,10 @@ def describe(summary: Summary, metric: Column, patients: tuple[float, float] | N
 
 
 def findings(results: GridResults, dataset: str) -> list[Finding]:
-    """The best arm for each question in each partition of a dataset, own patients first."""
+    """The best arm for each question in each partition of a dataset, own patients first.
+
+    Arms that are attacked take no part.
+    """
     parts: list[str | None] = [*results.partitions_of(dataset)]
     if len(parts) > 1:
         parts.append(None)
@@ -126,19 +134,34 @@ def findings(results: GridResults, dataset: str) -> list[Finding]:
     return [one for one in found if one]
 
 
+def findings_attacked(results: GridResults, dataset: str) -> list[Finding]:
+    """The arm that holds up best under each attack, in each partition and for each question."""
+    found = (
+        finding(results, dataset, part, question, attacked)
+        for part in results.partitions_of(dataset)
+        for attacked in results.attacks
+        for question in asked_of(results, dataset)
+    )
+    return [one for one in found if one]
+
+
 def finding(
-    results: GridResults, dataset: str, partition: str | None, question: str
+    results: GridResults,
+    dataset: str,
+    partition: str | None,
+    question: str,
+    attacked: Attacked = PEACE,
 ) -> Finding | None:
-    """The best arm for one question; ``partition`` None means the mean over all partitions."""
+    """The best arm for one question of those attacked alike; no partition: the mean over all."""
     metric = results.primary(dataset, question)
-    ranking = results.ranking(dataset, partition, metric)
+    ranking = results.ranking(dataset, partition, metric, attacked)
     if ranking is None:
         return None
     chance = results.chance(dataset, partition, metric)
     low = ranking.best in results.not_above_chance(dataset, partition, question)
     alone = {
         arm: found.mean
-        for arm in results.arms
+        for arm in results.under(attacked)
         if results.trains_alone(dataset, arm)
         and (found := results.state(dataset, partition, arm, metric).summary)
     }
@@ -148,10 +171,11 @@ def finding(
         question,
         metric,
         ranking,
-        results.comparison(dataset, partition, question) if partition else None,
+        results.comparison(dataset, partition, question, attacked) if partition else None,
         frozenset(arm for arm in results.arms if results.marked(dataset, arm, question)),
         chance.mean if chance and low else None,
         about(results, dataset, question),
         alone,
         results.margin(dataset),
+        attacked,
     )

@@ -13,6 +13,7 @@ import pandas as pd
 
 from medfl.config import CrossedArm
 from medfl.config.report import EQUAL_WITHIN
+from medfl.report.attacked import COST, PEACE, Attacked, Family, attacks_on
 from medfl.report.cell_state import CellState
 from medfl.report.evidence import Evidence, Measured
 from medfl.report.statistics import Summary, summarise
@@ -59,7 +60,8 @@ class GridResults:
         self._at: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
         self._chances: dict[tuple[str, str | None, str], Summary | None] = {}
         self._evidence = Evidence()
-        self._compared: dict[tuple[str, str, str], Comparison] = {}
+        self._compared: dict[Family, Comparison] = {}
+        self._attacks = attacks_on(self.runs, self.crossed)
         for run in runs:
             self._at[run.dataset, run.partition, run.arm].append(run)
 
@@ -224,10 +226,28 @@ class GridResults:
             if chance and found and found.mean - (found.sd or 0.0) <= chance.mean
         ]
 
-    def ranking(self, dataset: str, partition: str | None, metric: Column) -> Ranking | None:
-        """The arms that compete, from best to worst, without those that diverged with any seed."""
+    def attacked(self, arm: str) -> Attacked:
+        """Who attacks an arm; ``PEACE`` where nobody does."""
+        return self._attacks.get(arm, PEACE)
+
+    @cached_property
+    def attacks(self) -> list[Attacked]:
+        """What attackers do in this grid, in the order of its arms; empty where nobody attacks."""
+        return [one for one in dict.fromkeys(map(self.attacked, self.arms)) if one != PEACE]
+
+    def under(self, attacked: Attacked) -> list[str]:
+        """The arms that meet this attack; with ``PEACE`` those that nobody attacks."""
+        return [arm for arm in self.arms if self.attacked(arm) == attacked]
+
+    def ranking(
+        self, dataset: str, partition: str | None, metric: Column, attacked: Attacked = PEACE
+    ) -> Ranking | None:
+        """The arms that compete, from best to worst, without those that diverged with any seed.
+
+        Those that nobody attacks compete with each other, and those under one attack.
+        """
         values = {}
-        for arm in self.arms:
+        for arm in self.under(attacked):
             if self.role(dataset, arm) == REFERENCE or self._diverged(dataset, partition, arm):
                 continue
             values[arm] = (
@@ -242,11 +262,11 @@ class GridResults:
         runs = self.of(dataset, arm)
         return bool(runs) and all(run.record and run.record.evaluated == "local" for run in runs)
 
-    def contenders(self, dataset: str) -> list[str]:
-        """The arms that may be the best one: all but those on pooled samples."""
+    def contenders(self, dataset: str, attacked: Attacked = PEACE) -> list[str]:
+        """The arms that may be the best one of those attacked alike: all but pooled samples."""
         return [
             arm
-            for arm in self.arms
+            for arm in self.under(attacked)
             if self.role(dataset, arm) != REFERENCE or self.trains_alone(dataset, arm)
         ]
 
@@ -254,41 +274,56 @@ class GridResults:
         """Within which difference arms are practically equal."""
         return self._margins.get(dataset, EQUAL_WITHIN / 100)
 
-    def comparison(self, dataset: str, partition: str, question: str) -> Comparison:
-        """What may be claimed of all arms, references too, by the primary metric: one family.
+    def comparison(
+        self, dataset: str, partition: str, question: str, attacked: Attacked = PEACE
+    ) -> Comparison:
+        """What may be claimed of arms, references too, by the primary metric: one ``Family``.
 
         Raises:
             MedflError: as ``Evidence.compare``.
         """
-        family = (dataset, partition, question)
+        family = Family(dataset, partition, question, attacked)
         if family not in self._compared:
-            self._compared[family] = self._evidence.compare(*self._asked(*family))
+            asked = self._asked(family)
+            between = self.one_is_attacked if attacked == COST else None
+            self._compared[family] = self._evidence.compare(*asked, between=between)
         return self._compared[family]
 
-    def measured(self, dataset: str, partition: str, question: str) -> Measured:
+    def one_is_attacked(self, arm: str, other: str) -> bool:
+        """Whether one of two arms is attacked and the other is not."""
+        return (self.attacked(arm) == PEACE) != (self.attacked(other) == PEACE)
+
+    def measured(self, family: Family) -> Measured:
         """The numbers behind ``comparison``.
 
         Raises:
             MedflError: as ``Evidence.gather``.
         """
-        return self._evidence.gather(*self._asked(dataset, partition, question))
+        return self._evidence.gather(*self._asked(family))
 
-    def _asked(
-        self, dataset: str, partition: str, question: str
-    ) -> tuple[dict[str, list[Run]], Column, list[str]]:
+    def _asked(self, family: Family) -> tuple[dict[str, list[Run]], Column, list[str]]:
         """The runs by arm, the metric, and the arms that decide which seeds are compared."""
-        arms = {arm: self.at(dataset, partition, arm) for arm in self.arms}
-        ranked = [arm for arm in self.arms if self.role(dataset, arm) != REFERENCE]
+        dataset, partition, question, attacked = family
+        chosen = self.arms if attacked == COST else self.under(attacked)
+        arms = {arm: self.at(dataset, partition, arm) for arm in chosen}
+        ranked = [arm for arm in chosen if self.role(dataset, arm) != REFERENCE]
         return arms, self.primary(dataset, question), ranked
 
     @property
-    def families(self) -> list[tuple[str, str, str]]:
-        """Dataset, partition and question of each family of claims that the grid makes."""
+    def families(self) -> list[Family]:
+        """The families of claims that the grid makes.
+
+        In each dataset, partition and question there is one of the arms that nobody attacks, one
+        for each attack, and one of what attacks cost.
+        """
+        peace = [PEACE] if self.under(PEACE) or not self.attacks else []
+        groups = [*peace, *self.attacks, *([COST] if peace and self.attacks else [])]
         return [
-            (dataset, partition, question)
+            Family(dataset, partition, question, attacked)
             for dataset in self.datasets
             for partition in self.partitions_of(dataset)
             for question in self.questions(dataset)
+            for attacked in groups
         ]
 
     def compare_all(self) -> None:

@@ -14,11 +14,11 @@ from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
 from medfl.pages.html import data_uri, environment
 from medfl.partition import partition_title
-from medfl.report.answers import answers
+from medfl.report.answers import answers, answers_attacked
 from medfl.report.claim_rows import best_against_others, finding_row, ranking_rows
 from medfl.report.clients import worst_sizes
 from medfl.report.figures import Picture
-from medfl.report.findings import findings
+from medfl.report.findings import findings, findings_attacked
 from medfl.report.grid_results import GridResults
 from medfl.report.main_tables import cost_table, main_table, metric_table, metrics_with_values
 from medfl.report.names import join_words, plural
@@ -139,7 +139,16 @@ def _dataset(
         ],
         "cost": cost_table(results, dataset),
         "cost_says": _cost_says(results, dataset),
-        "findings": [finding_row(finding) for finding in findings(results, dataset)],
+        "under_attack": [
+            (partition, list(said))
+            for partition, said in groupby(
+                answers_attacked(results, dataset), lambda one: one.partition
+            )
+        ],
+        "findings": [
+            finding_row(found)
+            for found in (*findings(results, dataset), *findings_attacked(results, dataset))
+        ],
         "primary": judged(results.primary(dataset).metric).title,
         "unseen": unseen_table(results, dataset),
         "main": main,

@@ -22,6 +22,11 @@ MARKS = (
     "(tables/paired.csv)."
 )
 
+ATTACKED = (
+    "Marks, places and claims are among the arms that nobody attacks, and for each attack among "
+    "the arms that meet it."
+)
+
 
 def table_notes(
     results: GridResults,
@@ -50,7 +55,7 @@ def table_notes(
     )
     found = [f"Cells: {cells}."]
     if partitions:
-        found.append(MARKS)
+        found += [MARKS, ATTACKED] if results.attacks else [MARKS]
     if results.title(dataset) != dataset:
         found.insert(0, f"Data: {results.title(dataset)}.")
     if means:

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from medfl.errors import MedflError
 from medfl.files import sha256_file, write_csv, write_text
 from medfl.partition import partition_title
-from medfl.report.answers import answers
+from medfl.report.answers import Answer, answers, answers_attacked
 from medfl.report.grid_results import GridResults
 from medfl.report.html import dataset_card
 from medfl.report.main_tables import cost_table, main_table
@@ -135,7 +135,12 @@ def _page(
         title=title,
         results=results,
         diverged=results.having(DIVERGED),
-        answers={dataset: _answers(results, dataset) for dataset in results.datasets},
+        answers={dataset: _by_partition(answers(results, dataset)) for dataset in results.datasets},
+        under_attack=[
+            (dataset, partition, said)
+            for dataset in results.datasets
+            for partition, said in _by_partition(answers_attacked(results, dataset)).items()
+        ],
         attacked=[
             (dataset, partition_title(partition), said)
             for dataset in results.datasets
@@ -161,10 +166,10 @@ def _page(
     )
 
 
-def _answers(results: GridResults, dataset: str) -> dict[str, list[Any]]:
+def _by_partition(said: Sequence[Answer]) -> dict[str, list[Answer]]:
     """Partition → its answers."""
-    found: dict[str, list[Any]] = {}
-    for one in answers(results, dataset):
+    found: dict[str, list[Answer]] = {}
+    for one in said:
         found.setdefault(one.partition, []).append(one)
     return found
 

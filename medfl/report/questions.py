@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from medfl.report.attacked import PEACE
 from medfl.report.grid_results import GridResults
 from medfl.results.column import Column
 from medfl.results.columns import EVERYONE, OWN
@@ -68,7 +69,21 @@ def families_say(results: GridResults) -> str:
     word = "family" if len(families) == 1 else "families"
     return (
         f"{len(families)} {word} of claims{some}: every two arms by the primary metric, in one "
-        "dataset, partition and question. Each makes a false claim with a chance of at most 5 %."
+        f"dataset, partition and question{_attacked_apart(results)}. Each makes a false claim "
+        "with a chance of at most 5 %."
+    )
+
+
+def _attacked_apart(results: GridResults) -> str:
+    """Which arms a family compares, where some are attacked."""
+    if not results.attacks:
+        return ""
+    peace = " that nobody attacks" if results.under(PEACE) else ""
+    if not peace:
+        return ", under one attack"
+    return (
+        f"; in each there is one of the arms{peace}, one for each attack of the arms that meet it, "
+        "and one of every unattacked beside every attacked arm, which says what attacks cost"
     )
 
 

@@ -7,47 +7,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from medfl.config import CrossedArm
+from medfl.report.attacked import COST, PEACE, Attacked, attacked_of
 from medfl.report.cell_state import CellState
 from medfl.report.clients import decides
 from medfl.report.grid_results import GridResults
-from medfl.report.names import plural
 from medfl.report.statistics import Summary, summarise
 from medfl.results.column import Column
 from medfl.results.columns import OWN, WORST
 from medfl.results.runs import Run
 
 SUM = "sum"  # the rule that defends against nothing
-NOBODY = "nobody attacks"
 NOT_DEFINED = "not defined here"
-
-
-@dataclass(frozen=True)
-class Attacked:
-    """How many attack, and how.
-
-    Attributes:
-        attack: the attack's name in the grid; empty where nobody attacks.
-        attackers: a share of the clients below 1, or their number, as in the grid.
-    """
-
-    attack: str = ""
-    attackers: float = 0
-
-    @property
-    def words(self) -> str:
-        """``alie (20 %)``; ``alie (3 attackers)``."""
-        return f"{self.attack} ({self.many})" if self.attack else NOBODY
-
-    @property
-    def many(self) -> str:
-        """``20 %``; ``3 attackers``."""
-        if self.attackers < 1:
-            return f"{100 * self.attackers:g} %"
-        return plural(int(self.attackers), "attacker")
-
-
-PEACE = Attacked()
 
 
 @dataclass(frozen=True)
@@ -57,10 +27,12 @@ class Difference:
     Attributes:
         mean: over the seeds that both have.
         told: whether the tests tell the two apart.
+        tested: whether there is a test.
     """
 
     mean: float
     told: bool
+    tested: bool = True
 
     def words(self, metric: Column) -> str:
         """``−12.0*`` in points of a percentage, or in the metric's own unit; * where told apart."""
@@ -83,10 +55,10 @@ class Crossing:
         """Gather them from ``results.crossed``."""
         self.results, self.dataset, self.partition, self.base = results, dataset, partition, base
         made = {name: one for name, one in results.crossed.items() if one.base == base}
-        self._names = {(one.rule, _attacked(one)): name for name, one in made.items()}
+        self._names = {(one.rule, attacked_of(one)): name for name, one in made.items()}
         self.rules = list(dict.fromkeys(one.rule for one in made.values()))
         self.attacks = sorted(
-            dict.fromkeys(map(_attacked, made.values())), key=lambda one: one != PEACE
+            dict.fromkeys(map(attacked_of, made.values())), key=lambda one: one != PEACE
         )
         self.metric = results.primary(dataset)
 
@@ -132,8 +104,12 @@ class Crossing:
         common = [first[seed] - second[seed] for seed in first if seed in second]
         if not common:
             return None
-        told = self.results.comparison(*place, OWN).told_apart(arms[0], arms[1])
-        return Difference(math.fsum(common) / len(common), told)
+        attacks = {one[1], other[1]}
+        family = attacks.pop() if len(attacks) == 1 else COST
+        pair = self.results.comparison(*place, OWN, family).between(arms[0], arms[1])
+        tested = pair is not None and pair.p is not None
+        told = pair is not None and pair.separated
+        return Difference(math.fsum(common) / len(common), told, tested)
 
     def _runs(self, arm: str | None) -> list[Run]:
         return self.results.at(self.dataset, self.partition, arm) if arm else []
@@ -169,7 +145,3 @@ def crossings(results: GridResults, dataset: str, partition: str) -> Iterator[Cr
     """A crossing for each arm that was crossed."""
     for base in dict.fromkeys(one.base for one in results.crossed.values()):
         yield Crossing(results, dataset, partition, base)
-
-
-def _attacked(arm: CrossedArm) -> Attacked:
-    return Attacked(arm.attack or "", arm.attackers)

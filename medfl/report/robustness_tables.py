@@ -9,18 +9,11 @@ from typing import Any
 
 from medfl.files import write_text
 from medfl.partition import partition_title
+from medfl.report.attacked import PEACE, Attacked
 from medfl.report.grid_results import GridResults
 from medfl.report.latex import latex
 from medfl.report.markup import markdown
-from medfl.report.robustness import (
-    NOT_DEFINED,
-    PEACE,
-    SUM,
-    Attacked,
-    Crossing,
-    Difference,
-    crossings,
-)
+from medfl.report.robustness import NOT_DEFINED, SUM, Crossing, Difference, crossings
 from medfl.report.spreadsheet import write_spreadsheet
 from medfl.report.tables import ArmRow, Entry, GroupedTable
 from medfl.results.column import Column
@@ -33,8 +26,9 @@ NOTES = (
     "Cells: mean ± sample standard deviation over seeds, on own patients. In brackets: the "
     "difference to the plain sum of the same row, in points of a percentage. In the first row that "
     "is the cost of a defence where nobody attacks, below it what the defence saves; where it is "
-    "negative there, no defence would be better. *: the tests tell the two apart (all pairs of "
-    "arms, Holm, p < 0.05); in bold where the defence is better.",
+    "negative there, no defence would be better. *: the tests tell the two apart (Holm, p < 0.05, "
+    "over all pairs of arms under the same attack; for what an attack costs over all pairs of an "
+    "unattacked and an attacked arm); in bold where the defence is better.",
     f"“{COSTS}”: the plain sum under attack minus that where nobody attacks. A defence "
     "costs more than an attack where its cost in the first row is the larger loss.",
     "Worst honest client: of the clients that attack in no arm of the seed, so that all cells "

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from medfl.report.answers import NO_CLAIM, NOT_TOLD, TOLD
+from medfl.report.attacked import PEACE, Attacked
 from medfl.report.grid_results import GridResults
 from medfl.report.names import join_words
-from medfl.report.robustness import PEACE, SUM, Attacked, Crossing, Difference, crossings
-from medfl.results.columns import OWN
+from medfl.report.robustness import SUM, Crossing, Difference, crossings
 
 NAMED = 4  # differences that a sentence lists
 Labelled = tuple[str, Difference]
@@ -46,7 +46,7 @@ def _defences(one: Crossing) -> Said | None:
     if not found:
         return None
     words = f"where nobody attacks, beside the plain sum: {_list(one, found)}."
-    return Said("A defence costs,", words, _verdict(one, found))
+    return Said("A defence costs,", words, _verdict(found))
 
 
 def _attacks(one: Crossing) -> Said | None:
@@ -58,7 +58,7 @@ def _attacks(one: Crossing) -> Said | None:
     if not parts:
         return None
     words = f"the plain sum: {'; '.join(parts)}."
-    return Said("An attack costs", words, _verdict(one, found))
+    return Said("An attack costs", words, _verdict(found))
 
 
 def _dearer(one: Crossing) -> Said | None:
@@ -82,7 +82,7 @@ def _dearer(one: Crossing) -> Said | None:
         return None
     about = f"{'A' if told else 'By the means alone a'} defence costs more than the attack"
     words = f"(unattacked, it is below the plain sum under attack): {_list(one, told or found)}."
-    return Said(about, words, _verdict(one, found))
+    return Said(about, words, _verdict(found))
 
 
 def _under_attack(one: Crossing) -> Said | None:
@@ -99,7 +99,7 @@ def _under_attack(one: Crossing) -> Said | None:
     parts += [f"does harm: {_list(one, worse)}"] if worse else []
     if not parts:
         return None
-    return Said("Under attack a defence", f"{'; '.join(parts)}.", _verdict(one, found))
+    return Said("Under attack a defence", f"{'; '.join(parts)}.", _verdict(found))
 
 
 def _rules(one: Crossing) -> list[str]:
@@ -131,7 +131,7 @@ def _list(one: Crossing, found: Sequence[Labelled]) -> str:
     return f"{', '.join(said)}{more}"
 
 
-def _verdict(one: Crossing, found: Sequence[Labelled]) -> str:
-    if not one.results.comparison(one.dataset, one.partition, OWN).pairs:
+def _verdict(found: Sequence[Labelled]) -> str:
+    if not any(by.tested for _, by in found):
         return NO_CLAIM
     return TOLD if any(by.told for _, by in found) else NOT_TOLD

@@ -8,11 +8,12 @@ from typing import Any
 
 from medfl.config import CrossedArm
 from medfl.partition import partition_title
+from medfl.report.attacked import PEACE
 from medfl.report.claim_files import write_findings
 from medfl.report.client_tables import write_client_tables
 from medfl.report.clients import write_clients
 from medfl.report.dvc import write_convergence, write_metrics_json
-from medfl.report.findings import findings
+from medfl.report.findings import findings, findings_attacked
 from medfl.report.grid_results import GridResults
 from medfl.report.markup import write_tables
 from medfl.report.names import plural
@@ -141,8 +142,9 @@ def headline(results: GridResults, results_dir: str | Path) -> str:
     folder = Path(results_dir)
     lines = []
     for dataset in results.datasets:
-        for found in findings(results, dataset):
+        for found in (*findings(results, dataset), *findings_attacked(results, dataset)):
             place = partition_title(found.partition) if found.partition else "mean over partitions"
+            place += f", under {found.attacked.words}" if found.attacked != PEACE else ""
             lines.append(
                 f"{dataset}, {place}{found.about}: {found.best} {found.score}: {found.certainty}."
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from medfl.partition import partition_title
 from medfl.report import names
+from medfl.report.attacked import PEACE, Attacked
 from medfl.report.clients import beside, client_notes
 from medfl.report.grid_results import GridResults
 from medfl.report.notes import table_notes, target_notes
@@ -39,7 +40,10 @@ class ArmRow:
 
 @dataclass(frozen=True)
 class ArmTable:
-    """A table of one dataset for readers, with one row per arm, sorted by groups of arms."""
+    """A table of one dataset for readers, with one row per arm, sorted by groups of arms.
+
+    Arms that are attacked stand below all others, with their attack as their group.
+    """
 
     title: str
     header: tuple[str, ...]
@@ -49,9 +53,10 @@ class ArmTable:
 
     def groups(self) -> list[tuple[str, list[ArmRow]]]:
         """The rows by group, with the group's title; empty groups are left out."""
+        known = dict.fromkeys([*ROLES, *(row.role for row in self.rows)])
         found = [
-            (names.ROLE_TITLES[role], [row for row in self.rows if row.role == role])
-            for role in ROLES
+            (names.ROLE_TITLES.get(role, role), [row for row in self.rows if row.role == role])
+            for role in known
         ]
         return [(title, rows) for title, rows in found if rows]
 
@@ -93,10 +98,14 @@ def make_table(
         sizes: whether the worst client's number says on how many test samples it is.
     """
     asked = [column for column in columns if not isinstance(column, str)]
-    best = {column: leaders(results, dataset, *column) for column in asked}
+    best = {
+        (column, attacked): leaders(results, dataset, *column, attacked)
+        for column in asked
+        for attacked in (PEACE, *results.attacks)
+    }
     rows = []
     for arm in results.arms:
-        entries = []
+        entries, attacked = [], results.attacked(arm)
         for column in columns:
             if isinstance(column, str):
                 one = _budget if column == BUDGET else count_entry
@@ -111,12 +120,13 @@ def make_table(
                     text += beside(results, dataset, partition, arm, metric)
                 if metric.question in questions[1:]:
                     text = names.arm_label(text, results.marked(dataset, arm, metric.question))
-            first = arm in best[column]
-            if first and len(best[column]) > 1:
+            like_best = best[column, attacked]
+            if arm in like_best and len(like_best) > 1:
                 text += f" {LIKE_BEST}"
-            entries.append(Entry(text, best[column] == [arm], value))
+            entries.append(Entry(text, like_best == [arm], value))
         label = names.arm_label(arm, results.marked(dataset, arm, questions[0]))
-        rows.append(ArmRow(label, results.role(dataset, arm), tuple(entries)))
+        group = results.role(dataset, arm) if attacked == PEACE else f"Under {attacked.words}"
+        rows.append(ArmRow(label, group, tuple(entries)))
     chance = [_chance(results, dataset, column) for column in columns]
     if any(entry.value is not None for entry in chance):
         rows.append(ArmRow(CHANCE, names.CHANCE, tuple(chance)))
@@ -160,16 +170,23 @@ def _header(column: Place | str, main: bool, apart: bool) -> str:
     return f"{metric.short}{asked} (mean)" if main else f"Mean{asked}"
 
 
-def leaders(results: GridResults, dataset: str, partition: str | None, metric: Column) -> list[str]:
+def leaders(
+    results: GridResults,
+    dataset: str,
+    partition: str | None,
+    metric: Column,
+    attacked: Attacked = PEACE,
+) -> list[str]:
     """The arms that may be the best one: the highest mean, and all that are not told from it.
 
-    Arms on pooled samples do not compete. Empty where nothing is claimed: for means over
-    partitions, for all metrics but the primary one, and where no test can be made.
+    They are of those that are attacked alike. Arms on pooled samples do not compete. Empty where
+    nothing is claimed: for means over partitions, for all metrics but the primary one, and where
+    no test can be made.
     """
     if partition is None or metric is not results.primary(dataset, metric.question or OWN):
         return []
-    arms = results.contenders(dataset)
-    return results.comparison(dataset, partition, metric.question).like_best(arms)
+    arms = results.contenders(dataset, attacked)
+    return results.comparison(dataset, partition, metric.question, attacked).like_best(arms)
 
 
 def count_entry(results: GridResults, dataset: str, arm: str, name: str) -> Entry:

@@ -10,11 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from medfl.pages.figures import LINES, PALETTE, panels, styled
+from medfl.report.attacked import PEACE, Attacked
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.style import MARKERS, draw_chance, say_if_empty, spread
 from medfl.report.questions import CHANCE, TITLES
-from medfl.report.robustness import NOT_DEFINED, PEACE, Attacked, Crossing, crossings
+from medfl.report.robustness import NOT_DEFINED, Crossing, crossings
 from medfl.report.robustness_tables import heading
 from medfl.results.column import Column
 from medfl.results.columns import BACKDOOR, OWN, WORST

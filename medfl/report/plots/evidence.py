@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 
 from medfl.pages.figures import GREY, panels, styled
 from medfl.partition import partition_title
+from medfl.report.attacked import PEACE
 from medfl.report.grid_results import GridResults
 from medfl.report.names import arm_label
 from medfl.report.plots.base import GridFigure, Subject
@@ -36,7 +37,7 @@ class ArmsByEvidence(GridFigure):
 
     title = "Arms and evidence"
     marks = "line: 95 % interval for new patients; with ends: ± one standard deviation over seeds"
-    needs = "finished runs"
+    needs = "finished runs that nobody attacks"
     shown = "first"
 
     def caption(self, subject: Subject) -> str:
@@ -56,6 +57,7 @@ class ArmsByEvidence(GridFigure):
             "every other arm but those on pooled samples (all pairs, Holm, p < 0.05); blue: not "
             "told from the best mean; grey: worse, or without a test. Diamond: all samples in one "
             "place, which does not compete. Dotted: no image."
+            + (" Arms that are attacked are not shown." if subject.results.attacks else "")
         )
 
     def draw(self, subject: Subject) -> Figure | None:
@@ -107,9 +109,9 @@ def draw_evidence(results: GridResults, dataset: str) -> Figure | None:
 
 
 def _in_order(results: GridResults, dataset: str) -> list[str]:
-    """The arms with a result, by the mean over partitions on own patients."""
+    """The unattacked arms with a result, by the mean over partitions on own patients."""
     means = {}
-    for arm in results.arms:
+    for arm in results.under(PEACE):
         found = [
             _summary(results, (dataset, part, arm), OWN) for part in results.partitions_of(dataset)
         ]

@@ -1,12 +1,12 @@
-"""All pairs of the arms of one dataset, partition and question: which may be told apart.
+"""All pairs of the arms of one family of claims: which may be told apart.
 
-This is one family of claims, tested by one metric. Holm's correction over all of its pairs keeps
-the chance of any false claim in it at 5 %, however many arms there are.
+A family is tested by one metric. Holm's correction over all of its pairs keeps the chance of any
+false claim in it at 5 %, however many arms there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal
@@ -57,14 +57,14 @@ class PairTest:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What may be claimed of the arms of one dataset, partition and question.
+    """What may be claimed of the arms of one family.
 
     Attributes:
         arms: those that are compared, the highest mean first.
         seeds: the seeds that each of them has.
         folds: whether seeds share their test patients; None where that is not known.
         patients: how many these are; None with own folds, or where that is not known.
-        pairs: every two arms; empty where no claim is made.
+        pairs: every two arms of which the family speaks; empty where no claim is made.
         intervals: arm → where its mean on new patients lies; empty where no claim is made.
         reason: why no claim is made, in words.
         absent: arm → why it is not compared, in words.
@@ -128,6 +128,7 @@ def compare_pairs(
     left_out: Any = None,
     test_per_train: float | None = None,
     lowest: float = 0.0,
+    between: Callable[[str, str], bool] | None = None,
 ) -> tuple[tuple[PairTest, ...], dict[str, tuple[float, float]]]:
     """Compare every two arms, and say where the mean of each lies on new patients.
 
@@ -137,6 +138,7 @@ def compare_pairs(
         left_out: (K, S, P) the metric without each patient, where seeds share their test patients.
         test_per_train: test samples for each training sample, where each seed draws its own.
         lowest: the least that the metric can be; the most is 1. No interval leaves that.
+        between: which two arms are compared; None: every two. Variances are of all arms.
 
     Returns:
         The tests, and arm → its 95 % interval.
@@ -154,7 +156,13 @@ def compare_pairs(
         apart = multi_case.own_test_sets(table, test_per_train)
         alone = multi_case.mean_on_own_test_sets(table, test_per_train)
     means = table.mean(axis=1)
-    places = list(combinations(range(len(arms)), 2))
+    places = [
+        (i, j)
+        for i, j in combinations(range(len(arms)), 2)
+        if between is None or between(arms[i], arms[j])
+    ]
+    if not places:
+        raise ValueError("there are no two arms to compare")
     one, other = np.array(places).T
     apart = apart.at(one, other)
     p_values = apart.p_value(means[one] - means[other])
