@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -38,6 +40,11 @@ class APFL(FedAvg):
 
         alpha: float = Field(0.5, ge=0, le=1)
         adaptive: bool = True
+
+    @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """w moves as in FedAvg, beside v."""
+        return math.inf
 
     def objective(self) -> str:
         """As FedAvg for w; one objective for each client's mixture."""

@@ -6,6 +6,7 @@ from federated averaging.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -96,6 +97,17 @@ class FederatedAlgorithm:
     def takes_full_gradient(cls, params: Mapping[str, Any]) -> bool:
         """Whether clients call ``full_gradient`` with these hyper-parameters."""
         return False
+
+    @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """How many steps of a client's first round are plain SGD on the plain loss, from x.
+
+        What it sends is then that model, or a multiple of its update, as `medfl attack inversion`
+        simulates it. A class with a hook of its own that may change it says so, or has none.
+        """
+        hooks = ("train", "loss", "correct_gradient", "message")
+        own = any(getattr(cls, hook) is not getattr(FederatedAlgorithm, hook) for hook in hooks)
+        return 0 if own else math.inf
 
     @classmethod
     def keeps_batch_norm_alone(cls, params: Mapping[str, Any]) -> bool:

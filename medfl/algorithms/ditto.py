@@ -4,8 +4,10 @@ algorithm 1.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -30,6 +32,11 @@ class Ditto(OwnModel):
         """lam: λ, how strongly the global model pulls."""
 
         lam: float = Field(0.1, ge=0)
+
+    @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """The global model is trained before the client's own."""
+        return math.inf
 
     def objective(self) -> str:
         """As FedAvg; beside it one objective for each client's own model."""

@@ -54,6 +54,11 @@ class FedALA(FedAvg):
         first_passes: int = Field(100, ge=1)
 
     @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """There is no last model in round 1 to mix with."""
+        return math.inf
+
+    @classmethod
     def takes_full_gradient(cls, params: Mapping[str, Any]) -> bool:
         """Whether W_i is learned, in passes whose number of batches tells of the samples."""
         return bool(cls.Params(**params).weight_rate)

@@ -4,8 +4,10 @@ Generalization Adjustment, CVPR 2023.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -48,6 +50,11 @@ class FedDGGA(FedAvg):
         """step_size: d, how far a weight moves in the first rounds, in parts of the mean 1/N."""
 
         step_size: float = Field(0.2, ge=0)
+
+    @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """The loss is measured beside the training."""
+        return math.inf
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Refuse rules, which put something else in the place of a weighted mean."""

@@ -4,7 +4,8 @@ algorithm 1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -34,6 +35,11 @@ class FedDyn(FederatedAlgorithm):
         """alpha: α, the strength of the dynamic regulariser."""
 
         alpha: float = Field(0.01, gt=0)
+
+    @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """The first alone: it is pulled towards where that began."""
+        return 1
 
     def objective(self) -> str:
         """The mean of which h is the gradient, at any and at unequal local steps."""

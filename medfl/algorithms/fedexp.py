@@ -4,7 +4,9 @@ ICLR 2023, algorithm 1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -46,6 +48,11 @@ class FedExP(FedAvg):
 
         epsilon: float = Field(1e-3, gt=0)
         average_iterates: bool = True
+
+    @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """The norm is sent beside the model."""
+        return math.inf
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Refuse links that scale updates: ‖Δ_i‖² would not follow, and joins what they bound."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -22,6 +24,11 @@ class FedProx(FedAvg):
         """mu: µ, the strength of the proximal term."""
 
         mu: float = Field(0.01, ge=0)
+
+    @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """The first alone where something pulls, because it pulls towards where that began."""
+        return 1 if cls.Params(**params).mu else math.inf
 
     def objective(self) -> str:
         """As FedAvg; but the more steps a client takes, the less far a further one reaches."""

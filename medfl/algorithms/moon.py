@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,11 @@ class Moon(FederatedAlgorithm):
 
         mu: float = Field(1.0, ge=0)
         temperature: float = Field(0.5, gt=0)
+
+    @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """There is no last model in round 1 to contrast with."""
+        return math.inf
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Refuse a network whose features cannot be read."""

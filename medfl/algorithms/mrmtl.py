@@ -4,7 +4,9 @@ Personalization in Cross-Silo Federated Learning, NeurIPS 2022, algorithm A1.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -28,6 +30,11 @@ class MRMTL(OwnModel):
         """lam: λ, how strongly the mean pulls; at 0 every client trains alone."""
 
         lam: float = Field(0.1, ge=0)
+
+    @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """The first alone where something pulls, because it pulls towards where that began."""
+        return 1 if cls.Params(**params).lam else math.inf
 
     def objective(self) -> str:
         """One objective for each client's model, and what the server's is."""

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import logging
+import math
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -44,6 +46,11 @@ class QFedAvg(FedAvg):
         """q: how much more clients with a large loss count; 0 is FedAvg."""
 
         q: float = Field(1.0, ge=0)
+
+    @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """The update is sent times a number."""
+        return math.inf
 
     def check(self, config: FederatedConfig, model: FlatModel) -> None:
         """Refuse all but SGD: for nothing else does 1/η stand for the Lipschitz constant."""

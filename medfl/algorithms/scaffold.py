@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -44,6 +45,11 @@ class Scaffold(FederatedAlgorithm):
         option: Literal[1, 2] = 2
         control_weights: Literal["federation", "equal"] = "federation"
         server_learning_rate: float = Field(1.0, gt=0)
+
+    @classmethod
+    def plain_steps(cls, params: Mapping[str, Any]) -> float:
+        """c and c_i are 0 in round 1."""
+        return math.inf
 
     @classmethod
     def takes_full_gradient(cls, params: Mapping[str, Any]) -> bool:

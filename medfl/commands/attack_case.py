@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 def case_config(case: Case, dataset: str, settings: InversionSettings) -> FederatedConfig:
     """The run of a case: one round, every client on all of its images at every step."""
-    from medfl.algorithms import ALGORITHMS
     from medfl.config.attack import PROTECTIONS
     from medfl.observed.attacked import run_configs
 
@@ -36,16 +35,38 @@ def case_config(case: Case, dataset: str, settings: InversionSettings) -> Federa
     made = run_configs(dataset, [case.arm], PROTECTIONS, settings.clients, settings.seed, run)[
         case.arm
     ]
-    training = made.training
-    plain = (training.optimizer, training.momentum, training.weight_decay, training.clip_norm)
-    algorithm = ALGORITHMS.load(made.federated_learning.algorithm)
-    balanced = training.class_balanced_beta or algorithm.counts_labels
-    if plain != ("sgd", 0.0, 0.0, None) or balanced or made.augmentation.preset != "none":
+    if problem := _not_simulated(made, case):
         raise MedflError(
             f"arm {case.arm}: the attack simulates plain SGD on the plain loss, without "
-            "augmentation; attack another arm, without `training` and `augmentation` of its own."
+            f"augmentation, and {problem}."
         )
     return made
+
+
+def _not_simulated(made: FederatedConfig, case: Case) -> str:
+    """Why clients train otherwise than the attack simulates them; empty where they do not."""
+    from medfl.algorithms import ALGORITHMS
+
+    training, learning = made.training, made.federated_learning
+    plain = (training.optimizer, training.momentum, training.weight_decay, training.clip_norm)
+    batch = training.batch_size < case.batch
+    changed = batch or training.class_balanced_beta or made.augmentation.preset != "none"
+    if plain != ("sgd", 0.0, 0.0, None) or changed:
+        return (
+            "this arm trains otherwise: attack one without `training` and `augmentation` of its own"
+        )
+    if made.chain.attackers:
+        return "some clients of this arm are attackers: attack one without `chain.attackers`"
+    algorithm, steps = ALGORITHMS.load(learning.algorithm), learning.local_steps or 1
+    simulated = algorithm.plain_steps(learning.algorithm_params)
+    if not simulated:
+        return f"{learning.algorithm} trains otherwise: attack an arm of another algorithm"
+    if steps > simulated:
+        return (
+            f"a client of {learning.algorithm} trains otherwise after its first step: attack it "
+            "with --local-steps 1"
+        )
+    return ""
 
 
 def attack_case(

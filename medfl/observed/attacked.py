@@ -160,6 +160,7 @@ def federate(
     trainer.train()
     if trainer.status != "completed":
         raise MedflError(f"the federation of arm {config.arm} {trainer.status}: {trainer.reason}.")
+    server.load_judged(server.model)  # what stays with clients has its first values again
     spent = trainer.history[-1].get("epsilon")
     return Federation(server, data, observer.seen, trainer.refused, spent)
 
