@@ -11,8 +11,11 @@ from snakemake.io import IOFile
 from snakemake.logging import logger
 
 from medfl import warm
+from medfl.pipeline.board import Board
 from medfl.pipeline.failed import Failures, partial_command
-from medfl.pipeline.status import TOLD, Board, cost, planned_runs, tell_now_and_then
+from medfl.pipeline.planned import planned_runs
+from medfl.pipeline.status import TOLD, tell_now_and_then
+from medfl.pipeline.time_left import cost
 
 if workflow.is_main_process and shutil.which("conda") is None:
     if any(str(method) == "conda" for method in workflow.deployment_settings.deployment_method):

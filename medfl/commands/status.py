@@ -19,7 +19,9 @@ EVERY = 5.0  # seconds
 
 def status(options: argparse.Namespace) -> None:
     """Say which runs are done, running, failed and waiting, and how long the rest takes."""
-    from medfl.pipeline.status import DONE, FAILED, RUNNING, Board, planned_runs, summary, table
+    from medfl.pipeline.board import DONE, FAILED, RUNNING, Board
+    from medfl.pipeline.planned import planned_runs
+    from medfl.pipeline.status import summary, table
 
     grid, results = _grid(options)
     board = Board(planned_runs(grid, results), results)

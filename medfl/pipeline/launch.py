@@ -24,8 +24,11 @@ from medfl.files.parallel import cpu_count
 from medfl.grid import GridConfig, load_grid, read_grid
 from medfl.grid.sites import known_sites
 from medfl.partition.scheme import EACH_SITE
+from medfl.pipeline.board import Board
 from medfl.pipeline.fixed import fix
-from medfl.pipeline.status import TOLD, Board, cost, planned_runs, probe_kinds
+from medfl.pipeline.planned import planned_runs
+from medfl.pipeline.status import TOLD
+from medfl.pipeline.time_left import cost, probe_kinds
 from medfl.pipeline.workflow import Workflow
 from medfl.results.paths import KEYS, LOGS
 from medfl.stopping import held

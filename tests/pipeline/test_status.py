@@ -14,7 +14,10 @@ from medfl.federated.fingerprint import fingerprint
 from medfl.federated.log import in_time, progress_line
 from medfl.files import locked, take_lock
 from medfl.grid import Cell, read_grid
-from medfl.pipeline.status import Board, cost, planned_runs, seconds_left, summary, table
+from medfl.pipeline.board import Board
+from medfl.pipeline.planned import planned_runs
+from medfl.pipeline.status import summary, table
+from medfl.pipeline.time_left import cost, seconds_left
 
 GRID = {
     "arms_file": None,

@@ -1,0 +1,143 @@
+"""How far each run of a grid is, from the folder of its results alone."""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from medfl.files import is_locked, read_json
+from medfl.pipeline.at_work import LOCK
+from medfl.pipeline.failed import STOPPED, Failed
+from medfl.pipeline.planned import Planned
+from medfl.results import paths
+from medfl.results.schema import DIVERGED
+
+DONE, RUNNING, FAILED, WAITING = "done", "running", "failed", "waiting"
+BEGINS = 30.0  # so many seconds a job may take until it locks its folder
+VAL = "val_"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """How far a run is.
+
+    Attributes:
+        planned: which run.
+        state: ``done``, ``running``, ``failed`` or ``waiting``.
+        round: the last round that is known to be trained.
+        seconds: how long it has trained until then.
+        value: the primary metric on validation samples, as it was evaluated last.
+        said: what is to be said of it, such as why it failed.
+    """
+
+    planned: Planned
+    state: str
+    round: int = 0
+    seconds: float = 0.0
+    value: float | None = None
+    said: str = ""
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds it has in all."""
+        return self.planned.config.federated_learning.rounds
+
+    @property
+    def whole(self) -> float | None:
+        """How many seconds it takes in all, where it is known by itself."""
+        if self.state == DONE:
+            return self.seconds
+        return self.seconds / self.round * self.rounds if self.round else None
+
+
+@dataclass
+class Board:
+    """Looks at the runs of a grid, as often as one likes.
+
+    Args:
+        runs: those that it asks for.
+        results: the folder of its results.
+    """
+
+    runs: Sequence[Planned]
+    results: Path
+    _done: dict[Path, tuple[int, RunState]] = field(default_factory=dict)
+
+    def look(self) -> list[RunState]:
+        """How far each run is now."""
+        lock = self.results / LOCK
+        since = lock.stat().st_mtime if lock.exists() and is_locked(lock) else None
+        return [self._state(run, since) for run in self.runs]
+
+    def _state(self, run: Planned, since: float | None) -> RunState:
+        """The state of a run.
+
+        Args:
+            run: the run.
+            since: when the start of the grid that is at work began; None where none is.
+        """
+        if not run.folder.is_dir() and not run.log.exists():
+            return RunState(run, WAITING)
+        done = self._finished(run)
+        if done is not None:
+            return done
+        row, value = _rounds(run)
+        far = int(row.get("round") or 0), float(row.get("seconds") or 0)
+        if run.folder.is_dir() and is_locked(run.folder):
+            return RunState(run, RUNNING, *far, value)
+        if not run.log.exists():
+            return RunState(run, WAITING)
+        written = run.log.stat().st_mtime
+        said = (Failed(run.log, "train").last_lines() or [""])[-1]
+        if since is not None and written < since:  # of an earlier start: its turn is still to come
+            return RunState(run, WAITING)
+        if said.startswith(STOPPED):
+            return RunState(run, WAITING, said=said.removeprefix(STOPPED).strip())
+        if since is not None and "error" not in said and time.time() - written < BEGINS:
+            return RunState(run, RUNNING)
+        return RunState(run, FAILED, said=said if "error" in said else f"it ended after: {said}")
+
+    def _finished(self, run: Planned) -> RunState | None:
+        path = run.folder / paths.RECORD
+        try:
+            written = path.stat().st_mtime_ns
+        except OSError:
+            return None
+        known = self._done.get(path)
+        if known is None or known[0] != written:
+            state = _done(run, read_json(path))
+            if state is None:
+                return None
+            known = self._done[path] = (written, state)
+        return known[1]
+
+
+def _done(run: Planned, record: dict[str, Any]) -> RunState | None:
+    """The state of a finished run; None where it is of other settings, so that it is made anew."""
+    made = (record.get("provenance") or {}).get("config_sha256")
+    if not record or (run.sha256 and made != run.sha256):
+        return None
+    last = (record.get("last") or {}).get("val") or {}
+    seconds = float((record.get("timing") or {}).get("seconds") or 0)
+    said = f"diverged: {record.get('reason')}" if record.get("status") == DIVERGED else ""
+    value = last.get(record.get("primary") or "")
+    return RunState(run, DONE, int(record.get("rounds") or 0), seconds, value, said)
+
+
+def _rounds(run: Planned) -> tuple[dict[str, str], float | None]:
+    """The last row of the table that a run writes as it goes, and its metric as it was last."""
+    try:
+        with open(run.folder / paths.ROUNDS, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, ValueError, csv.Error):
+        return {}, None
+    wanted = run.config.primary
+    for name in ("balanced_accuracy", "auc_macro") if wanted == "auto" else (wanted,):
+        values = [row[VAL + name] for row in rows if row.get(VAL + name)]
+        if values:
+            return rows[-1], float(values[-1])
+    return (rows[-1] if rows else {}), None
