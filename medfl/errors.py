@@ -70,7 +70,13 @@ def failure(error: BaseException) -> str:
     """Say what kind of failure an exception is, in words of medfl's own.
 
     What a library says of a damaged file may quote its bytes, and with them a patient's name.
+
+    Raises:
+        MemoryError: memory is what failed, and no file.
     """
+    from medfl.files.memory import end_without_memory  # it tells of errors itself
+
+    end_without_memory(error)
     if isinstance(error, Reason):
         return str(error).rstrip(".")
     if isinstance(error, JSONDecodeError):
@@ -140,7 +146,7 @@ def unquoted(where: str) -> Iterator[None]:
     """Read data of people: what nobody expected is told by its kind and place alone."""
     try:
         yield
-    except MedflError:
+    except (MedflError, MemoryError):
         raise
     except OSError as error:
         raise MedflError(

@@ -20,6 +20,7 @@ from medfl.datasets.registry import DatasetSpec, names, parse_dataset
 from medfl.errors import MedflError, unquoted
 from medfl.files import load_json
 from medfl.files.exclusions import Exclusion, in_one_line
+from medfl.files.memory import naming_memory
 from medfl.identity.file_names import HIDDEN_NAME
 from medfl.store import DATASET, IMAGES, PREPARATION, Store
 from medfl.store.build import build_store
@@ -105,14 +106,14 @@ def prepare(
     if output_dir is not None and os.path.lexists(path) and not _is_store(path):
         raise MedflError(f"{path} is there and is no store: choose another --output-dir.")
     own = not spec.dataset.complete  # a person's own data, and not a published set
-    with unquoted(spec.word) if own else nullcontext():
+    with naming_memory(spec.word), unquoted(spec.word) if own else nullcontext():
         raw = spec.dataset.read(places, spec.size, allow_partial)
     if not own:
         raw = replace(raw, warnings=[*raw.warnings, *about_published(raw.samples)])
     # The hash keeps an interrupted job from going on with pixels that other code made.
     strict = spec.dataset.complete and not allow_partial
     whole = raw.missing + len(raw.samples) if spec.dataset.complete else 0
-    with unquoted(spec.word) if own else nullcontext():
+    with naming_memory(spec.word), unquoted(spec.word) if own else nullcontext():
         info = spec.dataset.info(raw)
         key = f"{spec.word} {entry_sha(spec.dataset, places)}"
         build_store(path, info, raw, key, strict, whole)

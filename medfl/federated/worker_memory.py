@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from medfl.federated.data import channels_last
-from medfl.federated.memory import SHARE, free_memory
+from medfl.federated.memory import SHARE
 from medfl.federated.server import FederatedServer
+from medfl.files.memory import free_memory
 
 _BESIDE = 1.5  # activations that are kept, and those that come and go
 _VECTORS = 4  # a network, its gradients, the optimiser's momentum, and a message

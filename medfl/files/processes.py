@@ -20,10 +20,12 @@ from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from medfl.errors import MedflError
+from medfl.errors import FileError, MedflError
 from medfl.files.forked import become_helper, locked_files
+from medfl.files.memory import LITTLE, MemoryEndedError, free_memory
 from medfl.files.parallel import cpu_count, map_ordered, progress
 from medfl.stopping import held
 
@@ -34,6 +36,8 @@ MANY = 200  # items, or
 WORTH = 0.5  # seconds of work, for which several processes are started: each imports for itself
 MESSAGE = 0.02  # seconds of work that one message asks for, and of
 MOST = 16  # items at the most
+KILLED = "cannot be read: who read it was killed, perhaps for want of memory"
+_NO_MEMORY = 112  # the status of a process that lacks memory; Python and libraries end with less
 AHEAD = 4  # messages for each process, of which results may wait for the turn of their item
 
 
@@ -57,7 +61,7 @@ def map_isolated(
         items: in memory, or as cheap to get as a range.
         description: for the progress bar.
         lost: what to give for an item that ends its process, and why, in words that follow the
-            name of a file.
+            name of a file: ``KILLED`` where memory ended, else it crashed.
         workers: how many processes at the most; else one for each core.
         first: how many were done before, for the bar.
         unit: what the bar counts.
@@ -82,6 +86,13 @@ def can_fork() -> bool:
     kinds = [type(one).__name__ for one in threading.enumerate()]
     alone = len(kinds) - kinds.count("TMonitor") == 1  # that one watches a program's own bars
     return alone and not multiprocessing.current_process().daemon
+
+
+def lost_file(path: Path, why: str) -> FileError:
+    """What is to be said of a file that ends its process; ``MemoryEndedError`` where memory did."""
+    if why == KILLED:
+        raise MemoryEndedError(path)
+    return FileError(path, why)
 
 
 class _Raised:
@@ -231,8 +242,9 @@ class _Worker:
         self._process.join()
         self.way.close()
         status = self._process.exitcode or 0
-        if status == -signal.SIGKILL:
-            return "cannot be read: who read it was killed, perhaps for want of memory"
+        # Decoders that are not Python's abort where memory ends.
+        if status in (-signal.SIGKILL, _NO_MEMORY) or (status < 0 and free_memory() < LITTLE):
+            return KILLED
         how = signal.Signals(-status).name if status < 0 else f"status {status}"
         return f"makes its reader crash ({how}): get this file again"
 
@@ -255,6 +267,8 @@ def _serve(
         for row in range(start, stop):
             try:
                 found.append(function(items[row]))
+            except MemoryError:  # as the kernel would: it may be there for this item alone
+                os._exit(_NO_MEMORY)
             except Exception as error:
                 found.append(_Raised(error))
                 break

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from medfl.errors import MedflError
-from medfl.files.processes import map_isolated
+from medfl.files.processes import lost_file, map_isolated
 from medfl.imaging.lookalikes import (
     ALIKE,
     Likeness,
@@ -44,7 +44,7 @@ def find_duplicates(files: Sequence[Path], likeness: Likeness = ALIKE) -> Duplic
 
     A file that cannot be decoded is a group of its own: whoever decodes it for good says why.
     """
-    prints = list(map_isolated(_fingerprint, files, "looking for duplicates", _undecoded))
+    prints = list(map_isolated(_fingerprint, files, "looking for duplicates", _lost))
     groups = np.arange(len(files))
     first: dict[str, int] = {}
     for row, (digest, _, _) in enumerate(prints):
@@ -84,12 +84,17 @@ def _fingerprint(path: Path) -> tuple[str, int, np.ndarray]:
         with open_picture(path) as image:
             grey = image.convert("L")
     except (MedflError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return _undecoded(path)
+        return _undecoded()
     digest = hashlib.sha256(f"{grey.size}".encode() + grey.tobytes()).hexdigest()
     bits = perceptual_hash(hash_thumbnail(np.asarray(grey))[None])[0]
     thumb = np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BOX)).ravel()
     return digest, int(bits), thumb
 
 
-def _undecoded(path: Path, why: str = "") -> tuple[str, int, np.ndarray]:
+def _lost(path: Path, why: str) -> tuple[str, int, np.ndarray]:
+    lost_file(path, why)  # which raises where memory has ended
+    return _undecoded()
+
+
+def _undecoded() -> tuple[str, int, np.ndarray]:
     return "", 0, np.zeros(0, np.uint8)

@@ -18,8 +18,9 @@ import numpy as np
 from medfl.errors import FileError, MedflError
 from medfl.files import load_json, sha256_file, write_json
 from medfl.files.exclusions import Exclusion
+from medfl.files.memory import end_without_memory
 from medfl.files.parallel import map_ordered
-from medfl.files.processes import map_isolated
+from medfl.files.processes import lost_file, map_isolated
 from medfl.imaging.remarks import collecting
 from medfl.imaging.source_size import COLUMN, source_size
 from medfl.store.array_file import ArrayFile, images_in
@@ -171,6 +172,7 @@ class Decoding:
             said = list(dict.fromkeys(remarks))
             return Done(digest, stamp, None, size, said, pixels_digest(image)), image, None
         except MedflError as error:
+            end_without_memory(error)
             return Done(digest, stamp), None, error
         except OSError as error:
             what = error.strerror or type(error).__name__
@@ -181,6 +183,7 @@ class Decoding:
             problem = FileError(name, f"cannot be read ({what}): {mend}")
             return Done(digest, stamp), None, problem
         except (Exception, SystemExit) as error:  # a decoder may raise anything
+            end_without_memory(error)
             # Its words could quote the file.
             name = str(next(files_of(source), self.raw.name(row)))
             kind = f"{type(error).__module__}.{type(error).__name__}".removeprefix("builtins.")
@@ -190,9 +193,10 @@ class Decoding:
     def _lost(self, row: int, why: str) -> _Result:
         """Say that the process which decoded a row has ended by it."""
         source = self.raw.sources[row]
+        name = next(files_of(source), Path(self.raw.name(row)))
+        error = lost_file(name, why)
         digest = "".join(map(sha256_file, files_of(source)))
-        name = str(next(files_of(source), self.raw.name(row)))
-        return Done(digest, stamp_of(source)), None, FileError(name, why)
+        return Done(digest, stamp_of(source)), None, error
 
     def _reason(self, row: int, error: MedflError | None) -> str:
         """Why there is no image, without names of folders and files, which can name people."""

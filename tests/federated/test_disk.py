@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import resource
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +17,7 @@ from medfl.federated import disk as disk_module
 from medfl.federated import memory as memory_module
 from medfl.federated.disk import DiskImages
 from medfl.federated.fingerprint import fingerprint
-from medfl.federated.memory import free_memory, room_in_memory
+from medfl.federated.memory import room_in_memory
 from medfl.store import Sample, write_store
 
 SIZES = [8, 16, 12]
@@ -225,48 +223,6 @@ def test_half_of_what_is_free_is_room(monkeypatch):
     monkeypatch.setattr(memory_module, "free_memory", lambda: 1000)
     assert room_in_memory(torch.device("cpu"), None) == 500
     assert room_in_memory(torch.device("cpu"), 2.5) == 2.5 * 2**30
-
-
-def test_free_memory_is_the_machines_or_what_a_limit_leaves():
-    text = Path("/proc/meminfo").read_text()
-    machine = 1024 * int(text.split("MemAvailable:")[1].split()[0])
-    assert 0 < free_memory() < 1.2 * machine
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    taken = 1024 * int(Path("/proc/self/status").read_text().split("VmData:")[1].split()[0])
-    try:
-        resource.setrlimit(resource.RLIMIT_DATA, (taken + (64 << 20), before[1]))
-        assert free_memory() == pytest.approx(64 << 20, abs=4 << 20)
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, before)
-
-
-def group(folder, **files):
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (folder / name.replace("__", ".")).write_text(text)
-
-
-def test_the_room_of_control_groups(tmp_path):
-    """The job's own group has no limit, the one above it has; caches of files are given back."""
-    root, own = tmp_path / "fs", tmp_path / "cgroup"
-    group(root / "slurm" / "job", memory__max="max\n", memory__current="5\n", memory__stat="")
-    group(
-        root / "slurm",
-        memory__max="1000\n",
-        memory__current="700\n",
-        memory__stat="anon 400\ninactive_file 200\nactive_file 100\n",
-    )
-    own.write_text("0::/slurm/job\n")
-    assert memory_module._room_in_groups(own, root) == [1000 - 700 + 300]
-    group(
-        root / "memory" / "docker",
-        memory__limit_in_bytes="2000\n",
-        memory__usage_in_bytes="1500\n",
-        memory__stat="inactive_file 1\ntotal_inactive_file 250\ntotal_active_file 50\n",
-    )
-    own.write_text("3:cpu,cpuacct:/docker\n2:memory:/docker\n0::/nowhere\n")
-    assert memory_module._room_in_groups(own, root) == [2000 - 1500 + 300]
-    assert memory_module._room_in_groups(tmp_path / "none", root) == []
 
 
 def test_where_images_lie_is_not_part_of_a_run():

@@ -16,7 +16,8 @@ import pytest
 from tqdm import tqdm
 
 from medfl.files import is_locked, processes, take_lock
-from medfl.files.processes import AHEAD, map_isolated
+from medfl.files.memory import MemoryEndedError
+from medfl.files.processes import AHEAD, KILLED, lost_file, map_isolated
 
 SLOW = 0.05  # s: messages of one item, and all processes that there may be
 
@@ -117,6 +118,32 @@ def test_an_item_that_is_killed_once_is_not_lost(tmp_path):
 
     assert list(spread(work, range(60))) == list(range(60))
     assert (tmp_path / "begun").read_text().split().count("30") == 2
+
+
+def test_an_item_that_lacks_memory_is_tried_again_as_if_its_process_were_killed(tmp_path):
+    def work(k):
+        if k == 50 or (k == 30 and not (tmp_path / "lacked").exists()):
+            (tmp_path / "lacked").touch()
+            raise MemoryError
+        return k
+
+    found = list(spread(work, range(60)))
+    assert found == [f"{k} {KILLED}" if k == 50 else k for k in range(60)]
+
+
+def test_a_crash_without_memory_is_not_the_files_fault(monkeypatch):
+    """Decoders written in C abort where memory ends."""
+
+    def work(k):
+        if k == 3:
+            os.abort()
+        return k
+
+    monkeypatch.setattr(processes, "free_memory", lambda: 2**29)
+    assert list(spread(work, range(5))) == [0, 1, 2, f"3 {KILLED}", 4]
+    with pytest.raises(MemoryEndedError, match=r"memory has ended while x\.png was read"):
+        lost_file(Path("x.png"), KILLED)
+    assert lost_file(Path("x.png"), "makes").reason == "makes"
 
 
 def test_what_is_tried_again_is_alone(tmp_path):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medfl.errors import Reason, failure
+from medfl.files.memory import end_without_memory
 from medfl.imaging.dicom.claims import refuse_frame
 from medfl.imaging.dicom.display import table_of, window_of
 from medfl.imaging.dicom.frames import frame_count, frame_header, pixel_spacing
@@ -53,7 +54,8 @@ def frame_pixels(header: Dataset, path: str | os.PathLike[str], frame: int = 0) 
             return _colour(header, own, frame) if _is_colour(header) else _grey(header, own, frame)
     except DicomError:
         raise
-    except RuntimeError:  # by which pydicom says that no decoder took them
+    except RuntimeError as error:  # by which pydicom says that no decoder took them
+        end_without_memory(error, told=False)
         raise DicomError(path, "has pixels that cannot be decoded: no decoder takes them") from None
     except Exception as error:  # pydicom and its decoders report damage by any exception
         raise DicomError(path, f"has pixels that cannot be decoded: {failure(error)}") from None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion
-from medfl.files.processes import map_isolated
+from medfl.files.processes import lost_file, map_isolated
 from medfl.files.walk import walk
 from medfl.identity.burnt_in import burnt_in_summary
 from medfl.identity.identifiers import Identifiers
@@ -125,4 +125,4 @@ def _look(path: Path, attributes: Sequence[str], also: Also | None) -> Scanned |
 
 
 def _unread(path: Path, why: str) -> Scanned:
-    return Scanned(None, why)
+    return Scanned(None, lost_file(path, why).reason)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from medfl.files.processes import map_isolated
+from medfl.files.processes import lost_file, map_isolated
 from medfl.imaging.dicom.header import DicomError
 from medfl.imaging.dicom.preprocess import DicomPreprocessor
 
@@ -47,7 +47,9 @@ def find_twins(uids: Mapping[Path, str], workers: int | None = None) -> Twins:
     if not shared:
         return Twins({}, {}, 0)
     what = "comparing images of one SOPInstanceUID"
-    found = map_isolated(_digest, shared, what, lambda _, why: why, workers)
+    found = map_isolated(
+        _digest, shared, what, lambda path, why: lost_file(path, why).reason, workers
+    )
     digests = dict(zip(shared, found, strict=True))
     copies: dict[Path, Path] = {}
     damaged: dict[Path, str] = {}
@@ -64,6 +66,10 @@ def find_twins(uids: Mapping[Path, str], workers: int | None = None) -> Twins:
             else:
                 different += number > 0 and len(known) > 1
     return Twins(copies, damaged, different)
+
+
+def _lost(path: Path, why: str) -> bytes | str:
+    return lost_file(path, why).reason
 
 
 def _digest(path: Path) -> bytes | str:
