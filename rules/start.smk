@@ -60,7 +60,7 @@ def begin():
         for lock in start.left_locks(locks, Path(GRID.output_dir)):
             lock.unlink(missing_ok=True)
     board = Board(planned_runs(GRID, GRID.output_dir), Path(GRID.output_dir))
-    words = cost(board.look(), workflow.cores)
+    words = cost(board.look(), workflow.resource_settings.cores)  # none on a cluster
     if words and TOLD not in os.environ:
         print(f"medfl: {words}.", file=sys.stderr)
     if workflow.executor_plugin is not None and not workflow.dryrun:

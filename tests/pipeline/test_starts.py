@@ -135,3 +135,20 @@ def test_edits_while_a_grid_runs_count_for_the_next_start(workflow):
     for name, text in kept.items():
         (workflow.folder / f"params/{name}.yaml").write_text(text)
     assert workflow.planned() == {}
+
+
+def test_a_start_on_a_cluster_asks_for_no_number_of_cores(workflow):
+    """It comes as far as giving jobs away, here to a cluster that takes none."""
+    (workflow.folder / "bin").mkdir(exist_ok=True)
+    for name in ("sbatch", "sinfo", "squeue", "sacct", "scontrol"):
+        program = workflow.folder / "bin" / name
+        program.write_text("#!/bin/sh\necho closed today >&2\nexit 1\n")
+        program.chmod(0o755)
+    next(workflow.folder.glob("results/runs/**/metrics.json")).unlink()
+    command = ("runs", "--profile", "workflow/profiles/slurm")
+    options = ("--slurm-no-account", "--slurm-status-command", "squeue", "--retries", "0")
+    path = f"{workflow.folder / 'bin'}:{workflow.environment['PATH']}"
+    workflow.environment["PATH"] = path
+    done = workflow.snakemake(*command, *options, check=False)
+    assert done.returncode == 1
+    assert "closed today" in done.stderr
