@@ -1,7 +1,8 @@
 """A run's record and tables without the numbers that are about few people.
 
 Metrics over all samples of a fold stay: they are what a run is made for. What stands beside them
-by class and in the confusion matrix goes where it counts few samples.
+by class and in the confusion matrix goes where it counts few samples. Where all tests are of few
+people at hospitals never seen, they are metrics of a hospital, and go as those of a client do.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ PLACE = ("round", "client", "fold")  # what names a row of clients.csv
 OF_TRAINING = ("train_samples", "steps")  # whole batches tell how many samples there are
 OF_ROUND = ("steps", "gradients")
 THRESHOLDED = ("sensitivity", "specificity", "precision", "f1")
+# Columns of rounds.csv that are about test samples begin so.
+OF_TESTS = ("test_", "everyone_", "worst_client_", "backdoor_success")
 # The three sets of predictions of a moment, and on which fold they are.
 JUDGED = {"val": "val", "test": "test", "everyone": "test"}
 
@@ -53,6 +56,11 @@ def record_to_publish(record: Mapping[str, Any], hidden: HiddenCells, equal_step
         }
     content["fairness"] = fairness
     content["heterogeneity"] = published(record.get("heterogeneity", {}), hidden)
+    if hidden.tests and record.get("robustness"):
+        content["robustness"] = {
+            name: None if name.startswith(OF_TESTS) else value
+            for name, value in record["robustness"].items()
+        }
     origin = dict(record.get("provenance", {}))
     if origin.get("split_left_out"):
         origin["split_left_out"] = shown(origin["split_left_out"], hidden.minimum)
@@ -78,14 +86,17 @@ def row_to_publish(
 
 
 def round_to_publish(row: Mapping[str, Any], hidden: HiddenCells, equal_steps: bool) -> Content:
-    """A row of ``rounds.csv`` without the work of clients whose size is hidden.
+    """A row of ``rounds.csv`` without the work of clients whose size is hidden, or hidden tests.
 
     Who takes part in a round follows from the seed, so the steps of several rounds give those of
     each client. Gradients that are not the steps' are of passes over all samples.
     """
     same = equal_steps and str(row.get("gradients")) == str(row.get("steps"))
     gone = () if same or not hidden.trained else OF_ROUND[equal_steps:]
-    return {name: None if name in gone else value for name, value in row.items()}
+    return {
+        name: None if name in gone or (hidden.tests and name.startswith(OF_TESTS)) else value
+        for name, value in row.items()
+    }
 
 
 def metrics_to_publish(metrics: Mapping[str, Any], hidden: HiddenCells, fold: str) -> Content:
@@ -156,7 +167,9 @@ def _without_images(name: str, found: Mapping[str, Any], hidden: HiddenCells) ->
     """
     content = _total(found, hidden, "test")
     tests = bool(hidden.classes[:, FOLD_ORDER.index("test")].any())
-    if name == "everyone":
+    if hidden.tests:
+        gone = {*content}
+    elif name == "everyone":
         gone = {"accuracy", "f1_macro", "log_loss"} if tests else set()
         gone |= {"log_loss"} if hidden.classes[:, FOLD_ORDER.index("train")].any() else set()
     else:
@@ -173,7 +186,9 @@ def _total(metrics: Mapping[str, Any], hidden: HiddenCells, fold: str) -> Conten
 def _moment(moment: Mapping[str, Any], hidden: HiddenCells) -> Content:
     content = dict(moment)
     for name, fold in JUDGED.items():
-        if content.get(name):
+        if content.get(name) and hidden.tests and fold == "test":
+            content[name] = dict.fromkeys(content[name])
+        elif content.get(name):
             content[name] = metrics_to_publish(content[name], hidden, fold)
     return content
 

@@ -33,6 +33,8 @@ class HiddenCells:
         labels: (M, K) a client's training samples of a class.
         classes: (K, 3) all clients' samples of a class in a fold, and what is said of them.
         folds: (3,) all samples of a fold.
+        tests: whether nothing is said of any test: all test samples are of hospitals never seen,
+            who neither train nor validate, and they or their patients are few.
     """
 
     minimum: int
@@ -40,6 +42,7 @@ class HiddenCells:
     labels: Mask
     classes: Mask
     folds: Mask
+    tests: bool = False
 
     def client(self, client: int, fold: str) -> bool:
         """Whether a client's number of samples in a fold is hidden."""
@@ -76,7 +79,11 @@ def hide_in_split(
     sums = by_client[:, [0]] | by_class[:, 0][None, :]
     own = hide_in_table(classes[:, 0, :], minimum, hidden=sums)
     totals = hide_in_line(counts.sum(axis=0), minimum)
-    return HiddenCells(minimum, by_client, own, by_class, totals)
+    tests = counts[:, FOLD_ORDER.index("test")] > 0
+    never_seen = tests.any() and not counts[tests, : FOLD_ORDER.index("test")].any()
+    of_tests = (one[:, FOLD_ORDER.index("test")].sum() for one in (counts, people))
+    no_tests = never_seen and any(is_small(one, minimum) for one in of_tests)
+    return HiddenCells(minimum, by_client, own, by_class, totals, bool(no_tests))
 
 
 def published(measured: Mapping[str, Any], hidden: HiddenCells) -> dict[str, Any]:

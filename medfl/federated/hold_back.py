@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from medfl.disclosure.record import record_to_publish, round_to_publish, row_to_
 from medfl.disclosure.split import HiddenCells
 from medfl.errors import MedflError
 from medfl.federated.run_split import run_inputs, split_of_run
-from medfl.files import OWN_HASH, own_hash, sha256_file, write_csv, write_json
+from medfl.files import OWN_HASH, own_hash, sha256_file, write_csv, write_json, write_text
 from medfl.metrics.federation import fairness
 from medfl.metrics.interval import Proportion
 from medfl.partition.small_cells import small_cells
@@ -96,6 +97,8 @@ def _hold_back(folder: Path, record: Record, hidden: HiddenCells, equal_steps: b
         clients[0],
         [row_to_publish(row, hidden, measured) for row in clients[1]],
     )
+    if hidden.tests:
+        _without_tests(folder / paths.LOG)
     content = as_dict(record)
     last = str(record.last.round) if record.last else ""
     if last in tests:
@@ -104,6 +107,13 @@ def _hold_back(folder: Path, record: Record, hidden: HiddenCells, equal_steps: b
     content = record_to_publish(content, hidden, equal_steps) | {"files": record.files | tables}
     content[OWN_HASH] = own_hash(content)
     write_json(folder / paths.RECORD, content)
+
+
+def _without_tests(log: Path) -> None:
+    """Take what a log's rounds say of test samples out of it, as ``progress_line`` writes it."""
+    if log.exists():
+        said = log.read_text(encoding="utf-8")
+        write_text(log, re.sub(r"  test [a-z0-9 ]+? (?:undefined|-?\d\.\d{3})(?=  )", "", said))
 
 
 def _fairness(old: Fairness, tests: dict[str, Proportion], hidden: HiddenCells) -> _Row:

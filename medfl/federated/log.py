@@ -51,15 +51,18 @@ def log_to(path: Path) -> Iterator[None]:
 
 
 def progress_line(row: dict[str, Any], rounds: int, primary: str) -> str:
-    """One line of a run's log for one round; ``primary`` is the metric that it shows."""
+    """One line of a run's log for one round; ``primary`` is the metric that it shows.
+
+    A fold of which the row has no such metric is not spoken of.
+    """
     parts: Sequence[str] = [f"round {row['round']:>4}/{rounds}"]
     if row.get("train_loss") is not None:
         parts = [*parts, f"loss {row['train_loss']:.4f}"]
     if row.get("refused"):
         parts = [*parts, f"{row['refused']} refused"]
     if row.get("evaluated"):
-        for fold in ("val", "test"):
-            value = row.get(f"{fold}_{primary}")
+        for fold in (one for one in ("val", "test") if f"{one}_{primary}" in row):
+            value = row[f"{fold}_{primary}"]
             shown = "undefined" if value is None else f"{value:.3f}"
             parts = [*parts, f"{fold} {primary.replace('_', ' ')} {shown}"]
     seconds, done = row.get("seconds", 0), row["round"]

@@ -6,7 +6,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from medfl.disclosure.record import record_to_publish, round_to_publish, row_to_publish
+from medfl.disclosure.record import (
+    OF_TESTS,
+    record_to_publish,
+    round_to_publish,
+    row_to_publish,
+)
 from medfl.disclosure.split import HiddenCells
 from medfl.federated.evaluation import Evaluation
 from medfl.federated.kept import keep_predictions
@@ -112,7 +117,10 @@ class RoundsSoFar:
     def __call__(self, row: dict[str, Any]) -> None:
         """Say that a round has ended."""
         rounds = self.trainer.config.federated_learning.rounds
-        log.info(progress_line(row, rounds, self.trainer.primary))
+        shown = row
+        if self.hidden is not None and self.hidden.tests:
+            shown = {name: one for name, one in row.items() if not name.startswith(OF_TESTS)}
+        log.info(progress_line(shown, rounds, self.trainer.primary))
         # The whole table each time, as its columns may grow: not after each of many short rounds.
         if time.monotonic() - self._written >= SHOWN_SECONDS:
             write_rounds(self.folder, self.trainer, self.hidden)

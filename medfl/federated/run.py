@@ -145,6 +145,8 @@ def execute(
             log.warning("%s samples that the split does not name are left out", few)
         if hidden:
             log.info("no number of fewer than %d samples or patients is written", minimum)
+        if hidden and hidden.tests:
+            log.warning("those are all tests of this run: no metric on test samples is written")
         log.info("it trains: %s", server.work)
         if server.chain.rule.note:
             log.info("%s", server.chain.rule.note)

@@ -24,6 +24,7 @@ def release_notes(results: GridResults, dataset: str) -> list[str]:
             f"Not published: counts of fewer than {join_words([str(one) for one in minima])} "
             "samples or patients, metrics of a client or a class on so few, and those that would "
             "restore them by subtraction; such clients take no part in worst client, spread and "
-            "Jain's index. Metrics over all samples of a fold are published whatever they count."
+            "Jain's index. Metrics over all samples of a fold are published whatever they count, "
+            "but where all tests are of hospitals never seen, and few."
         )
     return found

@@ -130,7 +130,28 @@ def _says(results: GridResults, dataset: str, words: Sequence[str]) -> list[str]
     found += [
         f"{join_words(arms)}: judged by {ANSWERED.get(how, how)}." for how, arms in by.items()
     ]
-    return found
+    return found + _held_back(results, dataset)
+
+
+def _held_back(results: GridResults, dataset: str) -> list[str]:
+    """A note on the hospitals of which nothing may be published."""
+    metric = results.primary(dataset)
+    gone = [
+        site
+        for word, site in unseen_partitions(results, dataset).items()
+        if not any(results.values(dataset, word, arm, metric) for arm in results.arms)
+        and any(
+            run.completed and run.record and run.record.minimum_cell
+            for arm in results.arms
+            for run in results.at(dataset, word, arm)
+        )
+    ]
+    if not gone:
+        return []
+    return [
+        f"Not published: {join_words(gone)}, whose test samples or patients are fewer than "
+        "`report: minimum_cell`; so there is no mean over hospitals."
+    ]
 
 
 def write_unseen(results: GridResults, folder: Path) -> None:

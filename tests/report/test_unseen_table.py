@@ -66,6 +66,24 @@ def test_the_worst_hospital_stands_first(results):
     assert "fedbn: judged by the server's shared entries, and the weighted mean" in said
 
 
+def test_a_hospital_of_which_nothing_may_be_published_is_named(tmp_path, fake):
+    cells = fake.grid(["toy"], ["leave-out-East", "leave-out-West"], ["fedavg"], [0, 1])
+    for cell in cells:
+        path = fake.write_run(tmp_path, cell, [0.1, 0.6], minimum_cell=10, unseen_by="server")
+        if cell.partition.endswith("West"):
+            record = json.loads((path / "metrics.json").read_text())
+            for name in ("test", "everyone"):
+                record["last"][name] = dict.fromkeys(record["last"][name])
+            (path / "metrics.json").write_text(json.dumps(record))
+    made = unseen_table(GridResults(read_grid_runs(cells, tmp_path)), "toy")
+    (row,) = [row for row in made.rows if row.label == "fedavg"]
+    assert [entry.text for entry in row.entries] == ["60.0 (East)", "–", "60.0", "–"]
+    assert any(
+        note.startswith("Not published: West, whose test samples or patients are fewer than")
+        for note in made.notes
+    )
+
+
 def test_the_files_have_both_questions(results, tmp_path):
     write_unseen(results, tmp_path)
     with (tmp_path / "unseen.csv").open(encoding="utf-8", newline="") as file:

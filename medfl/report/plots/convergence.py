@@ -17,7 +17,14 @@ from medfl.pages.figures import styled
 from medfl.report.curves import as_history, mean_curve, measured
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.curve_data import Curve, curve_data
-from medfl.report.plots.style import ArmStyle, arm_styles, draw_chance, legend, within
+from medfl.report.plots.style import (
+    ArmStyle,
+    arm_styles,
+    draw_chance,
+    legend,
+    say_if_empty,
+    within,
+)
 from medfl.report.questions import dotted
 from medfl.report.statistics import Summary
 from medfl.results import paths
@@ -205,6 +212,7 @@ def draw(
             _draw_curve(axis, curve, styles[arm], metric, view, place, len(curves))
         if chance:
             draw_chance(axis, DRAWN[metric].scale * chance.mean)
+        say_if_empty(axis, any(curve.finished for curve in curves.values()))
         _finish(axis, view, metric, first=axis is axes[0])
     if with_legend:
         everyone = any(curve.everyone for curve in curves.values())

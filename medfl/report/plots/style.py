@@ -113,5 +113,5 @@ def legend(
 def say_if_empty(axis: Axes, finished: bool = False) -> None:
     """Say why a panel is empty: no run of it has finished, or in none that has is it defined."""
     if not axis.has_data():
-        why = "not defined in any run" if finished else "no finished run"
+        why = "not defined or not published in any run" if finished else "no finished run"
         axis.text(0.5, 0.5, why, transform=axis.transAxes, ha="center", va="center")

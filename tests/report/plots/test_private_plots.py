@@ -72,7 +72,7 @@ def test_a_metric_that_no_run_has_is_not_called_unfinished(tmp_path, fake):
     fake.write_run(tmp_path, cells[0], [0.3, 0.5], privacy=privacy, fairness={"worst": None})
     figure = draw_privacy(GridResults(read_grid_runs(cells, tmp_path)), "toy")
     said = [[text.get_text() for text in axis.texts] for axis in figure.axes]
-    assert said == [[], [], ["not defined in any run"]]
+    assert said == [[], [], ["not defined or not published in any run"]]
 
 
 def test_level_lines_that_touch_have_their_names_side_by_side(tmp_path, fake):
