@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image, features
+
+from medfl.pages.words import with_code
 
 SHARED = Path(__file__).parent / "templates"
 
@@ -33,7 +34,11 @@ def environment(templates: Path) -> Environment:
 
 def code_words(text: str) -> Markup:
     """Escape a text, and set what stands in backticks as code, as Markdown does."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+    return Markup(with_code(text, lambda word: str(escape(word)), _code))
+
+
+def _code(word: str) -> str:
+    return f"<code>{escape(word)}</code>"
 
 
 def data_uri(path: Path) -> str:

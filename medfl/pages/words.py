@@ -1,10 +1,23 @@
-"""Fits names into the room that a picture has for them, so that no two become one."""
+"""Words on pages: code among them, and names that fit into the room that a picture has."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from textwrap import wrap
+
+
+def with_code(text: str, plain: Callable[[str], str], code: Callable[[str], str]) -> str:
+    """A text in some markup: what stands in backticks is code, as in Markdown.
+
+    Args:
+        text: of which no part is markup yet.
+        plain: writes words as they are.
+        code: writes what stands between two backticks.
+    """
+    parts = re.split(r"`([^`]+)`", text)
+    return "".join(code(part) if k % 2 else plain(part) for k, part in enumerate(parts))
 
 
 def shorten(name: str, limit: int = 18) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from medfl.pages.words import with_code
 from medfl.report.questions import TITLES
 from medfl.report.tables import ArmTable, Entry
 from medfl.results.columns import EVERYONE
@@ -27,6 +28,9 @@ _LATEX = {
     "→": r"$\rightarrow$",
     "×": r"$\times$",
     "≈": r"$\approx$",
+    "<": r"\textless{}",  # these three are other letters in the fonts of plain LaTeX
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "“": "``",
     "”": "''",
     **{character: f"\\{character}" for character in "&%$#_{}"},
@@ -39,6 +43,10 @@ def escape_latex(text: str) -> str:
     return _LATEX_PATTERN.sub(lambda match: _LATEX[match.group()], text)
 
 
+def _code(word: str) -> str:
+    return f"\\texttt{{{escape_latex(word)}}}"
+
+
 def latex(tables: Sequence[tuple[str, ArmTable]], label: str) -> str:
     """Tables with their datasets, as LaTeX floats; those of many rows run over pages instead.
 
@@ -49,7 +57,7 @@ def latex(tables: Sequence[tuple[str, ArmTable]], label: str) -> str:
     for dataset, table in tables:
         apart = "-everyone" if table.question == EVERYONE else ""
         title = escape_latex(f"{dataset}: {table.title}.")
-        notes = escape_latex(" ".join(table.notes))
+        notes = with_code(" ".join(table.notes), escape_latex, _code)
         called = f"tab:{re.sub('[^a-z0-9]+', '-', f'{label}{apart}-{dataset}'.lower())}"
         parts = _columns_that_fit(table)
         if len(table.rows) > PAGE:
@@ -74,9 +82,9 @@ def _float(table: ArmTable, parts: Sequence[range], caption: str, label: str) ->
         f"  \\caption{{{caption}}}",
         f"  \\label{{{label}}}",
     ]
-    for number, columns in enumerate(parts):
-        lines += [r"  \par\medskip"] if number else []
-        lines += _tabular(table, columns)
+    for columns in parts:
+        # LaTeX leaves no room below a caption that stands above its table.
+        lines += [r"  \par\medskip", *_tabular(table, columns)]
     return "\n".join([*lines, r"\end{table}"])
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medfl.files import write_text
+from medfl.pages.words import with_code
 from medfl.report.grid_results import GridResults
 from medfl.report.latex import latex
 from medfl.report.main_tables import (
@@ -28,6 +29,11 @@ def escape_markdown(text: str) -> str:
     return re.sub(r"([\\|*_`<\[\]])", r"\\\1", text)
 
 
+def markdown_words(text: str) -> str:
+    """A sentence for Markdown: what stands in backticks is code, all else is printed as it is."""
+    return with_code(text, escape_markdown, "`{}`".format)
+
+
 def markdown(tables: Sequence[tuple[str, ArmTable]]) -> str:
     """Tables with their datasets (or none), as Markdown."""
     blocks = []
@@ -43,7 +49,7 @@ def markdown(tables: Sequence[tuple[str, ArmTable]]) -> str:
             for row in rows:
                 cells = [escape_markdown(row.label), *map(_markdown_entry, row.entries)]
                 lines.append("| " + " | ".join(cells) + " |")
-        lines += ["", *(f"{escape_markdown(note)}  " for note in table.notes)]
+        lines += ["", *(f"{markdown_words(note)}  " for note in table.notes)]
         blocks.append("\n".join(lines).rstrip())
     return "\n\n".join(blocks) + "\n"
 

@@ -13,7 +13,7 @@ import pytest
 from medfl.report.grid_results import GridResults
 from medfl.report.latex import escape_latex, latex
 from medfl.report.main_tables import main_table
-from medfl.report.markup import escape_markdown
+from medfl.report.markup import escape_markdown, markdown, markdown_words
 from medfl.report.spreadsheet import no_formula
 from medfl.report.steps import aggregate
 from medfl.results.runs import read_grid_runs
@@ -27,6 +27,20 @@ def table(cells, results_dir):
 def test_escapes():
     assert escape_latex("a_b & 5% ± \\x") == r"a\_b \& 5\% $\pm$ \textbackslash{}x"
     assert escape_markdown("a|b*c") == r"a\|b\*c"
+
+
+def test_code_in_a_note_is_code_and_all_else_is_printed_as_it_is():
+    assert markdown_words("`local_steps` of a_b* `x") == r"`local_steps` of a\_b\* \`x"
+    assert escape_latex("p < 0.05 > a|b") == r"p \textless{} 0.05 \textgreater{} a\textbar{}b"
+
+
+def test_the_notes_of_written_tables_have_code_words(cells, results_dir):
+    made = table(cells, results_dir)
+    text, paper = markdown([("toy", made)]), latex([("toy", made)], "comparison")
+    assert "With `local_epochs` it makes rounds × local\\_epochs passes" in text
+    assert "\\`" not in text
+    assert r"With \texttt{local\_epochs} it makes rounds $\times$ local\_epochs passes" in paper
+    assert r"Holm, p \textless{} 0.05)" in paper
 
 
 def test_wide_tables_for_latex_are_parted_and_not_shrunk(cells, results_dir):
