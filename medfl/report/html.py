@@ -98,7 +98,9 @@ def write_report(
         families=families_say(results),
         count=plural(len(results.families), "family", "families"),
         marks=MARKS,
-        names=join_words(results.datasets),
+        names=results.datasets,
+        size=size_of(results),
+        plural=plural,
         margins=join_words(sorted({f"{100 * results.margin(d):g}" for d in results.datasets})),
         drawn=any(figure["drawn"] for one in datasets for figure in one["figures"]),
         meanings=[
@@ -109,15 +111,21 @@ def write_report(
     )
     for picture in figures:
         at = picture.path
-        # Curves are drawn by the page itself.
+        # Curves and rows are drawn by the page itself.
         if at and at not in embedded and f'data-figure="{at.stem}"' not in page:
             raise MedflError(f"the report has no place for {picture.path}.")
     write_text(path, page)
 
 
+def size_of(results: GridResults) -> str:
+    """How large a grid is: ``7 arms × 1 partition × 6 seeds``."""
+    counts = {"arm": results.arms, "partition": results.partitions, "seed": results.seeds}
+    return " × ".join(plural(len(found), word) for word, found in counts.items())
+
+
 def _unbroken(text: str) -> str:
     """A cell's text, of which no line begins with a sign."""
-    return re.sub(r" ([±†≈]) ?", lambda found: found.group().replace(" ", "\u00a0"), text)
+    return re.sub(r" ([±†≈=]) ?", lambda found: found.group().replace(" ", "\u00a0"), text)
 
 
 def _dataset(
@@ -192,13 +200,14 @@ def _figures(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
             )
     made = []
     for figure, found in sections.items():
-        shown = [(one, figure.interactive(one.subject)) for one in found if one.path]
+        drawn = [one for one in found if one.path]
+        shown = [(one, figure.interactive(one.subject), figure.rows(one.subject)) for one in drawn]
         made.append(
             {
                 "title": figure.title,
                 "folded": figure.shown == "folded",
                 "pictures": shown,
-                "drawn": any(data for _, data in shown),  # by the page's script
+                "drawn": any(data for _, data, _ in shown),  # by the page's script
                 "not_drawn": _not_drawn(figure, found),
             }
         )

@@ -16,7 +16,7 @@ from medfl.files import sha256_file, write_csv, write_text
 from medfl.partition import partition_title
 from medfl.report.answers import Answer, answers, answers_attacked
 from medfl.report.grid_results import GridResults
-from medfl.report.html import dataset_card
+from medfl.report.html import dataset_card, size_of
 from medfl.report.main_tables import cost_table, main_table
 from medfl.report.markup import escape_markdown, markdown
 from medfl.report.names import join_words, plural
@@ -134,6 +134,7 @@ def _page(
         mark=MARK,
         title=title,
         results=results,
+        size=size_of(results),
         diverged=results.having(DIVERGED),
         answers={dataset: _by_partition(answers(results, dataset)) for dataset in results.datasets},
         under_attack=[

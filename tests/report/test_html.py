@@ -97,10 +97,11 @@ def test_every_picture_has_words_and_is_the_file(built):
     embedded = [base64.b64decode(image["src"].split(",")[1]) for image in page.images]
     drawn = set((folder / "figures").glob("*.png"))
     curves = {path for path in drawn if path.stem.startswith("convergence_")}
+    rows = {folder / "figures/evidence_toy.png"}
     embedded.remove(b"\x89PNG split picture")
-    pictures = {pixels(path.read_bytes()) for path in drawn - curves}
+    pictures = {pixels(path.read_bytes()) for path in drawn - curves - rows}
     assert set(map(pixels, embedded)) == pictures
-    # The page draws curves itself, and names their files where no script runs.
+    # The page draws curves itself, and names their files where no script runs; rows are its own.
     source = (folder / "report.html").read_text()
     assert curves
     assert all(f"figures/{path.stem}.svg" in source for path in curves)
@@ -116,6 +117,24 @@ def test_page_says_what_is_missing_diverged_synthetic_and_best(built):
     assert "72.0 ± 2.0" in text
     assert "66.3 to 77.7" in text
     assert "families of claims" in text
+
+
+def test_page_shows_what_is_sure_of_each_arm_as_text_and_lines(built):
+    _, folder, page = built
+    assert (folder / "figures/evidence_toy.svg").exists()
+    assert "fedbn †, for everyone: 50.0 (" in page.text
+    assert "cannot be told from the best mean" in page.text
+    assert "Point at a mark for its numbers." in page.text
+
+
+def test_page_counts_in_words_that_fit_the_number(tmp_path, fake):
+    cells = fake.grid(["a-name-with-hyphens"], ["iid"], ["fedavg", "fedprox"], [0])
+    fake.write_run(tmp_path, cells[0], [0.3, 0.5])
+    build_report(cells, tmp_path)
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "2 arms × 1 partition × 1 seed: 2 runs, 1 completed" in text
+    assert "This report is partial: 1 of 2 runs is missing." in text
+    assert "holds up on a-name-with-hyphens , at what cost" in text  # a name in a span of its own
 
 
 def test_page_shows_configuration_and_provenance(built):

@@ -69,6 +69,45 @@ def test_the_look_at_it_notices_what_is_wrong(page, style, what, tmp_path):
     assert visit(spoiled, tmp_path / "visit", LOOK, *SIZES["phone"])[what]
 
 
+EVIDENCE = """
+const figure = document.querySelector(".sheet"), box = figure.getBoundingClientRect();
+const all = words => [...figure.querySelectorAll(words)], at = one => one.getBoundingClientRect();
+const names = all(".lines span:not(:empty):not(.axis)"), dots = all(".track > use ~ g");
+const places = names.map(at), tracks = all(".track:not(.at)").map(at), marks = dots.map(at);
+const panels = all(".panel").map(at), letters = [...names, ...all(".at text")];
+const title = dots.find(one => one.textContent.startsWith("fedavg, own patients")).textContent;
+const middle = one => one.top + one.height / 2;
+const inside = ({left, right}) => left >= box.left && right <= box.right;
+return {
+  wide: figure.scrollWidth - figure.clientWidth,
+  scrolls: !!figure.closest(".scroll"),
+  inside: [...places, ...tracks, ...marks].every(inside) && box.right <= innerWidth,
+  size: Math.min(...letters.map(one => parseFloat(getComputedStyle(one).fontSize))),
+  level: places.every((one, k) => Math.abs(middle(one) - middle(tracks[k])) < 3),
+  apart: places.every((one, k) => one.right <= tracks[k].left),
+  track: Math.min(...tracks.map(one => one.width)),
+  stacked: panels[1].top >= panels[0].bottom,
+  title, names: names.length, marks: marks.length,
+};
+"""
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_evidence_is_legible_without_scrolling_sideways(page, size, tmp_path):
+    """Two panels of five arms with two answers each; beside each other where there is room."""
+    found = visit(page, tmp_path / "visit", EVIDENCE, *SIZES[size])
+    assert (found["names"], found["marks"]) == (10, 20)
+    assert found["wide"] <= 0
+    assert not found["scrolls"]
+    assert found["inside"]
+    assert found["level"], "a name stands beside its line"
+    assert found["apart"]
+    assert found["size"] >= 12
+    assert found["track"] >= 180
+    assert found["stacked"] is (size == "phone")
+    assert found["title"].startswith("fedavg, own patients: 82.0 (")
+
+
 POINT = """
 const board = document.querySelector(".board"), svg = board.querySelector("svg");
 const before = svg.querySelectorAll("g").length;

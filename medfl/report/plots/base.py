@@ -100,6 +100,10 @@ class GridFigure(ABC):
         """What the page's script draws in place of the picture; None for the picture itself."""
         return None
 
+    def rows(self, subject: Subject) -> Mapping[str, Any] | None:
+        """What the page shows as rows in place of the picture (``evidence_rows.py`` says how)."""
+        return None
+
     def words_above(self, subject: Subject) -> str:
         """The words above a picture: what it shows, and what its marks are."""
         about = f" ({TITLES[subject.question]})" if self.both else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,22 +11,16 @@ from matplotlib.lines import Line2D
 
 from medfl.pages.figures import GREY, panels, styled
 from medfl.partition import partition_title
-from medfl.report.attacked import PEACE
 from medfl.report.grid_results import GridResults
 from medfl.report.names import arm_label
 from medfl.report.plots.base import GridFigure, Subject
-from medfl.report.plots.style import say_if_empty, spread, within
+from medfl.report.plots.evidence_marks import STANDINGS, Mark, best_first, chances_of, marks_of
+from medfl.report.plots.evidence_rows import evidence_rows
+from medfl.report.plots.style import say_if_empty
 from medfl.report.questions import CHANCE, TITLES, asked_of, bare
-from medfl.report.statistics import Summary
 from medfl.results.columns import EVERYONE, OWN
 
 INK = {OWN: "black", EVERYONE: GREY}  # of what no image is worth
-FIRST, LIKE, WORSE = "#009E73", "#0072B2", "#999999"
-STANDINGS = {
-    FIRST: "told from every other arm",
-    LIKE: "cannot be told from the best mean",
-    WORSE: "worse than the best, or no test",
-}
 ROW, DENSE = 0.21, 0.16  # inches for each answer of an arm, and where there are many
 PANEL = 2.5  # inches across
 
@@ -64,11 +57,15 @@ class ArmsByEvidence(GridFigure):
         """A panel for each partition."""
         return draw_evidence(subject.results, subject.dataset)
 
+    def rows(self, subject: Subject) -> dict[str, Any] | None:
+        """The same panels as rows of the page, below each other where the screen is narrow."""
+        return evidence_rows(subject.results, subject.dataset)
+
 
 @styled
 def draw_evidence(results: GridResults, dataset: str) -> Figure | None:
     """Draw a row for each arm, with a mark for each question; None without a finished run."""
-    arms = _in_order(results, dataset)
+    arms = best_first(results, dataset)
     if not arms:
         return None
     asked = asked_of(results, dataset)
@@ -85,16 +82,13 @@ def draw_evidence(results: GridResults, dataset: str) -> Figure | None:
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axis, partition in zip(axes.flat, results.partitions_of(dataset), strict=False):
         for place, arm in enumerate(arms):
-            for number, question in enumerate(asked):
-                level = place + (number - (len(asked) - 1) / 2) * 0.36
-                _mark(axis, results, (dataset, partition, arm), question, level)
+            for mark in marks_of(results, dataset, partition, arm):
+                number = asked.index(mark.question)
+                _draw_mark(axis, mark, place + (number - (len(asked) - 1) / 2) * 0.36)
         say_if_empty(axis, results.any_finished(dataset, partition))
-        for question in asked:
-            metric = results.primary(dataset, question)
-            chance = results.chance(dataset, partition, metric)
-            if chance:
-                look = {"color": INK[question], "linestyle": ":", "linewidth": 1.0, "zorder": 1}
-                axis.axvline(metric.scale * chance.mean, **look)
+        for question, value in chances_of(results, dataset, partition).items():
+            look = {"color": INK[question], "linestyle": ":", "linewidth": 1.0, "zorder": 1}
+            axis.axvline(value, **look)
         axis.set_title(partition_title(partition))
         axis.set_yticks(range(len(arms)), names)
         axis.grid(visible=False, axis="y")
@@ -108,61 +102,24 @@ def draw_evidence(results: GridResults, dataset: str) -> Figure | None:
     return figure
 
 
-def _in_order(results: GridResults, dataset: str) -> list[str]:
-    """The unattacked arms with a result, by the mean over partitions on own patients."""
-    means = {}
-    for arm in results.under(PEACE):
-        found = [
-            _summary(results, (dataset, part, arm), OWN) for part in results.partitions_of(dataset)
-        ]
-        known = [one.mean for one in found if one]
-        if known:
-            means[arm] = math.fsum(known) / len(known)
-    return sorted(means, key=lambda arm: -means[arm])
-
-
-def _summary(results: GridResults, where: tuple[str, str, str], question: str) -> Summary | None:
-    return results.state(*where, results.primary(where[0], question)).summary
-
-
-def _mark(
-    axis: Axes, results: GridResults, where: tuple[str, str, str], question: str, level: float
-) -> None:
+def _draw_mark(axis: Axes, mark: Mark, level: float) -> None:
     """An answer of an arm: its mean, and its interval for new patients."""
-    dataset, partition, arm = where
-    summary, metric = _summary(results, where, question), results.primary(dataset, question)
-    if summary is None:
-        return
-    comparison = results.comparison(dataset, partition, question)
-    colour = standing_colour(results, dataset, partition, arm, question)
-    ends = comparison.intervals.get(arm)
-    mean = metric.scale * summary.mean
-    if ends:
-        axis.plot(within(ends, metric), [level, level], color=colour, linewidth=2.0, alpha=0.55)
-    elif summary.sd:
-        low, high = spread(summary, metric)
-        bars = [[mean - low], [high - mean]]
-        axis.errorbar(mean, level, xerr=bars, color=colour, linewidth=0.7, capsize=2)
-    pooled = arm not in results.contenders(dataset)
+    colour = mark.colour
+    if mark.ends and mark.tested:
+        axis.plot(mark.ends, [level, level], color=colour, linewidth=2.0, alpha=0.55)
+    elif mark.ends:
+        low, high = mark.ends
+        bars = [[mark.mean - low], [high - mark.mean]]
+        axis.errorbar(mark.mean, level, xerr=bars, color=colour, linewidth=0.7, capsize=2)
     axis.plot(
-        [mean],
+        [mark.mean],
         [level],
-        marker="D" if pooled else "o",
-        markersize=5.0 if pooled else 5.5,
+        marker="D" if mark.pooled else "o",
+        markersize=5.0 if mark.pooled else 5.5,
         color=colour,
-        markerfacecolor=colour if question == OWN else "white",
+        markerfacecolor=colour if mark.question == OWN else "white",
         markeredgewidth=1.3,
     )
-
-
-def standing_colour(
-    results: GridResults, dataset: str, partition: str, arm: str, question: str
-) -> str:
-    """The colour of what is sure of an arm."""
-    like = results.comparison(dataset, partition, question).like_best(results.contenders(dataset))
-    if arm not in like:
-        return WORSE
-    return FIRST if len(like) == 1 else LIKE
 
 
 def _handles(asked: Sequence[str]) -> list[Line2D]:

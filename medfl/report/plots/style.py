@@ -111,7 +111,11 @@ def legend(
 
 
 def say_if_empty(axis: Axes, finished: bool = False) -> None:
-    """Say why a panel is empty: no run of it has finished, or in none that has is it defined."""
+    """Say why a panel is empty, if it is."""
     if not axis.has_data():
-        why = "not defined or not published in any run" if finished else "no finished run"
-        axis.text(0.5, 0.5, why, transform=axis.transAxes, ha="center", va="center")
+        axis.text(0.5, 0.5, why_empty(finished), transform=axis.transAxes, ha="center", va="center")
+
+
+def why_empty(finished: bool) -> str:
+    """Why a panel is empty: no run of it has finished, or none that has may tell."""
+    return "not defined or not published in any run" if finished else "no finished run"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from medfl.report.grid_results import GridResults
-from medfl.report.plots.evidence import FIRST, LIKE, WORSE, draw_evidence, standing_colour
+from medfl.report.plots.evidence import draw_evidence
+from medfl.report.plots.evidence_marks import FIRST, LIKE, WORSE, standing_colour
 from medfl.results.columns import EVERYONE, OWN
 from medfl.results.runs import read_grid_runs
 
