@@ -84,7 +84,8 @@ def draw_clients(results: GridResults, dataset: str, labels: dict[str, str]) -> 
     largest = max(_sizes(results, dataset), default=1)
     rows, columns = panels(len(results.partitions_of(dataset)), 2)
     height = 0.27 * len(arms) + 0.9
-    figure = Figure(figsize=(4.4 * columns + 1.0, height * rows + 0.5), layout="constrained")
+    high = max(height * rows + 0.5, 2.4)  # one arm has the words around it, too
+    figure = Figure(figsize=(4.4 * columns + 1.0, high), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     shown = False
     for axis, partition in zip(axes.flat, results.partitions_of(dataset), strict=False):

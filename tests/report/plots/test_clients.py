@@ -9,6 +9,7 @@ import pytest
 from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex
 
+from medfl.report.figures import draw_figures
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import Subject
 from medfl.report.plots.clients import (
@@ -113,3 +114,12 @@ def test_the_legend_is_not_cut_off(partitions, cells, results_dir):
     legend = figure.legends[0].get_window_extent()
     assert legend.x0 >= 0
     assert legend.x1 <= figure.bbox.x1
+
+
+def test_a_single_arm_has_room_for_its_words(tmp_path, fake, recwarn):
+    """Matplotlib warns where the words around the panels leave no room for them."""
+    cells = fake.grid(["toy"], ["iid"], ["fedavg"], [0])
+    fake.write_run(tmp_path, cells[0], [0.3, 0.5])
+    results = GridResults(read_grid_runs(cells, tmp_path))
+    draw_figures(results, tmp_path / "figures", ["clients"])
+    assert [str(one.message) for one in recwarn] == []
