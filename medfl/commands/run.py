@@ -190,7 +190,7 @@ def _with_values(
     grid: GridConfig, cell: Cell, options: argparse.Namespace
 ) -> tuple[FederatedConfig, Tuning | None]:
     """The run with its chosen values; or a point of the search for them, where one is named."""
-    from medfl.tuning.choose import tuned_run
+    from medfl.tuning.choose import check_test_samples, tuned_run
     from medfl.tuning.search import point_config, points_of
 
     if grid.tune is None and (options.point or options.chosen):
@@ -201,6 +201,7 @@ def _with_values(
         return tuned_run(grid, cell, options.chosen)
     if not 1 <= options.point <= grid.tune.points:
         raise MedflError(f"--point is 1 to {grid.tune.points}, as many as tune.points says.")
+    check_test_samples(grid, cell, yet=True)
     return point_config(grid, cell, points_of(grid, cell)[options.point - 1]), None
 
 

@@ -77,12 +77,13 @@ def _explain(
         # Where several types are allowed, pydantic also gives the type that it tried, such as
         # `list[str]`, which is no key.
         location = [str(part) for part in problem["loc"] if not _TRIED.match(str(part))]
-        path = ".".join(_place(kind, location, quote)) or "the configuration"
+        path = ".".join(_place(kind, location, quote))
         if problem["type"] == "extra_forbidden":
             known = _keys_at(kind, location[:-1])
             start, message = f"unknown key `{path}`{did_you_mean(location[-1], known)}", ""
         else:
-            start, message = f"`{path}`: ", problem["msg"].removeprefix("Value error, ")
+            start = f"`{path}`: " if path else ""  # what is wrong with all keys together
+            message = problem["msg"].removeprefix("Value error, ")
             if problem["type"] == "model_type":  # else pydantic names our class
                 message = "a section of keys is meant; for its defaults leave it out"
             ends[start] = _given(problem, quote)

@@ -39,7 +39,9 @@ class Tune(Section):
     """How every arm is tuned, each with the same number of points of its own search space."""
 
     points: int = Field(
-        ge=2, description="points of each search space; the first is what the arm is shipped with"
+        ge=2,
+        le=1000,
+        description="points of each search space; the first is what the arm is shipped with",
     )
     seed: int = Field(
         1000, ge=0, description="of the training of all points; the comparison may not have it"

@@ -64,7 +64,7 @@ def choice_of(grid: GridConfig, cell: Cell, results: str | Path) -> dict[str, An
         MedflError: a point is missing, or is a run of other settings, data or code; or the test
             samples of another seed are not those of the seed whose folds are searched.
     """
-    _check_test_samples(grid, cell)
+    check_test_samples(grid, cell)
     inputs = inputs_now(grid.split_path(cell), store_path(cell.dataset, grid.work_root))
     primary, scores, searched = None, [], []
     for number, values in enumerate(points_of(grid, cell), 1):
@@ -181,17 +181,23 @@ def wanted_of(grid: GridConfig, cell: Cell, results: str | Path) -> dict[str, st
     }
 
 
-def _check_test_samples(grid: GridConfig, cell: Cell) -> None:
+def check_test_samples(grid: GridConfig, cell: Cell, yet: bool = False) -> None:
     """Refuse to choose for all seeds on the folds of one, where test samples differ between them.
 
     Some of the other seeds' test patients would have been trained on, or chosen by.
+
+    Args:
+        grid: a tuned grid.
+        cell: the run on whose folds values are searched.
+        yet: look only at splits that are there by now.
     """
     assert grid.tune is not None
     if grid.tune.folds == "each":
         return
-    mine = _test_samples(grid.split_path(cell))
-    for seed in grid.seeds:
-        path = grid.split_path(replace(cell, seed=seed))
+    splits = [grid.split_path(replace(cell, seed=seed)) for seed in (cell.seed, *grid.seeds)]
+    splits = [path for path in splits if path.exists()] if yet else splits
+    mine = _test_samples(splits[0]) if splits else set()
+    for path in splits:
         if _test_samples(path) != mine:
             raise MedflError(
                 f"tune.folds is first, but {path} has other test samples than seed {cell.seed}, on "

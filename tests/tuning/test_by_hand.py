@@ -207,6 +207,23 @@ def test_a_point_that_failed_leaves_the_search_without_a_choice(place, capsys):
     assert main(["tuning", "--grid", "grid.yaml"]) == 2
 
 
+def test_no_point_is_trained_where_the_splits_show_that_nothing_could_be_chosen(place, capsys):
+    """One choice for all seeds, each of which draws test samples of its own."""
+    write(seeds=[0, 1], tune={"points": 2, "folds": "first"})
+    shutil.rmtree(SEARCH)
+    assert main(point(1)) == 0, "the other split is not there yet"
+    other = Path(SPLIT).with_name("seed1.csv")
+    options = ["--partition", "iid", "--seed", "1", "--num-clients", "2"]
+    assert main(["split", "phantom", *options, "--output", str(other)]) == 0
+    shutil.rmtree(SEARCH)
+    capsys.readouterr()
+    assert main(point(1)) == 2
+    said = capsys.readouterr().err
+    assert f"{other} has other test samples than seed 0" in said
+    assert "write `folds: each`" in said
+    assert not Path(SEARCH).exists()
+
+
 def test_a_run_of_an_older_choice_is_none_of_the_grid(place, capsys, monkeypatch):
     """Such as Snakemake puts back where the run of the new choice fails."""
     from types import SimpleNamespace

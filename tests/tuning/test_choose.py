@@ -12,7 +12,14 @@ from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
 from medfl.files import sha256_file
 from medfl.grid import Cell, load_grid
-from medfl.tuning.choose import choose_point, chosen_path, point_folder, read_chosen, tuned_run
+from medfl.tuning.choose import (
+    check_test_samples,
+    choose_point,
+    chosen_path,
+    point_folder,
+    read_chosen,
+    tuned_run,
+)
 from medfl.tuning.search import point_config, points_of
 
 CELL = Cell("phantom", "iid", "fedavg", 1)
@@ -179,6 +186,8 @@ def test_one_choice_for_all_seeds_needs_the_same_test_samples():
     train(found, [0.1, 0.3, 0.2], first, split_sha256=sha256_file("mine/seed0.csv"))
     with pytest.raises(MedflError, match=r"seed1\.csv has other test samples than seed 0"):
         choose_point(found, first, "results")
+    with pytest.raises(MedflError, match=r"seed1\.csv has other test samples than seed 0"):
+        check_test_samples(found, first, yet=True)
     Path("mine/seed1.csv").write_text("sample,client,fold\nb,0,test\na,1,val\n")
     assert choose_point(found, first, "results")["chosen"] == 2
     assert tuned_run(found, CELL)[0].training.learning_rate == 0.06325

@@ -92,6 +92,7 @@ def test_folds_of_each_seed_or_of_the_first_for_all():
     [
         ({"mu": {"low": 1.0, "high": 0.1}}, "search.mu: .*low is 1 and high 0.1: they are swapped"),
         ({"mu": {"low": 0.1, "high": 0.1}}, "low and high are both 0.1, which is one point"),
+        ({"mu": {"low": 1, "high": 1}}, "search.mu: low and high are both 1, which is one point"),
         ({"mu": {"low": 0, "high": 1}}, "low is 0, but a logarithmic range begins above 0"),
         ({"mu": {"low": 0.1, "hihg": 1}}, "unknown key `hihg`; did you mean `high`"),
         ({"mu": [0.1]}, "search.mu: a list of 1 leaves nothing to search"),
@@ -149,6 +150,7 @@ def test_epsilon_is_promised_and_not_searched():
     [
         ({"seed": 1}, "tune.seed is 1, which is one of seeds too"),
         ({"points": 1}, "`tune.points`: Input should be greater than or equal to 2"),
+        ({"points": 1001}, "`tune.points`: Input should be less than or equal to 1000"),
         ({"learning_rate": {"low": 2, "high": 1}}, "low is 2 and high 1: they are swapped"),
         ({"budget": 4}, "unknown key `tune.budget`"),
     ],
