@@ -170,13 +170,10 @@ class Chain:
         self, number: int, total: dict[str, Total], answered: Sequence[int]
     ) -> dict[str, Total]:
         """The total of round ``number`` as the server gets it."""
+        _check_total(total, "what combines a round's messages")
         for link in self._at("close"):
             total = link.close(number, total, answered)
-            if not isinstance(total, dict):
-                raise MedflError(
-                    f"the link `{link.name}`: `close` must return the total that the server gets, "
-                    f"not {type(total).__name__}."
-                )
+            _check_total(total, f"`close` of the link `{link.name}`")
         return total
 
     def traffic(self, number: int, up: int, down: int) -> tuple[int, int]:
@@ -304,3 +301,12 @@ def check_chain(config: FederatedConfig, algorithm: type[Algorithm], where: str)
             registry.check_params(name, params, where)
     with naming(where):
         build_chain(config, algorithm)
+
+
+def _check_total(total: Any, where: str) -> None:
+    needed = "the total that the server gets: a dictionary of name → Total of vectors"
+    check_type(total, dict, where, needed)
+    for name, one in total.items():
+        check_type(one, Total, f"{where}, in {name!r},", needed)
+        if getattr(one.mean, "ndim", None) != 1:
+            check_type(one.mean, (), f"{where}, in {name!r},", "a vector (k,)")

@@ -6,11 +6,12 @@ that older records no longer fit raises ``SCHEMA`` and adds a step to ``migrate.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from medfl.results.columns import COLUMNS
+from medfl.results.parts import Measured, Origin, of_form
 
 SCHEMA = 3
 COMPLETED, DIVERGED = "completed", "diverged"
@@ -274,8 +275,12 @@ class Record(_Part):
     predictions: Predictions | None = None
     minimum_cell: int | None = None
     files: dict[str, str] = Field(default_factory=dict)
-    heterogeneity: dict[str, Any] = Field(default_factory=dict)
-    provenance: dict[str, Any] = Field(default_factory=dict)
+    heterogeneity: Annotated[dict[str, Any], AfterValidator(of_form(Measured))] = Field(
+        default_factory=dict
+    )
+    provenance: Annotated[dict[str, Any], AfterValidator(of_form(Origin))] = Field(
+        default_factory=dict
+    )
     record_sha256: str | None = None
 
     @field_validator("primary")

@@ -13,6 +13,7 @@ from medfl.chain.combine import Combination, Rule, check_alike
 from medfl.chain.message import Message, Part, Total
 from medfl.config.chain import share_or_number
 from medfl.config.deciding import neutral
+from medfl.errors import MedflError
 from medfl.registry import HyperParams
 from medfl.robustness.attackers import NotDefinedError, count_attackers, how_many
 from medfl.robustness.mixing import buckets, nearest_neighbours
@@ -108,6 +109,13 @@ class RobustRule(Rule):
         if not parts[0].value.numel():
             return Total(parts[0].value, weight, base)
         location = self.locate(self._prepared(Updates.of(parts, name), f), f)
+        if getattr(location, "shape", None) != parts[0].value.shape:
+            shape = getattr(location, "shape", None)
+            given = type(location).__name__ if shape is None else tuple(shape)
+            raise MedflError(
+                f"{type(self).__name__}.locate gave {given}, but needed is a tensor as long as an "
+                f"update: {tuple(parts[0].value.shape)}."
+            )
         return Total(location if base is None else location + base, weight, base)
 
     def _prepared(self, updates: Updates, f: int) -> Updates:

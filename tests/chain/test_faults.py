@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.log import progress_line
 from medfl.results.columns import Column, table_columns
+from medfl.robustness.median import CoordinateMedian
 
 
 def with_link(link: Link, **settings):
@@ -50,7 +52,7 @@ class Forgetful(Link):
 
 
 def test_a_close_that_returns_nothing_is_no_round_without_answers():
-    with pytest.raises(MedflError, match="link `mine`: `close` must return the total"):
+    with pytest.raises(MedflError, match="`close` of the link `mine` gave NoneType"):
         with_link(Forgetful()).train()
 
 
@@ -82,6 +84,44 @@ class WithoutWork(FedAvg):
 def test_an_algorithm_that_returns_no_work_is_named():
     with pytest.raises(MedflError, match=r"WithoutWork.train gave NoneType, but needed is a Work"):
         federation(f"{__name__}:WithoutWork", rounds=1).train()
+
+
+class Located(CoordinateMedian):
+    """Puts something else in the place of the median."""
+
+    def locate(self, updates, f):
+        return {"number": 1.0, "none": None, "long": updates.values[0].repeat(2)}[GIVEN]
+
+
+class Totals(CoordinateMedian):
+    """Gives the server something else than totals."""
+
+    def total(self, parts):
+        return {"number": 1.0, "none": None, "long": {"parameters": [1.0]}}[GIVEN]
+
+
+GIVEN = "none"
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "said"),
+    [
+        ("Located", "number", r"Located\.locate gave float, but needed is a tensor as long as an"),
+        ("Located", "none", r"Located\.locate gave NoneType"),
+        ("Located", "long", r"Located\.locate gave \(\d+,\), but needed is .* update: \(\d+,\)\."),
+        (
+            "Totals",
+            "number",
+            "what combines a round's messages gave float, but needed is",
+        ),
+        ("Totals", "none", "what combines a round's messages gave NoneType"),
+        ("Totals", "long", "in 'parameters', gave list, but needed is the total"),
+    ],
+)
+def test_a_rule_that_gives_something_else_is_named(kind, given, said, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "GIVEN", given)
+    with pytest.raises(MedflError, match=said):
+        federation("fedavg", rounds=1, chain={"rule": f"{__name__}:{kind}"}).train()
 
 
 class NotFinite(Link):

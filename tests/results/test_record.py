@@ -137,6 +137,37 @@ def test_what_is_no_record_is_refused(tmp_path):
         read_record(tmp_path / "metrics.json")
 
 
+SEARCH = {
+    "chosen": 1,
+    "values": {},
+    "metric": "accuracy",
+    "folds_of_seed": 0,
+    "data": {"store": "0", "split": "1"},
+    "points": [{"values": {}, "status": "completed", "validation": 0.5}],
+}
+
+
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [
+        ("heterogeneity", {"clients": "many"}),
+        ("heterogeneity", {"clients": [{"classes": {"a": "three"}}]}),
+        ("heterogeneity", {"client_names": [1]}),
+        ("heterogeneity", {"label_distance": {"pairwise_mean": "far"}}),
+        ("provenance", {"tuning": {}}),
+        ("provenance", {"tuning": {**SEARCH, "chosen": 2}}),
+        ("provenance", {"tuning": {**SEARCH, "points": [{"values": {}, "status": "completed"}]}}),
+        ("provenance", {"tuning": {**SEARCH, "folds_of_seed": float("nan")}}),
+    ],
+)
+def test_parts_of_other_files_have_the_form_in_which_tables_read_them(tmp_path, part, content):
+    with pytest.raises(DamagedRecordError) as error:
+        read_record(edited(tmp_path, **{part: content}))
+    assert f"`{part}`: a part of it is not what medfl writes" in str(error.value)
+    whole = {"tuning": SEARCH, "new": [1]} if part == "provenance" else {"clients": [{"new": 1}]}
+    assert getattr(read_record(edited(tmp_path, **{part: whole})), part) == whole
+
+
 def test_what_this_medfl_does_not_know_is_kept(tmp_path):
     record = read_record(edited(tmp_path, energy={"joules": 5}))
     assert as_dict(record)["energy"] == {"joules": 5}

@@ -10,7 +10,7 @@ import pytest
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
-from medfl.files import sha256_file
+from medfl.files import OWN_HASH, sha256_file
 from medfl.grid import Cell, load_grid
 from medfl.tuning.choose import (
     check_test_samples,
@@ -166,6 +166,12 @@ def test_a_choice_of_another_search_is_no_choice():
         with pytest.raises(MedflError, match="in another search than this grid's: make it with"):
             read_chosen(other, CELL, path)
     content = json.loads(path.read_text())
+    points = [{key: one[key] for key in ("values", "status")} for one in content["points"]]
+    for wrong in ({"points": points}, {"metric": 3}, {"chosen": None}, {"folds_of_seed": "x"}):
+        other = {key: one for key, one in {**content, **wrong}.items() if key != OWN_HASH}
+        path.write_text(json.dumps(other))  # as an older medfl would have written it
+        with pytest.raises(MedflError, match="in another search than this grid's: make it with"):
+            read_chosen(found, CELL, path)
     path.write_text(json.dumps({**content, "values": {"training.learning_rate": 9.0}}))
     with pytest.raises(MedflError, match=r"chosen\.json is damaged or was edited: make it with"):
         read_chosen(found, CELL, path)
