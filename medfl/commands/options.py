@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from medfl.config import DEFAULT_GRID, DEFAULTS, NUMBER, WHOLE, WORK_ROOT, FederatedConfig
+from medfl.config import DEFAULT_GRID, DEFAULTS, LARGEST, NUMBER, WHOLE, WORK_ROOT, FederatedConfig
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
@@ -157,6 +157,12 @@ def whole_number(text: str) -> int:
     """A whole number in plain digits; Python would take 010 for 10, and 1_0 too."""
     if not WHOLE.fullmatch(text.strip()):
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number in plain digits, such as 10")
+    return _bounded(text)
+
+
+def _bounded(text: str) -> int:
+    if len(text.strip()) > 99 or abs(int(text)) > LARGEST:  # Python reads no 5,000 digits
+        raise argparse.ArgumentTypeError(f"no number is more than {LARGEST:,}")
     return int(text)
 
 
@@ -172,7 +178,7 @@ def whole_numbers(text: str) -> list[int]:
     numbers: list[int] = []
     for word in words(text):
         if found := RANGE.fullmatch(word):
-            first, last = int(found[1]), int(found[2])
+            first, last = _bounded(found[1]), _bounded(found[2])
             if not first <= last < first + MOST:
                 raise argparse.ArgumentTypeError(
                     f"{word!r} is no range of up to {MOST} numbers, such as 0-4"
@@ -185,7 +191,7 @@ def whole_numbers(text: str) -> list[int]:
 
 def processors(text: str) -> str:
     """How many processors Snakemake uses: ``all``, or a number of 1 or more."""
-    if text == "all" or (WHOLE.fullmatch(text) and int(text) >= 1):
+    if text == "all" or (WHOLE.fullmatch(text) and _bounded(text) >= 1):
         return text
     raise argparse.ArgumentTypeError(f"{text!r} is neither all nor a number of processors")
 

@@ -21,7 +21,7 @@ from medfl.config.folders import (
     data_root,
     prepared_dir,
 )
-from medfl.config.numbers import NUMBER, WHOLE, Numbers, kinds_of
+from medfl.config.numbers import LARGEST, NUMBER, WHOLE, Numbers, kinds_of
 from medfl.config.privacy import DP_LINKS, PER_SAMPLE, UNITS, Privacy, privacy_over
 from medfl.config.report import Report
 from medfl.config.robustness import CrossedArm, RobustnessAxes
@@ -46,6 +46,7 @@ __all__ = [
     "DEFAULTS",
     "DEFAULT_GRID",
     "DP_LINKS",
+    "LARGEST",
     "LEARNING_RATE",
     "NAME",
     "NUMBER",

@@ -7,6 +7,7 @@ meant, both are refused here; Python would take true for 1 and `010` for 10.
 
 from __future__ import annotations
 
+import math
 import re
 from functools import cache
 from types import UnionType
@@ -16,6 +17,8 @@ from pydantic import BaseModel, ValidationInfo, field_validator
 
 # `1e-3` too, which YAML takes for a text, because it has no point.
 WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
+LARGEST = 10**18
+"""No number that anybody means is larger: seeds fit in 64 bits, and rates into single precision."""
 NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
@@ -26,11 +29,18 @@ class Numbers(BaseModel):
     @classmethod
     def _are_plain(cls, value: Any, info: ValidationInfo) -> Any:
         kind = type(value)
-        if kind is not int and kind is not float:
+        if kind is int or kind is float:
+            _refuse_huge(value)
+        else:
             kinds = kinds_of(cls, info.field_name or "")
             if kinds & {int, float} and bool not in kinds:
                 _check(value, words=not kinds <= {int, float, type(None)})
         return value
+
+
+def _refuse_huge(value: float, where: str = "") -> None:
+    if LARGEST < abs(value) < math.inf:  # whether infinity is one, each field says
+        raise ValueError(f"{where}a number of at most {LARGEST:,} is meant")
 
 
 def _check(value: Any, words: bool, where: str = "") -> None:
@@ -42,6 +52,10 @@ def _check(value: Any, words: bool, where: str = "") -> None:
         raise ValueError(f"{where}a number is meant, not bytes")
     if isinstance(value, str) and not (words or NUMBER.fullmatch(value)):
         raise ValueError(f"{where}write a number in plain digits, such as 10, 0.5 or 1e-3")
+    if isinstance(value, str) and not words:
+        _refuse_huge(float(value) if len(value) < 99 else 2 * LARGEST, where)
+    if type(value) in (int, float):
+        _refuse_huge(value, where)
     if isinstance(value, list | tuple | set | frozenset):
         value = dict(enumerate(value))
     for key, item in value.items() if isinstance(value, dict) else ():

@@ -107,6 +107,8 @@ def top_up(
     for level in range(2, minimum + 1):
         held = np.zeros(shares.shape)
         np.add.at(held, (owner, keys), sizes)
+        if held.sum(1).max() <= level:  # nobody can spare any, now or at a higher level
+            break
         if held.sum(1).min() < level:
             owner, samples = fill(owner, sizes, keys, mixture * level - held, level, allowed, rng)
             moved += samples

@@ -225,6 +225,11 @@ def make_split(
         official_folds=official_folds,
         test_seed=test_seed,
     )
+    if num_clients is not None and num_clients > len(groups):  # before each of them takes memory
+        raise MedflError(
+            f"{num_clients} clients are more than the dataset has groups (patients): "
+            f"{len(groups)}. A group is never divided: use fewer clients."
+        )
     fold = chosen.folds(Request(partition, store, groups, fold, num_clients, seed))
     dealt = assign_clients(store, groups, fold, chosen, num_clients, seed, **minima)
     return Split(

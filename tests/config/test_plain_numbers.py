@@ -137,6 +137,42 @@ def test_a_run_file_takes_no_other_number_than_it_shows(tmp_path, line, said):
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"seed: {10**18 + 1}",
+        f"seed: {2**70}",
+        f"seed: '{'9' * 5000}'",
+        f"federated_learning: {{rounds: {10**400}}}",
+        f"training: {{patch: [{10**19}, 8]}}",
+        "training: {learning_rate: 1e+300}",
+        "training: {weight_decay: '1e19'}",
+    ],
+)
+def test_a_number_has_a_ceiling(tmp_path, line):
+    path = tmp_path / "run.yaml"
+    path.write_text(line)
+    with pytest.raises(MedflError, match="a number of at most 1,000,000,000,000,000,000 is meant"):
+        FederatedConfig.read(path)
+
+
+def test_the_largest_number_is_one(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text(f"seed: {10**18}")
+    assert FederatedConfig.read(path).seed == 10**18
+
+
+@pytest.mark.parametrize(
+    "option", [["--seed", "9" * 5000], ["--seed", str(10**18 + 1)], ["--num-clients", str(2**70)]]
+)
+def test_an_option_has_that_ceiling_too(capsys, option):
+    with pytest.raises(SystemExit) as stop:
+        main(["split", "toy", "--partition", "iid", "--output", "x.csv", *option])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.endswith(f"argument {option[0]}: no number is more than 1,000,000,000,000,000,000")
+
+
 def test_hyper_parameters_are_held_to_it_too():
     class Params(HyperParams):
         strength: float = 0.1

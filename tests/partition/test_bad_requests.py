@@ -46,6 +46,8 @@ def test_words(word, message):
     [
         ("iid", 40, {}, "40 clients are more than the 26 groups"),
         ("pathological-2", 40, {}, "40 clients are more than the 26 groups"),
+        ("iid", 10**18, {}, "1000000000000000000 clients are more than the dataset has groups"),
+        ("pathological-2", 2**63, {}, "clients are more than the dataset has"),
         ("iid", 10, {"min_samples": 5}, "need 50, but the training fold has 26"),
         ("iid", None, {}, "needs a number of clients"),
         ("iid", 0, {}, "num_clients must be 1 or more"),

@@ -5,7 +5,7 @@ import pytest
 
 from medfl.errors import MedflError
 from medfl.partition import make_split
-from medfl.partition.deal import deal, fill
+from medfl.partition.deal import deal, fill, top_up
 from medfl.partition.groups import Groups
 from medfl.partition.label import pathological_holders
 
@@ -110,3 +110,14 @@ def test_every_class_is_trained_on_even_where_training_is_the_smallest_fold(make
     for seed in range(5):
         split = make_split(make_store(labels), "iid", 2, seed, val_fraction=0.3, test_fraction=0.5)
         assert "train" in split.folds[-2:]
+
+
+def test_a_minimum_that_nobody_can_reach_ends_where_the_highest_that_all_can_does():
+    """Seven samples of one receiver: the other gets three, and then neither can spare any."""
+    owner, sizes, keys = np.zeros(7, int), np.ones(7, int), np.zeros(7, int)
+    owner[0] = 1
+    shares, allowed = np.ones((2, 1)), np.ones((2, 1), bool)
+    for minimum in (3, 4, 10**18):
+        rng = np.random.default_rng(0)
+        found, moved = top_up(owner, sizes, keys, shares, minimum, allowed, rng)
+        assert (np.bincount(found).tolist(), moved) == ([4, 3], 2)
