@@ -24,6 +24,12 @@ NO_MEMORY = (
     "command again, which goes on from what is there."
 )
 
+TOO_LARGE = (
+    "a number of the settings is beyond what the network's parameters can hold (in single "
+    "precision 3.4e38): look for a rate, decay or strength of that size, and take a smaller one."
+)
+_OVERFLOW = "value cannot be converted to type"  # so PyTorch begins to say it
+
 
 def call(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. An error of the user's is printed on one line."""
@@ -42,9 +48,10 @@ def call(arguments: Sequence[str] | None = None) -> int:
         print(f"medfl: error: {where}{error.strerror or error}.", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
-        if not memory_ended(error):
+        if not memory_ended(error) and _OVERFLOW not in str(error):
             raise
-        print(f"medfl: error: {NO_MEMORY}", file=sys.stderr)
+        said = NO_MEMORY if memory_ended(error) else TOO_LARGE
+        print(f"medfl: error: {said}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as stop:
         usual = "nothing is left half done: call the same command again"

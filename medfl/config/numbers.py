@@ -7,7 +7,6 @@ meant, both are refused here; Python would take true for 1 and `010` for 10.
 
 from __future__ import annotations
 
-import math
 import re
 from functools import cache
 from types import UnionType
@@ -18,7 +17,7 @@ from pydantic import BaseModel, ValidationInfo, field_validator
 # `1e-3` too, which YAML takes for a text, because it has no point.
 WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 LARGEST = 10**18
-"""No number that anybody means is larger: seeds fit in 64 bits, and rates into single precision."""
+"""No whole number that anybody means is larger; what is counted, and seeds, fit in 64 bits."""
 NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 
@@ -29,17 +28,17 @@ class Numbers(BaseModel):
     @classmethod
     def _are_plain(cls, value: Any, info: ValidationInfo) -> Any:
         kind = type(value)
-        if kind is int or kind is float:
+        if kind is int:
             _refuse_huge(value)
-        else:
+        elif kind is not float:
             kinds = kinds_of(cls, info.field_name or "")
             if kinds & {int, float} and bool not in kinds:
                 _check(value, words=not kinds <= {int, float, type(None)})
         return value
 
 
-def _refuse_huge(value: float, where: str = "") -> None:
-    if LARGEST < abs(value) < math.inf:  # whether infinity is one, each field says
+def _refuse_huge(value: int, where: str = "") -> None:
+    if abs(value) > LARGEST:
         raise ValueError(f"{where}a number of at most {LARGEST:,} is meant")
 
 
@@ -52,9 +51,10 @@ def _check(value: Any, words: bool, where: str = "") -> None:
         raise ValueError(f"{where}a number is meant, not bytes")
     if isinstance(value, str) and not (words or NUMBER.fullmatch(value)):
         raise ValueError(f"{where}write a number in plain digits, such as 10, 0.5 or 1e-3")
-    if isinstance(value, str) and not words:
-        _refuse_huge(float(value) if len(value) < 99 else 2 * LARGEST, where)
-    if type(value) in (int, float):
+    if isinstance(value, str) and not words and WHOLE.fullmatch(value):
+        # Python reads no whole number of 5,000 digits.
+        _refuse_huge(int(value) if len(value) < 99 else 2 * LARGEST, where)
+    if type(value) is int:
         _refuse_huge(value, where)
     if isinstance(value, list | tuple | set | frozenset):
         value = dict(enumerate(value))

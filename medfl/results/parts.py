@@ -23,7 +23,7 @@ class _Distance(_Known):
     pairwise_mean: float | None = None
 
 
-class Measured(_Known):
+class MeasuredPart(_Known):
     """How different a split's clients are (``medfl.partition.heterogeneity``)."""
 
     clients: list[_Client] | None = None
@@ -37,7 +37,7 @@ class _Point(_Known):
     validation: float | None
 
 
-class Search(_Known):
+class SearchPart(_Known):
     """What was searched for a run's values (``chosen.json``)."""
 
     chosen: int = Field(ge=1)
@@ -48,16 +48,16 @@ class Search(_Known):
     points: list[_Point]
 
     @model_validator(mode="after")
-    def _one_is_chosen(self) -> Search:
+    def _one_is_chosen(self) -> SearchPart:
         if self.chosen > len(self.points):
             raise ValueError("it chose a point that is not there")
         return self
 
 
-class Origin(_Known):
+class OriginPart(_Known):
     """Where a run comes from: only the search has parts that are read."""
 
-    tuning: Search | None = None
+    tuning: SearchPart | None = None
 
 
 def of_form(kind: type[BaseModel]) -> Callable[[dict[str, Any]], dict[str, Any]]:

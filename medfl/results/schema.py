@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from medfl.results.columns import COLUMNS
-from medfl.results.parts import Measured, Origin, of_form
+from medfl.results.parts import MeasuredPart, OriginPart, of_form
 
 SCHEMA = 3
 COMPLETED, DIVERGED = "completed", "diverged"
@@ -275,10 +275,10 @@ class Record(_Part):
     predictions: Predictions | None = None
     minimum_cell: int | None = None
     files: dict[str, str] = Field(default_factory=dict)
-    heterogeneity: Annotated[dict[str, Any], AfterValidator(of_form(Measured))] = Field(
+    heterogeneity: Annotated[dict[str, Any], AfterValidator(of_form(MeasuredPart))] = Field(
         default_factory=dict
     )
-    provenance: Annotated[dict[str, Any], AfterValidator(of_form(Origin))] = Field(
+    provenance: Annotated[dict[str, Any], AfterValidator(of_form(OriginPart))] = Field(
         default_factory=dict
     )
     record_sha256: str | None = None

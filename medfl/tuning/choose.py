@@ -16,7 +16,7 @@ from medfl.federated.stale import inputs_now, is_stale
 from medfl.federated.tuned import DATA, Tuning
 from medfl.files import OWN_HASH, is_whole, load_json, own_hash, sha256_file, write_json
 from medfl.results import paths
-from medfl.results.parts import Search
+from medfl.results.parts import SearchPart
 from medfl.results.record import read_record
 from medfl.results.schema import COMPLETED, Metrics, Record
 from medfl.tuning.search import point_config, points_of, search_of, tuned_on
@@ -135,7 +135,7 @@ def read_chosen(grid: GridConfig, cell: Cell, path: str | Path) -> dict[str, Any
     if not isinstance(content, dict) or not is_whole(content):
         raise MedflError(f"{path} is damaged or was edited: {again}.")
     try:
-        Search.model_validate(content)
+        SearchPart.model_validate(content)
         search = {key: content[key] for key in search_of(grid, cell)}
         search["points"] = [point["values"] for point in content["points"]]
         whole = content["values"] == search["points"][content["chosen"] - 1]

@@ -55,6 +55,22 @@ def test_a_run_that_diverges_is_a_result_and_says_when(place, capsys):
     assert f"one: diverged ({record['reason']})" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("key", ["learning_rate", "weight_decay"])
+def test_a_rate_that_single_precision_cannot_hold_is_one_sentence(place, capsys, key):
+    run = {
+        "dataset": "phantom",
+        "partition": "iid",
+        "federated_learning": {"num_clients": 2, "rounds": 1, "local_steps": 1},
+        "model": {"name": "logistic"},
+        "training": {"device": "cpu", key: 1e300},
+    }
+    (place / "run.yaml").write_text(yaml.safe_dump(run))
+    assert main(["run", "--config", "run.yaml", "--output-dir", "one"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("medfl: error: a number of the settings is beyond what the network's")
+    assert not (place / "one" / "metrics.json").exists()
+
+
 def test_a_run_takes_the_cores_that_it_is_given(place, monkeypatch):
     """By default all of its job; the number changes no file but its own record and the seconds."""
     monkeypatch.setattr("medfl.federated.worker_count.cpu_count", lambda: 3)

@@ -145,8 +145,6 @@ def test_a_run_file_takes_no_other_number_than_it_shows(tmp_path, line, said):
         f"seed: '{'9' * 5000}'",
         f"federated_learning: {{rounds: {10**400}}}",
         f"training: {{patch: [{10**19}, 8]}}",
-        "training: {learning_rate: 1e+300}",
-        "training: {weight_decay: '1e19'}",
     ],
 )
 def test_a_number_has_a_ceiling(tmp_path, line):
