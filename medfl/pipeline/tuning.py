@@ -12,6 +12,7 @@ from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.stale import code_of_numbers, is_stale
+from medfl.files import read_yaml
 from medfl.grid import Cell, GridConfig
 from medfl.results import paths
 from medfl.sources import source_sha
@@ -122,3 +123,27 @@ class TuningJobs:
             values = self._points[place][number - 1]
             self._configs[key] = point_config(self.grid, cell, values)
         return self._configs[key]
+
+
+def unversioned(grid: GridConfig, stage: str, file: str | Path = "dvc.yaml") -> list[str]:
+    """A line on searches that a stage of DVC leaves out beside the runs; none where all is well.
+
+    Args:
+        grid: the grid that the stage makes.
+        stage: its name, which DVC gives its command; empty where DVC is not at work.
+        file: where its outs stand.
+    """
+    if grid.tune is None or not stage or not Path(file).exists():
+        return []
+    content = read_yaml(file)
+    stages = content.get("stages") if isinstance(content, dict) else None
+    found = stages.get(stage) if isinstance(stages, dict) else None
+    outs = (found.get("outs") if isinstance(found, dict) else None) or []
+    named = {str(path) for one in outs for path in (one if isinstance(one, dict) else [one])}
+    runs, searches = (str(Path(grid.output_dir, part)) for part in (paths.RUNS, paths.TUNING))
+    if runs not in named or searches in named:
+        return []
+    return [
+        f"{file} versions {runs} and not {searches}, so who pulls these results would search all "
+        f"values again: add it to the outs of the stage `{stage}` (docs/tuning.md)"
+    ]

@@ -38,7 +38,7 @@ from medfl.partition.given import Chosen, announce
 from medfl.partition.place import dealing
 from medfl.pipeline.at_work import Start, start
 from medfl.pipeline.fixed import fix
-from medfl.pipeline.tuning import TuningJobs
+from medfl.pipeline.tuning import TuningJobs, unversioned
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
 from medfl.sources import source_sha
@@ -185,7 +185,8 @@ class Workflow:
     @property
     def notes(self) -> list[str]:
         """What a user should know of splits and runs before anything is made."""
-        return [*announce(self.chosen.values()), *unused(self.trained, self.grid.output_dir)]
+        said = [*announce(self.chosen.values()), *unused(self.trained, self.grid.output_dir)]
+        return [*said, *unversioned(self.grid, os.environ.get("DVC_STAGE", ""))]
 
     def splits(self, dataset: str = "") -> list[str]:
         """The table of each split, of one dataset or of all."""
