@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from medfl.report.statistics.planning import Pilot
 
 DIFFERENCES = "1,2,5"
+ARMS = 100  # of which a hundred seeds are drawn at once
 SEEDS = (5, 10)  # with which the number of patients is said
 
 
@@ -25,8 +26,8 @@ def plan(options: argparse.Namespace) -> None:
     differences = _points(options.differences)
     if not 0 < options.power < 100:
         raise MedflError(f"--power {options.power:g} is no chance in per cent: give 80, or so.")
-    if options.arms is not None and options.arms < 2:
-        raise MedflError(f"--arms {options.arms}: two arms or more are compared.")
+    if options.arms is not None and not 2 <= options.arms <= ARMS:
+        raise MedflError(f"--arms {options.arms}: two arms or more are compared, at most {ARMS}.")
     results = GridResults(read_all_runs(options.results))
     said, reasons = [], []
     for family in (one for one in results.families if one.attacked != COST):
@@ -50,26 +51,28 @@ def _family(
 ) -> tuple[list[str], str]:
     """The lines of one dataset, partition and question; or none, and why."""
     from medfl.partition import partition_title
+    from medfl.report.names import plural
     from medfl.report.questions import about, bare
     from medfl.report.statistics.planning import pilot
 
     dataset, partition, question, attacked = family
     found = results.measured(family)
     if len(found.arms) < 2 or len(found.seeds) < 2:
-        return [], f"{len(found.arms)} arms with {len(found.seeds)} common seeds"
+        arms = plural(len(found.arms), "arm")
+        return [], f"{arms} with {plural(len(found.seeds), 'common seed')}"
     if found.reason:
         return [], found.reason
     measured = pilot(found.values, found.without, found.shared, found.test_per_train)
-    arms = options.arms or len(found.arms)
+    planned = options.arms or len(found.arms)
     metric = bare(results.primary(dataset, question))
     under = f", {attacked.words}" if results.attacks else ""
     whose = "the same for all seeds" if found.shared else "drawn by each seed"
     lines = [
         f"{dataset}, {partition_title(partition)}{about(results, dataset, question)}{under}: "
-        f"{metric}, {arms} arms; pilot: {len(found.arms)} arms, {len(found.seeds)} seeds, "
+        f"{metric}, {planned} arms; pilot: {len(found.arms)} arms, {len(found.seeds)} seeds, "
         f"{measured.patients:.0f} test patients, {whose}"
     ]
-    return [*lines, *_table(measured, arms, differences, options.power / 100)], ""
+    return [*lines, *_table(measured, planned, differences, options.power / 100)], ""
 
 
 def _table(measured: Pilot, arms: int, differences: list[float], power: float) -> list[str]:
@@ -77,7 +80,7 @@ def _table(measured: Pilot, arms: int, differences: list[float], power: float) -
     lines = []
     for points in differences:
         seeds = measured.seeds_for(points / 100, arms, power)
-        words = f"  {points:g} points: " + (
+        words = f"  {points:g} point{'' if points == 1 else 's'}: " + (
             f"{seeds} seeds with these patients"
             if seeds
             else "no number of seeds (up to 100) alone"

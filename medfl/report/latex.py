@@ -71,7 +71,17 @@ def latex(tables: Sequence[tuple[str, ArmTable]], label: str) -> str:
                 words += f" {notes}" if number == len(parts) else ""
                 place = called if number == 1 else f"{called}-{number}"
                 blocks.append(_float(table, [part], words, place))
-    return "\n\n".join(blocks) + "\n"
+    text = "\n\n".join(blocks) + "\n"
+    return f"{needs}\n{text}" if (needs := _needs(text)) else text
+
+
+def _needs(text: str) -> str:
+    """A comment on letters that plain LaTeX does not have; empty where it has them all."""
+    for letter in text:
+        if (ord(letter) > LATIN and letter not in SIGNS) or letter in UNKNOWN:
+            return f"% pdfLaTeX has no {letter}: use XeLaTeX or LuaLaTeX, and a font that has it."
+    found = next((letter for letter in text if letter in T1), "")
+    return f"% Needs \\usepackage[T1]{{fontenc}}, which has {found}." if found else ""
 
 
 def _float(table: ArmTable, parts: Sequence[range], caption: str, label: str) -> str:
@@ -104,6 +114,8 @@ def _long(table: ArmTable, columns: range, caption: str) -> str:
 
 
 PAGE = 45  # rows of a table that is broken over pages where it has more
+LATIN, SIGNS = 0x17F, "‘’“”‚„…–—†‡•‰€™"  # up to where pdfLaTeX knows letters, and signs beyond
+UNKNOWN, T1 = "ĦħĸĿŀŉŦŧſ", "ĄąĘęĮįŲųÐðÞþĐđŊŋ«»‚„"  # those that it does not, and needs T1 for
 FLOAT = 56  # lines of a page in the size of footnotes
 LINE = 76  # characters of a table's row, in the size of footnotes, with two for each gap
 

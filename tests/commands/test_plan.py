@@ -30,10 +30,11 @@ def folder(tmp_path_factory):
 
 
 def test_it_says_how_many_seeds_and_patients(folder, capsys):
-    assert main(["plan", str(folder), "--arms", "3", "--differences", "5,40"]) == 0
+    assert main(["plan", str(folder), "--arms", "3", "--differences", "1,5,40"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert "balanced accuracy, 3 arms; pilot: 2 arms, 3 seeds" in said[0]
-    five, forty = said[1:3]
+    one, five, forty = said[1:4]
+    assert one.startswith("  1 point: ")
     assert five.startswith("  5 points: ")
     assert 3 <= int(re.search(r"points: (\d+) seeds", forty)[1]) <= 100
     many = [re.search(r"with 10 seeds (\d+) test patients", line) for line in (five, forty)]
@@ -47,7 +48,8 @@ def test_it_says_how_many_seeds_and_patients(folder, capsys):
     [
         (["--differences", "1,many"], "--differences 1,many: give points between 0 and 100"),
         (["--differences", "0"], "give points between 0 and 100"),
-        (["--arms", "1"], "--arms 1: two arms or more are compared"),
+        (["--arms", "1"], "--arms 1: two arms or more are compared, at most 100."),
+        (["--arms", "1000000"], "--arms 1000000: two arms or more are compared, at most 100."),
         (["--power", "100"], "--power 100 is no chance in per cent"),
     ],
 )
@@ -62,7 +64,7 @@ def test_one_seed_is_no_pilot(folder, tmp_path, capsys):
     assert main(["plan", str(tmp_path)]) == 2
     error = capsys.readouterr().err
     assert "is no pilot of anything" in error
-    assert "2 arms with 1 common seeds" in error
+    assert "2 arms with 1 common seed." in error
 
 
 def test_predictions_of_another_store_are_refused(folder, tmp_path, capsys):

@@ -102,19 +102,42 @@ def test_latex_is_whole_and_has_no_bare_letter_that_it_takes_for_a_command(paper
         assert open_ones == [], path
 
 
+@pytest.mark.parametrize(
+    ("name", "needs"),
+    [
+        ("Łódź α ≤ 8 é ü ß – “a”", ""),
+        ("Częstochowa", r"% Needs \usepackage[T1]{fontenc}, which has ę."),
+        ("Ħamrun", "% pdfLaTeX has no Ħ: use XeLaTeX or LuaLaTeX, and a font that has it."),
+        ("肺炎", "% pdfLaTeX has no 肺: use XeLaTeX or LuaLaTeX, and a font that has it."),
+    ],
+)
+def test_a_table_says_which_letter_plain_latex_lacks(cells, results_dir, name, needs):
+    first = latex([(name, table(cells, results_dir))], "comparison").splitlines()[0]
+    assert first == (needs or r"% Needs \usepackage{booktabs,longtable}.")
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX is installed")
 def test_latex_compiles(cells, results_dir, papers, tmp_path):
     made = replace(table(cells, results_dir), title="$5_$10 {x}% & #1 ~ ^ \\ ε ≤ 8, α → ∞")
-    (tmp_path / "one.tex").write_text(latex([("a_$b%", made)], "comparison"), encoding="utf-8")
+    known = "a_$b% Łódź ‘’“”…–—†‡•‰€™ ñ å Ő"
+    (tmp_path / "one.tex").write_text(latex([(known, made)], "comparison"), encoding="utf-8")
+    polish = latex([("Częstochowa «Þ» „a“ đ ŋ", made)], "comparison")
+    (tmp_path / "two.tex").write_text(polish, encoding="utf-8")
     document = [r"\documentclass{article}", r"\usepackage{booktabs,longtable}"]
     document += [r"\begin{document}", *(rf"\input{{{path}}}\clearpage" for path in papers)]
     document += [r"\input{one.tex}", r"\end{document}"]
     (tmp_path / "paper.tex").write_text("\n".join(document), encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "Overfull" not in done.stdout, done.stdout
-    assert "Float too large" not in done.stdout
+    document = [document[0], r"\usepackage[T1]{fontenc}", document[1], r"\begin{document}"]
+    document += [r"\input{two.tex}", r"\end{document}"]
+    (tmp_path / "polish.tex").write_text("\n".join(document), encoding="utf-8")
+    for name in ("paper", "polish"):
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"{name}.tex"]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, errors="replace"
+        )
+        assert done.returncode == 0, done.stdout[-2000:]
+        assert "Overfull" not in done.stdout, done.stdout
+        assert "Float too large" not in done.stdout
 
 
 @pytest.mark.parametrize("word", ["=1+1", "+a", "-a", "@a", "\tx"])
