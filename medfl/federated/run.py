@@ -37,6 +37,7 @@ from medfl.files import (
 from medfl.partition.small_cells import small_cells
 from medfl.results import paths
 from medfl.results.record import as_dict, read_record
+from medfl.robustness.record import attacks_that_are_none
 from medfl.store import Store
 
 
@@ -150,6 +151,8 @@ def execute(
         log.info("it trains: %s", server.work)
         if server.chain.rule.note:
             log.info("%s", server.chain.rule.note)
+        if nobody := attacks_that_are_none(server):
+            log.warning("%s", nobody)
         if server.augmentation is not None:
             log.info("training images are augmented: %s", server.augmentation)
         if isinstance(data.images, DiskImages):

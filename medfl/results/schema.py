@@ -167,7 +167,9 @@ class RobustnessRecord(_Part):
         share: f/n, of all clients.
         clients: which.
         attack: the link by which they did; None where nobody did.
+        strength: what the attack made of n and f, as ALIE's z; None of attacks that do not.
         rule: how updates were combined.
+        expected_attackers: f of the rule, how many it expects; None of one that expects none.
         pre_aggregation: what was done to them before.
         root_patients: how many patients of the training fold the server trained on itself.
         backdoor_success: the share of marked test images that the model took for the target.
@@ -177,7 +179,9 @@ class RobustnessRecord(_Part):
     share: float | None = None
     clients: list[int] = Field(default_factory=list)
     attack: str | None = None
+    strength: float | None = None
     rule: str | None = None
+    expected_attackers: int | None = None
     pre_aggregation: str | None = None
     root_patients: int | None = None
     backdoor_success: float | None = None

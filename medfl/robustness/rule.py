@@ -97,7 +97,7 @@ class RobustRule(Rule):
 
     def total(self, parts: dict[str, list[Part]]) -> dict[str, Total]:
         """base + location in place of the mean, part by part; empty where too few answered."""
-        f, count = self._bad, len(next(iter(parts.values()), ()))
+        f, count = self.bad, len(next(iter(parts.values()), ()))
         if self._problem(f, count):
             if count:
                 log.warning("round %d is given up: %s", self.round, self._problem(f, count))
@@ -127,7 +127,8 @@ class RobustRule(Rule):
         return updates
 
     @property
-    def _bad(self) -> int:
+    def bad(self) -> int:
+        """f: how many of the clients it expects to be bad."""
         withstands = self.params.withstands
         return self._attackers if withstands is None else how_many(withstands, self._clients)
 
@@ -135,7 +136,7 @@ class RobustRule(Rule):
         """Refuse a federation in which a round has fewer clients than the rule needs."""
         self._attackers, self._clients = count_attackers(config.chain.attackers, clients), clients
         several = min(clients, config.federated_learning.clients_per_round or clients)
-        if problem := self._problem(self._bad, several):
+        if problem := self._problem(self.bad, several):
             raise NotDefinedError(
                 f"the rule {config.chain.rule}",
                 problem,

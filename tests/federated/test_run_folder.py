@@ -407,3 +407,11 @@ def test_a_record_beside_a_split_counts_only_where_it_is_bound_to_it(place, capl
         del dealt[key]
     beside.write_text(json.dumps(dealt))
     assert run(place, "older")["heterogeneity"]["clients"][0]["train"] == size
+
+
+def test_the_log_warns_where_nobody_attacks_though_it_was_asked(place):
+    run(place, attackers=1)
+    log = (place / "run" / "run.log").read_text()
+    assert "1 clients are attackers, but no link says what they do" in log
+    run(place, "plain")
+    assert "attack" not in (place / "plain" / "run.log").read_text()

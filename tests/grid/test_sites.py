@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import os
+from dataclasses import fields
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.grid import load_grid
 from medfl.grid.shared import run_of
@@ -173,3 +176,18 @@ def test_a_split_that_a_person_gave_needs_no_sites(folder):
     rows = [f"s{k},{k % 4},{('train', 'val', 'test')[k % 3]}" for k in range(24)]
     place.write_text("\n".join(["sample,client,fold", *rows]) + "\n")
     check_sites(grid(["braintumor-32"], ["site"]))
+
+
+def test_a_dataset_that_deals_itself_needs_no_sites(monkeypatch):
+    plain = parse_dataset("braintumor-32").dataset
+
+    class Deals(type(plain)):
+        def create_federated_splits(self, *args, **keywords):
+            raise AssertionError("nothing is dealt when a grid is checked")
+
+    dealt = Deals(**{one.name: getattr(plain, one.name) for one in fields(plain) if one.init})
+    found = grid(["braintumor-32"], ["site"])
+    monkeypatch.setattr(
+        "medfl.grid.sites.parse_dataset", lambda word: SimpleNamespace(dataset=dealt)
+    )
+    check_sites(found)

@@ -6,8 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from medfl import cli
+from medfl.grid import read_grid
 from medfl.pipeline import launch
 
 
@@ -151,3 +153,26 @@ def test_unlock_asks_snakemake_and_writes_no_grid(tmp_path, monkeypatch, capsys)
     _lock = launch.Workflow.open([given[given.index("--configfile") + 1]], {}).start()
     assert cli.main([*FIRST.split(), "--unlock"]) == 2, "another start is at work there"
     assert "another grid is at work in out" in capsys.readouterr().err
+
+
+def test_sites_of_own_data_are_learned_before_the_grid_is_made(tmp_path, monkeypatch, capsys):
+    """Only preparing tells them, and each is a partition of the grid."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDFL_DATASETS", "")
+    monkeypatch.setattr(launch.subprocess, "Popen", Interrupted)
+    (tmp_path / "raw").mkdir()
+    rows = ["file,label,patient,site"]
+    for k in range(24):
+        Image.new("L", (8, 8), 10 * k).save(tmp_path / f"raw/{k}.png")
+        rows.append(f"{k}.png,{'ab'[k % 2]},p{k},{('east', 'west')[k // 12]}")
+    (tmp_path / "raw/labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (tmp_path / "own.yaml").write_text(
+        "folder: raw\ntable: labels.csv\nsize: 8\n", encoding="utf-8"
+    )
+    asked = ["benchmark", "--dataset", "own.yaml", "--partition", "leave-one-out"]
+    asked += ["--algorithms", "fedavg", "--output-dir", "out"]
+    assert cli.main([*asked, "--dry-run"]) == 2  # which makes nothing, and so cannot know
+    assert "known once it is prepared: `medfl prepare own`" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+    assert cli.main(asked) == 130
+    assert read_grid("out/benchmark.yaml").partitions == ["leave-out-east", "leave-out-west"]

@@ -403,3 +403,11 @@ def test_it_starts_without_torch_and_matplotlib():
     loaded = "bool({'torch', 'matplotlib'} & set(sys.modules))"
     code = f"import sys, medfl.pipeline.workflow; sys.exit({loaded})"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_grid_whose_data_lack_its_sites_is_refused_before_anything_is_fixed(folder):
+    with pytest.raises(MedflError, match=r"braintumor-32 names no sites, .* `site`: leave that"):
+        flow(datasets=["braintumor-32"], partitions=["iid", "site"], dataset_settings={})
+    assert [path.name for path in folder.iterdir()] == ["grid.yaml"]
+    with pytest.raises(MedflError, match=r"ham10000-32 has no site `nowhere` to leave out"):
+        flow(datasets=["ham10000-32"], partitions=["leave-out-nowhere"], dataset_settings={})

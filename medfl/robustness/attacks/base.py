@@ -28,8 +28,10 @@ class Attack(Link):
 
     Attributes:
         attackers: their ids.
+        strength: what it makes of the number of clients and attackers, for the record.
     """
 
+    strength: float | None = None
     stage: ClassVar[Stage] = "attack"
     client_columns: ClassVar[tuple[Column, ...]] = (
         Column("attacker", "Whether the client attacks", kind=int),

@@ -94,7 +94,12 @@ class ALittleIsEnough(KnowingAttack):
     def setup(self, server: Server) -> None:
         """Refuse a federation for which it is not defined."""
         super().setup(server)
-        self._demand(server.config, server.num_clients)
+        config, clients = server.config, server.num_clients
+        self._demand(config, clients)
+        several = min(clients, config.federated_learning.clients_per_round or clients)
+        count = min(len(self.attackers), several - 1)
+        # Of sampled clients so many at most: a round with fewer has the z of these.
+        self.strength = self.params.z or alie_z(several, count)
 
     def _demand(self, config: FederatedConfig, clients: int) -> None:
         count = count_attackers(config.chain.attackers, clients)

@@ -11,6 +11,7 @@ from links import watch
 
 from medfl.chain import PARAMETERS, STATISTICS
 from medfl.federated.outcome import run_metrics
+from medfl.robustness.record import attacks_that_are_none, robustness_of
 
 SIX = (8, 16, 12, 6, 10, 9)
 ATTACKS = sorted(word for word, chain in LINKS.items() if "attackers" in chain)
@@ -212,9 +213,54 @@ def test_the_record_says_who_attacks_and_what_met_them(tmp_path):
         "clients": bad,
         "attack": "backdoor",
         "rule": "krum",
+        "expected_attackers": 1,
         "pre_aggregation": "nnm",
     }
     assert success == trainer.history[-1]["backdoor_success"] is not None
     plain = federation(sizes=SIX)
     plain.train()
     assert "robustness" not in run_metrics(plain)
+
+
+def test_the_record_says_z():
+    """Of 7 clients 2 attack: s = 3 + 1 − 2 = 2, and Φ⁻¹((5 − 2)/5) = Φ⁻¹(0.6) = 0.25335."""
+    chain = {"links": {"alie": {}}, "attackers": 2, "rule": "median"}
+    trainer = federation(chain=chain, sizes=(*SIX, 4), rounds=1)
+    found = robustness_of(trainer.server)
+    assert found["strength"] == pytest.approx(0.2533471)
+    assert found["expected_attackers"] == 2
+    # Of five in a round these two may be all: s = 2 + 1 − 2 = 1, and Φ⁻¹((3 − 1)/3) = 0.43073.
+    trainer = federation(chain=chain, sizes=(*SIX, 4), rounds=1, clients_per_round=5)
+    assert robustness_of(trainer.server)["strength"] == pytest.approx(0.4307273)
+    chain["links"] = {"alie": {"z": 1.5}}
+    found = robustness_of(federation(chain=chain, sizes=(*SIX, 4), rounds=1).server)
+    assert found["strength"] == 1.5
+    chain["links"] = {"sign_flip": {}}
+    assert "strength" not in robustness_of(federation(chain=chain, sizes=SIX, rounds=1).server)
+
+
+@pytest.mark.parametrize(
+    ("chain", "f", "words"),
+    [
+        (
+            {"links": {"sign_flip": {}}, "attackers": 0.1},
+            0,
+            "nobody attacks: chain.attackers is 0.1, which is none of 6",
+        ),
+        ({"attackers": 2}, 2, "2 clients are attackers, but no link says what they do"),
+        (
+            {"links": {"sign_flip": {}}},
+            None,
+            "nobody attacks: chain has sign_flip, but chain.attackers is 0",
+        ),
+        ({"links": {"sign_flip": {}}, "attackers": 1}, 1, ""),
+        ({}, None, ""),
+    ],
+)
+def test_settings_under_which_nobody_attacks_are_named(chain, f, words):
+    server = federation(chain=chain, sizes=SIX).server
+    assert attacks_that_are_none(server) == words
+    found = robustness_of(server)
+    assert found.get("attackers") == f
+    if found:
+        assert found["attack"] == ("sign_flip" if f == 1 else None)
