@@ -12,7 +12,7 @@ import os
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, on_one_line
 from medfl.pipeline.workflow import Workflow
 from medfl.results import paths
 
@@ -29,7 +29,7 @@ try:
         in_job=not workflow.is_main_process,
     )
 except MedflError as error:
-    raise WorkflowError(f"medfl: error: {error}")
+    raise WorkflowError(f"medfl: error: {on_one_line(error)}")
 
 # What jobs on other machines read, whatever is edited meanwhile.
 SETTINGS.configfiles = [FLOW.file.absolute()]

@@ -22,6 +22,19 @@ class MedflError(Exception):
     """
 
 
+def on_one_line(error: BaseException) -> str:
+    """What an error says, as a terminal may show it.
+
+    A name that it repeats may hold a line's end, or signs that a terminal takes for commands.
+    """
+    text = str(error)
+    return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _printable(letter: str) -> str:
+    return letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+
+
 class FileError(MedflError):
     """A file that cannot be used.
 

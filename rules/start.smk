@@ -50,7 +50,8 @@ def begin():
         try:
             start = FLOW.start()
         except MedflError as error:
-            sys.exit(f"medfl: error: {error}")  # Snakemake would put its own words around it
+            # Snakemake would put its own words around it.
+            sys.exit(f"medfl: error: {on_one_line(error)}")
         if workflow.local_exec:
             begin_warm()
         # DVC's stages ask for these folders, also where all splits are given.

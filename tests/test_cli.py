@@ -228,6 +228,11 @@ def test_an_error_of_the_system_is_one_line_too(place, capsys, monkeypatch):
     assert refused(capsys, "prepare phantom").endswith("data/file: Permission denied.")
 
 
+def test_signs_that_a_terminal_would_obey_are_written_out(place, capsys):
+    said = refused(capsys, "prepare " + shlex.quote("a\x1b[31mb\n\u202eé🦠"))
+    assert said.startswith("medfl: error: unknown dataset `a\\x1b[31mb\\n\\u202eé🦠`; known: ")
+
+
 @pytest.mark.parametrize(
     "take",
     [lambda: bytearray(1 << 62), lambda: torch.empty(1 << 60)],  # Python's error, and PyTorch's

@@ -15,7 +15,7 @@ from medfl import __version__
 from medfl.commands import attack, audit, data, plan, results, run, schema, status, tune
 from medfl.commands import verify as verifying
 from medfl.commands.examples import examples
-from medfl.errors import MedflError, memory_ended
+from medfl.errors import MedflError, memory_ended, on_one_line
 from medfl.stopping import Stopped, stoppable
 
 NO_MEMORY = (
@@ -41,11 +41,12 @@ def call(arguments: Sequence[str] | None = None) -> int:
         _tell_undrawn()
         return status
     except MedflError as error:
-        print(f"medfl: error: {error}", file=sys.stderr)
+        print(f"medfl: error: {on_one_line(error)}", file=sys.stderr)
         return 2
     except OSError as error:  # a file turns out to be a folder, is forbidden, or has vanished
         where = f"{error.filename}: " if error.filename else ""
-        print(f"medfl: error: {where}{error.strerror or error}.", file=sys.stderr)
+        said = MedflError(f"{where}{error.strerror or error}.")
+        print(f"medfl: error: {on_one_line(said)}", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
         if not memory_ended(error) and _OVERFLOW not in str(error):

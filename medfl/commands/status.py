@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -38,7 +39,12 @@ def status(options: argparse.Namespace) -> None:
         )
         if not options.watch or ended:
             return
-        time.sleep(EVERY)
+        try:
+            time.sleep(EVERY)
+        except KeyboardInterrupt as stop:
+            if getattr(stop, "number", signal.SIGINT) != signal.SIGINT:
+                raise
+            return  # so whoever watches ends it: nothing is interrupted by that
 
 
 def _grid(options: argparse.Namespace) -> tuple[GridConfig, Path]:
@@ -66,6 +72,12 @@ def _grid(options: argparse.Namespace) -> tuple[GridConfig, Path]:
 
 def status_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl status`."""
+    parser.description = (
+        f"{parser.description}\nA run is done where its record has the settings that the grid asks "
+        "for;\nwhether an edit of the code makes it again, `snakemake -n` says."
+    )
     parser.add_argument("results", nargs="?", help="the folder of results; else results")
     parser.add_argument("--grid", help="a params file; else the one that was started last there")
-    parser.add_argument("--watch", action="store_true", help="go on until all runs have ended")
+    parser.add_argument(
+        "--watch", action="store_true", help="again and again, until all runs have ended"
+    )

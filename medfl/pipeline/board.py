@@ -85,8 +85,7 @@ class Board:
         done = self._finished(run)
         if done is not None:
             return done
-        row, value = _rounds(run)
-        far = int(row.get("round") or 0), float(row.get("seconds") or 0)
+        *far, value = _rounds(run)
         if run.folder.is_dir() and is_locked(run.folder):
             return RunState(run, RUNNING, *far, value)
         if not run.log.exists():
@@ -117,27 +116,31 @@ class Board:
 
 
 def _done(run: Planned, record: dict[str, Any]) -> RunState | None:
-    """The state of a finished run; None where it is of other settings, so that it is made anew."""
-    made = (record.get("provenance") or {}).get("config_sha256")
-    if not record or (run.sha256 and made != run.sha256):
+    """The state of a finished run; None where it is made anew: of other settings, or damaged."""
+    try:
+        made = (record.get("provenance") or {}).get("config_sha256")
+        if not record or (run.sha256 and made != run.sha256):
+            return None
+        last = (record.get("last") or {}).get("val") or {}
+        seconds = float((record.get("timing") or {}).get("seconds") or 0)
+        said = f"diverged: {record.get('reason')}" if record.get("status") == DIVERGED else ""
+        found = last.get(record.get("primary") or "")
+        value = None if found is None else float(found)
+        return RunState(run, DONE, int(record.get("rounds") or 0), seconds, value, said)
+    except (AttributeError, TypeError, ValueError, OverflowError):  # who uses it says what it is
         return None
-    last = (record.get("last") or {}).get("val") or {}
-    seconds = float((record.get("timing") or {}).get("seconds") or 0)
-    said = f"diverged: {record.get('reason')}" if record.get("status") == DIVERGED else ""
-    value = last.get(record.get("primary") or "")
-    return RunState(run, DONE, int(record.get("rounds") or 0), seconds, value, said)
 
 
-def _rounds(run: Planned) -> tuple[dict[str, str], float | None]:
-    """The last row of the table that a run writes as it goes, and its metric as it was last."""
+def _rounds(run: Planned) -> tuple[int, float, float | None]:
+    """Of the table that a run writes as it goes: last round, its seconds, and the last metric."""
+    wanted = run.config.primary
+    names = ("balanced_accuracy", "auc_macro") if wanted == "auto" else (wanted,)
     try:
         with open(run.folder / paths.ROUNDS, encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error):
-        return {}, None
-    wanted = run.config.primary
-    for name in ("balanced_accuracy", "auc_macro") if wanted == "auto" else (wanted,):
-        values = [row[VAL + name] for row in rows if row.get(VAL + name)]
-        if values:
-            return rows[-1], float(values[-1])
-    return (rows[-1] if rows else {}), None
+        values = [[row[VAL + name] for row in rows if row.get(VAL + name)] for name in names]
+        value = next((float(column[-1]) for column in values if column), None)
+        row = rows[-1] if rows else {}
+        return int(row.get("round") or 0), float(row.get("seconds") or 0), value
+    except (OSError, ValueError, TypeError, csv.Error):  # not there yet, or damaged
+        return 0, 0.0, None

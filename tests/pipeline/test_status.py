@@ -18,6 +18,7 @@ from medfl.pipeline.board import Board
 from medfl.pipeline.planned import planned_runs
 from medfl.pipeline.status import summary, table
 from medfl.pipeline.time_left import cost, seconds_left
+from medfl.stopping import Stopped
 
 GRID = {
     "arms_file": None,
@@ -182,6 +183,59 @@ def test_the_command_finds_the_grid_in_the_folder(place, capsys):
     assert "1 of 2 runs done" in capsys.readouterr().out
     assert cli.main(["status", "--grid", "grid.yaml"]) == 0
     assert "1 of 4 runs done" in capsys.readouterr().out
+
+
+def test_watching_ends_by_itself_once_all_runs_have_ended(place, capsys, monkeypatch):
+    """Looks at half of the runs done, at one that has failed beside three, and at all done."""
+    steps = [
+        lambda: (place.finish("fedavg", 3, 1), place.log("prox", 3, "medfl: error: no.\n", 60)),
+        lambda: pytest.fail("three runs are done and one has failed: nothing is left to watch"),
+    ]
+    monkeypatch.setattr("time.sleep", lambda seconds: steps.pop(0)())
+    place.finish("fedavg", 5, 1)
+    place.finish("prox", 5, 1)
+    assert cli.main(["status", "out", "--grid", "grid.yaml", "--watch"]) == 0
+    said = capsys.readouterr()
+    assert [line for line in said.out.splitlines() if line.startswith("out: ")] == [
+        "out: 2 of 4 runs done, about 2 s left on one core",
+        "out: 3 of 4 runs done, 1 failed, about 1 s left on one core",
+    ]
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("signal", [KeyboardInterrupt(), Stopped(2)])
+def test_ctrl_c_ends_watching_without_a_word(place, capsys, monkeypatch, signal):
+    def interrupted(seconds):
+        raise signal
+
+    monkeypatch.setattr("time.sleep", interrupted)
+    assert cli.main(["status", "out", "--grid", "grid.yaml", "--watch"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_other_signals_are_told_as_ever(place, capsys, monkeypatch):
+    def ended(seconds):
+        raise Stopped(15)
+
+    monkeypatch.setattr("time.sleep", ended)
+    assert cli.main(["status", "out", "--grid", "grid.yaml", "--watch"]) == 128 + 15
+    assert "interrupted" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"provenance": "x"},
+        {"last": [1]},
+        {"timing": {"seconds": "long"}},
+        {"rounds": [3]},
+        {"last": {"val": {"balanced_accuracy": "good"}}},
+    ],
+)
+def test_a_damaged_record_is_no_finished_run(place, wrong):
+    place.finish("prox", 3, 1, **wrong)
+    (place.folder("fedavg", 3) / "rounds.csv").write_text("round,seconds\nmany,1\n")
+    assert {one.state for one in place.states().values()} == {"waiting"}
 
 
 def test_who_looks_does_not_keep_a_run_from_its_folder(tmp_path):
