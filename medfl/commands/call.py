@@ -45,8 +45,8 @@ def call(arguments: Sequence[str] | None = None) -> int:
         return 2
     except OSError as error:  # a file turns out to be a folder, is forbidden, or has vanished
         where = f"{error.filename}: " if error.filename else ""
-        said = MedflError(f"{where}{error.strerror or error}.")
-        print(f"medfl: error: {on_one_line(said)}", file=sys.stderr)
+        unread = MedflError(f"{where}{error.strerror or error}.")
+        print(f"medfl: error: {on_one_line(unread)}", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
         if not memory_ended(error) and _OVERFLOW not in str(error):

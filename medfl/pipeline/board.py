@@ -85,9 +85,9 @@ class Board:
         done = self._finished(run)
         if done is not None:
             return done
-        *far, value = _rounds(run)
+        number, seconds, value = _rounds(run)
         if run.folder.is_dir() and is_locked(run.folder):
-            return RunState(run, RUNNING, *far, value)
+            return RunState(run, RUNNING, number, seconds, value)
         if not run.log.exists():
             return RunState(run, WAITING)
         written = run.log.stat().st_mtime
