@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from statistics import NormalDist
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -155,3 +156,15 @@ def test_running_variances_stay_positive():
     base = trainer.server.buffers.clone()  # four means of 0, four variances of 1
     found = link.sent(STATISTICS, Part(base, 1.0, base), torch.full_like(base, -3.0))
     assert found.value.tolist() == [-3.0] * 4 + [0.01] * 4
+
+
+def test_a_sign_is_flipped_of_the_update_and_not_of_the_model():
+    """The update (4, 5, 6) from (10, 20, 30) becomes −(4, 5, 6): the model (6, 15, 24) is sent."""
+    link, (attacker,), honest = attack_of("sign_flip")
+    base = torch.tensor([10.0, 20.0, 30.0], dtype=torch.float64)
+    for client, expected in ((attacker, [-4, -5, -6]), (honest[0], [4, 5, 6])):
+        part = Part(base + torch.tensor([4.0, 5.0, 6.0]), 1.0, base)
+        message = Message(client, {PARAMETERS: part}, 1.0, 0.0, 1, 1)
+        found = link.message(SimpleNamespace(id=client), message).parts[PARAMETERS]
+        assert found.update.tolist() == expected
+        assert found.value.tolist() == [a + b for a, b in zip([10, 20, 30], expected, strict=True)]
