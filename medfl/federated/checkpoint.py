@@ -59,6 +59,9 @@ def read(
     bytes, or those in the file of the clients' ``states``, are not what was written. It is set
     aside, under ``ASIDE``, until the run ends, and that file with it.
     """
+    for name in FILES:  # it could not be removed at the end, after all of the training
+        if (folder / name).is_dir():
+            raise MedflError(f"{folder / name} is a folder, where a file of the run lies: move it.")
     path = folder / NAME
     if not path.exists():
         return None

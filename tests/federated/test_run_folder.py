@@ -6,6 +6,7 @@ import errno
 import json
 import logging
 import os
+import re
 
 import numpy as np
 import pytest
@@ -260,6 +261,14 @@ def test_snakemake_takes_its_outputs_away_and_the_run_goes_on(place, monkeypatch
     (place / "run" / "run.log").unlink()
     assert run(place)["last"] == first["last"]
     assert "going on after round 2" in (place / "run" / "run.log").read_text()
+
+
+@pytest.mark.parametrize("name", checkpoint.FILES)
+def test_a_folder_where_a_checkpoint_lies_is_refused_before_anything_is_trained(place, name):
+    (place / "run" / name).mkdir(parents=True)
+    with pytest.raises(MedflError, match=rf"run.{re.escape(name)} is a folder, where a file of"):
+        run(place)
+    assert "round    1" not in (place / "run" / "run.log").read_text()
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"PK\3\4" + bytes(99), bytes(5000), "a list"])
