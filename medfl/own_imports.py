@@ -27,7 +27,7 @@ def with_own_imports(files: Iterable[Path]) -> list[Path]:
         if file in found:
             continue
         found[file] = None
-        if file.suffix == ".py" and not _is_installed(file):
+        if file.suffix == ".py" and not is_installed(file):
             waiting += _imported(file)
     return list(found)
 
@@ -71,7 +71,7 @@ def _find(root: Path, names: Sequence[str]) -> list[Path]:
     for folder in (root, *map(Path, sys.path)):
         found = _inside(folder.absolute(), names)
         if found:
-            return [] if _is_installed(found[0]) else found
+            return [] if is_installed(found[0]) else found
     return []
 
 
@@ -88,7 +88,8 @@ def _inside(folder: Path, names: Sequence[str]) -> list[Path]:
     return found
 
 
-def _is_installed(file: Path) -> bool:
+def is_installed(file: Path) -> bool:
+    """Whether a file is of Python or of an installed package, and so none of a person's own."""
     folders = {*file.parents, *file.resolve().parents}
     return any(folder in folders for folder in _LIBRARIES) or any(
         folder.name in ("site-packages", "dist-packages") for folder in folders

@@ -20,6 +20,9 @@ Outcome = tuple[Message, Work] | NotFiniteError
 # What a client has in every process, or what follows from what the server sent.
 _FIXED = {"id", "data", "rows", "groups", "criterion", "server", "training"}
 _SENT = {"received", "start", "start_buffers"}
+# What is a client's for the time of a task alone, or looked after by its engine.
+PASSING = _SENT | {"drawn", "_kept", "state"}
+_PARTS = {"algorithm", "chain"}  # of a server, which are looked at by themselves
 
 
 class ClientTraining(WorkerTask[int, Outcome]):
@@ -96,6 +99,11 @@ class ClientTraining(WorkerTask[int, Outcome]):
         sent = {f"sent {name}": part.value for name, part in self.download.items()}
         return sent | {f"kept {name}": t for name, t in self._clients[item].state.items()}
 
+    def stays(self, item: int) -> Mapping[str, Any]:
+        """What the server has, and what a client has in every process."""
+        client = vars(self._clients[item])
+        return fixed_of(self._server) | {f"client.{name}": client[name] for name in _FIXED}
+
     def size(self, back: Any) -> int:
         """Bytes of the vectors that wait."""
         outcome, (attributes, _), _ = back
@@ -105,6 +113,11 @@ class ClientTraining(WorkerTask[int, Outcome]):
         waiting = [*(part.value for part in message.parts.values()), *work.extras.values()]
         waiting += [*attributes["_kept"].values(), *attributes["state"].values()]
         return sum({id(tensor): tensor.nbytes for tensor in waiting}.values())
+
+
+def fixed_of(server: FederatedServer) -> dict[str, Any]:
+    """What the server has but its algorithm and its links, by the names that hooks use."""
+    return {f"server.{name}": one for name, one in vars(server).items() if name not in _PARTS}
 
 
 def own_state(server: FederatedServer, client: FederatedClient) -> tuple[Any, Any]:

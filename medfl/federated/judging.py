@@ -11,7 +11,7 @@ from torch import Tensor
 
 from medfl.federated.client import FederatedClient
 from medfl.federated.client_state import ClientState
-from medfl.federated.client_training import own_state, put_own_state
+from medfl.federated.client_training import PASSING, fixed_of, own_state, put_own_state
 from medfl.federated.data import FederatedData
 from medfl.federated.prediction import logits, predict
 from medfl.federated.refused import DivergedError
@@ -134,6 +134,12 @@ class ClientsModel(_OfServer[int, tuple[Tensor, Tensor | None]]):
         """In a worker: let it have that."""
         self._clients[item].state = ClientState()
         put_own_state(self._server, self._clients[item], entrusted)
+
+    def stays(self, item: int) -> Mapping[str, Any]:
+        """What the server and the client have: nothing of either is handed back."""
+        client = vars(self._clients[item])
+        stays = {f"client.{name}": one for name, one in client.items() if name not in PASSING}
+        return fixed_of(self._server) | stays
 
     def take_back(self, item: int, back: Any) -> tuple[Tensor, Tensor | None]:
         """Let the run's memory have no more of what the client keeps on the disk."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 import pickle
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cache, cached_property
+from pathlib import Path
 from random import Random
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -23,11 +24,16 @@ from torch import Tensor, nn
 
 from medfl.chain import Link
 from medfl.errors import MedflError
+from medfl.own_imports import is_installed
 
 _LIBRARIES = ("medfl", "torch", "torchvision")
 _CODE = (type, ModuleType, FunctionType, BuiltinFunctionType, MethodType)
+# Of type hints, which have no content, but give other bytes each time that they are pickled.
+_HINTS = ("typing", "types", "collections.abc", "_collections_abc")
 _OF_MODULES = frozenset(vars(nn.Module()))  # parameters and buffers, which a network is loaded with
 _LOOKED_AT = 2**22  # bytes of a tensor whose content is compared; of larger ones it is the version
+_OF_LAYERS = "leave it out, or keep it in a floating buffer, which travels with the model"
+_OF_HOOKS = "keep it with `client.keep`, hand it on in `Work.extras`"
 _Mark = tuple[Any, ...]
 
 
@@ -42,24 +48,61 @@ def own_objects(parts: Sequence[Any]) -> list[Any]:
 
 
 @contextmanager
-def unchanged(parts: Sequence[Any]) -> Iterator[None]:
-    """Refuse what changes on a person's objects while the block runs (``MedflError``)."""
+def unchanged(
+    parts: Sequence[Any], stays: Callable[[], Mapping[str, Any]] = dict
+) -> Iterator[None]:
+    """Refuse what changes on a person's objects while the block runs (``MedflError``).
+
+    Where there are such, the global variables of their modules must not change either, nor what
+    ``stays`` gives by its name.
+    """
+
+    def fixed(alive: list[Any]) -> dict[str, list[_Mark]]:
+        return _marked({**stays(), **_globals(parts)}, alive) if parts else {}
+
     alive: list[Any] = []  # so that no other object gets the id() of one that was there
     before = [_seen(part, alive) for part in parts]
+    others = fixed(alive)
     yield
     for part, then in zip(parts, before, strict=True):
-        now = _seen(part, [])
-        for name in {**then, **now}:
-            if then.get(name) != now.get(name):
-                raise _refusal(part, name)
+        if changed := _changed(then, _seen(part, [])):
+            ways = _OF_LAYERS if isinstance(part, nn.Module) else _OF_HOOKS
+            raise _refusal(f"{type(part).__name__}.{changed}", ways)
+    if changed := _changed(others, fixed([])):
+        raise _refusal(changed, _OF_HOOKS)
 
 
-def _refusal(part: Any, name: str) -> MedflError:
-    shown = f"{type(part).__name__}.{name}"
-    if isinstance(part, nn.Module):
-        ways = "leave it out, or keep it in a floating buffer, which travels with the model"
-    else:
-        ways = "keep it with `client.keep`, hand it on in `Work.extras`"
+def _globals(parts: Sequence[Any]) -> dict[str, Any]:
+    """The global variables of the modules of these objects' own classes, but large arrays."""
+    kinds = {kind for part in parts for kind in type(part).__mro__ if _is_own_class(kind)}
+    modules = {kind.__module__ for kind in kinds} & sys.modules.keys() - sys.stdlib_module_names
+    return {
+        f"{module}.{name}": value
+        for module in sorted(modules)
+        if not _is_of_a_package(module)
+        for name, value in vars(sys.modules[module]).items()
+        if name[:2] != "__" and not (isinstance(value, np.ndarray) and value.nbytes > _LOOKED_AT)
+    }
+
+
+@cache
+def _is_of_a_package(module: str) -> bool:
+    """Whether it is installed, so that its global variables are no business of a person's."""
+    file = getattr(sys.modules[module], "__file__", None)
+    return file is not None and is_installed(Path(file).resolve())
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """The first name of which the marks differ; empty where there is none."""
+    names = {**before, **after}
+    return next((name for name in names if before.get(name) != after.get(name)), "")
+
+
+def _marked(values: Mapping[str, Any], alive: list[Any]) -> dict[str, list[_Mark]]:
+    return {name: list(_marks(value, alive, set())) for name, value in values.items()}
+
+
+def _refusal(shown: str, ways: str) -> MedflError:
     return MedflError(
         f"`{shown}` changes while clients train side by side, each in a process of its own, so "
         f"that neither the next client nor the server would see it: {ways}, or set "
@@ -94,11 +137,12 @@ def _seen(part: Any, alive: list[Any]) -> dict[str, list[_Mark]]:
         skipped |= _OF_MODULES
         counters = {name: b for name, b in part._buffers.items() if b is not None}
         values |= {name: b for name, b in counters.items() if not b.is_floating_point()}
-    return {
-        name: list(_marks(value, alive, set()))
+    seen = {
+        name: value
         for name, value in values.items()
         if name not in skipped and not isinstance(getattr(type(part), name, None), cached_property)
     }
+    return _marked(seen, alive)
 
 
 def _marks(value: Any, alive: list[Any], known: set[int]) -> Iterator[_Mark]:
@@ -109,7 +153,7 @@ def _marks(value: Any, alive: list[Any], known: set[int]) -> Iterator[_Mark]:
         return
     alive.append(value)
     yield kind, id(value)
-    if id(value) in known or isinstance(value, _CODE):
+    if id(value) in known or isinstance(value, _CODE) or kind.__module__ in _HINTS:
         return
     known.add(id(value))
     if isinstance(value, Tensor):

@@ -8,11 +8,13 @@ import signal
 import socket
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pickle import PickleError
 from typing import Any, NoReturn
 
 import torch
+from torch import Tensor
 
 from medfl.errors import MedflError
 from medfl.federated.memory import LARGE, give_back_memory
@@ -93,7 +95,7 @@ class WorkerProcess:
         """
         self.busy = True
         try:
-            with Packed((number, item, task.entrust(item))) as order:
+            with _packed((number, item, task.entrust(item))) as order:
                 order.send(self._end)
             back, error = receive(self._end, task.known(item))
         except GoneError:
@@ -150,6 +152,7 @@ def _be_worker(
         sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in _SCREEN)
         _here["worker"] = True
         torch.set_num_threads(1)
+        torch.set_num_threads = _one_thread  # type: ignore[assignment]
         keep_freed_memory()
         gc.freeze()  # a collection would copy what this process shares with the run's
         _serve(end, tasks, model, watched)
@@ -204,13 +207,36 @@ def _answer(
     try:
         task.take_over(item, entrusted)
         known = {name: (tensor, tensor._version) for name, tensor in task.known(item).items()}
-        with unchanged(watched), drawing_nothing():
+        with unchanged(watched, lambda: task.stays(item)), drawing_nothing():
             result = task.do(item, model)
         same = {name: t for name, (t, version) in known.items() if t._version == version}
-        return Packed((task.hand_back(item, result), None), same)
+        return _packed((task.hand_back(item, result), None), same)
     except MedflError as error:
         with suppress(Exception):
             return Packed((None, error))
         return Packed((None, MedflError(str(error))))
+    except FailedError as error:
+        return Packed((None, error))
     except BaseException as error:
-        return Packed((None, FailedError(f"{type(error).__name__}: {error}")))
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        return Packed((None, FailedError(words)))
+
+
+def _packed(content: Any, known: Mapping[str, Tensor] | None = None) -> Packed:
+    """It packed; what a person's code has left on a client may be nothing that can travel."""
+    try:
+        return Packed(content, known)
+    except (TypeError, AttributeError, ValueError, PickleError) as error:
+        raise FailedError(
+            f"what is kept on it cannot travel ({error}), so that each round is trained twice: "
+            "leave that out, or set `training.workers: 1`"
+        ) from error
+
+
+def _one_thread(number: int) -> None:
+    """Stands for ``torch.set_num_threads``: threads that the run had before its fork never come."""
+    if number != 1:
+        raise MedflError(
+            f"`torch.set_num_threads({number})` is called while clients train side by side, each "
+            "with one thread: leave it out, or set `training.workers: 1`."
+        )

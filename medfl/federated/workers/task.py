@@ -63,6 +63,10 @@ class WorkerTask(ABC, Generic[TaskItem, TaskResult]):
         """
         return {}
 
+    def stays(self, item: TaskItem) -> Mapping[str, Any]:
+        """What work on an item leaves as it is, as it is not handed back, by the name in hooks."""
+        return {}
+
     def size(self, back: Any) -> int:
         """Bytes of what a worker handed back, as long as they wait; by default they are few."""
         return 0

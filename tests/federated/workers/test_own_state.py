@@ -9,6 +9,7 @@ import itertools
 import random
 import re
 from collections import deque
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -23,6 +24,8 @@ from medfl.chain import Link
 from medfl.errors import MedflError
 from medfl.federated.workers import own_classes
 from medfl.privacy.dp_sgd.units import ImagePrivacy
+
+HINT = Callable[[int, "Part"], dict[str, int]]  # of which each pickle has other bytes
 
 
 class Own(FedAvg):
@@ -223,6 +226,108 @@ def test_what_changes_is_named_with_the_ways_out(name, monkeypatch):
     run(workers=1)
 
 
+def smooth(self, client):
+    client.criterion = lambda logits, labels: torch.nn.functional.cross_entropy(logits, labels)
+
+
+def drop_samples(self, client):
+    client.rows = client.rows[:4]
+
+
+def drop_samples_in_place(self, client):
+    client.rows[0] = client.rows[1]
+
+
+def count_on_the_server(self, client):
+    self.server.count = getattr(self.server, "count", 0) + 1
+
+
+def weigh_anew(self, client):
+    self.server.weights[client.id] += 1
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (smooth, "client.criterion"),
+        (drop_samples, "client.rows"),
+        (drop_samples_in_place, "client.rows"),
+        (count_on_the_server, "server.count"),
+        (weigh_anew, "server.weights"),
+    ],
+)
+def test_what_is_not_handed_back_of_clients_and_server_is_named(change, name, monkeypatch):
+    """Without a word the next round would train by what it was before, with two workers alone."""
+    monkeypatch.setattr(Own, "change", change)
+    with pytest.raises(MedflError, match=rf"`{re.escape(name)}` changes while .*`client\.keep`"):
+        run()
+    run(workers=1)
+
+
+SEEN: dict[int, int] = {}
+_SEEN = 0
+
+
+def count_in_the_module(self, client):
+    SEEN[client.id] = SEEN.get(client.id, 0) + 1
+
+
+def count_in_the_module_privately(self, client):
+    global _SEEN
+    _SEEN += 1
+
+
+@pytest.mark.parametrize(
+    ("change", "name"), [(count_in_the_module, "SEEN"), (count_in_the_module_privately, "_SEEN")]
+)
+def test_what_changes_in_the_module_of_a_class_is_named(change, name, monkeypatch):
+    monkeypatch.setattr(Own, "change", change)
+    with pytest.raises(MedflError, match=rf"`{Own.__module__}\.{name}` changes while"):
+        run()
+    run(workers=1)
+
+
+def test_what_a_judged_client_keeps_is_named(monkeypatch):
+    """Nothing that `personal_model` leaves on a client is handed back."""
+
+    def personal_model(self, client, model):
+        client.judged = getattr(client, "judged", 0) + 1
+        client.receive(model)
+
+    monkeypatch.setattr(Own, "evaluated", "personal")
+    monkeypatch.setattr(Own, "personal_model", personal_model)
+    with pytest.raises(MedflError, match=r"`client\.judged` changes"):
+        run()
+    run(workers=1)
+
+
+def test_what_is_on_a_client_travels(monkeypatch):
+    def change(self, client):
+        client.count = getattr(client, "count", 0) + 1
+
+    monkeypatch.setattr(Own, "change", change)
+    assert [client.count for client in run(rounds=3).clients] == [3] * 4
+
+
+def test_what_cannot_travel_is_said_with_the_way_out(monkeypatch, caplog):
+    """Both ways: after the first round it cannot reach the workers, either."""
+    monkeypatch.setattr(Own, "change", lambda self, client: setattr(client, "f", lambda: 0))
+    assert run(rounds=2).status == "completed"
+    said = [line for line in caplog.messages if "cannot travel" in line]
+    assert len(said) == 8
+    assert all("`training.workers: 1`" in line for line in said)
+    assert said[0].startswith("round 1: the training of client 0 is done again: ")
+
+
+def test_threads_of_a_client_that_trains_beside_others(monkeypatch):
+    """Where the run had two threads before its fork, the worker would wait for the second."""
+    monkeypatch.setattr(Own, "change", lambda self, client: torch.set_num_threads(2))
+    with pytest.raises(MedflError, match=r"set_num_threads\(2\)`.*`training\.workers: 1`"):
+        run()
+    monkeypatch.setattr(Own, "change", lambda self, client: torch.set_num_threads(1))
+    assert run().status == "completed"
+
+
 def test_what_is_forgotten_is_named(monkeypatch):
     monkeypatch.setattr(Own, "change", forget)
     with pytest.raises(MedflError, match=r"`Own\.word` changes"):
@@ -236,6 +341,7 @@ def test_what_is_forgotten_is_named(monkeypatch):
         lambda self, client: self.constant,
         lambda self, client: setattr(self, "count", 0),
         lambda self, client: len(self.numbers),
+        lambda self, client: HINT,
     ],
 )
 def test_what_leaves_nothing_behind_is_fine(harmless, monkeypatch):
