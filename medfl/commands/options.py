@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -48,16 +49,20 @@ def cell(parser: argparse.ArgumentParser) -> None:
 def grid_cell(options: argparse.Namespace) -> tuple[GridConfig, Cell]:
     """The grid of ``--grid``, and the run of it that the options name.
 
+    Of a grid that a start has fixed this run alone is checked: all were when it started.
+
     Raises:
         MedflError: the grid is wrong, or has no such run.
     """
     from medfl.config import did_you_mean, folder_word
-    from medfl.grid import Cell, read_grid
+    from medfl.grid import Cell, check_run, read_grid
     from medfl.grid.shared import runs_of
     from medfl.partition import parse_partition
+    from medfl.pipeline.fixed import is_fixed
     from medfl.results.paths import KEYS
 
-    whole = read_grid(options.grid)
+    fixed = is_fixed(Path(options.grid))
+    whole = read_grid(options.grid, one=fixed)
     for key in KEYS:
         if getattr(options, key) is None:
             raise MedflError(f"--grid needs --{key} too: which run of the grid?")
@@ -67,6 +72,8 @@ def grid_cell(options: argparse.Namespace) -> tuple[GridConfig, Cell]:
     if named not in known:
         hint = did_you_mean(str(named), map(str, known))
         raise MedflError(f"{options.grid} has no run {named}{hint}")
+    if fixed:
+        check_run(whole, named)
     return whole, named
 
 

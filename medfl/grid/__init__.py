@@ -1,7 +1,7 @@
 """The grid: dataset × partition × arm × seed, read from a params file and checked as a whole."""
 
 from medfl.grid.cell import Cell
-from medfl.grid.read import load_grid, read_grid
-from medfl.grid.settings import DatasetSettings, GridConfig, Sections
+from medfl.grid.read import check_run, load_grid, read_grid
+from medfl.grid.settings import GridConfig
 
-__all__ = ["Cell", "DatasetSettings", "GridConfig", "Sections", "load_grid", "read_grid"]
+__all__ = ["Cell", "GridConfig", "check_run", "load_grid", "read_grid"]

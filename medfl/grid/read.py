@@ -9,20 +9,13 @@ from typing import Any
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.arms.comparable import check_private_arms
 from medfl.arms.crossed import crossed_arms, not_defined
-from medfl.arms.named import (
-    check_arm,
-    check_unit,
-    read_arms,
-    with_group_words,
-)
+from medfl.arms.named import check_arm, check_unit, read_arms, with_group_words
 from medfl.chain import check_chain
-from medfl.config import (
-    did_you_mean,
-    validate,
-)
+from medfl.config import FederatedConfig, did_you_mean, validate
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError, naming
 from medfl.files import read_yaml
+from medfl.grid.cell import Cell
 from medfl.grid.doubles import canonical_partitions, check_arms, check_datasets
 from medfl.grid.settings import GridConfig
 from medfl.grid.sites import with_each_site
@@ -32,12 +25,29 @@ from medfl.report.plots.registry import FIGURES
 from medfl.tuning.search import check_searches
 
 
-def read_grid(path: str | Path, overrides: Mapping[str, Any] | None = None) -> GridConfig:
-    """Read a params file and check all of it; ``overrides`` replace keys, also inner ones."""
+def read_grid(
+    path: str | Path, overrides: Mapping[str, Any] | None = None, one: bool = False
+) -> GridConfig:
+    """Read a params file and check all of it.
+
+    Args:
+        path: the file.
+        overrides: what replaces keys, also inner ones.
+        one: whether its runs are left unchecked: a start has checked them all, and this is the job
+            of one of them, which asks ``check_run``. Large grids are read in a tenth of the time.
+    """
     content = read_yaml(path)
     if not isinstance(content, dict):
         raise MedflError(f"{path} must hold keys such as datasets, partitions, arms and seeds.")
-    return load_grid(_merged(content, overrides or {}), str(path))
+    return load_grid(_merged(content, overrides or {}), str(path), one)
+
+
+def check_run(grid: GridConfig, cell: Cell) -> FederatedConfig:
+    """The configuration of a run, with its network and the links of its chain checked, too."""
+    config, name = grid.run_config(cell), f"the run {cell}"
+    check_model(config.model.name, config.model.params, name)
+    check_chain(config, ALGORITHMS.load(config.federated_learning.algorithm), name)
+    return config
 
 
 def _with_robust_arms(grid: GridConfig) -> GridConfig:
@@ -89,8 +99,11 @@ def _merged(content: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
     return merged
 
 
-def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig:
-    """Check a grid as a whole: every name, hyper-parameter and setting, before anything runs."""
+def load_grid(content: Mapping[str, Any], where: str = "the grid", one: bool = False) -> GridConfig:
+    """Check a grid as a whole: every name, hyper-parameter and setting, before anything runs.
+
+    ``one`` as in ``read_grid``.
+    """
     grid = validate(GridConfig, dict(content), where)
     with naming(where):
         for dataset in grid.datasets:
@@ -129,15 +142,10 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid") -> GridConfig
     grid = grid.model_copy(update={"arm_settings": chosen})
     with naming(where):
         grid = _with_robust_arms(grid)
-        runs = []
-        for cell in grid.cells():
-            if cell.seed == grid.seeds[0]:
-                config = grid.run_config(cell)
-                runs.append(config)
-                check_model(config.model.name, config.model.params, f"the run {cell}")
-                algorithm = ALGORITHMS.load(config.federated_learning.algorithm)
-                check_chain(config, algorithm, f"the run {cell}")
-        check_arms(grid)
-        check_private_arms(runs)
-        check_searches(grid)
+        if not one:
+            firsts = [cell for cell in grid.cells() if cell.seed == grid.seeds[0]]
+            runs = [check_run(grid, cell) for cell in firsts]
+            check_arms(grid)
+            check_private_arms(runs)
+            check_searches(grid)
     return grid

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from medfl.commands.options import grid_cell
 from medfl.errors import MedflError
 from medfl.grid import Cell, load_grid, read_grid
 from medfl.pipeline.fixed import check_code, fix
@@ -82,3 +84,23 @@ def test_numbers_and_words_come_back_as_they_were(folder):
     assert read_grid(file) == grid
     assert grid.partitions == ["dirichlet-0.1", "pathological-2"]
     assert len(json.loads(file.with_name("code.json").read_text())) == 4
+
+
+def test_a_job_checks_its_own_run_and_no_other(folder):
+    """All were checked when the grid was started, and a large one would be by each of its jobs."""
+    file = fix(load_grid(GRID))
+    content = yaml.safe_load(file.read_text())
+    content["arm_settings"]["plain"]["chain"] = {"links": {"clip": {"norm": -1}}}
+    file.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    def run(arm, grid=file):
+        named = {"dataset": "phantom", "partition": "iid", "arm": arm, "seed": 0}
+        return grid_cell(argparse.Namespace(grid=str(grid), **named))[1]
+
+    assert run("mine") == Cell("phantom", "iid", "mine", 0)
+    with pytest.raises(MedflError, match=r"the run phantom/iid/plain/seed0.*norm"):
+        run("plain")
+    loose = folder / "loose.yaml"  # that no start has fixed
+    loose.write_text(file.read_text())
+    with pytest.raises(MedflError, match=r"the run phantom/iid/plain/seed0.*norm"):
+        run("mine", loose)
