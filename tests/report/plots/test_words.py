@@ -145,6 +145,7 @@ def test_who_watches_what_is_saved_sees_every_picture_by_its_name(tmp_path, monk
 
 def test_letters_that_no_font_has_are_told_once(tmp_path, monkeypatch):
     monkeypatch.setattr(fonts, "_files", lambda: [])
+    fonts.undrawn()  # those of tests before this one
     figure = Figure()
     figure.subplots().set_title("\u80ba\u708e and \u03b1")  # DejaVu Sans has the last alone
     save(figure, tmp_path / "names")
