@@ -44,7 +44,12 @@ def searched(place, sha="e", **changes):
     data = {"store": Store.open(place / "store").fingerprint()}
     data |= {"split": sha256_file(place / "iid/seed0.csv")}
     values = {"training.learning_rate": 0.1}
-    return sha * 64, {"values": values, "folds_of_seed": 0, "data": data, **changes}
+    about = {"chosen": 1, "values": values, "metric": "accuracy", "folds_of_seed": 0, "data": data}
+    return sha * 64, {**about, "points": [point(values)], **changes}
+
+
+def point(values):
+    return {"values": values, "status": "completed", "validation": 0.5}
 
 
 def test_values_that_are_chosen_again_leave_the_run_and_are_noted(place):
@@ -52,7 +57,7 @@ def test_values_that_are_chosen_again_leave_the_run_and_are_noted(place):
     stamps = {path.name: path.stat().st_mtime_ns for path in (place / "run").iterdir()}
     assert first["provenance"]["tuned_sha256"] == "e" * 64
     assert first["provenance"]["tuning"] == searched(place)[1]
-    again = searched(place, "f", points=[{"values": {}}])
+    again = searched(place, "f", points=[point({})])
     second = run(place, again)
     assert second["provenance"] == first["provenance"] | {
         "tuned_sha256": "f" * 64,

@@ -52,9 +52,10 @@ elif words[0] == "choose":
     grid, (*names, seed) = read_grid(options["--grid"]), [options[f"--{key}"] for key in KEYS]
     cell = Cell(*names, int(seed))
     search = search_of(grid, cell)
-    points = [{"values": values} for values in search["points"]]
+    ended = {"status": "completed", "validation": 0.5}
+    points = [{"values": values, **ended} for values in search["points"]]
     content = {**search, "points": points, "chosen": 2, "values": points[1]["values"]}
-    content["data"] = {"store": "", "split": ""}
+    content |= {"metric": "accuracy", "data": {"store": "", "split": ""}}
     path = chosen_path(grid, cell, options["--results"])
     put(path.parent, path.name, text=json.dumps(content))
 elif words[0] == "tuning":

@@ -25,7 +25,7 @@ def search(seed, chosen, *scores):
         for number, score in enumerate(scores, 1)
     ]
     values = points[chosen - 1]["values"]
-    about = {"metric": "accuracy", "tuning_seed": 1000, "folds_of_seed": seed}
+    about = {"metric": "accuracy", "tuning_seed": 1000, "folds_of_seed": seed, "data": {}}
     return {"chosen": chosen, "values": values, **about, "points": points}
 
 
