@@ -238,8 +238,9 @@ def test_a_damaged_record_is_no_finished_run(place, wrong):
     assert {one.state for one in place.states().values()} == {"waiting"}
 
 
-def test_who_looks_does_not_keep_a_run_from_its_folder(tmp_path):
+def test_who_looks_does_not_keep_a_run_from_its_folder(tmp_path, monkeypatch):
     """`status` holds the lock for a moment; a run that begins just then waits for it."""
+    monkeypatch.setattr("medfl.files.locking.LOOKS", 500)  # a busy machine's moments are long
     looking = take_lock(tmp_path, shared=True)
     code = os.fork()
     if not code:  # the child lets go a little later, as one who looks does
