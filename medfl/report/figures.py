@@ -16,6 +16,7 @@ from medfl.files.processes import can_fork, map_isolated
 from medfl.own_class import check_type
 from medfl.pages import fonts
 from medfl.pages.figures import RC, save
+from medfl.report.attacked import PEACE
 from medfl.report.grid_results import GridResults
 from medfl.report.names import arm_label
 from medfl.report.plots.base import GridFigure, Subject
@@ -111,7 +112,9 @@ def _places(
         for arm in results.arms
         if all(results.role(dataset, arm) == REFERENCE for dataset in results.datasets)
     ]
-    styles = arm_styles(results.arms, references)
+    # Arms that nobody attacks come first: they give the others in some figures their colours.
+    attacked = [arm for one in results.attacks for arm in results.under(one)]
+    styles = arm_styles([*results.under(PEACE), *attacked], references)
     places = []
     for dataset in results.datasets:
         labels = {

@@ -145,7 +145,7 @@ def _dataset(
             (partition, list(said))
             for partition, said in groupby(answers(results, dataset), lambda one: one.partition)
         ],
-        "cost": cost_table(results, dataset),
+        "cost": cost_table(results, dataset).unattacked(),
         "cost_says": _cost_says(results, dataset),
         "under_attack": [
             (partition, list(said))
@@ -181,9 +181,10 @@ def _cost_says(results: GridResults, dataset: str) -> str:
     over = f" of the means over {partitions} partitions" if partitions > 1 else ""
     sizes = worst_sizes(results, dataset)
     worst = f" Worst client: {sizes}." if sizes else ""
+    attacked = " Those of attacked arms: tables/cost.csv." if results.attacks else ""
     return (
         f"Mean ± standard deviation over seeds{over}; MB up and down, of all clients, and seconds, "
-        f"of a whole run.{worst}"
+        f"of a whole run.{worst}{attacked}"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medfl.partition import partition_title
 from medfl.report import names
@@ -59,6 +59,11 @@ class ArmTable:
             for role in known
         ]
         return [(title, rows) for title, rows in found if rows]
+
+    def unattacked(self) -> ArmTable:
+        """The same without the arms that are attacked, unless all are."""
+        rows = tuple(row for row in self.rows if row.role in ROLES)
+        return replace(self, rows=rows) if {row.role for row in rows} - {names.CHANCE} else self
 
 
 class GroupedTable(ArmTable):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from browser import needs_browser, visit
+from crossed import CROSSED, write_crossed
 
 from medfl.report.steps import build_report
 
@@ -133,3 +134,21 @@ def test_a_curve_tells_its_numbers_and_an_arm_can_be_hidden(page, tmp_path):
     assert found["said"] == "fedavg: 82.0 ± 2.0, round 2"
     assert found["faint"] == 4, "the other arms step back"
     assert "Traffic up and down, all clients (MB)" in found["axis"]
+
+
+GROUP = """
+const board = document.querySelector(".board"), names = () => [...board.querySelectorAll(".arm")]
+  .filter(one => one.getClientRects().length).map(one => one.textContent.slice(2));
+const first = names(), lines = () => board.querySelectorAll("svg g[data-arm]").length;
+const before = lines();
+[...board.querySelectorAll(".view")].find(one => one.textContent.startsWith("backdoor")).click();
+return {first, before, then: names(), after: lines()};
+"""
+
+
+def test_the_curves_show_arms_that_are_attacked_alike(fake, tmp_path):
+    build_report(write_crossed(fake, tmp_path), tmp_path, crossed=CROSSED)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    found = visit(page, tmp_path / "visit", GROUP, *SIZES["desk"])
+    assert (found["first"], found["before"]) == (["fedavg", "fedavg+krum"], 2)
+    assert (found["then"], found["after"]) == (["fedavg+sum+backdoor-3"], 1)

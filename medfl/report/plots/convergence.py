@@ -7,24 +7,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from medfl.config import did_you_mean
 from medfl.errors import MedflError
 from medfl.pages.figures import styled
-from medfl.report.curves import as_history, mean_curve, measured
+from medfl.report.curves import as_history
 from medfl.report.plots.base import GridFigure, Subject
+from medfl.report.plots.by_attack import draw_by_attack, unattacked
 from medfl.report.plots.curve_data import Curve, curve_data
-from medfl.report.plots.style import (
-    ArmStyle,
-    arm_styles,
-    draw_chance,
-    legend,
-    say_if_empty,
-    within,
-)
+from medfl.report.plots.curve_lines import DRAWN, draw_curve, finish
+from medfl.report.plots.style import ArmStyle, arm_styles, draw_chance, legend, say_if_empty
 from medfl.report.questions import dotted
 from medfl.report.statistics import Summary
 from medfl.results import paths
@@ -33,22 +26,14 @@ from medfl.results.columns import (
     BALANCED,
     EVERYONE,
     OWN,
-    ROUNDS,
-    columns_in,
     judged,
 )
 from medfl.results.frames import read_rounds
 from medfl.results.intact import check_file
 from medfl.results.record import read_record
 from medfl.results.schema import COMPLETED
-from medfl.results.tables import History, history_of
+from medfl.results.tables import history_of
 
-# What can be drawn over the rounds: the measured columns of rounds.csv.
-DRAWN = {
-    column.name: column
-    for column in columns_in(ROUNDS)
-    if column.source or column.name in ("train_loss", "update_norm")
-}
 View = Literal["rounds", "bytes", "both"]
 
 
@@ -64,6 +49,13 @@ class Convergence(GridFigure):
         """What lines, bands and crosses are."""
         apart = len(subject.results.questions(subject.dataset)) > 1
         everyone = "open diamond: for everyone, after the last round, where the line is not; "
+        if subject.results.attacks:
+            return (
+                f"{subject.place}: {subject.metric_words} over rounds, for arms that are attacked "
+                "alike. An arm looks as it does where nobody attacks. Line: mean over seeds; band: "
+                "± one standard deviation; thin line with a cross: a run that diverged; "
+                f"{everyone * apart}{dotted(subject.question)}"
+            )
         return (
             f"{subject.place}: {subject.metric_words} over rounds and over traffic (logarithmic). "
             "Line: mean over seeds; band: ± one standard deviation; thin line with a cross: a run "
@@ -72,10 +64,12 @@ class Convergence(GridFigure):
         )
 
     def draw(self, subject: Subject) -> Figure | None:
-        """Two panels with a line for each arm."""
+        """Two panels with a line for each arm; under attack a panel for each attack."""
         curves = curves_of(subject)
         if not any(curve.finished or curve.stopped for curve in curves.values()):
             return None
+        if subject.results.attacks:
+            return draw_by_attack(curves, subject)
         return draw(
             curves,
             subject.styles,
@@ -88,7 +82,11 @@ class Convergence(GridFigure):
         """The same curves for the page's script."""
         chance = subject.results.chance(subject.dataset, subject.partition, subject.metric)
         level = None if chance is None else subject.metric.scale * chance.mean
-        return curve_data(curves_of(subject), subject.styles, subject.labels, subject.metric, level)
+        found = subject.results
+        groups = {arm: found.attacked(arm).words for arm in found.arms} if found.attacks else {}
+        curves = curves_of(subject)
+        styles = {arm: subject.styles[unattacked(found, arm)] for arm in curves}
+        return curve_data(curves, styles, subject.labels, subject.metric, level, groups)
 
 
 def curves_of(subject: Subject) -> dict[str, Curve]:
@@ -209,81 +207,14 @@ def draw(
     axes = figure.subplots(1, len(views), sharey=True, squeeze=False)[0]
     for axis, view in zip(axes, views, strict=True):
         for place, (arm, curve) in enumerate(curves.items()):
-            _draw_curve(axis, curve, styles[arm], metric, view, place, len(curves))
+            draw_curve(axis, curve, styles[arm], metric, view, place, len(curves))
         if chance:
             draw_chance(axis, DRAWN[metric].scale * chance.mean)
         say_if_empty(axis, any(curve.finished for curve in curves.values()))
-        _finish(axis, view, metric, first=axis is axes[0])
+        finish(axis, view, metric, first=axis is axes[0])
     if with_legend:
         everyone = any(curve.everyone for curve in curves.values())
         legend(figure, styles, dict(labels or {}), chance is not None, everyone)
     if title:
         figure.suptitle(title, fontsize=11)
     return figure
-
-
-def _draw_curve(
-    axis: Axes, curve: Curve, style: ArmStyle, metric: str, view: str, place: int, count: int
-) -> None:
-    look: dict[str, Any] = {"color": style.color, "linestyle": style.line, "linewidth": 1.5}
-    scale = DRAWN[metric].scale
-    points = mean_curve(curve.finished, metric)
-    if points and view == "bytes" and points[-1].bytes_total == 0:
-        # Nothing travels, so the axis has no place for it: a level line shows the final value.
-        axis.axhline(scale * points[-1].mean, **look)
-        points = []
-    if view == "bytes":
-        points = [point for point in points if point.bytes_total > 0]
-    if points:
-        at = [point.round if view == "rounds" else point.bytes_total / 1e6 for point in points]
-        mean = [scale * point.mean for point in points]
-        # A line has about seven markers, at places of its own, so that none hides another.
-        step = max(1, len(points) // 7)
-        axis.plot(
-            at, mean, marker=style.marker, markersize=4.5, markevery=(place % step, step), **look
-        )
-        if any(point.sd for point in points):
-            low = within((point.mean - (point.sd or 0.0) for point in points), DRAWN[metric])
-            high = within((point.mean + (point.sd or 0.0) for point in points), DRAWN[metric])
-            shade = 0.18 if count <= 6 else 0.10
-            axis.fill_between(at, low, high, color=style.color, alpha=shade, linewidth=0)
-        if curve.everyone:
-            end = [at[-1]], [scale * curve.everyone.mean]
-            axis.plot(*end, marker="D", markersize=5, color=style.color, mfc="white", zorder=4)
-    for history in curve.stopped:
-        _draw_stopped(axis, history, style, metric, view)
-
-
-def _draw_stopped(axis: Axes, history: History, style: ArmStyle, metric: str, view: str) -> None:
-    """A diverged run: a thin line that ends in a cross."""
-    key, unit = ("round", 1.0) if view == "rounds" else ("bytes_total", 1e6)
-    at, values = measured(history, key, metric)
-    shown = at > 0 if view == "bytes" else at >= 0
-    at, values = at[shown] / unit, DRAWN[metric].scale * values[shown]
-    if len(at):
-        axis.plot(at, values, color=style.color, linestyle=style.line, linewidth=0.8)
-        axis.plot(at[-1], values[-1], marker="x", color=style.color, markersize=8)
-
-
-def _finish(axis: Axes, view: str, metric: str, first: bool) -> None:
-    if view == "rounds":
-        axis.set_xlabel("Round")
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    else:
-        axis.set_xlabel("Traffic up and down, all clients (MB)")
-        log_ticks(axis)
-    if first:
-        axis.set_ylabel(DRAWN[metric].title)
-
-
-def log_ticks(axis: Axes) -> None:
-    """A logarithmic x axis with readable numbers, few enough not to touch."""
-    from matplotlib.ticker import LogLocator
-
-    axis.set_xscale("log")
-    low, high = axis.get_xlim()
-    decades = high / low
-    subs = (1.0,) if decades > 300 else (1.0, 3.0) if decades > 15 else (1.0, 2.0, 5.0)
-    axis.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axis.xaxis.set_minor_locator(NullLocator())

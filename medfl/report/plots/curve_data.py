@@ -36,6 +36,7 @@ def curve_data(
     labels: Mapping[str, str],
     metric: Column,
     chance: float | None,
+    groups: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """What the page's script draws: numbers as readers see them, rounds, and megabytes.
 
@@ -45,6 +46,7 @@ def curve_data(
         labels: what each arm is called.
         metric: the metric.
         chance: what it is worth where no image is looked at, as readers see it.
+        groups: arm → who attacks it; the page shows one group at a time.
     """
     low, high = limits(metric)
     return {
@@ -53,12 +55,13 @@ def curve_data(
         "digits": 1 if metric.unit == "%" else 3,
         "chance": _short(chance),
         "arms": [
-            _arm(labels.get(arm, arm), curve, styles[arm], metric) for arm, curve in curves.items()
+            _arm(labels.get(arm, arm), curve, styles[arm], metric, (groups or {}).get(arm, ""))
+            for arm, curve in curves.items()
         ],
     }
 
 
-def _arm(name: str, curve: Curve, style: ArmStyle, metric: Column) -> dict[str, Any]:
+def _arm(name: str, curve: Curve, style: ArmStyle, metric: Column, group: str) -> dict[str, Any]:
     points = _thin(mean_curve(curve.finished, metric.name))
     stopped = []
     for history in curve.stopped:
@@ -69,6 +72,7 @@ def _arm(name: str, curve: Curve, style: ArmStyle, metric: Column) -> dict[str, 
     everyone = curve.everyone
     return {
         "name": name,
+        "group": group,
         "colour": style.color,
         "dash": "" if style.line == "-" else " ".join(f"{3 * one:g}" for one in style.line[1]),
         "marker": style.marker,

@@ -14,7 +14,7 @@ from medfl.pages.figures import panels, styled
 from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import GridFigure, Subject
-from medfl.report.plots.convergence import log_ticks
+from medfl.report.plots.curve_lines import log_ticks
 from medfl.report.plots.style import ArmStyle, draw_chance, legend, say_if_empty, spread
 from medfl.report.questions import about, dotted
 from medfl.report.statistics import Summary

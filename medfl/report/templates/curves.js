@@ -34,12 +34,19 @@ class Curves {
     this.board.append(this.tip);
     ["Over rounds", "Over traffic"].forEach((words, which) => this.button(words, which === 0, () => { this.over = which; this.draw(); }, () => this.over === which).className = "view");
     this.head.append(document.createElement("br"));
-    this.data.arms.forEach((arm, k) => {
+    const groups = [...new Set(this.data.arms.map(arm => arm.group))];
+    this.group = groups[0]; // who attacks: only arms that are attacked alike are shown together
+    if (groups.length > 1) {
+      groups.forEach(words => this.button(words, words === this.group, () => { this.group = words; this.draw(); }, () => this.group === words).className = "view");
+      this.head.append(document.createElement("br"));
+    }
+    this.names = this.data.arms.map((arm, k) => {
       const one = this.button(`${MARKS[arm.marker] ?? "●"} ${arm.name}`, true, () => { this.hidden.has(k) ? this.hidden.delete(k) : this.hidden.add(k); this.draw(); }, () => !this.hidden.has(k));
       one.className = "arm";
       one.style.borderColor = arm.colour;
       one.addEventListener("pointerenter", () => this.light(k));
       one.addEventListener("pointerleave", () => this.light(null));
+      return one;
     });
     this.svg.addEventListener("pointermove", event => this.point(event));
     this.svg.addEventListener("pointerleave", () => { this.tip.hidden = true; this.light(null); });
@@ -65,7 +72,8 @@ class Curves {
     svg.replaceChildren();
     svg.setAttribute("viewBox", `0 0 ${wide} ${high}`);
     svg.setAttribute("height", high);
-    const shown = arms.map((arm, k) => ({...arm, k})).filter(arm => !this.hidden.has(arm.k));
+    this.names.forEach((one, k) => { one.hidden = arms[k].group !== this.group; });
+    const shown = arms.map((arm, k) => ({...arm, k})).filter(arm => arm.group === this.group && !this.hidden.has(arm.k));
     const xs = shown.flatMap(arm => [...arm.points, ...arm.stopped.flat()].map(one => one[over])).filter(x => over === 0 || x > 0);
     const ys = shown.flatMap(arm => [...arm.points.flatMap(one => [one[2] - (one[3] ?? 0), one[2] + (one[3] ?? 0)]), ...arm.stopped.flat().map(one => one[2]), ...(arm.everyone ? [arm.everyone[0]] : [])]);
     if (chance !== null) ys.push(chance);
