@@ -11,7 +11,7 @@ from medfl.report.attacked import PEACE
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.base import Subject
 from medfl.report.plots.curve_data import Curve
-from medfl.report.plots.curve_lines import draw_curve, finish
+from medfl.report.plots.curve_lines import draw_curve, name_axes
 from medfl.report.plots.style import draw_chance, legend, say_if_empty
 
 ACROSS = 3  # panels side by side, at most
@@ -43,7 +43,7 @@ def draw_by_attack(curves: Mapping[str, Curve], subject: Subject) -> Figure:
         if chance:
             draw_chance(axis, metric.scale * chance.mean)
         say_if_empty(axis, any(curves[arm].finished for arm in arms))
-        finish(axis, "rounds", metric.name, first=place % columns == 0)
+        name_axes(axis, "rounds", metric.name, first=place % columns == 0)
         axis.set_title(attacked.words)
         below = place + columns < len(conditions)
         axis.tick_params(labelbottom=not below)

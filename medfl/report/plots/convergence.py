@@ -16,7 +16,7 @@ from medfl.report.curves import as_history
 from medfl.report.plots.base import GridFigure, Subject
 from medfl.report.plots.by_attack import draw_by_attack, unattacked
 from medfl.report.plots.curve_data import Curve, curve_data
-from medfl.report.plots.curve_lines import DRAWN, draw_curve, finish
+from medfl.report.plots.curve_lines import DRAWN, draw_curve, name_axes
 from medfl.report.plots.style import ArmStyle, arm_styles, draw_chance, legend, say_if_empty
 from medfl.report.questions import dotted
 from medfl.report.statistics import Summary
@@ -211,7 +211,7 @@ def draw(
         if chance:
             draw_chance(axis, DRAWN[metric].scale * chance.mean)
         say_if_empty(axis, any(curve.finished for curve in curves.values()))
-        finish(axis, view, metric, first=axis is axes[0])
+        name_axes(axis, view, metric, first=axis is axes[0])
     if with_legend:
         everyone = any(curve.everyone for curve in curves.values())
         legend(figure, styles, dict(labels or {}), chance is not None, everyone)

@@ -75,7 +75,7 @@ def _draw_stopped(axis: Axes, history: History, style: ArmStyle, metric: str, vi
         axis.plot(at[-1], values[-1], marker="x", color=style.color, markersize=8)
 
 
-def finish(axis: Axes, view: str, metric: str, first: bool) -> None:
+def name_axes(axis: Axes, view: str, metric: str, first: bool) -> None:
     """Name a panel's axes; the level one of the first panel alone."""
     if view == "rounds":
         axis.set_xlabel("Round")
