@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import sysconfig
 import traceback
@@ -22,13 +23,28 @@ class MedflError(Exception):
     """
 
 
-def on_one_line(error: BaseException) -> str:
+LONG_WORD, LONG_TEXT = 400, 2500  # signs: a path may be of 400, and a list of names of 2,500
+
+
+def on_one_line(error: BaseException | str) -> str:
     """What an error says, as a terminal may show it.
 
-    A name that it repeats may hold a line's end, or signs that a terminal takes for commands.
+    A name that it repeats may hold a line's end, or signs that a terminal takes for commands; or
+    be of 10,000 letters, of which the first are enough to know it.
     """
     text = str(error)
+    if len(text) > LONG_WORD:
+        text = re.sub(rf"\S{{{LONG_WORD},}}", lambda word: _cut(word[0], LONG_WORD), text)
+        text = _cut(text, LONG_TEXT)
     return text if text.isprintable() else "".join(map(_printable, text))
+
+
+def _cut(text: str, longest: int) -> str:
+    """A text without its middle, where it is too long: its end may say how to mend it."""
+    if len(text) <= longest:
+        return text
+    some = longest // 4
+    return f"{text[:some]}… ({len(text) - 2 * some:,} more) …{text[-some:]}"
 
 
 def _printable(letter: str) -> str:

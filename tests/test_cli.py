@@ -60,6 +60,7 @@ def place(prepared, tmp_path, monkeypatch):
     monkeypatch.delenv("MEDFL_DATA", raising=False)
     (tmp_path / "data").symlink_to(prepared)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.yaml").touch()
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(RUN))
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(GRID))
     return tmp_path
@@ -106,11 +107,24 @@ CELL = f"{TRAIN} --grid grid.yaml --dataset phantom --partition iid --arm fedavg
         (f"{SPLIT} iid --num-clients 0", "num_clients must be 1 or more"),
         (f"{SPLIT} iid --num-clients 101", "101 clients are more than"),
         (f"{SPLIT} iid --min-samples 999", "smaller min_samples"),
-        (f"{SPLIT} iid --seed -1", "seed must be 0 or more"),
+        (f"{SPLIT} iid --seed -1", "`seed`: Input should be greater than or equal to 0 (got -1)"),
         (f"{SPLIT} iid --seed x", "--seed"),
-        (f"{SPLIT} iid --val-fraction 1.5", "leave something to train on"),
+        (f"{SPLIT} iid --minimum-cell=-1", "`minimum_cell`: Input should be greater than or equal"),
+        ("inspect phantom --minimum-cell=-1", "`minimum_cell`: Input should be greater than or"),
+        ("prepare phantom --output-dir run.yaml/x", "run.yaml is a file, and a folder is meant"),
+        ("schema --output-dir run.yaml", "run.yaml is a file, and a folder is meant"),
+        ("attack inversion --arms ,", "argument --arms: ',' names nothing"),
+        ("audit --output-dir run.yaml", "run.yaml is a file, and a folder is meant"),
+        ("publish --grid grid.yaml --to folder", "folder is there already and was not written by"),
+        (f"{TRAIN} --config grid.yaml", "grid.yaml is the params file of a grid: give it with --g"),
+        ("publish --grid grid.yaml --to run.yaml", "run.yaml is a file, and a folder is meant"),
+        ("verify --results run.yaml", "run.yaml is a file, and a folder is meant"),
+        (
+            f"{SPLIT} iid --val-fraction 1.5",
+            "`val_fraction`: Input should be less than 1",
+        ),
         (f"{SPLIT} iid --output folder", "must name the split's table"),
-        (f"{SPLIT} iid --output ''", "must name the split's table"),
+        (f"{SPLIT} iid --output ''", "argument --output: '' names no file or folder"),
         (f"{SPLIT} iid --output run.yaml/s.csv", "cannot write run.yaml/s.csv"),
         (f"{SPLIT} iid --work-root nowhere", "medfl prepare phantom --work-root nowhere"),
         ("split phantom-16 --output out/s.csv --partition iid", "`medfl prepare phantom-16`"),
@@ -131,7 +145,7 @@ CELL = f"{TRAIN} --grid grid.yaml --dataset phantom --partition iid --arm fedavg
         ("report --grid grid.yaml", "no run of the grid is under results/runs"),
         ("aggregate --grid folder", "folder cannot be read"),
         ("aggregate --grid nowhere.yaml", "nowhere.yaml does not exist"),
-        ("report --grid ''", "cannot be read"),
+        ("report --grid ''", "argument --grid: '' names no file or folder"),
         ("", "COMMAND"),
         ("splt", "did you mean `split`?"),
         (f"{SPLIT} iid --seeed 1", "unknown option --seeed; did you mean `--seed`?"),
@@ -160,7 +174,7 @@ def test_a_mistake(place, capsys, command, message):
         ("--partition dirichlt-0.5", "did you mean `dirichlet-0.5`?"),
         ("--seeds=-1", "seeds are 0 or more"),
         ("--seeds 0,0", "0 stands there twice"),
-        ("--seeds ''", "`seeds`"),
+        ("--seeds ''", "argument --seeds: '' names nothing"),
         ("--rounds -1", "rounds"),
         ("--rounds 0", "rounds"),
         ("--num-clients 0", "num_clients"),
@@ -173,8 +187,22 @@ def test_a_mistake(place, capsys, command, message):
         ("--partition zzz", "unknown partition `zzz`"),
         ("--learning-rate nan", "no number in plain digits"),
         ("--batch-size 0", "batch_size"),
-        ("--output-dir ''", "output_dir"),
-        ("--work-root ''", "work_root"),
+        ("--seeds ,", "argument --seeds: ',' names nothing"),
+        ("--seeds 0-999,1000", "these are 1,001 numbers, and 1000 the most"),
+        ("--alpha ''", "argument --alpha: '' names nothing: give a name, or leave the option out"),
+        ("--partition ,", "argument --partition: ',' names nothing"),
+        ("--algorithms ' '", "argument --algorithms: ' ' names nothing"),
+        ("--dry-run --unlock", "argument --unlock: not allowed with argument --dry-run"),
+        ("--cores 100001", "'100001' is neither all nor a number of processors from 1 to 100,000"),
+        ("--output-dir run.yaml/x", "--output-dir: run.yaml is a file, and a folder is meant"),
+        ("--output-dir 'a{x}'", "`output_dir`: { stands for other letters in the workflow's names"),
+        ("--output-dir=-x", "`output_dir`: a name that begins with - is taken for an option"),
+        ("--output-dir 'a\nb'", "holds a line's end"),
+        ("--work-root run.yaml", "--work-root: run.yaml is a file, and a folder is meant"),
+        ("--data-root run.yaml", "--data-root: run.yaml is a file, and a folder is meant"),
+        ("--profile empty.yaml", "--profile empty.yaml holds no settings by name"),
+        ("--output-dir ''", "argument --output-dir: '' names no file or folder"),
+        ("--work-root ''", "argument --work-root: '' names no file or folder"),
     ],
 )
 def test_a_benchmark_that_is_not_begun(place, capsys, options, message):
@@ -226,6 +254,17 @@ def test_an_error_of_the_system_is_one_line_too(place, capsys, monkeypatch):
 
     monkeypatch.setattr("medfl.datasets.prepare.prepare", forbidden)
     assert refused(capsys, "prepare phantom").endswith("data/file: Permission denied.")
+
+
+def test_no_line_of_options_stands_before_what_is_wrong(place, capsys):
+    for command in ("benchmark --seeds x", "benchmark a\\nb", "plan", ""):
+        with pytest.raises(SystemExit) as stop:
+            main([word.replace("\\n", "\n") for word in command.split()])
+        assert stop.value.code == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1, said
+        assert said.startswith("medfl")
+        assert said.endswith("--help` lists what there is)\n")
 
 
 def test_signs_that_a_terminal_would_obey_are_written_out(place, capsys):

@@ -7,7 +7,7 @@ import zlib
 import pytest
 from pydicom.dataset import Dataset
 
-from medfl.errors import FileError, Reason, failure
+from medfl.errors import FileError, Reason, failure, on_one_line
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,14 @@ def test_what_a_header_lacks_is_named():
 def test_an_error_about_a_file_crosses_processes():
     error = pickle.loads(pickle.dumps(FileError("a/b.png", "is empty")))
     assert (str(error), error.reason) == ("a/b.png is empty.", "is empty")
+
+
+def test_a_word_of_ten_thousand_letters_fills_no_screen():
+    said = on_one_line(f"unknown dataset `{'x' * 10_000}`; choose another.")
+    # The word is `xx…x`; with its two quotes and the semicolon 10,003 signs, of which 200 stay.
+    assert said == f"unknown dataset `{'x' * 99}… (9,803 more) …{'x' * 98}`; choose another."
+    some = "phantom, " * 250
+    assert on_one_line(some) == some
+    more = on_one_line("phantom, " * 1000 + "choose one.")
+    assert len(more) < 1300
+    assert more.endswith("phantom, choose one.")

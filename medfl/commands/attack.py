@@ -12,21 +12,19 @@ INVERSION, MEMBERSHIP = "inversion", "membership"
 
 def attack(options: argparse.Namespace) -> None:
     """Run one kind of attack; write its figures, its numbers and a page on them."""
-    from medfl.commands.options import section_of, tell, words
+    from medfl.commands.options import section_of, tell
     from medfl.config import validate
     from medfl.config.attack import InversionSettings, MembershipSettings
     from medfl.observed.attacked import prepared
 
-    folder, arms = Path(options.output_dir, options.kind), words(options.arms)
+    folder, arms = Path(options.output_dir, options.kind), options.arms
     where = f"medfl attack {options.kind}"
-    if not arms or len(set(arms)) < len(arms):
-        raise MedflError(
-            f"--arms names {'one twice' if arms else 'none'}: choose at least one arm."
-        )
+    if len(set(arms)) < len(arms):
+        raise MedflError("--arms names one twice: leave it out once.")
     if options.kind == INVERSION:
         from medfl.commands.attack_inversion import chosen_figures, invert_updates
 
-        figures = chosen_figures(words(options.figures))
+        figures = chosen_figures(options.figures)
         settings = validate(InversionSettings, section_of(options, InversionSettings), where)
         store = prepared(options.dataset, options.data_root, options.work_root)
         if not store.info.synthetic:
@@ -43,6 +41,7 @@ def attack(options: argparse.Namespace) -> None:
 def attack_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl attack`."""
     from medfl.commands import options
+    from medfl.commands.words import words
     from medfl.config import OUTPUT_DIR, Section
     from medfl.config.attack import PROTECTIONS, InversionSettings, MembershipSettings
     from medfl.privacy.attacks.cases import INVERSION_FIGURES
@@ -67,12 +66,13 @@ def attack_options(parser: argparse.ArgumentParser) -> None:
         sub.add_argument("--dataset", default="phantom", help="flat images with one label each")
         sub.add_argument(
             "--arms",
+            type=words,
             default=arms[kind],
             help=f"of {', '.join(PROTECTIONS)}, or arms of params/algorithms.yaml",
         )
         if kind == INVERSION:
             known = ",".join(INVERSION_FIGURES)
-            sub.add_argument("--figures", default=known, help="which figures are made")
+            sub.add_argument("--figures", type=words, default=known, help="which figures are made")
         options.section(sub, settings)
-        sub.add_argument("--output-dir", default=f"{OUTPUT_DIR}/attacks", help="gets a folder KIND")
+        options.output_dir(sub, "gets a folder KIND", default=f"{OUTPUT_DIR}/attacks")
         options.places(sub)

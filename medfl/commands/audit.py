@@ -127,4 +127,4 @@ def audit_options(parser: argparse.ArgumentParser) -> None:
     from medfl.config.audit import AuditSettings
 
     options.section(parser, AuditSettings)
-    parser.add_argument("--output-dir", default=f"{OUTPUT_DIR}/audits", help="gets a folder UNIT")
+    options.output_dir(parser, "gets a folder UNIT", default=f"{OUTPUT_DIR}/audits")

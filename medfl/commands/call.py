@@ -72,7 +72,7 @@ class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpF
     """Says the default of an option, where it has one that says something; keeps lines apart."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        if action.default is None or action.default == "":
+        if action.default in (None, "", []):
             return action.help
         return super()._get_help_string(action)
 
@@ -88,7 +88,8 @@ class _Parser(argparse.ArgumentParser):
         found = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)$", message)
         if found:
             message += _hint(found[1], re.findall(r"'([^']*)'", found[2]))
-        super().error(message)
+        more = f"(`{self.prog} --help` lists what there is)"
+        self.exit(2, f"{self.prog}: error: {on_one_line(message)} {more}\n")
 
 
 class _Command(_Parser):

@@ -73,13 +73,12 @@ def _classes(store: Store) -> str:
 def prepare_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl prepare`."""
     from medfl.commands import options
+    from medfl.commands.words import whole_number
 
     parser.add_argument("dataset", help="phantom, ham10000 … or <name>-<pixels>, or a YAML file")
-    parser.add_argument(
-        "--size", type=options.whole_number, help="side of the square images, in pixels"
-    )
+    parser.add_argument("--size", type=whole_number, help="side of the square images, in pixels")
     parser.add_argument("--force", action="store_true", help="make it again if it is there")
-    parser.add_argument("--output-dir", help="the store's folder; else <work-root>/prepared/<name>")
+    options.output_dir(parser, "the store's folder; else <work-root>/prepared/<name>")
     options.partial(parser)
     options.places(parser)
 
@@ -104,15 +103,14 @@ def inspect(options: argparse.Namespace) -> None:
 def inspect_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl inspect`."""
     from medfl.commands import options
+    from medfl.commands.words import whole_number
 
     parser.add_argument("dataset", help="as for prepare, or a store's folder; prepared if need be")
-    parser.add_argument("--output-dir", help="else <work-root>/cards/<name>")
+    options.output_dir(parser, "else <work-root>/cards/<name>")
     parser.add_argument(
-        "--sample", type=options.whole_number, default=8, help="pictures of each class and site"
+        "--sample", type=whole_number, default=8, help="pictures of each class and site"
     )
-    parser.add_argument(
-        "--seed", type=options.whole_number, default=0, help="which pictures are drawn"
-    )
+    parser.add_argument("--seed", type=whole_number, default=0, help="which pictures are drawn")
     options.setting(parser, "report.minimum_cell")
     options.partial(parser)
     options.places(parser)
@@ -185,6 +183,7 @@ def split(options: argparse.Namespace) -> None:
 def split_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl split`."""
     from medfl.commands import options
+    from medfl.commands.words import file, whole_number
     from medfl.config import SplitConfig
 
     parser.add_argument("dataset")
@@ -196,11 +195,11 @@ def split_options(parser: argparse.ArgumentParser) -> None:
     usual = options.field_at(CLIENTS_FIELD)[1]
     parser.add_argument(
         "--num-clients",
-        type=options.whole_number,
+        type=whole_number,
         help=f"{usual} where left out; of `site` one per site, of `site-dirichlet-…` two per site",
     )
     for field in SplitConfig.model_fields:
         options.setting(parser, f"split.{field}")
     options.setting(parser, "report.minimum_cell")
-    parser.add_argument("--output", required=True, help="the CSV file to write")
+    parser.add_argument("--output", type=file, required=True, help="the CSV file to write")
     options.work_root(parser)

@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from medfl.config import DEFAULT_GRID, DEFAULTS, LARGEST, NUMBER, WHOLE, WORK_ROOT, FederatedConfig
+from medfl.commands.words import file, folder, new_folder, number, whole_number, whole_numbers
+from medfl.config import DEFAULT_GRID, DEFAULTS, WORK_ROOT, FederatedConfig
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
     from medfl.grid import Cell, GridConfig
 
-RANGE = re.compile(r"(0|[1-9][0-9]*)-(0|[1-9][0-9]*)")
-MOST = 1000  # numbers in a range
-
 
 def places(parser: argparse.ArgumentParser) -> None:
     """Add where raw data lie and where prepared stores go."""
-    parser.add_argument("--data-root", help="raw data; else MEDFL_DATA, else data")
+    words = "raw data; else MEDFL_DATA, else data"
+    parser.add_argument("--data-root", type=folder, help=words)
     work_root(parser, "prepared stores go to its prepared/")
 
 
 def work_root(parser: argparse.ArgumentParser, words: str = "holds prepared/") -> None:
     """Add the folder that holds the prepared stores."""
-    parser.add_argument("--work-root", default=WORK_ROOT, help=words)
+    parser.add_argument("--work-root", type=folder, default=WORK_ROOT, help=words)
+
+
+def output_dir(parser: argparse.ArgumentParser, words: str, **more: Any) -> None:
+    """Add the folder that a command writes; whether it may is known before any work."""
+    parser.add_argument("--output-dir", type=new_folder, help=words, **more)
 
 
 def grid(parser: argparse.ArgumentParser, holds: str) -> None:
     """Add which grid is meant, and where its results lie."""
-    parser.add_argument("--grid", default=DEFAULT_GRID, help="the params file")
-    parser.add_argument("--results", help=f"{holds}; else the grid's output_dir")
+    parser.add_argument("--grid", type=file, default=DEFAULT_GRID, help="the params file")
+    words = f"{holds}; else the grid's output_dir"
+    parser.add_argument("--results", type=folder, help=words)
 
 
 def cell(parser: argparse.ArgumentParser) -> None:
@@ -133,9 +137,27 @@ def _add(
         given["type"] = whole_numbers
         given["default"] = ",".join(map(str, given["default"]))
     else:
-        types = {int: whole_number, float: number, str: str}
-        given.setdefault("type", next(types[kind] for kind in types if kind in kinds))
+        types: dict[type, Callable[[str], Any]] = {int: whole_number, float: number, str: str}
+        parse: Callable[[str], Any] = next(types[kind] for kind in types if kind in kinds)
+        given.setdefault("type", _in_range(option, field, parse))
     parser.add_argument(option, **given)
+
+
+def _in_range(option: str, field: FieldInfo, parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """What reads an option and holds it against its field: a command need not do so again."""
+
+    def read(text: str) -> Any:
+        value = parse(text)
+        form: Any = Annotated[field.annotation, field]
+        try:
+            TypeAdapter(form, config=ConfigDict(allow_inf_nan=False)).validate_python(value)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"].removeprefix("Value error, ")
+            name = option.removeprefix("--").replace("-", "_")
+            raise argparse.ArgumentTypeError(f"`{name}`: {said} (got {value!r})") from error
+        return value
+
+    return read
 
 
 def field_at(path: str) -> tuple[FieldInfo, Any]:
@@ -153,54 +175,6 @@ def tell(lines: Iterable[str]) -> None:
     """Say on standard error what a user should know, beside the command's own output."""
     for line in lines:
         print(f"medfl: {line}.", file=sys.stderr)
-
-
-def words(text: str) -> list[str]:
-    """The words between the commas of a text."""
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def whole_number(text: str) -> int:
-    """A whole number in plain digits; Python would take 010 for 10, and 1_0 too."""
-    if not WHOLE.fullmatch(text.strip()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number in plain digits, such as 10")
-    return _bounded(text)
-
-
-def _bounded(text: str) -> int:
-    if len(text.strip()) > 99 or abs(int(text)) > LARGEST:  # Python reads no 5,000 digits
-        raise argparse.ArgumentTypeError(f"no number is more than {LARGEST:,}")
-    return int(text)
-
-
-def number(text: str) -> float:
-    """A number in plain digits, as in files."""
-    if not NUMBER.fullmatch(text.strip()):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number in plain digits, such as 0.5")
-    return float(text)
-
-
-def whole_numbers(text: str) -> list[int]:
-    """The whole numbers between the commas of a text, such as ``0,2`` or ``0-4,7``."""
-    numbers: list[int] = []
-    for word in words(text):
-        if found := RANGE.fullmatch(word):
-            first, last = _bounded(found[1]), _bounded(found[2])
-            if not first <= last < first + MOST:
-                raise argparse.ArgumentTypeError(
-                    f"{word!r} is no range of up to {MOST} numbers, such as 0-4"
-                )
-            numbers += range(first, last + 1)
-        else:
-            numbers.append(whole_number(word))
-    return numbers
-
-
-def processors(text: str) -> str:
-    """How many processors Snakemake uses: ``all``, or a number of 1 or more."""
-    if text == "all" or (WHOLE.fullmatch(text) and _bounded(text) >= 1):
-        return text
-    raise argparse.ArgumentTypeError(f"{text!r} is neither all nor a number of processors")
 
 
 def _kinds(annotation: Any) -> set[Any]:

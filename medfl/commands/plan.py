@@ -24,8 +24,10 @@ def plan(options: argparse.Namespace) -> None:
     from medfl.results.runs import read_all_runs
 
     differences = _points(options.differences)
-    if not 0 < options.power < 100:
-        raise MedflError(f"--power {options.power:g} is no chance in per cent: give 80, or so.")
+    if not 1 <= options.power <= 99:  # 0.8 is 80 per cent to whoever writes it
+        raise MedflError(
+            f"--power {options.power:g} is no chance in per cent from 1 to 99: give 80, or so."
+        )
     if options.arms is not None and not 2 <= options.arms <= ARMS:
         raise MedflError(f"--arms {options.arms}: two arms or more are compared, at most {ARMS}.")
     results = GridResults(read_all_runs(options.results))
@@ -102,21 +104,24 @@ def _notes(power: float) -> list[str]:
 
 
 def _points(text: str) -> list[float]:
-    try:
-        found = [float(word) for word in text.split(",")]
-    except ValueError:
-        found = []
-    if not found or not all(0 < points <= 100 for points in found):
+    from medfl.config import NUMBER
+
+    plain = [NUMBER.fullmatch(word.strip()) for word in text.split(",")]
+    found = [float(word[0]) for word in plain if word]
+    if len(found) < len(plain) or not all(0 < points <= 100 for points in found):
         raise MedflError(f"--differences {text}: give points between 0 and 100, such as 1,2,5.")
     return found
 
 
 def plan_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl plan`."""
-    parser.add_argument("results", help="the folder of a pilot's results, which holds runs/")
+    from medfl.commands.words import folder, number, whole_number
+
+    words = "the folder of a pilot's results, which holds runs/"
+    parser.add_argument("results", type=folder, help=words)
     words = "how many arms will be compared; else as many as the pilot has"
-    parser.add_argument("--arms", type=int, help=words)
+    parser.add_argument("--arms", type=whole_number, help=words)
     words = "differences to be found, in points of the primary metric"
     parser.add_argument("--differences", default=DIFFERENCES, help=words)
     words = "with which chance one is found, in per cent"
-    parser.add_argument("--power", type=float, default=80.0, help=words)
+    parser.add_argument("--power", type=number, default=80.0, help=words)

@@ -61,12 +61,13 @@ def report(options: argparse.Namespace) -> None:
 def report_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl report`."""
     from medfl.commands import options
+    from medfl.commands.words import processors
 
     options.grid(parser, "holds runs/")
     words = "make the tables first, as `medfl aggregate --partial` does"
     parser.add_argument("--partial", action="store_true", help=words)
     words = "processes that draw; all: as many as there are processors that its job may use"
-    parser.add_argument("--cores", type=options.processors, default="all", help=words)
+    parser.add_argument("--cores", type=processors, default="all", help=words)
     words = "write each figure as PDF, too, for a paper"
     parser.add_argument("--pdf", action="store_true", help=words)
 
@@ -79,8 +80,10 @@ def publish(options: argparse.Namespace) -> None:
     from medfl.grid import read_grid
     from medfl.grid.shared import runs_of
     from medfl.report import steps
+    from medfl.report.published import check_target
     from medfl.report.published import publish as write_folder
 
+    check_target(Path(options.to))  # before the tables and the report, which take minutes
     grid = read_grid(options.grid)
     trained = runs_of(grid)
     folder = options.results or grid.output_dir
@@ -103,10 +106,14 @@ def publish(options: argparse.Namespace) -> None:
 def publish_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl publish`."""
     from medfl.commands import options
+    from medfl.commands.words import new_folder
 
     options.grid(parser, "holds runs/")
     parser.add_argument(
-        "--to", required=True, help="the folder to write; one of before is replaced"
+        "--to",
+        type=new_folder,
+        required=True,
+        help="the folder to write; one of before is replaced",
     )
     parser.add_argument("--title", help="of its page; else it names the datasets")
 

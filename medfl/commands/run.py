@@ -90,21 +90,25 @@ def _number(value: float | None) -> str:
 def run_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl run`."""
     from medfl.commands import options
+    from medfl.commands.words import file, processors, whole_number
 
-    parser.add_argument("--config", help="a run file with sections federated_learning, model, …")
-    parser.add_argument("--grid", help="a params file; the run is named by the next four options")
+    words = "a run file with sections federated_learning, model, …"
+    parser.add_argument("--config", type=file, help=words)
+    words = "a params file; the run is named by the next four options"
+    parser.add_argument("--grid", type=file, help=words)
     options.cell(parser)
-    parser.add_argument("--split", help="a split's table, used as it is, and never written to")
+    words = "a split's table, used as it is, and never written to"
+    parser.add_argument("--split", type=file, help=words)
     words = "train this point of the search for the run's values, from 1 on, in the run's place"
-    parser.add_argument("--point", type=options.whole_number, help=words)
+    parser.add_argument("--point", type=whole_number, help=words)
     words = "the values chosen for the run, where the grid is tuned; else those in its results"
-    parser.add_argument("--chosen", metavar="FILE", help=words)
-    parser.add_argument("--output-dir", required=True, help="the run folder to write")
+    parser.add_argument("--chosen", type=file, metavar="FILE", help=words)
+    options.output_dir(parser, "the run folder to write", required=True)
     parser.add_argument("--overwrite", action="store_true", help="replace a run of other settings")
     parser.add_argument("--device", help="auto, cpu, cuda: instead of the configuration's")
     parser.add_argument(
         "--cores",
-        type=options.processors,
+        type=processors,
         default="all",
         help="processors to use; all: those that its job may",
     )
@@ -123,30 +127,30 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl benchmark`."""
     from medfl.commands import options
     from medfl.commands.examples import names
+    from medfl.commands.words import file, processors, whole_number, whole_numbers, words
     from medfl.config import ARMS_FILE, DEFAULT_GRID, DEFAULTS, OUTPUT_DIR
 
-    words = options.words
     add = parser.add_argument
     add("--dataset", type=words, default=DEFAULTS.dataset, help="comma-separated")
     add(
         "--algorithms",
         type=words,
-        default="",
+        default=[],
         help=f"arms of {ARMS_FILE}, or my_package.module:MyClass; comma-separated; else the arms "
         f"of {DEFAULT_GRID}",
     )
     learning = "federated_learning"
     parser.epilog = f"{parser.epilog}\n\n{names()}"
     options.setting(parser, f"{learning}.num_clients", help="clients of partitions without sites")
-    add("--alpha", type=words, default="", help="Dirichlet alphas, comma-separated")
+    add("--alpha", type=words, default=[], help="Dirichlet alphas, comma-separated")
     add(
         "--partition",
         type=words,
-        default="",
+        default=[],
         help=f"partitions' words, comma-separated; else, without --alpha, those of {DEFAULT_GRID}",
     )
     seeds = "comma-separated, or a range such as 0-4"
-    add("--seeds", type=options.whole_numbers, default=str(DEFAULTS.seed), help=seeds)
+    add("--seeds", type=whole_numbers, default=str(DEFAULTS.seed), help=seeds)
     options.setting(parser, f"{learning}.rounds")
     epochs = DEFAULTS.federated_learning.default_epochs
     options.setting(
@@ -158,15 +162,16 @@ def benchmark_options(parser: argparse.ArgumentParser) -> None:
     options.setting(parser, "training.batch_size")
     options.setting(parser, "training.learning_rate")
     tuned = "tune every arm, each with this many points of its search space (docs/tuning.md)"
-    add("--tune", type=options.whole_number, metavar="POINTS", help=tuned)
-    add("--output-dir", default=f"{OUTPUT_DIR}/benchmark", help="tables and report go here")
-    add("--cores", type=options.processors, default="all", help="processors to use")
-    add("--profile", help="a Snakemake profile, such as workflow/profiles/slurm")
+    add("--tune", type=whole_number, metavar="POINTS", help=tuned)
+    options.output_dir(parser, "tables and report go here", default=f"{OUTPUT_DIR}/benchmark")
+    add("--cores", type=processors, default="all", help="processors to use")
+    add("--profile", type=file, help="a Snakemake profile, such as workflow/profiles/slurm")
     add("--use-conda", action="store_true", help="run jobs in conda environments")
-    add("--dry-run", action="store_true", help="only show what would run, and write nothing")
+    only = parser.add_mutually_exclusive_group().add_argument
+    only("--dry-run", action="store_true", help="only show what would run, and write nothing")
     add("--overwrite", action="store_true", help="replace a benchmark of other settings")
     unlock = "take away locks of Snakemake's that a killed start has left, and run nothing"
-    add("--unlock", action="store_true", help=unlock)
+    only("--unlock", action="store_true", help=unlock)
     options.partial(parser)
     options.places(parser)
 

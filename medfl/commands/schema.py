@@ -15,4 +15,6 @@ def schema(options: argparse.Namespace) -> None:
 
 def schema_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl schema`."""
-    parser.add_argument("--output-dir", default="schemas", help="the folder to write them to")
+    from medfl.commands import options
+
+    options.output_dir(parser, "the folder to write them to", default="schemas")

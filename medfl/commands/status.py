@@ -72,12 +72,16 @@ def _grid(options: argparse.Namespace) -> tuple[GridConfig, Path]:
 
 def status_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl status`."""
+    from medfl.commands.words import file, folder
+
     parser.description = (
         f"{parser.description}\nA run is done where its record has the settings that the grid asks "
         "for;\nwhether an edit of the code makes it again, `snakemake -n` says."
     )
-    parser.add_argument("results", nargs="?", help="the folder of results; else results")
-    parser.add_argument("--grid", help="a params file; else the one that was started last there")
+    words = "the folder of results; else results"
+    parser.add_argument("results", type=folder, nargs="?", help=words)
+    words = "a params file; else the one that was started last there"
+    parser.add_argument("--grid", type=file, help=words)
     parser.add_argument(
         "--watch", action="store_true", help="again and again, until all runs have ended"
     )

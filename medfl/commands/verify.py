@@ -72,13 +72,15 @@ def verify(options: argparse.Namespace) -> int:
 def verify_options(parser: argparse.ArgumentParser) -> None:
     """Options of `medfl verify`."""
     from medfl.commands import options
+    from medfl.commands.words import file, folder
 
     words = "stores, by dataset word or folder, with their splits; else all of the work root"
     parser.add_argument("dataset", nargs="*", help=words)
     options.work_root(parser, "holds prepared/ and splits/")
-    parser.add_argument("--splits-dir", help="the splits; else <work-root>/splits")
-    parser.add_argument("--grid", help="a params file: its stores, splits and runs")
-    parser.add_argument("--results", help="all runs under a folder of results; or one run's folder")
+    parser.add_argument("--splits-dir", type=folder, help="the splits; else <work-root>/splits")
+    parser.add_argument("--grid", type=file, help="a params file: its stores, splits and runs")
+    words = "all runs under a folder of results; or one run's folder"
+    parser.add_argument("--results", type=folder, help=words)
 
 
 def _judged(thing: _Thing, read: checks.Read) -> tuple[str, str]:

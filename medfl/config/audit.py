@@ -9,6 +9,7 @@ from pydantic import Field
 from medfl.config.base import Section
 
 CANARY_NETWORK = "medfl.privacy.audit.network:pixel_weights"
+MOST = 10**5  # rounds and steps: more of them would take years
 FEWEST_CANARIES = 1000
 FEWEST_OF_A_CLIENT = 200
 """With fewer, the number of those that are in may change a client's rounded, public size."""
@@ -25,15 +26,24 @@ class AuditSettings(Section):
     epsilon: float = Field(1.0, gt=0, description="ε that the link is to keep, and is held to")
     delta: float = Field(1e-5, gt=0, lt=1, description="δ of the claim")
     canaries: int | None = Field(
-        None, ge=1, description="how many; by default 20000 images or patients, 10000 hospitals"
+        None,
+        ge=1,
+        le=10**7,
+        description="how many; by default 20000 images or patients, 10000 hospitals",
     )
     clients: int | None = Field(
-        None, ge=1, description="clients that hold them, 20 by default; hospitals are clients"
+        None,
+        ge=1,
+        le=10**6,
+        description="clients that hold them, 20 by default; hospitals are clients",
     )
-    images: int | None = Field(None, ge=1, description="images of a patient, 2 by default")
-    rounds: int = Field(2, ge=1, description="rounds of the federation")
+    images: int | None = Field(None, ge=1, le=1000, description="images of a patient, 2 by default")
+    rounds: int = Field(2, ge=1, le=MOST, description="rounds of the federation")
     local_steps: int | None = Field(
-        None, ge=1, description="steps of a client in a round; by default 10, of a hospital 1"
+        None,
+        ge=1,
+        le=MOST,
+        description="steps of a client in a round; by default 10, of a hospital 1",
     )
     sampling_rate: float | None = Field(
         None,

@@ -133,6 +133,8 @@ class FederatedConfig(GivenSplit):
         content = read_yaml(path)
         if not isinstance(content, dict):
             raise MedflError(f"{path} must hold sections such as federated_learning and training.")
+        if {"datasets", "arms", "seeds"} <= content.keys():
+            raise MedflError(f"{path} is the params file of a grid: give it with --grid.")
         return validate(cls, content, str(path))
 
     @property

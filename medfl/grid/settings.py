@@ -37,6 +37,7 @@ from medfl.config import (
 )
 from medfl.datasets.base import Places
 from medfl.disclosure.published_sets import minimum_cell
+from medfl.files.names import usable_path
 from medfl.grid.cell import Cell
 from medfl.partition import parse_partition
 from medfl.partition.given import Chosen, choose, named
@@ -70,6 +71,9 @@ class DatasetSettings(Sections):
     num_clients: int | None = Field(None, ge=1)
     primary: Primary | None = Field(None, description="null: the grid's")
     report: Report | None = Field(None, description="null: the grid's")
+
+
+FOLDERS = ("data_root", "work_root", "splits_dir", "output_dir")
 
 
 class GridConfig(SplitConfig, GivenSplit):
@@ -120,6 +124,19 @@ class GridConfig(SplitConfig, GivenSplit):
     arm_settings: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="the arms, filled from arms_file; more may stand here"
     )
+
+    @field_validator(*FOLDERS, "arms_file", "split_file")
+    @classmethod
+    def _can_be_there(cls, path: str | None, info: ValidationInfo) -> str | None:
+        if path is None:
+            return None
+        if info.field_name in FOLDERS and (found := set(path) & set("{}<>")):
+            raise ValueError(
+                f"{min(found)} stands for other letters in the workflow's names: leave it out"
+            )
+        if Path(path).as_posix().startswith("-"):
+            raise ValueError("a name that begins with - is taken for an option: choose another")
+        return usable_path(path)
 
     @field_validator("datasets", "partitions", "arms", "seeds")
     @classmethod

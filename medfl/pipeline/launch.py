@@ -49,6 +49,8 @@ def launch(options: argparse.Namespace) -> int:
             f"{ROOT} holds no Snakefile: `medfl benchmark` runs from a checkout of medfl "
             "(install it with `pip install -e .`)."
         )
+    if options.profile:
+        _check_profile(options.profile)
     described = _name_described(options)
     content = build_grid(options)
     makes = not (options.dry_run or options.unlock)
@@ -98,6 +100,16 @@ def launch(options: argparse.Namespace) -> int:
     if not status and options.unlock:
         print("no lock of Snakemake's is left: give the same command again, without --unlock.")
     return status
+
+
+def _check_profile(word: str) -> None:
+    """Refuse a file that is no profile: Snakemake would print all of its options."""
+    file = Path(word)
+    if file.is_file() and not isinstance(read_yaml(file), dict):
+        raise MedflError(
+            f"--profile {word} holds no settings by name, such as `executor: slurm`: name a "
+            "folder with a profile, such as workflow/profiles/slurm."
+        )
 
 
 def _tell_cost(grid: GridConfig, asked: str) -> None:

@@ -81,11 +81,7 @@ def publish(
             f"finish the grid (snakemake --cores all --configfile {grid_file})."
         )
     source, target = Path(results_dir), Path(target)
-    if target.exists() and not _published(target):
-        raise MedflError(
-            f"{target} is there already and was not written by `medfl publish`: name another "
-            "folder."
-        )
+    check_target(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
         folder = Path(scratch, "new")
@@ -106,6 +102,15 @@ def publish(
             target.rename(Path(scratch, "old"))
         folder.rename(target)
     return target / PAGE
+
+
+def check_target(target: Path) -> None:
+    """Refuse a folder that holds something else than what was published (``MedflError``)."""
+    if target.exists() and not _published(target):
+        raise MedflError(
+            f"{target} is there already and was not written by `medfl publish`: name another "
+            "folder."
+        )
 
 
 def _published(folder: Path) -> bool:

@@ -51,10 +51,19 @@ def test_it_says_how_many_seeds_and_patients(folder, capsys):
         (["--arms", "1"], "--arms 1: two arms or more are compared, at most 100."),
         (["--arms", "1000000"], "--arms 1000000: two arms or more are compared, at most 100."),
         (["--power", "100"], "--power 100 is no chance in per cent"),
+        (["--power", "0.8"], "--power 0.8 is no chance in per cent from 1 to 99: give 80, or so."),
+        (["--power", "1_0"], "'1_0' is no number in plain digits"),
+        (["--arms", "１２"], "'１２' is no whole number in plain digits"),
+        (["--differences", "1_0"], "--differences 1_0: give points between 0 and 100"),
+        (["--differences", ","], "give points between 0 and 100"),
     ],
 )
 def test_bad_options_are_one_sentence(folder, capsys, options, words):
-    assert main(["plan", str(folder), *options]) == 2
+    try:
+        status = main(["plan", str(folder), *options])
+    except SystemExit as stop:  # of a word that is no number
+        status = stop.code
+    assert status == 2
     assert words in capsys.readouterr().err
 
 
