@@ -11,6 +11,7 @@ from medfl.chain.registry import LINKS, RULES
 from medfl.config import CrossedArm, RobustnessAxes, did_you_mean
 from medfl.errors import MedflError
 from medfl.robustness.attackers import NotDefinedError
+from medfl.robustness.attacks.base import Attack
 
 if TYPE_CHECKING:
     from medfl.config import FederatedConfig
@@ -40,6 +41,7 @@ def crossed_arms(
             f"robustness: arm_attacks names `{name}`, which is not in `arms`"
             + did_you_mean(name, arms)
         )
+    _check_names(axes)
     found: dict[str, Arm] = {}
     crossed: dict[str, CrossedArm] = {}
     for name, arm in arms.items():
@@ -49,11 +51,39 @@ def crossed_arms(
             found[name] = arm
             continue
         for word, parts, change in _cells(axes, axes.arm_attacks.get(name, axes.attacks)):
+            if name + word in crossed or (word and name + word in arms):
+                raise MedflError(
+                    f"robustness: two arms would be called `{name + word}`: give one of the arms, "
+                    "rules, attacks or shares of attackers that it is made of another name."
+                )
             links = {**(chain.get("links") or {}), **change.pop("links", {})}
             more = {"links": links} if links else {}
             found[name + word] = {**arm, "chain": {**chain, **change, **more}} if word else arm
             crossed[name + word] = CrossedArm(base=name, **parts)
     return found, crossed
+
+
+def _check_names(axes: RobustnessAxes) -> None:
+    """Refuse names that say something else than what they stand for, and attacks that are none."""
+    for name, named in axes.rule_settings.items():
+        if name in RULES and named.rule != name:
+            raise MedflError(
+                f"robustness: rule_settings gives {named.rule} the name of the rule `{name}`: "
+                "choose another name."
+            )
+    for name, links in axes.attack_settings.items():
+        if name in LINKS and name not in links:
+            raise MedflError(
+                f"robustness: attack_settings gives {', '.join(links)} the name of the link "
+                f"`{name}`: choose another name."
+            )
+    for name in axes.attacks:
+        for link in axes.attack_settings.get(name, {name: {}}):
+            if link in LINKS and not issubclass(LINKS.load(link), Attack):
+                raise MedflError(
+                    f"robustness: `{link}` in `attacks` is no attack: nobody would do anything "
+                    "wrong by it. Put it into the chain of each arm."
+                )
 
 
 def _cells(

@@ -14,6 +14,7 @@ from medfl.files import read_yaml
 from medfl.store.info import PATIENT
 
 SEARCH = "search"
+LONGEST_NAME = 120  # a folder's may have 255 bytes, and pictures and tables have to show it
 OWN_KEYS = ("algorithm", SEARCH)
 """The keys of an arm that are neither a section of runs nor a hyper-parameter."""
 
@@ -96,9 +97,17 @@ def check_arm(name: str, arm: Mapping[str, Any]) -> None:
     Raises:
         MedflError: with the arm's name and what is wrong in it.
     """
-    # The name is that of a folder too, and Snakemake's rules accept no other characters.
-    if not re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*", name):
-        raise MedflError(f"the arm `{name}` must be named by letters, digits, `_`, `.`, `+`, `-`.")
+    # The name is that of a folder too, and Snakemake's rules accept no other characters. Behind
+    # `--arm` a first `-` would be taken for an option.
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", name):
+        raise MedflError(
+            f"the arm `{name}` must be named by letters, digits, `_`, `.`, `+`, `-`, and begin "
+            "with a letter, a digit or `_`."
+        )
+    if len(name) > LONGEST_NAME:
+        raise MedflError(
+            f"the arm `{name}` has a name of {len(name)} letters, and {LONGEST_NAME} are the most."
+        )
     if "algorithm" not in arm:
         raise MedflError(f"the arm `{name}` does not say its `algorithm`.")
     if not re.fullmatch(NAME, str(arm["algorithm"])):

@@ -298,7 +298,7 @@ def check_chain(config: FederatedConfig, algorithm: type[Algorithm], where: str)
     ):
         params: dict[str, Any]
         for name, params in named.items():
-            registry.check_params(name, params, where)
+            registry.check_params(name, params, f"{where}: the {registry.what} `{name}`")
     with naming(where):
         build_chain(config, algorithm)
 

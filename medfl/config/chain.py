@@ -9,6 +9,8 @@ from pydantic import Field, field_validator
 from medfl.config.base import Section
 from medfl.config.deciding import neutral
 
+MOST_CLIENTS = 10**6
+
 
 def share_or_number(value: float) -> float:
     """A share below 1 as it is, and a whole number of clients as an ``int``.
@@ -16,6 +18,8 @@ def share_or_number(value: float) -> float:
     Raises:
         ValueError: it is neither.
     """
+    if not 0 <= value <= MOST_CLIENTS:
+        raise ValueError(f"write a number from 0 to {MOST_CLIENTS:,}")
     if value >= 1 and not float(value).is_integer():
         raise ValueError("write a share below 1, or a whole number of clients")
     return int(value) if float(value).is_integer() else value

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
 from medfl.config.base import Section
+from medfl.config.chain import share_or_number
 
 Attackers = int | float
 
@@ -57,12 +59,27 @@ class RobustnessAxes(Section):
         "of; a grid that has it is not crossed again",
     )
 
+    @field_validator("attackers")
+    @classmethod
+    def _shares_or_numbers(cls, values: list[Attackers]) -> list[Attackers]:
+        return [share_or_number(value) for value in values]
+
     @field_validator("attackers", "attacks", "rules")
     @classmethod
     def _each_once(cls, values: list[Any]) -> list[Any]:
         twice = sorted({str(value) for value in values if values.count(value) > 1})
         if twice:
             raise ValueError(f"{', '.join(twice)} stands there twice")
+        return values
+
+    @field_validator("attack_settings", "rule_settings")
+    @classmethod
+    def _part_of_a_name(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name in values:
+            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+                raise ValueError(
+                    f"`{name}` becomes a part of arms' names: write letters, digits, `_`, `.`, `-`"
+                )
         return values
 
     @field_validator("attack_settings")

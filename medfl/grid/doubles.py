@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from medfl.grid import GridConfig
 
 
+ONE_FOLDER = "differ in capitals alone, and are one folder on the disks of many computers"
+
+
 def canonical_partitions(words: Iterable[str]) -> list[str]:
     """The partitions' words with their numbers written in one way.
 
@@ -30,10 +33,12 @@ def check_datasets(words: Iterable[str]) -> None:
     specs = {word: parse_dataset(word) for word in words}
     sizes = [(word, (spec.dataset.name, spec.size)) for word, spec in specs.items()]
     _refuse("datasets", "are one dataset at one size", sizes)
+    _refuse("datasets", ONE_FOLDER, [(word, word.casefold()) for word in specs])
 
 
 def check_arms(grid: GridConfig) -> None:
-    """Refuse two arms whose settings are the same for every dataset and partition (MedflError)."""
+    """Refuse two arms that have one folder, or the same settings everywhere (MedflError)."""
+    _refuse("arms", ONE_FOLDER, [(name, name.casefold()) for name in grid.arms])
     settings: dict[str, list[str]] = {name: [] for name in grid.arms}
     for cell in grid.cells():
         if cell.seed == grid.seeds[0]:

@@ -175,3 +175,46 @@ def test_the_grid_that_we_ship_has_all_its_arms():
     """Two algorithms; three rules, without attackers and under each of four attacks."""
     shipped = read_grid(ROOT / "params" / "robustness.yaml")
     assert len(shipped.arms) == 2 * 3 * (1 + 4)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        # Each of these let one run stand for another, or let nobody attack.
+        ({"arms": ["fedavg", "fedavg+krum"]}, "two arms would be called `fedavg+krum`"),
+        ({"arms": ["fedavg+krum", "fedavg"]}, "two arms would be called `fedavg+krum`"),
+        ({"attackers": [0.2, 0.2000001]}, "two arms would be called `fedavg+sum+sign_flip-0.2`"),
+        ({"rule_settings": {"sum": {"rule": "median"}}}, "gives median the name of the rule `sum`"),
+        (
+            {"attack_settings": {"alie": {"sign_flip": {}}}},
+            "gives sign_flip the name of the link `alie`",
+        ),
+        ({"attacks": ["clip"]}, "`clip` in `attacks` is no attack"),
+        (
+            {"attacks": ["x"], "attack_settings": {"x": {"quantize": {"bits": 8}}}},
+            "`quantize` in `attacks` is no attack",
+        ),
+        ({"rule_settings": {"+": {"rule": "krum"}}}, "`+` becomes a part of arms' names"),
+        ({"rule_settings": {"": {"rule": "krum"}}}, "`` becomes a part of arms' names"),
+        ({"attack_settings": {"-x": {"alie": {}}}}, "`-x` becomes a part of arms' names"),
+        ({"attackers": [0, 1e308]}, "write a number from 0 to 1,000,000"),
+        ({"attackers": [0, -1]}, "write a number from 0 to 1,000,000"),
+        ({"attackers": [0, 1.5]}, "write a share below 1, or a whole number of clients"),
+        (
+            {
+                "rules": ["m", "M"],
+                "rule_settings": {"m": {"rule": "median"}, "M": {"rule": "krum"}},
+            },
+            "`arms`: fedavg+m and fedavg+M differ in capitals alone",
+        ),
+    ],
+)
+def test_names_that_mean_two_things(change, words):
+    arms = change.pop("arms", ["fedavg"])
+    settings = {
+        "fedavg": {"algorithm": "fedavg"},
+        "fedavg+krum": {"algorithm": "fedprox", "mu": 0.1, "chain": {"rule": "krum"}},
+    }
+    with pytest.raises(MedflError) as raised:
+        grid({**AXES, **change}, arms=arms, arm_settings=settings)
+    assert words in str(raised.value)
