@@ -144,6 +144,32 @@ def test_what_a_chain_says_counts_where_the_grid_crossed_nothing(tmp_path, fake)
     assert [one.leaders for one in answers(results, "toy")] == ["fedavg"]
 
 
+def test_one_link_of_two_strengths_is_two_attacks(tmp_path, fake):
+    """An arm that meets z = 0.5 and one that meets z = 3 are no rivals."""
+    cells = write_crossed(fake, tmp_path)
+    plain, krum = "fedavg+sum+alie-0.2", "fedavg+krum+alie-0.2"
+
+    def settle(arm, **params):
+        for seed in SEEDS:
+            path = tmp_path / f"runs/toy/iid/{arm}/seed{seed}/config.yaml"
+            chain = {"attackers": 0.2, "links": {"alie": params}}
+            path.write_text(yaml.safe_dump({"chain": chain}), encoding="utf-8")
+
+    settle(plain, z=0.5)
+    settle(krum, z=3.0)
+    results = GridResults(read_grid_runs(cells, tmp_path))
+    assert results.attacked(plain) == Attacked("alie z 0.5", 0.2)
+    assert results.attacked(krum) == Attacked("alie z 3.0", 0.2)
+    assert [len(results.under(results.attacked(arm))) for arm in (plain, krum)] == [1, 1]
+    settle(krum, z=0.5)
+    results = GridResults(read_grid_runs(cells, tmp_path))
+    assert results.under(ALIE) == [plain, krum], "alike, so its name needs no strength"
+    # What is not written is the default.
+    settle(plain)
+    settle(krum, z=None)
+    assert GridResults(read_grid_runs(cells, tmp_path)).under(ALIE) == [plain, krum]
+
+
 def test_a_grid_whose_arms_are_all_attacked_says_so(tmp_path, fake):
     cells = [cell for cell in write_crossed(fake, tmp_path) if cell.arm.endswith("alie-0.2")]
     build_report(cells, tmp_path, crossed=CROSSED, figures=["evidence"])
