@@ -46,7 +46,9 @@ def _defences(one: Crossing) -> Said | None:
     if not found:
         return None
     words = f"where nobody attacks, beside the plain sum: {_list(one, found)}."
-    return Said("A defence costs,", words, _verdict(found))
+    costs = any(by.mean < 0 for _, by in found)
+    about = "A defence costs," if costs else "By the means no defence costs anything"
+    return Said(about, words, _verdict(found))
 
 
 def _attacks(one: Crossing) -> Said | None:
@@ -58,7 +60,9 @@ def _attacks(one: Crossing) -> Said | None:
     if not parts:
         return None
     words = f"the plain sum: {'; '.join(parts)}."
-    return Said("An attack costs", words, _verdict(found))
+    costs = ended or any(by.mean < 0 for _, by in found)
+    about = "An attack costs" if costs else "By the means no attack costs"
+    return Said(about, words, _verdict(found))
 
 
 def _dearer(one: Crossing) -> Said | None:

@@ -106,6 +106,25 @@ def test_one_seed_makes_no_claim_and_divergence_is_named(tmp_path, fake):
     assert accuracy["alie (20 %)"][:2] == ["diverged (1 of 1)", "–"]
 
 
+def test_what_only_helps_is_not_said_to_cost(tmp_path, fake):
+    cells = [cell for cell in write_crossed(fake, tmp_path) if "alie" not in cell.arm]
+    for seed, final in enumerate((0.90, 0.91, 0.92, 0.91)):
+        shutil.rmtree(tmp_path / f"runs/toy/iid/fedavg+krum/seed{seed}")
+        record = {"attackers": 0, "share": 0.0, "clients": [], "rule": "krum"}
+        cell = fake.Cell("toy", "iid", "fedavg+krum", seed)
+        fake.write_run(tmp_path, cell, [0.3, final], patients=1000, robustness=record)
+    said = {
+        one.about: one.words
+        for _, one in robustness_words(crossed_results(cells, tmp_path), "toy", "iid")
+    }
+    assert said == {
+        "By the means no defence costs anything": (
+            "where nobody attacks, beside the plain sum: krum +9.0*."
+        ),
+        "By the means no attack costs": "the plain sum: backdoor (3 attackers) ±0.0.",
+    }
+
+
 def test_pictures_hold_means_bands_and_what_is_not_defined(attacked):
     results, _ = attacked
     subject = Subject(results, "toy", "iid")
