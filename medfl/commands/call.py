@@ -26,9 +26,11 @@ NO_MEMORY = (
 
 TOO_LARGE = (
     "a number of the settings is beyond what the network's parameters can hold (in single "
-    "precision 3.4e38): look for a rate, decay or strength of that size, and take a smaller one."
+    "precision 3.4e38): look for a rate, decay, strength or exponent of that size, and take a "
+    "smaller one."
 )
-_OVERFLOW = "value cannot be converted to type"  # so PyTorch begins to say it
+# So PyTorch begins to say it, and so Python says that a power is beyond double precision.
+_OVERFLOW = re.compile(r"value cannot be converted to type|Numerical result out of range")
 
 
 def call(arguments: Sequence[str] | None = None) -> int:
@@ -48,8 +50,8 @@ def call(arguments: Sequence[str] | None = None) -> int:
         unread = MedflError(f"{where}{error.strerror or error}.")
         print(f"medfl: error: {on_one_line(unread)}", file=sys.stderr)
         return 2
-    except (MemoryError, RuntimeError) as error:
-        if not memory_ended(error) and _OVERFLOW not in str(error):
+    except (MemoryError, RuntimeError, OverflowError) as error:
+        if not memory_ended(error) and not _OVERFLOW.search(str(error)):
             raise
         said = NO_MEMORY if memory_ended(error) else TOO_LARGE
         print(f"medfl: error: {said}", file=sys.stderr)

@@ -55,15 +55,25 @@ def test_a_run_that_diverges_is_a_result_and_says_when(place, capsys):
     assert f"one: diverged ({record['reason']})" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("key", ["learning_rate", "weight_decay"])
-def test_a_rate_that_single_precision_cannot_hold_is_one_sentence(place, capsys, key):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"training": {"learning_rate": 1e300}},
+        {"training": {"weight_decay": 1e300}},
+        # Python's own powers end beyond double precision: τ², and a loss to the power of q.
+        {"algorithm": "fedadam", "algorithm_params": {"tau": 1e308}},
+        {"algorithm": "qfedavg", "algorithm_params": {"q": 10**18}},
+    ],
+)
+def test_what_the_arithmetic_cannot_hold_is_one_sentence(place, capsys, settings):
     run = {
         "dataset": "phantom",
         "partition": "iid",
         "federated_learning": {"num_clients": 2, "rounds": 1, "local_steps": 1},
         "model": {"name": "logistic"},
-        "training": {"device": "cpu", key: 1e300},
+        "training": {"device": "cpu", **settings.pop("training", {})},
     }
+    run["federated_learning"] |= settings
     (place / "run.yaml").write_text(yaml.safe_dump(run))
     assert main(["run", "--config", "run.yaml", "--output-dir", "one"]) == 2
     said = capsys.readouterr().err.splitlines()[-1]
