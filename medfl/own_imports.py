@@ -8,6 +8,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from medfl.files.regular import read_bytes
 from medfl.sources import statements
 
 _LIBRARIES = tuple({Path(sysconfig.get_path(name)) for name in ("stdlib", "purelib", "platlib")})
@@ -38,7 +39,7 @@ def _imported(file: Path) -> Iterator[Path]:
     yield from (folder / "__init__.py" for folder in packages)
     root = packages[-1].parent if packages else file.parent
     try:
-        body = ast.parse(file.read_bytes()).body
+        body = ast.parse(read_bytes(file)).body
     except (SyntaxError, ValueError):  # it was never imported, or Python would have said so
         return
     for node in statements(body):

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from medfl.files import sha256_file
+from medfl.files.regular import read_bytes
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -124,7 +125,7 @@ def _import_statements(path: Path) -> list[tuple[str, str, str]]:
 def parsed(path: Path) -> list[tuple[str, str, str]]:
     """(bound name, module, attribute) of each absolute import in a file, however it is written."""
     found = []
-    for node in statements(ast.parse(path.read_bytes()).body):
+    for node in statements(ast.parse(read_bytes(path)).body):
         if isinstance(node, ast.Import):
             found += [(alias.asname or alias.name, alias.name, "") for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:

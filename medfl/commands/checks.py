@@ -6,6 +6,7 @@ where something is damaged. Nothing that a person's data say is repeated in it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,13 +68,13 @@ def check_split(path: Path, read: Read) -> str:
     beside = sidecar(path)
     if not path.is_file():
         raise MedflError(f"the table is missing beside {beside.name}. {_again(path)}")
-    if not beside.is_file():
+    if not os.path.lexists(beside):
         return (
             "there is no record beside it, as beside a split of your own: nothing to compare with"
         )
     try:
         record = load_json(beside)
-    except ValueError:
+    except (OSError, ValueError):  # a folder or a link to itself, too
         record = None
     if not isinstance(record, dict):
         raise MedflError(f"{beside} cannot be read. {_again(path)}")
@@ -102,7 +103,7 @@ def check_run(folder: Path, read: Read) -> str:
     from medfl.results.intact import check_file
     from medfl.results.record import AGAIN, DamagedRecordError, read_record
 
-    if not (folder / paths.RECORD).exists():
+    if not os.path.lexists(folder / paths.RECORD):
         return f"not finished: it has no {paths.RECORD} to compare with"
     try:
         record = read_record(folder / paths.RECORD)

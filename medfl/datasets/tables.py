@@ -12,6 +12,7 @@ from pathlib import Path
 from medfl.config import did_you_mean
 from medfl.datasets.xlsx import sheet_rows
 from medfl.errors import MedflError, failure
+from medfl.files.regular import read_bytes
 from medfl.identity import quoted
 from medfl.identity.file_names import is_plain
 from medfl.identity.words import has_pattern
@@ -176,7 +177,7 @@ def _columns(path: Path, header: list[str], wanted: list[str], required: set[str
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except FileNotFoundError as error:
         raise MedflError(f"the table {path} does not exist.") from error
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 from medfl.errors import MedflError, Reason, failure
 from medfl.files.archives import check_members
+from medfl.files.regular import regular
 
 MAX_BYTES = 1 << 28  # so much XML is read at most
 MAX_ROWS = 1 << 20  # a sheet of Excel has no more
@@ -47,7 +48,7 @@ def _rows(path: Path) -> Iterator[tuple[Any, ...]]:
     from openpyxl import load_workbook
 
     cells = 0
-    with path.open("rb") as file, warnings.catch_warnings():
+    with open(path, "rb", opener=regular) as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are about styles and filters, which no table needs
         book = load_workbook(file, read_only=True, data_only=True)
         if not book.worksheets:

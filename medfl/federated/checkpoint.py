@@ -23,6 +23,7 @@ from medfl.federated import client_state
 from medfl.federated.client_state import ClientStates
 from medfl.federated.state_file import Stored
 from medfl.files import atomic_path, sha256_file
+from medfl.files.regular import regular
 
 log = logging.getLogger(__name__)
 NAME, ASIDE = "checkpoint.pt", "checkpoint.set-aside.pt"
@@ -101,7 +102,7 @@ def _whole(path: Path) -> bool:
     size = path.stat().st_size - length
     if size < 0:
         return False
-    with path.open("rb") as file:
+    with open(path, "rb", opener=regular) as file:
         digest = hashlib.sha256()
         while size > 0 and (part := file.read(min(size, 1 << 20))):
             digest.update(part)

@@ -13,6 +13,7 @@ from medfl.disclosure.split import HiddenCells
 from medfl.errors import MedflError
 from medfl.federated.run_split import run_inputs, split_of_run
 from medfl.files import OWN_HASH, own_hash, sha256_file, write_csv, write_json, write_text
+from medfl.files.regular import read_text, regular
 from medfl.metrics.federation import fairness
 from medfl.metrics.interval import Proportion
 from medfl.partition.small_cells import small_cells
@@ -112,7 +113,7 @@ def _hold_back(folder: Path, record: Record, hidden: HiddenCells, equal_steps: b
 def _without_tests(log: Path) -> None:
     """Take what a log's rounds say of test samples out of it, as ``progress_line`` writes it."""
     if log.exists():
-        said = log.read_text(encoding="utf-8")
+        said = read_text(log)
         write_text(log, re.sub(r"  test [a-z0-9 ]+? (?:undefined|-?\d\.\d{3})(?=  )", "", said))
 
 
@@ -126,6 +127,6 @@ def _fairness(old: Fairness, tests: dict[str, Proportion], hidden: HiddenCells) 
 
 
 def _read(path: Path) -> tuple[list[str], list[_Row]]:
-    with path.open(encoding="utf-8", newline="") as file:
+    with open(path, encoding="utf-8", newline="", opener=regular) as file:
         reader = csv.DictReader(file)
         return list(reader.fieldnames or ()), list(reader)

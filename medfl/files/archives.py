@@ -13,6 +13,7 @@ from typing import IO
 
 from medfl.errors import MedflError, failure
 from medfl.files import atomic_path, sha256_file, write_text
+from medfl.files.regular import read_text
 
 MAX_BYTES = 64 << 30  # all members together may unpack to so many
 MAX_RATIO = 200  # unpacked bytes by packed ones: near 1 for images, which are compressed already
@@ -40,7 +41,7 @@ def unpack(archive: Path, folder: Path, max_bytes: int = MAX_BYTES) -> Path:
     """
     digest = sha256_file(archive)
     marker = folder / MARKER
-    if marker.is_file() and marker.read_text(encoding="utf-8") == digest:
+    if marker.is_file() and read_text(marker) == digest:
         return folder
     members = check_members(archive, max_bytes)
     print(f"unpacking {archive} to {folder}", file=sys.stderr)

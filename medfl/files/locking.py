@@ -39,7 +39,7 @@ def take_lock(path: Path, wait: bool = False, shared: bool = False) -> int | Non
     try:
         lock = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o666)
     except PermissionError:  # another user's file, which may be locked without writing to it
-        lock = os.open(path, os.O_RDONLY)
+        lock = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         fcntl.flock(lock, kind | (0 if wait else fcntl.LOCK_NB))

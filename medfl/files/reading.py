@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from medfl.errors import MedflError, failure
+from medfl.errors import MedflError, Reason, failure
+from medfl.files.regular import read_text, regular
 
 _TURNED = [f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "timestamp")]
 _WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)$")
@@ -36,7 +37,7 @@ def read_yaml(path: str | os.PathLike[str]) -> Any:
     """Read a YAML file; a missing file or a syntax error is a ``MedflError`` naming the line."""
     path, text = Path(path), ""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, "utf-8-sig")
         return pickle.loads(_parsed(text))
     except FileNotFoundError as error:
         raise MedflError(f"{path} does not exist.") from error
@@ -88,7 +89,7 @@ def unusual_yaml(path: str | os.PathLike[str]) -> str | None:
         A sentence that says where and how to mend it; None where the file can be read.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = read_text(path, "utf-8-sig")
         yaml.load(text, _UsualLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mend = " A text stands in quotes." if isinstance(error, _ValueError) else ""
@@ -99,14 +100,22 @@ def unusual_yaml(path: str | os.PathLike[str]) -> str | None:
 def parse_json(text: str) -> Any:
     """Parse JSON; whatever is wrong with it is a ``ValueError``, endless brackets too."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once)
     except RecursionError:
-        raise ValueError("it holds brackets in one another without end") from None
+        raise Reason("it holds brackets in one another without end") from None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys stand there once: of two, others may read the one that we do not."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise Reason("a key stands there a second time")
+    return found
 
 
 def load_json(path: str | os.PathLike[str]) -> Any:
     """Read a JSON file; ``OSError`` where it cannot be read, ``ValueError`` where it is none."""
-    return parse_json(Path(path).read_text(encoding="utf-8"))
+    return parse_json(read_text(path))
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -216,5 +225,5 @@ _Loader.add_implicit_resolver(_TURNED[0], _WHOLE, list("-+0123456789"))
 
 def sha256_file(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
+    with open(path, "rb", opener=regular) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,6 +17,7 @@ from medfl.datasets.base import Dataset, Places
 from medfl.datasets.prepare import store_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
+from medfl.files.regular import regular
 from medfl.partition import parse_partition
 from medfl.partition.leave_out import LeaveOut, check_site
 from medfl.partition.scheme import EACH_SITE
@@ -41,7 +42,7 @@ def known_sites(dataset: str, places: Places) -> list[str] | None:
 
 @cache  # jobs that are forked from one process ask again and again
 def _in_table(table: Path, changed: int, size: int) -> Sequence[str]:
-    with table.open(newline="", encoding="utf-8-sig") as file:
+    with open(table, newline="", encoding="utf-8-sig", opener=regular) as file:
         return sorted({row.get("site") or "" for row in csv.DictReader(file)})
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from medfl.errors import MedflError
 from medfl.files import cannot_write
+from medfl.files.regular import read_text
 
 ENVIRONMENT = "MEDFL_KEY"
 KEY_FILE = ("private", "pseudonym.key")
@@ -108,7 +109,7 @@ def load_key(work_root: str | os.PathLike[str]) -> bytes:
         if not path.exists():
             _make(path)
         mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text(encoding="ascii", errors="replace")
+        text = read_text(path, "ascii", "replace")
     except OSError as error:
         raise cannot_write(path, error) or MedflError(
             f"the key {path} cannot be read or made ({error.strerror}); "

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Literal
 
+from medfl.files.regular import regular
+
 Kind = Literal["image", "dicom", "nifti", "npz"]
 
 ENDINGS: dict[Kind, tuple[str, ...]] = {
@@ -19,7 +21,7 @@ ENDINGS: dict[Kind, tuple[str, ...]] = {
 def kind_of(path: Path) -> Kind | None:
     """The kind of a file, whose first bytes are read; None for a file of no kind."""
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             if looks_like_dicom(file.read(132)):
                 return "dicom"
     except OSError:  # whoever reads the file says what is wrong with it

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from PIL import Image, features
 
+from medfl.files.regular import read_bytes
 from medfl.pages.words import with_code
 
 SHARED = Path(__file__).parent / "templates"
@@ -46,7 +47,7 @@ def data_uri(path: Path) -> str:
 
     That takes three quarters of the bytes. Every browser of the last years shows it.
     """
-    content = path.read_bytes()
+    content = read_bytes(path)
     try:
         with Image.open(io.BytesIO(content), formats=["PNG"]) as picture:
             if picture.mode == "P" and features.check("webp"):

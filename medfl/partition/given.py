@@ -16,6 +16,7 @@ from typing import Any
 from medfl.config import SplitConfig
 from medfl.errors import MedflError
 from medfl.files import read_json, sha256_file
+from medfl.files.regular import read_bytes
 from medfl.partition.place import DEALING, sidecar
 from medfl.partition.rows import read_rows
 
@@ -54,7 +55,7 @@ def choose(own: Path, clients: int | None, folds: SplitConfig) -> Chosen:
         check_ours(own)
         _check_dealt(own, folds)
         return Chosen(own, passed=given if reason else None, reason=reason)
-    if own.is_file() and own.read_bytes() != given.read_bytes():
+    if own.is_file() and read_bytes(own) != read_bytes(given):
         raise MedflError(
             f"{given} and {own} are two splits that both fit this grid: move one of them away "
             "(the grid makes and uses the second where the first is not there)."

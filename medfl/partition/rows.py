@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.files.regular import read_text
 from medfl.identity.pseudonyms import bring_key, is_pseudonym
 from medfl.identity.spelling import alike, is_unknown
 from medfl.partition.folds import FOLDS
@@ -61,7 +62,7 @@ def read_rows(path: Path) -> Rows:
     """
     try:
         # Universal newlines, so that a row that ends in CRLF reads as any other.
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path, "utf-8-sig")
     except FileNotFoundError as error:
         raise MedflError(f"{path} does not exist: make it with `medfl split`.") from error
     except UnicodeDecodeError as error:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from medfl.files.regular import read_text
 from medfl.phantom.writer import RECIPE
 
 AnyRecipe = TypeVar("AnyRecipe")
@@ -40,7 +41,7 @@ def simulate_once(
 
 def _is_complete(folder: Path, recipe: Any, pattern: str, counted: str) -> bool:
     try:
-        made = yaml.safe_load((folder / RECIPE).read_text(encoding="utf-8"))
+        made = yaml.safe_load(read_text(folder / RECIPE))
     except (OSError, yaml.YAMLError):
         return False
     if not isinstance(made, dict) or any(made.get(k) != v for k, v in vars(recipe).items()):

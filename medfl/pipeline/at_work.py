@@ -20,6 +20,7 @@ from typing import Any
 
 from medfl.errors import MedflError
 from medfl.files import HeldError, is_locked, read_json, take_lock, take_soon
+from medfl.files.regular import read_text
 
 NOTES = Path(".snakemake", "medfl", "at-work")
 LOCK = ".medfl.lock"  # in the folder of the results
@@ -58,7 +59,7 @@ class Start:
         """
         for path in folder.glob("*.lock") if self.how != WITHOUT_LOCKS else ():
             with suppress(OSError):
-                names = map(Path, path.read_text(encoding="utf-8", errors="replace").splitlines())
+                names = map(Path, read_text(path, errors="replace").splitlines())
                 if self.how == ALONE or any(one.is_relative_to(output_dir) for one in names):
                     yield path
 

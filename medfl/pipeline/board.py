@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.files import is_locked, read_json
+from medfl.files.regular import regular
 from medfl.pipeline.at_work import LOCK
 from medfl.pipeline.failed import STOPPED, Failed
 from medfl.pipeline.planned import Planned
@@ -136,7 +137,7 @@ def _rounds(run: Planned) -> tuple[int, float, float | None]:
     wanted = run.config.primary
     names = ("balanced_accuracy", "auc_macro") if wanted == "auto" else (wanted,)
     try:
-        with open(run.folder / paths.ROUNDS, encoding="utf-8", newline="") as file:
+        with open(run.folder / paths.ROUNDS, encoding="utf-8", newline="", opener=regular) as file:
             rows = list(csv.DictReader(file))
         values = [[row[VAL + name] for row in rows if row.get(VAL + name)] for name in names]
         value = next((float(column[-1]) for column in values if column), None)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.config import DEFAULT_GRID
+from medfl.files.regular import regular
 from medfl.pipeline.at_work import STARTED
 from medfl.results.paths import finished_runs
 
@@ -61,7 +62,7 @@ class Failed:
     def last_lines(self) -> list[str]:
         """The end of its log."""
         try:
-            with open(self.log or "", "rb") as file:
+            with open(self.log or "", "rb", opener=regular) as file:
                 start = max(0, file.seek(0, 2) - READ)
                 file.seek(start)
                 text = file.read().decode("utf-8", "replace")

@@ -19,6 +19,7 @@ from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.federated.code import run_code
 from medfl.files import atomic_path, read_json
+from medfl.files.regular import read_bytes
 from medfl.grid import Cell, GridConfig
 from medfl.grid.shared import runs_of
 
@@ -41,7 +42,7 @@ def fix(grid: GridConfig) -> Path:
     described = descriptions()
     for word in grid.datasets:
         for path in described.get(parse_dataset(word).dataset.name, []):
-            files[f"{COPIES}/{copy_name(path)}"] = path.read_bytes()
+            files[f"{COPIES}/{copy_name(path)}"] = read_bytes(path)
     digest = hashlib.sha256()
     for name, one in files.items():
         digest.update(f"{name} {len(one)}\n".encode() + one)

@@ -21,6 +21,7 @@ from medfl.errors import MedflError
 from medfl.federated.fingerprint import differences
 from medfl.files import read_yaml, write_yaml
 from medfl.files.parallel import cpu_count
+from medfl.files.regular import read_text
 from medfl.grid import GridConfig, load_grid, read_grid
 from medfl.grid.sites import known_sites
 from medfl.partition.scheme import EACH_SITE
@@ -94,7 +95,7 @@ def launch(options: argparse.Namespace) -> int:
         if start:
             start.leave()
     if not status and makes:
-        print(Path(options.output_dir, LOGS, "report.log").read_text(encoding="utf-8"))
+        print(read_text(Path(options.output_dir, LOGS, "report.log")))
     if not status and options.dry_run:
         _tell_cost(grid, options.cores)
     if not status and options.unlock:

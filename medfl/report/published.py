@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from medfl.errors import MedflError
 from medfl.files import sha256_file, write_csv, write_text
+from medfl.files.regular import read_text
 from medfl.partition import partition_title
 from medfl.report.answers import Answer, answers, answers_attacked
 from medfl.report.grid_results import GridResults
@@ -115,7 +116,7 @@ def check_target(target: Path) -> None:
 
 def _published(folder: Path) -> bool:
     page = folder / PAGE
-    return page.is_file() and MARK in page.read_text(encoding="utf-8", errors="replace")
+    return page.is_file() and MARK in read_text(page, errors="replace")
 
 
 def _page(

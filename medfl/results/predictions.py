@@ -48,6 +48,7 @@ from numpy.typing import NDArray
 
 from medfl.errors import MedflError, Reason, failure
 from medfl.files import atomic_path
+from medfl.files.regular import regular
 
 OWN, OF_ALL = "own", "everyone"
 ALL = -1  # the owner of the server's model
@@ -185,7 +186,10 @@ def _read(
             "or they were not brought along with its record."
         )
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with (
+            open(path, "rb", opener=regular) as source,
+            np.load(source, allow_pickle=False) as file,
+        ):
             if optional and not set(names) <= set(file.files):
                 return {}
             return {name: file[name] for name in names}

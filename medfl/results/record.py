@@ -11,7 +11,8 @@ from typing import Any
 
 from medfl.config import validate
 from medfl.errors import MedflError, failure
-from medfl.files import is_whole
+from medfl.files import is_whole, load_json
+from medfl.files.regular import regular
 from medfl.results.columns import Column
 from medfl.results.migrate import STEPS, migrate
 from medfl.results.schema import COMPLETED, DIVERGED, SCHEMA, Record
@@ -34,12 +35,12 @@ def read_record(path: str | os.PathLike[str]) -> Record:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = load_json(path)
     except FileNotFoundError as error:
         raise DamagedRecordError(
             f"{path.parent} is not the folder of a finished run: it has no {path.name}."
         ) from error
-    except (OSError, ValueError, RecursionError) as error:  # the last of brackets in brackets
+    except (OSError, ValueError) as error:
         raise DamagedRecordError(f"{path} cannot be read ({failure(error)}): {AGAIN}") from error
     if not isinstance(content, dict):
         raise DamagedRecordError(f"{path} is not the record of a finished run: {AGAIN}")
@@ -62,13 +63,16 @@ def origin_of(path: str | os.PathLike[str]) -> dict[str, Any]:
     empty where there is no record, or a damaged one.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=regular) as file:
             content = file.read()
     except OSError:
         return {}
     start = content.find(b'"provenance"')
     found = _ORIGIN.findall(content, start) if start >= 0 else []
-    return {key.decode(): json.loads(value) for key, value in found}
+    try:
+        return {key.decode(): json.loads(value) for key, value in found}
+    except ValueError:  # a text that is none of JSON's
+        return {}
 
 
 def _current(content: dict[str, Any], path: Path) -> dict[str, Any]:

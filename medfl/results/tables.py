@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfl.errors import MedflError, Reason, failure
+from medfl.files.regular import regular
 from medfl.results import paths
 from medfl.results.columns import PRIVACY_UNIT, ROUNDS, columns_in
 from medfl.results.intact import check_file
@@ -30,7 +31,7 @@ def read_numbers(path: Path, words: Collection[str]) -> dict[str, NDArray[Any]]:
         MedflError: if the file is missing, cut off, or holds something that is no number.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with open(path, encoding="utf-8", newline="", opener=regular) as file:
             lines = [line for line in csv.reader(file, strict=True) if line]
         # A line that was cut off is refused: what it lacks is not missing.
         if len(lines) < 2 or any(len(line) != len(lines[0]) for line in lines):

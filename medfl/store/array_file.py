@@ -10,6 +10,7 @@ from typing import IO
 import numpy as np
 
 from medfl.errors import failure
+from medfl.files.regular import regular
 from medfl.store.store import DTYPES
 
 
@@ -78,7 +79,7 @@ def images_in(path: Path, shape: Sequence[int], dtype: str) -> int:
         raise ValueError(f"{dtype} {shape}")
     if not all(isinstance(side, int) and side > 0 for side in shape):
         raise ValueError(f"shape {shape}")
-    with path.open("rb") as file:
+    with open(path, "rb", opener=regular) as file:
         # The header that stands there from the start is as long as the one of the finished file.
         try:
             np.lib.format.read_magic(file)

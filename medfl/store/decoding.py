@@ -21,6 +21,7 @@ from medfl.files.exclusions import Exclusion
 from medfl.files.memory import end_without_memory
 from medfl.files.parallel import map_ordered
 from medfl.files.processes import lost_file, map_isolated
+from medfl.files.regular import read_text
 from medfl.imaging.remarks import collecting
 from medfl.imaging.source_size import COLUMN, source_size
 from medfl.store.array_file import ArrayFile, images_in
@@ -226,7 +227,7 @@ class Decoding:
             head = load_json(self.folder / PLAN)
             there = images_in(self.folder / IMAGES, head["shape"], head["dtype"])
             if head["plan"] == self._head["plan"]:
-                lines = (self.folder / DONE).read_text().splitlines()
+                lines = read_text(self.folder / DONE).splitlines()
         except (OSError, ValueError, KeyError, TypeError):
             lines = []
         images = 0

@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.files.regular import regular
 
 VALUES = 1 << 17  # at once: 1 MiB in double precision, which stays in a processor's cache
 NEAR = 8  # images: what lies between two that are no further apart is read, too
@@ -62,7 +63,7 @@ def _chunks(images: np.ndarray, rows: np.ndarray) -> Iterator[np.ndarray]:
             yield images[rows[first : first + step]]
         return
     cuts = [0, *(np.flatnonzero(np.diff(rows) > NEAR) + 1).tolist(), len(rows)]
-    with open(images.filename, "rb") as file:  # type: ignore[arg-type]
+    with open(images.filename, "rb", opener=regular) as file:  # type: ignore[arg-type]
         for start, end in pairwise(cuts):
             first = start
             while first < end:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from medfl.errors import MedflError
+from medfl.files.regular import regular
 from medfl.identity import quoted
 from medfl.store.info import DatasetInfo
 
@@ -94,7 +95,7 @@ def columns_of(samples: Iterable[Sample]) -> dict[str, list[str]]:
 
 def read_columns(path: Path, again: str) -> dict[str, Sequence[str]]:
     """The columns of the file by name; ``again`` ends errors: how to make the store anew."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    with open(path, newline="", encoding="utf-8-sig", opener=regular) as file:
         reader = csv.reader(file)
         header = next(reader, [])
         if tuple(header[: len(COLUMNS)]) != COLUMNS or len(set(header)) < len(header):

@@ -15,6 +15,7 @@ from medfl.federated.fingerprint import fingerprint
 from medfl.federated.stale import inputs_now, is_stale
 from medfl.federated.tuned import DATA, Tuning
 from medfl.files import OWN_HASH, is_whole, load_json, own_hash, sha256_file, write_json
+from medfl.files.regular import regular
 from medfl.results import paths
 from medfl.results.parts import SearchPart
 from medfl.results.record import read_record
@@ -208,5 +209,5 @@ def check_test_samples(grid: GridConfig, cell: Cell, yet: bool = False) -> None:
 
 
 def _test_samples(path: Path) -> set[str]:
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8", opener=regular) as file:
         return {row["sample"] for row in csv.DictReader(file) if row["fold"] == "test"}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,6 +177,16 @@ def test_what_holds_the_hashes_is_compared_too(place, capsys, file, old, new):
     assert main(ALL) == 2
     (line,) = [one for one in capsys.readouterr().out.splitlines() if ": damaged: " in one]
     assert any(mend in line for mend in ("Make it again", "Put the right", "train it again"))
+
+
+@pytest.mark.parametrize("put", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to(path.name)])
+@pytest.mark.parametrize("thing", [f"{SPLIT}.csv", RUN])
+def test_no_file_in_a_record_s_place_is_damage_and_nobody_waits_for_it(place, capsys, thing, put):
+    record = place / (f"{RUN}/metrics.json" if thing == RUN else f"{SPLIT}.heterogeneity.json")
+    record.unlink()
+    put(record)
+    assert main(ALL) == 2
+    assert f"{thing}: damaged: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("file", [f"{STORE}/samples.csv", f"{SPLIT}.csv", f"{RUN}/rounds.csv"])

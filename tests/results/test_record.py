@@ -209,7 +209,7 @@ def test_a_record_is_held_to_its_own_hash_whatever_its_layout(tmp_path):
 def test_brackets_in_brackets_are_one_sentence(tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text("[" * 100_000)
-    with pytest.raises(DamagedRecordError, match=r"metrics\.json cannot be read \(.*Recursion"):
+    with pytest.raises(DamagedRecordError, match="brackets in one another without end"):
         read_record(path)
 
 

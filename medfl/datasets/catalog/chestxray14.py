@@ -16,6 +16,7 @@ from medfl.datasets.raw_folder import RawFolder, look_into, one_each, plain
 from medfl.datasets.tables import Row, Table, read_table
 from medfl.errors import MedflError
 from medfl.files import sha256_file
+from medfl.files.regular import read_text
 from medfl.imaging.images import read_image
 from medfl.store import Sample
 from medfl.store.raw import RawData
@@ -123,7 +124,7 @@ def _folds(tree: RawFolder) -> tuple[dict[str, str], str]:
     for fold, path in paths.items():
         assert path is not None
         digest += sha256_file(path)
-        for line in path.read_text(encoding="utf-8-sig", errors="replace").split():
+        for line in read_text(path, "utf-8-sig", "replace").split():
             stem = Path(line).stem
             if folds.setdefault(stem, fold) != fold:
                 raise MedflError(f"{path}: {line} is in the official list of {folds[stem]} too.")

@@ -21,6 +21,7 @@ from medfl.errors import MedflError
 from medfl.files import sha256_file
 from medfl.files.archives import check_members, unpack
 from medfl.files.exclusions import Exclusion
+from medfl.files.regular import read_text
 from medfl.imaging.images import read_image
 from medfl.imaging.kinds import kind_by_ending
 from medfl.store import Sample
@@ -186,7 +187,7 @@ def _folds(tree: RawFolder, part: _Part) -> tuple[dict[str, str], str]:
         if path is None:
             continue
         digest += sha256_file(path)
-        for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        for line in read_text(path, "utf-8-sig", "replace").splitlines():
             name = _key(line)
             if name and folds.setdefault(name, fold) != fold:
                 raise MedflError(f"{path}: {line} is in the list of {folds[name]} too.")

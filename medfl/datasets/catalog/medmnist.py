@@ -23,6 +23,7 @@ import numpy as np
 from medfl.datasets.base import Dataset, Places
 from medfl.errors import MedflError, failure
 from medfl.files import atomic_path, cannot_write, sha256_file
+from medfl.files.regular import regular
 from medfl.store import FOLDS, Sample
 from medfl.store.raw import RawData
 
@@ -149,7 +150,7 @@ def _copy(source: Any, target: Path) -> None:
 
 
 def _check_md5(path: Path, expected: str, remedy: str) -> None:
-    with path.open("rb") as file:
+    with open(path, "rb", opener=regular) as file:
         found = hashlib.file_digest(file, "md5").hexdigest()
     if found != expected:
         raise MedflError(f"{path} is damaged: its MD5 is {found}, officially {expected}. {remedy}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from medfl.datasets.base import Dataset, Places
 from medfl.errors import MedflError
 from medfl.files import sha256_file
+from medfl.files.regular import regular
 from medfl.imaging.dicom import DicomPreprocessor, read_header
 from medfl.phantom.once import simulate_once
 from medfl.phantom.patient import CLASSES
@@ -28,7 +29,7 @@ class Phantom(Dataset):
 
     def read_folder(self, folder: Path, size: int) -> RawData:
         """Read ``labels.csv`` and the DICOM files it names; patient and site from their headers."""
-        with (folder / LABELS).open(newline="", encoding="utf-8") as table:
+        with open(folder / LABELS, newline="", encoding="utf-8", opener=regular) as table:
             rows = list(csv.DictReader(table))
         files = [folder / row["file"] for row in rows]
         samples = []

@@ -8,6 +8,7 @@ from typing import Any
 
 from medfl.datasets.base import Dataset, Places
 from medfl.files import sha256_file
+from medfl.files.regular import regular
 from medfl.imaging.volume import VolumePreprocessor
 from medfl.phantom.once import simulate_once
 from medfl.phantom.volume import CLASSES, SCANNERS
@@ -30,7 +31,7 @@ class Phantom3d(Dataset):
 
     def read_folder(self, folder: Path, size: int) -> RawData:
         """Read ``labels.csv`` and the series and files it names."""
-        with (folder / LABELS).open(newline="", encoding="utf-8") as table:
+        with open(folder / LABELS, newline="", encoding="utf-8", opener=regular) as table:
             rows = list(csv.DictReader(table))
         samples = [
             Sample(

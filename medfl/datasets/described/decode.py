@@ -14,6 +14,7 @@ import numpy as np
 from medfl.datasets.described.together import Together
 from medfl.errors import FileError, MedflError, failure
 from medfl.files.bounds import refuse_swelling
+from medfl.files.regular import regular
 from medfl.imaging.dicom import DicomPreprocessor
 from medfl.imaging.images import read_pixels, stored_range
 from medfl.imaging.kinds import kind_of
@@ -143,7 +144,7 @@ def _heard(volume: Volume) -> Placed:
 def read_array(path: Path) -> Pixels:
     """Read a ``.npy`` file, or the array of a ``.npz`` file that is alone or called ``image``."""
     try:
-        with path.open("rb") as file:  # NumPy leaves a damaged archive open
+        with open(path, "rb", opener=regular) as file:  # NumPy leaves a damaged archive open
             if not zipfile.is_zipfile(file):
                 file.seek(0)
                 refuse_swelling(path, _claimed(file), path.stat().st_size)

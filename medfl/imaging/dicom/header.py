@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from medfl.errors import FileError, failure
 from medfl.files.bounds import refuse_swelling_stream
+from medfl.files.regular import regular
 from medfl.imaging.kinds import looks_like_dicom
 from medfl.imaging.quiet import be_quiet
 
@@ -38,7 +39,7 @@ def read_header(path: str | os.PathLike[str], pixels: bool = False) -> Dataset:
     try:
         if not stat.S_ISREG(path.stat().st_mode):  # to read a pipe would be to wait forever
             raise DicomError(path, "is no ordinary file")
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             return parse_header(file, path, pixels)
     except FileNotFoundError as error:
         raise DicomError(path, "does not exist") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from medfl.errors import failure
+from medfl.files.regular import regular
 from medfl.identity.burnt_in import burnt_in_warning
 from medfl.identity.identifiers import Identifiers, identifiers_in
 from medfl.imaging.codes import stated_code
@@ -83,7 +84,7 @@ def scan_file(path: Path, attributes: Sequence[str] = (), also: Also | None = No
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             return Scanned(None, "is no ordinary file")
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             header = parse_header(file, path)
             taken = swallowed(header)
             identifiers = identifiers_in(header, taken.values())
@@ -122,7 +123,9 @@ def _judged(
     rows, columns = int(header.get("Rows") or 0), int(header.get("Columns") or 0)
     syntax = meta.TransferSyntaxUID
     if syntax.is_deflated:
-        with path.open("rb") as whole:  # it must be inflated before elements can be measured
+        with open(
+            path, "rb", opener=regular
+        ) as whole:  # it must be inflated before elements can be measured
             full = parse_header(whole, path, pixels=True)
         has_pixels = any(name in full for name in PIXELS)
     else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from medfl.errors import MedflError
 from medfl.files.exclusions import Exclusion
 from medfl.files.processes import lost_file, map_isolated
+from medfl.files.regular import regular
 from medfl.files.walk import walk
 from medfl.identity.burnt_in import burnt_in_summary
 from medfl.identity.identifiers import Identifiers
@@ -116,7 +117,7 @@ def _look(path: Path, attributes: Sequence[str], also: Also | None) -> Scanned |
     if kind_by_ending(path.name) == "dicom":  # meant so, and damaged where it is none
         return scan_file(path, attributes, also)
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=regular) as file:
             if not looks_like_dicom(file.read(132)):
                 return None
     except OSError as error:

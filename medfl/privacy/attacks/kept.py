@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from medfl.files import atomic_path
+from medfl.files.regular import regular
 
 KeptArrays = dict[str, Any]
 
@@ -41,7 +42,10 @@ class KeptParts:
     def _read(self, path: Path) -> KeptArrays | None:
         """What a file holds; None where it is missing, damaged or of other settings."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with (
+                open(path, "rb", opener=regular) as source,
+                np.load(source, allow_pickle=False) as file,
+            ):
                 if str(file["key"]) != self._key:
                     return None
                 return {name: file[name] for name in file.files if name != "key"}
