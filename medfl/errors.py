@@ -9,10 +9,12 @@ import sysconfig
 import traceback
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from json import JSONDecodeError
 from pathlib import Path
 from types import FrameType
+
+_LONGEST = 500  # characters of what own code says that are repeated
 
 
 class MedflError(Exception):
@@ -32,7 +34,7 @@ def on_one_line(error: BaseException | str) -> str:
     A name that it repeats may hold a line's end, or signs that a terminal takes for commands; or
     be of 10,000 letters, of which the first are enough to know it.
     """
-    text = str(error)
+    text = error if isinstance(error, str) else said_by(error)
     if len(text) > LONG_WORD:
         text = re.sub(rf"\S{{{LONG_WORD},}}", lambda word: _cut(word[0], LONG_WORD), text)
         text = _cut(text, LONG_TEXT)
@@ -45,6 +47,14 @@ def _cut(text: str, longest: int) -> str:
         return text
     some = longest // 4
     return f"{text[:some]}… ({len(text) - 2 * some:,} more) …{text[-some:]}"
+
+
+def said_by(error: BaseException) -> str:
+    """What an exception says; empty where it fails at that, as a class of one's own may."""
+    try:
+        return str(error)
+    except (Exception, SystemExit):
+        return ""
 
 
 def _printable(letter: str) -> str:
@@ -114,7 +124,7 @@ def failure(error: BaseException) -> str:
         return f"it lacks {error.name}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    text = str(error).casefold()
+    text = said_by(error).casefold()
     for words, meaning in _DAMAGE.items():
         if words in text:
             return meaning
@@ -130,7 +140,7 @@ def memory_ended(error: BaseException) -> bool:
 
     PyTorch is not imported for it. Of main memory it gives a ``RuntimeError`` of these words.
     """
-    said = str(error) if isinstance(error, RuntimeError) else ""
+    said = said_by(error) if isinstance(error, RuntimeError) else ""
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
@@ -154,20 +164,63 @@ def own_code(where: str, private: bool = False) -> Iterator[None]:
 
     Where it reads data of people (``private``), its messages may quote them: then only the kind
     of the exception is said, unless Python itself raised it where the code was called.
+
+    The current folder is afterwards what it was: what medfl writes lies where the user has said.
     """
+    folder = current_folder()
     try:
         yield
-    except MedflError:
+    except (MedflError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # to end is no way out for a class of one's own
+    except BaseException as error:  # to end is no way out for a class of one's own
+        if not failed(error):
+            raise
         if private and _comes_from_elsewhere(error):
             raise MedflError(
                 f"{where}: {type(error).__name__}{_line(error)}. What it says is not repeated, as "
                 "it may quote the data: run your code by itself to see it."
             ) from None
-        cause = " ".join(str(error).split()).rstrip(".")
-        reason = f"{type(error).__name__}: {cause}".rstrip(": ")
-        raise MedflError(f"{where}: {reason}{_line(error)}.") from error
+        raise MedflError(f"{where}: {_reason(error)}{_line(error)}.") from error
+    finally:
+        if folder is not None and folder != current_folder():
+            with suppress(OSError):
+                os.chdir(folder)
+
+
+def current_folder() -> str | None:
+    """None where it was taken away."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+def failed(error: BaseException) -> bool:
+    """Whether code has failed, or has ended the process in place of that.
+
+    Beside them there are the end of a generator and what a test's runner raises.
+    """
+    return isinstance(error, Exception | SystemExit) or own_frame(error) is not None
+
+
+def own_failure(error: BaseException) -> str | None:
+    """What to say of a failure in a person's own code that nobody has foreseen; None of others.
+
+    It is not known whether that code reads data of people, so its words are not repeated.
+    """
+    if own_frame(error) is None and not isinstance(error, SystemExit):
+        return None
+    return (
+        f"your own code failed: {type(error).__name__}{_line(error)}. What it says is not "
+        "repeated, as it may quote the data: run your code by itself to see it."
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The kind of an exception and what it says, which is no screenful."""
+    words = " ".join(said_by(error).split()).rstrip(".")
+    words = f"{words[:_LONGEST].rstrip()} …" if len(words) > _LONGEST else words
+    return f"{type(error).__name__}: {words}".rstrip(": ")
 
 
 @contextmanager

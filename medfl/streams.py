@@ -7,7 +7,9 @@ on the order of clients, nor on how often a run is evaluated, nor on how many tr
 from __future__ import annotations
 
 import hashlib
+import random
 
+import numpy as np
 import torch
 
 
@@ -20,6 +22,16 @@ def stream_seed(seed: int, *key: int | str) -> int:
 def torch_stream(seed: int, *key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator that serves this key alone; each device draws other numbers."""
     return torch.Generator(device).manual_seed(stream_seed(seed, *key))
+
+
+def seed_process(seed: int, *key: int | str) -> None:
+    """Seed the generators that Python and NumPy have for a whole process; own code may draw there.
+
+    medfl never does. So what a person's own class draws is the same for the same key, too.
+    """
+    chosen = stream_seed(seed, "process", *key)
+    random.seed(chosen)
+    np.random.seed(chosen % 2**32)  # noqa: NPY002 - it is the one that such code draws from
 
 
 class LayerStream:

@@ -15,7 +15,7 @@ from medfl import __version__
 from medfl.commands import attack, audit, data, plan, results, run, schema, status, tune
 from medfl.commands import verify as verifying
 from medfl.commands.examples import examples
-from medfl.errors import MedflError, memory_ended, on_one_line
+from medfl.errors import MedflError, memory_ended, on_one_line, own_failure, said_by
 from medfl.stopping import Stopped, stoppable
 
 NO_MEMORY = (
@@ -50,17 +50,26 @@ def call(arguments: Sequence[str] | None = None) -> int:
         unread = MedflError(f"{where}{error.strerror or error}.")
         print(f"medfl: error: {on_one_line(unread)}", file=sys.stderr)
         return 2
-    except (MemoryError, RuntimeError, OverflowError) as error:
-        if not memory_ended(error) and not _OVERFLOW.search(str(error)):
-            raise
-        said = NO_MEMORY if memory_ended(error) else TOO_LARGE
-        print(f"medfl: error: {said}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt as stop:
         usual = "nothing is left half done: call the same command again"
         notes = "; ".join(getattr(stop, "__notes__", [usual]))
         print(f"medfl: interrupted; {notes}.", file=sys.stderr)
         return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
+    except BaseException as error:
+        said = _explained(error)
+        if said is None:
+            raise
+        print(f"medfl: error: {said}", file=sys.stderr)
+        return 2
+
+
+def _explained(error: BaseException) -> str | None:
+    """What to say of an exception that nobody has foreseen; None where it is a mistake in medfl."""
+    if memory_ended(error):
+        return NO_MEMORY
+    if isinstance(error, RuntimeError | OverflowError) and _OVERFLOW.search(said_by(error)):
+        return TOO_LARGE
+    return own_failure(error)
 
 
 def _tell_undrawn() -> None:

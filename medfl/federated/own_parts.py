@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.chain.registry import LINKS, RULES
 from medfl.config import FederatedConfig
-from medfl.errors import MedflError, memory_ended, own_code, own_frame
+from medfl.errors import MedflError, current_folder, failed, memory_ended, own_code, own_frame
 from medfl.models.registry import MODELS
 from medfl.partition.registry import PARTITIONS
 from medfl.partition.scheme import split_word
@@ -33,6 +34,27 @@ def own_parts(config: FederatedConfig) -> list[str]:
     return [f"{registry.what} `{name}`" for registry, name in named if name not in registry]
 
 
+class Home:
+    """The current folder of a run; where own code has left it, all that follows lay elsewhere."""
+
+    def __init__(self) -> None:
+        self.folder = current_folder()
+
+    def check(self) -> None:
+        """Go back there.
+
+        Raises:
+            MedflError: own code has left it.
+        """
+        if self.folder is not None and current_folder() != self.folder:
+            os.chdir(self.folder)
+            raise MedflError(
+                "your own code has changed the current folder (os.chdir) while a run trained, and "
+                "the run's files would have been written elsewhere: take that line out, and name "
+                "files by whole paths."
+            )
+
+
 @contextmanager
 def guard(config: FederatedConfig, log_file: Path | None = None) -> Iterator[None]:
     """Run a block in which a person's own classes are called.
@@ -48,10 +70,10 @@ def guard(config: FederatedConfig, log_file: Path | None = None) -> Iterator[Non
     seen = f" ({log_file} has the traceback)" if log_file else ""
     try:
         yield
-    except MedflError:
+    except (MedflError, KeyboardInterrupt):
         raise
-    except (Exception, SystemExit) as error:  # a class that ends the process has not ended the run
-        if not own:
+    except BaseException as error:  # a class that ends the process has not ended the run
+        if not own or not failed(error):
             raise
         log.debug("The run failed.", exc_info=error)  # the file has it, the terminal does not
         if own_frame(error) is not None:

@@ -22,7 +22,7 @@ from medfl.federated.fingerprint import fingerprint, validated
 from medfl.federated.hold_back import hold_back_in
 from medfl.federated.log import log, log_to
 from medfl.federated.outcome import RoundsSoFar, write_record
-from medfl.federated.own_parts import guard
+from medfl.federated.own_parts import Home, guard, own_parts
 from medfl.federated.provenance import provenance
 from medfl.federated.root import with_root_set
 from medfl.federated.run_folder import check_folder, clear, finished_record
@@ -114,7 +114,14 @@ def execute(
             unpublished=hidden.untested if hidden else (),
             cores=cores,
         )
-        trainer.on_round = RoundsSoFar(folder, trainer, hidden)
+        trainer.own_code = bool(own_parts(config))
+        home, so_far = Home(), RoundsSoFar(folder, trainer, hidden)
+
+        def on_round(row: dict[str, Any]) -> None:
+            home.check()
+            so_far(row)
+
+        trainer.on_round = on_round
     clear(folder, ours)
     # An unwritable or full disk is noticed before the hours of training, not after.
     write_yaml(folder / paths.CONFIG, config.model_dump(mode="json"))
@@ -158,6 +165,7 @@ def execute(
         if isinstance(data.images, DiskImages):
             log.info("images are read from the disk (%.1f GiB)", store.images.nbytes / 2**30)
         trainer.train()
+        home.check()
         with trainer.saving.when_stopped():
             metrics = write_record(folder, trainer, measured, origin, hidden)
         log.info("%s after %d rounds, %.1f s", trainer.status, metrics["rounds"], trainer.seconds)

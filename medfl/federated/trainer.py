@@ -34,6 +34,7 @@ from medfl.metrics.federation import fairness
 from medfl.metrics.primary import primary_metric
 from medfl.results import columns
 from medfl.results.column import Column
+from medfl.streams import seed_process
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ class FederatedTrainer:
         saving: its checkpoints.
         unpublished: the clients, as words, of whose test samples no number is published.
         trained: the row of a round that is trained and not yet evaluated.
+        own_code: whether classes of a person's own take part, which may draw from the generators
+            of the whole process: each round begins these anew.
         fewer_workers: why fewer clients train side by side than was asked for, in words.
     """
 
@@ -118,6 +121,7 @@ class FederatedTrainer:
         self.evaluator = Evaluator(server, self.clients, self.data)
         self.saving = Saving(self, Path(checkpoint_dir) if checkpoint_dir else None)
         server.states.folder = self.saving.folder
+        self.own_code = False
         self.fingerprint, self.unpublished, self.on_round = fingerprint, unpublished, on_round
         self.history: list[dict[str, Any]] = []
         self.client_history: list[dict[str, Any]] = []
@@ -222,6 +226,8 @@ class FederatedTrainer:
     def _round(self, number: int) -> dict[str, Any]:
         """Run one round: the server sends, clients train and answer, the server takes its step."""
         server, chain = self.server, self.server.chain
+        if self.own_code:
+            seed_process(self.config.seed, number)
         download = server.open(number)
         by_id = {client.id: client for client in self.clients}
         taking_part = [self.clients[position].id for position in server.participants(number)]
@@ -259,6 +265,8 @@ class FederatedTrainer:
     def _evaluate(self, number: int, final: bool) -> dict[str, Any]:
         """Evaluate after a round; only after the last one for everyone, which may cost much."""
         give_back_memory()
+        if self.own_code:
+            seed_process(self.config.seed, number, "evaluated")
         result = self.evaluator.evaluate(everyone=final)
         give_back_memory()
         self.client_history += client_rows(self, number, result)

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from medfl.errors import MedflError, own_code
+from medfl.errors import MedflError
+from medfl.partition.asked import asked_blocks
 from medfl.partition.base import Block, Partition, Request, check_enough_groups
 from medfl.partition.deal import deal, fill, top_up, whole
-from medfl.partition.folds import FOLDS, TEST
+from medfl.partition.folds import FOLDS
 from medfl.partition.groups import Groups
 from medfl.partition.random import stream
 
@@ -78,7 +79,7 @@ def assign_clients(
     first = moved = 0
     names: list[str] = []
     sites = np.full(len(groups), "", dtype=object)
-    for block in _blocks(partition, request):
+    for block in asked_blocks(partition, request):
         clients = len(block.shares)
         sites[block.members] = block.name
         if block.unseen:
@@ -121,39 +122,6 @@ def assign_clients(
         names += _client_names(block)
         first += clients
     return Dealt(owner, first, moved, tuple(names), sites.astype(str))
-
-
-def _blocks(partition: Partition, request: Request) -> list[Block]:
-    """The partition's blocks, checked: a person's own class may have made them."""
-    where = f"partition `{partition.word}`"
-    with own_code(where):
-        blocks = list(partition.blocks(request))
-        shares = [np.asarray(block.shares, float) for block in blocks]
-        members = np.array([block.members for block in blocks])
-    labels = len(request.groups.columns)
-    for part in shares:
-        if part.ndim != 2 or part.shape[1] != labels or not len(part):
-            raise MedflError(
-                f"{where} gives shares of shape {part.shape}; needed are a row for each client and "
-                f"{labels} columns, one for each of {', '.join(request.groups.columns)}."
-            )
-        if not np.isfinite(part).all() or part.min() < 0 or not np.allclose(part.sum(0), 1):
-            raise MedflError(f"{where}: every column of its shares must be 0 or more and sum to 1.")
-    if members.shape != (len(blocks), len(request.groups)) or not (members.sum(0) == 1).all():
-        raise MedflError(f"{where}: every group (patient) must be a member of one of its blocks.")
-    for block in blocks:
-        if block.unseen and (len(block.shares) > 1 or (request.fold[block.members] != TEST).any()):
-            raise MedflError(
-                f"{where} has a block of clients who take no part in training (unseen), but not "
-                "all of its groups (patients) are of one client and in the test fold."
-            )
-    made, wanted = sum(map(len, shares)), request.num_clients
-    if not partition.natural and wanted is not None and made != wanted:
-        raise MedflError(
-            f"{where} gives shares of {made} clients, but num_clients is {wanted}: give a row for "
-            "each of request.clients, or set natural = True if the partition decides the number."
-        )
-    return blocks
 
 
 def _client_names(block: Block) -> list[str]:

@@ -64,12 +64,14 @@ def check_own(
     where = f"{name}: create_federated_splits"
     try:
         clients, folds = (np.asarray(part) for part in own)
+        if clients.ndim != 1 or folds.ndim != 1:
+            raise TypeError("no lists")
     except (TypeError, ValueError) as error:
         raise MedflError(
             f"{where} must return two lists: clients (from 0) and folds (train, val, test)."
         ) from error
     number = len(store.ids)
-    if len(clients) != number or len(folds) != number or clients.ndim != 1:
+    if len(clients) != number or len(folds) != number:
         raise MedflError(
             f"{where} gave {len(clients)} clients and {len(folds)} folds for {number} samples."
         )
@@ -80,7 +82,11 @@ def check_own(
     for fold in FOLDS:
         if not (folds == fold).any():
             raise MedflError(f"{where} puts no sample into the fold {fold}.")
-    for client in range(int(clients.max()) + 1):
+    present = np.unique(clients)
+    if len(present) != present[-1] + 1:
+        gap = int((present != np.arange(len(present))).argmax())
+        raise MedflError(f"{where} gives client {gap} no sample to train on.")
+    for client in present.tolist():
         held = set(folds[clients == client].tolist())
         if "train" not in held and held != {"test"}:  # with tests alone it is a hospital never seen
             raise MedflError(f"{where} gives client {client} no sample to train on.")

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medfl.errors import MedflError
 from medfl.partition.folds import FOLDS
 from medfl.partition.groups import label_indicator
-from medfl.partition.registry import PARTITIONS
-from medfl.partition.scheme import client_transform, split_word
+from medfl.partition.scheme import client_transform
 
 if TYPE_CHECKING:
     from medfl.partition.split import Split
@@ -179,19 +177,11 @@ def _intensities(split: Split, store: Store, rows: dict[int, np.ndarray]) -> np.
     """(M, 256) distribution of pixels for each client of ``rows``, as its scanner shows them."""
     limit = min(_IMAGES_PER_CLIENT, max(4, _IMAGES_IN_ALL // split.num_clients))
     histograms = np.zeros((len(rows), 256))
-    name, _ = split_word(split.partition)
     for place, (client, own) in enumerate(rows.items()):
         some = own[np.unique(np.linspace(0, len(own) - 1, min(limit, len(own))).astype(np.int64))]
         images = np.asarray(store.images[some])
         see = client_transform(split.partition, client, split.num_clients, split.seed)
-        with PARTITIONS.guarded(name, f"partition `{split.partition}`"):
-            pixels = images if see is None else see(images)
-            if pixels.shape != images.shape or pixels.dtype != images.dtype:
-                raise MedflError(
-                    f"partition `{split.partition}`: its transform gives {pixels.dtype} images of "
-                    f"shape {pixels.shape} for {images.dtype} images of shape {images.shape}: it "
-                    "must keep both."
-                )
+        pixels = images if see is None else see(images)
         histograms[place] = np.bincount(_levels(pixels, store), minlength=256) / pixels.size
     return histograms
 

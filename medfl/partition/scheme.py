@@ -9,6 +9,7 @@ from functools import cache
 
 from medfl.config import NUMBER, did_you_mean, folder_word
 from medfl.errors import MedflError
+from medfl.partition.asked import asked_transform
 from medfl.partition.base import Partition, SiteName, Transform, Value
 from medfl.partition.registry import PARTITIONS
 from medfl.partition.site_words import LONGEST, read_site, spell_site
@@ -53,12 +54,14 @@ def _parse(word: str) -> Partition:
     name, text = split_word(word)
     word = folder_word(word)
     kind = PARTITIONS.load(name)
-    value = kind.value
+    value: object = kind.value
     shown = folder_word(name)
     if value is None:
         if text is not None:
             raise MedflError(f"partition `{word}`: `{shown}` takes no value; write `{shown}`.")
         return _build(kind, word, name)
+    if not isinstance(value, Value | SiteName):  # a property, which has no value before an object
+        raise MedflError(f"partition `{shown}`: its attribute `value` must be a Value, or None.")
     example = f"write it like `{shown}-{value.example}`"
     if not text:
         raise MedflError(f"partition `{word}` lacks {value.name}: {example}.")
@@ -78,7 +81,8 @@ def plain_number(number: float) -> str:
 def _build(kind: type[Partition], word: str, name: str, *number: float) -> Partition:
     with PARTITIONS.guarded(name, f"partition `{word}` cannot be built"):
         found = kind(word, name, *number)
-    if not vars(found).keys() >= {"word", "name", "number"}:
+    kept = vars(found)
+    if (kept.get("word"), kept.get("name")) != (word, name) or "number" not in kept:
         raise MedflError(
             f"partition `{word}`: `{kind.__name__}.__init__` must take (self, word, name, number) "
             "and hand them to super().__init__(word, name, number)."
@@ -131,8 +135,7 @@ def client_transform(partition: str, client: int, num_clients: int, seed: int) -
     chosen = parse_partition(partition)
     if not 0 <= client < num_clients:
         raise MedflError(f"client {client} is not one of 0 to {num_clients - 1}.")
-    with PARTITIONS.guarded(chosen.name, f"partition `{chosen.word}`"):
-        return chosen.transform(client, num_clients, seed)
+    return asked_transform(chosen, client, num_clients, seed)
 
 
 def partition_title(word: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from medfl.config import DEFAULTS, did_you_mean
 from medfl.errors import MedflError, failure
 from medfl.files import load_json, sha256_file, write_csv
+from medfl.partition.asked import asked_folds
 from medfl.partition.base import Request
 from medfl.partition.clients import assign_clients
 from medfl.partition.custom import SplitsItself, check_own
@@ -230,7 +231,7 @@ def make_split(
             f"{num_clients} clients are more than the dataset has groups (patients): "
             f"{len(groups)}. A group is never divided: use fewer clients."
         )
-    fold = chosen.folds(Request(partition, store, groups, fold, num_clients, seed))
+    fold = asked_folds(chosen, Request(partition, store, groups, fold, num_clients, seed))
     dealt = assign_clients(store, groups, fold, chosen, num_clients, seed, **minima)
     return Split(
         samples=np.asarray(store.ids),

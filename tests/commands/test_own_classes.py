@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+import re
+import shutil
 import sys
 
 import pytest
@@ -222,9 +225,49 @@ def test_a_failure_of_medfl_itself_keeps_its_traceback(place, monkeypatch):
             }
         )
     )
-    monkeypatch.setattr(ALGORITHMS.load("fedavg"), "step", lambda self, total: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    # No function of this file: it would be a person's own code, of which one sentence is said.
+    monkeypatch.setattr(ALGORITHMS.load("fedavg"), "step", 3)
+    with pytest.raises(TypeError, match="not callable"):
         run(place)
+
+
+def test_a_class_that_leaves_the_folder_ends_the_run(place, capsys):
+    elsewhere = place / "elsewhere"
+    elsewhere.mkdir()
+    assert run(place, hook(f"def step(self, total): import os; os.chdir({str(elsewhere)!r})")) == 2
+    assert "changed the current folder (os.chdir) while a run trained" in capsys.readouterr().err
+    assert not list(elsewhere.iterdir())
+    assert os.getcwd() == str(place)
+    assert not (place / "one" / "metrics.json").exists()
+
+
+def test_what_a_class_draws_from_the_whole_process_is_the_same_again(place):
+    draws = "import random, numpy; self.drawn = random.random(), numpy.random.rand()"
+    keep = "open('drawn', 'a').write(repr(self.drawn) + chr(10))"
+    code = hook(f"def step(self, total): {draws}; {keep}; super().step(total)")
+    for _ in range(2):
+        assert run(place, code) == 0
+        shutil.rmtree(place / "one")
+    first, second, *again = (place / "drawn").read_text().splitlines()
+    assert first != second  # the two rounds of a run
+    assert again == [first, second]
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), ValueError("Doe"), BaseException("Doe")])
+def test_what_nobody_has_foreseen_of_own_code_is_one_sentence(monkeypatch, capsys, error):
+    def own(_):  # this file is no part of medfl, as a person's is not
+        raise error
+
+    monkeypatch.setattr("medfl.commands.status.status", own)
+    assert main(["status"]) == 2
+    said = capsys.readouterr().err
+    kind = type(error).__name__
+    assert re.fullmatch(
+        rf"medfl: error: your own code failed: {kind} \(in .*own, line [0-9]+ of "
+        r"test_own_classes\.py\)\. What it says is not repeated, as it may quote the data: run "
+        r"your code by itself to see it\.\n",
+        said,
+    )
 
 
 def test_a_class_may_name_its_arguments_as_it_likes(place):
