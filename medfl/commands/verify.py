@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from medfl.commands import checks
 from medfl.errors import MedflError
-from medfl.files.regular import regular
 
 if TYPE_CHECKING:
     from medfl.grid import Cell, GridConfig
@@ -96,6 +95,8 @@ def _judged(thing: _Thing, read: checks.Read) -> tuple[str, str]:
 
 
 def _sha256(path: Path, told: Callable[[int], object]) -> str:
+    from medfl.files.regular import regular
+
     digest = hashlib.sha256()
     with open(path, "rb", opener=regular) as file:
         while chunk := file.read(2**20):
