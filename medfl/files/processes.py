@@ -257,7 +257,7 @@ def _serve(
     parent: int,
 ) -> None:
     """Be such a process: work on the items that are asked for, until nobody can ask any more."""
-    _settle(ours, parent)
+    be_silent_helper(ours, parent)
     while True:
         try:
             start, stop = way.recv()
@@ -275,7 +275,7 @@ def _serve(
         way.send((time.perf_counter() - began, found))
 
 
-def _settle(ours: Sequence[Connection], parent: int) -> None:
+def be_silent_helper(ours: Sequence[Connection], parent: int) -> None:
     """Make a fork a helper: its parent's signals, locks and screen are not its own."""
     become_helper(parent)
     for one in ours:  # else it would not see that the other end is gone
