@@ -177,7 +177,8 @@ def test_a_process_that_is_killed_while_it_draws_is_one_sentence(
     results_dir, cells, own_module, monkeypatch
 ):
     # Whatever threads other tests have left: this process is not to be killed.
-    monkeypatch.setattr("medfl.report.figures.can_fork", lambda: True)
+    for place in ("medfl.report.figures.can_fork", "medfl.files.processes.can_fork"):
+        monkeypatch.setattr(place, lambda: True)
     killed = OWN.replace("figure = Figure()", "os.kill(os.getpid(), 9)")
     own_module("my_plots", killed.replace("from matplotlib", "import os\nfrom matplotlib", 1))
     results = GridResults(read_grid_runs(cells, results_dir))
