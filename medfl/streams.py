@@ -7,10 +7,10 @@ on the order of clients, nor on how often a run is evaluated, nor on how many tr
 from __future__ import annotations
 
 import hashlib
-import random
 
-import numpy as np
 import torch
+
+from medfl.own_draws import seed_both
 
 
 def stream_seed(seed: int, *key: int | str) -> int:
@@ -29,9 +29,7 @@ def seed_process(seed: int, *key: int | str) -> None:
 
     medfl never does. So what a person's own class draws is the same for the same key, too.
     """
-    chosen = stream_seed(seed, "process", *key)
-    random.seed(chosen)
-    np.random.seed(chosen % 2**32)  # noqa: NPY002 - it is the one that such code draws from
+    seed_both(stream_seed(seed, "process", *key))
 
 
 class LayerStream:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
-import torch
 from torch import nn
 
-from medfl.errors import MedflError, own_code
+from medfl.errors import MedflError
 from medfl.models.classifier import Classifier
 from medfl.models.fusion import fuse
 from medfl.models.normalization import batch_to_group_norm
+from medfl.models.own import build_own
 from medfl.models.registry import MODELS, check_model
 
 MIN_IMAGE_SIZE = 8
@@ -82,10 +82,11 @@ def build_model(
             f"{', '.join(_with_weights())}"
         )
     nets = []
-    for channels in branches or (in_channels,):
+    for number, channels in enumerate(branches or (in_channels,)):
         arguments = {"num_classes": num_classes, "in_channels": channels, "image_size": sides}
         given = {**arguments, **({"pretrained": True} if pretrained else {}), **params}
-        nets.append(build(**given) if name in MODELS else _own(name, build, given))
+        net = build(**given) if name in MODELS else build_own(name, build, given, number)
+        nets.append(net)
     model = nets[0]
     if branches:
         model = fuse([_parted(name, net) for net in nets], branches, num_classes)
@@ -97,27 +98,6 @@ def build_model(
 def _with_weights() -> list[str]:
     found = {name: inspect.signature(MODELS.load(name)).parameters for name in MODELS}
     return [name for name, parameters in found.items() if "pretrained" in parameters]
-
-
-def _own(name: str, build: Callable[..., nn.Module], given: Mapping[str, Any]) -> nn.Module:
-    """Build a person's own network, and try it on two black images."""
-    with own_code(f"the model `{name}` cannot be built"):
-        model = build(**given)
-    if not isinstance(model, nn.Module):
-        raise MedflError(f"the model `{name}` gave {type(model).__name__}, not a torch.nn.Module.")
-    shape = (2, given["in_channels"], *given["image_size"])
-    training = model.training
-    with own_code(f"the model `{name}` fails on images of shape {shape}"), torch.no_grad():
-        logits = model.eval()(torch.zeros(shape))
-    model.train(training)
-    wanted = (2, given["num_classes"])
-    if not isinstance(logits, torch.Tensor) or logits.shape != wanted:
-        got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise MedflError(
-            f"the model `{name}` gives {got} for two images, but logits of shape {wanted} are "
-            "needed: a column for each class."
-        )
-    return model
 
 
 def _parted(name: str, model: nn.Module) -> Classifier:

@@ -6,14 +6,14 @@ can change nothing of what it is given, and the current folder stays what it was
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import numpy as np
 
 from medfl.errors import MedflError, own_code
+from medfl.own_draws import drawing
 from medfl.partition.base import Block, Partition, Request, Transform
 from medfl.partition.folds import FOLDS, TEST
 from medfl.partition.random import stream
@@ -143,15 +143,6 @@ def _asked(partition: Partition, request: Request) -> Iterator[None]:
             one.flags.writeable = True
 
 
-@contextmanager
-def _seeded(seed: int, *purpose: str | int) -> Iterator[None]:
+def _seeded(seed: int, *purpose: str | int) -> AbstractContextManager[None]:
     """Seed what own code may draw from; afterwards it stands where it stood before."""
-    before = random.getstate(), np.random.get_state()  # noqa: NPY002 - own code draws there
-    chosen = stream(seed, "process", *purpose).integers(2**32)
-    random.seed(int(chosen))
-    np.random.seed(int(chosen))  # noqa: NPY002
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])  # noqa: NPY002
+    return drawing(int(stream(seed, "process", *purpose).integers(2**32)))

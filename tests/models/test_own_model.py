@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import sys
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -17,6 +19,9 @@ from medfl.store import DatasetInfo, Sample, write_store
 from medfl.versions import code_of
 
 NETS = """
+import random
+import numpy
+import torch
 from torch import nn
 
 class Net(nn.Sequential):
@@ -41,6 +46,42 @@ def wrong(num_classes, **others):
 
 def fails(num_classes, in_channels, image_size):
     return nn.Linear(3, num_classes)
+
+class Odd(nn.Linear):
+    def __init__(self, num_classes, in_channels, image_size, kind):
+        super().__init__(in_channels * image_size[0] * image_size[1], num_classes)
+        self.kind = kind
+        own = {
+            "sparse": lambda: torch.eye(2).to_sparse(),
+            "whole": lambda: torch.ones(2, dtype=torch.int64),
+            "nan": lambda: torch.tensor([1.0, float("nan")]),
+        }.get(kind)
+        if own:
+            self.w = nn.Parameter(own(), requires_grad=kind != "whole")
+        if kind == "frozen":
+            self.requires_grad_(False)
+
+    def forward(self, x):
+        y = super().forward(x.flatten(1))
+        if self.kind == "detached" or (self.kind == "detached in evaluation" and not self.training):
+            y = y.detach()
+        return y.long() if self.kind == "whole logits" else y
+
+class Drawn(nn.Linear):
+    def __init__(self, num_classes, in_channels, image_size):
+        super().__init__(in_channels * image_size[0] * image_size[1], num_classes)
+        self.weight.data[0, 0] = numpy.random.rand()
+        self.bias.data[0] = random.random()
+
+    def forward(self, x):
+        return super().forward(x.flatten(1))
+
+class Empty(nn.Module):
+    def forward(self, x):
+        return x
+
+def empty(**_):
+    return Empty()
 
 def nothing(num_classes, in_channels, image_size):
     return None
@@ -78,6 +119,18 @@ def test_it_is_built_with_what_the_data_need():
         ("my_nets:wrong", {}, r"gives \(2, 4\) for two images, but logits of shape \(2, 3\)"),
         ("my_nets:fails", {}, r"fails on images of shape \(2, 1, 8, 8\): RuntimeError"),
         ("my_nets:nothing", {}, "gave NoneType, not a torch.nn.Module"),
+        ("my_nets:empty", {}, "has no parameters, so nothing can be trained: assign its layers in"),
+        *(
+            ("my_nets:Odd", {"params": {"kind": kind}}, f"the model `my_nets:Odd`{message}")
+            for kind, message in {
+                "sparse": ": its parameter `w` is torch.sparse_coo on the device `cpu`: it must be",
+                "whole": ": its parameter `w` has torch.int64: it must have real numbers",
+                "nan": ": its parameter `w` begins with NaN or infinite values",
+                "frozen": " gives logits that do not depend on any of its parameters",
+                "detached": " gives logits that do not depend on any of its parameters",
+                "whole logits": " gives logits of torch.int64; needed are real numbers",
+            }.items()
+        ),
         ("my_nets:Net", {"pretrained": True}, "no pretrained.*one of resnet18, resnet50"),
         ("my_nets:Net", {"branches": (1, 1), "in_channels": 2}, "is no medfl.models.Classifier"),
         ("cnn", {"params": {"width": 3}}, "unknown key `width`: the network `cnn` has no params"),
@@ -88,6 +141,28 @@ def test_one_that_does_not_fit_is_one_sentence(name, options, message):
     with pytest.raises(MedflError, match=message) as error:
         build_model(name, **arguments)
     assert "\n" not in str(error.value)
+
+
+def test_one_without_gradients_in_evaluation_may_train():
+    params = {"kind": "detached in evaluation"}
+    assert build_model("my_nets:Odd", 3, 1, 8, params=params).training
+
+
+def test_what_it_draws_from_the_whole_process_follows_from_the_seed():
+    def drawn(seed):
+        torch.manual_seed(seed)
+        np.random.seed(9)  # noqa: NPY002 - the generators that own code draws from
+        random.seed(9)
+        net = build_model("my_nets:Drawn", 3, 1, 8)
+        # They stand where they stood: a network takes nothing from what follows.
+        assert np.random.rand() == np.random.RandomState(9).rand()  # noqa: NPY002
+        assert random.random() == random.Random(9).random()
+        return net.weight[0, 0].item(), net.bias[0].item()
+
+    first = drawn(0)
+    np.random.rand()  # noqa: NPY002
+    assert drawn(0) == first
+    assert all(a != b for a, b in zip(drawn(1), first, strict=True))
 
 
 def test_a_grid_is_checked_with_its_networks():
