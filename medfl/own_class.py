@@ -7,11 +7,12 @@ sentence when a grid is read, and no traceback in the middle of a run.
 from __future__ import annotations
 
 import inspect
+import json
 from typing import Any, ClassVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, said_by
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -47,6 +48,18 @@ def check_type(value: Any, kind: type | tuple[type, ...], where: str, needed: st
     """Refuse what a hook has returned, where it is of another type than is ``needed``."""
     if not isinstance(value, kind):
         raise MedflError(f"{where} gave {type(value).__name__}, but needed is {needed}.")
+
+
+def check_said(value: Any, where: str) -> None:
+    """Refuse what a hook says of itself for the record, where JSON cannot hold it."""
+    check_type(value, dict, where, "a dictionary of names and values")
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MedflError(
+            f"{where} gave what JSON cannot hold ({said_by(error)}): give texts, finite numbers, "
+            "True, False, None, and lists and dictionaries of them."
+        ) from error
 
 
 def _members(base: type) -> list[tuple[str, Any]]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from medfl.chain.combine import Combination, Rule
 from medfl.chain.link import STAGES, Backward, Judged, Link
 from medfl.chain.message import Message, Total
+from medfl.chain.own_rule import Watched, check_total
 from medfl.chain.registry import LINKS, RULES
 from medfl.errors import MedflError, naming, own_code
-from medfl.own_class import check_type
+from medfl.own_class import check_said, check_type
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from medfl.chain.roles import Algorithm, Client, Server
     from medfl.config import FederatedConfig
     from medfl.models.flat import FlatModel
+
+_WORDS = (str, type(None))  # of an effect
+NEEDED = "a text, or None where it is not known"
 
 
 class Chain:
@@ -36,6 +40,7 @@ class Chain:
         ordered = sorted(links, key=lambda link: (STAGES.index(link.stage), link.name))
         self.links = [link for link in ordered if not link.idle]
         self.rule = rule
+        self._own_rule = ""
         self.columns = tuple(column for link in self.links for column in link.columns)
         self.client_columns = tuple(c for link in self.links for c in link.client_columns)
 
@@ -44,9 +49,11 @@ class Chain:
         for link in self.links:
             link.seed = server.config.seed
             link.setup(server)
+        rule = server.config.chain.rule
         self.rule.seed = server.config.seed
-        with RULES.guarded(server.config.chain.rule, f"the rule `{server.config.chain.rule}`"):
+        with RULES.guarded(rule, f"the rule `{rule}`"):
             self.rule.setup(server)
+        self._own_rule = "" if rule in RULES else rule
 
     @property
     def seals(self) -> bool:
@@ -76,11 +83,13 @@ class Chain:
     def objective(self, plain: str) -> str:
         """What an arm minimises, in words; ``plain`` is what its algorithm does without a chain."""
         effect = self.rule.effect
+        check_type(effect, _WORDS, f"`effect` of the rule `{type(self.rule).__name__}`", NEEDED)
         if effect is None:
             effect = f"{type(self.rule).__name__} does not say what its combination minimises"
         said = [f"{effect} (with the sum it would be: {plain})" if effect else plain]
         for link in self.links:
             effect = link.effect
+            check_type(effect, _WORDS, f"`effect` of the link `{link.name}`", NEEDED)
             if effect is None:
                 effect = "acts on this, and does not say how"
             said += [f"{link.name}: {effect}"] if effect else []
@@ -160,6 +169,10 @@ class Chain:
         """What takes in the messages of round ``number``: the rule's, or a link's around it."""
         self.rule.round = number
         combination = self.rule.start()
+        if self._own_rule:
+            where = f"the rule `{self._own_rule}`"
+            check_type(combination, Combination, f"{where}: start", "a medfl.chain.Combination")
+            combination = Watched(combination, where, self.rule.may_give_up)
         for link in self._at("combination"):
             combination = link.combination(number, combination)
             where = f"`combination` of the link `{link.name}`"
@@ -170,10 +183,16 @@ class Chain:
         self, number: int, total: dict[str, Total], answered: Sequence[int]
     ) -> dict[str, Total]:
         """The total of round ``number`` as the server gets it."""
-        _check_total(total, "what combines a round's messages")
+        check_total(total, "what combines a round's messages")
         for link in self._at("close"):
+            before, where = bool(total), f"`close` of the link `{link.name}`"
             total = link.close(number, total, answered)
-            _check_total(total, f"`close` of the link `{link.name}`")
+            check_total(total, where)
+            if before and not total and not self.may_give_up:
+                raise MedflError(
+                    f"{where} gave an empty total, of which clients and server would know nothing: "
+                    "give back what it was given, changed or not."
+                )
         return total
 
     def traffic(self, number: int, up: int, down: int) -> tuple[int, int]:
@@ -207,8 +226,13 @@ class Chain:
         return row
 
     def record(self) -> dict[str, dict[str, Any]]:
-        """What the links say of themselves in the record, by name."""
-        return {link.name: link.record() for link in self._at("record")}
+        """What the links, and the rule, say of themselves in the record, by name."""
+        found = {link.name: link.record() for link in self._at("record")}
+        if type(self.rule).record is not Rule.record:
+            found[self._own_rule or type(self.rule).__name__] = self.rule.record()
+        for name, said in found.items():
+            check_said(said, f"`record` of `{name}`")
+        return found
 
     def privacy(self) -> dict[str, Any]:
         """What the chain promises, for the record; two links that promise are refused earlier."""
@@ -301,12 +325,3 @@ def check_chain(config: FederatedConfig, algorithm: type[Algorithm], where: str)
             registry.check_params(name, params, f"{where}: the {registry.what} `{name}`")
     with naming(where):
         build_chain(config, algorithm)
-
-
-def _check_total(total: Any, where: str) -> None:
-    needed = "the total that the server gets: a dictionary of name → Total of vectors"
-    check_type(total, dict, where, needed)
-    for name, one in total.items():
-        check_type(one, Total, f"{where}, in {name!r},", needed)
-        if getattr(one.mean, "ndim", None) != 1:
-            check_type(one.mean, (), f"{where}, in {name!r},", "a vector (k,)")

@@ -60,6 +60,10 @@ class Rule(ABC):
     def setup(self, server: Server) -> None:  # noqa: B027 - a rule need not know its federation
         """Look at the federation before its first round, or refuse it (``MedflError``)."""
 
+    def record(self) -> dict[str, Any]:
+        """What the record of the run says of it under ``chain``, such as settings it derived."""
+        return {}
+
     @abstractmethod
     def start(self) -> Combination:
         """Open a round with an empty combination."""

@@ -112,9 +112,9 @@ GIVEN = "none"
         (
             "Totals",
             "number",
-            "what combines a round's messages gave float, but needed is",
+            "`test_faults:Totals`: `total` gave float, but needed is",
         ),
-        ("Totals", "none", "what combines a round's messages gave NoneType"),
+        ("Totals", "none", "`test_faults:Totals`: `total` gave NoneType"),
         ("Totals", "long", "in 'parameters', gave list, but needed is the total"),
     ],
 )
