@@ -13,13 +13,13 @@ from matplotlib.figure import Figure
 
 from medfl.errors import MedflError
 from medfl.files.processes import can_fork, map_isolated
-from medfl.own_class import check_type
 from medfl.pages import fonts
 from medfl.pages.figures import RC, save
 from medfl.report.attacked import PEACE
 from medfl.report.grid_results import GridResults
 from medfl.report.names import arm_label
 from medfl.report.plots.base import GridFigure, Subject
+from medfl.report.plots.own import OwnFigure
 from medfl.report.plots.registry import FIGURES
 from medfl.report.plots.style import arm_styles
 from medfl.results.columns import EVERYONE, OWN
@@ -70,9 +70,9 @@ def draw_figures(
     places = _places(results, folder, _chosen(FIGURES if chosen is None else chosen))
 
     def draw(place: _Place) -> tuple[bool, list[str]]:
-        drawn = _draw(place.word, place.figure, place.subject)
+        drawn = _draw(place.figure, place.subject)
         if drawn is not None:
-            save(drawn, place.stem, (".svg", ".png", *endings))
+            _save(place.word, drawn, place.stem, endings)
         return drawn is not None, fonts.missing()
 
     # Matplotlib bears no threads: where no process can be forked, this one draws all.
@@ -124,10 +124,8 @@ def _places(
             for question in (EVERYONE, OWN)
         }
         for name, (word, figure) in kinds.items():
-            with FIGURES.guarded(word, f"the figure `{word}`"):
-                look = {"styles": styles, "labels": labels[OWN]}
-                subjects = list(figure.subjects(results, dataset, **look))
-            for subject in subjects:
+            look = {"styles": styles, "labels": labels[OWN]}
+            for subject in figure.subjects(results, dataset, **look):
                 if subject.question != OWN:
                     subject = replace(subject, labels=labels[subject.question])
                 apart = "" if subject.question == OWN else subject.question
@@ -137,20 +135,27 @@ def _places(
     return places
 
 
-def _draw(word: str, figure: GridFigure, subject: Subject) -> Figure | None:
+def _draw(figure: GridFigure, subject: Subject) -> Figure | None:
     """The picture, of which the page can use the words too; None where it cannot be drawn."""
-    where = f"the figure `{word}`"
-    with FIGURES.guarded(word, where):
-        drawn = figure.draw(subject)
-        if drawn is not None:
-            check_type(drawn, Figure, f"{where}: draw", "a matplotlib Figure, or None")
-            check_type(figure.caption(subject), str, f"{where}: caption", "a text")
-            if not drawn.get_suptitle():
-                with rc_context(RC):
-                    wide = int(LETTERS * drawn.get_figwidth())
-                    lines = [fill(one, wide) for one in figure.words_above(subject).splitlines()]
-                    drawn.suptitle("\n".join(lines), fontsize=10)
+    drawn = figure.draw(subject)
+    if drawn is not None and not drawn.get_suptitle():
+        with rc_context(RC):
+            wide = int(LETTERS * drawn.get_figwidth())
+            lines = [fill(one, wide) for one in figure.words_above(subject).splitlines()]
+            drawn.suptitle("\n".join(lines), fontsize=10)
     return drawn
+
+
+def _save(word: str, drawn: Figure, stem: Path, endings: Sequence[str]) -> None:
+    """Write a picture's files; what matplotlib cannot draw of an own figure is its mistake."""
+    ended: OSError | MemoryError | None = None  # which is nobody's
+    with FIGURES.guarded(word, f"the figure `{word}`: its picture cannot be written"):
+        try:
+            save(drawn, stem, (".svg", ".png", *endings))
+        except (OSError, MemoryError) as error:
+            ended = error
+    if ended is not None:
+        raise ended
 
 
 def _chosen(words: Iterable[str]) -> dict[str, tuple[str, GridFigure]]:
@@ -160,5 +165,6 @@ def _chosen(words: Iterable[str]) -> dict[str, tuple[str, GridFigure]]:
         name = word.rsplit(":", 1)[-1]
         if name in found:
             raise MedflError(f"two figures are called {name}: give one of their classes another.")
-        found[name] = word, FIGURES.create(word, {})
+        figure = FIGURES.create(word, {})
+        found[name] = word, figure if word in FIGURES else OwnFigure(word, figure)
     return found
