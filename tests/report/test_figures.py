@@ -10,6 +10,7 @@ from itertools import product
 import pytest
 from crossed import ATTACKED, CROSSED, write_crossed
 from matplotlib.figure import Figure
+from own_figure import OWN
 
 from medfl.errors import MedflError
 from medfl.grid import load_grid
@@ -23,22 +24,6 @@ from medfl.report.plots.style import arm_styles
 from medfl.report.steps import build_report
 from medfl.results.runs import read_grid_runs
 
-OWN = """
-from matplotlib.figure import Figure
-from medfl.report.plots.base import GridFigure
-
-class Seeds(GridFigure):
-    title = "How many seeds"
-    needs = "runs"
-
-    def caption(self, subject):
-        return f"{subject.place}: how many runs there are in all, as a single dot."
-
-    def draw(self, subject):
-        figure = Figure()
-        figure.subplots().plot([0], [len(subject.results.runs)], "o")
-        return figure
-"""
 GRID = {
     "arms_file": None,
     "arm_settings": {"fedavg": {"algorithm": "fedavg"}},

@@ -4,27 +4,10 @@ from __future__ import annotations
 
 import matplotlib as mpl
 import pytest
+from own_figure import OWN
 
 from medfl.errors import MedflError
 from medfl.report.steps import build_report
-
-OWN = """
-from matplotlib.figure import Figure
-from medfl.report.plots.base import GridFigure
-
-class Seeds(GridFigure):
-    title = "How many seeds"
-    needs = "runs"
-
-    def caption(self, subject):
-        return f"{subject.place}: how many runs there are in all, as a single dot."
-
-    def draw(self, subject):
-        figure = Figure()
-        figure.subplots().plot([0], [len(subject.results.runs)], "o")
-        return figure
-"""
-
 
 CURVES = "{'y': 'm', 'limits': [0, 1], 'digits': 1, 'chance': None, 'arms': []}"
 SAID_WRONG = {
