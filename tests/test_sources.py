@@ -21,6 +21,13 @@ def test_a_run_counts_its_engine_and_what_that_imports_and_no_more():
     assert {name for name in found if name.startswith("imaging")} == {"imaging.codes"}
 
 
+def test_tables_count_nothing_that_deals_samples_or_trains():
+    found = names("medfl.report")
+    assert {"report.tables", "partition.scheme"} <= found
+    assert not {"partition.folds", "partition.split", "partition.asked"} & found
+    assert not any(name.startswith(("federated", "algorithms")) for name in found)
+
+
 def test_imports_through_a_package_reach_the_module_that_holds_the_name():
     # medfl.partition re-exports Split: the file is found, not only the package.
     assert "partition.split" in names("medfl.federated.data")

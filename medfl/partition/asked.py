@@ -18,6 +18,7 @@ from medfl.partition.base import Block, Partition, Request, Transform
 from medfl.partition.folds import FOLDS, TEST
 from medfl.partition.random import stream
 from medfl.partition.registry import PARTITIONS
+from medfl.partition.scheme import parse_partition
 
 
 def asked_folds(partition: Partition, request: Request) -> np.ndarray:
@@ -79,15 +80,31 @@ def asked_blocks(partition: Partition, request: Request) -> list[Block]:
     return blocks
 
 
-def asked_transform(
-    partition: Partition, client: int, num_clients: int, seed: int
-) -> Transform | None:
-    """What a client's scanner does to its images; of an own class, with each answer checked."""
-    if partition.name in PARTITIONS:
-        return partition.transform(client, num_clients, seed)
-    where = f"partition `{partition.word}`"
+def client_transform(partition: str, client: int, num_clients: int, seed: int) -> Transform | None:
+    """What a client's scanner does to its images.
+
+    Args:
+        partition: the partition's word.
+        client: 0 to ``num_clients`` - 1.
+        num_clients: M.
+        seed: the split's seed.
+
+    Returns:
+        A function from (n, C, H, W) or (n, C, D, H, W), uint8 or int16, to new images of the same
+        shape and type; None for partitions that leave images as they are. The pixel range is 0 to
+        255, or that of each image where there are 16 bits. An own class's images are checked.
+
+    Raises:
+        MedflError: for an unknown partition or a client that does not exist.
+    """
+    chosen = parse_partition(partition)
+    if not 0 <= client < num_clients:
+        raise MedflError(f"client {client} is not one of 0 to {num_clients - 1}.")
+    if chosen.name in PARTITIONS:
+        return chosen.transform(client, num_clients, seed)
+    where = f"partition `{chosen.word}`"
     with own_code(where), _seeded(seed, "transform", client):
-        found = partition.transform(client, num_clients, seed)
+        found = chosen.transform(client, num_clients, seed)
     if found is None:
         return None
     if not callable(found):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medfl.partition.asked import client_transform
 from medfl.partition.folds import FOLDS
 from medfl.partition.groups import label_indicator
-from medfl.partition.scheme import client_transform
 
 if TYPE_CHECKING:
     from medfl.partition.split import Split

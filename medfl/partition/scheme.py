@@ -9,8 +9,7 @@ from functools import cache
 
 from medfl.config import NUMBER, did_you_mean, folder_word
 from medfl.errors import MedflError
-from medfl.partition.asked import asked_transform
-from medfl.partition.base import Partition, SiteName, Transform, Value
+from medfl.partition.base import Partition, SiteName, Value
 from medfl.partition.registry import PARTITIONS
 from medfl.partition.site_words import LONGEST, read_site, spell_site
 
@@ -113,29 +112,6 @@ def split_word(word: str) -> tuple[str, str | None]:
     raise MedflError(
         f"unknown partition `{word}`{hint} Your own class is named as my_package.module:MyClass."
     )
-
-
-def client_transform(partition: str, client: int, num_clients: int, seed: int) -> Transform | None:
-    """What a client's scanner does to its images.
-
-    Args:
-        partition: the partition's word.
-        client: 0 to ``num_clients`` - 1.
-        num_clients: M.
-        seed: the split's seed.
-
-    Returns:
-        A function from (n, C, H, W) or (n, C, D, H, W), uint8 or int16, to new images of the same
-        shape and type; None for partitions that leave images as they are. The pixel range is 0 to
-        255, or that of each image where there are 16 bits.
-
-    Raises:
-        MedflError: for an unknown partition or a client that does not exist.
-    """
-    chosen = parse_partition(partition)
-    if not 0 <= client < num_clients:
-        raise MedflError(f"client {client} is not one of 0 to {num_clients - 1}.")
-    return asked_transform(chosen, client, num_clients, seed)
 
 
 def partition_title(word: str) -> str:
