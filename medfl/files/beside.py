@@ -5,41 +5,61 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
+from typing import TypeVar
 
 from medfl.files.parallel import cpu_count
 from medfl.files.processes import be_silent_helper, can_fork
 from medfl.stopping import held
 
+_Found = TypeVar("_Found")
+
 
 @contextmanager
-def done_beside(work: Callable[[], object]) -> Iterator[None]:
-    """Do a piece of work in a process of its own while the block runs, and wait for it at the end.
+def done_beside(
+    gather: Callable[[], _Found], write: Callable[[_Found], object]
+) -> Iterator[Callable[[], None]]:
+    """Gather in a process of its own while the block runs, and write there what was found.
 
-    All that remains of it are the files that it writes. Where it fails, or no process can be
-    started, it is done here after the block, so its errors are raised as if there were no other
-    process. Where the block fails, the process is ended.
+    All that remains of it are the files that it writes. It writes nothing before the block calls
+    what it is given, or ends. Where the work fails, or no process can be started, it is done here
+    after the block, so its errors are raised as if there were no other process. Where the block
+    fails, the process is ended.
     """
-    process = _start(work)
-    try:
-        yield
-    except BaseException:
+    parent, (here, there) = os.getpid(), multiprocessing.Pipe()
+
+    def work() -> None:
+        be_silent_helper([here], parent)
+        found = gather()
+        there.recv_bytes()  # fails where the other process is gone
+        write(found)
+
+    def allow() -> None:
+        with suppress(OSError):  # the process has failed, which is seen at the end
+            here.send_bytes(b"write")
+
+    with here, there:
+        process = _start(work)
+        there.close()
+        try:
+            yield allow
+        except BaseException:
+            if process is not None:
+                process.kill()
+                process.join()
+            raise
         if process is not None:
-            process.kill()
+            allow()
             process.join()
-        raise
-    if process is not None:
-        process.join()
     if process is None or process.exitcode:
-        work()
+        write(gather())
 
 
-def _start(work: Callable[[], object]) -> BaseProcess | None:
+def _start(work: Callable[[], None]) -> BaseProcess | None:
     if cpu_count() < 2 or not can_fork():
         return None
-    context = multiprocessing.get_context("fork")
-    process = context.Process(target=_do, args=(work, os.getpid()), daemon=True)
+    process = multiprocessing.get_context("fork").Process(target=_do, args=(work,), daemon=True)
     try:
         with held():  # no signal's handler of ours may run in it
             process.start()
@@ -48,8 +68,7 @@ def _start(work: Callable[[], object]) -> BaseProcess | None:
     return process
 
 
-def _do(work: Callable[[], object], parent: int) -> None:
-    be_silent_helper([], parent)
+def _do(work: Callable[[], None]) -> None:
     try:
         work()
     except BaseException:  # it is done again where it can be told

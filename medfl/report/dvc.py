@@ -14,6 +14,7 @@ from medfl.results.columns import COLUMNS, CURVES, names_in
 from medfl.results.runs import Run
 from medfl.results.tables import history_of
 
+CurveRows = list[dict[str, Any]]
 _METRICS = [column for column in COLUMNS if column.dvc]
 _CURVES = names_in(CURVES)
 CONVERGENCE_COLUMNS = (
@@ -50,12 +51,20 @@ def write_metrics_json(results: GridResults, path: str | Path) -> None:
     write_json(path, tree)
 
 
-def write_convergence(results: GridResults, path: str | Path) -> None:
-    """Write the curves in long form: one row per dataset, partition, arm and round.
+def write_convergence(rows: CurveRows, path: str | Path) -> None:
+    """Write the curves in long form, as ``rows_of_curves`` gathered them."""
+    write_spreadsheet(path, CONVERGENCE_COLUMNS, rows)
+
+
+def rows_of_curves(results: GridResults) -> CurveRows:
+    """One row per dataset, partition, arm and round, of the curves of all runs.
 
     Values are means over the finished seeds, for the rounds in which all of them were evaluated.
+
+    Raises:
+        MedflError: for a ``rounds.csv`` that cannot be read.
     """
-    rows = []
+    rows: CurveRows = []
     for dataset in results.datasets:
         for partition in results.partitions_of(dataset):
             for arm in results.arms:
@@ -63,10 +72,10 @@ def write_convergence(results: GridResults, path: str | Path) -> None:
                 place = {"dataset": dataset, "partition": partition, "arm": arm}
                 primary = results.primary(dataset)
                 rows += [place | row for row in _mean_curve(runs, primary)]
-    write_spreadsheet(path, CONVERGENCE_COLUMNS, rows)
+    return rows
 
 
-def _mean_curve(runs: list[Run], primary: Column) -> list[dict[str, Any]]:
+def _mean_curve(runs: list[Run], primary: Column) -> CurveRows:
     histories = [history_of(run) for run in runs]
     rows: dict[int, dict[str, Any]] = {}
     for key, curve in means_of(histories, _CURVES).items():

@@ -13,7 +13,7 @@ from medfl.report.attacked import PEACE
 from medfl.report.claim_files import write_findings
 from medfl.report.client_tables import write_client_tables
 from medfl.report.clients import write_clients
-from medfl.report.dvc import write_convergence, write_metrics_json
+from medfl.report.dvc import CurveRows, rows_of_curves, write_convergence, write_metrics_json
 from medfl.report.findings import findings, findings_attacked
 from medfl.report.grid_results import GridResults
 from medfl.report.markup import write_tables
@@ -63,16 +63,19 @@ def aggregate(
     folder = Path(results_dir)
     runs = read_grid_runs(cells, folder, partial=partial, wanted=wanted)
     results = GridResults(with_clients(runs), margins, crossed)
-    results.compare_all()
-    last = [column.name for column in (*ROBUSTNESS, REFUSED) if column.name in results.frame]
-    columns = [*names_in(SUMMARY), *last]
-    write_frame(folder / paths.SUMMARY, without_formulas(results.frame[columns]))
-    if partial:
-        (folder / paths.METRICS).unlink(missing_ok=True)
-    else:
-        write_metrics_json(results, folder / paths.METRICS)
-    # These read and write the most, and need nothing that the other tables find out.
-    with done_beside(lambda: _write_curves_and_clients(results, folder)):
+    # Curves need nothing that comparisons and tables find out.
+    with done_beside(
+        lambda: rows_of_curves(results), lambda rows: _write_by_run(results, rows, folder)
+    ) as allow_to_write:
+        results.compare_all()
+        allow_to_write()
+        last = [column.name for column in (*ROBUSTNESS, REFUSED) if column.name in results.frame]
+        columns = [*names_in(SUMMARY), *last]
+        write_frame(folder / paths.SUMMARY, without_formulas(results.frame[columns]))
+        if partial:
+            (folder / paths.METRICS).unlink(missing_ok=True)
+        else:
+            write_metrics_json(results, folder / paths.METRICS)
         write_tables(results, folder / paths.TABLES)
         write_privacy(results, folder / paths.TABLES)
         write_robustness(results, folder / paths.TABLES)
@@ -82,8 +85,8 @@ def aggregate(
     return results
 
 
-def _write_curves_and_clients(results: GridResults, folder: Path) -> None:
-    write_convergence(results, folder / paths.CONVERGENCE)
+def _write_by_run(results: GridResults, curves: CurveRows, folder: Path) -> None:
+    write_convergence(curves, folder / paths.CONVERGENCE)
     write_clients(results, folder / paths.TABLE_OF_CLIENTS)
     write_client_tables(results, (folder / paths.TABLE_OF_CLIENTS).with_suffix(".tex"))
 

@@ -19,12 +19,35 @@ def two_cores(monkeypatch):
     monkeypatch.setattr(module, "cpu_count", lambda: 2)
 
 
+def note_who(path):
+    """Work that gathers which process does it, and writes that down."""
+    return os.getpid, lambda found: path.write_text(str(found))
+
+
 @elsewhere
 def test_it_is_done_in_another_process_and_waited_for(tmp_path):
     path = tmp_path / "who"
-    with done_beside(lambda: (time.sleep(0.2), path.write_text(str(os.getpid())))):
+    with done_beside(lambda: (time.sleep(0.2), os.getpid())[1], note_who(path)[1]):
         assert not path.exists(), "the block does not wait"
     assert int(path.read_text()) != os.getpid()
+
+
+@elsewhere
+def test_it_writes_when_the_block_allows_it_and_not_before(tmp_path):
+    path, gathered = tmp_path / "who", tmp_path / "gathered"
+    with done_beside(gathered.touch, lambda _: path.touch()) as allow:
+        wait_for(gathered)
+        time.sleep(0.2)  # in which it would write, were it free to
+        assert not path.exists()
+        allow()
+        wait_for(path)
+
+
+def wait_for(path):
+    end = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < end, f"{path.name} was not made"
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("cores", [1, 2])
@@ -32,19 +55,27 @@ def test_where_it_cannot_be_it_is_done_here(tmp_path, monkeypatch, cores):
     monkeypatch.setattr(module, "cpu_count", lambda: cores)
     monkeypatch.setattr(module, "can_fork", lambda: False)
     path = tmp_path / "who"
-    with done_beside(lambda: path.write_text(str(os.getpid()))):
-        pass
+    with done_beside(*note_who(path)) as allow:
+        allow()
     assert int(path.read_text()) == os.getpid()
 
 
-def test_its_errors_are_raised_here_after_the_block(tmp_path):
+@pytest.mark.parametrize("early", [True, False])
+def test_its_errors_are_raised_here_after_the_block(early):
     done = []
 
     def fail():
         raise MedflError("rounds.csv: is damaged.")
 
-    with pytest.raises(MedflError, match=r"rounds\.csv: is damaged"), done_beside(fail):
-        done.append("the block")
+    def block():
+        with done_beside(fail, print) as allow:
+            if early:
+                time.sleep(0.2)  # it is gone when it is told to write
+                allow()
+            done.append("the block")
+
+    with pytest.raises(MedflError, match=r"rounds\.csv: is damaged"):
+        block()
     assert done == ["the block"]
 
 
@@ -52,21 +83,28 @@ def test_its_errors_are_raised_here_after_the_block(tmp_path):
 def test_a_process_that_is_killed_is_made_up_for(tmp_path):
     path, here = tmp_path / "who", os.getpid()
 
-    def work():
+    def gather():
         if os.getpid() != here:
             os.kill(os.getpid(), 9)
-        path.write_text("whole")
+        return "whole"
 
-    with done_beside(work):
+    with done_beside(gather, path.write_text):
         pass
     assert path.read_text() == "whole"
 
 
 @elsewhere
-def test_a_block_that_fails_ends_it(tmp_path):
+@pytest.mark.parametrize("seconds", [0, 30])
+def test_a_block_that_fails_ends_it_and_nothing_is_written(tmp_path, seconds):
     path = tmp_path / "late"
+
+    def block():
+        with done_beside(lambda: time.sleep(seconds), lambda _: path.touch()):
+            time.sleep(0.2)
+            raise ZeroDivisionError
+
     began = time.monotonic()
-    with pytest.raises(ZeroDivisionError), done_beside(lambda: (time.sleep(30), path.touch())):
-        1 / 0  # noqa: B018
+    with pytest.raises(ZeroDivisionError):
+        block()
     assert time.monotonic() - began < 20
     assert not path.exists()
