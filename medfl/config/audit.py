@@ -89,6 +89,11 @@ class AuditSettings(Section):
         return self.count if self.hospitals else self.clients or 20
 
     @property
+    def drawn_from(self) -> int:
+        """Of how many units a sample is drawn: about half of a client's canaries are in."""
+        return self.count if self.hospitals else self.count // self.homes // 2
+
+    @property
     def images_each(self) -> int:
         """How many images a canary has."""
         return self.images or (2 if self.unit == "patient" else 1)

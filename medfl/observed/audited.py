@@ -55,9 +55,8 @@ def audit_config(settings: AuditSettings) -> FederatedConfig:
             # With everyone there is no more noise in the sum than is accounted for.
             links[MASKS] = {"threshold": settings.count, "ring_bits": 64}
     else:
-        # About half of a client's canaries are in. Its size is rounded to this number, so it is
-        # this number, however many they are.
-        size = settings.count // settings.homes // 2
+        # Its size is rounded to this number, so it is this number, however many canaries are in.
+        size = settings.drawn_from
         promised["size_step"] = size
         batch = max(1, round(settings.rate * size))
     return FederatedConfig.model_validate(

@@ -135,6 +135,10 @@ def test_seeing_too_little_ends_with_status_1(place, capsys, monkeypatch):
         ("--images 3", "a canary of unit image has one image"),
         ("--unit hospital --images 1", "a canary of unit hospital has one image"),
         ("--guesses 0.0001", "or make more --guesses."),
+        ("--sampling-rate 1e-308", "of 500 images of a client less than one would be drawn"),
+        ("--unit hospital --sampling-rate 1e-5", "of 10,000 hospitals less than one would be"),
+        ("--epsilon 1e-308", "no ε below 0.00999 can be proved"),
+        ("--delta 1e-308", "no ε can be proved"),
         ("--canaries 2000", "are 100 each, and 200 are needed"),
         (
             "--unit hospital --noise distributed --sampling-rate 0.5",

@@ -1,6 +1,12 @@
 """How much differential privacy a run has spent, and how much noise a budget needs."""
 
-from medfl.privacy.accounting.calibration import least_noise, most_steps, noise_for, steps_within
+from medfl.privacy.accounting.calibration import (
+    least_noise,
+    most_steps,
+    noise_for,
+    refuse_no_noise,
+    steps_within,
+)
 from medfl.privacy.accounting.epsilon import Accountant, epsilon_of
 from medfl.privacy.accounting.gaussian import gaussian_delta, gaussian_epsilon
 from medfl.privacy.accounting.skellam import skellam_divergence, skellam_epsilon, skellam_tail
@@ -13,6 +19,7 @@ __all__ = [
     "least_noise",
     "most_steps",
     "noise_for",
+    "refuse_no_noise",
     "skellam_divergence",
     "skellam_epsilon",
     "skellam_tail",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from medfl.errors import MedflError
@@ -30,7 +31,22 @@ def noise_for(
     what = (
         f"{steps} steps within ε {target_epsilon:g} at δ {delta:g} by the accountant {accountant}"
     )
+    refuse_no_noise(sampling_rate, steps, delta, what)
     return least_noise(target_epsilon, spent, what)
+
+
+def refuse_no_noise(sampling_rate: float, steps: int, delta: float, what: str) -> None:
+    """Refuse (``MedflError``) to search for noise where a member is hardly ever drawn at all.
+
+    It is drawn with a probability of at most q T. Where δ is no less, 0 is already ε without noise,
+    and a search would go on towards none without end.
+    """
+    if sampling_rate * steps <= delta:
+        raise MedflError(
+            f"{what} need no noise: each member is drawn with a probability of at most "
+            f"{sampling_rate * steps:g}, which δ covers. Raise the sampling rate, or lower "
+            "target_delta."
+        )
 
 
 def least_noise(target_epsilon: float, spent: Callable[[float], float], what: str) -> float:
@@ -38,7 +54,7 @@ def least_noise(target_epsilon: float, spent: Callable[[float], float], what: st
 
     Args:
         target_epsilon: the budget.
-        spent: z → ε, which falls.
+        spent: z → ε, which falls; at an infinite z the least ε that can be proved.
         what: what no noise keeps, for the error, such as ``50 steps within ε 1``.
 
     Raises:
@@ -46,6 +62,13 @@ def least_noise(target_epsilon: float, spent: Callable[[float], float], what: st
     """
     if not target_epsilon > 0:
         raise MedflError(f"target_epsilon is {target_epsilon:g}: it must be above 0.")
+    least = spent(math.inf)
+    if least > target_epsilon:  # before noise is doubled: with much of it accountants are slow
+        proved = f"no ε below {least:.3g}" if math.isfinite(least) else "no ε"
+        raise MedflError(
+            f"no noise keeps {what}: at this δ {proved} can be proved, however much noise there "
+            "is. Raise target_epsilon or target_delta."
+        )
     high = 1.0
     while spent(high) > target_epsilon:
         high *= 2

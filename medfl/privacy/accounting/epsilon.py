@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from functools import lru_cache
-from typing import Literal
+from functools import cache, lru_cache
+from typing import Any, Literal
 
 from medfl.errors import MedflError
 from medfl.privacy.accounting.gaussian import gaussian_epsilon
+from medfl.privacy.accounting.renyi import renyi_epsilon
 from medfl.privacy.quiet_opacus import import_opacus
 
 Accountant = Literal["rdp", "prv"]
+_ENDLESS = 2.0**20, 1e-3
+"""Noise and rate at which accountants are as near their limit, where nothing is released, as they
+come."""
 RDP_ORDERS = (*(1 + x / 10 for x in range(1, 100)), *range(12, 64), 128, 256, 512, 1024)
 """Opacus' orders, and larger ones, which are the best where there is much noise."""
 
@@ -29,7 +33,8 @@ def epsilon_of(
     """ε after ``steps`` steps, of which each takes every member with the same probability.
 
     Args:
-        noise: z, the noise's deviation divided by the bound on one member's contribution.
+        noise: z, the noise's deviation divided by the bound on one member's contribution; infinite
+            for the least ε that the accountant proves at all.
         sampling_rate: q, the probability with which a member is in a step's sample.
         steps: T, the steps taken with q and z.
         delta: δ.
@@ -48,6 +53,9 @@ def epsilon_of(
         return math.inf
     if sampling_rate == 1.0:
         return gaussian_epsilon(math.sqrt(steps) / noise, delta)
+    if math.isinf(noise):
+        noise, rate = _ENDLESS
+        return epsilon_of(noise, min(rate, sampling_rate), 1, delta, accountant)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that the best order is the first or last: still a bound
         return (
@@ -58,25 +66,47 @@ def epsilon_of(
 
 
 def _rdp(noise: float, sampling_rate: float, steps: int, delta: float) -> float:
-    rdp = import_opacus("accountants.analysis.rdp")
-    spent = rdp.compute_rdp(q=sampling_rate, noise_multiplier=noise, steps=steps, orders=RDP_ORDERS)
-    epsilon, _ = rdp.get_privacy_spent(orders=RDP_ORDERS, rdp=spent, delta=delta)
-    return max(0.0, float(epsilon))
+    return max(0.0, renyi_epsilon(noise, sampling_rate, steps, delta, RDP_ORDERS))
 
 
 def _prv(noise: float, sampling_rate: float, steps: int, delta: float) -> float:
-    accountant = import_opacus("accountants").PRVAccountant()
+    accountant = _prv_accountant()()
     accountant.history = [(noise, sampling_rate, steps)]
     try:
         epsilon = float(accountant.get_epsilon(delta=delta))
-    except (RuntimeError, ValueError, OverflowError, MemoryError):
+    except (RuntimeError, ValueError, ArithmeticError, MemoryError):
         return math.inf  # its grid does not reach so far
     return epsilon if math.isfinite(epsilon) else math.inf
 
 
+@cache
+def _prv_accountant() -> type[Any]:
+    """Opacus' accountant, which takes Rényi divergences for the range of its grid as we do."""
+    import numpy as np
+
+    opacus = import_opacus("accountants.prv")
+    base: Any = opacus.PRVAccountant
+    orders = import_opacus("accountants").RDPAccountant.DEFAULT_ALPHAS
+
+    class Accountant(base):  # type: ignore[misc]
+        def _get_domain(
+            self, prvs: list[Any], num_self_compositions: list[int], eps_error: float,
+            delta_error: float,
+        ) -> Any:  # fmt: skip
+            (prv,), (steps,) = prvs, num_self_compositions
+            given = prv.noise_multiplier, prv.sample_rate
+            together = renyi_epsilon(*given, steps, delta_error / 4, orders)
+            alone = renyi_epsilon(*given, 1, delta_error / (8 * steps), orders)
+            width = max(together, alone, eps_error) + 3
+            mesh = eps_error / np.sqrt(steps * np.log(12 / delta_error) / 2)
+            return opacus.Domain.create_aligned(-width, width, mesh)
+
+    return Accountant
+
+
 def _check(noise: float, sampling_rate: float, delta: float) -> None:
     for value, name, good in (
-        (noise, "the noise multiplier", 0.0 <= noise < math.inf),
+        (noise, "the noise multiplier", noise >= 0.0),
         (sampling_rate, "the sampling rate", 0.0 <= sampling_rate <= 1.0),
         (delta, "δ", 0.0 < delta < 1.0),
     ):

@@ -42,3 +42,9 @@ def check_audit(settings: AuditSettings) -> None:
             f"{FEWEST_OF_A_CLIENT} are needed: with fewer, a client's rounded size, which is "
             "public, could tell how many are in. Lower --clients, or raise --canaries."
         )
+    if settings.rate * settings.drawn_from < 1:
+        raise MedflError(
+            f"--sampling-rate {settings.rate:g}: of {settings.drawn_from:,} {word} "
+            f"{'' if settings.hospitals else 'of a client '}less than one would be drawn at a "
+            f"time. Take {1 / settings.drawn_from:.2g} or more."
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -68,7 +69,7 @@ class Attendance:
 
     def of(self, state: Mapping[str, Tensor], client: int) -> int:
         """The sums in which a hospital may have been."""
-        return int(state["releases"][list(self.clients).index(client)])
+        return int(state["releases"][bisect_left(self.clients, client)])
 
     def most(self, state: Mapping[str, Tensor]) -> int:
         """The largest count of all."""

@@ -6,7 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from medfl.privacy.accounting import epsilon_of, least_noise, most_steps, skellam_epsilon
+from medfl.privacy.accounting import (
+    epsilon_of,
+    least_noise,
+    most_steps,
+    refuse_no_noise,
+    skellam_epsilon,
+)
 from medfl.privacy.hospital.settings import HospitalParams
 
 
@@ -102,6 +108,7 @@ def mechanism_of(
     assert params.target_epsilon is not None
     what = f"{releases} rounds within ε {params.target_epsilon:g} at δ {params.target_delta:g}"
     planned = max(1, releases)
+    refuse_no_noise(params.sampling_rate, planned, params.target_delta, what)
     return make(least_noise(params.target_epsilon, lambda z: make(z).epsilon(planned), what))
 
 

@@ -18,6 +18,7 @@ from medfl.privacy.accounting import (
     steps_within,
 )
 from medfl.privacy.accounting.epsilon import RDP_ORDERS
+from medfl.privacy.quiet_opacus import import_opacus
 
 
 def test_published_values():
@@ -126,3 +127,45 @@ def test_what_is_out_of_range_is_refused(arguments, said):
 def test_a_budget_that_is_none_is_refused():
     with pytest.raises(MedflError, match="must be above 0"):
         noise_for(0.0, 0.1, 10, 1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Optimal order")  # of Opacus itself: that is still a bound
+@pytest.mark.parametrize("noise", [0.6, 1.5, 12.0])
+@pytest.mark.parametrize(
+    ("q", "steps", "delta"), [(0.5, 20, 1e-5), (0.04, 100, 0.2), (0.9, 1, 1e-9)]
+)
+def test_orders_that_are_left_out_change_no_bit(noise, q, steps, delta):
+    rdp = import_opacus("accountants.analysis.rdp")
+    all_of_them = rdp.compute_rdp(q=q, noise_multiplier=noise, steps=steps, orders=RDP_ORDERS)
+    whole, _ = rdp.get_privacy_spent(orders=RDP_ORDERS, rdp=all_of_them, delta=delta)
+    prv = import_opacus("accountants").PRVAccountant()
+    prv.history = [(noise, q, steps)]
+    assert epsilon_of(noise, q, steps, delta, "rdp") == max(0.0, float(whole))
+    assert epsilon_of(noise, q, steps, delta, "prv") == float(prv.get_epsilon(delta=delta))
+
+
+def test_much_noise_looks_at_no_order_that_is_no_whole_number(monkeypatch):
+    rdp = import_opacus("accountants.analysis.rdp")
+    monkeypatch.setattr(rdp, "_compute_log_a_for_frac_alpha", None)
+    # log(1/δ) and order 1024 alone: (11.513 − 6.931)/1023 + log(1023/1024) = 0.003501.
+    assert epsilon_of(2.0**19, 0.5, 20, 1e-5) == pytest.approx(0.0035014, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("target", "q", "delta", "accountant", "said"),
+    [
+        (1e-308, 0.5, 1e-5, "prv", "no ε below 0.00999 can be proved"),
+        (1e-308, 0.5, 1e-5, "rdp", "no ε below 0.0035 can be proved"),
+        (1.0, 0.5, 1e-308, "prv", "no ε can be proved"),
+        (1.0, 1e-308, 1e-5, "prv", "need no noise: each member"),
+    ],
+)
+def test_budgets_at_their_ends_are_refused_at_once(target, q, delta, accountant, said):
+    with pytest.raises(MedflError, match=said):
+        noise_for(target, q, 20, delta, accountant)
+
+
+def test_the_least_budget_of_everyone_is_kept():
+    # With everyone in each of 20 steps δ alone covers µ = √20 / z where Φ(µ/2) − Φ(−µ/2) ≤ δ,
+    # which is µ φ(0): z = √20 · 0.39894 / 10⁻⁵ = 178,412, and then ε is 0.
+    assert noise_for(1e-308, 1.0, 20, 1e-5) == pytest.approx(178_412, rel=2e-4)
