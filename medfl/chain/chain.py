@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from medfl.chain.combine import Combination, Rule
 from medfl.chain.link import STAGES, Backward, Judged, Link
 from medfl.chain.message import Message, Total
-from medfl.chain.own_rule import Watched, check_total
+from medfl.chain.own_link import check_message, check_messages, shapes_of
+from medfl.chain.own_rule import Watched, check_kept, check_total
 from medfl.chain.registry import LINKS, RULES
 from medfl.errors import MedflError, naming, own_code
 from medfl.own_class import check_said, check_type
@@ -137,11 +138,14 @@ class Chain:
     def message(self, client: Client, message: Message) -> Message | None:
         """The message that a client sends; None where the client drops out."""
         for link in self._at("message"):
+            sender, given = message.client, shapes_of(message)
             changed = link.message(client, message)
             if changed is None:
                 return None
             where = f"`message` of the link `{link.name}`"
             check_type(changed, Message, where, "a Message, or None where the client drops out")
+            if link.name not in LINKS:
+                check_message(changed, sender, given, where)
             message = changed
         if self.hides_steps:
             return replace(message, steps=None, gradients=None, forwards=None)
@@ -157,11 +161,14 @@ class Chain:
             return messages
         everyone = [message.copy() for message in messages]
         for link in links:
+            given = {message.client: shapes_of(message) for message in everyone}
             everyone = link.together(number, everyone)
             where = f"`together` of the link `{link.name}`"
             check_type(everyone, list, where, "a list of messages")
             for message in everyone:
                 check_type(message, Message, where, "a list of messages")
+            if link.name not in LINKS:
+                check_messages(everyone, given, where)
             everyone.sort(key=lambda message: message.client)
         return everyone
 
@@ -185,7 +192,8 @@ class Chain:
         """The total of round ``number`` as the server gets it."""
         check_total(total, "what combines a round's messages")
         for link in self._at("close"):
-            before, where = bool(total), f"`close` of the link `{link.name}`"
+            where = f"`close` of the link `{link.name}`"
+            before = {name: one.mean.shape for name, one in total.items()}
             total = link.close(number, total, answered)
             check_total(total, where)
             if before and not total and not self.may_give_up:
@@ -193,6 +201,8 @@ class Chain:
                     f"{where} gave an empty total, of which clients and server would know nothing: "
                     "give back what it was given, changed or not."
                 )
+            if total and link.name not in LINKS:
+                check_kept(total, before, where)
         return total
 
     def traffic(self, number: int, up: int, down: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,16 @@ def check_total(total: Any, where: str) -> None:
         check_type(one, Total, f"{where}, in {name!r},", NEEDED)
         if getattr(one.mean, "ndim", None) != 1 or not hasattr(one.mean, "new_empty"):
             check_type(one.mean, (), f"{where}, in {name!r},", "a vector (k,)")
+
+
+def check_kept(total: dict[str, Total], given: Mapping[str, torch.Size], where: str) -> None:
+    """Refuse a total that lacks a part of the one that was given, or has another shape there."""
+    if lacking := [name for name in given if name not in total]:
+        raise MedflError(
+            f"{where} gave a total without {_words(lacking)}: give back each part, changed or not."
+        )
+    for name, shape in given.items():
+        _check_part(total[name], f"{where}, in `{name}`,", tuple(shape))
 
 
 def _check_part(one: Total, where: str, shape: tuple[int, ...]) -> None:
