@@ -23,6 +23,7 @@ from medfl.federated import client_state
 from medfl.federated.client_state import ClientStates
 from medfl.federated.state_file import Stored
 from medfl.files import atomic_path, sha256_file
+from medfl.files.memory import end_without_memory
 from medfl.files.regular import regular
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,8 @@ def read(
             problem = "was made with other settings, code or data"
     except MedflError as error:
         problem = f"cannot be gone on from ({str(error).rstrip('.')})"
-    except Exception:  # torch and pickle raise any exception on a file of another kind
+    except Exception as error:  # torch and pickle raise any on a file of another kind
+        end_without_memory(error)
         problem = "cannot be read"
     kept = ""
     try:

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from medfl.errors import MedflError
 from medfl.files import atomic_path
+from medfl.files.memory import end_without_memory
 from medfl.files.regular import regular
 
 KeptArrays = dict[str, Any]
@@ -32,6 +34,8 @@ class KeptParts:
     def get(self, name: str, make: Callable[[], KeptArrays]) -> KeptArrays:
         """The arrays of a part: from its file, or made and put there."""
         path = self.folder / f"{name}.npz"
+        if path.is_dir():  # before all of the work, and not after it
+            raise MedflError(f"{path} is a folder, where a file of the attack lies: move it.")
         found = self._read(path)
         if found is None:
             found = make()
@@ -49,9 +53,6 @@ class KeptParts:
                 if str(file["key"]) != self._key:
                     return None
                 return {name: file[name] for name in file.files if name != "key"}
-        except (OSError, ValueError, KeyError, EOFError):
+        except Exception as error:  # NumPy, zipfile and zlib raise any on a file of another kind
+            end_without_memory(error)
             return None
-        except Exception as error:  # zipfile and zlib raise kinds of their own
-            if type(error).__module__ in ("zipfile", "zlib"):
-                return None
-            raise

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import zipfile
+
 import numpy as np
 import pytest
 import torch
 from attack_federations import federate_small
 
 from medfl.config.attack import NOISE
+from medfl.errors import MedflError
 from medfl.privacy.attacks.kept import KeptParts
 
 
@@ -40,6 +43,44 @@ def test_a_part_whose_bytes_have_changed_is_made_again(tmp_path):
     whole[4000] ^= 1  # amid the zeros: the archive's checksum notices
     path.write_bytes(whole)
     assert parts.get("x", lambda: {"a": np.ones(3)})["a"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["npy", "header", "text"])
+def test_what_is_no_part_is_made_anew(tmp_path, kind):
+    parts, path = KeptParts(tmp_path, {}), tmp_path / "x.npz"
+    parts.get("x", lambda: {"a": np.zeros(1000)})
+    if kind == "npy":  # NumPy gives an array for it, and no archive
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    elif kind == "header":
+        content = {"key.npy": b"\x93NUMPY\x01\x00\x03\x00{[\n", "a.npy": b""}
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, bytes_ in content.items():
+                archive.writestr(name, bytes_)
+    else:
+        path.write_text("a,b\n")
+    assert parts.get("x", lambda: {"a": np.ones(3)})["a"].tolist() == [1, 1, 1]
+
+
+def test_a_folder_in_a_parts_place_is_refused_before_any_work(tmp_path):
+    (tmp_path / "x.npz").mkdir()
+    with pytest.raises(MedflError, match=r"x.npz is a folder, where a file of the attack lies"):
+        KeptParts(tmp_path, {}).get("x", lambda: pytest.fail("it was made"))
+
+
+def test_memory_that_ends_while_a_part_is_read_is_no_damage(tmp_path, monkeypatch):
+    parts = KeptParts(tmp_path, {})
+    parts.get("x", lambda: {"a": np.zeros(3)})
+
+    class EndedError(MemoryError):
+        _total_size = 10  # bytes: NumPy says how much it asked for
+
+    def load(*_, **__):
+        raise EndedError
+
+    monkeypatch.setattr(np, "load", load)
+    with pytest.raises(MemoryError):
+        parts.get("x", lambda: pytest.fail("it was made again"))
 
 
 def test_the_noise_is_as_long_as_it_says_and_comes_from_its_own_stream():
