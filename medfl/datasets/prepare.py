@@ -16,7 +16,7 @@ from medfl.datasets.described.custom import CustomMedicalDataset
 from medfl.datasets.described.custom_entry import custom_entry
 from medfl.datasets.edited import describes
 from medfl.datasets.published import about_published
-from medfl.datasets.registry import DatasetSpec, names, parse_dataset
+from medfl.datasets.registry import DatasetSpec, checked_size, names, parse_dataset
 from medfl.errors import MedflError, unquoted
 from medfl.files import load_json
 from medfl.files.exclusions import Exclusion, in_one_line
@@ -40,7 +40,8 @@ def spec_of(dataset: str | CustomMedicalDataset, size: int | None = None) -> Dat
             "another `name`."
         )
     word = entry.name if size is None else f"{entry.name}-{size}"
-    return DatasetSpec(word, entry, size or entry.default_size)
+    pixels = entry.default_size if size is None else size
+    return DatasetSpec(word, entry, checked_size(word, pixels))
 
 
 def store_path(dataset: str, work_root: PathLike = WORK_ROOT) -> Path:

@@ -95,6 +95,11 @@ def parse_dataset(word: str) -> DatasetSpec:
     if dataset.sizes is not None and size not in dataset.sizes:
         known = ", ".join(str(known) for known in dataset.sizes)
         raise MedflError(f"{word}: {dataset.title} is published at {known} pixels, not at {size}.")
+    return DatasetSpec(word, dataset, checked_size(word, size))
+
+
+def checked_size(word: str, size: int) -> int:
+    """A side in pixels (``MedflError`` where no image can have it)."""
     if not 8 <= size <= MAX_SIZE:
         raise MedflError(f"{word}: the size must be from 8 to {MAX_SIZE} pixels, not {size}.")
-    return DatasetSpec(word, dataset, size)
+    return size

@@ -84,18 +84,24 @@ def map_ordered(
                 future.cancel()
 
 
-def progress(description: str, number: int, first: int = 0, unit: str = "image") -> tqdm[Any]:
-    """A bar on the error stream, of ``number`` after ``first`` that were done before."""
+def progress(
+    description: str, number: int | None, first: int = 0, unit: str = "image", delay: float = 0
+) -> tqdm[Any]:
+    """A bar on the error stream, of ``number`` after ``first`` that were done before.
+
+    ``number`` is None where nobody knows it; nothing is shown before ``delay`` seconds are over.
+    """
     from tqdm import tqdm
 
     # By default a thread watches bars, and a process with threads is not to be forked.
     kind = type("Bar", (tqdm,), {"monitor_interval": 0})
     bar: tqdm[Any] = kind(
-        total=first + number,
+        total=None if number is None else first + number,
         initial=first,
         desc=description,
         file=sys.stderr,
         unit=unit,
+        delay=delay,
         mininterval=0.5,
         miniters=1,  # without that thread, the clock is to be looked at each time
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, own_code
 from medfl.partition.base import Block, Partition, Request
 from medfl.partition.divided import Divided, check_patients
 from medfl.partition.folds import FOLDS
@@ -62,14 +62,15 @@ def check_own(
             group (patient) is divided although that is not allowed.
     """
     where = f"{name}: create_federated_splits"
-    try:
-        clients, folds = (np.asarray(part) for part in own)
-        if clients.ndim != 1 or folds.ndim != 1:
-            raise TypeError("no lists")
-    except (TypeError, ValueError) as error:
-        raise MedflError(
-            f"{where} must return two lists: clients (from 0) and folds (train, val, test)."
-        ) from error
+    with own_code(where):
+        try:
+            clients, folds = (np.asarray(part) for part in own)
+            if clients.ndim != 1 or folds.ndim != 1:
+                raise TypeError("no lists")
+        except (TypeError, ValueError) as error:
+            raise MedflError(
+                f"{where} must return two lists: clients (from 0) and folds (train, val, test)."
+            ) from error
     number = len(store.ids)
     if len(clients) != number or len(folds) != number:
         raise MedflError(

@@ -7,11 +7,13 @@ is ``prepare.json`` too (what was left out, and how fast it went). ``writer.py``
 
 from __future__ import annotations
 
+import copy
 import csv
 import hashlib
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -71,6 +73,16 @@ class Store:
     def fingerprint(self) -> str:
         """SHA-256 of all that decides results: what splits and runs record."""
         return self._fingerprint
+
+    def read_only(self) -> Store:
+        """The same store for a person's own code, which can change nothing of this one."""
+        other = copy.copy(self)
+        other.info = replace(self.info)
+        for name, values in vars(self).items():
+            if isinstance(values, np.ndarray):
+                setattr(other, name, _unchangeable(values))
+        other.attributes = {name: _unchangeable(one) for name, one in self.attributes.items()}
+        return other
 
     @property
     def has_official_folds(self) -> bool:
@@ -139,6 +151,12 @@ class Store:
         """Read all pixels and compare with the recorded hash; ``MedflError`` if they differ."""
         again = f"Make it again with `{_command(self.path)} --force`."
         check_images(self.path / IMAGES, self.info.images_sha256, again, wholly=True)
+
+
+def _unchangeable(values: np.ndarray) -> np.ndarray:
+    seen = values.view()
+    seen.flags.writeable = False
+    return seen
 
 
 def fingerprint_of(samples: Path, info: DatasetInfo) -> str:

@@ -13,6 +13,7 @@ Example:
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import re
 from abc import ABC, abstractmethod
@@ -28,10 +29,17 @@ from medfl.config import OWN, RAW_ROOT, did_you_mean
 from medfl.datasets.described.sections import StatedFrames
 from medfl.errors import MedflError, naming, own_code
 from medfl.files import sha256_file
+from medfl.files.parallel import progress
+from medfl.own_class import check_type
+from medfl.own_draws import drawing
 from medfl.registry import Registry, sources
 
 if TYPE_CHECKING:
     from medfl.store import Store
+
+LOAD_SEED = 0
+"""Decides what ``load_data`` draws from the generators of the whole process."""
+MOST_SAMPLES = 10_000_000
 
 Image = str | os.PathLike[str] | np.ndarray | Callable[[], np.ndarray]
 
@@ -140,26 +148,41 @@ def load_samples(dataset: CustomMedicalDataset) -> list[CustomSample]:
     """Run ``load_data``; whatever goes wrong in it is a ``MedflError`` naming class and cause."""
     name = type(dataset).__name__
     samples = []
-    for number, given in enumerate(_running(dataset)):
-        where = f"{name}.load_data, sample {number}"
-        if isinstance(given, Mapping):
-            known = [one.name for one in fields(CustomSample)]
-            for key in given:
-                if key not in known:
-                    raise MedflError(f"{where}: unknown key `{key}`{did_you_mean(str(key), known)}")
-            for key in ("image", "label"):
-                if key not in given:
-                    raise MedflError(f"{where} has no `{key}`.")
-            given = CustomSample(**given)
-        if not isinstance(given, CustomSample):
-            raise MedflError(
-                f"{where} is of type {type(given).__name__}: give a dictionary with image and "
-                "label, or a CustomSample."
-            )
-        samples.append(given)
+    # One that never ends shows how far it is; what it draws is the same each time.
+    bar = progress(f"{name}.load_data", None, unit="sample", delay=5)
+    with bar, drawing(LOAD_SEED):
+        for number, given in enumerate(_running(dataset)):
+            if number == MOST_SAMPLES:
+                raise MedflError(
+                    f"{name}.load_data gives more than {MOST_SAMPLES:,} samples, and perhaps never "
+                    "ends: let it return after the last one."
+                )
+            where = f"{name}.load_data, sample {number}"
+            with own_code(f"{where} cannot be read", private=True):
+                samples.append(_sample(given, where))
+            bar.update()
     if not samples:
         raise MedflError(f"{name}.load_data gave no sample.")
     return samples
+
+
+def _sample(given: Any, where: str) -> CustomSample:
+    if isinstance(given, Mapping):
+        given = dict(given)
+        known = [one.name for one in fields(CustomSample)]
+        for key in given:
+            if key not in known:
+                raise MedflError(f"{where}: unknown key `{key}`{did_you_mean(str(key), known)}")
+        for key in ("image", "label"):
+            if key not in given:
+                raise MedflError(f"{where} has no `{key}`.")
+        given = CustomSample(**given)
+    if not isinstance(given, CustomSample):
+        raise MedflError(
+            f"{where} is of type {type(given).__name__}: give a dictionary with image and "
+            "label, or a CustomSample."
+        )
+    return given
 
 
 def _running(dataset: CustomMedicalDataset) -> Iterator[Any]:
@@ -168,6 +191,9 @@ def _running(dataset: CustomMedicalDataset) -> Iterator[Any]:
         found = dataset.load_data()
         if found is None:
             raise MedflError(f"{name}.load_data: it returned nothing: return or yield samples.")
+        if inspect.iscoroutine(found):  # Python would warn that nobody has waited for it
+            found.close()
+            raise MedflError(f"{name}.load_data: it is `async def`: write `def load_data(self)`.")
         samples = iter(found)
     while True:
         with own_code(f"{name}.load_data failed", private=True):
@@ -202,5 +228,9 @@ def load_custom(
         raise MedflError(f"{here}`class: {word}`: write my_package.module:MyClass.")
     with naming(where) if where else nullcontext():
         kind = CUSTOM.load(word, [Path(where).resolve().parent] if where else [])
-    with own_code(f"{here}making `{word.split(':')[1]}` failed", private=True):
-        return kind(**(options or {}))
+    name = word.split(":")[1]
+    with own_code(f"{here}making `{name}` failed", private=True), drawing(LOAD_SEED):
+        made = kind(**(options or {}))
+    needed = f"an object of the class `{name}`: its `__new__` must give one"
+    check_type(made, CustomMedicalDataset, f"{here}making `{name}`", needed)
+    return made

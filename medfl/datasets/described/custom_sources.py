@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,9 @@ import numpy as np
 
 from medfl.datasets.described.decode import Reader
 from medfl.errors import MedflError, own_code
+from medfl.own_draws import drawing
+
+_CALLING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ def _open(part: Any) -> Any:
     if isinstance(part, ArraySource):
         return part.values
     if isinstance(part, CallSource):
-        with own_code(f"{part.name} failed", private=True):
+        # One at a time: the current folder and two generators are those of the whole process.
+        with _CALLING, own_code(f"{part.name} failed", private=True), drawing(part.number):
             return np.asarray(part.function())
     return part

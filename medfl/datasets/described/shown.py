@@ -11,6 +11,8 @@ from medfl.identity.attributes import can_identify
 from medfl.identity.file_names import is_plain
 from medfl.identity.words import has_pattern
 from medfl.imaging.dicom import attribute_tag
+from medfl.imaging.source_size import COLUMN
+from medfl.store.table import COLUMNS
 
 MANY = 20
 """Patients from which on a column with as many values as patients is suspect."""
@@ -134,6 +136,10 @@ def check_attributes(
     warnings = []
     for name in dict.fromkeys(key for one in attributes for key in one):
         refuse_column(name, "", where)
+        if name in (*COLUMNS, COLUMN):  # it would stand in the place of that column
+            raise MedflError(
+                f"{where}: every store has a column `{name}` already: give it another name."
+            )
         values = [one.get(name, "") for one in attributes]
         stated = [(v, p) for v, p in zip(values, patients, strict=True) if v]
         dated = sum(has_pattern(value) for value, _ in stated)
