@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from medfl.chain.combine import Combination, Rule
 from medfl.chain.link import STAGES, Backward, Judged, Link
 from medfl.chain.message import Message, Total
-from medfl.chain.own_link import check_message, check_messages, shapes_of
+from medfl.chain.own_link import check_message, check_messages, own_batches, shapes_of
 from medfl.chain.own_rule import Watched, check_kept, check_total
 from medfl.chain.registry import LINKS, RULES
 from medfl.errors import MedflError, naming, own_code
@@ -114,6 +114,8 @@ class Chain:
         """The store rows of each local step of a client, as the links draw them."""
         for link in self._at("batches"):
             rows = link.batches(client, rows, purpose)
+            if link.name not in LINKS:
+                rows = own_batches(rows, client.rows, f"`batches` of the link `{link.name}`")
         return rows
 
     def samples(self, client: Client) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:

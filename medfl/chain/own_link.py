@@ -7,7 +7,7 @@ the client's training out of the round: numbers come out, and nobody is told.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +65,32 @@ def check_messages(messages: Sequence[Message], given: Mapping[int, Shapes], whe
         )
     for message in messages:
         check_message(message, message.client, given[message.client], where)
+
+
+def own_batches(rows: Any, held: torch.Tensor, where: str) -> Iterator[torch.Tensor]:
+    """The batches that a link gives, of a client's own samples alone.
+
+    Args:
+        rows: what it gives.
+        held: the store rows of the client's samples.
+        where: the link, for errors.
+    """
+    import torch
+
+    needed = "batches: vectors (B,) of whole numbers, the store rows of samples"
+    if not isinstance(rows, Iterable):
+        check_type(rows, (), where, needed)
+    for batch in rows:
+        if getattr(batch, "ndim", None) != 1 or not hasattr(batch, "new_empty"):
+            check_type(batch, (), f"{where}, as one of its batches,", f"one of {needed}")
+        if batch.is_floating_point() or batch.is_complex() or batch.dtype == torch.bool:
+            raise MedflError(f"{where} gave a batch of {batch.dtype}: give whole numbers.")
+        if not torch.isin(batch, held).all():
+            raise MedflError(
+                f"{where} gave store rows that the client does not hold, of which none may train: "
+                "draw from those that it is given, or from client.rows."
+            )
+        yield batch
 
 
 def _check_part(part: Part, shape: torch.Size | None, where: str) -> None:

@@ -23,6 +23,7 @@ class Mine(Link):
 """
 MESSAGE, TOGETHER = "message(self, client, message)", "together(self, number, messages)"
 CLOSE = "close(self, number, total, answered)"
+BATCHES = "batches(self, client, rows, purpose)"
 VALUE = "parts(message, value=lambda p: %s)"
 WRONG = {
     "short": (MESSAGE, VALUE % "p.value[:1]", r"part `parameters` is of shape \(1,\), but needed"),
@@ -62,6 +63,26 @@ WRONG = {
         "[parts(m, value=lambda p: p.value[:1]) for m in messages]",
         r"`together` of the link .* is of shape \(1,\), but needed",
     ),
+    "no batches": (
+        BATCHES,
+        "None",
+        "`batches` of the link .* gave NoneType, but needed is",
+    ),
+    "no rows": (
+        BATCHES,
+        "[[0, 1]]",
+        "as one of its batches, gave list, but need",
+    ),
+    "parts of rows": (
+        BATCHES,
+        "(r.float() for r in rows)",
+        "gave a batch of torch.float32",
+    ),
+    "others'": (
+        BATCHES,
+        "(r * 0 - 1 for r in rows)",
+        "rows that the client does not hold",
+    ),
     "total": (
         CLOSE,
         "{n: replace(t, mean=t.mean[:1]) for n, t in total.items()}",
@@ -96,6 +117,7 @@ def test_what_cannot_be_combined_is_refused(trained, case):
         (MESSAGE, VALUE % "-p.value"),
         (TOGETHER, "messages[:1]"),
         (CLOSE, "total"),
+        (BATCHES, "(r[:1] for r in rows)"),
     ],
 )
 def test_what_an_attack_may_do_is_not_refused(trained, hook, given):
