@@ -76,7 +76,9 @@ class QFedAvg(FedAvg):
         """Send F_i^q Δ_i in the place of Δ_i, and h_i."""
         parts, q = super().message(client, model, work), self.params.q
         loss, update = float(work.extras["loss_at_x"]) + _LEAST_LOSS, parts[PARAMETERS].update
-        steepness = float(update.square().sum()) / client.learning_rate
+        # Where a schedule has brought η to nothing, nothing has moved.
+        length = float(update.square().sum())
+        steepness = length / client.learning_rate if length else 0.0
         h = loss**q + q * loss ** (q - 1) * steepness
         parts[PARAMETERS] = parts[PARAMETERS].with_update(update * loss**q)
         # Measured from 1, so that with q = 0 links find nothing to act on.

@@ -129,3 +129,14 @@ def test_what_it_does_not_go_with_is_refused(settings, words):
 def test_the_record_says_what_is_minimised():
     said = federation("qfedavg", {"q": 0.5}, local_steps=1).server.objective
     assert said == "Σ p_i F_i^1.5/1.5; p_i: share of all training samples"
+
+
+def test_a_rate_that_its_schedule_brings_to_nothing_leaves_x():
+    """10^-200 · 10^-200 is 0 in double precision, and h is then F^q alone."""
+    settings = {"learning_rate": 1e-200, "lr_gamma": 1e-200, "rounds": 3}
+    trainer = federation("qfedavg", lr_schedule="step", lr_milestones=[0.2], **settings)
+    start = trainer.server.vector.clone()
+    trainer.train()
+    assert trainer.server.learning_rate(3) == 0.0
+    assert [row["round"] for row in trainer.history] == [0, 1, 2, 3]
+    assert torch.allclose(trainer.server.vector, start, rtol=0, atol=1e-12)

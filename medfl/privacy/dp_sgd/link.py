@@ -7,6 +7,7 @@ adds noise. All that it sends, now and later, follows from these noised gradient
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -116,16 +117,14 @@ class NoisyDescent(DrawingLink):
         self.unit = self.word(data)
         check_network(self.name, server)
         self._plain = server.algorithm.unshared_descents
-        opened = [
+        opened = Counter(
             data.clients[place]
             for number in range(1, learning.rounds + 1)
             for place in server.participants(number)
-        ]
+        )
         size, steps = config.training.batch_size, (learning.local_steps or 1) * self.params.descents
         budgets = {
-            client: plan_budget(
-                self.params, self.count(data, client), size, steps, opened.count(client)
-            )
+            client: plan_budget(self.params, self.count(data, client), size, steps, opened[client])
             for client in data.clients
         }
         self._accounts = Accounts(self.name, self.params, budgets)

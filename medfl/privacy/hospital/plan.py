@@ -69,10 +69,11 @@ class HospitalPlan:
 def hospital_plan(params: HospitalParams, server: Server, masks: Link | None) -> HospitalPlan:
     """Choose the constants of a run (``MedflError`` where none keep to the budget, or work)."""
     rounds = server.config.federated_learning.rounds
-    opened = [server.participants(number) for number in range(1, rounds + 1)]
-    times = Counter(place for chosen in opened for place in chosen)
+    times = Counter(
+        place for number in range(1, rounds + 1) for place in server.participants(number)
+    )
     planned = max(times.values(), default=0)
-    taking_part = len(opened[0]) if opened else server.num_clients
+    taking_part = len(server.participants(1))
     expected = params.sampling_rate * taking_part
     shares = None
     if params.noise == "distributed":

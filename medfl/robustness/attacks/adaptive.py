@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from medfl.chain.message import Message
+from medfl.chain.message import Message, NotFiniteError
 from medfl.registry import HyperParams
 from medfl.results.columns import Column
 from medfl.robustness.attacks.knowing import KnowingAttack, mean, moved
@@ -75,15 +75,21 @@ class AdaptiveAttack(KnowingAttack):
     def _combined(
         self, name: str, messages: list[Message], bad: list[Message], update: Tensor
     ) -> Tensor | None:
-        """What the rule makes of one part of all messages; None where it gives the round up."""
+        """What the rule makes of one part of all messages.
+
+        None where it gives the round up, or an attacker would be refused: it is not finite.
+        """
         hostile = [
             replace(message, parts={name: self.sent(name, message.parts[name], update)})
             for message in bad
         ]
         alone = [replace(message, parts={name: message.parts[name]}) for message in messages]
         combination = self._rule.start()
-        for message in sorted([*alone, *hostile], key=lambda message: message.client):
-            combination.add(message)
+        try:
+            for message in sorted([*alone, *hostile], key=lambda message: message.client):
+                combination.add(message)
+        except NotFiniteError:
+            return None
         total = combination.total()
         return total[name].update / total[name].weight if total else None
 

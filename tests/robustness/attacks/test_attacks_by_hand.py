@@ -130,6 +130,13 @@ def test_the_adaptive_attack_takes_what_harms_most():
     assert sent(link, bad, values) == pytest.approx([4 + 8 * (38 / 3) ** 0.5])
 
 
+def test_the_adaptive_attack_passes_over_what_would_be_refused():
+    """3 · 10^38 times the mean of 10^300 is no number: the next is taken, 3 · 10^38 · 10^-31."""
+    params = {"largest": 3e38, "ratio": 1e-31, "tries": 2}
+    link, bad, _ = attack_of("adaptive_ipm", params, rule="median")
+    assert sent(link, bad, [[1e300]] * 4) == pytest.approx([-3e307])
+
+
 def test_the_adaptive_attack_beats_centred_clipping_by_trying():
     """What it sends moves the rule's result farther than any other strength that it may try."""
     values = [[1.0, 0.0], [0.9, 0.2], [1.1, -0.1], [1.0, 0.3]]
