@@ -27,6 +27,7 @@ from medfl.report.robustness_tables import robustness_tables
 from medfl.report.robustness_words import robustness_words
 from medfl.report.searches import tuning_rows
 from medfl.report.tables import ArmTable
+from medfl.report.unseen import unseen_table
 from medfl.results import paths
 from medfl.results.runs import MISSING
 from medfl.results.schema import DIVERGED
@@ -43,6 +44,7 @@ COPIED = (
     f"{paths.TABLES}/paired.csv",
     f"{paths.TABLES}/ranking.csv",
     f"{paths.TABLES}/robustness.csv",
+    f"{paths.TABLES}/unseen.csv",
     paths.TABLE_OF_CLIENTS,
     paths.TUNED,
 )
@@ -157,6 +159,7 @@ def _page(
         robustness=_text(
             [(d, table) for d in results.datasets for table in robustness_tables(results, d)]
         ),
+        unseen=_text([(d, one) for d in results.datasets if (one := unseen_table(results, d))]),
         comparison=_tables(results, main_table),
         cost=_tables(results, cost_table),
         tuning=tuning_rows(results),

@@ -74,6 +74,21 @@ def test_the_page_says_who_is_ahead_what_it_cost_and_how_it_was_made(place):
     assert "What was searched" not in text
 
 
+def test_hospitals_never_seen_have_their_table_before_the_comparison(tmp_path, fake):
+    values = {"leave-out-East": 0.5, "leave-out-West": 0.7}
+    cells = fake.grid(["toy"], list(values), ["fedavg"], [0, 1])
+    for cell in cells:
+        fake.write_run(tmp_path / "results", cell, [0.1, values[cell.partition]])
+    place = (tmp_path, aggregate(cells, tmp_path / "results"), cells)
+    page = published(place)
+    table, _, rest = page.read_text().partition("## At hospitals never seen")[2].partition("\n## ")
+    assert "| Arm | Worst hospital | Mean | East | West |" in table
+    assert "| fedavg | 50.0 (East) | 60.0" in table
+    assert rest.startswith("The comparison")
+    assert "[unseen.csv](unseen.csv)" in rest
+    assert (page.parent / "unseen.csv").exists()
+
+
 def test_the_hashes_of_data_and_splits_are_listed(place):
     with (published(place).parent / "inputs.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
