@@ -15,6 +15,7 @@ from pydantic import Field
 from medfl.algorithms.base import HyperParams, Work
 from medfl.algorithms.fedavg import FedAvg
 from medfl.algorithms.objective import share
+from medfl.config import MOST_STEPS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +52,7 @@ class FedALA(FedAvg):
         weight_rate: float = Field(1.0, ge=0)
         window: int = Field(10, ge=2)
         threshold: float = Field(0.1, ge=0)
-        first_passes: int = Field(100, ge=1)
+        first_passes: int = Field(100, ge=1, le=MOST_STEPS)
 
     @classmethod
     def plain_steps(cls, params: Mapping[str, Any]) -> float:

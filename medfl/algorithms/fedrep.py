@@ -11,6 +11,7 @@ from pydantic import Field
 
 from medfl.algorithms.base import HyperParams, Work
 from medfl.algorithms.fedper import FedPer
+from medfl.config import MOST_STEPS
 
 if TYPE_CHECKING:
     from medfl.chain.roles import Client
@@ -29,7 +30,7 @@ class FedRep(FedPer):
         At 0 a head keeps the values with which all clients began.
         """
 
-        head_epochs: int | None = Field(None, ge=0)
+        head_epochs: int | None = Field(None, ge=0, le=MOST_STEPS)
 
     @classmethod
     def takes_full_gradient(cls, params: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from medfl.algorithms.base import HyperParams
 from medfl.algorithms.fedavg import FedAvg
-from medfl.config import neutral
+from medfl.config import MOST_STEPS, neutral
 
 if TYPE_CHECKING:
     from medfl.chain.roles import Client
@@ -35,7 +35,7 @@ class FineTune(FedAvg):
         has made of it.
         """
 
-        epochs: int = Field(1, ge=1)
+        epochs: int = Field(1, ge=1, le=MOST_STEPS)
         tuning_rate: float | None = Field(None, gt=0, json_schema_extra=neutral(None))
 
     @property

@@ -21,7 +21,7 @@ from medfl.config.folders import (
     data_root,
     prepared_dir,
 )
-from medfl.config.numbers import LARGEST, NUMBER, WHOLE, Numbers, kinds_of
+from medfl.config.numbers import LARGEST, MOST_STEPS, NUMBER, WHOLE, Numbers, kinds_of
 from medfl.config.privacy import DP_LINKS, PER_SAMPLE, UNITS, Privacy, privacy_over
 from medfl.config.report import Report
 from medfl.config.robustness import CrossedArm, RobustnessAxes
@@ -48,6 +48,7 @@ __all__ = [
     "DP_LINKS",
     "LARGEST",
     "LEARNING_RATE",
+    "MOST_STEPS",
     "NAME",
     "NUMBER",
     "NUM_CLIENTS",

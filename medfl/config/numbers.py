@@ -18,6 +18,8 @@ from pydantic import BaseModel, ValidationInfo, field_validator
 WHOLE = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 LARGEST = 10**18
 """No whole number that anybody means is larger; what is counted, and seeds, fit in 64 bits."""
+MOST_ROUNDS, MOST_STEPS = 10**6, 10**7
+"""More rounds, or steps and passes within one, would take years."""
 NUMBER = re.compile(r"[-+]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from medfl.config.base import Section
 from medfl.config.deciding import INPUT, KEPT, neutral
-from medfl.config.numbers import NUMBER
+from medfl.config.numbers import MOST_ROUNDS, MOST_STEPS, NUMBER
 
 OWN = r"[A-Za-z_][\w.]*:\w+"  # a person's own class: my_package.module:MyClass
 NAME = rf"\w+|{OWN}"  # a registered name, or a person's own class
@@ -56,14 +56,18 @@ class FederatedLearning(Section):
     clients_per_round: int | None = Field(
         None, ge=1, description="clients sampled each round; null for all"
     )
-    rounds: int = Field(20, ge=1, description="communication rounds")
+    rounds: int = Field(20, ge=1, le=MOST_ROUNDS, description="communication rounds")
     local_epochs: int | None = Field(
         None,
         ge=1,
+        le=MOST_STEPS,
         description="passes over a client's data in a round (1 unless local_steps is set)",
     )
     local_steps: int | None = Field(
-        None, ge=1, description="optimiser steps per client and round, instead of local_epochs"
+        None,
+        ge=1,
+        le=MOST_STEPS,
+        description="optimiser steps per client and round, instead of local_epochs",
     )
     weighting: Literal["samples", "uniform"] = Field(
         "samples", description="weight of a client in averages: its training samples, or equal"

@@ -19,6 +19,8 @@ from medfl.robustness.updates import Updates
 if TYPE_CHECKING:
     from torch import Tensor
 
+MOST_MOVES = 10**4  # each takes n² operations, in every part of every round
+
 
 class CentredClipping(RobustRule):
     """v ← v + mean of (u_i − v) · min(1, τ/‖u_i − v‖), some times, equal weights."""
@@ -31,7 +33,7 @@ class CentredClipping(RobustRule):
         """
 
         radius: float | None = Field(None, gt=0)
-        steps: int = Field(3, ge=1)
+        steps: int = Field(3, ge=1, le=MOST_MOVES)
         start: Literal["zero", "mean", "median"] = "zero"
 
     effect = "no weighted mean of F_i: clients far from the others pull no more than near ones"

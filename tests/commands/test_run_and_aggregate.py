@@ -81,6 +81,55 @@ def test_what_the_arithmetic_cannot_hold_is_one_sentence(place, capsys, settings
     assert not (place / "one" / "metrics.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rounds": 10**6 + 1}, "`federated_learning.rounds`: Input should be less than or equal"),
+        ({"local_steps": 10**9}, "`federated_learning.local_steps`: Input should be less"),
+        ({"local_steps": None, "local_epochs": 10**18}, "local_epochs`: Input should be less"),
+        (
+            {"algorithm": "finetune", "algorithm_params": {"epochs": 10**9}},
+            "`epochs`: Input should be less than or equal to 10000000",
+        ),
+        (
+            {"algorithm": "fedrep", "algorithm_params": {"head_epochs": 10**9}},
+            "`head_epochs`: Input should be less than or equal to 10000000",
+        ),
+        (
+            {"chain": {"rule": "centred_clipping", "rule_params": {"steps": 10**6}}},
+            "`steps`: Input should be less than or equal to 10000",
+        ),
+        (
+            {"chain": {"attackers": 1, "links": {"adaptive_ipm": {"tries": 10**6}}}},
+            "`tries`: Input should be less than or equal to 1000",
+        ),
+        (
+            {
+                "augmentation": {"preset": "auto"},
+                "chain": {"links": {"dp_image": {"noise_multiplier": 1, "views": 10**6}}},
+            },
+            "`views`: Input should be less than or equal to 1000",
+        ),
+    ],
+)
+def test_a_count_that_would_never_end_is_named_before_a_run_begins(place, capsys, settings, said):
+    parts = {key: settings[key] for key in ("chain", "augmentation") if key in settings}
+    learning = {key: value for key, value in settings.items() if key not in parts}
+    run = {
+        "dataset": "phantom",
+        "partition": "iid",
+        "federated_learning": {"num_clients": 4, "rounds": 1, "local_steps": 1, **learning},
+        "model": {"name": "logistic"},
+        **parts,
+    }
+    (place / "run.yaml").write_text(yaml.safe_dump(run))
+    assert main(["run", "--config", "run.yaml", "--output-dir", "one"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert not (place / "one").exists()
+
+
 def test_a_run_takes_the_cores_that_it_is_given(place, monkeypatch):
     """By default all of its job; the number changes no file but its own record and the seconds."""
     monkeypatch.setattr("medfl.federated.worker_count.cpu_count", lambda: 3)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from medfl.chain.roles import Server
 
 
+MOST_TRIES = 1000  # each combines a whole round
+
+
 class AdaptiveAttack(KnowingAttack):
     """Tries strengths s, s · r, s · r² … against the rule in force, part by part.
 
@@ -35,7 +38,7 @@ class AdaptiveAttack(KnowingAttack):
 
         largest: float = Field(10.0, gt=0)
         ratio: float = Field(0.75, gt=0, lt=1)
-        tries: int = Field(16, ge=0)
+        tries: int = Field(16, ge=0, le=MOST_TRIES)
 
     columns: ClassVar[tuple[Column, ...]] = (
         Column("attack_strength", "Strength that the attackers chose for the parameters"),
