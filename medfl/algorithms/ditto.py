@@ -13,6 +13,7 @@ from pydantic import Field
 
 from medfl.algorithms.base import HyperParams, Work, add_proximal_term
 from medfl.algorithms.own_model import OwnModel
+from medfl.config import Strength
 
 if TYPE_CHECKING:
     from medfl.chain.roles import Client
@@ -31,7 +32,7 @@ class Ditto(OwnModel):
     class Params(HyperParams):
         """lam: λ, how strongly the global model pulls."""
 
-        lam: float = Field(0.1, ge=0)
+        lam: Strength = Field(0.1, ge=0)
 
     @classmethod
     def plain_steps(cls, params: Mapping[str, Any]) -> float:

@@ -15,7 +15,7 @@ from pydantic import Field
 from medfl.algorithms.base import HyperParams, Work
 from medfl.algorithms.fedavg import FedAvg
 from medfl.algorithms.objective import share
-from medfl.config import MOST_STEPS
+from medfl.config import MOST_STEPS, Strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,7 +49,7 @@ class FedALA(FedAvg):
 
         layers: int = Field(1, ge=1)
         share: float = Field(0.8, gt=0, le=1)
-        weight_rate: float = Field(1.0, ge=0)
+        weight_rate: Strength = Field(1.0, ge=0)
         window: int = Field(10, ge=2)
         threshold: float = Field(0.1, ge=0)
         first_passes: int = Field(100, ge=1, le=MOST_STEPS)

@@ -5,13 +5,14 @@ algorithm 1.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from medfl.algorithms.base import FederatedAlgorithm, HyperParams, Work, add_proximal_term
 from medfl.algorithms.objective import share_of_all
 from medfl.chain.message import PARAMETERS
+from medfl.config import Held
 
 if TYPE_CHECKING:
     from medfl.chain import Message, Total
@@ -34,7 +35,7 @@ class FedDyn(FederatedAlgorithm):
     class Params(HyperParams):
         """alpha: α, the strength of the dynamic regulariser."""
 
-        alpha: float = Field(0.01, gt=0)
+        alpha: Annotated[float, Held(), Held(-1)] = Field(0.01, gt=0)
 
     @classmethod
     def plain_steps(cls, params: Mapping[str, Any]) -> float:

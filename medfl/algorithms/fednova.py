@@ -14,6 +14,7 @@ from medfl.algorithms.base import HyperParams, Work, effective_steps
 from medfl.algorithms.fedprox import FedProx
 from medfl.algorithms.objective import drift, share
 from medfl.chain.message import PARAMETERS, Part
+from medfl.config import Strength
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class FedNova(FedProx):
     class Params(HyperParams):
         """mu: µ, the strength of a proximal term as in FedProx, which ‖a_i‖₁ takes into account."""
 
-        mu: float = Field(0.0, ge=0)
+        mu: Strength = Field(0.0, ge=0)
 
     @classmethod
     def public_parts(cls, config: FederatedConfig, steps: int | None) -> dict[str, float]:

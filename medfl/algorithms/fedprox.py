@@ -11,6 +11,7 @@ from pydantic import Field
 from medfl.algorithms.base import HyperParams, add_proximal_term
 from medfl.algorithms.fedavg import FedAvg
 from medfl.algorithms.objective import averaged
+from medfl.config import Strength
 
 if TYPE_CHECKING:
     from medfl.chain.roles import Client
@@ -23,7 +24,7 @@ class FedProx(FedAvg):
     class Params(HyperParams):
         """mu: µ, the strength of the proximal term."""
 
-        mu: float = Field(0.01, ge=0)
+        mu: Strength = Field(0.01, ge=0)
 
     @classmethod
     def plain_steps(cls, params: Mapping[str, Any]) -> float:

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from medfl.algorithms.base import HyperParams
 from medfl.algorithms.fedavg import FedAvg
-from medfl.config import MOST_STEPS, neutral
+from medfl.config import MOST_STEPS, Strength, neutral
 
 if TYPE_CHECKING:
     from medfl.chain.roles import Client
@@ -36,7 +36,7 @@ class FineTune(FedAvg):
         """
 
         epochs: int = Field(1, ge=1, le=MOST_STEPS)
-        tuning_rate: float | None = Field(None, gt=0, json_schema_extra=neutral(None))
+        tuning_rate: Strength | None = Field(None, gt=0, json_schema_extra=neutral(None))
 
     @property
     def tuning_rate(self) -> float:

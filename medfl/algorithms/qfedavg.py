@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from medfl.models.flat import FlatModel
 
 log = logging.getLogger(__name__)
+MOST_Q = 1000  # beyond, a loss to its power is nothing or no number, unless it is 1
 _LEAST_LOSS = 1e-10  # F^(q − 1) is infinite at 0 where q < 1; the authors' code adds as much
 
 
@@ -45,7 +46,7 @@ class QFedAvg(FedAvg):
     class Params(HyperParams):
         """q: how much more clients with a large loss count; 0 is FedAvg."""
 
-        q: float = Field(1.0, ge=0)
+        q: float = Field(1.0, ge=0, le=MOST_Q)
 
     @classmethod
     def plain_steps(cls, params: Mapping[str, Any]) -> float:
@@ -79,8 +80,9 @@ class QFedAvg(FedAvg):
         # Where a schedule has brought η to nothing, nothing has moved.
         length = float(update.square().sum())
         steepness = length / client.learning_rate if length else 0.0
-        h = loss**q + q * loss ** (q - 1) * steepness
-        parts[PARAMETERS] = parts[PARAMETERS].with_update(update * loss**q)
+        factor = _power(loss, q)
+        h = factor + q * _power(loss, q - 1) * steepness
+        parts[PARAMETERS] = parts[PARAMETERS].with_update(update * factor)
         # Measured from 1, so that with q = 0 links find nothing to act on.
         one = update.new_ones(1)
         return {**parts, "h": Part(one * h, client.weight, one)}
@@ -92,3 +94,11 @@ class QFedAvg(FedAvg):
             log.warning("round %d: the sum of h is not positive, so x stays", server.round)
             return
         server.move_to(total[PARAMETERS].mean, 1 / h)
+
+
+def _power(loss: float, exponent: float) -> float:
+    """F^exponent; infinite beyond double precision, so that such an update is refused as one."""
+    try:
+        return math.pow(loss, exponent)
+    except OverflowError:
+        return math.inf

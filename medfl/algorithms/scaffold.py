@@ -14,6 +14,7 @@ from pydantic import Field
 from medfl.algorithms.base import FederatedAlgorithm, HyperParams, Work, effective_steps
 from medfl.algorithms.objective import share_of_all
 from medfl.chain.message import PARAMETERS, Part
+from medfl.config import Strength
 from medfl.errors import MedflError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Scaffold(FederatedAlgorithm):
 
         option: Literal[1, 2] = 2
         control_weights: Literal["federation", "equal"] = "federation"
-        server_learning_rate: float = Field(1.0, gt=0)
+        server_learning_rate: Strength = Field(1.0, gt=0)
 
     @classmethod
     def plain_steps(cls, params: Mapping[str, Any]) -> float:

@@ -6,13 +6,14 @@ ICLR 2021, algorithm 2.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from medfl.algorithms.base import FederatedAlgorithm, HyperParams
 from medfl.algorithms.objective import averaged
 from medfl.chain.message import PARAMETERS
+from medfl.config import Held, Strength
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +51,7 @@ class FedAvgM(ServerOptimizer):
     class Params(HyperParams):
         """Server learning rate η_g and momentum β."""
 
-        server_learning_rate: float = Field(1.0, gt=0)
+        server_learning_rate: Strength = Field(1.0, gt=0)
         server_momentum: float = Field(0.9, ge=0, lt=1)
 
     def move(self, delta: Tensor) -> None:
@@ -68,10 +69,10 @@ class AdaptiveServer(ServerOptimizer):
     class Params(HyperParams):
         """Server learning rate η_g, β₁, β₂ and the degree of adaptivity τ."""
 
-        server_learning_rate: float = Field(0.03, gt=0)
+        server_learning_rate: Strength = Field(0.03, gt=0)
         beta1: float = Field(0.9, ge=0, lt=1)
         beta2: float = Field(0.99, ge=0, lt=1)
-        tau: float = Field(1e-3, gt=0)
+        tau: Annotated[float, Held(2)] = Field(1e-3, gt=0)
 
     def setup(self, server: Server) -> None:
         """Start with m = 0 and v = τ²."""

@@ -15,7 +15,7 @@ from medfl import __version__
 from medfl.commands import attack, audit, data, plan, results, run, schema, status, tune
 from medfl.commands import verify as verifying
 from medfl.commands.examples import examples
-from medfl.errors import MedflError, memory_ended, on_one_line, own_failure, said_by
+from medfl.errors import MedflError, memory_ended, on_one_line, own_failure
 from medfl.stopping import Stopped, stoppable
 
 NO_MEMORY = (
@@ -23,14 +23,6 @@ NO_MEMORY = (
     "`training.batch_size`, fewer `training.workers` or a smaller network, and call the same "
     "command again, which goes on from what is there."
 )
-
-TOO_LARGE = (
-    "a number of the settings is beyond what the network's parameters can hold (in single "
-    "precision 3.4e38): look for a rate, decay, strength or exponent of that size, and take a "
-    "smaller one."
-)
-# So PyTorch begins to say it, and so Python says that a power is beyond double precision.
-_OVERFLOW = re.compile(r"value cannot be converted to type|Numerical result out of range")
 
 
 def call(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +59,9 @@ def _explained(error: BaseException) -> str | None:
     """What to say of an exception that nobody has foreseen; None where it is a mistake in medfl."""
     if memory_ended(error):
         return NO_MEMORY
-    if isinstance(error, RuntimeError | OverflowError) and _OVERFLOW.search(said_by(error)):
+    from medfl.config.held import TOO_LARGE, overflowed  # `medfl --help` needs no configuration
+
+    if overflowed(error):
         return TOO_LARGE
     return own_failure(error)
 

@@ -212,6 +212,7 @@ def _with_values(
 
 def _single_run(options: argparse.Namespace) -> FederatedConfig:
     """Read a run file, and check every name in it before anything is prepared."""
+    from medfl.algorithms.precision import check_planned
     from medfl.algorithms.registry import ALGORITHMS
     from medfl.chain import check_chain
     from medfl.config import FederatedConfig
@@ -233,6 +234,7 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
         ALGORITHMS.create(learning.algorithm, params)
         check_model(config.model.name, config.model.params, "model.params")
         check_chain(config, ALGORITHMS.load(learning.algorithm), "chain")
+        check_planned(config)
     given = options.split or config.split_file
     return config.model_copy(update={"partition": partition, "split_file": given})
 

@@ -8,7 +8,14 @@ which run it is (``dataset``, ``partition``, ``arm``, ``seed``).
 from __future__ import annotations
 
 from medfl.config.augmentation import Augmentation
-from medfl.config.base import FolderWord, Section, did_you_mean, folder_word, validate
+from medfl.config.base import (
+    FolderWord,
+    Section,
+    check_distinct,
+    did_you_mean,
+    folder_word,
+    validate,
+)
 from medfl.config.chain import ChainSettings
 from medfl.config.deciding import PLACE, deciding, in_order, neutral
 from medfl.config.folders import (
@@ -21,6 +28,7 @@ from medfl.config.folders import (
     data_root,
     prepared_dir,
 )
+from medfl.config.held import SINGLE, Held, Strength, check_strengths, large_numbers, overflowed
 from medfl.config.numbers import LARGEST, MOST_STEPS, NUMBER, WHOLE, Numbers, kinds_of
 from medfl.config.privacy import DP_LINKS, PER_SAMPLE, UNITS, Privacy, privacy_over
 from medfl.config.report import Report
@@ -59,6 +67,7 @@ __all__ = [
     "PRIMARY_WORDS",
     "RAW_ROOT",
     "SECTIONS",
+    "SINGLE",
     "SPLITS_DIR",
     "UNITS",
     "WHOLE",
@@ -70,6 +79,7 @@ __all__ = [
     "FederatedLearning",
     "FolderWord",
     "GivenSplit",
+    "Held",
     "Keep",
     "Model",
     "Numbers",
@@ -80,15 +90,20 @@ __all__ = [
     "SearchRange",
     "Section",
     "SplitConfig",
+    "Strength",
     "Training",
     "Tune",
+    "check_distinct",
+    "check_strengths",
     "data_root",
     "deciding",
     "did_you_mean",
     "folder_word",
     "in_order",
     "kinds_of",
+    "large_numbers",
     "neutral",
+    "overflowed",
     "prepared_dir",
     "privacy_over",
     "read_space",

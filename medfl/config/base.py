@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
@@ -21,6 +22,13 @@ class Section(Numbers):
     short_keys: ClassVar[frozenset[str]] = frozenset()  # further keys that hints may name
 
 
+def check_distinct(values: Iterable[Any]) -> None:
+    """Refuse a value that stands there twice (``ValueError``)."""
+    twice = sorted(str(value) for value, times in Counter(values).items() if times > 1)
+    if twice:
+        raise ValueError(f"{', '.join(twice[:MOST_MISTAKES])} stands there twice")
+
+
 def folder_word(word: str) -> str:
     """A word as it names a folder.
 
@@ -35,6 +43,8 @@ FolderWord = Annotated[str, AfterValidator(folder_word)]
 
 
 T = TypeVar("T", bound=BaseModel)
+
+MOST_MISTAKES = 10  # of a list of thousands, each of which is wrong, the first tell enough
 
 
 def validate(
@@ -88,10 +98,12 @@ def _explain(
                 message = "a section of keys is meant; for its defaults leave it out"
             ends[start] = _given(problem, quote)
         lines.setdefault(start, []).append(message)
-    return [
+    said = [
         f"{where}: {start}{', or '.join(dict.fromkeys(messages))}{ends.get(start, '')}"
         for start, messages in lines.items()
     ]
+    more = len(said) - MOST_MISTAKES
+    return [*said[:MOST_MISTAKES], *([f"and {more:,} more mistakes"] if more > 0 else [])]
 
 
 def _given(problem: Mapping[str, Any], quote: Callable[[str], str] | None) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from medfl.config.base import Section
+from medfl.config.base import Section, check_distinct
 from medfl.config.chain import share_or_number
 
 Attackers = int | float
@@ -67,9 +67,7 @@ class RobustnessAxes(Section):
     @field_validator("attackers", "attacks", "rules")
     @classmethod
     def _each_once(cls, values: list[Any]) -> list[Any]:
-        twice = sorted({str(value) for value in values if values.count(value) > 1})
-        if twice:
-            raise ValueError(f"{', '.join(twice)} stands there twice")
+        check_distinct(values)
         return values
 
     @field_validator("attack_settings", "rule_settings")

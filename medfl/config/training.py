@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from medfl.config.base import Section
 from medfl.config.deciding import PLACE, neutral
+from medfl.config.held import Strength
 
 
 class Training(Section):
@@ -21,9 +22,9 @@ class Training(Section):
         "sliding window; null for whole images",
     )
     optimizer: Literal["sgd", "adam", "adamw"] = Field("sgd", description="the clients' optimiser")
-    learning_rate: float = Field(0.05, gt=0, description="the clients' learning rate")
+    learning_rate: Strength = Field(0.05, gt=0, description="the clients' learning rate")
     momentum: float = Field(0.0, ge=0, lt=1, description="momentum of SGD")
-    weight_decay: float = Field(0.0, ge=0, description="weight decay of the clients' optimiser")
+    weight_decay: Strength = Field(0.0, ge=0, description="weight decay of the clients' optimiser")
     lr_schedule: Literal["constant", "cosine", "step", "exponential"] = Field(
         "constant", description="how the learning rate changes over rounds"
     )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from medfl.algorithms.precision import naming_large_numbers
 from medfl.chain import public_pixels
 from medfl.config import FederatedConfig
 from medfl.disclosure.cells import in_words
@@ -164,7 +165,8 @@ def execute(
             log.info("training images are augmented: %s", server.augmentation)
         if isinstance(data.images, DiskImages):
             log.info("images are read from the disk (%.1f GiB)", store.images.nbytes / 2**30)
-        trainer.train()
+        with naming_large_numbers(config):
+            trainer.train()
         home.check()
         with trainer.saving.when_stopped():
             metrics = write_record(folder, trainer, measured, origin, hidden)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from medfl.algorithms import ALGORITHMS, FederatedAlgorithm
 from medfl.algorithms.objective import objective_of
+from medfl.algorithms.precision import check_precision
 from medfl.augment import recipe_for
 from medfl.chain import PARAMETERS, STATISTICS, Message, Part, Total, build_chain
 from medfl.config import FederatedConfig
@@ -132,6 +133,8 @@ class FederatedServer:
         layout = channels_last(data.images.ndim)
         model = model.to(data.device, memory_format=layout)  # type: ignore[call-overload]
         self._model = FlatModel(model)
+        most = torch.finfo(self._model.vector.dtype).max
+        check_precision(config, getattr(self.algorithm, "params", None), most)
         self.workers = Workers(self._model)
         self.shared = Shared(self.model, self.algorithm.local_names(self.model))
         vector, buffers = self.shared.take(self.model)

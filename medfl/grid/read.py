@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from medfl.algorithms.precision import check_planned
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.arms.comparable import check_private_arms
 from medfl.arms.crossed import crossed_arms, not_defined
@@ -47,6 +48,8 @@ def check_run(grid: GridConfig, cell: Cell) -> FederatedConfig:
     config, name = grid.run_config(cell), f"the run {cell}"
     check_model(config.model.name, config.model.params, name)
     check_chain(config, ALGORITHMS.load(config.federated_learning.algorithm), name)
+    with naming(name):
+        check_planned(config)
     return config
 
 
@@ -121,7 +124,8 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid", one: bool = F
             FIGURES.check_name(figure)
             if figure not in FIGURES:  # a built-in one needs no check, and would import matplotlib
                 FIGURES.load(figure)
-        shared = read_arms(grid.arms_file) if grid.arms_file else {}
+        with naming("arms_file"):
+            shared = read_arms(grid.arms_file) if grid.arms_file else {}
     groups = {dataset: parse_dataset(dataset).dataset.group for dataset in grid.datasets}
     arms = with_group_words({**shared, **grid.arm_settings}, groups.values())
     for name in grid.arms:

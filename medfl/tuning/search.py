@@ -7,13 +7,14 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from medfl.algorithms.precision import check_planned
 from medfl.algorithms.registry import ALGORITHMS
 from medfl.arms.named import search_space
 from medfl.chain import check_chain
 from medfl.config import LEARNING_RATE, SECTIONS, SearchRange, did_you_mean
-from medfl.errors import MedflError
+from medfl.errors import MedflError, naming
 from medfl.federated.fingerprint import validated
-from medfl.tuning.space import Values, points
+from medfl.tuning.space import Values, points, range_ends
 
 if TYPE_CHECKING:
     from medfl.config import FederatedConfig
@@ -44,6 +45,9 @@ def points_of(grid: GridConfig, cell: Cell) -> list[Values]:
                 f"{where}.{key}: a range is searched of numbers, and this is "
                 f"{json.dumps(shipped[key])}: give a list of values."
             )
+        if isinstance(searched, SearchRange):
+            with naming(f"{where}.{key}"):
+                range_ends(searched, shipped[key])
     try:
         return points(space, shipped, grid.tune.points)
     except MedflError as error:
@@ -128,6 +132,7 @@ def check_searches(grid: GridConfig) -> None:
                 try:
                     config = grid.run_config(cell, values)
                     validated(config)
+                    check_planned(config)
                     check_chain(config, algorithm, f"the run {cell}")
                 except MedflError as error:
                     words = ", ".join(f"{key} {value}" for key, value in values.items())

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from medfl.config import SearchRange
+from medfl.config import LARGEST, SearchRange
 from medfl.errors import MedflError
 
 DIGITS = 4  # significant ones of a value: what a person reads is what is trained
@@ -62,10 +62,26 @@ def value_at(searched: SearchRange | list[Any], at: float, shipped: Any) -> Any:
     """
     if isinstance(searched, list):
         return searched[int(at * len(searched))]
-    factor = shipped if searched.relative else 1
-    low, high = searched.low * factor, searched.high * factor
+    low, high = range_ends(searched, shipped)
     if searched.scale == "log":
         value = math.exp(math.log(low) + at * (math.log(high) - math.log(low)))
     else:
         value = low + at * (high - low)
     return round(value) if isinstance(shipped, int) else float(f"{value:.{DIGITS}g}")
+
+
+def range_ends(searched: SearchRange, shipped: Any) -> tuple[float, float]:
+    """The least and the largest value of a range.
+
+    Raises:
+        MedflError: a bound, or what lies between them, is no number that can be computed with.
+    """
+    factor = shipped if searched.relative else 1
+    low, high = searched.low * factor, searched.high * factor
+    times = f", times the {shipped:g} that is shipped," if searched.relative else ""
+    most = LARGEST if isinstance(shipped, int) else math.inf
+    if not (math.isfinite(high - low) and high <= most and low >= -most):
+        raise MedflError(f"from {searched.low:g} to {searched.high:g}{times} is too wide a range")
+    if low <= 0 and searched.scale == "log":
+        raise MedflError(f"low is {searched.low:g}{times} which is no number above 0: enlarge it")
+    return low, high

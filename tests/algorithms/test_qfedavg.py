@@ -140,3 +140,12 @@ def test_a_rate_that_its_schedule_brings_to_nothing_leaves_x():
     assert trainer.server.learning_rate(3) == 0.0
     assert [row["round"] for row in trainer.history] == [0, 1, 2, 3]
     assert torch.allclose(trainer.server.vector, start, rtol=0, atol=1e-12)
+
+
+def test_a_power_beyond_double_precision_diverges_as_any_number_that_is_none():
+    """Parameters of 10^3 bring losses of hundreds, and 100^1000 is 10^2000."""
+    trainer = federation("qfedavg", {"q": 1000.0}, learning_rate=1e3, rounds=5, local_steps=1)
+    trainer.server.vector.mul_(1e3)
+    trainer.train()
+    assert trainer.status == "diverged"
+    assert "is not finite" in trainer.reason

@@ -55,17 +55,47 @@ def test_a_run_that_diverges_is_a_result_and_says_when(place, capsys):
     assert f"one: diverged ({record['reason']})" in capsys.readouterr().out
 
 
+PARAMS = "federated_learning.algorithm_params"
+
+
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "said"),
     [
-        {"training": {"learning_rate": 1e300}},
-        {"training": {"weight_decay": 1e300}},
+        ({"training": {"learning_rate": 1e300}}, "`training.learning_rate` is 1e+300"),
+        ({"training": {"weight_decay": 1e300}}, "`training.weight_decay` is 1e+300"),
+        (
+            {"algorithm": "fedprox", "algorithm_params": {"mu": "1.7e308"}},
+            f"`{PARAMS}.mu` is 1.7e+308",
+        ),
         # Python's own powers end beyond double precision: τ², and a loss to the power of q.
-        {"algorithm": "fedadam", "algorithm_params": {"tau": 1e308}},
-        {"algorithm": "qfedavg", "algorithm_params": {"q": 10**18}},
+        ({"algorithm": "fedadam", "algorithm_params": {"tau": 1e308}}, f"`{PARAMS}.tau` is 1e+308"),
+        (
+            {"algorithm": "qfedavg", "algorithm_params": {"q": 10**18}},
+            "algorithm_params: `q`: Input should be less than or equal to 1000",
+        ),
     ],
 )
-def test_what_the_arithmetic_cannot_hold_is_one_sentence(place, capsys, settings):
+def test_what_the_arithmetic_cannot_hold_is_named_before_it_begins(place, capsys, settings, said):
+    (place / "run.yaml").write_text(yaml.safe_dump(_small_run(settings)))
+    assert main(["run", "--config", "run.yaml", "--output-dir", "one"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(f"medfl: error: run.yaml: {said}")
+    assert not (place / "one").exists()
+
+
+def test_a_product_that_the_arithmetic_cannot_hold_is_one_sentence_with_its_factors(place, capsys):
+    """Adam's first step is its rate divided by 1 - 0.9, which is 10^39."""
+    settings = {"training": {"learning_rate": 1e38, "optimizer": "adam"}}
+    (place / "run.yaml").write_text(yaml.safe_dump(_small_run(settings)))
+    assert main(["run", "--config", "run.yaml", "--output-dir", "one"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("medfl: error: a number of the settings is beyond what the network's")
+    assert said.endswith("Of the settings, `training.learning_rate` is 1e+38.")
+    assert not (place / "one" / "metrics.json").exists()
+
+
+def _small_run(settings):
     run = {
         "dataset": "phantom",
         "partition": "iid",
@@ -74,11 +104,7 @@ def test_what_the_arithmetic_cannot_hold_is_one_sentence(place, capsys, settings
         "training": {"device": "cpu", **settings.pop("training", {})},
     }
     run["federated_learning"] |= settings
-    (place / "run.yaml").write_text(yaml.safe_dump(run))
-    assert main(["run", "--config", "run.yaml", "--output-dir", "one"]) == 2
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith("medfl: error: a number of the settings is beyond what the network's")
-    assert not (place / "one" / "metrics.json").exists()
+    return run
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from medfl.config import SearchRange
 from medfl.errors import MedflError
-from medfl.tuning.space import points, value_at
+from medfl.tuning.space import points, range_ends, value_at
 
 DECADES = SearchRange(low=0.01, high=1.0)
 
@@ -47,3 +47,37 @@ def test_whole_numbers_stay_whole(at, value):
 def test_a_space_with_too_few_points_says_how_many_it_has():
     with pytest.raises(MedflError, match="it has 2 different points, and 4 are asked for"):
         points({"option": [1, 2]}, {"option": 1}, 4)
+
+
+@pytest.mark.parametrize(
+    ("searched", "shipped", "said"),
+    [
+        # 5 · 10^-324 · 0.05 is 0 in double precision, and 10 · 10^308 no number.
+        (
+            SearchRange(low=5e-324, high=10.0, relative=True),
+            0.05,
+            r"low is 4.9\d*e-324, times the 0.05 that is shipped, which is no number above 0",
+        ),
+        (
+            SearchRange(low=0.1, high=10.0, relative=True),
+            1e308,
+            r"from 0.1 to 10, times the 1e\+308 that is shipped, is too wide a range",
+        ),
+        (
+            SearchRange(low=-1.7e308, high=1.7e308, scale="linear"),
+            0.1,
+            r"from -1.7e\+308 to 1.7e\+308 is too wide a range",
+        ),
+        # A whole number of at most 10^18 is meant.
+        (SearchRange(low=1.0, high=1.1e18), 32, r"from 1 to 1.1e\+18 is too wide a range"),
+    ],
+)
+def test_a_range_of_which_no_point_can_be_computed_is_refused(searched, shipped, said):
+    with pytest.raises(MedflError, match=said):
+        points({"a": searched}, {"a": shipped}, 3)
+
+
+def test_a_range_ends_where_numbers_do():
+    assert range_ends(SearchRange(low=5e-324, high=1.7e308), 0.1) == (5e-324, 1.7e308)
+    assert range_ends(SearchRange(low=1.0, high=1e18), 32) == (1, 10**18)
+    assert range_ends(SearchRange(low=0.5, high=2.0, relative=True), 8) == (4, 16)
