@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from medfl.robustness.attacks.base import Attack
 
 if TYPE_CHECKING:
     from medfl.config import FederatedConfig
-    from medfl.grid import GridConfig
+    from medfl.grid import Cell, GridConfig
 
 Arm = dict[str, Any]
 log = logging.getLogger(__name__)
@@ -127,7 +128,11 @@ def not_defined(grid: GridConfig) -> dict[str, str]:
     Raises:
         MedflError: none of the grid's arms is defined.
     """
-    found = {name: reason for name in grid.arms if (reason := _why_not(grid, name))}
+    firsts: dict[str, list[Cell]] = defaultdict(list)
+    for cell in grid.cells():
+        if cell.seed == grid.seeds[0]:
+            firsts[cell.arm].append(cell)
+    found = {name: reason for name in grid.arms if (reason := _why_not(grid, firsts[name]))}
     for name, reason in found.items():
         log.warning("not defined here and left out: %s (%s)", name, reason)
     if len(found) == len(grid.arms):
@@ -138,13 +143,12 @@ def not_defined(grid: GridConfig) -> dict[str, str]:
     return found
 
 
-def _why_not(grid: GridConfig, name: str) -> str:
-    for cell in grid.cells():
-        if cell.arm == name and cell.seed == grid.seeds[0]:
-            try:
-                _check(grid.run_config(cell))
-            except NotDefinedError as error:
-                return error.reason
+def _why_not(grid: GridConfig, cells: Sequence[Cell]) -> str:
+    for cell in cells:
+        try:
+            _check(grid.run_config(cell))
+        except NotDefinedError as error:
+            return error.reason
     return ""
 
 

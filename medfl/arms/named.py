@@ -88,7 +88,8 @@ def search_space(name: str, arm: Mapping[str, Any]) -> dict[str, SearchRange | l
     Raises:
         MedflError: a range is none, or a list leaves no choice.
     """
-    return read_space(arm.get(SEARCH) or {}, f"arm `{name}`: {SEARCH}")
+    space = arm.get(SEARCH)
+    return read_space({} if space is None else space, f"arm `{name}`: {SEARCH}")
 
 
 def check_arm(name: str, arm: Mapping[str, Any]) -> None:
@@ -116,7 +117,7 @@ def check_arm(name: str, arm: Mapping[str, Any]) -> None:
             "my_package.module:MyClass."
         )
     for section in SECTIONS:
-        if not isinstance(arm.get(section) or {}, dict):
+        if not isinstance(arm.get(section), dict | None):
             raise MedflError(f"arm `{name}`: `{section}` must hold settings by name.")
     for key in DECIDED.keys() & (arm.get("federated_learning") or {}):
         raise MedflError(f"arm `{name}`: federated_learning.{key} {DECIDED[key]}.")

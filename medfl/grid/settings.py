@@ -31,6 +31,7 @@ from medfl.config import (
     Section,
     SplitConfig,
     Tune,
+    check_distinct,
     data_root,
     privacy_over,
     validate,
@@ -142,9 +143,7 @@ class GridConfig(SplitConfig, GivenSplit):
     @classmethod
     def _distinct(cls, values: Any) -> Any:
         for words in values.values() if isinstance(values, dict) else [values]:
-            twice = sorted({str(value) for value in words if words.count(value) > 1})
-            if twice:
-                raise ValueError(f"{', '.join(twice)} stands there twice")
+            check_distinct(words)
         return values
 
     @field_validator("tune")

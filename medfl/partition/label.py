@@ -31,7 +31,7 @@ class Dirichlet(Partition):
 class Pathological(Partition):
     """Every client holds the same small number of classes (``pathological_holders``)."""
 
-    value = Value("the number of classes", "2", low=1, whole=True)
+    value = Value("the number of classes", "2", low=1, high=1e6, whole=True)
     title = "{} classes per client"
     even = True
     strict = True

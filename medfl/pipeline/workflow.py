@@ -24,7 +24,7 @@ from medfl.datasets.edited import stamp
 from medfl.datasets.prepare import store_path
 from medfl.datasets.registry import parse_dataset
 from medfl.disclosure.published_sets import minimum_cell
-from medfl.errors import MedflError
+from medfl.errors import MedflError, naming
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.stale import code_of_numbers, inputs_now, is_stale
@@ -109,7 +109,8 @@ class Workflow:
             os.environ[GRID] = str(files[0])
         grid = read_grid(files[0], changes)
         if not in_job:
-            check_sites(grid)
+            with naming(str(files[0])):
+                check_sites(grid)
         file = Path(files[0]) if in_job else fix(grid)
         os.environ[GRID] = str(file)
         places = Places(data_root(grid.data_root), Path(grid.work_root))

@@ -189,6 +189,35 @@ def test_one_arm_does_not_change_another():
         ({"output_dir": ""}, ["`output_dir`"]),
         ({"work_root": ""}, ["`work_root`"]),
         ({"arm_settings": {}}, ["unknown arm `fedavg`; none is known here."]),
+        # What is empty or zero is no section either.
+        (
+            {"arm_settings": {**ARMS, "prox": {"algorithm": "fedavg", "training": 0}}},
+            ["grid.yaml: arm `prox`: `training` must hold settings"],
+        ),
+        (
+            {"arm_settings": {**ARMS, "prox": {"algorithm": "fedavg", "search": []}}},
+            ["grid.yaml: arm `prox`: search: a range or a list of values is meant"],
+        ),
+        # Numbers that no network in single precision holds.
+        (
+            {"run": {"training": {"learning_rate": 1e39}}},
+            ["grid.yaml: the run phantom/iid/fedavg/seed0: `training.learning_rate` is 1e+39"],
+        ),
+        (
+            {"arm_settings": {**ARMS, "prox": {"algorithm": "fedprox", "mu": 1.7e308}}},
+            ["grid.yaml: the run phantom/iid/prox/seed0", "mu` is 1.7e+308", "take a smaller one"],
+        ),
+        (
+            {
+                "arm_settings": {**ARMS, "prox": {**ARMS["prox"], "search": {"mu": [0.1, 1e39]}}},
+                "tune": {"points": 3},
+            },
+            ["grid.yaml: arm `prox`: the point", "of its search is no run", "mu` is 1e+39"],
+        ),
+        (
+            {"tune": {"points": 3, "learning_rate": {"low": 5e-324, "high": 1, "relative": True}}},
+            ["grid.yaml: arm `fedavg`: search.training.learning_rate: low is 4.9"],
+        ),
     ],
 )
 def test_a_mistake_is_one_message(changes, messages):
@@ -197,6 +226,20 @@ def test_a_mistake_is_one_message(changes, messages):
     assert "\n" not in str(error.value)
     for message in messages:
         assert message in str(error.value)
+
+
+def test_of_a_list_of_thousands_of_mistakes_the_first_are_told():
+    with pytest.raises(MedflError) as error:
+        grid(arms=list(range(5000)))
+    *told, rest = str(error.value).split("; ")
+    assert [line.split(":")[1] for line in told] == [f" `arms.{place}`" for place in range(10)]
+    assert rest == "and 4,990 more mistakes"
+
+
+def test_many_seeds_are_compared_once():
+    """Each with each of 30,000 would take half a minute."""
+    with pytest.raises(MedflError, match=r"`seeds`: 29999 stands there twice"):
+        grid(seeds=[*range(30_000), 29_999])
 
 
 def test_files(tmp_path, monkeypatch):
@@ -220,10 +263,10 @@ def test_files(tmp_path, monkeypatch):
     with pytest.raises(MedflError, match=r"arms.yaml: arm `prox`: unknown key `nu`; known: mu"):
         read_grid("grid.yaml")
     (tmp_path / "arms.yaml").write_text("prox: {algorithm: fedavg}\nprox: {algorithm: moon}\n")
-    with pytest.raises(MedflError, match=r"grid.yaml: arms.yaml .*a key stands"):
+    with pytest.raises(MedflError, match=r"grid.yaml: arms_file: arms.yaml .*a key stands"):
         read_grid("grid.yaml")
     (tmp_path / "arms.yaml").unlink()
-    with pytest.raises(MedflError, match=r"grid.yaml: arms.yaml does not exist"):
+    with pytest.raises(MedflError, match=r"grid.yaml: arms_file: arms.yaml does not exist"):
         read_grid("grid.yaml")
     with pytest.raises(MedflError, match="cannot be read"):
         read_grid(tmp_path)
