@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from pydantic import BaseModel
 
 from medfl.algorithms.registry import ALGORITHMS
+from medfl.chain.registry import LINKS
 from medfl.config import SINGLE, FederatedConfig, check_strengths, large_numbers, overflowed
 from medfl.config.held import TOO_LARGE
 from medfl.errors import MedflError
 from medfl.models.registry import MODELS
 
-_PARAMS = "federated_learning.algorithm_params"
+_PARAMS, _LINK = "federated_learning.algorithm_params", "chain.links."
 
 
-def check_precision(config: FederatedConfig, params: object, most: float) -> None:
+def check_precision(
+    config: FederatedConfig, params: object, links: Mapping[str, object], most: float
+) -> None:
     """Refuse rates and strengths that parameters cannot hold (``MedflError`` names the key).
 
     Args:
         config: the run.
         params: the hyper-parameters of its algorithm, as it reads them.
+        links: link → its parameters, likewise.
         most: the largest number of the parameters' precision.
     """
     check_strengths(config.training, most, "training.")
-    if isinstance(params, BaseModel):
-        check_strengths(params, most, f"{_PARAMS}.")
+    of_links = {_LINK + name: read for name, read in links.items()}
+    for where, read in {_PARAMS: params, **of_links}.items():
+        if isinstance(read, BaseModel):
+            check_strengths(read, most, f"{where}.")
 
 
 def check_planned(config: FederatedConfig) -> None:
@@ -38,7 +44,11 @@ def check_planned(config: FederatedConfig) -> None:
         return
     learning = config.federated_learning
     params = ALGORITHMS.check_params(learning.algorithm, learning.algorithm_params, _PARAMS)
-    check_precision(config, params, SINGLE)
+    links = {
+        name: LINKS.check_params(name, given, _LINK + name)
+        for name, given in config.chain.links.items()
+    }
+    check_precision(config, params, links, SINGLE)
 
 
 @contextmanager

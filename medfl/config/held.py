@@ -59,13 +59,13 @@ def check_strengths(values: BaseModel, most: float, where: str) -> None:
         MedflError: names the key.
     """
     for name, marks in _marked(type(values)).items():
-        value = getattr(values, name)
-        reasons = [mark.refused(value, most) for mark in marks if value is not None]
-        if reason := next(filter(None, reasons), ""):
-            raise MedflError(
-                f"`{where}{name}` is {value:g}, and the network's parameters, which hold numbers "
-                f"up to {most:.2g}, cannot hold {reason}."
-            )
+        for key, value in _numbers(name, getattr(values, name)):
+            reasons = (mark.refused(value, most) for mark in marks)
+            if reason := next(filter(None, reasons), ""):
+                raise MedflError(
+                    f"`{where}{key}` is {value:g}, and the network's parameters, which hold "
+                    f"numbers up to {most:.2g}, cannot hold {reason}."
+                )
 
 
 def overflowed(error: BaseException) -> bool:
@@ -82,6 +82,15 @@ def large_numbers(content: Any, path: str = "") -> Iterator[str]:
             yield from large_numbers(value, f"{path}.{key}" if path else str(key))
     elif isinstance(content, float) and abs(content) >= SUSPECT:
         yield f"`{path}` is {content:g}"
+
+
+def _numbers(name: str, value: Any) -> Iterator[tuple[str, float]]:
+    """The numbers of a field, alone or by name, with their keys."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield f"{name}.{key}", one
+    elif value is not None:
+        yield name, value
 
 
 @cache

@@ -134,7 +134,8 @@ class FederatedServer:
         model = model.to(data.device, memory_format=layout)  # type: ignore[call-overload]
         self._model = FlatModel(model)
         most = torch.finfo(self._model.vector.dtype).max
-        check_precision(config, getattr(self.algorithm, "params", None), most)
+        links = {link.name: getattr(link, "params", None) for link in self.chain.links}
+        check_precision(config, getattr(self.algorithm, "params", None), links, most)
         self.workers = Workers(self._model)
         self.shared = Shared(self.model, self.algorithm.local_names(self.model))
         vector, buffers = self.shared.take(self.model)

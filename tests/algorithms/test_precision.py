@@ -42,6 +42,15 @@ def test_a_built_in_network_is_in_single_precision_before_it_is_built(algorithm,
         check_planned(config)
 
 
+@pytest.mark.parametrize(
+    ("scale", "said"), [(1e39, "1e.39, .* hold it"), (1e-46, "1e-46, .* hold 1 divided by it")]
+)
+def test_numbers_of_links_are_held_to_it_too(scale, said):
+    links = {"dp_hospital": {"noise_multiplier": 1.0, "scales": {"parameters": scale}}}
+    with pytest.raises(MedflError, match=f"`chain.links.dp_hospital.scales.parameters` is {said}"):
+        check_planned(FederatedConfig(chain={"links": links}))
+
+
 def test_of_ones_own_network_nothing_is_known_before_it_is_built():
     check_planned(FederatedConfig(learning_rate=1e39, model="my_nets:Double"))
 

@@ -18,6 +18,7 @@ class Settings(Section):
     own_rate: Strength | None = None
     square: Annotated[float, Held(2)] = 1.0
     divided: Annotated[float, Held(), Held(-1)] = 1.0
+    scales: dict[str, Strength] = Field(default_factory=dict)
     limit: float = 1.0  # is compared, and multiplies nothing
 
 
@@ -32,6 +33,7 @@ def test_single_precision_ends_where_pytorchs_does():
     [
         ({"rate": 3.5e38}, "`run.rate` is 3.5e.38, and .* up to 3.4e.38, cannot hold it: take a s"),
         ({"own_rate": 1.7e308}, "`run.own_rate` is 1.7e.308"),
+        ({"scales": {"a": 1.0, "b": 1e39}}, "`run.scales.b` is 1e.39"),
         ({"square": 2e19}, "`run.square` is 2e.19, .* cannot hold its square: take a smaller one"),
         ({"divided": 1e-46}, "`run.divided` is 1e-46, .* hold 1 divided by it: take a larger one"),
         ({"divided": 1e39}, "`run.divided` is 1e.39, .* cannot hold it: take a smaller one"),

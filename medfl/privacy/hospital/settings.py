@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from medfl.config import Held
 from medfl.config.privacy import Delta, Epsilon, GradientNorm, NoiseMultiplier
 from medfl.privacy.accounting import Accountant
 from medfl.registry import HyperParams
@@ -46,7 +47,7 @@ class HospitalParams(HyperParams):
     target_epsilon: Epsilon | None = None
     target_delta: Delta = 1e-5
     sampling_rate: float = Field(1.0, gt=0, le=1)
-    scales: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    scales: dict[str, Annotated[float, Field(gt=0), Held(), Held(-1)]] = Field(default_factory=dict)
     adaptive: AdaptiveClipping | None = None
     noise: Literal["central", "distributed"] = "central"
     accountant: Accountant = "rdp"
