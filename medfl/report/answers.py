@@ -18,6 +18,7 @@ from medfl.report.findings import (
 from medfl.report.grid_results import GridResults
 from medfl.report.names import join_words
 from medfl.report.questions import TITLES, asked_of, bare
+from medfl.report.seeds_needed import seeds_needed
 from medfl.report.statistics import Summary
 from medfl.report.statistics.summary import Ranking
 
@@ -35,6 +36,8 @@ class Answer:
         ahead: what they have: their mean, and who is the best federated arm if they are not.
         verdict: ``TOLD``, ``NOT_TOLD`` or ``NO_CLAIM``.
         sure: how sure it is that they are ahead, in a sentence.
+        needed: what would tell two arms apart, in a sentence; empty where the leader is told from
+            all others, or where that is not known.
         attacked: under which attack, ``alie (20 %)``; empty for the arms that nobody attacks.
     """
 
@@ -44,6 +47,7 @@ class Answer:
     ahead: str
     verdict: str
     sure: str
+    needed: str = ""
     attacked: str = ""
 
 
@@ -80,13 +84,15 @@ def _answer(results: GridResults, found: Finding) -> Answer:
     said += not_compared(found.comparison) if found.comparison else ""
     whose = "; " if found.ranking.best in tied else f"; {found.best} is "
     said += chance_said(found).replace("; ", whose, 1)
+    verdict = _verdict(ranking, found)
     return Answer(
         partition_title(found.partition or ""),
         question,
         join_words([found.mark(arm) for arm in tied]),
         f"{words}.",
-        _verdict(ranking, found),
+        verdict,
         f"{said[:1].upper()}{said[1:]}.",
+        seeds_needed(results, found) if verdict != TOLD and len(ranking.order) > 1 else "",
         found.attacked.words if found.attacked != PEACE else "",
     )
 

@@ -14,7 +14,7 @@ from medfl.report.claim_files import write_findings
 from medfl.report.client_tables import write_client_tables
 from medfl.report.clients import write_clients
 from medfl.report.dvc import CurveRows, rows_of_curves, write_convergence, write_metrics_json
-from medfl.report.findings import findings, findings_attacked
+from medfl.report.findings import Finding, findings, findings_attacked
 from medfl.report.grid_results import GridResults
 from medfl.report.markup import write_tables
 from medfl.report.names import plural
@@ -22,6 +22,7 @@ from medfl.report.over_datasets import together, write_over_datasets
 from medfl.report.privacy_tables import write_privacy
 from medfl.report.questions import HOLDS, TITLES, bare, families_say
 from medfl.report.robustness_tables import write_robustness
+from medfl.report.seeds_needed import seeds_needed
 from medfl.report.shared_clients import with_clients
 from medfl.report.spreadsheet import without_formulas
 from medfl.report.unseen import write_unseen
@@ -146,6 +147,15 @@ def build_report(
     return results
 
 
+def _needed(results: GridResults, found: Finding) -> str:
+    """What would tell the best arm from others, where the last words cannot."""
+    others, compared = found.ranking.order[1:], found.comparison
+    if compared is None or all(compared.told_apart(found.ranking.best, one) for one in others):
+        return ""
+    said = seeds_needed(results, found)
+    return f" {said}" if said else ""
+
+
 def headline(results: GridResults, results_dir: str | Path) -> str:
     """The last words of a finished grid: which arms were best, and where the results lie."""
     folder = Path(results_dir)
@@ -156,6 +166,7 @@ def headline(results: GridResults, results_dir: str | Path) -> str:
             place += f", under {found.attacked.words}" if found.attacked != PEACE else ""
             lines.append(
                 f"{dataset}, {place}{found.about}: {found.best} {found.score}: {found.certainty}."
+                + _needed(results, found)
             )
     counts = [
         f"{plural(len(runs), 'run')} {status}"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import html
+import re
 import shutil
 
 import pytest
 
+from medfl.cli import main
 from medfl.report.answers import NO_CLAIM, NOT_TOLD, TOLD, answers
 from medfl.report.grid_results import GridResults
 from medfl.report.main_tables import cost_table
-from medfl.report.steps import build_report
+from medfl.report.steps import build_report, headline
 from medfl.results.runs import read_grid_runs
 
 
@@ -63,6 +65,53 @@ def test_a_lead_that_no_test_bears_out_is_none(cells, results_dir, fake):
     own = said(cells, results_dir)[0]
     assert (own.leaders, own.verdict) == ("local †", NOT_TOLD)
     assert own.sure.startswith("Not distinguishable from fedbn †")
+
+
+def planned(folder, capsys):
+    """What `medfl plan` says of 5 points: (partition, question) → ``15 seeds``."""
+    assert main(["plan", str(folder), "--differences", "5"]) == 0
+    words = capsys.readouterr().out
+    line = r"^toy, ([^,:]+)(?:, ([^:]+))?: accuracy.*\n  5 points: (\w+ \w+)"
+    found = re.findall(line, words, re.MULTILINE)
+    return {(partition, question): number for partition, question, number in found}
+
+
+def test_where_arms_are_not_told_apart_it_says_how_many_seeds_would_do(cells, results_dir, capsys):
+    by_plan = planned(results_dir, capsys)
+    assert by_plan == {
+        ("IID", "own patients"): "5 seeds",
+        ("IID", "for everyone"): "10 seeds",
+        ("Dirichlet α = 0.5", "own patients"): "10 seeds",
+        ("Dirichlet α = 0.5", "for everyone"): "15 seeds",
+    }
+    for one in said(cells, results_dir):
+        number = by_plan[one.partition, one.question]
+        words = (
+            f"A difference of 5 points between two of these arms would take {number} with "
+            "1000 test patients (to be found with a chance of 80 %)."
+        )
+        assert one.needed == ("" if one.verdict == TOLD else words)
+    results = build_report(cells, results_dir, figures=[])
+    page = html.unescape((results_dir / "report.html").read_text("utf-8"))
+    first = page[: page.index('<section id="data-1">')]
+    assert first.count("between two of these arms would take") == 2
+    lines = headline(results, results_dir).splitlines()
+    assert lines[1].endswith(
+        "would take 5 seeds with 1000 test patients (to be found with a chance of 80 %)."
+    )
+
+
+def test_how_many_seeds_is_said_where_there_are_too_few_for_a_test(tmp_path, fake, capsys):
+    """Two seeds claim nothing, and are a pilot all the same; one seed knows no variance."""
+    cells = fake.grid(["toy"], ["iid"], ["a", "b", "c"], [0, 1])
+    for cell, final in zip(cells, (0.80, 0.86, 0.82, 0.80, 0.70, 0.79), strict=True):
+        fake.write_run(tmp_path, cell, [0.3, final], patients=400)
+    (one,) = said(cells, tmp_path)
+    assert one.verdict == NO_CLAIM
+    (number,) = planned(tmp_path, capsys).values()
+    assert f"would take {number} with 400 test patients" in one.needed
+    (alone,) = said(cells[::2], tmp_path)
+    assert (alone.verdict, alone.needed) == (NO_CLAIM, "")
 
 
 def test_arms_with_the_same_mean_are_ahead_together(tmp_path, fake):
