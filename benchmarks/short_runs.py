@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from benchmarks.federations import random_store
 from benchmarks.timing import ROOT, Result, child, environment
@@ -92,11 +93,21 @@ def run(pairs: int) -> Iterator[Result]:
         with tempfile.TemporaryDirectory() as name:
             folder, grid = Path(name), Path(name, "grid.yaml")
             arms = {"arms_file": str(ROOT / "params" / "algorithms.yaml")}
-            fewer = {"seeds": [0, 1]}  # what it takes beside training is the same with more
-            write_yaml(grid, read_yaml(ROOT / DEFAULT_GRID) | arms | fewer)
+            write_yaml(grid, _demo() | arms)
             wall = snakemake(folder, grid)
             yield compared("the demo ÷ its training", folder, wall, TARGET)
         yield short(warm=False)
+
+
+def _demo() -> dict[str, Any]:
+    """The grid of the demo with the images, rounds and seeds that it had when the target was set.
+
+    Larger images and more rounds than today's; with fewer seeds what it takes beside training is
+    the same.
+    """
+    grid: dict[str, Any] = read_yaml(ROOT / DEFAULT_GRID)
+    grid["run"]["federated_learning"]["rounds"] = 15
+    return grid | {"datasets": ["phantom"], "seeds": [0, 1]}
 
 
 def short(warm: bool) -> Result:

@@ -19,7 +19,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "run": (
         "medfl run --config run.yaml --output-dir results/one-run",
-        "medfl run --grid params/default.yaml --dataset phantom --partition dirichlet-0.1 "
+        "medfl run --grid params/default.yaml --dataset phantom-16 --partition dirichlet-0.1 "
         "--arm fedavg --seed 0 --output-dir results/one-run",
     ),
     "choose": (
