@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import struct
@@ -97,6 +98,7 @@ _DAMAGE = {
 _KINDS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
     ((EOFError, struct.error), "it is truncated"),
     ((zlib.error,), "its compressed data are damaged"),
+    ((csv.Error,), "a line of it is no line of a CSV file"),
     ((UnicodeError,), "a text in it is not in its encoding"),
     ((MemoryError, OverflowError), "it claims to be larger than can be"),
     ((NotImplementedError,), "it is of a kind that cannot be read"),

@@ -10,7 +10,7 @@ from typing import Any
 from medfl.config import FederatedConfig
 from medfl.disclosure.record import record_to_publish, round_to_publish, row_to_publish
 from medfl.disclosure.split import HiddenCells
-from medfl.errors import MedflError
+from medfl.errors import MedflError, failure
 from medfl.federated.run_split import run_inputs, split_of_run
 from medfl.files import OWN_HASH, own_hash, sha256_file, write_csv, write_json, write_text
 from medfl.files.regular import read_text, regular
@@ -20,7 +20,7 @@ from medfl.partition.small_cells import small_cells
 from medfl.results import paths
 from medfl.results.columns import CLIENTS, names_in
 from medfl.results.intact import check_file
-from medfl.results.record import as_dict, read_record
+from medfl.results.record import AGAIN, as_dict, read_record
 from medfl.results.schema import Fairness, Record
 from medfl.store import Store
 
@@ -75,29 +75,24 @@ def _hold_back(folder: Path, record: Record, hidden: HiddenCells, equal_steps: b
     """
     for name in TABLES:
         check_file(folder, name, record)
-    rounds, clients = _read(folder / paths.ROUNDS), _read(folder / paths.CLIENTS)
-    tests: dict[str, dict[str, Proportion]] = {}
-    for row in clients[1]:
-        if row["fold"] == "test":
-            value = float(row["accuracy"]) if row["accuracy"] else None
-            share = Proportion(value, int(row["n"] or 0), int(row["patients"] or 0))
-            tests.setdefault(row["round"], {})[row["client"]] = share
-    for row in rounds[1]:
-        if row["round"] in tests:
-            found = _fairness(record.fairness, tests[row["round"]], hidden)
-            row["worst_client_accuracy"] = found["worst"]
-            row["worst_client_n_test"] = found["worst_n_test"]
     measured = frozenset(names_in(CLIENTS))
-    write_csv(
-        folder / paths.ROUNDS,
-        rounds[0],
-        [round_to_publish(row, hidden, equal_steps) for row in rounds[1]],
-    )
-    write_csv(
-        folder / paths.CLIENTS,
-        clients[0],
-        [row_to_publish(row, hidden, measured) for row in clients[1]],
-    )
+    try:
+        rounds, clients = _read(folder / paths.ROUNDS), _read(folder / paths.CLIENTS)
+        tests = _tests(clients[1])
+        for row in rounds[1]:
+            if row["round"] in tests:
+                found = _fairness(record.fairness, tests[row["round"]], hidden)
+                row["worst_client_accuracy"] = found["worst"]
+                row["worst_client_n_test"] = found["worst_n_test"]
+        of_rounds = [round_to_publish(row, hidden, equal_steps) for row in rounds[1]]
+        of_clients = [row_to_publish(row, hidden, measured) for row in clients[1]]
+    except (OSError, ValueError, LookupError, TypeError, csv.Error) as error:
+        # An older record has no hash of its tables, which may be damaged.
+        raise MedflError(
+            f"{folder}: its {' or '.join(TABLES)} cannot be read ({failure(error)}): {AGAIN}"
+        ) from error
+    write_csv(folder / paths.ROUNDS, rounds[0], of_rounds)
+    write_csv(folder / paths.CLIENTS, clients[0], of_clients)
     if hidden.tests:
         _without_tests(folder / paths.LOG)
     content = as_dict(record)
@@ -108,6 +103,17 @@ def _hold_back(folder: Path, record: Record, hidden: HiddenCells, equal_steps: b
     content = record_to_publish(content, hidden, equal_steps) | {"files": record.files | tables}
     content[OWN_HASH] = own_hash(content)
     write_json(folder / paths.RECORD, content)
+
+
+def _tests(rows: list[_Row]) -> dict[str, dict[str, Proportion]]:
+    """Round → client → its accuracy on test samples."""
+    tests: dict[str, dict[str, Proportion]] = {}
+    for row in rows:
+        if row["fold"] == "test":
+            value = float(row["accuracy"]) if row["accuracy"] else None
+            share = Proportion(value, int(row["n"] or 0), int(row["patients"] or 0))
+            tests.setdefault(row["round"], {})[row["client"]] = share
+    return tests
 
 
 def _without_tests(log: Path) -> None:

@@ -9,7 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from medfl.errors import MedflError
 from medfl.files import cannot_write
+from medfl.files.regular import check_regular
 
 log = logging.getLogger("medfl")
 
@@ -29,7 +31,16 @@ class _RunLog(logging.FileHandler):
 
 @contextmanager
 def log_to(path: Path) -> Iterator[None]:
-    """Send medfl's log to ``path`` and to standard error while the block runs."""
+    """Send medfl's log to ``path`` and to standard error while the block runs.
+
+    Raises:
+        MedflError: what lies there is a folder, or no ordinary file: who opens a pipe may wait for
+            ever.
+    """
+    try:
+        check_regular(path)
+    except OSError as error:
+        raise MedflError(f"{path} cannot be written ({error.strerror}): move it.") from error
     screen = logging.StreamHandler(sys.stderr)
     screen.setLevel(logging.INFO)  # the file also gets the traceback of a person's own code
     handlers: list[logging.Handler] = [_RunLog(path, encoding="utf-8"), screen]

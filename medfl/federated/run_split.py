@@ -67,7 +67,8 @@ def split_heterogeneity(path: Path, split: Split, store: Store, minimum: int) ->
         record = None
     ours = run_inputs(store, path)
     if isinstance(record, dict) and ours.items() <= record.items() and is_whole(record):
-        if (record.get(MINIMUM_CELL) or 0) > max(minimum, 1):  # it says less than is asked for
+        least = record.get(MINIMUM_CELL)
+        if isinstance(least, int) and least > max(minimum, 1):  # it says less than is asked for
             return heterogeneity(split, store) | ours
         return {key: record[key] for key in record if key not in (OWN_HASH, MINIMUM_CELL)}
     if not isinstance(record, dict) or "split_sha256" in record:

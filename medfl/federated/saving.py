@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medfl.errors import MedflError
+from medfl.errors import MedflError, failure
 from medfl.federated import checkpoint
 from medfl.federated.state import WholeRound, restore, stored_in
 from medfl.federated.state_file import Stored
@@ -96,8 +96,15 @@ class Saving:
         if not state:
             states.begin_anew()
             return 0
-        restore(trainer, state)
-        self._referred = stored_in(state)
+        try:
+            restore(trainer, state)
+            self._referred = stored_in(state)
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            path = self.folder / checkpoint.NAME
+            raise MedflError(
+                f"{path} does not hold what a run keeps ({failure(error)}): delete it, and the "
+                "same command begins with the first round."
+            ) from error
         self._stored = trainer.server.round
         log.info("going on after round %d", self._stored)
         return int(state["round"]) + 1

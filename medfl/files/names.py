@@ -30,6 +30,8 @@ def usable_path(text: str) -> str:
 def usable_folder(text: str) -> str:
     """A folder that is there, or one that can be made where it says."""
     nearest = _nearest(usable_path(text))
+    if nearest.is_symlink() and not nearest.exists():
+        raise ValueError(f"{nearest} is a link to nothing: mend it, or name another folder")
     if not nearest.is_dir():
         raise ValueError(f"{nearest} is a file, and a folder is meant")
     return text
@@ -50,6 +52,6 @@ def writable_folder(text: str) -> str:
 def _nearest(text: str) -> Path:
     """What is there of a path: itself, or the nearest folder above it."""
     found = Path(text)
-    while not os.path.exists(found) and found != found.parent:
+    while not os.path.lexists(found) and found != found.parent:
         found = found.parent
     return found

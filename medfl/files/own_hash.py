@@ -20,12 +20,13 @@ def own_hash(record: Mapping[str, Any]) -> str:
 def is_whole(record: Mapping[str, Any]) -> bool:
     """Whether a record that was read is what was written.
 
-    One of an older medfl, which holds no hash, is.
+    One of an older medfl, which holds no hash, is, if it can be written again.
     """
     known = record.get(OWN_HASH)
     try:
-        return known is None or _hash_of(_rest(record)) == known
-    except (ValueError, TypeError):  # infinity, NaN and what is no JSON, which no record holds
+        return _hash_of(_rest(record)) == known or known is None
+    # Infinity, NaN, what is no JSON, and brackets in one another without end: no record holds them.
+    except (ValueError, TypeError, RecursionError):
         return False
 
 

@@ -9,6 +9,7 @@ import glob
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ def atomic_path(target: str | os.PathLike[str], *, durable: bool = False) -> Ite
 
     Works for a file and for a directory (create either at the path given). On any error the
     temporary is removed and ``target`` is left as it was. A full disk and a place that is forbidden
-    or impossible are a ``MedflError``.
+    or impossible, such as that of a device, are a ``MedflError``.
 
     Args:
         target: the file or directory.
@@ -47,6 +48,8 @@ def atomic_path(target: str | os.PathLike[str], *, durable: bool = False) -> Ite
     target = Path(target)
     if target.name in ("", ".."):
         raise MedflError(f"`{target}` names no file that could be written: give a file's path.")
+    if _is_device(target):  # `/dev/null` would be a file from then on, for every program
+        raise MedflError(f"{target} is a device, and no place for a file: name another one.")
     if not _open.isdisjoint(target.parents):  # part of a folder that appears as a whole
         yield target
         return
@@ -74,6 +77,14 @@ def atomic_path(target: str | os.PathLike[str], *, durable: bool = False) -> Ite
             shutil.rmtree(scratch, ignore_errors=True)
         if lock is not None:
             os.close(lock)
+
+
+def _is_device(path: Path) -> bool:
+    try:
+        kind = path.lstat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISCHR(kind) or stat.S_ISBLK(kind)
 
 
 def _rename(temporary: Path, target: Path) -> None:

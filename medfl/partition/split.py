@@ -263,7 +263,7 @@ def _describe(path: Path, usual: tuple[str, int] | None) -> tuple[str, int, int,
         return str(record["partition"]), int(record["seed"]), moved, names
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise MedflError(
             f"{sidecar(path)} is not a heterogeneity record ({failure(error)}): make the split "
             "again with `medfl split`."

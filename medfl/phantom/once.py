@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
-from medfl.files.regular import read_text
+from medfl.errors import MedflError
+from medfl.files import read_yaml, take_lock
 from medfl.phantom.writer import RECIPE
 
 AnyRecipe = TypeVar("AnyRecipe")
@@ -33,16 +32,19 @@ def simulate_once(
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Jobs for two sizes share the raw folder. The lock is free when the file is closed, or we die.
-    with (folder.parent / f".{folder.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    lock = take_lock(folder.parent / f".{folder.name}.lock", wait=True)
+    try:
         if not _is_complete(folder, recipe, pattern, counted):
             write(folder, recipe)
+    finally:
+        if lock is not None:
+            os.close(lock)
 
 
 def _is_complete(folder: Path, recipe: Any, pattern: str, counted: str) -> bool:
     try:
-        made = yaml.safe_load(read_text(folder / RECIPE))
-    except (OSError, yaml.YAMLError):
+        made = read_yaml(folder / RECIPE)
+    except MedflError:
         return False
     if not isinstance(made, dict) or any(made.get(k) != v for k, v in vars(recipe).items()):
         return False

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from medfl.files import is_locked, read_json
+from medfl.files import is_locked, is_whole, read_json
 from medfl.files.regular import regular
 from medfl.pipeline.at_work import LOCK
 from medfl.pipeline.failed import STOPPED, Failed
@@ -20,6 +20,7 @@ from medfl.results.schema import DIVERGED
 DONE, RUNNING, FAILED, WAITING = "done", "running", "failed", "waiting"
 BEGINS = 30.0  # so many seconds a job may take until it locks its folder
 VAL = "val_"
+EDITED = f"{paths.RECORD} is damaged or was edited: `medfl verify` says how to mend it"
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,12 @@ class Board:
 
 
 def _done(run: Planned, record: dict[str, Any]) -> RunState | None:
-    """The state of a finished run; None where it is made anew: of other settings, or damaged."""
+    """The state of a finished run; None where it is made anew: of other settings, or damaged.
+
+    One that was edited is not made anew, and nobody takes a number from it.
+    """
+    if not is_whole(record):
+        return RunState(run, FAILED, said=EDITED)
     try:
         made = (record.get("provenance") or {}).get("config_sha256")
         if not record or (run.sha256 and made != run.sha256):

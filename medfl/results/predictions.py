@@ -48,13 +48,24 @@ from numpy.typing import NDArray
 
 from medfl.errors import MedflError, Reason, failure
 from medfl.files import atomic_path
-from medfl.files.regular import regular
+from medfl.files.arrays import read_arrays
 
 OWN, OF_ALL = "own", "everyone"
 ALL = -1  # the owner of the server's model
 SAMPLE_COLUMNS = ("fold", "sample", "group", "client", "label")
 ARRAYS = ("view", "owner", "moment", *SAMPLE_COLUMNS, "probabilities")
 LEFT_OUT = ("patients", "left_out_own", "left_out_everyone")
+# Name of an array → NumPy's letters of the kinds that it may have, and its dimensions.
+_Kinds = Mapping[str, tuple[str, tuple[int, ...]]]
+_TEXT, _WHOLE, _REAL = "U", "iu", "f"
+_KINDS: _Kinds = {
+    **dict.fromkeys(("view", "moment", "fold", "sample", "group", "classes"), (_TEXT, (1,))),
+    **dict.fromkeys(("owner", "client"), (_WHOLE, (1,))),
+    "label": (_WHOLE, (1, 2)),
+    "probabilities": (_REAL, (2,)),
+    "task": (_TEXT, (0,)),
+}
+_LEFT_OUT_KINDS: _Kinds = {"patients": (_TEXT, (1,))} | dict.fromkeys(LEFT_OUT[1:], (_REAL, (2,)))
 
 
 @dataclass(frozen=True)
@@ -132,6 +143,13 @@ def _arrays(
     yield "task", np.array(task)
 
 
+def _check_kinds(arrays: Mapping[str, NDArray[Any]], kinds: _Kinds) -> None:
+    """Refuse arrays of other kinds or dimensions than are written (``Reason``)."""
+    for name, (letters, dimensions) in kinds.items():
+        if arrays[name].dtype.kind not in letters or arrays[name].ndim not in dimensions:
+            raise Reason(f"`{name}` in it is not what it must be")
+
+
 def _check_classes(arrays: Mapping[str, NDArray[Any]]) -> None:
     """Refuse labels and probabilities that are not of the file's classes (``Reason``)."""
     labels, shape = arrays["label"], (len(arrays["view"]), len(arrays["classes"]))
@@ -152,6 +170,7 @@ def read_predictions(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]]:
     """
     arrays = _read(path, (*ARRAYS, "classes", "task"))
     try:
+        _check_kinds(arrays, _KINDS)
         if len({len(arrays[name]) for name in ARRAYS}) > 1:
             raise Reason("its arrays have different lengths")
         _check_classes(arrays)
@@ -169,9 +188,12 @@ def read_left_out(path: str | os.PathLike[str]) -> dict[str, NDArray[Any]] | Non
     arrays = _read(path, LEFT_OUT, optional=True)
     if not arrays:
         return None
-    count = len(arrays["patients"])
-    if any(arrays[name].ndim != 2 or arrays[name].shape[1] != count for name in LEFT_OUT[1:]):
-        raise _unreadable(path, Reason("its arrays have different lengths"))
+    try:
+        _check_kinds(arrays, _LEFT_OUT_KINDS)
+        if {arrays[name].shape[1] for name in LEFT_OUT[1:]} != {len(arrays["patients"])}:
+            raise Reason("its arrays have different lengths")
+    except ValueError as error:
+        raise _unreadable(path, error) from error
     return arrays
 
 
@@ -186,15 +208,14 @@ def _read(
             "or they were not brought along with its record."
         )
     try:
-        with (
-            open(path, "rb", opener=regular) as source,
-            np.load(source, allow_pickle=False) as file,
-        ):
-            if optional and not set(names) <= set(file.files):
+        arrays = read_arrays(path, names)
+        if arrays.keys() != set(names):
+            if optional:
                 return {}
-            return {name: file[name] for name in names}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
+            raise Reason("a part of it is missing")
+    except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
+    return arrays
 
 
 def _unreadable(path: str | os.PathLike[str], error: Exception) -> MedflError:

@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 
 from medfl.errors import FileError, MedflError
-from medfl.files import load_json, sha256_file, write_json
+from medfl.files import load_json, sha256_file, write_json, write_text
 from medfl.files.exclusions import Exclusion
 from medfl.files.memory import end_without_memory
 from medfl.files.parallel import map_ordered
@@ -243,11 +243,11 @@ class Decoding:
             self.done.append(one)
         if images:
             self._head = head
-            (self.folder / DONE).write_text("".join(one.line() for one in self.done))
         else:
             self.done = []
-            (self.folder / DONE).write_text("")
-            (self.folder / IMAGES).write_bytes(b"")
+            write_text(self.folder / IMAGES, "")
+        # Whatever lies in their place is replaced: who opens a pipe to write may wait for ever.
+        write_text(self.folder / DONE, "".join(one.line() for one in self.done))
 
 
 def _looked_at(image: Any, name: str) -> np.ndarray:

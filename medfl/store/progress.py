@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medfl.errors import MedflError
-from medfl.files import parse_json
+from medfl.files import HeldError, parse_json, take_lock
 from medfl.imaging.kinds import voxels_of
 
 
@@ -26,22 +25,25 @@ def alone(folder: Path, path: Path) -> Iterator[None]:
     """
     while True:
         folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise MedflError(
-                    f"another process is preparing {path} just now: wait for it, or stop it first."
-                ) from error
-            except OSError:  # a file system without such locks
-                pass
+        try:
+            lock = take_lock(folder / "lock")
+        except HeldError as error:
+            raise MedflError(
+                f"another process is preparing {path} just now: wait for it, or stop it first."
+            ) from error
+        if lock is None:  # a file system without such locks
+            yield
+            return
+        try:
             # Another process may have finished, and removed the folder, since we opened the file.
             ours = False
             with suppress(FileNotFoundError):
-                ours = os.path.samestat(os.fstat(lock.fileno()), (folder / "lock").stat())
+                ours = os.path.samestat(os.fstat(lock), (folder / "lock").stat())
             if ours:
                 yield
                 return
+        finally:
+            os.close(lock)
 
 
 @dataclass(frozen=True)

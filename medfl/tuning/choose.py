@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from medfl.federated.fingerprint import fingerprint
 from medfl.federated.stale import inputs_now, is_stale
 from medfl.federated.tuned import DATA, Tuning
 from medfl.files import OWN_HASH, is_whole, load_json, own_hash, sha256_file, write_json
-from medfl.files.regular import regular
+from medfl.partition.rows import read_rows
 from medfl.results import paths
 from medfl.results.parts import SearchPart
 from medfl.results.record import read_record
@@ -209,5 +208,5 @@ def check_test_samples(grid: GridConfig, cell: Cell, yet: bool = False) -> None:
 
 
 def _test_samples(path: Path) -> set[str]:
-    with open(path, newline="", encoding="utf-8", opener=regular) as file:
-        return {row["sample"] for row in csv.DictReader(file) if row["fold"] == "test"}
+    rows = read_rows(path)
+    return {sample for sample, fold in zip(rows.samples, rows.folds, strict=True) if fold == "test"}

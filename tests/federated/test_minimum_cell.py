@@ -11,6 +11,8 @@ import pytest
 from federations import small_store
 
 from medfl.config import FederatedConfig
+from medfl.errors import MedflError
+from medfl.federated.hold_back import hold_back_in
 from medfl.federated.run import execute
 from medfl.files import OWN_HASH, is_whole
 from medfl.partition import Split
@@ -37,10 +39,14 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(place: Path, minimum: int | None, dataset: str = "hospital", **settings):
+def config_of(minimum: int | None, dataset: str = "hospital", **settings) -> FederatedConfig:
     settings = {"rounds": 2, "model": "logistic", "num_clients": 4, "device": "cpu", **settings}
     given = {"dataset": dataset, "partition": "custom", "report": {"minimum_cell": minimum}}
-    config = FederatedConfig(**given, **settings)
+    return FederatedConfig(**given, **settings)
+
+
+def run(place: Path, minimum: int | None, dataset: str = "hospital", **settings):
+    config = config_of(minimum, dataset, **settings)
     return execute(config, place / "store", place / "custom" / "seed0.csv", place / "run")
 
 
@@ -107,6 +113,35 @@ def test_a_finished_run_is_held_back_without_training_again(place, last):
     for name in read.files:
         check_file(place / "run", name, read)
     assert run(place, None, evaluate_every=1 if last else 2) == again
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("clients.csv", b"\xff\xfe\n"),
+        ("clients.csv", b"round,client\n0,1\n"),
+        ("clients.csv", b"round,client,fold,n,patients,accuracy\n0,1,test,x,1,0.5\n"),
+        ("rounds.csv", b"a" * 200_000),
+        ("rounds.csv", b"seconds\n1\n"),
+        ("rounds.csv", None),
+    ],
+)
+def test_a_damaged_table_is_told_where_an_older_record_has_no_hash_of_it(place, name, content):
+    run(place, 0)
+    folder = place / "run"
+    record = json.loads((folder / "metrics.json").read_text())
+    for key in ("files", OWN_HASH):
+        del record[key]
+    (folder / "metrics.json").write_text(json.dumps(record))
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_bytes(content)
+    others = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".log"}
+    split = place / "custom" / "seed0.csv"
+    with pytest.raises(MedflError, match=r"run: its rounds.csv or clients.csv cannot be read \("):
+        hold_back_in(folder, config_of(None), place / "store", split, 10)
+    there = {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix != ".log"}
+    assert there == others
 
 
 def test_who_may_be_the_worst_is_asked_anew_with_the_same_minima(place):

@@ -424,3 +424,42 @@ def test_the_log_warns_where_nobody_attacks_though_it_was_asked(place):
     assert "1 clients are attackers, but no link says what they do" in log
     run(place, "plain")
     assert "attack" not in (place / "plain" / "run.log").read_text()
+
+
+def test_a_pipe_in_the_place_of_the_log_is_told_and_not_waited_for(place):
+    (place / "run").mkdir()
+    os.mkfifo(place / "run" / "run.log")
+    with pytest.raises(MedflError, match=r"run.log cannot be written \(it is a pipe.*\): move it"):
+        run(place)
+
+
+@pytest.mark.parametrize(
+    "change", [{"server": {}}, {"clients": {}}, {"best": [1, {"x": 1}]}, {"trained": 5}]
+)
+def test_a_checkpoint_of_other_parts_is_refused(place, monkeypatch, change):
+    """Its hash is right: only who makes one by hand, or a mistake, leaves such a file."""
+    first = run(place, "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(saving, "CHECKPOINT_SECONDS", 0)
+        patch.setattr(run_module, "write_record", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(place)
+    state = torch.load(place / "run" / checkpoint.NAME, weights_only=True)
+    checkpoint.write(place / "run", state | change)
+    with pytest.raises(MedflError, match=r"checkpoint.pt does not hold what a run keeps .*delete"):
+        run(place)
+    (place / "run" / checkpoint.NAME).unlink()
+    assert run(place)["last"] == first["last"]
+
+
+def test_a_record_beside_a_split_that_no_record_may_hold_is_measured_anew(place, caplog):
+    """Of an older medfl, without a hash of itself: infinity would end the run at its end."""
+    (place / "iid" / "seed0.csv").unlink()
+    write_split(Store.open(place / "store"), "iid", 3, 0, place / "iid" / "seed0.csv")
+    beside = place / "iid" / "seed0.heterogeneity.json"
+    dealt = json.loads(beside.read_text())
+    del dealt["record_sha256"]
+    beside.write_text(json.dumps(dealt | {"moved_share": float("inf")}))
+    found = run(place)["heterogeneity"]
+    assert "moved_share" not in found
+    assert "seed0.heterogeneity.json is damaged, or of another split" in caplog.text

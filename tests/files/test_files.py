@@ -8,9 +8,11 @@ import hashlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +27,7 @@ from medfl.files import (
     write_text,
     write_yaml,
 )
+from medfl.files.writing import _is_device
 
 
 def names(folder):
@@ -260,3 +263,20 @@ def test_json_that_is_no_object_is_empty(tmp_path):
         assert read_json(path) == {}
     path.write_text('{"a": [1]}')
     assert read_json(path) == {"a": [1]}
+
+
+def test_a_device_is_never_replaced_by_a_file(tmp_path):
+    assert _is_device(Path("/dev/null"))
+    device = tmp_path / "device"
+    try:
+        os.mknod(device, 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+    with pytest.raises(MedflError, match=r"device is a device, and no place for a file: name"):
+        write_text(device, "x")
+    assert stat.S_ISCHR(device.lstat().st_mode)
+    assert [path.name for path in tmp_path.iterdir()] == ["device"]
+    (tmp_path / "link").symlink_to(device)  # it is the link that is replaced
+    write_text(tmp_path / "link", "x")
+    assert (tmp_path / "link").read_text() == "x"
+    assert stat.S_ISCHR(device.lstat().st_mode)

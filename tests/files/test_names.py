@@ -63,3 +63,12 @@ def test_bytes_that_are_no_letters_may_be_read_but_not_written():
     assert usable_folder(name) == name
     with pytest.raises(ValueError, match="bytes that are no letters"):
         writable_folder(name)
+
+
+@pytest.mark.parametrize("target", ["nowhere/at/all", "link"])
+def test_a_link_to_nothing_is_no_folder(tmp_path, monkeypatch, target):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(target)
+    for text in ("link", "link/x/y"):
+        with pytest.raises(ValueError, match=r"^link is a link to nothing: mend it, or name"):
+            writable_folder(text)

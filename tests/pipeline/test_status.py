@@ -12,7 +12,7 @@ import yaml
 from medfl import cli
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.log import in_time, progress_line
-from medfl.files import locked, take_lock
+from medfl.files import locked, own_hash, take_lock
 from medfl.grid import Cell, read_grid
 from medfl.pipeline.board import Board
 from medfl.pipeline.planned import planned_runs
@@ -220,6 +220,19 @@ def test_other_signals_are_told_as_ever(place, capsys, monkeypatch):
     monkeypatch.setattr("time.sleep", ended)
     assert cli.main(["status", "out", "--grid", "grid.yaml", "--watch"]) == 128 + 15
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_a_record_that_was_edited_has_failed(place):
+    place.finish("prox", 3, 1)
+    path = place.folder("prox", 3) / "metrics.json"
+    record = json.loads(path.read_text())
+    record["record_sha256"] = own_hash(record)
+    path.write_text(json.dumps(record))
+    assert place.states()["prox/seed3"].state == "done"
+    path.write_text(path.read_text().replace("0.625", "0.925"))
+    found = place.states()["prox/seed3"]
+    assert (found.state, found.value) == ("failed", None)
+    assert found.said.startswith("metrics.json is damaged or was edited: `medfl verify` says")
 
 
 @pytest.mark.parametrize(

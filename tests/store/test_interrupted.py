@@ -267,3 +267,19 @@ def test_leftovers_that_were_damaged(tmp_path, raw, few, name, damage):
         file.write_bytes(damage(text).encode(errors="surrogateescape"))
     store = build_store(tmp_path / "toy", INFO, raw_of(raw), "key")
     assert content(store.path) == whole
+
+
+@pytest.mark.parametrize("name", ["lock", "done.jsonl", "images.npy", "plan.json"])
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "link to nothing"])
+def test_what_is_no_file_in_the_leftovers_is_not_waited_for(tmp_path, raw, few, name, kind):
+    whole = content(build_store(tmp_path / "whole", INFO, raw_of(raw), "key").path)
+    file = interrupted(tmp_path, raw, 39) / name
+    file.unlink()
+    if kind == "pipe":
+        os.mkfifo(file)
+    else:
+        file.symlink_to(tmp_path / "else")
+        if kind == "link to a pipe":
+            os.mkfifo(tmp_path / "else")
+    store = build_store(tmp_path / "toy", INFO, raw_of(raw), "key")
+    assert content(store.path) == whole

@@ -194,6 +194,7 @@ def test_one_choice_for_all_seeds_needs_the_same_test_samples():
         choose_point(found, first, "results")
     with pytest.raises(MedflError, match=r"seed1\.csv has other test samples than seed 0"):
         check_test_samples(found, first, yet=True)
-    Path("mine/seed1.csv").write_text("sample,client,fold\nb,0,test\na,1,val\n")
+    # As a person's program may write it: `rows.py` reads it so, too.
+    Path("mine/seed1.csv").write_text("\ufeffSample;Client;Fold\r\nb;0; test\r\na;1;val\r\n")
     assert choose_point(found, first, "results")["chosen"] == 2
     assert tuned_run(found, CELL)[0].training.learning_rate == 0.06325

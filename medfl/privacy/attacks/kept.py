@@ -12,8 +12,7 @@ import numpy as np
 
 from medfl.errors import MedflError
 from medfl.files import atomic_path
-from medfl.files.memory import end_without_memory
-from medfl.files.regular import regular
+from medfl.files.arrays import read_arrays
 
 KeptArrays = dict[str, Any]
 
@@ -40,19 +39,23 @@ class KeptParts:
         if found is None:
             found = make()
             with atomic_path(path) as temporary, temporary.open("wb") as file:
-                np.savez(file, key=np.array(self._key), **found)
+                np.savez(file, key=np.array(self._key), sha256=np.array(_digest(found)), **found)
         return found
 
     def _read(self, path: Path) -> KeptArrays | None:
         """What a file holds; None where it is missing, damaged or of other settings."""
         try:
-            with (
-                open(path, "rb", opener=regular) as source,
-                np.load(source, allow_pickle=False) as file,
-            ):
-                if str(file["key"]) != self._key:
-                    return None
-                return {name: file[name] for name in file.files if name != "key"}
-        except Exception as error:  # NumPy, zipfile and zlib raise any on a file of another kind
-            end_without_memory(error)
+            found = dict(read_arrays(path))
+        except (OSError, ValueError):
             return None
+        key, digest = str(found.pop("key", "")), str(found.pop("sha256", ""))
+        return found if (key, digest) == (self._key, _digest(found)) else None
+
+
+def _digest(arrays: KeptArrays) -> str:
+    """SHA-256 of some arrays and their names: a part that lacks one is another result."""
+    digest = hashlib.sha256()
+    for name, value in sorted(arrays.items()):
+        array = np.asarray(value)
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode() + array.tobytes())
+    return digest.hexdigest()

@@ -45,6 +45,25 @@ def test_a_part_whose_bytes_have_changed_is_made_again(tmp_path):
     assert parts.get("x", lambda: {"a": np.ones(3)})["a"].tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("change", ["drop", "shape", "name", "value"])
+def test_a_part_with_other_arrays_is_made_again(tmp_path, change):
+    """One without its `psnr` would say that the server has seen nothing."""
+    parts, path = KeptParts(tmp_path, {}), tmp_path / "x.npz"
+    parts.get("x", lambda: {"a": np.zeros((2, 3)), "psnr": np.array([20.0])})
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    if change == "drop":
+        del arrays["psnr"]
+    elif change == "shape":
+        arrays["a"] = arrays["a"].reshape(3, 2)
+    elif change == "name":
+        arrays["b"] = arrays.pop("a")
+    else:
+        arrays["psnr"] = np.array([30.0])
+    np.savez(path, **arrays)
+    assert parts.get("x", lambda: {"a": np.ones(3)})["a"].tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize("kind", ["npy", "header", "text"])
 def test_what_is_no_part_is_made_anew(tmp_path, kind):
     parts, path = KeptParts(tmp_path, {}), tmp_path / "x.npz"
