@@ -9,6 +9,7 @@ from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.log import log
 from medfl.files import OWN_HASH, is_whole, load_json, sha256_file
+from medfl.files.regular import lack
 from medfl.partition import Split, heterogeneity, parse_partition
 from medfl.partition.place import sidecar
 from medfl.partition.small_cells import MINIMUM_CELL
@@ -18,7 +19,7 @@ from medfl.store import Store
 def run_inputs(store: Store, split_path: Path) -> dict[str, str]:
     """The hashes of what a run reads (``MedflError`` where there is no split)."""
     if not split_path.is_file():
-        raise MedflError(f"{split_path} does not exist: make it with `medfl split`.")
+        raise MedflError(f"{split_path} {lack(split_path)}: make it with `medfl split`.")
     return {"store_fingerprint": store.fingerprint(), "split_sha256": sha256_file(split_path)}
 
 

@@ -16,7 +16,12 @@ def regular(path: str | os.PathLike[str], flags: int) -> int:
     Raises:
         OSError: what lies there is no ordinary file.
     """
-    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # what a socket says
+            raise
+        raise OSError(errno.EINVAL, NO_FILE, os.fspath(path)) from error
     kind = os.fstat(descriptor).st_mode
     if stat.S_ISREG(kind):
         return descriptor
@@ -24,6 +29,17 @@ def regular(path: str | os.PathLike[str], flags: int) -> int:
     if stat.S_ISDIR(kind):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
     raise OSError(errno.EINVAL, NO_FILE, os.fspath(path))
+
+
+def lack(path: Path) -> str:
+    """Why there is no file to be read at a path that is none, in words that follow its name."""
+    try:
+        os.close(regular(path, os.O_RDONLY))
+    except FileNotFoundError:
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return "cannot be read"
 
 
 def read_text(path: str | os.PathLike[str], encoding: str = "utf-8", errors: str = "strict") -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from medfl.config import SplitConfig
 from medfl.errors import MedflError
 from medfl.files import read_json, sha256_file
-from medfl.files.regular import read_bytes
+from medfl.files.regular import lack, read_bytes
 from medfl.partition.place import DEALING, sidecar
 from medfl.partition.rows import read_rows
 
@@ -112,7 +112,7 @@ def named(pattern: str, own: Path, clients: int | None) -> Chosen:
     words = {"dataset": own.parents[2].name, "partition": partition, "seed": seed}
     path = Path(pattern.format(**words))
     if not path.is_file():
-        raise MedflError(f"split_file: {path} does not exist.")
+        raise MedflError(f"split_file: {path} {lack(path)}.")
     root = own.parents[3].resolve()
     if path.resolve().is_relative_to(root) and DEALING.match(path.resolve().parent.name):
         raise MedflError(f"split_file: {path} lies where medfl writes its own splits: move it.")

@@ -12,7 +12,7 @@ import pytest
 
 from medfl.errors import MedflError
 from medfl.files import parse_json, read_json, read_yaml, sha256_file
-from medfl.files.regular import NO_FILE, check_regular, read_bytes, read_text
+from medfl.files.regular import NO_FILE, check_regular, lack, read_bytes, read_text
 from medfl.partition.rows import read_rows
 from medfl.results.predictions import read_predictions
 from medfl.results.record import DamagedRecordError, origin_of, read_record
@@ -50,11 +50,20 @@ def test_a_socket_and_a_link_to_itself_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # a socket's name is short
     with socket.socket(socket.AF_UNIX) as one:
         one.bind("socket")
-        with pytest.raises(OSError, match="No such device"):
+        with pytest.raises(OSError, match=NO_FILE):
             read_bytes("socket")
     Path("loop").symlink_to("loop")
     with pytest.raises(OSError, match="symbolic links"):
         read_bytes("loop")
+
+
+def test_what_is_lacking_is_said(pipe, tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "nothing").symlink_to("nowhere")
+    assert lack(tmp_path / "missing") == lack(tmp_path / "nothing") == "does not exist"
+    assert lack(tmp_path) == "cannot be read (Is a directory)"
+    assert lack(pipe) == f"cannot be read ({NO_FILE})"
+    assert lack(tmp_path / "loop") == "cannot be read (Too many levels of symbolic links)"
 
 
 def test_an_ordinary_file_is_read_as_before(tmp_path):
