@@ -121,6 +121,8 @@ def _chosen(options: argparse.Namespace) -> Iterator[_Thing]:
     for word in options.dataset:
         yield _store(store_path(word, options.work_root))
     splits = Path(options.splits_dir or Path(options.work_root, "splits"))
+    if options.splits_dir and not splits.is_dir():  # else it would be as if all there was intact
+        raise MedflError(f"--splits-dir {splits} does not exist: name the folder of the splits.")
     if options.dataset:
         for word in options.dataset:
             yield from _splits_under(splits / Path(word).name)

@@ -221,6 +221,13 @@ def test_what_an_older_medfl_made_has_nothing_to_compare_with(place, capsys):
     assert main(ALL) == 2
 
 
+def test_a_folder_of_splits_that_is_not_there_is_not_called_intact(place, capsys):
+    assert main(["verify", "--splits-dir", "splitz"]) == 2
+    shown = capsys.readouterr()
+    assert "--splits-dir splitz does not exist: name the folder of the splits." in shown.err
+    assert shown.out == ""
+
+
 def test_nothing_to_verify_and_a_run_that_is_not_finished(place, capsys):
     assert main(["verify", "--work-root", "empty"]) == 2
     assert "nothing to verify" in capsys.readouterr().err
