@@ -12,7 +12,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from medfl.errors import MedflError
-from medfl.files import sha256_file, write_csv, write_text
+from medfl.files import cannot_write, sha256_file, write_csv, write_text
 from medfl.files.regular import read_text
 from medfl.partition import partition_title
 from medfl.report.answers import Answer, answers, answers_attacked
@@ -85,8 +85,12 @@ def publish(
         )
     source, target = Path(results_dir), Path(target)
     check_target(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as scratch:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise cannot_write(target, error) or error from error
+    with beside as scratch:
         folder = Path(scratch, "new")
         folder.mkdir()
         for name in COPIED:

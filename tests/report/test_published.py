@@ -114,6 +114,15 @@ def test_what_a_person_wrote_is_not_replaced(place, name):
     assert (place[0] / "public" / name).read_text() == "mine"
 
 
+def test_a_place_that_cannot_be_is_said_with_what_to_do(place):
+    (place[0] / "file").write_text("mine")
+    with pytest.raises(
+        MedflError, match=r"cannot write .*file/x/public \(.*\): choose another place"
+    ):
+        published(place, "file/x/public")
+    assert (place[0] / "file").read_text() == "mine"
+
+
 def test_a_grid_with_missing_runs_is_not_published(place, fake):
     folder, _, cells = place
     runs = read_grid_runs(
