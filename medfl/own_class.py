@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import inspect
 import json
-from typing import Any, ClassVar, get_args, get_origin, get_type_hints
+import math
+import os
+from collections.abc import Sequence
+from numbers import Real
+from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from medfl.errors import MedflError, said_by
+from medfl.errors import MedflError, current_folder, said_by
 
+if TYPE_CHECKING:
+    from medfl.results.column import Column
+
+LONGEST_LINE = 1000  # signs of what a class says of itself
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
@@ -60,6 +68,62 @@ def check_said(value: Any, where: str) -> None:
             f"{where} gave what JSON cannot hold ({said_by(error)}): give texts, finite numbers, "
             "True, False, None, and lists and dictionaries of them."
         ) from error
+
+
+def check_row(
+    given: Any, columns: Sequence[Column], where: str, declared: str, whole: bool = False
+) -> None:
+    """Refuse what a hook puts into a row of a table, unless these are numbers of its own columns.
+
+    Args:
+        given: what it gives.
+        columns: its columns.
+        where: the hook, for errors.
+        declared: the class attribute that names them.
+        whole: whether it must fill them all.
+    """
+    check_type(given, dict, where, "a dictionary of column → number, or None where there is none")
+    names = [column.name for column in columns]
+    if not all(name in names for name in given) or (whole and len(given) < len(names)):
+        raise MedflError(
+            f"{where} gave {list(given)}, but its `{declared}` are {names}: "
+            f"{'they must be the same' if whole else 'declare there what it gives'}."
+        )
+    for name, number in given.items():
+        needed = "a number, or None where there is none"
+        if number is not None and (not isinstance(number, Real) or isinstance(number, bool)):
+            check_type(number, (), f"{where}, as `{name}`,", needed)
+        if number is not None and not math.isfinite(number):
+            raise MedflError(f"{where} gave {name} {number}: give {needed}.")
+
+
+def check_words(given: Any, kinds: type | tuple[type, ...], where: str, needed: str) -> None:
+    """Refuse what a hook says of itself in words, unless it is a line that a page can show."""
+    check_type(given, kinds, where, needed)
+    if given is not None and (len(given) > LONGEST_LINE or not given.isprintable()):
+        raise MedflError(
+            f"{where} gave a text of {len(given):,} signs: give one line of at most "
+            f"{LONGEST_LINE:,} signs, without tabs or line ends."
+        )
+
+
+def back_home(folder: str | None, who: str) -> None:
+    """Go back to the current folder that was, where own code has left it (``MedflError``).
+
+    None where there was none.
+    """
+    if folder is not None and current_folder() != folder:
+        os.chdir(folder)
+        raise MedflError(
+            f"{who} has changed the current folder (os.chdir) while a run trained, and the run's "
+            "files would have been written elsewhere: take that line out, and name files by whole "
+            "paths."
+        )
+
+
+def is_builtin(kind: type) -> bool:
+    """Whether a class is medfl's."""
+    return kind.__module__.split(".")[0] == "medfl"
 
 
 def _members(base: type) -> list[tuple[str, Any]]:
@@ -123,8 +187,10 @@ def _check_attribute(where: str, kind: type, attribute: str, annotation: Any) ->
         ) from error
     if isinstance(value, property):  # only an object of the class knows its value
         return
+    if get_origin(annotation) is tuple and isinstance(value, list):
+        value = tuple(value)
     try:
-        adapter.validate_python(value)
+        adapter.validate_python(value, strict=True)  # else the text "no" is a False that is true
     except ValidationError as error:
         raise MedflError(
             f"{where}: its class attribute `{attribute}` is {value!r}: {_needed(adapter)}."

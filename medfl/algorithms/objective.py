@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medfl.own_class import check_type
+from medfl.own_class import check_words
 
 if TYPE_CHECKING:
     from medfl.algorithms.base import FederatedAlgorithm
@@ -56,7 +56,7 @@ def objective_of(algorithm: FederatedAlgorithm) -> str:
             words = " and ".join(changed)
             return f"not stated: {kind.__name__} has {words} of its own, and no `objective`"
     said = algorithm.objective()
-    check_type(said, str, f"{type(algorithm).__name__}.objective", "a text")
+    check_words(said, str, f"{type(algorithm).__name__}.objective", "a text")
     return said
 
 

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 from medfl.chain.combine import Combination, Rule
 from medfl.chain.link import STAGES, Backward, Judged, Link
 from medfl.chain.message import Message, Total
-from medfl.chain.own_link import check_message, check_messages, own_batches, shapes_of
-from medfl.chain.own_rule import Watched, check_kept, check_total
+from medfl.chain.own_link import OwnLink, asked, check_own_attributes
+from medfl.chain.own_message import shapes_of
+from medfl.chain.own_rule import Watched, check_total
 from medfl.chain.registry import LINKS, RULES
 from medfl.errors import MedflError, naming, own_code
-from medfl.own_class import check_said, check_type
+from medfl.own_class import check_said, check_type, check_words
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from torch import Tensor
 
     from medfl.chain.roles import Algorithm, Client, Server
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from medfl.models.flat import FlatModel
 
 _WORDS = (str, type(None))  # of an effect
-NEEDED = "a text, or None where it is not known"
+_EFFECT = "a text, or None where it is not known"
 
 
 class Chain:
@@ -42,6 +44,7 @@ class Chain:
         self.links = [link for link in ordered if not link.idle]
         self.rule = rule
         self._own_rule = ""
+        self._sent: dict[str, torch.Size] = {}  # the parts of this round's messages
         self.columns = tuple(column for link in self.links for column in link.columns)
         self.client_columns = tuple(c for link in self.links for c in link.client_columns)
 
@@ -49,7 +52,7 @@ class Chain:
         """Let every link create its state, and the rule look at the federation."""
         for link in self.links:
             link.seed = server.config.seed
-            link.setup(server)
+            asked(link).setup(server)
         rule = server.config.chain.rule
         self.rule.seed = server.config.seed
         with RULES.guarded(rule, f"the rule `{rule}`"):
@@ -74,6 +77,9 @@ class Chain:
     @property
     def state(self) -> dict[str, dict[str, Any]]:
         """The links' states by name, for the checkpoint."""
+        for link in self.links:
+            where = f"`state` of the link `{link.name}`"
+            check_type(link.state, dict, where, "a dictionary of tensors")
         return {link.name: link.state for link in self.links}
 
     @state.setter
@@ -84,13 +90,13 @@ class Chain:
     def objective(self, plain: str) -> str:
         """What an arm minimises, in words; ``plain`` is what its algorithm does without a chain."""
         effect = self.rule.effect
-        check_type(effect, _WORDS, f"`effect` of the rule `{type(self.rule).__name__}`", NEEDED)
+        check_words(effect, _WORDS, f"`effect` of the rule `{type(self.rule).__name__}`", _EFFECT)
         if effect is None:
             effect = f"{type(self.rule).__name__} does not say what its combination minimises"
         said = [f"{effect} (with the sum it would be: {plain})" if effect else plain]
         for link in self.links:
             effect = link.effect
-            check_type(effect, _WORDS, f"`effect` of the link `{link.name}`", NEEDED)
+            check_words(effect, _WORDS, f"`effect` of the link `{link.name}`", _EFFECT)
             if effect is None:
                 effect = "acts on this, and does not say how"
             said += [f"{link.name}: {effect}"] if effect else []
@@ -99,23 +105,23 @@ class Chain:
     def open(self, number: int, clients: list[int]) -> list[int]:
         """Which of ``clients`` take part in round ``number``, by id and ascending."""
         for link in self._at("open"):
-            chosen = link.open(number, list(clients))
-            where = f"`open` of the link `{link.name}`"
-            check_type(chosen, list, where, "a list of clients' ids")
-            if len(set(chosen)) < len(chosen) or not set(chosen) <= set(clients):
-                raise MedflError(
-                    f"{where} gave {chosen}: it must give each client at most once, and none but "
-                    f"those of {clients}."
-                )
-            clients = sorted(chosen)
+            clients = sorted(link.open(number, list(clients)))
         return clients
 
-    def batches(self, client: Client, rows: Iterator[Tensor], purpose: str) -> Iterator[Tensor]:
-        """The store rows of each local step of a client, as the links draw them."""
+    def batches(
+        self,
+        client: Client,
+        rows: Iterator[Tensor],
+        purpose: str,
+        planned: int | None = None,
+    ) -> Iterator[Tensor]:
+        """The store rows of each local step of a client, as the links draw them.
+
+        ``planned`` is how many batches ``rows`` gives, and the most that a person's own link may.
+        """
         for link in self._at("batches"):
-            rows = link.batches(client, rows, purpose)
-            if link.name not in LINKS:
-                rows = own_batches(rows, client.rows, f"`batches` of the link `{link.name}`")
+            own = (planned,) if isinstance(link, OwnLink) else ()
+            rows = link.batches(client, rows, purpose, *own)
         return rows
 
     def samples(self, client: Client) -> Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
@@ -139,15 +145,11 @@ class Chain:
 
     def message(self, client: Client, message: Message) -> Message | None:
         """The message that a client sends; None where the client drops out."""
+        self._sent.update(shapes_of(message))
         for link in self._at("message"):
-            sender, given = message.client, shapes_of(message)
             changed = link.message(client, message)
             if changed is None:
                 return None
-            where = f"`message` of the link `{link.name}`"
-            check_type(changed, Message, where, "a Message, or None where the client drops out")
-            if link.name not in LINKS:
-                check_message(changed, sender, given, where)
             message = changed
         if self.hides_steps:
             return replace(message, steps=None, gradients=None, forwards=None)
@@ -163,14 +165,7 @@ class Chain:
             return messages
         everyone = [message.copy() for message in messages]
         for link in links:
-            given = {message.client: shapes_of(message) for message in everyone}
             everyone = link.together(number, everyone)
-            where = f"`together` of the link `{link.name}`"
-            check_type(everyone, list, where, "a list of messages")
-            for message in everyone:
-                check_type(message, Message, where, "a list of messages")
-            if link.name not in LINKS:
-                check_messages(everyone, given, where)
             everyone.sort(key=lambda message: message.client)
         return everyone
 
@@ -182,10 +177,10 @@ class Chain:
             where = f"the rule `{self._own_rule}`"
             check_type(combination, Combination, f"{where}: start", "a medfl.chain.Combination")
             combination = Watched(combination, where, self.rule.may_give_up)
+        self._sent = {}
         for link in self._at("combination"):
-            combination = link.combination(number, combination)
-            where = f"`combination` of the link `{link.name}`"
-            check_type(combination, Combination, where, "a medfl.chain.Combination")
+            own = (self._sent,) if isinstance(link, OwnLink) else ()
+            combination = link.combination(number, combination, *own)
         return combination
 
     def close(
@@ -194,17 +189,13 @@ class Chain:
         """The total of round ``number`` as the server gets it."""
         check_total(total, "what combines a round's messages")
         for link in self._at("close"):
-            where = f"`close` of the link `{link.name}`"
-            before = {name: one.mean.shape for name, one in total.items()}
+            before = bool(total)
             total = link.close(number, total, answered)
-            check_total(total, where)
             if before and not total and not self.may_give_up:
                 raise MedflError(
-                    f"{where} gave an empty total, of which clients and server would know nothing: "
-                    "give back what it was given, changed or not."
+                    f"`close` of the link `{link.name}` gave an empty total, of which clients and "
+                    "server would know nothing: give back what it was given, changed or not."
                 )
-            if total and link.name not in LINKS:
-                check_kept(total, before, where)
         return total
 
     def traffic(self, number: int, up: int, down: int) -> tuple[int, int]:
@@ -248,34 +239,31 @@ class Chain:
 
     def privacy(self) -> dict[str, Any]:
         """What the chain promises, for the record; two links that promise are refused earlier."""
-        claims = (claim for link in self.links if (claim := link.privacy()))
-        return {"mechanism": "none", "epsilon": None, "delta": None, **next(claims, {})}
+        claims = [claim for link in self._at("privacy") if (claim := link.privacy())]
+        return {"mechanism": "none", "epsilon": None, "delta": None, **next(iter(claims), {})}
 
     def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:
         """The links' columns of a round's row."""
         row: dict[str, float | None] = {}
         for link in self.links:
-            found, declared = link.row(notes), {column.name for column in link.columns}
-            if found.keys() != declared:
-                raise MedflError(
-                    f"the link `{link.name}`: `row` gives {sorted(found)}, but its `columns` are "
-                    f"{sorted(declared)}: they must be the same."
-                )
-            row |= found
+            row |= asked(link).row(notes)
         return row
 
-    def _at(self, place: str) -> list[Link]:
-        """The links that override the method of this place."""
+    def _at(self, place: str) -> list[Any]:
+        """The links that override the method of this place, each as it may be asked."""
         return [
-            link for link in self.links if getattr(type(link), place) is not getattr(Link, place)
+            asked(link)
+            for link in self.links
+            if getattr(type(link), place) is not getattr(Link, place)
         ]
 
 
-def _inside(link: Link, client: Client, model: FlatModel, backward: Backward) -> Backward:
+def _inside(link: Any, client: Client, model: FlatModel, backward: Backward) -> Backward:
     """A link's ``gradient`` around a step; a person's own may name its arguments as it likes."""
 
     def around(images: Tensor, labels: Tensor) -> Tensor:
-        return link.gradient(client, model, images, labels, backward)
+        loss: Tensor = link.gradient(client, model, images, labels, backward)
+        return loss
 
     return around
 
@@ -293,6 +281,8 @@ def build_chain(config: FederatedConfig, algorithm: type[Algorithm]) -> Chain:
         links.append(link)
     rule = RULES.create(config.chain.rule, config.chain.rule_params)
     with own_code("the chain cannot be built"):
+        for link in links:
+            check_own_attributes(link)
         chain = Chain(links, rule)
     if not algorithm.communicates and (chain.links or config.chain.rule != "sum"):
         what = chain.links[0].name if chain.links else config.chain.rule
@@ -310,7 +300,7 @@ def build_chain(config: FederatedConfig, algorithm: type[Algorithm]) -> Chain:
             )
     for link in chain.links:
         with LINKS.guarded(link.name, f"the link `{link.name}`"):
-            link.check(config, algorithm, chain.links)
+            asked(link).check(config, algorithm, list(chain.links))
     with RULES.guarded(config.chain.rule, f"the rule `{config.chain.rule}`"):
         rule.check(config, algorithm)
     return chain

@@ -1,109 +1,241 @@
-"""What a person's own link gives in place of a message, held against what it was given.
+"""A person's own link, each of whose hooks is held to what it must give.
 
-A part of another length would be spread over all entries, and a message without one would take
-the client's training out of the round: numbers come out, and nobody is told.
+Whatever the chain asks of a link it asks here, so that no hook is forgotten: what a class of one's
+own gives, and what it does to what it was given, is one sentence that names class and hook.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from numbers import Integral, Real
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from medfl.chain.message import Message, Part
-from medfl.errors import MedflError
-from medfl.own_class import check_type
+from medfl.chain.combine import Combination
+from medfl.chain.link import STAGES, Backward, Judged, Link
+from medfl.chain.message import Message, Total
+from medfl.chain.own_message import Shapes, check_message, check_messages, kept_vectors, shapes_of
+from medfl.chain.own_rule import Totalled, check_kept, check_total
+from medfl.chain.own_said import check_privacy, check_traffic, chosen_clients
+from medfl.chain.own_step import check_loss, check_samples, own_batches, same_samples
+from medfl.errors import MedflError, current_folder, own_code
+from medfl.own_class import back_home, check_row, check_said, check_type, is_builtin
+from medfl.results.column import Column
 
 if TYPE_CHECKING:
-    import torch
+    import numpy as np
+    from torch import Tensor
 
-Shapes = Mapping[str, "torch.Size"]
-
-
-def shapes_of(message: Message) -> dict[str, torch.Size]:
-    """The parts of a message and their shapes, before a link may change it in place."""
-    return {name: part.value.shape for name, part in message.parts.items()}
+    from medfl.chain.roles import Client, Server
+    from medfl.config import FederatedConfig
+    from medfl.models.flat import FlatModel
 
 
-def check_message(message: Message, client: int, given: Shapes, where: str) -> None:
-    """Refuse a message that lacks a part, or one whose numbers cannot be combined.
+class OwnLink:
+    """Asks a person's own link, and refuses what it must not give (``MedflError``).
 
-    Args:
-        message: what a link gives.
-        client: whose message it was.
-        given: the parts that it had.
-        where: the link, for errors.
+    Attributes:
+        name: its name in the configuration.
     """
-    if message.client != client:
-        raise MedflError(f"{where} gave a message of client {message.client!r} for {client}'s.")
-    check_type(message.parts, dict, f"{where}, as its parts,", "a dictionary of name → Part")
-    check_type(message.notes, dict, f"{where}, as its notes,", "a dictionary of names and numbers")
-    if lacking := [name for name in given if name not in message.parts]:
-        raise MedflError(
-            f"{where} gave a message without {' and '.join(f'`{one}`' for one in lacking)}: give "
-            "each part that it had, changed or not, or None where the client drops out."
-        )
-    for name, part in message.parts.items():
-        check_type(part, Part, f"{where}, as `{name}`,", "a Part")
-        _check_part(part, given.get(name), f"{where}: its part `{name}`")
-    numbers = {"loss": message.loss, "weight": message.weight, **message.notes}
-    for name, number in numbers.items():
-        if number is not None and not isinstance(number, Real):
-            check_type(number, (), f"{where}, as `{name}`,", "a number")
-    if not 0 <= message.weight < math.inf:
-        raise MedflError(f"{where} gave a message of weight {message.weight}: give 0 or more.")
 
+    def __init__(self, link: Link) -> None:
+        self._link, self.name = link, link.name
 
-def check_messages(messages: Sequence[Message], given: Mapping[int, Shapes], where: str) -> None:
-    """Refuse a round's messages that are not of those who sent some, each once."""
-    clients = [message.client for message in messages]
-    if len(set(map(repr, clients))) < len(clients) or not all(one in given for one in clients):
-        raise MedflError(
-            f"{where} gave messages of the clients {clients}: give one of each at most, and of "
-            f"none but {list(given)}."
-        )
-    for message in messages:
-        check_message(message, message.client, given[message.client], where)
+    @contextmanager
+    def _asked(self, hook: str) -> Iterator[str]:
+        where, folder = f"`{hook}` of the link `{self.name}`", current_folder()
+        try:
+            yield where
+        except StopIteration:  # which a loop around it would take for its own end
+            with own_code(where):
+                raise
+        finally:
+            back_home(folder, where)
 
+    def check(self, config: FederatedConfig, algorithm: Any, links: Sequence[Link]) -> None:
+        """Let it refuse the configuration; what it does to its copy is nobody's."""
+        with self._asked("check"):
+            self._link.check(config.model_copy(deep=True), algorithm, list(links))
 
-def own_batches(rows: Any, held: torch.Tensor, where: str) -> Iterator[torch.Tensor]:
-    """The batches that a link gives, of a client's own samples alone.
-
-    Args:
-        rows: what it gives.
-        held: the store rows of the client's samples.
-        where: the link, for errors.
-    """
-    import torch
-
-    needed = "batches: vectors (B,) of whole numbers, the store rows of samples"
-    if not isinstance(rows, Iterable):
-        check_type(rows, (), where, needed)
-    for batch in rows:
-        if getattr(batch, "ndim", None) != 1 or not hasattr(batch, "new_empty"):
-            check_type(batch, (), f"{where}, as one of its batches,", f"one of {needed}")
-        if batch.is_floating_point() or batch.is_complex() or batch.dtype == torch.bool:
-            raise MedflError(f"{where} gave a batch of {batch.dtype}: give whole numbers.")
-        if not torch.isin(batch, held).all():
+    def setup(self, server: Server) -> None:
+        """Let it create its state; the server's model is not its to set."""
+        before = server.vector.clone(), server.buffers.clone()
+        with self._asked("setup") as where:
+            self._link.setup(server)
+        now = server.vector, server.buffers
+        if not all(hasattr(one, "shape") for one in now) or not all(
+            one.equal(then) for one, then in zip(now, before, strict=True)
+        ):
             raise MedflError(
-                f"{where} gave store rows that the client does not hold, of which none may train: "
-                "draw from those that it is given, or from client.rows."
+                f"{where} has changed the server's model, with which the run begins: change what "
+                "clients send, in `message`, or what it adds up to, in `close`."
             )
-        yield batch
+        check_type(self._link.state, dict, f"{where}, as `state`,", "a dictionary of tensors")
+        hides = self._link.hides_steps
+        check_type(hides, bool, f"{where}, as `hides_steps`,", "True or False")
+
+    def open(self, number: int, clients: list[int]) -> list[int]:
+        """Which clients take part."""
+        with self._asked("open") as where:
+            chosen = self._link.open(number, list(clients))
+        return chosen_clients(chosen, clients, where)
+
+    def batches(
+        self, client: Client, rows: Iterator[Tensor], purpose: str, planned: int | None
+    ) -> Iterator[Tensor]:
+        """The batches of a descent, each when its turn comes."""
+        with self._asked("batches") as where, same_samples(client, where):
+            given = self._link.batches(client, rows, purpose)
+        return own_batches(given, client, planned, where)
+
+    def samples(self, client: Client, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """A batch's images and labels."""
+        shape, classes = images.shape, len(client.server.data.info.classes)
+        with self._asked("samples") as where, same_samples(client, where):
+            given = self._link.samples(client, images, labels)
+        check_samples(given, shape, labels, classes, where)
+        changed, said = given
+        return changed, said
+
+    def gradient(
+        self, client: Client, model: FlatModel, images: Tensor, labels: Tensor, backward: Backward
+    ) -> Tensor:
+        """A step's loss, with its gradient in the model."""
+        with self._asked("gradient") as where, same_samples(client, where):
+            loss = self._link.gradient(client, model, images, labels, backward)
+        check_loss(loss, model, len(images), where)
+        return loss
+
+    def message(self, client: Client, message: Message) -> Message | None:
+        """What a client sends."""
+        sender, given = message.client, shapes_of(message)
+        with (
+            self._asked("message") as where,
+            same_samples(client, where),
+            kept_vectors(message.parts, where),
+        ):
+            changed = self._link.message(client, message)
+        if changed is not None:
+            needed = "a Message, or None where the client drops out"
+            check_type(changed, Message, where, needed)
+            check_message(changed, sender, given, where)
+        return changed
+
+    def together(self, number: int, messages: list[Message]) -> list[Message]:
+        """A round's messages."""
+        given = {message.client: shapes_of(message) for message in messages}
+        first = messages[0].parts if messages else {}  # they all have the same bases
+        with self._asked("together") as where, kept_vectors(first, where, values=False):
+            everyone = self._link.together(number, messages)
+        check_type(everyone, list, where, "a list of messages")
+        for message in everyone:
+            check_type(message, Message, where, "a list of messages")
+        check_messages(everyone, given, where)
+        return everyone
+
+    def combination(self, number: int, inner: Combination, sent: Shapes) -> Combination:
+        """What takes in a round's messages; ``sent`` has, once it is full, their parts' shapes."""
+        with self._asked("combination") as where:
+            found = self._link.combination(number, inner)
+        check_type(found, Combination, where, "a medfl.chain.Combination")
+        return Totalled(found, where, sent)
+
+    def close(
+        self, number: int, total: dict[str, Total], answered: Sequence[int]
+    ) -> dict[str, Total]:
+        """What the server gets."""
+        before = {name: one.mean.shape for name, one in total.items()}
+        with self._asked("close") as where, kept_vectors(dict(total), where):
+            found = self._link.close(number, dict(total), list(answered))
+        check_total(found, where)
+        if found:
+            check_kept(found, before, where)
+        return found
+
+    def traffic(self, number: int, up: int, down: int) -> tuple[int, int]:
+        """A round's bytes."""
+        with self._asked("traffic") as where:
+            found = self._link.traffic(number, up, down)
+        return check_traffic(found, where)
+
+    def end(self) -> None:
+        """Let it end what it has started."""
+        with self._asked("end"):
+            self._link.end()
+
+    def judge(self, labels: np.ndarray, say: Judged) -> dict[str, float | None]:
+        """Columns that it fills after an evaluation."""
+        with self._asked("judge") as where:
+            found = self._link.judge(labels, lambda change: say(_pixels(change, where)))
+        check_row(found, self._link.columns, where, "columns")
+        return found
+
+    def client_row(self, client: int) -> dict[str, float | None]:
+        """Its columns of a client."""
+        with self._asked("client_row") as where:
+            found = self._link.client_row(client)
+        check_row(found, self._link.client_columns, where, "client_columns")
+        return found
+
+    def row(self, notes: Sequence[dict[str, float]]) -> dict[str, float | None]:
+        """Its columns of a round."""
+        with self._asked("row") as where:
+            found = self._link.row(notes)
+        check_row(found, self._link.columns, where, "columns", whole=True)
+        return found
+
+    def record(self) -> dict[str, Any]:
+        """What it says of itself."""
+        with self._asked("record") as where:
+            found = self._link.record()
+        check_said(found, where)
+        return found
+
+    def privacy(self) -> dict[str, Any]:
+        """What it promises."""
+        with self._asked("privacy") as where:
+            found = self._link.privacy()
+        check_privacy(found, where)
+        return found
 
 
-def _check_part(part: Part, shape: torch.Size | None, where: str) -> None:
-    value: Any = part.value
-    if not hasattr(value, "new_empty") or value.ndim != 1 or not value.is_floating_point():
-        raise MedflError(f"{where} must be a vector (k,) of real numbers, a tensor.")
-    if shape is not None and value.shape != shape:
-        raise MedflError(
-            f"{where} is of shape {tuple(value.shape)}, but needed is {tuple(shape)}, as it was."
-        )
-    if part.base is not None and getattr(part.base, "shape", None) != value.shape:
-        raise MedflError(f"{where} has another base than it had: keep it.")
-    if not isinstance(part.weight, Real) or not 0 <= part.weight < math.inf:
-        raise MedflError(f"{where} has the weight {part.weight}: it must be a number, 0 or more.")
-    if part.bits is not None and not (isinstance(part.bits, Integral) and part.bits >= 0):
-        raise MedflError(f"{where} has `bits` of {part.bits}: give a whole number, or None.")
+def asked(link: Link) -> Any:
+    """The link itself, or where its class is a person's own what holds its hooks to their words."""
+    return link if is_builtin(type(link)) else OwnLink(link)
+
+
+def check_own_attributes(link: Link) -> None:
+    """Refuse attributes of another type, which a property may have (``MedflError``)."""
+    if is_builtin(type(link)):
+        return
+    where = f"of the link `{link.name}`"
+    if link.stage not in STAGES:
+        raise MedflError(f"`stage` {where} is {link.stage!r}: it must be one of {STAGES}.")
+    for name in ("idle", "public_pixels", "sums_alone", "hides_steps"):
+        check_type(getattr(link, name), bool, f"`{name}` {where}", "True or False")
+    for name in ("columns", "client_columns"):
+        check_type(found := getattr(link, name), tuple, f"`{name}` {where}", "a tuple of Columns")
+        for one in found:
+            check_type(one, Column, f"`{name}` {where}", "a tuple of Columns")
+
+
+def _pixels(change: Any, where: str) -> Callable[[Tensor], Tensor]:
+    """The function by which a link changes test images, which stay as many and as large."""
+    if not callable(change):
+        check_type(change, (), f"{where}: `say`", "called with a function of images")
+
+    def changed(images: Tensor) -> Tensor:
+        import torch
+
+        shape = images.shape
+        found: Any = change(images)
+        needed = f"a tensor of changed images, of shape {tuple(shape)}"
+        check_type(found, torch.Tensor, f"{where}: the function of `say`", needed)
+        one: Tensor = found
+        if one.shape != shape or one.is_complex():
+            raise MedflError(
+                f"{where}: the function of `say` gave {one.dtype} of shape {tuple(one.shape)}, but "
+                f"needed is {needed}."
+            )
+        return one
+
+    return changed

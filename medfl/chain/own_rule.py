@@ -15,7 +15,33 @@ from medfl.own_class import check_type
 if TYPE_CHECKING:
     import torch
 
-NEEDED = "the total that the server gets: a dictionary of name → Total of vectors"
+_TOTAL = "the total that the server gets: a dictionary of name → Total of vectors"
+
+
+class Totalled(Combination):
+    """A combination of a person's own link, whose total the server must be able to use.
+
+    Args:
+        inner: the combination.
+        where: the link, for errors.
+        sent: the parts that clients had before the link sealed them, and their shapes; it may be
+            filled later.
+    """
+
+    def __init__(self, inner: Combination, where: str, sent: Mapping[str, torch.Size]) -> None:
+        self._inner, self._where, self._sent = inner, where, sent
+
+    def add(self, message: Message) -> None:
+        """Take in a message."""
+        self._inner.add(message)
+
+    def total(self) -> dict[str, Total]:
+        """What the link makes of the messages (``MedflError`` where that is no total)."""
+        total = self._inner.total()
+        check_total(total, f"{self._where}: `total`")
+        if total:  # else the round is given up
+            check_kept(total, self._sent, f"{self._where}: `total`")
+        return total
 
 
 class Watched(Combination):
@@ -61,9 +87,9 @@ class Watched(Combination):
 
 def check_total(total: Any, where: str) -> None:
     """Refuse what is no total of vectors."""
-    check_type(total, dict, where, NEEDED)
+    check_type(total, dict, where, _TOTAL)
     for name, one in total.items():
-        check_type(one, Total, f"{where}, in {name!r},", NEEDED)
+        check_type(one, Total, f"{where}, in {name!r},", _TOTAL)
         if getattr(one.mean, "ndim", None) != 1 or not hasattr(one.mean, "new_empty"):
             check_type(one.mean, (), f"{where}, in {name!r},", "a vector (k,)")
 

@@ -28,7 +28,7 @@ from medfl.federated.balanced_loss import BalancedLoss
 from medfl.federated.client_batches import batches_of
 from medfl.federated.client_loss import mean_loss
 from medfl.federated.client_state import ClientState, KeptTensor
-from medfl.federated.data import FederatedData, batches
+from medfl.federated.data import FederatedData, batches, split_batches
 from medfl.federated.local_step import backward_of, loss_of, stepper
 from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
@@ -235,8 +235,11 @@ class FederatedClient:
             backward = self.server.graphs.backward(model, self.criterion, plain, of_batch, layers)
         step = stepper(self, model, backward, correct_gradient, learning_rate, beside)
         used = self.rows if rows is None else rows
-        parts = batches(used, self.training.batch_size, generator, epochs, steps)
-        for images, labels in batches_of(self, chain.batches(self, parts, purpose), purpose):
+        size = self.training.batch_size
+        parts = batches(used, size, generator, epochs, steps)
+        planned = steps or 0 if epochs is None else epochs * len(split_batches(used, size))
+        drawn = chain.batches(self, parts, purpose, planned)
+        for images, labels in batches_of(self, drawn, purpose):
             total += step(images, labels)
             taken += 1
         return Work(float(total) / max(1, taken), taken, taken)
@@ -295,8 +298,9 @@ class FederatedClient:
         key = (self.server.round, self.id, "gradient")
         generator = torch_stream(self.server.config.seed, *key)
         model.module.train()
-        rows = batches(self.rows, self.training.batch_size, generator, 1, None)
-        parts = list(chain.batches(self, rows, "gradient"))
+        size = self.training.batch_size
+        rows, planned = batches(self.rows, size, generator, 1, None), split_batches(self.rows, size)
+        parts = list(chain.batches(self, rows, "gradient", len(planned)))
         drawn = sum(map(len, parts))
         layers, gradient = self._layers(*key), Gradient(model)
         of_batch = loss_of(self, model, loss, nullcontext())

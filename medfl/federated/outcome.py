@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def write_record(
     heterogeneity: dict[str, Any],
     provenance: dict[str, Any],
     hidden: HiddenCells | None = None,
+    before: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """Write a finished run's files into ``folder``; metrics.json, which marks it as done, last.
 
@@ -49,6 +51,7 @@ def write_record(
         heterogeneity: how unlike its clients are.
         provenance: where its numbers come from.
         hidden: what is not published of its split; no file but the predictions has it.
+        before: is called before metrics.json is written, when own code has been asked all.
 
     Returns:
         The content of metrics.json.
@@ -76,6 +79,7 @@ def write_record(
     metrics["files"] = digests(folder)
     content = as_dict(Record.model_validate(metrics))
     content[OWN_HASH] = own_hash(content)
+    before()
     write_json(folder / paths.RECORD, content, durable=durable)
     return content
 

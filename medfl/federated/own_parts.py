@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from medfl.chain.registry import LINKS, RULES
 from medfl.config import FederatedConfig
 from medfl.errors import MedflError, current_folder, failed, memory_ended, own_code, own_frame
 from medfl.models.registry import MODELS
+from medfl.own_class import back_home
 from medfl.partition.registry import PARTITIONS
 from medfl.partition.scheme import split_word
 from medfl.registry import Registry
@@ -46,13 +46,7 @@ class Home:
         Raises:
             MedflError: own code has left it.
         """
-        if self.folder is not None and current_folder() != self.folder:
-            os.chdir(self.folder)
-            raise MedflError(
-                "your own code has changed the current folder (os.chdir) while a run trained, and "
-                "the run's files would have been written elsewhere: take that line out, and name "
-                "files by whole paths."
-            )
+        back_home(self.folder, "your own code")
 
 
 @contextmanager

@@ -101,6 +101,7 @@ def execute(
     same = [fingerprint(config), code.sha, inputs] + [minimum] * (hidden is not None)
     key = json.dumps(same, sort_keys=True)
     rounds = config.federated_learning.rounds
+    home = Home()
     with guard(config):
         public = public_pixels(config.chain.links)
         dealt = with_root_set(split, store.groups, config)
@@ -116,7 +117,8 @@ def execute(
             cores=cores,
         )
         trainer.own_code = bool(own_parts(config))
-        home, so_far = Home(), RoundsSoFar(folder, trainer, hidden)
+        so_far = RoundsSoFar(folder, trainer, hidden)
+        home.check()
 
         def on_round(row: dict[str, Any]) -> None:
             home.check()
@@ -169,7 +171,7 @@ def execute(
             trainer.train()
         home.check()
         with trainer.saving.when_stopped():
-            metrics = write_record(folder, trainer, measured, origin, hidden)
+            metrics = write_record(folder, trainer, measured, origin, hidden, home.check)
         log.info("%s after %d rounds, %.1f s", trainer.status, metrics["rounds"], trainer.seconds)
     checkpoint.remove(folder)
     return metrics

@@ -180,6 +180,10 @@ class FederatedTrainer:
             self.server.load_judged(self.server.model)
         if self.status == "running":
             self.status = "completed"
+            if rounds and not any(row["participants"] for row in self.history):
+                log.warning(
+                    "no client answered in any round: the model is the one that the run began with"
+                )
         return self.history
 
     @property

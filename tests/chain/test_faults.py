@@ -65,7 +65,7 @@ class Claims(Link):
 
 
 def test_a_row_holds_what_was_declared():
-    with pytest.raises(MedflError, match=r"`row` gives \['bytes_up'\], but its `columns` are"):
+    with pytest.raises(MedflError, match=r"`row` of .* gave \['bytes_up'\], but its `col"):
         with_link(Claims()).train()
 
 
