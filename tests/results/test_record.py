@@ -157,7 +157,6 @@ SEARCH = {
         ("provenance", {"tuning": {}}),
         ("provenance", {"tuning": {**SEARCH, "chosen": 2}}),
         ("provenance", {"tuning": {**SEARCH, "points": [{"values": {}, "status": "completed"}]}}),
-        ("provenance", {"tuning": {**SEARCH, "folds_of_seed": float("nan")}}),
     ],
 )
 def test_parts_of_other_files_have_the_form_in_which_tables_read_them(tmp_path, part, content):
@@ -166,6 +165,14 @@ def test_parts_of_other_files_have_the_form_in_which_tables_read_them(tmp_path, 
     assert f"`{part}`: a part of it is not what medfl writes" in str(error.value)
     whole = {"tuning": SEARCH, "new": [1]} if part == "provenance" else {"clients": [{"new": 1}]}
     assert getattr(read_record(edited(tmp_path, **{part: whole})), part) == whole
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_no_record_holds_is_damage_in_one_without_a_hash_too(tmp_path, number):
+    path = edited(tmp_path, provenance={"tuning": {**SEARCH, "folds_of_seed": number}})
+    assert "record_sha256" not in json.loads(path.read_text())
+    with pytest.raises(DamagedRecordError, match="is damaged or was edited"):
+        read_record(path)
 
 
 def test_what_this_medfl_does_not_know_is_kept(tmp_path):
