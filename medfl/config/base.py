@@ -146,9 +146,14 @@ def _keys_at(kind: type[BaseModel], location: list[str]) -> list[str]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The end of an error about an unknown name; it offers the nearest known one, or all."""
+    """The end of an error about an unknown name; it offers the nearest known one, or all.
+
+    Papers write `SCAFFOLD` and `IID`: in whichever letters, a name is near to itself.
+    """
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = [name for name in known if name.lower() == word.lower()]
+    close += difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close += difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
     if close:
         return f"; did you mean `{close[0]}`?"
     return f"; known: {', '.join(known)}." if known else "; none is known here."

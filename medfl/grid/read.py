@@ -130,6 +130,12 @@ def load_grid(content: Mapping[str, Any], where: str = "the grid", one: bool = F
     arms = with_group_words({**shared, **grid.arm_settings}, groups.values())
     for name in grid.arms:
         if name not in arms:
+            if ":" in name:
+                raise MedflError(
+                    f"{where}: {name} is a class, and no arm: give it a name in "
+                    f'{grid.arms_file or "arm_settings"}, such as `mine: {{algorithm: "{name}"}}`, '
+                    "and write that name in arms."
+                )
             raise MedflError(f"{where}: unknown arm `{name}`{did_you_mean(name, arms)}")
         own = name in grid.arm_settings or not grid.arms_file
         with naming(where if own else str(grid.arms_file)):

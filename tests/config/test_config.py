@@ -139,6 +139,9 @@ def test_a_file_that_is_no_mapping(tmp_path, content):
 
 def test_suggestions():
     assert did_you_mean("fedprx", ["fedavg", "fedprox"]) == "; did you mean `fedprox`?"
+    assert did_you_mean("FedAvg", ["fedavgm", "fedavg"]) == "; did you mean `fedavg`?"
+    assert did_you_mean("IID", ["iid", "site"]) == "; did you mean `iid`?"  # as papers write it
+    assert did_you_mean("SCAFOLD", ["scaffold", "site"]) == "; did you mean `scaffold`?"
     assert did_you_mean("zzz", ["b", "a"]) == "; known: a, b."
     assert did_you_mean("zzz", []) == "; none is known here."
     assert validate(FederatedConfig, {"rounds": 2}, "x").federated_learning.rounds == 2

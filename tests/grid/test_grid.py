@@ -117,6 +117,13 @@ def test_one_arm_does_not_change_another():
     [
         ({"sedes": [0]}, ["grid.yaml: unknown key `sedes`; did you mean `seeds`?"]),
         ({"arms": ["fedvag"]}, ["unknown arm `fedvag`; did you mean `fedavg`?"]),
+        (
+            {"arms": ["my_algorithms:HalfStep"]},
+            [
+                "grid.yaml: my_algorithms:HalfStep is a class, and no arm: give it a name in "
+                'arm_settings, such as `mine: {algorithm: "my_algorithms:HalfStep"}`',
+            ],
+        ),
         ({"datasets": ["phantm"]}, ["did you mean `phantom`"]),
         ({"partitions": ["dirichlet--1"]}, ["alpha"]),
         ({"partitions": ["dirichlet-much"]}, ["`much` is not a number"]),
