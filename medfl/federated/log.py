@@ -43,7 +43,8 @@ def log_to(path: Path) -> Iterator[None]:
         raise MedflError(f"{path} cannot be written ({error.strerror}): move it.") from error
     screen = logging.StreamHandler(sys.stderr)
     screen.setLevel(logging.INFO)  # the file also gets the traceback of a person's own code
-    handlers: list[logging.Handler] = [_RunLog(path, encoding="utf-8"), screen]
+    file = _RunLog(path, encoding="utf-8", errors="backslashreplace")  # as standard error does
+    handlers: list[logging.Handler] = [file, screen]
     level, propagate = log.level, log.propagate
     log.propagate = False
     for handler in handlers:

@@ -18,6 +18,7 @@ from medfl.errors import MedflError
 from medfl.federated import checkpoint, outcome, saving
 from medfl.federated import run as run_module
 from medfl.federated.fingerprint import fingerprint
+from medfl.federated.log import log_to
 from medfl.federated.run import execute
 from medfl.files import sha256_file
 from medfl.partition.write import write_split
@@ -64,6 +65,14 @@ def test_a_run_and_its_record(place):
     assert "round    2/2" in log
     for key in ("code_sha", "store_fingerprint", "split_sha256", "torch", "started"):
         assert metrics["provenance"][key]
+
+
+def test_a_name_that_no_encoding_has_ends_no_log(tmp_path, capfd):
+    """Of a file whose name is no UTF-8: Python reads such bytes as lone surrogates."""
+    with log_to(tmp_path / "run.log"):
+        logging.getLogger("medfl").debug("read %s", "M\udce9l")
+    assert "read M\\udce9l" in (tmp_path / "run.log").read_text(encoding="utf-8")
+    assert capfd.readouterr().err == ""
 
 
 def test_the_table_of_rounds_is_written_as_a_run_goes(place, monkeypatch):
