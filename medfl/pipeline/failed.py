@@ -27,8 +27,12 @@ STEPS = {
 """The folders of logs, and what their jobs are called."""
 
 LINES, WIDTH, READ = 8, 300, 8000  # what is shown of a log, and how many bytes of it are read
+WORDS = 2000  # of the last line, which says what to do
 FEW = 10  # so many are named one by one
 STOPPED = "medfl: interrupted;"  # begins the last line of a command that a signal has ended
+ASKED = ("SIGTERM", "SIGINT", "SIGHUP")
+"""Signals by which a start is stopped. Sent to all of its processes at once, as by `timeout` or a
+scheduler, they end a job's shell before the job has said its last line."""
 _SHELL = re.compile(r"CalledProcessError")
 _STATUS = re.compile(r"non-zero exit status (\d+)|died with <Signals\.(\w+)")
 _BAR = re.compile(r"\d%\|.*\|")  # of progress
@@ -68,9 +72,10 @@ class Failed:
                 text = file.read().decode("utf-8", "replace")
         except OSError:
             return []
-        lines = [line.rstrip()[:WIDTH] for line in text.splitlines()]
+        lines = [line.rstrip() for line in text.splitlines()]
         lines = [line for line in lines if line and not _BAR.search(line)]
-        return lines[1 if start else 0 :][-LINES:]
+        lines = lines[1 if start and len(lines) > 1 else 0 :][-LINES:]
+        return [*(_cut(line, WIDTH) for line in lines[:-1]), *(_cut(x, WORDS) for x in lines[-1:])]
 
     def last_words(self) -> list[str]:
         """The end of its log, and what ended it where it could not say so itself."""
@@ -79,6 +84,11 @@ class Failed:
             memory = ", as by the system where memory ends" if self.killed == "SIGKILL" else ""
             lines.append(f"(its process was ended by {self.killed}{memory})")
         return lines or ["(it has said nothing)"]
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it ended because it was asked to."""
+        return self.killed in ASKED or self.last_words()[-1].startswith(STOPPED)
 
 
 class Failures(logging.Filter):
@@ -105,7 +115,9 @@ class Failures(logging.Filter):
                 self._killed.pop(record.thread, ""),
             )
             self._failed[getattr(record, "jobid", -1)] = job
-            print(f"medfl: {job.name(self.logs)} failed.", file=sys.stderr, flush=True)
+            how = "was stopped" if job.stopped else "failed"
+            # In one piece: jobs end at the same time, in threads of their own.
+            print(f"medfl: {job.name(self.logs)} {how}.\n", end="", file=sys.stderr, flush=True)
         elif event == "job_finished":  # at a second attempt
             self._failed.pop(getattr(record, "job_id", -1), None)
         elif event == "error" and _SHELL.search(said):
@@ -126,11 +138,10 @@ class Failures(logging.Filter):
         stopped = 0
         by_words: dict[str, list[Failed]] = {}
         for job in self._failed.values():
-            words = job.last_words()
-            if words[-1].startswith(STOPPED):
+            if job.stopped:
                 stopped += 1
             else:
-                by_words.setdefault(words[-1], []).append(job)
+                by_words.setdefault(job.last_words()[-1], []).append(job)
         lines = []
         for jobs in list(by_words.values())[:FEW]:
             first, *others = jobs
@@ -149,6 +160,10 @@ class Failures(logging.Filter):
             if partial:
                 lines.append(f"medfl: `{partial}` makes tables of the runs that are there.")
             print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _cut(line: str, width: int) -> str:
+    return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def _signal(said: str) -> str:

@@ -95,6 +95,37 @@ def test_stopped_jobs_and_those_that_end_well_at_a_second_attempt_are_no_failure
     assert "medfl: 1 job was stopped.\n" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", [15, 2, 1])
+def test_a_shell_that_was_ended_with_all_others_is_a_stopped_job(job, capsys, number):
+    """`timeout` signals every process of a start: the shell ends before its run has said so."""
+    job("a/iid/fedavg/seed0", "round 4\n", status=128 + number)
+    assert capsys.readouterr().err == "medfl: the run a/iid/fedavg/seed0 was stopped.\n"
+    job.failures.tell("")
+    said = capsys.readouterr().err
+    assert "medfl: 1 job was stopped.\n" in said
+    assert "failed" not in said
+
+
+def test_the_last_line_says_all_that_it_has_to_say(job, capsys):
+    """It was cut before it said where the data are to be had."""
+    last = f"medfl: error: it is not there. Expected at {'x' * 400}, from https://doi.org/1."
+    job("ham10000-32", f"{'y' * 400}\n{last}\n", rule="prepare")
+    job("b/iid/fedavg/seed0", "z" * 9000)
+    job.failures.tell("")
+    lines = capsys.readouterr().err.splitlines()
+    assert f"  {last}" in lines
+    assert f"  {'y' * 299}…" in lines
+    assert f"  {'z' * 1999}…" in lines
+
+
+def test_a_line_of_a_failed_job_is_written_in_one_piece(job, monkeypatch):
+    """Jobs that end at the same time write in threads: words of theirs stood on one line."""
+    pieces = []
+    monkeypatch.setattr("sys.stderr.write", pieces.append)
+    job("a/iid/fedavg/seed0", "medfl: error: busy.\n")
+    assert [piece for piece in pieces if piece] == ["medfl: the run a/iid/fedavg/seed0 failed.\n"]
+
+
 def test_other_words_of_snakemakes_are_shown(job):
     last = "WorkflowError:\nAt least one job did not complete successfully."
     show = job.failures.filter
