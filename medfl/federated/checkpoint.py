@@ -25,9 +25,10 @@ from medfl.federated.state_file import Stored
 from medfl.files import atomic_path, sha256_file
 from medfl.files.memory import end_without_memory
 from medfl.files.regular import regular
+from medfl.results import paths
 
 log = logging.getLogger(__name__)
-NAME, ASIDE = "checkpoint.pt", "checkpoint.set-aside.pt"
+NAME, ASIDE = paths.CHECKPOINT, "checkpoint.set-aside.pt"
 FILES = (NAME, ASIDE, client_state.NAME, client_state.ASIDE)
 _MARK = b"medfl checkpoint, sha256 "
 _PLAIN = (bool, int, float, complex, str, type(None))

@@ -90,17 +90,21 @@ class Board:
         number, seconds, value = _rounds(run)
         if run.folder.is_dir() and is_locked(run.folder):
             return RunState(run, RUNNING, number, seconds, value)
+        if not (run.folder / paths.CHECKPOINT).is_file():
+            number, seconds, value = 0, 0.0, None  # it begins anew
         if not run.log.exists():
-            return RunState(run, WAITING)
+            return RunState(run, WAITING, number, seconds, value)
         written = run.log.stat().st_mtime
         said = (Failed(run.log, "train").last_lines() or [""])[-1]
         if since is not None and written < since:  # of an earlier start: its turn is still to come
-            return RunState(run, WAITING)
+            return RunState(run, WAITING, number, seconds, value)
         if said.startswith(STOPPED):
-            return RunState(run, WAITING, said=said.removeprefix(STOPPED).strip())
+            said = said.removeprefix(STOPPED).strip()
+            return RunState(run, WAITING, number, seconds, value, said)
         if since is not None and "error" not in said and time.time() - written < BEGINS:
             return RunState(run, RUNNING)
-        return RunState(run, FAILED, said=said if "error" in said else f"it ended after: {said}")
+        said = said if "error" in said else f"it ended after: {said}"
+        return RunState(run, FAILED, number, seconds, value, said)
 
     def _finished(self, run: Planned) -> RunState | None:
         path = run.folder / paths.RECORD

@@ -29,11 +29,12 @@ def left_of(
         states: all runs.
         probed: how long runs take of which none has begun.
     """
-    known: dict[Any, list[float]] = {kind: [seconds] for kind, seconds in (probed or {}).items()}
-    for one in states:
-        if one.whole is not None:
-            for kind in (one.planned.kind, one.planned.kind[0], None):
-                known.setdefault(kind, []).append(one.whole)
+    known: dict[Any, list[float]] = {}
+    told = [(kind, seconds) for kind, seconds in (probed or {}).items()]
+    told += [(one.planned.kind, one.whole) for one in states if one.whole is not None]
+    for kind, seconds in told:
+        for name in (kind, kind[0], None):
+            known.setdefault(name, []).append(seconds)
     if not known:
         return None
     left = {}
@@ -78,7 +79,10 @@ def cost(
     left = left_of(states, probed)
     if left is None:
         return f"{words}; how long they take is not known before the first rounds are trained"
-    source = "by short rounds of each arm" if probed else "as runs before them took"
+    begun = {one.planned.kind for one in states if one.whole is not None}
+    unknown = {one.planned.kind for one in states if one.state != DONE} - begun - set(probed or ())
+    which = "of some arms, taken for all" if unknown else "of each arm"
+    source = f"by short rounds {which}" if probed else "as runs before them took"
     whole = sum(left.values())
     words += f", about {whole / 3600:.2g} core-hours {source}"
     if cores and cores > 1:

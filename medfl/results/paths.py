@@ -23,6 +23,7 @@ RECORD = "metrics.json"  # all results; it is written last, so a run that has it
 PREDICTIONS = "predictions.npz"  # what the evaluated models said, where the run keeps it
 MODEL = "model.safetensors"  # the server's weights after the last round
 LOG = "run.log"
+CHECKPOINT = "checkpoint.pt"  # from which a run that is not finished goes on
 
 TUNING = "tuning"
 POINT = "point{point}"

@@ -185,6 +185,35 @@ def test_the_command_finds_the_grid_in_the_folder(place, capsys):
     assert "1 of 4 runs done" in capsys.readouterr().out
 
 
+def test_a_run_that_was_killed_is_shown_where_it_goes_on(place):
+    """Its checkpoint says that it goes on; without one the rounds that it had are lost."""
+    for arm in ("fedavg", "prox"):
+        place.train(arm, 5, "1,3.0,0.4", "2,6.0,0.45")
+        place.log(arm, 5, "round 2\n", age=100)
+    (place.folder("fedavg", 5) / "checkpoint.pt").touch()
+    states = place.states()
+    shown = {name: (one.state, one.round, one.seconds, one.value) for name, one in states.items()}
+    assert shown["fedavg/seed5"] == ("failed", 2, 6.0, 0.45)
+    assert shown["prox/seed5"] == ("failed", 0, 0.0, None)
+    # Ten rounds take 30 s: three runs of them, and eight rounds of the one that goes on.
+    assert seconds_left(list(states.values()))[0] == 3 * 30 + 24
+
+
+def test_short_rounds_of_some_arms_stand_for_those_that_cannot_be_tried(place):
+    """As where the data of another dataset are not prepared, or a split cannot be made."""
+    states = place.board.look()
+    probed = {("phantom", "fedavg"): 1800.0}
+    words = (
+        "4 runs are to be trained, about 2 core-hours by short rounds of some arms, taken for all"
+    )
+    assert cost(states, 1, probed) == words
+    words = "4 runs are to be trained, about 4 core-hours by short rounds of each arm"
+    assert cost(states, 1, probed | {("phantom", "prox"): 5400.0}) == words
+    # Another dataset's: half of them stands between the two.
+    other = {("other", "fedavg"): 1800.0, ("other", "prox"): 5400.0}
+    assert cost(states, 1, other).startswith("4 runs are to be trained, about 4 core-hours by")
+
+
 def test_watching_ends_by_itself_once_all_runs_have_ended(place, capsys, monkeypatch):
     """Looks at half of the runs done, at one that has failed beside three, and at all done."""
     steps = [
