@@ -33,21 +33,14 @@ def seeds_needed(results: GridResults, found: Finding) -> str:
     known = pilot(measured.values, measured.without, measured.shared, measured.test_per_train)
     number = _seeds(known, k)
     by = f"{100 * DIFFERENCE:g} points" if found.metric.unit == "%" else f"{DIFFERENCE:g}"
-    patients = f"{known.patients:.0f} test patients"
+    what = f"a difference of {by} between two arms"
+    given = f"{100 * POWER:g} % power, {known.patients:.0f} test patients"
     if number is None:
-        return (
-            f"With {patients} no number of seeds up to {MOST_SEEDS} would find a difference of "
-            f"{by} between two of these arms; `medfl plan` says how many patients would."
-        )
+        most = f"No number of seeds up to {MOST_SEEDS}"
+        return f"{most} would find {what} ({given}): `medfl plan` says how many patients would."
     if number <= seeds:
-        return (
-            f"These seeds find a difference of {by} between two of these arms with a chance of "
-            f"{100 * POWER:g} % or more."
-        )
-    return (
-        f"A difference of {by} between two of these arms would take {number} seeds with "
-        f"{patients} (to be found with a chance of {100 * POWER:g} %)."
-    )
+        return f"These seeds find {what} ({given})."
+    return f"{number} seeds would find {what} ({given})."
 
 
 @lru_cache(maxsize=256)  # the page and the last words of a grid ask for the same

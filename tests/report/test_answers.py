@@ -87,17 +87,18 @@ def test_where_arms_are_not_told_apart_it_says_how_many_seeds_would_do(cells, re
     for one in said(cells, results_dir):
         number = by_plan[one.partition, one.question]
         words = (
-            f"A difference of 5 points between two of these arms would take {number} with "
-            "1000 test patients (to be found with a chance of 80 %)."
+            f"{number} would find a difference of 5 points between two arms "
+            "(80 % power, 1000 test patients)."
         )
         assert one.needed == ("" if one.verdict == TOLD else words)
     results = build_report(cells, results_dir, figures=[])
     page = html.unescape((results_dir / "report.html").read_text("utf-8"))
     first = page[: page.index('<section id="data-1">')]
-    assert first.count("between two of these arms would take") == 2
+    assert first.count("would find a difference of 5 points between two arms") == 2
     lines = headline(results, results_dir).splitlines()
     assert lines[1].endswith(
-        "would take 5 seeds with 1000 test patients (to be found with a chance of 80 %)."
+        ". 5 seeds would find a difference of 5 points between two arms "
+        "(80 % power, 1000 test patients)."
     )
 
 
@@ -109,7 +110,8 @@ def test_how_many_seeds_is_said_where_there_are_too_few_for_a_test(tmp_path, fak
     (one,) = said(cells, tmp_path)
     assert one.verdict == NO_CLAIM
     (number,) = planned(tmp_path, capsys).values()
-    assert f"would take {number} with 400 test patients" in one.needed
+    assert one.needed.startswith(f"{number} would find ")
+    assert "400 test patients" in one.needed
     (alone,) = said(cells[::2], tmp_path)
     assert (alone.verdict, alone.needed) == (NO_CLAIM, "")
 
