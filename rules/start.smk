@@ -1,7 +1,6 @@
 # What happens once, before any job: this start is let in or refused.
 
 import functools
-import shutil
 import sys
 import tempfile
 import threading
@@ -13,16 +12,14 @@ from snakemake.logging import logger
 from medfl import warm
 from medfl.pipeline.board import Board
 from medfl.pipeline.failed import Failures, partial_command
+from medfl.pipeline.needs import without_conda
 from medfl.pipeline.planned import planned_runs
 from medfl.pipeline.status import TOLD, tell_now_and_then
 from medfl.pipeline.time_left import cost
 
-if workflow.is_main_process and shutil.which("conda") is None:
+if workflow.is_main_process and without_conda():
     if any(str(method) == "conda" for method in workflow.deployment_settings.deployment_method):
-        sys.exit(
-            "medfl: error: --use-conda needs conda 24.7.1 or newer, and PATH has none. Install it "
-            "(Miniforge brings it), or leave --use-conda out: jobs then run in this environment."
-        )
+        sys.exit(f"medfl: error: {without_conda()}")
 
 FAILURES = Failures(Path(GRID.output_dir, paths.LOGS))
 if workflow.is_main_process:

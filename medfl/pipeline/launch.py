@@ -27,6 +27,7 @@ from medfl.grid.sites import known_sites
 from medfl.partition.scheme import EACH_SITE
 from medfl.pipeline.board import Board
 from medfl.pipeline.fixed import fix
+from medfl.pipeline.needs import without_conda, without_images
 from medfl.pipeline.planned import planned_runs
 from medfl.pipeline.status import TOLD
 from medfl.pipeline.time_left import cost, probe_kinds
@@ -52,6 +53,8 @@ def launch(options: argparse.Namespace) -> int:
         )
     if options.profile:
         _check_profile(options.profile)
+    if options.use_conda and (reason := without_conda()):
+        raise MedflError(reason)
     described = _name_described(options)
     content = build_grid(options)
     makes = not (options.dry_run or options.unlock)
@@ -97,6 +100,8 @@ def launch(options: argparse.Namespace) -> int:
     if not status and makes:
         print(read_text(Path(options.output_dir, LOGS, "report.log")))
     if not status and options.dry_run:
+        for absent in without_images(grid):
+            print(f"medfl: {absent}", file=sys.stderr)
         _tell_cost(grid, options.cores)
     if not status and options.unlock:
         print("no lock of Snakemake's is left: give the same command again, without --unlock.")

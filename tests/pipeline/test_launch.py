@@ -89,6 +89,36 @@ def test_without_a_checkout_it_says_how_to_get_one(tmp_path, monkeypatch, capsys
     assert not (tmp_path / "out").exists()
 
 
+def test_without_conda_it_says_so_and_writes_no_grid(tmp_path, monkeypatch, capsys):
+    """A grid that lies there would keep one of other settings from being started."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cli.main(["benchmark", "--use-conda", "--output-dir", "out"]) == 2
+    assert "--use-conda needs conda 24.7.1 or newer" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_dry_run_says_which_images_are_not_there(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MEDFL_DATA", str(tmp_path / "raw"))
+
+    class Planned:
+        def __init__(self, command, env, pass_fds):
+            pass
+
+        def wait(self):
+            return 0
+
+    monkeypatch.setattr(launch.subprocess, "Popen", Planned)
+    monkeypatch.setattr(launch, "_tell_cost", lambda grid, cores: None)
+    asked = ["benchmark", "--dataset", "ham10000-64,phantom", "--dry-run"]
+    assert cli.main([*asked, "--output-dir", "out"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("medfl: HAM10000 (10,015 images")
+    assert f"Expected at {tmp_path / 'raw'}" in line
+    assert "MEDFL_DATA" in line
+
+
 @pytest.mark.parametrize(("word", "hint"), [("fedavgg", "did you mean `fedavg`"), ("zzz", "known")])
 def test_an_unknown_algorithm_is_refused_before_anything_is_written(
     tmp_path, monkeypatch, capsys, word, hint
