@@ -26,17 +26,21 @@ def status(options: argparse.Namespace) -> None:
 
     grid, results = _grid(options)
     board = Board(planned_runs(grid, results), results)
+    said: list[str] = []
     while True:
         states = board.look()
-        lines = [f"{results}: {summary(states)}", *table(states)]
+        running = any(one.state == RUNNING for one in states)
+        ended = not running and all(one.state in (DONE, FAILED) for one in states)
+        idle = "" if running or ended else "; no run is at work"
+        lines = [f"{results}: {summary(states)}{idle}", *table(states)]
         if options.watch and sys.stdout.isatty():
             rows = os.get_terminal_size().lines
             lines = [lines[0], *table([one for one in states if one.state != DONE])][: rows - 1]
+            said = []
             print("\033[2J\033[H", end="")
-        print("\n".join(lines), flush=True)
-        ended = not any(one.state == RUNNING for one in states) and all(
-            one.state in (DONE, FAILED) for one in states
-        )
+        if lines != said:  # a file that the words go to has each once
+            print("\n".join(lines), flush=True)
+        said = lines
         if not options.watch or ended:
             return
         try:

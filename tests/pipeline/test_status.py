@@ -172,7 +172,7 @@ def test_the_command_finds_the_grid_in_the_folder(place, capsys):
     (place.root / "out/benchmark.yaml").write_text(yaml.safe_dump(GRID))
     assert cli.main(["status", "out"]) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first == "out: 1 of 4 runs done, about 2 min left on one core"
+    assert first == "out: 1 of 4 runs done, about 2 min left on one core; no run is at work"
     assert second.startswith("  phantom/iid/fedavg/seed5  done")
     # What the last start has noted comes first: `--config` may have changed it.
     (place.root / "noted.yaml").write_text(yaml.safe_dump(GRID | {"seeds": [5]}))
@@ -215,8 +215,9 @@ def test_short_rounds_of_some_arms_stand_for_those_that_cannot_be_tried(place):
 
 
 def test_watching_ends_by_itself_once_all_runs_have_ended(place, capsys, monkeypatch):
-    """Looks at half of the runs done, at one that has failed beside three, and at all done."""
+    """Looks twice at half of the runs done, which is said once, and at all that have ended."""
     steps = [
+        lambda: None,
         lambda: (place.finish("fedavg", 3, 1), place.log("prox", 3, "medfl: error: no.\n", 60)),
         lambda: pytest.fail("three runs are done and one has failed: nothing is left to watch"),
     ]
@@ -226,7 +227,7 @@ def test_watching_ends_by_itself_once_all_runs_have_ended(place, capsys, monkeyp
     assert cli.main(["status", "out", "--grid", "grid.yaml", "--watch"]) == 0
     said = capsys.readouterr()
     assert [line for line in said.out.splitlines() if line.startswith("out: ")] == [
-        "out: 2 of 4 runs done, about 2 s left on one core",
+        "out: 2 of 4 runs done, about 2 s left on one core; no run is at work",
         "out: 3 of 4 runs done, 1 failed, about 1 s left on one core",
     ]
     assert said.err == ""
