@@ -10,13 +10,14 @@ import inspect
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from typing import TYPE_CHECKING, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
-from medfl.errors import MedflError, current_folder, said_by
+from medfl.errors import MedflError, current_folder, own_code, said_by
 
 if TYPE_CHECKING:
     from medfl.results.column import Column
@@ -121,6 +122,19 @@ def back_home(folder: str | None, who: str) -> None:
         )
 
 
+@contextmanager
+def asking(where: str) -> Iterator[None]:
+    """Call a hook, ``where``, of a person's own class, which leaves the current folder as it is."""
+    folder = current_folder()
+    try:
+        yield
+    except StopIteration:  # which a loop around it would take for its own end
+        with own_code(where):
+            raise
+    finally:
+        back_home(folder, where)
+
+
 def is_builtin(kind: type) -> bool:
     """Whether a class is medfl's."""
     return kind.__module__.split(".")[0] == "medfl"
@@ -195,6 +209,10 @@ def _check_attribute(where: str, kind: type, attribute: str, annotation: Any) ->
         raise MedflError(
             f"{where}: its class attribute `{attribute}` is {value!r}: {_needed(adapter)}."
         ) from error
+    if annotation is int and value < 0:  # they all count something
+        raise MedflError(
+            f"{where}: its class attribute `{attribute}` is {value!r}: it must be 0 or more."
+        )
 
 
 def _needed(adapter: TypeAdapter[Any]) -> str:

@@ -56,8 +56,13 @@ def objective_of(algorithm: FederatedAlgorithm) -> str:
             words = " and ".join(changed)
             return f"not stated: {kind.__name__} has {words} of its own, and no `objective`"
     said = algorithm.objective()
-    check_words(said, str, f"{type(algorithm).__name__}.objective", "a text")
+    check_words(said, str, hook_word("objective", type(algorithm)), "a text")
     return said
+
+
+def hook_word(hook: str, kind: type) -> str:
+    """A hook of a person's own class, which is named as in a configuration, for errors."""
+    return f"`{hook}` of the algorithm `{kind.__module__}:{kind.__name__}`"
 
 
 def averaged(server: Server, loss: str = "F_i", proximal: bool = False) -> str:

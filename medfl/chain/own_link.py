@@ -13,12 +13,19 @@ from typing import TYPE_CHECKING, Any
 from medfl.chain.combine import Combination
 from medfl.chain.link import STAGES, Backward, Judged, Link
 from medfl.chain.message import Message, Total
-from medfl.chain.own_message import Shapes, check_message, check_messages, kept_vectors, shapes_of
+from medfl.chain.own_message import (
+    Shapes,
+    check_message,
+    check_messages,
+    kept_model,
+    kept_vectors,
+    shapes_of,
+)
 from medfl.chain.own_rule import Totalled, check_kept, check_total
 from medfl.chain.own_said import check_privacy, check_traffic, chosen_clients
 from medfl.chain.own_step import check_loss, check_samples, own_batches, same_samples
-from medfl.errors import MedflError, current_folder, own_code
-from medfl.own_class import back_home, check_row, check_said, check_type, is_builtin
+from medfl.errors import MedflError
+from medfl.own_class import asking, check_row, check_said, check_type, is_builtin
 from medfl.results.column import Column
 
 if TYPE_CHECKING:
@@ -42,14 +49,9 @@ class OwnLink:
 
     @contextmanager
     def _asked(self, hook: str) -> Iterator[str]:
-        where, folder = f"`{hook}` of the link `{self.name}`", current_folder()
-        try:
+        where = f"`{hook}` of the link `{self.name}`"
+        with asking(where):
             yield where
-        except StopIteration:  # which a loop around it would take for its own end
-            with own_code(where):
-                raise
-        finally:
-            back_home(folder, where)
 
     def check(self, config: FederatedConfig, algorithm: Any, links: Sequence[Link]) -> None:
         """Let it refuse the configuration; what it does to its copy is nobody's."""
@@ -58,17 +60,9 @@ class OwnLink:
 
     def setup(self, server: Server) -> None:
         """Let it create its state; the server's model is not its to set."""
-        before = server.vector.clone(), server.buffers.clone()
-        with self._asked("setup") as where:
+        instead = "change what clients send, in `message`, or what it adds up to, in `close`"
+        with self._asked("setup") as where, kept_model(server, where, instead):
             self._link.setup(server)
-        now = server.vector, server.buffers
-        if not all(hasattr(one, "shape") for one in now) or not all(
-            one.equal(then) for one, then in zip(now, before, strict=True)
-        ):
-            raise MedflError(
-                f"{where} has changed the server's model, with which the run begins: change what "
-                "clients send, in `message`, or what it adds up to, in `close`."
-            )
         check_type(self._link.state, dict, f"{where}, as `state`,", "a dictionary of tensors")
         hides = self._link.hides_steps
         check_type(hides, bool, f"{where}, as `hides_steps`,", "True or False")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from medfl.chain.roles import Server
+
 Shapes = Mapping[str, "torch.Size"]
 
 
@@ -49,7 +51,7 @@ def check_message(message: Message, client: int, given: Shapes, where: str) -> N
         )
     for name, part in message.parts.items():
         check_type(part, Part, f"{where}, as `{name}`,", "a Part")
-        _check_part(part, given.get(name), f"{where}: its part `{name}`")
+        check_part(part, given.get(name), f"{where}: its part `{name}`")
     numbers = {"loss": message.loss, "weight": message.weight, **message.notes}
     for name, number in numbers.items():
         if number is not None and not isinstance(number, Real):
@@ -58,12 +60,12 @@ def check_message(message: Message, client: int, given: Shapes, where: str) -> N
         raise MedflError(f"{where} gave a message of weight {message.weight}: give 0 or more.")
     counts = {name: getattr(message, name) for name in ("steps", "gradients", "forwards")}
     for name, count in counts.items():
-        if count is not None and not _is_count(count):
+        if count is not None and not is_count(count):
             raise MedflError(f"{where} gave `{name}` of {count!r}: give a whole number, or None.")
     sealed = message.sealed
     if sealed is not None:
         check_type(sealed, Sealed, f"{where}, as `sealed`,", "a medfl.chain.Sealed, or None")
-        if not _is_count(sealed.size):
+        if not is_count(sealed.size):
             raise MedflError(
                 f"{where} gave a sealed content of {sealed.size!r} bytes: give how many."
             )
@@ -98,36 +100,52 @@ def kept_vectors(
     vectors = [(name, part.base) for name, part in parts.items() if part.base is not None]
     if values:
         vectors += [(name, part.value) for name, part in parts.items() if isinstance(part, Part)]
-    before = [_version(vector) for _, vector in vectors]
+    before = [version_of(vector) for _, vector in vectors]
     yield
     for (name, vector), version in zip(vectors, before, strict=True):
-        if _version(vector) != version:
+        if version_of(vector) != version:
             raise MedflError(
                 f"{where} has changed a vector of `{name}` in place, which is not its own: give "
                 "a new one, as `part.with_update(part.update * 0.5)` does."
             )
 
 
-def _version(vector: Tensor) -> int:
+@contextmanager
+def kept_model(server: Server, where: str, instead: str) -> Iterator[None]:
+    """Refuse a hook that sets the model with which the run begins; ``instead`` says what it may."""
+    before = server.vector.clone(), server.buffers.clone()
+    yield
+    now = server.vector, server.buffers
+    if not all(hasattr(one, "shape") for one in now) or not all(
+        one.equal(then) for one, then in zip(now, before, strict=True)
+    ):
+        raise MedflError(
+            f"{where} has changed the server's model, with which the run begins: {instead}."
+        )
+
+
+def version_of(vector: Tensor) -> int:
     """How often a tensor was written into."""
     return 0 if vector.is_inference() else vector._version
 
 
-def _is_count(number: Any) -> bool:
+def is_count(number: Any) -> bool:
+    """Whether it is a whole number, 0 or more."""
     return is_whole_number(number) and bool(number >= 0)
 
 
-def _check_part(part: Part, shape: torch.Size | None, where: str) -> None:
+def check_part(part: Part, shape: torch.Size | None, where: str, so: str = "as it was") -> None:
+    """Refuse a part that is no vector of ``shape``, if that is known, with a weight and a base."""
     value: Any = part.value
     if not hasattr(value, "new_empty") or value.ndim != 1 or not value.is_floating_point():
         raise MedflError(f"{where} must be a vector (k,) of real numbers, a tensor.")
     if shape is not None and value.shape != shape:
         raise MedflError(
-            f"{where} is of shape {tuple(value.shape)}, but needed is {tuple(shape)}, as it was."
+            f"{where} is of shape {tuple(value.shape)}, but needed is {tuple(shape)}, {so}."
         )
     if part.base is not None and getattr(part.base, "shape", None) != value.shape:
-        raise MedflError(f"{where} has another base than it had: keep it.")
+        raise MedflError(f"{where} has another base than what the server sent: keep that.")
     if not isinstance(part.weight, Real) or not 0 <= part.weight < math.inf:
         raise MedflError(f"{where} has the weight {part.weight}: it must be a number, 0 or more.")
-    if part.bits is not None and not _is_count(part.bits):
+    if part.bits is not None and not is_count(part.bits):
         raise MedflError(f"{where} has `bits` of {part.bits}: give a whole number, or None.")

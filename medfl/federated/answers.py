@@ -8,9 +8,10 @@ from dataclasses import replace
 from medfl.chain import Message, NotFiniteError, Total, Work
 from medfl.federated.client import FederatedClient
 from medfl.federated.client_training import ClientTraining, Outcome
+from medfl.federated.own_algorithm import hooks_of
+from medfl.federated.own_training import check_trained
 from medfl.federated.server import FederatedServer
 from medfl.federated.tally import Tally
-from medfl.own_class import check_type
 
 
 class Answers:
@@ -35,17 +36,16 @@ class Answers:
         self._server, self._chosen, self._training = server, chosen, training
         # Where a round may still be given up, what a client keeps of it is put off.
         self._waiting: dict[int, Work] = {}
+        self._batches: list[int] = []  # of those that answer, on how many each has trained
 
     def messages(self) -> Iterator[Message]:
         """The messages that may be combined, as links leave them, in the order of the clients."""
-        answers, algorithm = self._trained(), self._server.algorithm
+        answers, algorithm = self._trained(), hooks_of(self._server.algorithm)
         together = self._server.chain.together(self._server.round, answers)
         given: Iterable[Message]
         given = (one for one in together if together is answers or self._finite(one))
         if algorithm.sees_messages:
             given = algorithm.weigh([message.copy() for message in given])
-            where = f"{type(algorithm).__name__}.weigh"
-            check_type(given, list, where, "a list of messages")
         for message in given:
             self.tally.combined(message)
             yield message
@@ -72,6 +72,7 @@ class Answers:
             if message is not None:
                 yield message
             client.leave()
+        check_trained(server.algorithm, self._batches)
 
     def _taken(self, client: FederatedClient, found: Outcome) -> Message | None:
         """What a client's training came to, as it travels; None where the client drops out."""
@@ -88,7 +89,8 @@ class Answers:
             return None
         if sent is None:
             return None
-        server.algorithm.sent(client, sent, work)
+        hooks_of(server.algorithm).sent(client, sent, work)
+        self._batches.append(work.steps + work.gradients + work.forwards)
         if server.chain.may_give_up:
             client.put_aside()
             self._waiting[client.id] = replace(work, extras={})  # which may be large

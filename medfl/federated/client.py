@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from medfl.algorithms import FederatedAlgorithm
+from medfl.algorithms.objective import hook_word
 from medfl.chain import (
     PARAMETERS,
     STATISTICS,
@@ -30,6 +31,7 @@ from medfl.federated.client_loss import mean_loss
 from medfl.federated.client_state import ClientState, KeptTensor
 from medfl.federated.data import FederatedData, batches, split_batches
 from medfl.federated.local_step import backward_of, loss_of, stepper
+from medfl.federated.own_algorithm import hooks_of
 from medfl.federated.precision import autocast
 from medfl.federated.server import FederatedServer
 from medfl.federated.workers import in_worker
@@ -111,6 +113,10 @@ class FederatedClient:
 
         So a client that drops out of a round is left as it was before that round.
         """
+        for name, tensor in tensors.items():
+            if not isinstance(tensor, Tensor):
+                where = hook_word("client.keep", type(self.server.algorithm))
+                check_type(tensor, Tensor, f"{where}, as `{name}`,", "a tensor")
         self._kept |= tensors
 
     def train(
@@ -126,21 +132,16 @@ class FederatedClient:
             NotFiniteError: the loss, the trained model or a part of the message is not finite.
             MedflError: a person's own algorithm gave something else than work and parts.
         """
-        algorithm, shared = self.server.algorithm, self.server.shared
-        where = type(algorithm).__name__
+        algorithm, shared = hooks_of(self.server.algorithm), self.server.shared
         self._kept = {}
         self.receive(model, download)
         work = algorithm.train(self, model)
-        check_type(work, Work, f"{where}.train", "a Work, as client.descend gives it")
         if not shared.all:
             local, buffers = shared.take_local(model)
             if not (all_finite(local) and all_finite(buffers)):
                 raise NotFiniteError("what stays with it of the model is not finite")
             self.keep(local=local, local_buffers=buffers)
         parts = algorithm.message(self, model, work)
-        check_type(parts, dict, f"{where}.message", "a dictionary of name → Part")
-        for name, part in parts.items():
-            check_type(part, Part, f"{where}.message[{name!r}]", "a Part")
         message = Message(self.id, parts, self.weight, work.loss, work.steps, work.gradients)
         message.forwards = work.forwards
         message.check_finite()

@@ -13,6 +13,7 @@ from medfl.federated.client import FederatedClient
 from medfl.federated.client_state import ClientState
 from medfl.federated.client_training import PASSING, fixed_of, own_state, put_own_state
 from medfl.federated.data import FederatedData
+from medfl.federated.own_algorithm import hooks_of
 from medfl.federated.prediction import logits, predict
 from medfl.federated.refused import DivergedError
 from medfl.federated.server import FederatedServer
@@ -101,7 +102,7 @@ class ClientsModel(_OfServer[int, tuple[Tensor, Tensor | None]]):
     def do(self, item: int, model: FlatModel) -> tuple[Tensor, Tensor | None]:
         """Compute them."""
         client = self._clients[item]
-        self._server.algorithm.personal_model(client, model)
+        hooks_of(self._server.algorithm).personal_model(client, model)
         client.state.release()
         client.leave()
         own = self._say(model, self._own[item], item)

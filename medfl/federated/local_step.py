@@ -10,6 +10,7 @@ from torch import Tensor
 from medfl.chain.link import Backward
 from medfl.chain.roles import Beside, Correction, Loss
 from medfl.federated.optimizer import make_optimizer
+from medfl.federated.own_training import own_correction, own_loss
 from medfl.federated.step_graphs import LossOf
 from medfl.models.flat import FlatModel, Gradient
 
@@ -24,6 +25,8 @@ def loss_of(
     precision: AbstractContextManager[Any],
 ) -> LossOf:
     """The loss of a batch; by default the criterion on the model's logits."""
+    if loss is not None:
+        loss = own_loss(client.server.algorithm, loss)
 
     def of_batch(images: Tensor, labels: Tensor) -> Any:
         with precision:
@@ -65,6 +68,7 @@ def stepper(
         beside: is called with the batch before the model moves, unless there is no sample in it.
     """
     training, gradient = client.training, Gradient(model)
+    correct_gradient = own_correction(client.server.algorithm, correct_gradient)
     optimizer = make_optimizer(training, model, learning_rate or client.learning_rate)
 
     def step(images: Tensor, labels: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from medfl.disclosure.split import HiddenCells
 from medfl.federated.evaluation import Evaluation
 from medfl.federated.kept import keep_predictions
 from medfl.federated.log import log, progress_line
+from medfl.federated.own_algorithm import hooks_of
 from medfl.federated.provenance import ended_stretches
 from medfl.federated.trainer import FederatedTrainer
 from medfl.federated.unseen import unseen_by
@@ -177,7 +178,7 @@ def run_metrics(trainer: FederatedTrainer) -> dict[str, Any]:
         else "the model has none",
         "objective": server.objective,
         "work": str(server.work),
-        "extra_work": server.algorithm.extra_work() or None,
+        "extra_work": hooks_of(server.algorithm).extra_work() or None,
         "rounds": len(trained),
         "steps": None if server.chain.hides_steps else sum(row["steps"] for row in trained),
         "num_clients": len(trainer.data.clients),

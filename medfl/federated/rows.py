@@ -9,6 +9,7 @@ import torch
 
 from medfl.chain import PARAMETERS, Part
 from medfl.federated.evaluation import Evaluation
+from medfl.federated.own_algorithm import hooks_of
 from medfl.federated.refused import DivergedError
 from medfl.federated.server import FederatedServer
 from medfl.federated.tally import Tally
@@ -66,7 +67,7 @@ def trained_row(
     algorithm = server.algorithm
     own: dict[str, Any] = dict.fromkeys(column.name for column in algorithm.columns)
     if stepped:
-        own |= algorithm.row()
+        own |= hooks_of(algorithm).row()
     if algorithm.loss_passes:
         own[columns.FORWARDS.name] = tally.forwards
     return {
@@ -117,4 +118,4 @@ def client_rows(trainer: FederatedTrainer, number: int, result: Evaluation) -> l
 def _of_parts(trainer: FederatedTrainer, client: int) -> dict[str, Any]:
     """What the algorithm and the links say of a client that takes part."""
     server = trainer.server
-    return {**server.algorithm.client_row(client), **server.chain.client_row(client)}
+    return {**hooks_of(server.algorithm).client_row(client), **server.chain.client_row(client)}

@@ -20,6 +20,7 @@ from medfl.errors import MedflError
 from medfl.federated.client_state import ClientStates
 from medfl.federated.data import FederatedData, channels_last, split_batches
 from medfl.federated.local_work import LocalWork
+from medfl.federated.own_algorithm import check_algorithm, hooks_of
 from medfl.federated.patches import patch_sides
 from medfl.federated.step_graphs import StepGraphs
 from medfl.federated.workers import Workers, in_worker, own_classes
@@ -76,6 +77,8 @@ class FederatedServer:
         self.algorithm = algorithm or ALGORITHMS.create(
             learning.algorithm, learning.algorithm_params
         )
+        check_algorithm(self.algorithm)
+        hooks = hooks_of(self.algorithm)
         self.chain = build_chain(config, type(self.algorithm))
         if any(link.public_pixels for link in self.chain.links) and not data.public_pixels:
             raise MedflError(
@@ -137,7 +140,7 @@ class FederatedServer:
         links = {link.name: getattr(link, "params", None) for link in self.chain.links}
         check_precision(config, getattr(self.algorithm, "params", None), links, most)
         self.workers = Workers(self._model)
-        self.shared = Shared(self.model, self.algorithm.local_names(self.model))
+        self.shared = Shared(self.model, hooks.local_names(self.model))
         vector, buffers = self.shared.take(self.model)
         self.vector, self.buffers = vector.clone(), buffers.clone()
         # Entries that stay local begin with the same values at the server and at every client.
@@ -153,9 +156,9 @@ class FederatedServer:
                 "(`local_names`), so there is no global model to judge: give it the line "
                 '`evaluated = "personal"`.'
             )
-        self.algorithm.check(config, self.model)
+        hooks.check(config, self.model)
         self.algorithm.server = self
-        self.algorithm.setup(self)
+        hooks.setup(self)
         self.chain.setup(self)
 
     @property
@@ -258,7 +261,11 @@ class FederatedServer:
 
         The vectors are the server's own.
         """
-        parts = {PARAMETERS: self.vector, STATISTICS: self.buffers, **self.algorithm.broadcast()}
+        parts = {
+            PARAMETERS: self.vector,
+            STATISTICS: self.buffers,
+            **hooks_of(self.algorithm).broadcast(),
+        }
         return {name: Part(value, weight=1.0) for name, value in parts.items()}
 
     def load(self, model: FlatModel, parameters: Tensor, buffers: Tensor) -> None:
@@ -268,14 +275,14 @@ class FederatedServer:
 
     def load_judged(self, model: FlatModel) -> None:
         """Load into ``model`` what results are about: the server's model as the algorithm says."""
-        self.load(model, self.algorithm.judged(), self.buffers)
+        self.load(model, hooks_of(self.algorithm).judged(), self.buffers)
 
     def step(self, total: dict[str, Total]) -> None:
         """Average the statistics, and let the algorithm move the parameters."""
         # Away from what was sent. They are copied only now, when no training step needs memory.
         self.vector, self.buffers = self.vector.clone(), self.buffers.clone()
         self.buffers.copy_(total[STATISTICS].mean)
-        self.algorithm.aggregate(total)
+        hooks_of(self.algorithm).aggregate(total)
 
     def move_to(self, mean: Tensor, rate: float) -> None:
         """x ← x + rate · (mean − x); exactly ``mean`` where the rate is 1."""

@@ -136,11 +136,3 @@ def test_without_a_step_it_is_fedavg(settings):
 def test_what_it_does_not_go_with_is_refused(chain, words):
     with pytest.raises(MedflError, match=words):
         federation("feddgga", chain=chain, weighting="uniform", local_steps=2)
-
-
-def test_what_weigh_gives_is_looked_at(monkeypatch):
-    trainer = federation("feddgga", rounds=1)
-    monkeypatch.setattr(type(trainer.server.algorithm), "weigh", lambda self, messages: None)
-    words = r"FedDGGA\.weigh gave NoneType, but needed is a list of messages"
-    with pytest.raises(MedflError, match=words):
-        trainer.train()

@@ -82,7 +82,9 @@ class WithoutWork(FedAvg):
 
 
 def test_an_algorithm_that_returns_no_work_is_named():
-    with pytest.raises(MedflError, match=r"WithoutWork.train gave NoneType, but needed is a Work"):
+    with pytest.raises(
+        MedflError, match=r"`train` of .*:WithoutWork` gave NoneType, but needed is a Work"
+    ):
         federation(f"{__name__}:WithoutWork", rounds=1).train()
 
 

@@ -177,15 +177,15 @@ FAILING = {
     ),
     "algorithm gives a text": (
         hook("def message(self, client, model, work): return 'text'"),
-        "Algorithm.message gave str, but needed is a dictionary of name → Part.",
+        "`message` of the algorithm `my_parts:Algorithm` gave str, but needed is a dictionary of",
     ),
     "algorithm gives no part": (
         hook("def message(self, client, model, work): return {'x': 1}"),
-        "Algorithm.message['x'] gave int, but needed is a Part.",
+        "`message` of the algorithm `my_parts:Algorithm`, as `x`, gave int, but needed is a Part.",
     ),
     "no work": (
         hook("def train(self, client, model): pass"),
-        "Algorithm.train gave NoneType, but needed is a Work",
+        "`train` of the algorithm `my_parts:Algorithm` gave NoneType, but needed is a Work",
     ),
     "nobody": (
         link("def open(self, number, clients): pass"),
