@@ -25,11 +25,16 @@ def torch_stream(seed: int, *key: int | str, device: torch.device | str = "cpu")
 
 
 def seed_process(seed: int, *key: int | str) -> None:
-    """Seed the generators that Python and NumPy have for a whole process; own code may draw there.
+    """Seed the generators of a whole process, in which own code may draw.
 
-    medfl never does. So what a person's own class draws is the same for the same key, too.
+    Those are of Python, NumPy and PyTorch. medfl never draws there: layers have a ``LayerStream``.
+    So what a person's own class draws is the same for the same key, too.
     """
-    seed_both(stream_seed(seed, "process", *key))
+    number = stream_seed(seed, "process", *key)
+    seed_both(number)
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(number)
 
 
 class LayerStream:

@@ -242,7 +242,8 @@ def test_a_class_that_leaves_the_folder_ends_the_run(place, capsys):
 
 
 def test_what_a_class_draws_from_the_whole_process_is_the_same_again(place):
-    draws = "import random, numpy; self.drawn = random.random(), numpy.random.rand()"
+    draws = "import random, numpy, torch; "
+    draws += "self.drawn = random.random(), numpy.random.rand(), torch.rand(1).item()"
     keep = "open('drawn', 'a').write(repr(self.drawn) + chr(10))"
     code = hook(f"def step(self, total): {draws}; {keep}; super().step(total)")
     for _ in range(2):
@@ -250,6 +251,18 @@ def test_what_a_class_draws_from_the_whole_process_is_the_same_again(place):
         shutil.rmtree(place / "one")
     first, second, *again = (place / "drawn").read_text().splitlines()
     assert first != second  # the two rounds of a run
+    assert again == [first, second]
+
+
+def test_what_a_link_draws_before_anything_trains_is_the_same_again(place):
+    """In one process, whose generator of PyTorch the first run leaves elsewhere."""
+    draw = "import torch; open('drawn', 'a').write(repr(torch.rand(1).item()) + chr(10))"
+    code = link(f"def open(self, number, clients): {draw}; return clients")
+    for _ in range(2):
+        assert run(place, code) == 0
+        shutil.rmtree(place / "one")
+    first, second, *again = (place / "drawn").read_text().splitlines()
+    assert first != second
     assert again == [first, second]
 
 
