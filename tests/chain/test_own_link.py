@@ -44,7 +44,11 @@ WRONG = {
     "below 0": (MESSAGE, "parts(message, weight=lambda p: -p.weight)", "must be a number, 0 or"),
     "text weight": (MESSAGE, "parts(message, weight=lambda p: 'x')", "has the weight x: it must"),
     "bits": (MESSAGE, "parts(message, bits=lambda p: 0.5)", "has `bits` of 0.5: give a whole"),
-    "base": (MESSAGE, "parts(message, base=lambda p: p.value[:1])", "has another base than it had"),
+    "base": (
+        MESSAGE,
+        "parts(message, base=lambda p: p.value[:1])",
+        "has another base than what the server sent: keep that",
+    ),
     "loss": (MESSAGE, "replace(message, loss='x')", "as `loss`, gave str, but needed is a number"),
     "notes": (MESSAGE, "replace(message, notes={'n': 'x'})", "as `n`, gave str, but needed is a n"),
     "weight": (

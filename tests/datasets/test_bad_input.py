@@ -168,7 +168,7 @@ def test_arrays_without_a_number(place):
         ("own.yaml --output-dir .", "--output-dir must name the store's folder"),
         ("own.yaml --output-dir img", "img is there and is no store"),
         ("own.yaml --output-dir own.yaml", "own.yaml is a file, and a folder is meant"),
-        ("own.yaml --output-dir nowhere", "nowhere is there and is no store"),  # a dangling link
+        ("own.yaml --output-dir nowhere", "nowhere is a link to nothing: mend it"),
         ("own.yaml --output-dir own.yaml/x", "own.yaml is a file, and a folder is meant"),
         ("own.yaml --size 0", "from 8 to 2048 pixels"),
         ("own.yaml --size 5000", "from 8 to 2048 pixels"),

@@ -127,7 +127,7 @@ def test_unreadable_record_is_named(cells, results_dir, content):
         ({"last": None}, "holds no metrics"),
         ({"last": "x"}, "`last`"),
         ({"last": {"test": {"accuracy": "high"}}}, r"last\.test\.accuracy"),
-        ({"last": {"test": {"accuracy": float("nan")}}}, r"last\.test\.accuracy"),
+        ({"last": {"test": {"accuracy": float("nan")}}}, "is damaged or was edited"),
         ({"fairness": 5}, "`fairness`"),
         ({"clients": {"0": 5}}, r"clients\.0"),
         ({"communication": {"bytes_up": "x"}}, r"communication\.bytes_up"),
