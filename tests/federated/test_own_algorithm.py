@@ -75,7 +75,7 @@ WRONG = {
     "but needed is (111,), as the server's is",
     (MESSAGE, PARTS.format("weight=-1.0")): ": its part `parameters` has the weight -1.0: it must",
     (MESSAGE, PARTS.format("weight='x'")): ": its part `parameters` has the weight x: it must be",
-    (MESSAGE, PARTS.format("base=3")): ": its part `parameters` has another base than what the ser",
+    (MESSAGE, PARTS.format("base=3")): ": its part `parameters` has another base than what the",
     (MESSAGE, PARTS.format("value=None")): ": its part `parameters` must be a vector (k,) of real",
     (SENT, "client.keep(x=None)"): "as `x`, gave NoneType, but needed is a tensor",
     (SENT, "message.parts['parameters'].value.zero_()"): "has changed a vector of `parameters` in",

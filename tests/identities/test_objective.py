@@ -344,6 +344,6 @@ def test_a_class_of_ones_own_claims_nothing_that_it_does_not_say():
     assert said(Renamed) == said(FedAvg)
     with pytest.raises(
         MedflError,
-        match=r"`objective` of the algorithm `.*:Silent` gave NoneType, but needed is a te",
+        match=r"`objective` of the algorithm `.*:Silent` gave NoneType, but needed is a",
     ):
         said(Silent)
