@@ -15,7 +15,7 @@ from medfl.errors import MedflError
 from medfl.files import write_text
 
 PAGE = ROOT / "docs" / "performance.md"
-PLACES = ("reference", "h100")  # the files of results whose figures the page shows
+PLACES = ("reference", "intel", "h100")  # the files of results whose figures the page shows
 HEADS = ("figure", "median", "spread", "pairs", "target", "behind it")
 TITLES = {
     "rounds": "A round",
