@@ -7,6 +7,7 @@ import shutil
 from medfl.datasets.described.custom_entry import CustomEntry
 from medfl.datasets.prepare import place_of
 from medfl.datasets.registry import parse_dataset
+from medfl.errors import MedflError
 from medfl.grid import GridConfig
 
 
@@ -28,6 +29,9 @@ def without_images(grid: GridConfig) -> list[str]:
         own_class = isinstance(spec.dataset, CustomEntry)  # which looks for them itself
         if spec.dataset.synthetic or own_class or place_of(spec, grid.work_root).exists():
             continue
-        if spec.dataset.count(grid.places)[0] is None:
-            found.append(str(spec.dataset.missing(grid.places)))
+        try:
+            if spec.dataset.count(grid.places)[0] is None:
+                found.append(str(spec.dataset.missing(grid.places)))
+        except MedflError as error:  # a folder that cannot be read
+            found.append(str(error))
     return list(dict.fromkeys(found))

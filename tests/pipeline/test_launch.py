@@ -111,9 +111,15 @@ def test_a_dry_run_says_which_images_are_not_there(tmp_path, monkeypatch, capsys
 
     monkeypatch.setattr(launch.subprocess, "Popen", Planned)
     monkeypatch.setattr(launch, "_tell_cost", lambda grid, cores: None)
-    asked = ["benchmark", "--dataset", "ham10000-64,phantom", "--dry-run"]
+    monkeypatch.setenv("MEDFL_DATASETS", "")
+    (tmp_path / "own.yaml").write_text("folder: nowhere\nsize: 8\n", encoding="utf-8")
+    asked = ["benchmark", "--dataset", "ham10000-64,phantom,own.yaml", "--dry-run"]
     assert cli.main([*asked, "--output-dir", "out"]) == 0
-    (line,) = [one for one in capsys.readouterr().err.splitlines() if " is not there. " in one]
+    lines = [one for one in capsys.readouterr().err.splitlines() if " is not there" in one]
+    line, own = lines
+    assert own.startswith(
+        f"medfl: {tmp_path}/own.yaml: the folder that `folder` names is not there"
+    )
     assert line.startswith("medfl: HAM10000 (10,015 images")
     assert f"Expected at {tmp_path / 'raw'}" in line
     assert "MEDFL_DATA" in line

@@ -142,6 +142,16 @@ class DescribedDataset(Dataset):
         folder = self.folder(places)
         return folder, count_files(folder, self.data.files, self.data.format)
 
+    def missing(
+        self, places: Places, problem: str = "is not there", name: str = "", partial: bool = False
+    ) -> MedflError:
+        """The error of a folder that is not there: the description names it, and no list does."""
+        try:
+            self.folder(places)
+        except MedflError as error:
+            return error
+        return super().missing(places, problem, name, partial)
+
     def folder(self, places: Places) -> Path:
         """Where the images lie."""
         return self._whereabouts.of(places)[0]
