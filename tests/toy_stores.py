@@ -7,8 +7,10 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import yaml
 
 from medfl.datasets.registry import get
 from medfl.imaging.images import read_image
@@ -99,3 +101,17 @@ def write_small_phantom(folder: Path) -> None:
     samples = [Sample(f"s{i}", (info.classes[i % 5],), group=f"p{i}") for i in range(60)]
     images = np.random.default_rng(0).integers(0, 256, (60, 1, 8, 8), dtype=np.uint8)
     write_store(folder / "data" / "prepared" / "phantom", info, samples, images)
+
+
+def write_run_of_two_clients(folder: Path, **sections: Any) -> None:
+    """Write ``run.yaml``, a round of two clients, and its store of 40 samples of two classes.
+
+    ``sections`` are further ones of the file, and more keys of ``federated_learning``.
+    """
+    samples = [Sample(f"s{i}", ("ab"[i % 2],), f"p{i}", "", "DX") for i in range(40)]
+    info = DatasetInfo("phantom", "test", ("a", "b"), "multiclass", "DX", True, "", "")
+    images = np.random.default_rng(0).integers(0, 256, (40, 1, 8, 8), dtype=np.uint8)
+    write_store(folder / "data/prepared/phantom", info, samples, images)
+    learning = {"rounds": 1, "num_clients": 2} | sections.pop("federated_learning", {})
+    settings = {"partition": "iid", "model": "logistic", "federated_learning": learning, **sections}
+    (folder / "run.yaml").write_text(yaml.safe_dump(settings))

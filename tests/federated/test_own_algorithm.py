@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import torch
-import yaml
 from federations import federation
+from toy_stores import write_run_of_two_clients
 
 from medfl import cli
 from medfl.errors import MedflError
-from medfl.store import DatasetInfo, Sample, write_store
 
 ALGORITHM = """
 import os
@@ -208,16 +206,7 @@ def test_a_class_of_one_s_own_that_is_right_gives_the_numbers_of_the_built_in_on
 )
 def test_the_command_ends_with_2_and_one_line(own_module, tmp_path, capsys, hook, body):
     own_module("my_hooks", ALGORITHM + hooked(hook, body))
-    samples = [Sample(f"s{i}", ("ab"[i % 2],), f"p{i}", "", "DX") for i in range(40)]
-    info = DatasetInfo("phantom", "test", ("a", "b"), "multiclass", "DX", True, "", "")
-    images = torch.randint(0, 255, (40, 1, 8, 8), dtype=torch.uint8).numpy()
-    write_store(tmp_path / "data/prepared/phantom", info, samples, images)
-    settings = {
-        "partition": "iid",
-        "model": "logistic",
-        "federated_learning": {"algorithm": "my_hooks:Mine", "rounds": 1, "num_clients": 2},
-    }
-    (tmp_path / "run.yaml").write_text(yaml.safe_dump(settings))
+    write_run_of_two_clients(tmp_path, federated_learning={"algorithm": "my_hooks:Mine"})
     assert cli.main(["run", "--config", "run.yaml", "--output-dir", "one"]) == 2
     errors = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
     assert len(errors) == 1
