@@ -65,6 +65,7 @@ def panels(count: int, most: int) -> tuple[int, int]:
 @styled
 def save(figure: Figure, stem: Path, endings: Sequence[str] = (".svg", ".png")) -> Path:
     """Write ``<stem>.svg`` and ``<stem>.png``, or other endings; give the path of the PNG."""
+    figure.set_dpi(DPI)  # laid out by the widths that letters have in the PNG
     fit_fonts(figure)
     if (engine := figure.get_layout_engine()) is not None:
         engine.execute(figure)
@@ -74,12 +75,12 @@ def save(figure: Figure, stem: Path, endings: Sequence[str] = (".svg", ".png")) 
     for ending in endings:
         metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(ending)
         with atomic_path(stem.with_name(stem.name + ending)) as path:
-            few = ending == ".png" and not _has_photographs(figure)
-            packed: dict[str, Any] = {"pil_kwargs": {"compress_level": 1}} if few else {}
             # By its own name, so that who watches what matplotlib saves sees which picture it is.
-            figure.savefig(path, dpi=DPI, metadata=metadata, **packed)
-            if few:
-                _reduce(path)
+            if ending == ".png" and not _has_photographs(figure):
+                figure.savefig(path, dpi=DPI, format="rgba")
+                _in_few_colours(path, figure.canvas.get_width_height())
+            else:
+                figure.savefig(path, dpi=DPI, metadata=metadata)
     return stem.with_name(stem.name + ".png")
 
 
@@ -88,10 +89,10 @@ def _has_photographs(figure: Figure) -> bool:
     return any(size > 128**2 for size in sizes)
 
 
-def _reduce(path: Path) -> None:
-    """Write a PNG again with few colours: a quarter of its bytes, and the same to the eye."""
-    with Image.open(path, formats=["PNG"]) as picture:
-        few = picture.convert("RGB").quantize(
-            COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
-        )
+def _in_few_colours(path: Path, size: tuple[int, int]) -> None:
+    """Make a PNG of the plain pixels in a file: a quarter of its bytes, and the same to the eye."""
+    whole = Image.frombytes("RGBA", size, path.read_bytes())
+    few = whole.convert("RGB").quantize(
+        COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
+    )
     few.save(path, compress_level=7)  # 9 takes a tenth off, and six times as long

@@ -85,11 +85,11 @@ class Tiles:
         return column * (self.size + wide), row * (self.size + high)
 
     def colours(self, matrices: Sequence[np.ndarray]) -> np.ndarray:
-        """The picture, (rows, columns, RGBA); what no matrix covers is transparent."""
-        picture = np.zeros((self.down, self.across, 4))
+        """The picture, (rows, columns, RGBA) in bytes; what no matrix covers is transparent."""
+        picture = np.zeros((self.down, self.across, 4), np.uint8)
         for place, matrix in enumerate(matrices):
             left, top = self.corner(place)
-            shown = BLUES(np.ma.masked_invalid(matrix))
+            shown = BLUES(np.ma.masked_invalid(matrix), bytes=True)
             picture[top : top + self.size, left : left + self.size] = shown
         return picture
 
