@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import fill
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from medfl.errors import MedflError
 from medfl.files.processes import can_fork, map_isolated
 from medfl.pages import fonts
 from medfl.pages.figures import RC, save
+from medfl.pages.html import data_uri
 from medfl.report.attacked import PEACE
 from medfl.report.grid_results import GridResults
 from medfl.report.names import arm_label
@@ -28,6 +30,20 @@ from medfl.results.runs import REFERENCE
 LETTERS = 11  # of a title in an inch
 
 
+class OnPage(NamedTuple):
+    """What a page needs to show a picture: one of three.
+
+    Attributes:
+        curves: what its script draws.
+        rows: what its template draws.
+        uri: the picture itself, as the address of an image; empty beside one of the others.
+    """
+
+    curves: Mapping[str, Any] | None
+    rows: Mapping[str, Any] | None
+    uri: str
+
+
 @dataclass(frozen=True)
 class Picture:
     """A place on the page, with the picture that is drawn for it.
@@ -37,11 +53,13 @@ class Picture:
             figure needs, which the page then says.
         figure: the figure that drew it; it has the title and the place on the page.
         subject: the runs that it shows.
+        shown: in which form the page shows it; None where it is not drawn.
     """
 
     path: Path | None
     figure: GridFigure
     subject: Subject
+    shown: OnPage | None = None
 
     @property
     def caption(self) -> str:
@@ -69,26 +87,32 @@ def draw_figures(
     """
     places = _places(results, folder, _chosen(FIGURES if chosen is None else chosen))
 
-    def draw(place: _Place) -> tuple[bool, list[str]]:
-        drawn = _draw(place.figure, place.subject)
+    def draw(place: _Place) -> tuple[OnPage | None, list[str]]:
+        drawn, shown = _draw(place.figure, place.subject), None
         if drawn is not None:
-            _save(place.word, drawn, place.stem, endings)
-        return drawn is not None, fonts.missing()
+            shown = _shown(place, _save(place.word, drawn, place.stem, endings))
+        del drawn
+        gc.collect(0)  # a picture is many things that hold one another
+        return shown, fonts.missing()
 
-    # Matplotlib bears no threads: where no process can be forked, this one draws all.
-    if cores > 1 and can_fork():
-        done = list(map_isolated(draw, places, "figures", _lost, cores, unit="figure"))
-    else:
-        done = list(map(draw, places))
+    gc.freeze()  # what was read stays: a collection after each picture need not look at it
+    try:
+        # Matplotlib bears no threads: where no process can be forked, this one draws all.
+        if cores > 1 and can_fork():
+            done = list(map_isolated(draw, places, "figures", _lost, cores, unit="figure"))
+        else:
+            done = list(map(draw, places))
+    finally:
+        gc.unfreeze()
     pictures = []
-    for place, (drawn, letters) in zip(places, done, strict=True):
+    for place, (shown, letters) in zip(places, done, strict=True):
         fonts.remember(letters)
-        path = place.stem.with_name(f"{place.stem.name}.png") if drawn else None
-        pictures.append(Picture(path, place.figure, place.subject))
+        path = place.stem.with_name(f"{place.stem.name}.png") if shown else None
+        pictures.append(Picture(path, place.figure, place.subject, shown))
     return pictures
 
 
-def _lost(place: _Place, why: str) -> tuple[bool, list[str]]:
+def _lost(place: _Place, why: str) -> tuple[OnPage | None, list[str]]:
     raise MedflError(
         f"{place.stem}: the process that draws it was ended from outside, or crashed twice; there "
         "may be too little memory. Call the command again; `--cores 1` needs less."
@@ -146,16 +170,27 @@ def _draw(figure: GridFigure, subject: Subject) -> Figure | None:
     return drawn
 
 
-def _save(word: str, drawn: Figure, stem: Path, endings: Sequence[str]) -> None:
-    """Write a picture's files; what matplotlib cannot draw of an own figure is its mistake."""
+def _save(word: str, drawn: Figure, stem: Path, endings: Sequence[str]) -> Path:
+    """Write a picture's files; what matplotlib cannot draw of an own figure is its mistake.
+
+    Returns:
+        The path of the PNG.
+    """
     ended: OSError | MemoryError | None = None  # which is nobody's
     with FIGURES.guarded(word, f"the figure `{word}`: its picture cannot be written"):
         try:
-            save(drawn, stem, (".svg", ".png", *endings))
+            path = save(drawn, stem, (".svg", ".png", *endings))
         except (OSError, MemoryError) as error:
             ended = error
     if ended is not None:
         raise ended
+    return path
+
+
+def _shown(place: _Place, path: Path) -> OnPage:
+    """The form in which the page shows a picture, of which a PNG is there."""
+    curves, rows = place.figure.interactive(place.subject), place.figure.rows(place.subject)
+    return OnPage(curves, rows, "" if curves or rows else data_uri(path))
 
 
 def _chosen(words: Iterable[str]) -> dict[str, tuple[str, GridFigure]]:

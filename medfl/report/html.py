@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 import yaml
+from markupsafe import escape
 
 from medfl.errors import MedflError
 from medfl.files import read_yaml, write_text
-from medfl.pages.html import data_uri, environment
+from medfl.pages.html import environment
 from medfl.partition import partition_title
 from medfl.report.answers import answers, answers_attacked
 from medfl.report.claim_rows import best_against_others, finding_row, ranking_rows
@@ -70,13 +71,6 @@ def write_report(
     ]
     templates = environment(TEMPLATES)
     templates.filters["unbroken"] = _unbroken
-    embedded: set[Path] = set()
-
-    def embed(picture: Path) -> str:
-        embedded.add(picture)
-        return data_uri(picture)
-
-    templates.filters["data_uri"] = embed
     template = templates.get_template("report.html.j2")
     page = template.render(
         results=results,
@@ -110,9 +104,7 @@ def write_report(
         ],
     )
     for picture in figures:
-        at = picture.path
-        # Curves and rows are drawn by the page itself.
-        if at and at not in embedded and f'data-figure="{at.stem}"' not in page:
+        if picture.path and f'data-figure="{escape(picture.path.stem)}"' not in page:
             raise MedflError(f"the report has no place for {picture.path}.")
     write_text(path, page)
 
@@ -201,14 +193,13 @@ def _figures(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
             )
     made = []
     for figure, found in sections.items():
-        drawn = [one for one in found if one.path]
-        shown = [(one, figure.interactive(one.subject), figure.rows(one.subject)) for one in drawn]
+        drawn = [one for one in found if one.shown]
         made.append(
             {
                 "title": figure.title,
                 "folded": figure.shown == "folded",
-                "pictures": shown,
-                "drawn": any(data for _, data, _ in shown),  # by the page's script
+                "pictures": drawn,
+                "drawn": any(one.shown and one.shown.curves for one in drawn),  # by the script
                 "not_drawn": _not_drawn(figure, found),
             }
         )
@@ -217,7 +208,7 @@ def _figures(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
 
 def _not_drawn(figure: GridFigure, pictures: Sequence[Picture]) -> str:
     """A sentence on the pictures of a figure that the runs do not suffice for; empty for none."""
-    missing = [one.subject.title for one in pictures if one.path is None]
+    missing = [one.subject.title for one in pictures if one.shown is None]
     if not missing:
         return ""
     some = f" ({'; '.join(missing)})" if len(missing) < len(pictures) else ""

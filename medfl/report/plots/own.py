@@ -84,7 +84,7 @@ class OwnFigure(GridFigure):
             return None
         check_said(found, where)
         page = environment(TEMPLATES)
-        page.filters |= {"data_uri": str, "unbroken": str}  # of other macros of the file
+        page.filters["unbroken"] = str  # of another macro of the file
         macros: Any = page.get_template("macros.html.j2").module
         with own_code(f"{where} gave what the page cannot show (`evidence_rows` has the form)"):
             macros.rows(Path("x.png"), "", found)

@@ -55,6 +55,7 @@ def words_of(figure):
 def test_no_word_meets_another_or_leaves_the_picture(name, results, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr("medfl.report.figures.save", lambda figure, *_: drawn.append(figure))
+    monkeypatch.setattr("medfl.report.figures.data_uri", str)  # there is no file
     draw_figures(results, tmp_path, [name])
     figure = drawn[0]
     figure.draw_without_rendering()
