@@ -1,5 +1,6 @@
 # make demo     environment, synthetic data, the default grid, tables, figures, report
 # make test     the quick tests;  make coverage: the same, and which lines they leave out
+# make slow     the slow tests: the pipeline and DVC with the real commands
 # make lint     style and types;  make bench: speed and memory;  make docs: the pages as a site
 # make install  the environment alone;  make clean: away with it, and with all that is made again
 # make mutants  small wrong edits, each of which a test should notice (hours; see CONTRIBUTING.md)
@@ -17,8 +18,10 @@ PACKAGES := $(VENV)/.packages
 READY := $(VENV)/.ready
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 export PATH := $(BIN):$(PATH)
+# Where it is set, each of the hundreds of processes that tests start would compile the package.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo install packages test coverage mutants accountant audit lint docs reference notebook stamp golden bench clean lock
+.PHONY: demo install packages test slow coverage mutants accountant audit lint docs reference notebook stamp golden bench clean lock
 
 demo: $(READY)
 	@echo "The default grid on synthetic images (params/default.yaml); what a run says: results/logs/"
@@ -44,6 +47,9 @@ $(READY): $(PACKAGES) pyproject.toml
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8
+
+slow: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 8 --dist loadfile
 
 coverage: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 \
