@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import yaml
+from snakemake_starts import start
 from stamp import stamp_copy
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,12 +52,10 @@ class Workflow:
         done = subprocess.run(
             command, cwd=self.folder, env=self.environment, capture_output=True, text=True
         )
-        if check and done.returncode:
-            raise AssertionError(f"{command} failed:\n{done.stdout}\n{done.stderr}")
-        return done
+        return checked(done, check)
 
     def snakemake(self, *options: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.run(sys.executable, "-m", "snakemake", *options, check=check)
+        return checked(start(options, self.folder, self.environment), check)
 
     def planned(self, *options: str) -> dict[str, int]:
         """Jobs that would run, by rule."""
@@ -87,6 +86,14 @@ class Workflow:
             file.write(text)
 
 
+def checked(
+    done: subprocess.CompletedProcess[str], check: bool
+) -> subprocess.CompletedProcess[str]:
+    if check and done.returncode:
+        raise AssertionError(f"{done.args} failed:\n{done.stdout}\n{done.stderr}")
+    return done
+
+
 def jobs(text: str) -> dict[str, int]:
     """Jobs by rule in what Snakemake says, without the targets; {} where nothing is to be done."""
     counts: Counter[str] = Counter()
@@ -100,7 +107,7 @@ def jobs(text: str) -> dict[str, int]:
 
 def copy_workflow(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    ignore = shutil.ignore_patterns("__pycache__")
+    ignore = shutil.ignore_patterns("*.pyc.*")  # what is compiled comes along, unless half written
     for name in PARTS:
         source = ROOT / name
         if source.is_dir():
