@@ -175,7 +175,7 @@ for name in ("pydantic", "pandas", "scipy", "sklearn", "safetensors", "psutil"):
 import torch
 from benchmarks import gpu
 from benchmarks.on_gpu.measuring import Settings, Shape
-net = Shape("resnet18", 16, False, 2, 1, 2)
+net = Shape("resnet18", 16, False, 1, 1, 2)
 one = Settings(torch.device("cpu"), ((net, 1.0),), 1, net, 1, (1,))
 gpu.small = lambda device, pairs: one
 raise SystemExit(gpu.main(["--out", {str(path)!r}, "--device", "cpu"]))
