@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib
 import logging
+from functools import cache
 from threading import Lock
 from typing import Any
 
 _one_at_a_time = Lock()
 
 
+@cache  # setting a level makes every logger forget what it knows, and steps ask again and again
 def import_opacus(module: str) -> Any:
     """Import ``opacus.<module>``, and leave the root logger as it was."""
     root = logging.getLogger()
