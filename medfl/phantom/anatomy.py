@@ -36,7 +36,7 @@ def line_integral(
         )
         for side in (-1, 1)
     }
-    air = {side: lungs[side].length - (lungs[side] & domes[side]).length for side in (-1, 1)}
+    air = {side: lungs[side].length - lungs[side].length_in(domes[side]) for side in (-1, 1)}
     filled = _inside_lungs(patient, rays, lungs, air)
     aerated = {side: air[side] - filled[side] for side in air}
     mu_lung = LUNG * traits["lung"]
@@ -70,7 +70,7 @@ def _body(patient: Patient, rays: Projector) -> np.ndarray:
         thickness = np.maximum(thickness, shoulder.length)
         if patient.female:
             breast = rays.ellipsoid((side * 8.0 * wide, 4.0 * tall, depth - 2), (5.8, 5.6, 4.0))
-            thickness = thickness + 0.8 * (breast.length - (breast & trunk).length)
+            thickness = thickness + 0.8 * (breast.length - breast.length_in(trunk))
     return thickness
 
 
@@ -92,13 +92,14 @@ def _inside_lungs(
     ]
     inside = {}
     for side, lung in lungs.items():
-        length = np.sum([(part & lung).length for part in parts], axis=0)
-        for *centre, half, radius, roll, yaw, _ in patient.vessels[patient.vessels[:, 7] == side]:
-            x, y, z = centre
+        length = np.sum([part.length_in(lung) for part in parts], axis=0)
+        for x, y, z, half, radius, roll, yaw, whose in patient.vessels.tolist():
+            if whose != side:
+                continue
             middle = (x * wide, y * tall, z)
             where, near = rays.patch(middle, half)
             vessel = near.ellipsoid(middle, (half, radius, radius), rotation(yaw=yaw, roll=roll))
-            length[where] += (vessel & lung.part(where)).length
+            length[where] += vessel.length_in(lung.part(where))
         # Solids overlap each other and the diaphragm, but they cannot replace more than all air.
         inside[side] = np.minimum(length, air[side])
     return inside
@@ -120,17 +121,17 @@ def _bones(patient: Patient, rays: Projector) -> np.ndarray:
     centre = int(np.searchsorted(rays.x[0], 0))
     slope = traits["rib_slope"]
     for side, columns in ((-1, slice(0, centre)), (1, slice(centre, None))):
+        # Ribs turn to cartilage, which casts no shadow, where they near the breastbone.
+        calcified = np.clip((np.abs(rays.x[:, columns]) - 5.0) / 3.0, 0, 1)
         for number in range(10):
             y = (-13.0 + traits["rib_gap"] * number) * tall
             # A rib starts at the spine and descends to the front: only these rows can it reach.
             reach = (y - 2, y + 0.22 * 13.4 * wide + 2 * slope * depth + 2)
             where = (slice(*np.searchsorted(rays.y[:, 0], reach)), columns)
-            near = rays.part(where)
-            plate = near.slab((0, y, -depth), (side * -0.22, 1.0, -slope), 1.1)
-            # Ribs turn to cartilage, which casts no shadow, where they near the breastbone.
-            calcified = np.clip((np.abs(near.x) - 5.0) / 3.0, 0, 1)
-            bone[where] += (rear.part(where) & plate).length
-            bone[where] += (front.part(where) & plate).length * calcified
+            plate = rays.part(where).slab((0, y, -depth), (side * -0.22, 1.0, -slope), 1.1)
+            here = bone[where]
+            here += rear.part(where).length_in(plate)
+            here += front.part(where).length_in(plate) * calcified
     bone = np.minimum(bone, 2.5)
     spine = rays.ellipsoid((0, 0, -depth + 3.4), (1.9, 60, 1.7)).length
     bone += spine * (0.55 + 0.25 * np.cos(2 * np.pi * rays.y / (2.9 * tall)))
@@ -158,7 +159,7 @@ def _finding(
         balls = [
             rays.ellipsoid((x * wide, y * tall, z), (size * r,) * 3) for x, y, z, r in patient.blobs
         ]
-        return gain * np.minimum(sum((b & lung).length for b in balls), air)
+        return gain * np.minimum(sum(ball.length_in(lung) for ball in balls), air)
     if patient.finding == "consolidation":
         amount = rays.zeros()
         for x, y, z, sigma in patient.blobs:

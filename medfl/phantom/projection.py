@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -30,16 +31,29 @@ class Interval:
     @property
     def length(self) -> np.ndarray:
         """(H, W) cm inside the solid."""
-        return np.maximum(self.exit - self.entry, 0)
+        inside = self.exit - self.entry
+        return np.maximum(inside, 0, out=inside)
+
+    def length_in(self, other: Interval) -> np.ndarray:
+        """(H, W) cm inside both solids: that of ``self & other``, which need not be kept."""
+        inside = np.minimum(self.exit, other.exit)
+        inside -= np.maximum(self.entry, other.entry)
+        return np.maximum(inside, 0, out=inside)
 
 
+@lru_cache(maxsize=128)  # all images of a patient ask for the same ones
 def rotation(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> np.ndarray:
-    """(3, 3) rotation by angles in radians: about y (turning), x (leaning), z (in the image)."""
+    """(3, 3) rotation by angles in radians: about y (turning), x (leaning), z (in the image).
+
+    It is shared, and not to be changed.
+    """
     (cy, cp, cr), (sy, sp, sr) = np.cos([yaw, pitch, roll]), np.sin([yaw, pitch, roll])
     about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
     about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
     about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return about_z @ about_x @ about_y
+    turn = about_z @ about_x @ about_y
+    turn.flags.writeable = False
+    return turn
 
 
 class Projector:
@@ -52,8 +66,8 @@ class Projector:
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray, pose: np.ndarray) -> None:
-        self.x = x.reshape(1, -1).astype(np.float32)
-        self.y = y.reshape(-1, 1).astype(np.float32)
+        self.x = x.reshape(1, -1).astype(np.float32, copy=False)
+        self.y = y.reshape(-1, 1).astype(np.float32, copy=False)
         self.pose = pose
 
     def zeros(self) -> np.ndarray:

@@ -2,11 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pydicom import dcmread
+from pydicom import FileDataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from medfl.datasets.catalog.phantom import PHANTOM
 from medfl.errors import MedflError
 from medfl.phantom.anatomy import line_integral
+from medfl.phantom.dicom_file import encoded
 from medfl.phantom.patient import CLASSES, draw_patient
 from medfl.phantom.projection import Projector, rotation
 from medfl.phantom.scanner import SCANNERS, expose, store_values
@@ -47,6 +50,15 @@ def test_a_turned_ellipsoid_cut_by_a_slab_and_another():
     expected = chords_by_sampling(inside)
     assert expected.max() > 1
     np.testing.assert_allclose(solid.length, expected, atol=0.03)
+
+
+def test_the_length_in_two_solids_is_that_of_their_intersection():
+    rays = Projector(AXIS, AXIS, np.eye(3))
+    one, other = rays.ellipsoid((0, 0, 0), (2, 2, 2)), rays.slab((0, 0, 2), (0, 0, 1), 2)
+    length = one.length_in(other)
+    assert length[40, 40] == pytest.approx(1, abs=1e-5)  # from z = 1 to the sphere's top
+    assert length[0, 0] == 0
+    np.testing.assert_array_equal(length, (one & other).length)
 
 
 def test_a_patch_is_the_same_rays():
@@ -135,11 +147,27 @@ def test_the_folder_is_dicom_that_says_it_is_synthetic(folder):
 
 
 def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
-    for name, _, header in simulate_patient(7, 3):
-        header.save_as(tmp_path / "again.dcm", enforce_file_format=True)
-        assert (tmp_path / "again.dcm").read_bytes() == (folder / "images" / name).read_bytes()
-    ours = next(simulate_patient(7, 3))[2].PixelData
-    assert next(simulate_patient(8, 3))[2].PixelData != ours
+    for name, _, attributes in simulate_patient(7, 3):
+        assert encoded(attributes) == (folder / "images" / name).read_bytes()
+    ours = next(simulate_patient(7, 3))[2]["PixelData"]
+    assert next(simulate_patient(8, 3))[2]["PixelData"] != ours
+
+
+def test_the_bytes_are_those_that_pydicom_writes(tmp_path):
+    seen = set()
+    for number in range(12):
+        _, _, attributes = next(simulate_patient(7, number))
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = attributes["SOPClassUID"]
+        meta.MediaStorageSOPInstanceUID = attributes["SOPInstanceUID"]
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        header = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+        for keyword, value in attributes.items():
+            setattr(header, keyword, value)
+        header.save_as(tmp_path / "one.dcm", enforce_file_format=True)
+        assert encoded(attributes) == (tmp_path / "one.dcm").read_bytes()
+        seen.add(attributes["StationName"])
+    assert len(seen) == len(SCANNERS)
 
 
 def test_read_back_through_the_dicom_path(folder):

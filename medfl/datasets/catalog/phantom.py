@@ -10,6 +10,7 @@ from medfl.errors import MedflError
 from medfl.files import sha256_file
 from medfl.files.regular import regular
 from medfl.imaging.dicom import DicomPreprocessor, read_header
+from medfl.imaging.source_size import SEPARATOR
 from medfl.phantom.once import simulate_once
 from medfl.phantom.patient import CLASSES
 from medfl.phantom.scanner import SCANNERS
@@ -32,7 +33,7 @@ class Phantom(Dataset):
         with open(folder / LABELS, newline="", encoding="utf-8", opener=regular) as table:
             rows = list(csv.DictReader(table))
         files = [folder / row["file"] for row in rows]
-        samples = []
+        samples, sizes = list[Sample](), dict[int, str]()
         for file, row in zip(files, rows, strict=True):
             if row["label"] not in self.classes:
                 raise MedflError(
@@ -40,6 +41,7 @@ class Phantom(Dataset):
                     f"not one of {', '.join(self.classes)}."
                 )
             header = read_header(file)
+            sizes[len(samples)] = f"{header.Rows}{SEPARATOR}{header.Columns}"
             samples.append(
                 Sample(
                     id=file.stem,
@@ -49,7 +51,8 @@ class Phantom(Dataset):
                     modality=str(header.Modality),
                 )
             )
-        return RawData(samples, files, DicomPreprocessor(size), sha256_file(folder / LABELS))
+        told = sha256_file(folder / LABELS)
+        return RawData(samples, files, DicomPreprocessor(size), told, sizes=sizes)
 
 
 PHANTOM = Phantom(
