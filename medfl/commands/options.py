@@ -60,7 +60,7 @@ def grid_cell(options: argparse.Namespace) -> tuple[GridConfig, Cell]:
     """
     from medfl.config import did_you_mean, folder_word
     from medfl.grid import Cell, check_run, read_grid
-    from medfl.grid.shared import runs_of
+    from medfl.grid.shared import holds, runs_of
     from medfl.partition import parse_partition
     from medfl.pipeline.fixed import is_fixed
     from medfl.results.paths import KEYS
@@ -72,8 +72,8 @@ def grid_cell(options: argparse.Namespace) -> tuple[GridConfig, Cell]:
             raise MedflError(f"--grid needs --{key} too: which run of the grid?")
     partition = parse_partition(options.partition).word
     named = Cell(folder_word(options.dataset), partition, options.arm, options.seed)
-    known = {run: None for both in runs_of(whole).items() for run in both}
-    if named not in known:
+    if not holds(whole, named):
+        known = {run: None for both in runs_of(whole).items() for run in both}
         hint = did_you_mean(str(named), map(str, known))
         raise MedflError(f"{options.grid} has no run {named}{hint}")
     if fixed:

@@ -25,6 +25,21 @@ def runs_of(grid: GridConfig) -> dict[Cell, Cell]:
     return {cell: run_of(grid, cell) for cell in grid.cells()}
 
 
+def holds(grid: GridConfig, run: Cell) -> bool:
+    """Whether a run is a cell of a grid, or stands in one.
+
+    It looks at no split but those of the cells in which the run may stand: each run of a large grid
+    asks.
+    """
+    if run.dataset not in grid.datasets or run.arm not in grid.arms or run.seed not in grid.seeds:
+        return False
+    partitions = grid.partitions_of(run.dataset)
+    if run.partition in partitions:
+        return True
+    places = (replace(run, partition=word) for word in partitions if run.partition == POOLED)
+    return any(run_of(grid, cell) == run for cell in places)
+
+
 def run_of(grid: GridConfig, cell: Cell) -> Cell:
     """The run that stands in a cell of a grid."""
     algorithm = ALGORITHMS.load(grid.arm_settings[cell.arm]["algorithm"])

@@ -20,7 +20,7 @@ from medfl.federated import FederatedClient, FederatedData, FederatedServer, Fed
 from medfl.federated.fingerprint import fingerprint
 from medfl.files import OWN_HASH, own_hash
 from medfl.grid import Cell, load_grid
-from medfl.grid.shared import run_of, runs_of
+from medfl.grid.shared import holds, run_of, runs_of
 from medfl.pipeline.workflow import Workflow
 from medfl.results import load
 
@@ -292,3 +292,30 @@ def test_the_workflow_asks_for_it_once_and_names_what_is_left_unused(place):
     assert "data/splits/phantom/pooled/natural/seed0.csv" in flow.splits()
     assert len(flow.notes) == 1
     assert flow.notes[0].startswith("results/runs/phantom/iid/centralized/seed0: not used any more")
+
+
+@pytest.mark.parametrize("partitions", [["iid"], ["dirichlet-0.5", "iid"], ["own_parts:Dimmed"]])
+def test_a_grid_holds_its_cells_and_the_runs_that_stand_in_them(tmp_path, monkeypatch, partitions):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_parts.py").write_text(OWN)
+    grid = load_grid(grid_of(partitions))
+    asked = [
+        Cell(dataset, partition, arm, seed)
+        for dataset in ("phantom", "phantom-16")
+        for partition in (*grid.partitions, "pooled", "dirichlet-7")
+        for arm in ("centralized", "fedavg", "fedprox")
+        for seed in (0, 1, 2)
+    ]
+    known = {run for both in runs_of(grid).items() for run in both}
+    assert {cell for cell in asked if holds(grid, cell)} == known
+    pooled = {cell for cell in known if cell.partition == "pooled"}
+    assert len(pooled) == (0 if partitions == ["own_parts:Dimmed"] else 2)
+
+
+def test_a_run_looks_at_no_split_but_its_own(monkeypatch):
+    grid = load_grid(grid_of(["iid", "dirichlet-0.5"]))
+    monkeypatch.setattr(type(grid), "split", None)
+    assert holds(grid, Cell("phantom", "iid", "centralized", 0))
+    assert holds(grid, Cell("phantom", "dirichlet-0.5", "fedavg", 1))
+    assert not holds(grid, Cell("phantom", "dirichlet-0.1", "fedavg", 1))
