@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return ended(call(arguments))
 
 
-def _get_ready() -> Callable[[], object]:
+def _get_ready() -> tuple[Callable[[], object], Callable[[], object]]:
     from medfl.commands.ready import get_ready
 
     return get_ready()

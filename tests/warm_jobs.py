@@ -21,7 +21,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.
 felt: list[str] = []  # what a job leaves here must not be felt in the next one
 
 
-def get_ready() -> Callable[[], None]:
+def get_ready() -> tuple[Callable[[], None], Callable[[], None]]:
     """Note that a server gets ready, and fail in the way that the environment names."""
     with open(f"{os.environ['PLACE']}/servers", "a", encoding="utf-8") as file:
         file.write(f"{os.getpid()}\n")
@@ -32,7 +32,14 @@ def get_ready() -> Callable[[], None]:
         raise ImportError("on purpose")
     if fails == "thread":
         threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
-    return lambda: felt.append("begun")
+
+    def look() -> None:
+        if os.environ.get("LOOKS"):
+            with open(f"{os.environ['PLACE']}/looks", "a", encoding="utf-8") as file:
+                file.write(f"{os.getpid()}\n")
+            raise ValueError("on purpose")
+
+    return look, lambda: felt.append("begun")
 
 
 def do(what: str, *words: str) -> int:

@@ -18,6 +18,8 @@ from medfl.commands.examples import examples
 from medfl.errors import MedflError, memory_ended, on_one_line, own_failure
 from medfl.stopping import Stopped, stoppable
 
+_made: list[argparse.ArgumentParser] = []  # by a process from which jobs are forked
+
 NO_MEMORY = (
     "memory is exhausted, and nothing is half done: end other programs, or take a smaller "
     "`training.batch_size`, fewer `training.workers` or a smaller network, and call the same "
@@ -27,7 +29,7 @@ NO_MEMORY = (
 
 def call(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status. An error of the user's is printed on one line."""
-    options = parser().parse_args(arguments)
+    options = (_made.pop() if _made else parser()).parse_args(arguments)
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr)
     try:
         with stoppable():
@@ -105,10 +107,14 @@ class _Command(_Parser):
 
     fill: Fill | None = None
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    def fill_in(self) -> None:
+        """Let it have its options, once."""
         if self.fill is not None:
             fill, self.fill = self.fill, None
             fill(self)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        self.fill_in()
         found, extra = super().parse_known_args(args, namespace)
         options = [word.split("=")[0] for word in extra if word.startswith("--")]
         if options:  # else the whole parser would say so, without knowing what there is
@@ -117,15 +123,31 @@ class _Command(_Parser):
         return found, extra
 
 
+class _Whole(_Parser):
+    """The parser of the command line, with that of each command by its name."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**words)
+        self.commands: dict[str, _Command] = {}
+
+
 def _hint(word: str, known: Iterable[str]) -> str:
     """What may have been meant; nothing where no name is near."""
     close = get_close_matches(word, list(known), n=1)
     return f"; did you mean `{close[0]}`?" if close else ""
 
 
-def parser() -> argparse.ArgumentParser:
+def parse_ahead(*names: str) -> None:
+    """Make the parser of this process's next command, which is one of these."""
+    whole = parser()
+    for name in names:
+        whole.commands[name].fill_in()
+    _made[:] = [whole]
+
+
+def parser() -> _Whole:
     """The command line; each command fills in its own options when it is called."""
-    whole = _Parser(
+    whole = _Whole(
         prog="medfl",
         description="Benchmark federated learning on heterogeneous medical images.",
         epilog="The way of the data: prepare → split → run → aggregate → report. "
@@ -139,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
     def command(
         name: str, function: Callable[[argparse.Namespace], int | None], fill: Fill, summary: str
     ) -> None:
-        sub = commands.add_parser(
+        sub = whole.commands[name] = commands.add_parser(
             name,
             help=summary,
             description=summary,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 from medfl.errors import MedflError
 
@@ -41,11 +42,16 @@ MODULES = (
 """In the order in which a grid comes to them. Nothing is done with them here."""
 
 
-def get_ready() -> Callable[[], None]:
+OFTEN = ("run", "split")
+"""Commands whose options are made here, for they are called again and again."""
+
+
+def get_ready() -> tuple[Callable[[], None], Callable[[], None]]:
     """Import them, and read the sources, of which every run gives the hashes and the commit.
 
     Returns:
-        What a job does first in its own process: what is drawn without a seed begins anew there.
+        What is done here before each fork: the file of a store is read once it is there. And what a
+        job does first in its own process: what is drawn without a seed begins anew there.
     """
     for name in MODULES:
         import_module(name)
@@ -54,6 +60,7 @@ def get_ready() -> Callable[[], None]:
     from PIL import Image
 
     from medfl.algorithms.registry import ALGORITHMS
+    from medfl.commands.call import parse_ahead
     from medfl.datasets.described.fixed import GRID
     from medfl.federated.code import ROOTS
     from medfl.federated.provenance import git_commit
@@ -66,19 +73,25 @@ def get_ready() -> Callable[[], None]:
     named = (registry.sources(name) for registry in (ALGORITHMS, MODELS) for name in registry)
     hashes([*ROOTS, *(module for one in named for module in one.modules)])
     git_commit()
-    _read_ahead(os.environ.get(GRID))
+    parse_ahead(*OFTEN)
+    left = _stores(os.environ.get(GRID))
+
+    def look() -> None:
+        _read(left)
+
+    look()
 
     def begin() -> None:
         np.random.seed()  # noqa: NPY002 - people's own code may draw from it
         torch.default_generator.seed()
 
-    return begin
+    return look, begin
 
 
-def _read_ahead(path: str | None) -> None:
-    """Read the grid's file and those of its stores that are there, as each of its jobs will.
+def _stores(path: str | None) -> list[Path]:
+    """Read the grid's file, as each of its jobs will; the files of its stores.
 
-    Nothing is done with what they say: a class of a person's own would be imported. A mistake is
+    Nothing is done with what it says: a class of a person's own would be imported. A mistake is
     told by the job.
     """
     from medfl.config import prepared_dir
@@ -87,5 +100,16 @@ def _read_ahead(path: str | None) -> None:
 
     with suppress(MedflError, LookupError, TypeError):
         grid = read_yaml(path) if path else {}
-        for name in grid["datasets"]:
-            read_yaml(prepared_dir(grid["work_root"]) / name / DATASET)
+        root = prepared_dir(grid["work_root"])
+        return [root / name / DATASET for name in grid["datasets"]]
+    return []
+
+
+def _read(left: list[Path]) -> None:
+    """Read those of the files that are there, and take them from the list."""
+    from medfl.files import read_yaml
+
+    for path in [path for path in left if path.is_file()]:
+        left.remove(path)
+        with suppress(MedflError):
+            read_yaml(path)

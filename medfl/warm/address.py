@@ -20,8 +20,9 @@ VARIABLE = "MEDFL_WARM"
 OFF = "off"
 """The variable's value by which a person wants no warm starts."""
 
-Ready = Callable[[], Callable[[], object]]
-"""Imports what jobs need. What it returns is called at the beginning of each job."""
+Ready = Callable[[], tuple[Callable[[], object], Callable[[], object]]]
+"""Imports what jobs need. Of what it returns the first is called before each job, by the process
+from which jobs are forked, and the second at the job's beginning in its own process."""
 
 # Those that `medfl.stopping` knows, which would take more imports.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")

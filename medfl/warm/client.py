@@ -25,7 +25,7 @@ def served(offered: str, ready: Ready, sources: str) -> int | None:
 
     Args:
         offered: the variable's value that ``offer`` gave to the start of which this job is one.
-        ready: imports what jobs need, in the server. What it returns is called as a job begins.
+        ready: imports what jobs need, in the server; see ``Ready``.
         sources: the folder of the package that does the job.
     """
     if offered == OFF:

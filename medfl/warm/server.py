@@ -11,6 +11,7 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -39,8 +40,8 @@ def leave_server(listener: socket.socket, offered: str, ready: Ready) -> bool:
         for one in SIGNALS:  # a cluster may send them to every process; jobs end by them, in order
             signal.signal(one, signal.SIG_IGN)
         _leave_behind(listener)
-        begin = ready()
-        job = _Server(listener, offered).serve() if _can_be_forked() else None
+        look, begin = ready()
+        job = _Server(listener, offered, look).serve() if _can_be_forked() else None
     except BaseException:  # no error of the server's may go on in what was its caller
         os._exit(1)
     if job is None:
@@ -82,8 +83,8 @@ def _can_be_forked() -> bool:
 class _Server:
     """Forks jobs, tells their callers how they ended, and ends them with their callers."""
 
-    def __init__(self, listener: socket.socket, offered: str) -> None:
-        self._listener, self._offered = listener, offered
+    def __init__(self, listener: socket.socket, offered: str, look: Callable[[], object]) -> None:
+        self._listener, self._offered, self._look = listener, offered, look
         self._callers: dict[int, socket.socket | None] = {}  # of each job, while it waits
         self._busy = time.monotonic()
         self._woken, self._wakes = socket.socketpair()  # by the end of a job
@@ -116,6 +117,8 @@ class _Server:
         caller = self._listener.accept()[0]
         caller.settimeout(LOOK)
         server, job, asked, streams = os.getpid(), -1, b"", list[int]()
+        with suppress(Exception):  # what it cannot do, a job does or tells
+            self._look()
         with suppress(OSError):  # no memory for another process, or the caller is gone
             asked, streams, *_ = socket.recv_fds(caller, PACKET, len(STREAMS))
             if len(streams) == len(STREAMS) and is_ours(caller) and _waits(caller):

@@ -14,7 +14,7 @@ import yaml
 from toy_stores import write_small_phantom
 
 from medfl.cli import THREADS
-from medfl.commands import ready
+from medfl.commands import call, ready
 from medfl.files import read_yaml
 from medfl.results import paths
 from medfl.warm import OFF, VARIABLE, offer
@@ -44,9 +44,10 @@ ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL")}
 @pytest.mark.parametrize("content", ["a: [", "[1]", "datasets: 3", "datasets: [x]\nwork_root: 7"])
 def test_reading_ahead_leaves_what_is_wrong_to_the_jobs(tmp_path, content):
     (tmp_path / "grid.yaml").write_text(content)
-    ready._read_ahead(str(tmp_path / "grid.yaml"))
-    ready._read_ahead(str(tmp_path / "none.yaml"))
-    ready._read_ahead(None)
+    for path in (str(tmp_path / "grid.yaml"), str(tmp_path / "none.yaml"), None):
+        left = ready._stores(path)
+        ready._read(left)
+        assert not any(path.is_file() for path in left)
 
 
 def test_what_was_read_ahead_is_parsed_no_more(tmp_path, monkeypatch):
@@ -55,10 +56,28 @@ def test_what_was_read_ahead_is_parsed_no_more(tmp_path, monkeypatch):
     (tmp_path / "grid.yaml").write_text(
         yaml.safe_dump({"datasets": ["phantom"], "work_root": str(store.parents[2])})
     )
-    ready._read_ahead(str(tmp_path / "grid.yaml"))
+    store.rename(tmp_path / "not yet")
+    left = ready._stores(str(tmp_path / "grid.yaml"))
+    ready._read(left)
+    assert left == [store]
+    (tmp_path / "not yet").rename(store)  # it is made while others wait
+    ready._read(left)
+    assert left == []
     monkeypatch.setattr(yaml, "load", None)
     assert read_yaml(tmp_path / "grid.yaml")["datasets"] == ["phantom"]
     assert read_yaml(store)["name"] == "phantom"
+
+
+def test_a_parser_that_was_made_ahead_serves_one_command(monkeypatch, capsys):
+    monkeypatch.setattr(call, "_made", [])
+    call.parse_ahead("run", "split")
+    made = call._made[0]
+    assert made.commands["run"].fill is None
+    assert made.commands["report"].fill is not None
+    monkeypatch.setattr(call, "parser", None)  # no other is made
+    assert call.call(["run", "--output-dir", "out"]) == 2
+    assert "give --config RUN.yaml" in capsys.readouterr().err
+    assert call._made == []
 
 
 @pytest.fixture
@@ -181,11 +200,12 @@ def refuse(*_): raise SystemExit("a fork cannot use CUDA where its parent has as
 kept = torch.cuda.is_available, torch.cuda.device_count
 torch.cuda.is_available = torch.cuda.device_count = torch.cuda._lazy_init = refuse
 from medfl.commands.ready import get_ready
-begin = get_ready()
+look, begin = get_ready()
 torch.cuda.is_available, torch.cuda.device_count = kept
 import numpy
 def drawn(): return torch.get_rng_state().tolist(), numpy.random.get_state()[1].tolist()
 before = drawn()
+look()
 print(len(os.listdir("/proc/self/task")), torch.cuda.is_initialized(), torch.get_num_threads())
 begin()
 print([one == other for one, other in zip(before, drawn())])

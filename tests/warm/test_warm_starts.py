@@ -55,6 +55,14 @@ def test_nothing_of_a_job_is_felt_in_the_next(start):
     assert [start.done("exit", "0")[1][0].split()[2:] for _ in range(2)] == [["begun"]] * 2
 
 
+def test_the_server_looks_about_before_each_job_and_outlives_what_it_meets(start):
+    done = [start.done("exit", str(number), LOOKS="1") for number in (3, 4)]
+    assert [status for status, *_ in done] == [3, 4]
+    assert len(start.servers) == 1
+    assert [who(lines)[1] for _, lines, _ in done] == start.servers * 2
+    assert (start.folder / "looks").read_text().split() == [str(start.servers[0])] * 2
+
+
 def test_a_job_has_its_callers_arguments_folder_mask_and_streams(start):
     (start.folder / "below").mkdir()
     start.done("exit", "0")
