@@ -10,13 +10,13 @@ import struct
 from collections.abc import Mapping
 from functools import cache
 
-Value = str | int | bytes | list[str]
+DicomValue = str | int | bytes | list[str]
 
 _LONG = ("OB", "OW")  # their length takes four bytes
 _PREFIX = bytes(128) + b"DICM"
 
 
-def encoded(attributes: Mapping[str, Value]) -> bytes:
+def encoded(attributes: Mapping[str, DicomValue]) -> bytes:
     """A file in explicit VR little endian.
 
     Args:
@@ -26,7 +26,7 @@ def encoded(attributes: Mapping[str, Value]) -> bytes:
     from pydicom import __version_info__
     from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, ExplicitVRLittleEndian
 
-    meta: dict[str, Value] = {
+    meta: dict[str, DicomValue] = {
         "FileMetaInformationVersion": b"\0\1",
         "MediaStorageSOPClassUID": attributes["SOPClassUID"],
         "MediaStorageSOPInstanceUID": attributes["SOPInstanceUID"],
@@ -39,13 +39,13 @@ def encoded(attributes: Mapping[str, Value]) -> bytes:
     return _PREFIX + length + first + _elements(attributes)
 
 
-def _elements(attributes: Mapping[str, Value]) -> bytes:
+def _elements(attributes: Mapping[str, DicomValue]) -> bytes:
     """All elements, in the order of their tags."""
     named = sorted((*_tag_and_kind(word), value) for word, value in attributes.items())
     return b"".join(_element(tag, kind, value) for tag, kind, value in named)
 
 
-def _element(tag: int, kind: str, value: Value) -> bytes:
+def _element(tag: int, kind: str, value: DicomValue) -> bytes:
     if isinstance(value, int) and kind in ("US", "UL"):
         content = struct.pack("<H" if kind == "US" else "<I", value)
     elif isinstance(value, bytes):

@@ -12,7 +12,7 @@ import numpy as np
 
 from medfl.files import atomic_path, write_csv, write_text, write_yaml
 from medfl.phantom.anatomy import line_integral
-from medfl.phantom.dicom_file import Value, encoded
+from medfl.phantom.dicom_file import DicomValue, encoded
 from medfl.phantom.patient import CLASSES, Patient, draw_patient
 from medfl.phantom.projection import Projector, rotation
 from medfl.phantom.scanner import SCANNERS, XraySystem, expose, store_values
@@ -63,7 +63,7 @@ def write_radiographs(folder: Path, seed: int, number: int) -> list[dict[str, st
     return rows
 
 
-def simulate_patient(seed: int, number: int) -> Iterator[tuple[str, str, dict[str, Value]]]:
+def simulate_patient(seed: int, number: int) -> Iterator[tuple[str, str, dict[str, DicomValue]]]:
     """Simulate one patient's images, whatever the others are: file, class, DICOM attributes."""
     rng = np.random.default_rng([seed, number])
     scanner = SCANNERS[int(rng.choice(len(SCANNERS), p=(0.35, 0.28, 0.22, 0.15)))]
@@ -111,7 +111,7 @@ def _attributes(
     scanner: XraySystem,
     exposure: float,
     identity: tuple[int, int, int],
-) -> dict[str, Value]:
+) -> dict[str, DicomValue]:
     from pydicom.uid import ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation
 
     _, number, image = identity
