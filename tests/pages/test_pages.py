@@ -74,6 +74,19 @@ def test_a_drawing_has_few_colours_and_a_photograph_keeps_all_of_its_own(tmp_pat
     assert len(saved_colours(photograph, tmp_path / "photograph")) > 5000
 
 
+def test_a_drawing_is_to_the_eye_what_matplotlib_draws(tmp_path):
+    figure = Figure(figsize=(3, 1.5))
+    figure.subplots().bar([0, 1, 2], [1, 3, 2], color=["#0072B2", "#D55E00", "#009E73"])
+    with Image.open(save(figure, tmp_path / "few")) as picture:
+        few = np.array(picture.convert("RGB"), dtype=int)
+    figure.savefig(tmp_path / "all.png", dpi=128)
+    with Image.open(tmp_path / "all.png") as picture:
+        whole = np.array(picture.convert("RGB"), dtype=int)
+    assert few.shape == whole.shape == (192, 384, 3)
+    assert np.abs(few - whole).max() <= 16  # of 255
+    assert np.abs(few - whole).mean() < 1
+
+
 def test_a_users_own_settings_stay_as_they_are(tmp_path):
     before = mpl.rcParams["font.size"]
 
