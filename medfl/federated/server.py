@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
@@ -19,15 +18,16 @@ from medfl.config import FederatedConfig
 from medfl.errors import MedflError
 from medfl.federated.client_state import ClientStates
 from medfl.federated.data import FederatedData, channels_last, split_batches
+from medfl.federated.initial_model import initial_model
 from medfl.federated.local_work import LocalWork
 from medfl.federated.own_algorithm import check_algorithm, hooks_of
 from medfl.federated.patches import patch_sides
+from medfl.federated.schedule import learning_rate
 from medfl.federated.step_graphs import StepGraphs
 from medfl.federated.workers import Workers, in_worker, own_classes
-from medfl.models import build_model
 from medfl.models.flat import FlatModel, Shared
 from medfl.partition.pooled import POOLED
-from medfl.streams import stream_seed, torch_stream
+from medfl.streams import torch_stream
 
 
 class RootSet(Protocol):
@@ -120,18 +120,7 @@ class FederatedServer:
         shape = (*data.images.shape[:2], *(self.patch or sides))
         self.augmentation = recipe_for(config.augmentation, data.info, shape)
         if model is None:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(stream_seed(config.seed, "init"))
-                model = build_model(
-                    config.model.name,
-                    num_classes=len(data.info.classes),
-                    in_channels=data.images.shape[1],
-                    image_size=self.patch or sides,
-                    normalization=config.model.normalization,
-                    pretrained=config.model.pretrained,
-                    branches=_branches(config, data),
-                    params=config.model.params,
-                )
+            model = initial_model(config, data, self.patch or sides)
         # Channels last on every device, so that a run can go on on another device.
         layout = channels_last(data.images.ndim)
         model = model.to(data.device, memory_format=layout)  # type: ignore[call-overload]
@@ -221,20 +210,7 @@ class FederatedServer:
 
     def learning_rate(self, round_number: int) -> float:
         """The local learning rate η of a round (from 1), constant within it."""
-        training, rounds = self.config.training, self.config.federated_learning.rounds
-        rate, warmup = training.learning_rate, training.warmup_rounds
-        if round_number <= warmup:
-            return rate * round_number / (warmup + 1)
-        done = round_number - 1
-        if training.lr_schedule == "cosine":
-            progress = (done - warmup) / max(1, rounds - warmup)
-            return rate * 0.5 * (1 + math.cos(math.pi * progress))
-        if training.lr_schedule == "exponential":
-            return float(rate * training.lr_gamma ** (done / rounds))
-        if training.lr_schedule == "step":
-            passed = sum(done >= round(part * rounds, 6) for part in training.lr_milestones)
-            return float(rate * training.lr_gamma**passed)
-        return rate
+        return learning_rate(self.config, round_number)
 
     def open(self, number: int) -> dict[str, Part]:
         """Open round ``number``: give what each of its clients receives.
@@ -290,16 +266,3 @@ class FederatedServer:
             self.vector.copy_(mean)
         else:
             self.vector.lerp_(mean, rate)
-
-
-def _branches(config: FederatedConfig, data: FederatedData) -> tuple[int, ...]:
-    """How many channels each modality has, for late fusion; empty for early fusion."""
-    if config.model.fusion == "early":
-        return ()
-    branches = tuple(data.info.branches)
-    if len(branches) < 2:
-        raise MedflError(
-            f"model.fusion is late, but the images of {data.info.name} have a single modality: "
-            "set fusion: early, or prepare a dataset with several modalities."
-        )
-    return branches
