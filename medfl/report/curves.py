@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from medfl.results.tables import History
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class Point:
 
 def as_history(rounds: pd.DataFrame) -> History:
     """The numbers of a history in memory, whose columns are those of ``rounds.csv``."""
+    import pandas as pd  # tables are made without it
+
     numbers = rounds.apply(pd.to_numeric, errors="coerce").astype(float)
     return {str(name): numbers[name].to_numpy() for name in numbers}
 

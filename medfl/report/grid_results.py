@@ -7,9 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from itertools import product
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from medfl.config import CrossedArm
 from medfl.config.report import EQUAL_WITHIN
@@ -21,10 +19,13 @@ from medfl.report.statistics.pairs import Comparison
 from medfl.report.statistics.summary import Ranking, rank
 from medfl.results.column import Column
 from medfl.results.columns import EVERYONE, OWN, judged
-from medfl.results.frames import Frames
 from medfl.results.paths import KEYS
-from medfl.results.runs import MISSING, REFERENCE, Run, role_of
+from medfl.results.record import value
+from medfl.results.runs import MISSING, REFERENCE, Run, columns_of, role_of
 from medfl.results.schema import COMPLETED, DIVERGED
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class GridResults:
@@ -47,13 +48,13 @@ class GridResults:
         self.runs = list(runs)
         self.crossed = dict(crossed or {})
         self._margins = margins or {}
-        self.frame = Frames(runs).runs
+        self.columns = columns_of(self.runs)
         self.datasets, self.partitions, self.arms, self.seeds = (
-            self.frame[key].unique().tolist() for key in KEYS
+            list(dict.fromkeys(getattr(run, key) for run in runs)) for key in KEYS
         )
-        self._partitions = {
-            dataset: rows["partition"].unique().tolist()
-            for dataset, rows in self.frame.groupby("dataset", sort=False)
+        self._partitions: dict[str, list[str]] = {
+            dataset: list(dict.fromkeys(run.partition for run in runs if run.dataset == dataset))
+            for dataset in self.datasets
         }
         self._numbers: dict[str, dict[Any, dict[int, float]]] = {}  # by metric
         self._states: dict[tuple[str, str | None, str, str], CellState] = {}  # by cell and metric
@@ -64,6 +65,13 @@ class GridResults:
         self._attacks = attacks_on(self.runs, self.crossed)
         for run in runs:
             self._at[run.dataset, run.partition, run.arm].append(run)
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row per run: the columns of ``Frames.runs``."""
+        from medfl.results.frames import Frames  # tables are made without pandas
+
+        return Frames(self.runs).runs
 
     def partitions_of(self, dataset: str) -> list[str]:
         """The partitions of one dataset; ``partitions`` are those of all."""
@@ -117,10 +125,10 @@ class GridResults:
 
     def _gather(self, metric: Column) -> dict[Any, dict[int, float]]:
         found: dict[Any, dict[int, float]] = {}
-        for run, value in zip(self.runs, self.frame[metric.name].tolist(), strict=True):
-            if run.completed and not pd.isna(value):
+        for run in self.runs:
+            if run.record and run.completed and (number := value(run.record, metric)) is not None:
                 cell = (run.dataset, run.partition, run.arm)
-                found.setdefault(cell, {})[run.seed] = value
+                found.setdefault(cell, {})[run.seed] = number
         return found
 
     def mean_values(self, dataset: str, arm: str, metric: Column) -> dict[int, float]:

@@ -77,7 +77,7 @@ class Crossing:
         arm = self.arm(rule, attacked)
         if arm is None:
             return None
-        known = metric.name in self.results.frame  # no run has met a backdoor
+        known = metric in self.results.columns  # no run has met a backdoor
         shown = metric if known else self.metric
         state = self.results.state(self.dataset, self.partition, arm, shown)
         if metric is WORST:

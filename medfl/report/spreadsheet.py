@@ -6,9 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from pandas.api.types import is_numeric_dtype
-
 from medfl.files import write_csv
 
 BEGINS = ("=", "+", "-", "@", "\t", "\r")
@@ -30,12 +27,6 @@ def write_spreadsheet(
     heads = {column: no_formula(column) for column in columns}
     shown = ({heads[key]: _cell(value) for key, value in row.items()} for row in rows)
     write_csv(path, list(heads.values()), shown)
-
-
-def without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
-    """A table whose words no spreadsheet takes for formulas."""
-    words = [name for name, kind in frame.dtypes.items() if not is_numeric_dtype(kind)]
-    return frame.assign(**{str(name): frame[name].map(_cell) for name in words})
 
 
 def _cell(value: Any) -> Any:

@@ -24,11 +24,10 @@ from medfl.report.questions import HOLDS, TITLES, bare, families_say
 from medfl.report.robustness_tables import write_robustness
 from medfl.report.seeds_needed import seeds_needed
 from medfl.report.shared_clients import with_clients
-from medfl.report.spreadsheet import without_formulas
+from medfl.report.spreadsheet import write_spreadsheet
 from medfl.report.unseen import write_unseen
 from medfl.results import paths
-from medfl.results.columns import REFUSED, ROBUSTNESS, SUMMARY, names_in
-from medfl.results.frames import write_frame
+from medfl.results.columns import SUMMARY
 from medfl.results.paths import CellLike
 from medfl.results.runs import MISSING, read_grid_runs
 from medfl.results.schema import DIVERGED
@@ -70,9 +69,7 @@ def aggregate(
     ) as allow_to_write:
         results.compare_all()
         allow_to_write()
-        last = [column.name for column in (*ROBUSTNESS, REFUSED) if column.name in results.frame]
-        columns = [*names_in(SUMMARY), *last]
-        write_frame(folder / paths.SUMMARY, without_formulas(results.frame[columns]))
+        _write_summary(results, folder / paths.SUMMARY)
         if partial:
             (folder / paths.METRICS).unlink(missing_ok=True)
         else:
@@ -84,6 +81,13 @@ def aggregate(
         write_findings(results, folder / paths.TABLES)
         write_over_datasets(results, folder / paths.TABLES / "datasets.csv")
     return results
+
+
+def _write_summary(results: GridResults, path: Path) -> None:
+    """Write a row for each run."""
+    columns = [column for column in results.columns if SUMMARY in column.files]
+    rows = (run.row(columns) for run in results.runs)
+    write_spreadsheet(path, [column.name for column in columns], rows)
 
 
 def _write_by_run(results: GridResults, curves: CurveRows, folder: Path) -> None:

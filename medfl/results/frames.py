@@ -12,22 +12,18 @@ import numpy as np
 import pandas as pd
 
 from medfl.errors import MedflError, failure
-from medfl.files import write_text
 from medfl.results import paths
 from medfl.results.columns import (
     CLIENTS,
     PRIVACY_UNIT,
     REFUSED,
-    ROBUSTNESS,
     ROUNDS,
-    SUMMARY,
-    TABLES,
     Column,
     columns_in,
 )
 from medfl.results.paths import KEYS
 from medfl.results.predictions import ARRAYS, read_predictions
-from medfl.results.runs import Run
+from medfl.results.runs import Run, columns_of
 from medfl.results.tables import intact, of_clients, read_numbers
 
 
@@ -49,11 +45,7 @@ class Frames:
         Last stand those of attackers and rules, where any run has some, and ``refused``, where an
         update of any run was refused.
         """
-        columns = columns_in(SUMMARY, TABLES)
-        if any(run.record and run.record.robustness for run in self._runs):
-            columns = (*columns, *ROBUSTNESS)
-        if any(run.record and run.record.refused for run in self._runs):
-            columns = (*columns, REFUSED)
+        columns = columns_of(self._runs)
         rows = [run.row(columns) for run in self._runs]
         return pd.DataFrame(
             {
@@ -153,11 +145,6 @@ def _read_csv(path: Path, columns: Sequence[Column]) -> pd.DataFrame:
         raise MedflError(
             f"{path} cannot be read ({failure(error)}): train this run again."
         ) from error
-
-
-def write_frame(path: str | os.PathLike[str], frame: pd.DataFrame) -> None:
-    """Write a table as CSV, atomically; a missing value is an empty cell."""
-    write_text(path, frame.to_csv(index=False, lineterminator="\n"))
 
 
 def _dtype(column: Column) -> Any:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medfl.errors import MedflError
 from medfl.results import paths
-from medfl.results.columns import EVERYONE, Column
+from medfl.results.columns import (
+    EVERYONE,
+    REFUSED,
+    ROBUSTNESS,
+    SUMMARY,
+    TABLES,
+    Column,
+    columns_in,
+)
 from medfl.results.paths import KEYS, CellLike
 from medfl.results.record import AGAIN, read_record, row_of
 from medfl.results.schema import COMPLETED, Fairness, Metrics, Record, WithoutImages
@@ -110,6 +118,20 @@ class Run:
         if self.record:
             place |= {"run": paths.RUN.format(**vars(self.trained)), **row_of(self.record, columns)}
         return place
+
+
+def columns_of(runs: Sequence[Run]) -> tuple[Column, ...]:
+    """The columns of ``summary.csv`` and of tables that speak of runs.
+
+    Last stand those of attackers and rules, where any run has some, and ``refused``, where an
+    update of any run was refused.
+    """
+    columns = columns_in(SUMMARY, TABLES)
+    if any(run.record and run.record.robustness for run in runs):
+        columns = (*columns, *ROBUSTNESS)
+    if any(run.record and run.record.refused for run in runs):
+        columns = (*columns, REFUSED)
+    return columns
 
 
 def read_grid_runs(

@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from medfl.report.statistics.pairs import PairTest, holm
 from medfl.report.statistics.summary import LEVEL
@@ -86,7 +87,7 @@ def over_datasets(values: Mapping[str, Mapping[str, float]]) -> OverDatasets | N
     if len(arms) < 2 or len(datasets) < 2:
         return None
     table = np.array([[values[arm][name] for name in datasets] for arm in arms])
-    ranks = pd.DataFrame(-table).rank(axis=0).to_numpy().mean(axis=1)
+    ranks = _ranks(table).mean(axis=1)
     order = np.argsort(ranks, kind="stable")
     names = tuple(arms[k] for k in order)
     found = OverDatasets(names, tuple(float(ranks[k]) for k in order), datasets, needed(len(names)))
@@ -105,6 +106,17 @@ def over_datasets(values: Mapping[str, Mapping[str, float]]) -> OverDatasets | N
         for (arm, other, apart, p), corrected in zip(tests, adjusted, strict=True)
     )
     return OverDatasets(**{**vars(found), "friedman": friedman, "pairs": pairs})
+
+
+def _ranks(table: NDArray[Any]) -> NDArray[Any]:
+    """(K, D) the place of each arm in each data set, 1 for the largest number; ties share theirs.
+
+    SciPy's and pandas's function do the same, and take a quarter of a second to import.
+    """
+    above = (table[None] > table[:, None]).sum(axis=1)
+    alike = (table[None] == table[:, None]).sum(axis=1)
+    places: NDArray[Any] = above + (alike + 1) / 2
+    return places
 
 
 def _signed_rank(differences: Sequence[float] | np.ndarray) -> float:
