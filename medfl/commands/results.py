@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from medfl.grid import Cell, GridConfig
@@ -19,16 +20,14 @@ def aggregate(options: argparse.Namespace) -> None:
     gc.disable()  # a tenth of the time went into looking for what could be let go: there is little
 
     from medfl.grid import read_grid
-    from medfl.grid.shared import runs_of
-    from medfl.report import steps
 
     grid = read_grid(options.grid)
     _splits(grid)
     results = options.results or grid.output_dir
-    trained = runs_of(grid)
-    wanted = _wanted(grid, trained, results)
-    _hold_back(grid, wanted, results)
-    steps.aggregate(trained, results, partial=options.partial, **_about(grid, wanted))
+    with _runs(grid, results) as (trained, about):
+        from medfl.report import steps
+
+        steps.aggregate(trained, results, partial=options.partial, **about)
     print(f"{results}: summary.csv, {'' if options.partial else 'metrics.json, '}tables/")
 
 
@@ -46,18 +45,16 @@ def report(options: argparse.Namespace) -> None:
     gc.disable()  # a seventh of the time; what is large is let go after each picture
 
     from medfl.grid import read_grid
-    from medfl.grid.shared import runs_of
-    from medfl.report import steps
 
     grid = read_grid(options.grid)
-    trained = runs_of(grid)
     folder = options.results or grid.output_dir
-    wanted = _wanted(grid, trained, folder)
-    _hold_back(grid, wanted, folder)
-    if options.partial:
-        steps.aggregate(trained, folder, partial=True, **_about(grid, wanted))
-    endings = [".pdf"] if options.pdf else []
-    results = _build(grid, trained, folder, wanted, _cores(options.cores), endings)
+    with _runs(grid, folder) as (trained, about):
+        from medfl.report import steps
+
+        if options.partial:
+            steps.aggregate(trained, folder, partial=True, **about)
+        endings = [".pdf"] if options.pdf else []
+        results = _build(grid, trained, folder, about, _cores(options.cores), endings)
     print(steps.headline(results, folder))
 
 
@@ -81,19 +78,17 @@ def publish(options: argparse.Namespace) -> None:
 
     from medfl.config import prepared_dir
     from medfl.grid import read_grid
-    from medfl.grid.shared import runs_of
-    from medfl.report import steps
     from medfl.report.published import check_target
     from medfl.report.published import publish as write_folder
 
     check_target(Path(options.to))  # before the tables and the report, which take minutes
     grid = read_grid(options.grid)
-    trained = runs_of(grid)
     folder = options.results or grid.output_dir
-    wanted = _wanted(grid, trained, folder)
-    _hold_back(grid, wanted, folder)
-    results = steps.aggregate(trained, folder, **_about(grid, wanted))
-    _build(grid, trained, folder, wanted, _cores("all"))
+    with _runs(grid, folder) as (trained, about):
+        from medfl.report import steps
+
+        results = steps.aggregate(trained, folder, **about)
+        _build(grid, trained, folder, about, _cores("all"))
     page = write_folder(
         results,
         folder,
@@ -125,7 +120,7 @@ def _build(
     grid: GridConfig,
     trained: dict[Cell, Cell],
     folder: str,
-    wanted: dict[Cell, dict[str, str]],
+    about: dict[str, Any],
     cores: int,
     endings: Sequence[str] = (),
 ) -> GridResults:
@@ -142,13 +137,25 @@ def _build(
         figures=grid.figures,
         cores=cores,
         endings=endings,
-        **_about(grid, wanted),
+        **about,
     )
 
 
-def _about(grid: GridConfig, wanted: dict[Cell, dict[str, str]]) -> dict[str, Any]:
-    """What tables and page are told of a grid alike."""
-    return {"wanted": wanted, "margins": grid.margins, "crossed": grid.crossed}
+@contextmanager
+def _runs(grid: GridConfig, results: str) -> Iterator[tuple[dict[Cell, Cell], dict[str, Any]]]:
+    """The run that stands in each cell, and what tables and page are told of the grid alike.
+
+    While its block imports what they need, their records are read beside it.
+    """
+    from medfl.grid.shared import runs_of
+    from medfl.results.runs import reading_ahead
+
+    trained = runs_of(grid)
+    _hold_back(grid, {run for both in trained.items() for run in both}, results)
+    with reading_ahead(trained.values(), results) as read:
+        wanted = _wanted(grid, trained, results)
+        about = {"wanted": wanted, "margins": grid.margins, "crossed": grid.crossed, "read": read}
+        yield trained, about
 
 
 def _wanted(

@@ -29,7 +29,8 @@ from medfl.report.unseen import write_unseen
 from medfl.results import paths
 from medfl.results.columns import SUMMARY
 from medfl.results.paths import CellLike
-from medfl.results.runs import MISSING, read_grid_runs
+from medfl.results.record import read_record
+from medfl.results.runs import MISSING, Read, read_grid_runs
 from medfl.results.schema import DIVERGED
 
 
@@ -41,6 +42,7 @@ def aggregate(
     wanted: Mapping[Any, Mapping[str, str]] | None = None,
     margins: Mapping[str, float] | None = None,
     crossed: Mapping[str, CrossedArm] | None = None,
+    read: Read = read_record,
 ) -> GridResults:
     """Read the runs of the grid and write ``summary.csv``, ``metrics.json``, tables and curves.
 
@@ -55,13 +57,14 @@ def aggregate(
         wanted: as in ``read_grid_runs``; a run of other settings or data counts as missing.
         margins: dataset → within which difference arms are practically equal.
         crossed: the arms that were crossed with attacks and rules, as in ``GridResults``.
+        read: as in ``read_grid_runs``.
 
     Raises:
         MedflError: for missing runs (unless ``partial``), for records and predictions that cannot
             be read, and for arms that were judged on different patients. Nothing is written then.
     """
     folder = Path(results_dir)
-    runs = read_grid_runs(cells, folder, partial=partial, wanted=wanted)
+    runs = read_grid_runs(cells, folder, partial=partial, wanted=wanted, read=read)
     results = GridResults(with_clients(runs), margins, crossed)
     # Curves need nothing that comparisons and tables find out.
     with done_beside(
@@ -108,6 +111,7 @@ def build_report(
     cores: int = 1,
     margins: Mapping[str, float] | None = None,
     crossed: Mapping[str, CrossedArm] | None = None,
+    read: Read = read_record,
     endings: Sequence[str] = (),
 ) -> GridResults:
     """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
@@ -123,6 +127,7 @@ def build_report(
         cores: how many processes draw them.
         margins: dataset → within which difference arms are practically equal.
         crossed: the arms that were crossed with attacks and rules, as in ``GridResults``.
+        read: as in ``read_grid_runs``.
         endings: in which forms beside PNG and SVG: ``.pdf``.
 
     Raises:
@@ -134,7 +139,7 @@ def build_report(
     from medfl.report.searches import tuning_section
 
     folder = Path(results_dir)
-    runs = read_grid_runs(cells, folder, partial=True, wanted=wanted)
+    runs = read_grid_runs(cells, folder, partial=True, wanted=wanted, read=read)
     results = GridResults(with_clients(runs), margins, crossed)
     results.compare_all()
     pictures = draw_figures(results, folder / paths.FIGURES, figures, cores, endings)
