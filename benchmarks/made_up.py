@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.timing import ROOT
-from medfl.datasets.prepare import store_path
+from medfl.datasets.place import store_path
 from medfl.federated.code import run_code
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.stale import inputs_now

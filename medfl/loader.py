@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfl.config import DEFAULTS, WORK_ROOT
-from medfl.datasets.prepare import PathLike, place_of, prepare, spec_of
+from medfl.datasets.place import PathLike, place_of
+from medfl.datasets.prepare import prepare, spec_of
 from medfl.partition import Split, make_split
 from medfl.store import Store
 

@@ -16,7 +16,8 @@ from medfl.card.scan import scan
 from medfl.card.sheet import NO_LABEL, class_sheet, side_by_side, site_sheet
 from medfl.card.small_cells import Unpublished, card_to_publish, hidden_names, without_numbers
 from medfl.config import WORK_ROOT
-from medfl.datasets.prepare import PathLike, prepare, store_path
+from medfl.datasets.place import PathLike, store_path
+from medfl.datasets.prepare import prepare
 from medfl.disclosure.cells import NONE
 from medfl.disclosure.published_sets import minimum_cell
 from medfl.errors import MedflError

@@ -139,7 +139,7 @@ def split(options: argparse.Namespace) -> None:
     """Deal a store's samples to clients and folds."""
     from medfl.commands.options import field_at
     from medfl.config import SplitConfig
-    from medfl.datasets.prepare import entry_of, store_path
+    from medfl.datasets.place import entry_of, store_path
     from medfl.disclosure.cells import in_words
     from medfl.disclosure.published_sets import minimum_cell
     from medfl.partition import parse_partition

@@ -162,7 +162,7 @@ def _wanted(
     grid: GridConfig, trained: dict[Cell, Cell], results: str
 ) -> dict[Cell, dict[str, str]]:
     """What the record of every run that may stand in a cell has to say: its own, and the shared."""
-    from medfl.datasets.prepare import store_path
+    from medfl.datasets.place import store_path
     from medfl.federated.stale import inputs_now
     from medfl.tuning.choose import wanted_of
 
@@ -184,7 +184,7 @@ def _wanted(
 
 def _hold_back(grid: GridConfig, runs: Iterable[Cell], results: str) -> None:
     """Take small cells out of finished runs from before they were asked to be left out."""
-    from medfl.datasets.prepare import store_path
+    from medfl.datasets.place import store_path
     from medfl.federated.hold_back import hold_back_in
     from medfl.results import paths
 

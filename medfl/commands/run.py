@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def run(options: argparse.Namespace) -> None:
     """Train one federation and write its run folder."""
-    from medfl.datasets.prepare import store_path
+    from medfl.datasets.place import store_path
     from medfl.files import locked
     from medfl.pipeline.fixed import is_fixed
 
@@ -241,7 +241,8 @@ def _single_run(options: argparse.Namespace) -> FederatedConfig:
 
 def _make_inputs(config: FederatedConfig, folder: Path, options: argparse.Namespace) -> Path:
     """Prepare the data of a single run where they are missing; make its split or take one."""
-    from medfl.datasets.prepare import entry_of, prepare
+    from medfl.datasets.place import entry_of
+    from medfl.datasets.prepare import prepare
     from medfl.disclosure.published_sets import minimum_cell
     from medfl.partition import parse_partition
     from medfl.partition.write import write_split

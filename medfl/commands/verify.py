@@ -107,7 +107,7 @@ def _sha256(path: Path, told: Callable[[int], object]) -> str:
 
 def _chosen(options: argparse.Namespace) -> Iterator[_Thing]:
     from medfl.config import prepared_dir
-    from medfl.datasets.prepare import store_path
+    from medfl.datasets.place import store_path
     from medfl.grid import read_grid
 
     if options.grid:
@@ -132,7 +132,7 @@ def _chosen(options: argparse.Namespace) -> Iterator[_Thing]:
 
 def _of_grid(grid: GridConfig, results: str | None) -> Iterator[_Thing]:
     from medfl.commands.options import tell
-    from medfl.datasets.prepare import store_path
+    from medfl.datasets.place import store_path
     from medfl.grid.shared import run_of
     from medfl.partition.place import sidecar, split_path
     from medfl.partition.pooled import POOLED

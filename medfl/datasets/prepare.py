@@ -1,4 +1,4 @@
-"""Lead from a dataset's name to its store, which is made where it is missing or stale."""
+"""Make the store of a dataset where it is missing or stale."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
-from medfl.config import WORK_ROOT, prepared_dir
+from medfl.config import WORK_ROOT
 from medfl.config import data_root as chosen_data_root
-from medfl.datasets.base import Dataset, Places
+from medfl.datasets.base import Places
 from medfl.datasets.code import entry_sha
 from medfl.datasets.described.custom import CustomMedicalDataset
 from medfl.datasets.described.custom_entry import custom_entry
 from medfl.datasets.edited import describes
+from medfl.datasets.place import PathLike, place_of
 from medfl.datasets.published import about_published
 from medfl.datasets.registry import DatasetSpec, checked_size, names, parse_dataset
 from medfl.errors import MedflError, unquoted
@@ -25,8 +26,6 @@ from medfl.identity.file_names import HIDDEN_NAME
 from medfl.store import DATASET, IMAGES, PREPARATION, Store
 from medfl.store.build import build_store
 from medfl.store.raw import RawData
-
-PathLike = str | os.PathLike[str]
 
 
 def spec_of(dataset: str | CustomMedicalDataset, size: int | None = None) -> DatasetSpec:
@@ -42,30 +41,6 @@ def spec_of(dataset: str | CustomMedicalDataset, size: int | None = None) -> Dat
     word = entry.name if size is None else f"{entry.name}-{size}"
     pixels = entry.default_size if size is None else size
     return DatasetSpec(word, entry, checked_size(word, pixels))
-
-
-def store_path(dataset: str, work_root: PathLike = WORK_ROOT) -> Path:
-    """Say where the store of a dataset word lies: ``<work_root>/prepared/<word>``.
-
-    The path of a store's folder, which ``prepare`` made with ``output_dir``, is itself the place.
-    """
-    if _is_store_folder(dataset):
-        return Path(dataset)
-    return place_of(parse_dataset(dataset), work_root)
-
-
-def entry_of(dataset: str) -> Dataset | None:
-    """The entry of a dataset word; None for a store's folder, whose dataset may be forgotten."""
-    return None if _is_store_folder(dataset) else parse_dataset(dataset).dataset
-
-
-def _is_store_folder(word: str) -> bool:
-    return os.sep in word and Path(word, DATASET).is_file()
-
-
-def place_of(spec: DatasetSpec, work_root: PathLike) -> Path:
-    """Where the store of a dataset lies under ``work_root``."""
-    return prepared_dir(work_root) / spec.word
 
 
 def prepare(

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 
 from medfl.config import did_you_mean
 from medfl.datasets.base import Dataset
-from medfl.datasets.described.custom import load_custom
-from medfl.datasets.described.custom_entry import custom_entry
-from medfl.datasets.described.find import descriptions, find, is_path, read_description
+from medfl.datasets.described.listing import descriptions, is_path
 from medfl.datasets.raw_folder import plain
 from medfl.disclosure.published_sets import CATALOG
 from medfl.errors import MedflError
@@ -51,11 +49,11 @@ def get(name: str) -> Dataset:
     (``my_package.module:MyDataset``).
     """
     taken = DATASETS.available()
-    if is_path(name):
-        return read_description(name, taken, get)
-    described = find(name, taken, get)
-    if described is not None:
-        return described
+    paths = [] if is_path(name) else descriptions().get(name, [])
+    if is_path(name) or paths:
+        from medfl.datasets.described.find import described, read_description
+
+        return described(name, paths, taken, get) if paths else read_description(name, taken, get)
     if name in DATASETS:
         return DATASETS.load(name)
     if own := _OWN.fullmatch(name):
@@ -65,6 +63,9 @@ def get(name: str) -> Dataset:
 
 def _read_by(word: str) -> Dataset:
     """What a class of a person's own reads."""
+    from medfl.datasets.described.custom import load_custom
+    from medfl.datasets.described.custom_entry import custom_entry
+
     entry = custom_entry(load_custom(word))
     if entry.name in names():
         raise MedflError(

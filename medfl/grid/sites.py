@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medfl.datasets.base import Dataset, Places
-from medfl.datasets.prepare import store_path
+from medfl.datasets.place import store_path
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.files.regular import regular

@@ -13,8 +13,8 @@ from pathlib import Path
 import yaml
 
 from medfl.config import FederatedConfig
-from medfl.datasets.described.find import descriptions
 from medfl.datasets.described.fixed import COPIES, copy_name
+from medfl.datasets.described.listing import descriptions
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.federated.code import run_code

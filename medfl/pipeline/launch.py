@@ -14,7 +14,7 @@ from medfl.algorithms.registry import ALGORITHMS
 from medfl.arms.named import read_arms
 from medfl.config import ARMS_FILE, DEFAULT_GRID, data_root, did_you_mean, validate
 from medfl.datasets.base import Places
-from medfl.datasets.described.find import VARIABLE, is_path
+from medfl.datasets.described.listing import VARIABLE, is_path
 from medfl.datasets.prepare import prepare
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError

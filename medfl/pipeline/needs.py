@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 from medfl.datasets.described.custom_entry import CustomEntry
-from medfl.datasets.prepare import place_of
+from medfl.datasets.place import place_of
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.grid import GridConfig

@@ -8,7 +8,7 @@ from contextlib import suppress
 from statistics import median
 from typing import Any
 
-from medfl.datasets.prepare import entry_of, store_path
+from medfl.datasets.place import entry_of, store_path
 from medfl.errors import MedflError
 from medfl.federated.log import in_time
 from medfl.grid import GridConfig

@@ -21,7 +21,7 @@ from medfl.datasets.base import Places
 from medfl.datasets.code import dataset_sha
 from medfl.datasets.described.fixed import GRID
 from medfl.datasets.edited import stamp
-from medfl.datasets.prepare import store_path
+from medfl.datasets.place import store_path
 from medfl.datasets.registry import parse_dataset
 from medfl.disclosure.published_sets import minimum_cell
 from medfl.errors import MedflError, naming

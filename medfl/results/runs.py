@@ -236,9 +236,7 @@ def _find(
     return found.standing_in(cell.partition)
 
 
-def _read(
-    cell: CellLike, results_dir: str | Path, wanted: Mapping[str, str], read: Read
-) -> Run:
+def _read(cell: CellLike, results_dir: str | Path, wanted: Mapping[str, str], read: Read) -> Run:
     folder = paths.run_folder(results_dir, cell)
     path = folder / paths.RECORD
     record, passed = None, False

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medfl.config import FederatedConfig
-from medfl.datasets.prepare import store_path
+from medfl.datasets.place import store_path
 from medfl.errors import MedflError
 from medfl.federated.fingerprint import fingerprint
 from medfl.federated.stale import inputs_now, is_stale

@@ -1,9 +1,9 @@
-"""Find the descriptions of datasets by name, and make an entry of each."""
+"""Make an entry of a description."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from medfl.datasets.described.custom import load_custom
 from medfl.datasets.described.custom_entry import custom_entry
 from medfl.datasets.described.dataset import DescribedDataset
 from medfl.datasets.described.fixed import fixed
+from medfl.datasets.described.listing import descriptions, is_path
 from medfl.datasets.described.schema import Description, check_name
 from medfl.datasets.described.settings import settings_of
 from medfl.datasets.described.variant import variant
@@ -22,50 +23,15 @@ from medfl.identity import quoted
 if TYPE_CHECKING:
     from medfl.datasets.base import Dataset
 
-FOLDER = Path("params", "datasets")
-VARIABLE = "MEDFL_DATASETS"
-YAML_ENDINGS = (".yaml", ".yml")
 
-
-def is_path(word: str) -> bool:
-    """Whether a word names a description's file rather than a dataset."""
-    return word.endswith(YAML_ENDINGS)
-
-
-def descriptions() -> dict[str, list[Path]]:
-    """List the files in ``params/datasets`` and ``MEDFL_DATASETS``, by dataset name."""
-    places = [FOLDER, *map(Path, filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)))]
-    found: dict[str, list[Path]] = {}
-    seen = set()
-    for place in places:
-        files = [place] if place.is_file() else sorted(place.glob("*"))
-        for path in files:
-            if path.suffix in YAML_ENDINGS and path.is_file() and path.resolve() not in seen:
-                seen.add(path.resolve())
-                found.setdefault(name_of(path), []).append(path)
-    return found
-
-
-def name_of(path: Path) -> str:
-    """Give the name that a description states, or its file has; what is wrong is said later."""
-    try:
-        content = read_yaml(fixed(path))
-    except MedflError:
-        return path.stem
-    name = content.get("name") if isinstance(content, dict) else None
-    try:
-        return check_name(name) if name else path.stem
-    except (ValueError, TypeError):
-        return path.stem
-
-
-def find(name: str, taken: Collection[str], get: Callable[[str], Dataset]) -> Dataset | None:
-    """Find the described dataset of a name; None where there is none. See ``read_description``."""
-    paths = descriptions().get(name, [])
+def described(
+    name: str, paths: Sequence[Path], taken: Collection[str], get: Callable[[str], Dataset]
+) -> Dataset:
+    """The dataset of a name which the files at ``paths`` describe. See ``read_description``."""
     if len(paths) > 1:
         both = " and ".join(map(str, paths[:2]))
         raise MedflError(f"{both} both describe a dataset `{name}`: give one another `name:`.")
-    return read_description(paths[0], taken, get) if paths else None
+    return read_description(paths[0], taken, get)
 
 
 def read_description(

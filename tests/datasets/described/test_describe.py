@@ -10,7 +10,8 @@ import pytest
 from pictures import grey
 
 from medfl.datasets.code import dataset_sha
-from medfl.datasets.prepare import prepare, store_path
+from medfl.datasets.place import store_path
+from medfl.datasets.prepare import prepare
 from medfl.errors import MedflError
 from medfl.store import Store
 

@@ -11,7 +11,8 @@ from pictures import grey
 
 from medfl.datasets.base import Places
 from medfl.datasets.edited import stamp
-from medfl.datasets.prepare import prepare, store_path
+from medfl.datasets.place import store_path
+from medfl.datasets.prepare import prepare
 from medfl.datasets.registry import parse_dataset
 from medfl.errors import MedflError
 from medfl.store import PREPARATION, Store
