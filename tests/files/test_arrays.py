@@ -26,6 +26,36 @@ def test_all_arrays_or_those_that_are_named(path):
     assert list(read_arrays(path, ["y", "z"])) == ["y"]
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.zeros((0, 4), np.float32),
+        np.array(3, ">i2"),
+        np.array([["é", "long"]]),
+        np.array([("a", 1)], [("x", "U1"), ("y", int)]),
+    ],
+)
+def test_arrays_are_as_numpy_reads_them(path, array):
+    np.savez(path, first=array, again=array)
+    for found in read_arrays(path).values():
+        assert (found.dtype, found.shape) == (array.dtype, array.shape)
+        assert found.flags.f_contiguous == array.flags.f_contiguous
+        assert found.flags.writeable
+        assert np.array_equal(found, array)
+    one, other = read_arrays(path).values()
+    if one.dtype == float:
+        one[:] = 0
+        assert np.array_equal(other, array), "each has its own memory"
+
+
+def test_an_array_of_a_later_layout(path):
+    array = np.arange(5)
+    with zipfile.ZipFile(path, "w") as file, file.open("x.npy", "w") as entry:
+        np.lib.format.write_array(entry, array, version=(3, 0))
+    assert np.array_equal(read_arrays(path)["x"], array)
+
+
 def test_every_flipped_byte_is_refused_or_changes_nothing(path):
     whole, seen = path.read_bytes(), set()
     right = {name: array.tobytes() for name, array in read_arrays(path).items()}
