@@ -76,7 +76,7 @@ def rows_of_curves(results: GridResults) -> CurveRows:
 
 
 def _mean_curve(runs: list[Run], primary: Column) -> CurveRows:
-    histories = [history_of(run) for run in runs]
+    histories = [history_of(run, ("round", "bytes_total", *_CURVES)) for run in runs]
     rows: dict[int, dict[str, Any]] = {}
     for key, curve in means_of(histories, _CURVES).items():
         for point in curve:

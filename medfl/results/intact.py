@@ -20,6 +20,14 @@ def digests(folder: Path) -> dict[str, str]:
     return {name: sha256_file(folder / name) for name in found}
 
 
+def is_known(folder: Path, name: str, record: Record) -> bool:
+    """Whether a file of a run is the one that its record knows; false where it knows none."""
+    try:
+        return record.files.get(name) == sha256_file(folder / name)
+    except OSError:
+        return False
+
+
 def check_file(folder: Path, name: str, record: Record) -> None:
     """Refuse a file of a run that is not the one that its record knows (``MedflError``)."""
     known = record.files.get(name)

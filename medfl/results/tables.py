@@ -15,7 +15,7 @@ from medfl.errors import MedflError, Reason, failure
 from medfl.files.regular import regular
 from medfl.results import paths
 from medfl.results.columns import PRIVACY_UNIT, ROUNDS, columns_in
-from medfl.results.intact import check_file
+from medfl.results.intact import check_file, is_known
 from medfl.results.runs import Run
 
 History = dict[str, NDArray[np.float64]]
@@ -24,8 +24,12 @@ History = dict[str, NDArray[np.float64]]
 _Table = TypeVar("_Table")
 
 
-def read_numbers(path: Path, words: Collection[str]) -> dict[str, NDArray[Any]]:
+def read_numbers(
+    path: Path, words: Collection[str], only: Collection[str] = ()
+) -> dict[str, NDArray[Any]]:
     """The columns of a table: floats, NaN for an empty cell; those named in ``words`` as they are.
+
+    ``only`` some of its columns, where any are named: in others there may stand what is no number.
 
     Raises:
         MedflError: if the file is missing, cut off, or holds something that is no number.
@@ -42,6 +46,7 @@ def read_numbers(path: Path, words: Collection[str]) -> dict[str, NDArray[Any]]:
         return {
             name: np.array(cells, dtype=object) if name in words else _floats(cells)
             for name, cells in columns
+            if not only or name in only
         }
     except FileNotFoundError as error:
         raise MedflError(f"{path} does not exist: the run is not complete.") from error
@@ -67,8 +72,10 @@ def intact(run: Run, name: str, read: Callable[[Path], _Table]) -> _Table:
     return table
 
 
-def history_of(run: Run) -> History:
+def history_of(run: Run, only: Collection[str] = ()) -> History:
     """The numbers of a run's ``rounds.csv``; those of clients are NaN where it is shared.
+
+    ``only`` some columns, where any are named: most of the time goes into making numbers of words.
 
     Raises:
         MedflError: as ``read_numbers``, and where the file is not the one that the run wrote.
@@ -77,7 +84,10 @@ def history_of(run: Run) -> History:
     def read(folder: Path) -> History:
         return read_numbers(folder / paths.ROUNDS, (PRIVACY_UNIT.name,))
 
-    history = intact(run, paths.ROUNDS, read)
+    if only and run.record and is_known(run.folder, paths.ROUNDS, run.record):
+        history: History = read_numbers(run.folder / paths.ROUNDS, (PRIVACY_UNIT.name,), only)
+    else:  # all of it is checked
+        history = intact(run, paths.ROUNDS, read)
     if run.shared:
         for name in of_clients():
             if name in history:
