@@ -9,6 +9,7 @@ from typing import Any
 from medfl.metrics.federation import enough
 from medfl.partition import partition_title
 from medfl.report.grid_results import GridResults
+from medfl.report.remembered import remembered
 from medfl.report.spreadsheet import write_spreadsheet
 from medfl.results.column import Column
 from medfl.results.columns import ACCURACY, WORST
@@ -98,6 +99,7 @@ def _range(counts: Iterable[int | None]) -> str:
     return f"n_test = {sizes[0]}" + (f"–{sizes[-1]}" if len(sizes) > 1 else "")
 
 
+@remembered
 def client_notes(results: GridResults, dataset: str) -> list[str]:
     """Notes on worst client, spread and Jain's index: who decides them, and who is left out."""
     said = [

@@ -21,6 +21,7 @@ from medfl.results.column import Column
 from medfl.results.columns import EVERYONE
 from medfl.results.intact import check_file
 from medfl.results.predictions import OF_ALL, OWN, read_left_out, read_predictions
+from medfl.results.record import value
 from medfl.results.runs import Run
 from medfl.results.schema import DIVERGED
 
@@ -114,7 +115,9 @@ class Evidence:
                 the same seed.
         """
         values = {
-            arm: {run.seed: run.row([metric]).get(metric.name) for run in runs if run.completed}
+            arm: {
+                run.seed: value(run.record, metric) for run in runs if run.record and run.completed
+            }
             for arm, runs in arms.items()
         }
         seeds = _common({arm: values[arm] for arm in ranked if arm in values} or values)

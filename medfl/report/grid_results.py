@@ -22,10 +22,14 @@ from medfl.results.columns import EVERYONE, OWN, judged
 from medfl.results.paths import KEYS
 from medfl.results.record import value
 from medfl.results.runs import MISSING, REFERENCE, Run, columns_of, role_of
-from medfl.results.schema import COMPLETED, DIVERGED
+from medfl.results.schema import DIVERGED
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_Outcome = tuple[int, int, int, int]
+"""Of how many seeds a cell has runs, has diverged ones, lacks some; and updates left out."""
 
 
 class GridResults:
@@ -57,6 +61,8 @@ class GridResults:
             for dataset in self.datasets
         }
         self._numbers: dict[str, dict[Any, dict[int, float]]] = {}  # by metric
+        self._recorded: dict[tuple[str, str], list[Run]] = {}  # by dataset and arm
+        self._outcomes: dict[tuple[str, str | None, str], _Outcome] = {}  # by cell
         self._states: dict[tuple[str, str | None, str, str], CellState] = {}  # by cell and metric
         self._at: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
         self._chances: dict[tuple[str, str | None, str], Summary | None] = {}
@@ -83,12 +89,11 @@ class GridResults:
 
     def of(self, dataset: str, arm: str) -> list[Run]:
         """The runs of an arm on a dataset that have a record."""
-        return [
-            run
-            for part in self.partitions_of(dataset)
-            for run in self.at(dataset, part, arm)
-            if run.record
-        ]
+        if (dataset, arm) not in self._recorded:
+            parts = self.partitions_of(dataset)
+            runs = (run for part in parts for run in self.at(dataset, part, arm))
+            self._recorded[dataset, arm] = [run for run in runs if run.record]
+        return self._recorded[dataset, arm]
 
     def any_finished(self, dataset: str, partition: str) -> bool:
         """Whether any run of this dataset and partition has finished."""
@@ -102,11 +107,8 @@ class GridResults:
 
     def title(self, dataset: str) -> str:
         """The dataset's title in the records of its runs; it says if only a part was there."""
-        titles = [
-            run.record.dataset_title or ""
-            for run in self.runs
-            if run.record and run.dataset == dataset
-        ]
+        runs = (run for run in self.runs if run.record and run.dataset == dataset)
+        titles = (run.record.dataset_title for run in runs if run.record)
         return next(filter(None, titles), dataset)
 
     def known(self, metric: Column) -> bool:
@@ -152,23 +154,23 @@ class GridResults:
     def _state(self, dataset: str, partition: str | None, arm: str, metric: Column) -> CellState:
         if partition is None:
             found = self.mean_values(dataset, arm, metric)
-            runs = [
-                run for part in self.partitions_of(dataset) for run in self.at(dataset, part, arm)
-            ]
         else:
             found = self.values(dataset, partition, arm, metric)
-            runs = self.at(dataset, partition, arm)
-        count = {
-            status: len({run.seed for run in runs if run.status == status})
-            for status in (COMPLETED, DIVERGED, MISSING)
-        }
-        if partition is None and not found and not count[DIVERGED] and count[MISSING]:
-            count[MISSING] = len({run.seed for run in runs})
-        return CellState(
-            summarise(list(found.values())) if found else None,
+        if (dataset, partition, arm) not in self._outcomes:
+            self._outcomes[dataset, partition, arm] = self._outcome(dataset, partition, arm)
+        seeds, diverged, missing, refused = self._outcomes[dataset, partition, arm]
+        if partition is None and not found and not diverged and missing:
+            missing = seeds
+        summary = summarise(list(found.values())) if found else None
+        return CellState(summary, seeds, diverged, missing, refused)
+
+    def _outcome(self, dataset: str, partition: str | None, arm: str) -> _Outcome:
+        parts = self.partitions_of(dataset) if partition is None else [partition]
+        runs = [run for part in parts for run in self.at(dataset, part, arm)]
+        return (
             len({run.seed for run in runs}),
-            count[DIVERGED],
-            count[MISSING],
+            len({run.seed for run in runs if run.status == DIVERGED}),
+            len({run.seed for run in runs if run.status == MISSING}),
             sum(run.record.refused_updates for run in runs if run.record and run.completed),
         )
 

@@ -77,10 +77,11 @@ def latex(tables: Sequence[tuple[str, ArmTable]], label: str) -> str:
 
 def _needs(text: str) -> str:
     """A comment on letters that plain LaTeX does not have; empty where it has them all."""
-    for letter in text:
+    letters = dict.fromkeys(text)
+    for letter in letters:
         if (ord(letter) > LATIN and letter not in SIGNS) or letter in UNKNOWN:
             return f"% pdfLaTeX has no {letter}: use XeLaTeX or LuaLaTeX, and a font that has it."
-    found = next((letter for letter in text if letter in T1), "")
+    found = next((letter for letter in letters if letter in T1), "")
     return f"% Needs \\usepackage[T1]{{fontenc}}, which has {found}." if found else ""
 
 

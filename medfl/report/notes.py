@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from weakref import WeakKeyDictionary
 
 from medfl.partition import partition_title
 from medfl.report import names
 from medfl.report.grid_results import GridResults
 from medfl.report.questions import CHANCE, MEANINGS, TITLES, bare, chance_words
 from medfl.report.releases import release_notes
+from medfl.report.remembered import remembered
 from medfl.results.columns import EVERYONE
 from medfl.results.runs import REFERENCE
 from medfl.results.schema import Metrics, Record
@@ -92,7 +92,7 @@ def table_notes(
                 f"REMARK, {partition_title(part)}{whose}: in {metric}, {names.join_words(low)} "
                 f"{verb} not clearly above “{CHANCE}” (by more than one deviation over seeds)."
             )
-    if any(run.dataset == dataset and run.record and run.record.refused for run in results.runs):
+    if any(run.dataset == dataset for run in results.refused):
         found.append(
             "REMARK: “refused” counts updates of clients that were NaN or infinite and were left "
             "out of their rounds: the model has learned less from these clients, if anything."
@@ -112,6 +112,7 @@ def table_notes(
     return tuple(found)
 
 
+@remembered
 def target_notes(results: GridResults, dataset: str) -> list[str]:
     """Notes on rounds to a target: which one, when it was asked, and what meets it unlearned."""
     records = [run.record for run in results.runs if run.dataset == dataset and run.completed]
@@ -135,21 +136,9 @@ def target_notes(results: GridResults, dataset: str) -> list[str]:
     return found
 
 
-_ABSENT: WeakKeyDictionary[GridResults, dict[str, list[str]]] = WeakKeyDictionary()
-
-
+@remembered
 def _absent(results: GridResults, dataset: str) -> list[str]:
-    """Notes on classes without samples in a fold of some split: what the means do, and which.
-
-    They are the same below every table of a dataset, and read every run.
-    """
-    known = _ABSENT.setdefault(results, {})
-    if dataset not in known:
-        known[dataset] = _absent_classes(results, dataset)
-    return known[dataset]
-
-
-def _absent_classes(results: GridResults, dataset: str) -> list[str]:
+    """Notes on classes without samples in a fold of some split: what the means do, and which."""
     tests: dict[str, None] = {}
     validations: dict[str, None] = {}
     trainings: dict[str, None] = {}
@@ -198,6 +187,7 @@ def _not_trained(record: Record) -> dict[str, None]:
     return {name: None for name, count in counts.items() if count == 0}
 
 
+@remembered
 def _objectives_differ(results: GridResults, dataset: str) -> bool:
     """Whether federated arms minimised different objectives on the same split."""
     found: dict[tuple[str, int], set[str]] = {}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from medfl.report.grid_results import GridResults
+from medfl.report.remembered import remembered
 from medfl.results.runs import Run
 
 # Links that hide updates from the server, how readers call them, and what it sees under them.
@@ -65,6 +66,7 @@ def epsilon_words(epsilon: float) -> str:
     return "∞" if math.isinf(epsilon) else f"{math.ceil(100 * epsilon - 1e-9) / 100:.2f}"
 
 
+@remembered
 def protection(
     results: GridResults, dataset: str, arm: str, partition: str | None = None
 ) -> Protection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from medfl.report.grid_results import GridResults
 from medfl.report.names import join_words
+from medfl.report.remembered import remembered
 
 RELEASES = (
     "Releases that no accountant saw: what was chosen by looking at these data (hyper-parameters, "
@@ -12,6 +13,7 @@ RELEASES = (
 )
 
 
+@remembered
 def release_notes(results: GridResults, dataset: str) -> list[str]:
     """Notes on people's own data and on runs with an ε; none where there is neither."""
     records = [run.record for run in results.runs if run.dataset == dataset and run.record]

@@ -13,6 +13,7 @@ from medfl.report.grid_results import GridResults
 from medfl.report.notes import table_notes, target_notes
 from medfl.report.privacy import NOTE, promises, protection
 from medfl.report.questions import CHANCE, TITLES
+from medfl.report.remembered import remembered
 from medfl.results.column import Column
 from medfl.results.columns import OWN, TARGET
 from medfl.results.runs import GLOBAL, PERSONAL, REFERENCE
@@ -141,7 +142,7 @@ def make_table(
         partition is None for partition, _ in asked
     )
     fair = any(metric.source.startswith("fairness.") for _, metric in asked)
-    luck = client_notes(results, dataset) if fair else []
+    luck = [*client_notes(results, dataset)] if fair else []
     if any(metric is TARGET for _, metric in asked):
         luck += target_notes(results, dataset)
     notes = table_notes(
@@ -194,6 +195,7 @@ def leaders(
     return results.comparison(dataset, partition, metric.question, attacked).like_best(arms)
 
 
+@remembered
 def count_entry(results: GridResults, dataset: str, arm: str, name: str) -> Entry:
     """The rounds or steps of an arm's completed runs: one number, or the least and the most."""
     runs = [run for run in results.of(dataset, arm) if run.completed]
