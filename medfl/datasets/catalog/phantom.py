@@ -9,7 +9,6 @@ from medfl.datasets.base import Dataset, Places
 from medfl.errors import MedflError
 from medfl.files import sha256_file
 from medfl.files.regular import regular
-from medfl.imaging.dicom import DicomPreprocessor, read_header
 from medfl.imaging.source_size import SEPARATOR
 from medfl.phantom.once import simulate_once
 from medfl.phantom.patient import CLASSES
@@ -30,6 +29,9 @@ class Phantom(Dataset):
 
     def read_folder(self, folder: Path, size: int) -> RawData:
         """Read ``labels.csv`` and the DICOM files it names; patient and site from their headers."""
+        # A grid asks for sites and sizes alone, and would wait for all that reads DICOM.
+        from medfl.imaging.dicom import DicomPreprocessor, read_header
+
         with open(folder / LABELS, newline="", encoding="utf-8", opener=regular) as table:
             rows = list(csv.DictReader(table))
         files = [folder / row["file"] for row in rows]
