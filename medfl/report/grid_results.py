@@ -21,7 +21,7 @@ from medfl.results.column import Column
 from medfl.results.columns import EVERYONE, OWN, judged
 from medfl.results.paths import KEYS
 from medfl.results.record import value
-from medfl.results.runs import MISSING, REFERENCE, Run, columns_of, role_of
+from medfl.results.runs import MISSING, REFERENCE, Run, columns_of_runs, role_of
 from medfl.results.schema import DIVERGED
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class GridResults:
         self.runs = list(runs)
         self.crossed = dict(crossed or {})
         self._margins = margins or {}
-        self.columns = columns_of(self.runs)
+        self.columns = columns_of_runs(self.runs)
         self.datasets, self.partitions, self.arms, self.seeds = (
             list(dict.fromkeys(getattr(run, key) for run in runs)) for key in KEYS
         )

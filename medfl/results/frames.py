@@ -23,7 +23,7 @@ from medfl.results.columns import (
 )
 from medfl.results.paths import KEYS
 from medfl.results.predictions import ARRAYS, read_predictions
-from medfl.results.runs import Run, columns_of
+from medfl.results.runs import Run, columns_of_runs
 from medfl.results.tables import intact, of_clients, read_numbers
 
 
@@ -45,7 +45,7 @@ class Frames:
         Last stand those of attackers and rules, where any run has some, and ``refused``, where an
         update of any run was refused.
         """
-        columns = columns_of(self._runs)
+        columns = columns_of_runs(self._runs)
         rows = [run.row(columns) for run in self._runs]
         return pd.DataFrame(
             {

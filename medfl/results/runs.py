@@ -122,7 +122,7 @@ class Run:
         return place
 
 
-def columns_of(runs: Sequence[Run]) -> tuple[Column, ...]:
+def columns_of_runs(runs: Sequence[Run]) -> tuple[Column, ...]:
     """The columns of ``summary.csv`` and of tables that speak of runs.
 
     Last stand those of attackers and rules, where any run has some, and ``refused``, where an
@@ -143,7 +143,7 @@ Read = Callable[[Path], Record]
 def reading_ahead(
     cells: Iterable[CellLike], results_dir: str | Path
 ) -> AbstractContextManager[Read]:
-    """Begin to read the records of runs in a process beside this one; gives what to read them by."""
+    """Begin to read the records of runs, in a process beside this one; gives what reads them on."""
     records = {paths.run_folder(results_dir, cell) / paths.RECORD: None for cell in cells}
     return begun_beside(read_record, list(records))
 
