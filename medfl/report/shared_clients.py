@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medfl.files.beside import begun_beside
 from medfl.metrics.federation import fairness
 from medfl.metrics.interval import Proportion, scores
 from medfl.results import paths
@@ -37,7 +38,12 @@ def with_clients(runs: Sequence[Run]) -> list[Run]:
     for run in runs:
         if run.completed and run.record and not run.shared and not run.record.pooled:
             dealt.setdefault((run.dataset, run.partition, run.seed), []).append(run)
-    return [_with_clients(run, dealt) if run.shared and run.completed else run for run in runs]
+    shared = [place for place, run in enumerate(runs) if run.shared and run.completed]
+    found = list(runs)
+    with begun_beside(lambda place: _with_clients(runs[place], dealt), shared) as ask:
+        for place in shared:
+            found[place] = ask(place)
+    return found
 
 
 def _with_clients(run: Run, dealt: Mapping[tuple[str, str, int], Sequence[Run]]) -> Run:
