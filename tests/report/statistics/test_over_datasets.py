@@ -37,6 +37,21 @@ def test_tests_are_scipys():
     assert sum(found.ranks) == pytest.approx(1 + 2 + 3)
 
 
+def test_equal_numbers_share_the_mean_of_their_places():
+    values = {
+        "a": {"x": 0.9, "y": 0.5, "z": 0.0},
+        "b": {"x": 0.9, "y": 0.7, "z": -0.0},
+        "c": {"x": 0.4, "y": 0.6, "z": 0.0},
+        "d": {"x": 0.9, "y": 0.5, "z": 0.1},
+    }
+    table = np.array([list(sets.values()) for sets in values.values()])
+    places = stats.rankdata(-table, axis=0).mean(axis=1)
+    found = over_datasets(values)
+    assert dict(zip(found.arms, found.ranks, strict=True)) == dict(
+        zip(values, places.tolist(), strict=True)
+    )
+
+
 def test_with_fewer_sets_nothing_is_tested_and_the_number_is_known():
     found = over_datasets(made_up(datasets=6))
     assert (found.pairs, found.friedman, found.needed) == ((), None, 7)
