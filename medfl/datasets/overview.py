@@ -66,9 +66,31 @@ class DatasetLine:
 def overview(places: Places) -> list[DatasetLine]:
     """Look for every dataset: files are counted, none is decoded."""
     stores = _stores(prepared_dir(places.work_root))
-    listed = [_entry(get(name), places, stores) for name in names()]
+    listed = [_listed(name, places, stores) for name in names()]
     known = {store.path for entry in listed for store in entry.prepared}
     return [*listed, *(_unlisted(store) for store in stores if str(store) not in known)]
+
+
+def _listed(name: str, places: Places, stores: Sequence[Path]) -> DatasetLine:
+    """The line of a name; what is wrong with its description is a problem of that line alone."""
+    try:
+        return _entry(get(name), places, stores)
+    except MedflError as error:
+        return DatasetLine(
+            name=name,
+            title="-",
+            task="-",
+            classes=None,
+            images=None,
+            sites=(),
+            licence="-",
+            disk="",
+            raw="unreadable",
+            raw_path=None,
+            raw_images=0,
+            prepared=_prepared_of(name, stores),
+            problem=str(error),
+        )
 
 
 def _unlisted(path: Path) -> DatasetLine:
@@ -115,8 +137,7 @@ def _entry(dataset: Dataset, places: Places, stores: Sequence[Path]) -> DatasetL
         raw = "found"
     else:
         raw = "partial" if expected and count < expected else "complete"
-    word = re.compile(re.escape(dataset.name) + r"(-[0-9]+)?")
-    prepared = tuple(_prepared(store) for store in stores if word.fullmatch(store.name))
+    prepared = _prepared_of(dataset.name, stores)
     told = [len(dataset.classes), *(store.classes for store in prepared)]
     return DatasetLine(
         name=dataset.name,
@@ -139,6 +160,12 @@ def _stores(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(path for path in folder.iterdir() if (path / DATASET).is_file())
+
+
+def _prepared_of(name: str, stores: Sequence[Path]) -> tuple[Prepared, ...]:
+    """The stores of a dataset, at whichever sizes."""
+    word = re.compile(re.escape(name) + r"(-[0-9]+)?")
+    return tuple(_prepared(store) for store in stores if word.fullmatch(store.name))
 
 
 def _prepared(path: Path) -> Prepared:

@@ -6,6 +6,7 @@ Each check gives the name back, or raises a ``ValueError`` that says what is wro
 from __future__ import annotations
 
 import os
+import tempfile
 import unicodedata
 from pathlib import Path
 
@@ -44,8 +45,13 @@ def writable_folder(text: str) -> str:
         text.encode()
     except UnicodeEncodeError:
         raise ValueError(f"{text!r} holds bytes that are no letters in UTF-8") from None
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise ValueError(f"nothing may be written into {nearest.absolute()}: name another folder")
+    try:  # rights do not say it: nobody can make a folder in /proc
+        os.rmdir(tempfile.mkdtemp(prefix=".medfl-", dir=nearest))
+    except OSError as error:
+        raise ValueError(
+            f"nothing can be written into {nearest.absolute()} ({error.strerror}): name another "
+            "folder"
+        ) from error
     return text
 
 

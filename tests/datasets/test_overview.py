@@ -102,6 +102,17 @@ def test_prepared_stores_by_size(root):
     assert [store.bytes for store in prepared] == [128 + 4 * 256, 128 + 4 * 64]  # npy header
 
 
+def test_a_wrong_description_is_a_problem_of_its_own_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    wrong = tmp_path / "params/datasets/mine.yaml"
+    wrong.parent.mkdir(parents=True)
+    wrong.write_text("folders: x\n")
+    found = entries(tmp_path)
+    assert found["mine"].raw == "unreadable"
+    assert "mine.yaml: unknown key `folders`" in found["mine"].problem
+    assert found["ham10000"].raw == "absent"
+
+
 def test_a_described_dataset(tmp_path, monkeypatch, capsys):
     """Two classes of three images each lie in data/x; a note beside them is none of them."""
     monkeypatch.chdir(tmp_path)

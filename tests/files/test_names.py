@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -48,14 +51,20 @@ def test_a_file_is_no_folder_and_none_lies_in_it(tmp_path, monkeypatch):
 def test_a_folder_that_may_not_be_written_into(tmp_path, monkeypatch):
     asked = []
 
-    def access(path, mode):
-        asked.append((str(path), mode))
-        return False
+    def make(prefix, dir):
+        asked.append(str(dir))
+        raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(os, "access", access)  # whoever runs the tests may be allowed everything
-    with pytest.raises(ValueError, match=r"nothing may be written into .*: name another folder"):
+    monkeypatch.setattr(tempfile, "mkdtemp", make)  # whoever runs the tests may be allowed all
+    with pytest.raises(ValueError, match=r"nothing can be .* \(Permission denied\): name another"):
         writable_folder(str(tmp_path / "x" / "y"))
-    assert asked == [(str(tmp_path), os.W_OK | os.X_OK)]
+    assert asked == [str(tmp_path)]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="such a place is Linux's")
+def test_a_place_in_which_nobody_can_make_a_folder():
+    with pytest.raises(ValueError, match="nothing can be written into /proc "):
+        writable_folder("/proc/x")
 
 
 def test_bytes_that_are_no_letters_may_be_read_but_not_written():
