@@ -7,16 +7,20 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from medfl.files import atomic_path, write_csv, write_text, write_yaml
 from medfl.phantom.anatomy import line_integral
-from medfl.phantom.dicom_file import DicomValue, encoded
 from medfl.phantom.patient import CLASSES, Patient, draw_patient
 from medfl.phantom.projection import Projector, rotation
 from medfl.phantom.scanner import SCANNERS, XraySystem, expose, store_values
 from medfl.phantom.spread import simulated
+
+if TYPE_CHECKING:
+    from pydicom import FileDataset
+    from pydicom.uid import UID
 
 VERSION = 1  # raise it whenever the same settings would give other pixels
 LABELS, RECIPE = "labels.csv", "phantom.yaml"
@@ -55,16 +59,16 @@ def write_phantom(folder: Path, recipe: ChestRecipe | None = None) -> None:
 def write_radiographs(folder: Path, seed: int, number: int) -> list[dict[str, str]]:
     """Write one patient's images; the rows of ``labels.csv``."""
     rows = []
-    for name, label, attributes in simulate_patient(seed, number):
+    for name, label, header in simulate_patient(seed, number):
         file = folder / "images" / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(encoded(attributes))
+        header.save_as(file, enforce_file_format=True)
         rows.append({"file": f"images/{name}", "label": label})
     return rows
 
 
-def simulate_patient(seed: int, number: int) -> Iterator[tuple[str, str, dict[str, DicomValue]]]:
-    """Simulate one patient's images, whatever the others are: file, class, DICOM attributes."""
+def simulate_patient(seed: int, number: int) -> Iterator[tuple[str, str, FileDataset]]:
+    """Simulate one patient's images, whatever the others are: file name, class and DICOM data."""
     rng = np.random.default_rng([seed, number])
     scanner = SCANNERS[int(rng.choice(len(SCANNERS), p=(0.35, 0.28, 0.22, 0.15)))]
     finding = CLASSES[int(rng.choice(len(CLASSES), p=PREVALENCE[scanner.site]))]
@@ -75,9 +79,9 @@ def simulate_patient(seed: int, number: int) -> Iterator[tuple[str, str, dict[st
         severity = float(np.clip(base + rng.uniform(0, 0.2), 0, 1))
         signal, exposure = _acquire(patient, scanner, severity, rng)
         identity = (seed, number, image)
-        attributes = _attributes(signal, patient, scanner, exposure, identity)
+        header = _dicom(signal, patient, scanner, exposure, identity)
         name = f"PHANTOM-{number:05d}/{number:05d}-{image}.dcm"
-        yield name, finding, attributes
+        yield name, finding, header
 
 
 def _acquire(
@@ -99,28 +103,42 @@ def _acquire(
     return expose(integral, scanner, exposure, rng), exposure
 
 
-def _uid(identity: tuple[int, int, int], level: str) -> str:
+def _uid(identity: tuple[int, int, int], level: str) -> UID:
     """Make a UID of a hash, under the arc for UUIDs (PS3.5 B.2): the same in every generation."""
+    from pydicom.uid import UID
+
     digest = hashlib.sha256(f"medfl phantom {identity} {level}".encode()).digest()
-    return f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}"
+    return UID(f"2.25.{uuid.UUID(bytes=digest[:16], version=4).int}")
 
 
-def _attributes(
+def _dicom(
     signal: np.ndarray,
     patient: Patient,
     scanner: XraySystem,
     exposure: float,
     identity: tuple[int, int, int],
-) -> dict[str, DicomValue]:
-    from pydicom.uid import ComputedRadiographyImageStorage, DigitalXRayImageStorageForPresentation
+) -> FileDataset:
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.uid import (
+        ComputedRadiographyImageStorage,
+        DigitalXRayImageStorageForPresentation,
+        ExplicitVRLittleEndian,
+    )
 
     _, number, image = identity
     stored, intercept, centre, width = store_values(signal, scanner)
-    return {
-        "SOPClassUID": ComputedRadiographyImageStorage
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = (
+        ComputedRadiographyImageStorage
         if scanner.modality == "CR"
-        else DigitalXRayImageStorageForPresentation,
-        "SOPInstanceUID": _uid(identity, "image"),
+        else DigitalXRayImageStorageForPresentation
+    )
+    meta.MediaStorageSOPInstanceUID = _uid(identity, "image")
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    values: dict[str, Any] = {
+        "SOPClassUID": meta.MediaStorageSOPClassUID,
+        "SOPInstanceUID": meta.MediaStorageSOPInstanceUID,
         "StudyInstanceUID": _uid(identity, "study"),
         "SeriesInstanceUID": _uid(identity, "series"),
         "ImageType": ["DERIVED", "PRIMARY"],
@@ -157,3 +175,6 @@ def _attributes(
         "WindowWidth": f"{max(width, 1):.6g}",
         "PixelData": stored.astype(stored.dtype.newbyteorder("<")).tobytes(),
     }
+    for keyword, value in values.items():
+        setattr(header, keyword, value)
+    return header
