@@ -55,7 +55,8 @@ def lies_on_disk(trainer):
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("name", KEEPING)
 def test_the_disk_gives_the_bits_of_memory(name, workers, tmp_path):
-    both = [build(name, where, tmp_path, workers=workers, cores=2) for where in ("memory", "disk")]
+    usual = {"workers": workers, "cores": 2, "rounds": 3}  # in which somebody takes part twice
+    both = [build(name, where, tmp_path, **usual) for where in ("memory", "disk")]
     for trainer in both:
         trainer.train()
         for path in tmp_path.glob("checkpoint*"):

@@ -147,6 +147,7 @@ def test_a_start_on_a_cluster_asks_for_no_number_of_cores(workflow):
     next(workflow.folder.glob("results/runs/**/metrics.json")).unlink()
     command = ("runs", "--profile", "workflow/profiles/slurm")
     options = ("--slurm-no-account", "--slurm-status-command", "squeue", "--retries", "0")
+    options += ("--slurm-init-seconds-before-status-checks", "1")  # else it first waits for 40
     path = f"{workflow.folder / 'bin'}:{workflow.environment['PATH']}"
     workflow.environment["PATH"] = path
     done = workflow.snakemake(*command, *options, check=False)
