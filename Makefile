@@ -1,6 +1,6 @@
 # make demo     environment, synthetic data, the default grid, tables, figures, report
 # make test     the quick tests;  make coverage: the same, and which lines they leave out
-# make slow     the slow tests: the pipeline and DVC with the real commands
+# make slow     the slow tests: the pipeline and DVC with the real commands;  make weekly: more cases
 # make lint     style and types;  make bench: speed and memory;  make docs: the pages as a site
 # make install  the environment alone;  make clean: away with it, and with all that is made again
 # make mutants  small wrong edits, each of which a test should notice (hours; see CONTRIBUTING.md)
@@ -21,7 +21,7 @@ export PATH := $(BIN):$(PATH)
 # Where it is set, each of the hundreds of processes that tests start would compile the package.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo install packages test slow coverage mutants accountant audit lint docs reference notebook stamp golden bench clean lock
+.PHONY: demo install packages test slow weekly coverage mutants accountant audit lint docs reference notebook stamp golden bench clean lock
 
 demo: $(READY)
 	@echo "The default grid on synthetic images (params/default.yaml); what a run says: results/logs/"
@@ -35,10 +35,12 @@ packages: $(PACKAGES)
 
 # torch is installed first and alone: where a build for this machine's GPU is there already, pip
 # keeps it, and the other packages take it. TORCH_INDEX: an index of other builds of it.
+# pip would compile a minute long on one core; all cores do it at the end.
 $(PACKAGES): requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)"
-	$(PIP) -r requirements.lock
+	$(PIP) --no-compile $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' requirements.lock)"
+	$(PIP) --no-compile -r requirements.lock
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true  # templates among the packages are no Python
 	touch $(PACKAGES)
 
 $(READY): $(PACKAGES) pyproject.toml
@@ -49,7 +51,11 @@ test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8
 
 slow: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow --numprocesses auto --maxprocesses 8 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slow and not weekly" \
+		--numprocesses auto --maxprocesses 8 --dist loadfile
+
+weekly: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m weekly --numprocesses auto --maxprocesses 8
 
 coverage: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 8 \

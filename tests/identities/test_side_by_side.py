@@ -124,20 +124,28 @@ def test_medfls_own_parts_keep_nothing_on_themselves_in_workers(settings, monkey
 
 
 OTHERS = ("scaffold", "fednova", "moon", "ditto", "finetune", "fedadam")
+PAIRS = [
+    (name, link)
+    for place, link in enumerate(LINKS)
+    for name in OTHERS[place % 2 :: 2]
+    if name not in REFUSED.get(link, ())
+]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "chain"),
     [
-        (name, link)
-        for place, link in enumerate(LINKS)
-        for name in OTHERS[place % 2 :: 2]
-        if name not in REFUSED.get(link, ())
+        pytest.param(*pair, marks=[pytest.mark.weekly] * bool(number % 4))
+        for number, pair in enumerate(PAIRS)
     ],
 )
 def test_every_link_with_other_algorithms(name, chain):
-    """Links take turns: one meets every second algorithm, the next the others."""
+    """Links take turns: one meets every second algorithm, the next the others.
+
+    Each fourth pair each time, and the others once a week: `test_every_link_and_rule` meets every
+    link and `test_every_algorithm` every algorithm.
+    """
     settings = {"optimizer": "sgd", **NEEDS.get(chain, {})}
     assert_any_number_is_the_same(name, (4,), chain=LINKS[chain], **settings)
 

@@ -13,10 +13,16 @@ GRIDS = 2000
 LIMIT = ALLOWED + 2.6 * np.sqrt(ALLOWED * (1 - ALLOWED) / GRIDS)
 
 
+def each(*values):
+    """The first and the last are met each time, those between them once a week."""
+    between = [pytest.param(*one, marks=pytest.mark.weekly) for one in values[1:-1]]
+    return [values[0], *between, values[-1]]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("wild", [1.0, 5.0])
+@pytest.mark.parametrize("wild", [pytest.param(1.0, marks=pytest.mark.weekly), 5.0])
 @pytest.mark.parametrize("own_folds", [False, True])
-@pytest.mark.parametrize(("arms", "seeds"), [(2, 4), (2, 6), (4, 3), (7, 3), (7, 10), (12, 4)])
+@pytest.mark.parametrize(("arms", "seeds"), each((2, 4), (2, 6), (4, 3), (7, 3), (7, 10), (12, 4)))
 def test_false_claims_are_rare(arms, seeds, own_folds, wild):
     setting = Setting(arms, seeds, own_folds, wild)
     assert false_claims(setting, GRIDS, seed=1) <= LIMIT
