@@ -39,6 +39,13 @@ def trained(network, way):
     return made.vectors.clone()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _kept_for_this_file_alone():
+    yield
+    work.cache_clear()
+    trained.cache_clear()
+
+
 def start(network):
     return torch.cat([value.detach().reshape(-1) for value in values(work(network).start)])
 
