@@ -118,7 +118,7 @@ def shared_test_set(values: Array, left_out: Array) -> Variance:
         Arrays of (…, K, K); the diagonal says nothing.
     """
     s = values.shape[-1]
-    mean_square, df = _larger(values)
+    mean_square, df = larger_mean_square(values)
     apart = left_out - left_out.mean(axis=-1, keepdims=True)
     covariance = _between_seeds(apart)
     own = np.diagonal(covariance, axis1=-2, axis2=-1)
@@ -138,7 +138,7 @@ def own_test_sets(values: Array, test_per_train: Any) -> Variance:
     Returns:
         Arrays of (…, K, K); the diagonal says nothing.
     """
-    mean_square, df = _larger(values)
+    mean_square, df = larger_mean_square(values)
     variance = 2 * mean_square * (1 / values.shape[-1] + test_per_train)
     return Variance(variance, df, np.zeros_like(variance), np.ones_like(variance))
 
@@ -161,7 +161,7 @@ def mean_on_own_test_sets(values: Array, test_per_train: Any) -> Variance:
     return Variance(variance, df, np.zeros_like(variance), np.ones_like(variance))
 
 
-def _larger(values: Array) -> tuple[Array, Array]:
+def larger_mean_square(values: Array) -> tuple[Array, Array]:
     """The larger of the pooled and the pair's mean square, and its degrees of freedom, (…, K, K).
 
     The pooled one has many degrees of freedom, but is too small for a pair of which one arm

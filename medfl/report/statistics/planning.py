@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,31 @@ POWER = 0.8
 DRAWS = 1000  # of grids: a chance of 80 % is then known to ± 2.5 points
 LEAST_PATIENTS = 30  # fewer give no normal means
 MOST_SEEDS, MOST_TIMES = 100, 1000  # beyond which nobody would go
+
+
+class _Drawn(NamedTuple):
+    """What tells two arms apart in ``DRAWS`` grids of standard normal runs, each (DRAWS,).
+
+    Attributes:
+        apart: the difference of the two arms' means over seeds.
+        mean_square: of their runs, by which they are tested, with ``df`` degrees of freedom.
+        common: one more number of each grid, for what all seeds share.
+    """
+
+    apart: NDArray[Any]
+    mean_square: NDArray[Any]
+    df: NDArray[Any]
+    common: NDArray[Any]
+
+
+@lru_cache(maxsize=256)  # every pilot scales the same numbers
+def _drawn(arms: int, seeds: int) -> _Drawn:
+    random = np.random.default_rng(0)
+    runs = random.standard_normal((DRAWS, arms, seeds))
+    mean_square, df = multi_case.larger_mean_square(runs)
+    means = runs.mean(axis=2)
+    common = random.standard_normal(DRAWS)
+    return _Drawn(means[:, 0] - means[:, 1], mean_square[:, 0, 1], df[:, 0, 1], common)
 
 
 @dataclass(frozen=True)
@@ -53,19 +79,13 @@ class Pilot:
             seeds: with how many each is trained.
             times: test patients, as a multiple of the pilot's.
         """
-        random = np.random.default_rng(0)
-        runs = random.standard_normal((DRAWS, arms, seeds))
-        runs *= np.sqrt(self.training + self.judging / times)
-        overlap = self.test_per_train or 0.0
-        tested = multi_case.own_test_sets(runs, overlap)
-        shared = self.shared / times
-        means = runs.mean(axis=2)
-        common = shared + 2 * (self.training + self.judging / times) * overlap
-        apart = difference + means[:, 0] - means[:, 1]
-        apart += random.standard_normal(DRAWS) * np.sqrt(common)
+        drawn, overlap = _drawn(arms, seeds), self.test_per_train or 0.0
+        variance, shared = self.training + self.judging / times, self.shared / times
+        common = shared + 2 * variance * overlap
+        apart = difference + drawn.apart * np.sqrt(variance) + drawn.common * np.sqrt(common)
         pair = Variance(
-            tested.seeds[:, 0, 1],
-            tested.seeds_df[:, 0, 1],
+            drawn.mean_square * 2 * variance * (1 / seeds + overlap),
+            drawn.df,
             np.full(DRAWS, shared),
             np.full(DRAWS, max(self.carried * times - 1, 1.0)),
         )
