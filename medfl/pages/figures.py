@@ -14,6 +14,7 @@ from matplotlib.image import AxesImage
 from PIL import Image
 
 from medfl.files import atomic_path
+from medfl.files.regular import read_bytes
 from medfl.pages.fonts import fit_fonts
 
 # Okabe and Ito's palette without its yellow, which is too light for lines on white.
@@ -91,7 +92,7 @@ def _has_photographs(figure: Figure) -> bool:
 
 def _in_few_colours(path: Path, size: tuple[int, int]) -> None:
     """Make a PNG of the plain pixels in a file: a quarter of its bytes, and the same to the eye."""
-    whole = Image.frombytes("RGBA", size, path.read_bytes())
+    whole = Image.frombytes("RGBA", size, read_bytes(path))
     few = whole.convert("RGB").quantize(
         COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
     )
