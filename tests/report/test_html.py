@@ -134,7 +134,7 @@ def test_page_counts_in_words_that_fit_the_number(tmp_path, fake):
     text = Page((tmp_path / "report.html").read_text()).text
     assert "2 arms × 1 partition × 1 seed: 2 runs, 1 completed" in text
     assert "This report is partial: 1 of 2 runs is missing." in text
-    assert "holds up on a-name-with-hyphens , at what cost" in text  # a name in a span of its own
+    assert "holds up on a-name-with-hyphens, at what cost" in text
 
 
 def test_page_shows_configuration_and_provenance(built):
