@@ -27,7 +27,7 @@ _HOMES = {
     "MedflError": "medfl.errors",
     "MedicalDataLoader": "medfl.loader",
     "SecureAggregator": "medfl.privacy.secure_aggregation",
-    "plot_convergence": "medfl.report.plots.convergence",
+    "plot_convergence": "medfl.report.plots.notebook",
 }
 
 __all__ = sorted(_HOMES)

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from medfl.errors import MedflError
-from medfl.report.plots.convergence import plot_convergence
+from medfl.report.plots.notebook import plot_convergence
 
 
 def lines(axis, length):
