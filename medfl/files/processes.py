@@ -34,6 +34,7 @@ _Result = TypeVar("_Result")
 
 MANY = 200  # items, or
 WORTH = 0.5  # seconds of work, for which several processes are started: each imports for itself
+LONG = 0.1  # seconds of an item, beside which a message's way is nothing
 MESSAGE = 0.02  # seconds of work that one message asks for, and of
 MOST = 16  # items at the most
 KILLED = "cannot be read: who read it was killed, perhaps for want of memory"
@@ -49,6 +50,7 @@ def map_isolated(
     workers: int | None = None,
     first: int = 0,
     unit: str = "image",
+    long: bool = False,
 ) -> Generator[_Result, None, None]:
     """Yield ``function(item)`` for each item, in order, computed by processes.
 
@@ -65,12 +67,13 @@ def map_isolated(
         workers: how many processes at the most; else one for each core.
         first: how many were done before, for the bar.
         unit: what the bar counts.
+        long: that an item takes so long that all processes are worth it from the first one on.
     """
     if not can_fork():
         yield from map_ordered(function, items, description, workers, first, unit)
         return
     with progress(description, len(items), first, unit) as bar:
-        pool = _Pool(function, items, lost, workers or cpu_count())
+        pool = _Pool(function, items, lost, workers or cpu_count(), long)
         try:
             for result in pool.results():
                 yield result
@@ -111,12 +114,13 @@ class _Pool(Generic[_Item, _Result]):
         items: Sequence[_Item],
         lost: Callable[[_Item, str], _Result],
         workers: int,
+        long: bool,
     ) -> None:
         self._function, self._items, self._lost, self._most = function, items, lost, workers
         self._workers: list[_Worker] = []
         self._came: dict[int, _Result | _Raised] = {}
         self._next = 0  # the first item that nobody was asked for
-        self._each: float | None = None  # seconds that an item took lately
+        self._each: float | None = math.inf if long else None  # seconds that an item took lately
         self._again: list[int] = []  # items of processes that ended
         self._alone = False  # whether one of these is at work
 
@@ -151,9 +155,11 @@ class _Pool(Generic[_Item, _Result]):
         end = min(len(self._items), turn + AHEAD * self._most * size)
         left = len(self._items) - self._next
         several = left >= MANY or (self._each or 0) * left > WORTH
-        for _ in range(2):  # one that it works at, and one that it finds next
+        # One that it works at, and one that it finds next, unless the last one is long to wait for.
+        most = 1 if (self._each or 0) > LONG else 2
+        for _ in range(most):
             for worker in self._hire(self._most if several else 1):
-                if self._next < end and len(worker.asked) < 2:
+                if self._next < end and len(worker.asked) < most:
                     rows = range(self._next, min(end, self._next + size))
                     self._next = rows.stop
                     worker.ask(rows)

@@ -99,7 +99,8 @@ def draw_figures(
     try:
         # Matplotlib bears no threads: where no process can be forked, this one draws all.
         if cores > 1 and can_fork():
-            done = list(map_isolated(draw, places, "figures", _lost, cores, unit="figure"))
+            drawn = map_isolated(draw, places, "figures", _lost, cores, unit="figure", long=True)
+            done = list(drawn)
         else:
             done = list(map(draw, places))
     finally:
