@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -10,12 +9,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-from PIL import Image
 
 from medfl.files import atomic_path
-from medfl.files.regular import read_bytes
 from medfl.pages.fonts import fit_fonts
+from medfl.pages.one_pass import POINTS, OnePass
 
 # Okabe and Ito's palette without its yellow, which is too light for lines on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -39,8 +36,9 @@ RC: Any = {
     # Equal results give equal files, so that a pipeline sees no change where there is none.
     "svg.hashsalt": "medfl",
 }
+UNLAID: Any = {"figure.autolayout": False, "figure.constrained_layout.use": False}
+UNDATED: Any = {".pdf": {"CreationDate": None}}
 DPI = 128
-COLOURS = 128  # in a PNG: edges of letters and lines need some between the colours of arms
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -66,34 +64,21 @@ def panels(count: int, most: int) -> tuple[int, int]:
 @styled
 def save(figure: Figure, stem: Path, endings: Sequence[str] = (".svg", ".png")) -> Path:
     """Write ``<stem>.svg`` and ``<stem>.png``, or other endings; give the path of the PNG."""
-    figure.set_dpi(DPI)  # laid out by the widths that letters have in the PNG
-    fit_fonts(figure)
-    if (engine := figure.get_layout_engine()) is not None:
-        engine.execute(figure)
-        # Each format would be drawn once more for it, also by an engine that does nothing.
-        with mpl.rc_context({"figure.autolayout": False, "figure.constrained_layout.use": False}):
-            figure.set_layout_engine(None)
-    for ending in endings:
-        metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(ending)
-        with atomic_path(stem.with_name(stem.name + ending)) as path:
-            # By its own name, so that who watches what matplotlib saves sees which picture it is.
-            if ending == ".png" and not _has_photographs(figure):
-                figure.savefig(path, dpi=DPI, format="rgba")
-                _in_few_colours(path, figure.canvas.get_width_height())
-            else:
-                figure.savefig(path, dpi=DPI, metadata=metadata)
+    before = figure.canvas
+    OnePass(figure, DPI)
+    try:
+        if (engine := figure.get_layout_engine()) is not None:
+            engine.execute(figure)
+            # Each format would be drawn once more for it, also by an engine that does nothing.
+            with mpl.rc_context(UNLAID):
+                figure.set_layout_engine(None)
+        for ending in endings:
+            dpi = POINTS if ending in OnePass.ENDINGS else DPI
+            if dpi == DPI:
+                fit_fonts(figure)
+            with atomic_path(stem.with_name(stem.name + ending)) as path:
+                # By its own name, so that who watches what is saved sees which picture it is.
+                figure.savefig(path, dpi=dpi, metadata=UNDATED.get(ending))
+    finally:
+        figure.set_canvas(before)
     return stem.with_name(stem.name + ".png")
-
-
-def _has_photographs(figure: Figure) -> bool:
-    sizes = (math.prod(image.get_size()) for image in figure.findobj(AxesImage))
-    return any(size > 128**2 for size in sizes)
-
-
-def _in_few_colours(path: Path, size: tuple[int, int]) -> None:
-    """Make a PNG of the plain pixels in a file: a quarter of its bytes, and the same to the eye."""
-    whole = Image.frombytes("RGBA", size, read_bytes(path))
-    few = whole.convert("RGB").quantize(
-        COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE
-    )
-    few.save(path, compress_level=7)  # 9 takes a tenth off, and six times as long

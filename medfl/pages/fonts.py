@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from matplotlib.font_manager import FontProperties
 
 OWN = "DejaVu Sans"
 # The first of these that are there are asked before any other: they are whole, and look like OWN.
@@ -29,21 +30,23 @@ def fit_fonts(figure: Figure) -> None:
     """Give the texts of a figure fonts that have all of their letters, as far as there are some."""
     from matplotlib.text import Text
 
-    texts = [text for text in figure.findobj(Text) if text.get_text()]
-    letters = {letter for text in texts for letter in text.get_text() if letter > "\u024f"}
-    lacking = {one for one in letters if ord(one) not in _letters(_file_of_own()) and _seen(one)}
-    if not lacking:
-        return
+    for text in figure.findobj(Text):
+        text.set_fontproperties(fitting(text.get_text(), text.get_fontproperties()))
+
+
+def fitting(text: str, font: FontProperties) -> FontProperties:
+    """A font for a text, followed by others that have the letters which it lacks."""
+    if text.isascii() or not (lacking := frozenset(filter(_is_lacking, text))):
+        return font
     files, left = _covering(lacking)
     _missing.update(left)
     if left:
         # The command says it once, in words of its own.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
     if files:
-        families = [OWN, *map(_family, files)]
-        for text in texts:
-            if not lacking.isdisjoint(text.get_text()):
-                text.set_fontfamily(families)
+        font = font.copy()
+        font.set_family([OWN, *map(_family, files)])
+    return font
 
 
 def undrawn() -> str:
@@ -69,12 +72,14 @@ def missing() -> list[str]:
     return sorted(_missing)
 
 
-def _seen(letter: str) -> bool:
-    """Whether a letter is drawn at all: controls and joiners are not."""
-    return unicodedata.category(letter)[0] != "C"
+def _is_lacking(letter: str) -> bool:
+    """Whether a letter is none of our own font's; controls and joiners are not drawn at all."""
+    drawn = unicodedata.category(letter)[0] != "C"
+    return drawn and ord(letter) not in _letters(_file_of_own())
 
 
-def _covering(letters: set[str]) -> tuple[list[str], set[str]]:
+@cache
+def _covering(letters: frozenset[str]) -> tuple[list[str], set[str]]:
     """Files of fonts that together have the letters, and those that none has."""
     left, files = set(letters), []
     for file in _files():

@@ -150,7 +150,7 @@ def draw_confusions(
     figure = Figure(figsize=figsize, layout="constrained")
     axis = figure.subplots()
     # The size of the figure makes cells square; a fixed aspect would upset the layout.
-    axis.imshow(tiles.colours(list(matrices.values())), interpolation="nearest", aspect="auto")
+    axis.imshow(tiles.colours(list(matrices.values())), interpolation="none", aspect="auto")
     axis.set(xlim=(-0.5, tiles.across - 0.5), ylim=(tiles.down - 0.5, -0.5))
     axis.grid(visible=False)
     axis.tick_params(length=0, labelsize=8)

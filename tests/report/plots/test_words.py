@@ -22,7 +22,8 @@ from medfl.report.figures import draw_figures
 from medfl.report.grid_results import GridResults
 from medfl.report.plots.clients import draw_clients
 from medfl.report.plots.confusion import draw_confusions
-from medfl.report.plots.convergence import Curve, draw, plot_convergence
+from medfl.report.plots.convergence import Curve, draw
+from medfl.report.plots.notebook import plot_convergence
 from medfl.report.plots.registry import FIGURES
 from medfl.report.plots.style import arm_styles, spread
 from medfl.report.plots.tradeoff import draw_heterogeneity, draw_traffic
@@ -145,6 +146,7 @@ def test_who_watches_what_is_saved_sees_every_picture_by_its_name(tmp_path, monk
 
 def test_letters_that_no_font_has_are_told_once(tmp_path, monkeypatch):
     monkeypatch.setattr(fonts, "_files", lambda: [])
+    fonts._covering.cache_clear()
     fonts.undrawn()  # those of tests before this one
     figure = Figure()
     figure.subplots().set_title("\u80ba\u708e and \u03b1")  # DejaVu Sans has the last alone
@@ -157,6 +159,7 @@ def test_letters_that_no_font_has_are_told_once(tmp_path, monkeypatch):
 
 def test_letters_are_drawn_with_a_font_that_has_them(monkeypatch):
     serif = findfont("DejaVu Serif")
+    fonts._covering.cache_clear()
     monkeypatch.setattr(fonts, "_files", lambda: [serif])
     has = fonts._letters
     own = fonts._file_of_own()
@@ -168,6 +171,7 @@ def test_letters_are_drawn_with_a_font_that_has_them(monkeypatch):
     fonts.fit_fonts(figure)
     assert title.get_fontfamily() == ["DejaVu Sans", "DejaVu Serif"]
     assert fonts.undrawn() == ""
+    fonts._covering.cache_clear()
 
 
 def test_no_band_reaches_beyond_what_the_metric_can_be():
