@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
+
+import orjson
 
 OWN_HASH = "record_sha256"
 """The key of a record under which its hash stands."""
@@ -22,9 +25,13 @@ def is_whole(record: Mapping[str, Any]) -> bool:
 
     One of an older medfl, which holds no hash, is, if it can be written again.
     """
-    known = record.get(OWN_HASH)
+    known, rest = record.get(OWN_HASH), _rest(record)
+    # Quicker by far, and the same text, unless it has letters beyond ASCII, or such as 1e-05.
+    with suppress(orjson.JSONEncodeError):
+        if _digest(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)) == known:
+            return True
     try:
-        return _hash_of(_rest(record)) == known or known is None
+        return _hash_of(rest) == known or known is None
     # Infinity, NaN, what is no JSON, and brackets in one another without end: no record holds them.
     except (ValueError, TypeError, RecursionError):
         return False
@@ -36,4 +43,8 @@ def _rest(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _hash_of(rest: Mapping[str, Any]) -> str:
     text = json.dumps(rest, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return _digest(text.encode())
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()

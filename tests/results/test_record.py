@@ -201,13 +201,14 @@ def test_a_record_is_held_to_its_own_hash_whatever_its_layout(tmp_path):
     own = {"record_sha256": hashlib.sha256(text.encode()).hexdigest()}
     path = tmp_path / "metrics.json"
     for content in (own | said, said | own):
-        for indent in (None, 4):
-            path.write_text(json.dumps(content, indent=indent))
+        for indent in (None, 2, 4):
+            path.write_text(json.dumps(content, indent=indent) + "\n")
             assert read_record(path).rounds == 2
     for changes in ({"rounds": 3}, {"new": 1}, {"schema": 2}, {"record_sha256": "0" * 64}):
-        path.write_text(json.dumps(said | own | changes))
-        with pytest.raises(DamagedRecordError, match="is damaged or was edited"):
-            read_record(path)
+        for indent in (None, 2):
+            path.write_text(json.dumps(said | own | changes, indent=indent) + "\n")
+            with pytest.raises(DamagedRecordError, match="is damaged or was edited"):
+                read_record(path)
     path.write_text(json.dumps(said | own).replace("1.5", "1e999"))
     with pytest.raises(DamagedRecordError, match="is damaged or was edited"):
         read_record(path)
