@@ -13,7 +13,6 @@ from medfl import warm
 from medfl.pipeline.board import Board
 from medfl.pipeline.failed import Failures, partial_command
 from medfl.pipeline.needs import without_conda
-from medfl.pipeline.planned import planned_runs
 from medfl.pipeline.status import TOLD, tell_now_and_then
 from medfl.pipeline.time_left import cost
 
@@ -57,7 +56,7 @@ def begin():
         locks = Path(workflow.persistence.path, "locks")
         for lock in start.left_locks(locks, Path(GRID.output_dir)):
             lock.unlink(missing_ok=True)
-    board = Board(planned_runs(GRID, GRID.output_dir), Path(GRID.output_dir))
+    board = Board(FLOW.planned(), Path(GRID.output_dir))
     words = cost(board.look(), workflow.resource_settings.cores)  # none on a cluster
     if words and TOLD not in os.environ:
         print(f"medfl: {words}.", file=sys.stderr)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from medfl.config import FederatedConfig
 from medfl.federated.code import run_code
-from medfl.federated.fingerprint import fingerprint
 from medfl.files import sha256_file
 from medfl.results.record import origin_of
 from medfl.store.store import noted_fingerprint
@@ -36,7 +35,7 @@ def inputs_now(split: Path, store: Path) -> dict[str, str]:
     return {key: value for key, value in found.items() if value is not None}
 
 
-def is_stale(record: Path, config: FederatedConfig, inputs: Mapping[str, str]) -> bool:
+def is_stale(record: Path, config: FederatedConfig, sha256: str, inputs: Mapping[str, str]) -> bool:
     """Whether a record is of other settings, split or data, or of code that gives other numbers.
 
     False where there is none, or it says nothing of where it comes from.
@@ -44,6 +43,7 @@ def is_stale(record: Path, config: FederatedConfig, inputs: Mapping[str, str]) -
     Args:
         record: of a finished run.
         config: the run that is asked for.
+        sha256: its ``fingerprint``.
         inputs: the hashes of its split and store, as ``inputs_now`` gives them.
     """
     made = origin_of(record)
@@ -52,4 +52,4 @@ def is_stale(record: Path, config: FederatedConfig, inputs: Mapping[str, str]) -
     if any(made.get(key) != value for key, value in inputs.items()):
         return True
     code = Code(str(made.get("code_sha")), made.get("results_versions"))
-    return made["config_sha256"] != fingerprint(config) or not run_code(config).same_numbers(code)
+    return made["config_sha256"] != sha256 or not run_code(config).same_numbers(code)

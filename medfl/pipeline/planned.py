@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from medfl.config import FederatedConfig
@@ -14,6 +16,7 @@ from medfl.tuning.choose import point_folder
 from medfl.tuning.search import point_config, points_of, tuned_on
 
 RunKind = tuple[str, str]
+HashedConfig = tuple[FederatedConfig, str]
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,23 @@ class Planned:
         return self.cell.dataset, self.cell.arm
 
 
-def planned_runs(grid: GridConfig, results: str | Path) -> list[Planned]:
-    """The runs of a grid, seed by seed as they are trained, and before them those of searches."""
+def hashed_config(grid: GridConfig, cell: Cell) -> HashedConfig:
+    """A run, with what is shipped in place of tuned values, and the hash of its settings."""
+    config = grid.run_config(cell)
+    return config, fingerprint(config)
+
+
+def planned_runs(
+    grid: GridConfig, results: str | Path, hashed: Callable[[Cell], HashedConfig] | None = None
+) -> list[Planned]:
+    """The runs of a grid, seed by seed as they are trained, and before them those of searches.
+
+    Args:
+        grid: a grid.
+        results: where its results lie.
+        hashed: ``hashed_config`` of a run, by one who remembers it.
+    """
+    hashed = hashed or partial(hashed_config, grid)
     trained = dict.fromkeys(runs_of(grid).values())
     cells = sorted(trained, key=lambda cell: grid.seeds.index(cell.seed))
     logs = Path(results, paths.LOGS)
@@ -55,8 +73,9 @@ def planned_runs(grid: GridConfig, results: str | Path) -> list[Planned]:
             place = point_folder(results, cell, number)
             found.append(_planned(cell, name, place, log, config, fingerprint(config)))
     for cell in cells:
-        config, log = grid.run_config(cell), logs / "train" / f"{cell}.log"
-        sha256 = "" if grid.tune else fingerprint(config)
+        config, sha256 = hashed(cell)
+        sha256 = "" if grid.tune else sha256
+        log = logs / "train" / f"{cell}.log"
         found.append(_planned(cell, str(cell), cell.folder(results), log, config, sha256))
     return found
 

@@ -84,7 +84,8 @@ class TuningJobs:
 
     def is_stale(self, cell: Cell, number: int, inputs: Mapping[str, str]) -> bool:
         """Whether a finished point is not that of this search, which Snakemake may not know."""
-        return is_stale(Path(self.record(cell, number)), self._config(cell, number), inputs)
+        record, sha256 = Path(self.record(cell, number)), self.settings(cell, number)
+        return is_stale(record, self._config(cell, number), sha256, inputs)
 
     def search(self, cell: Cell) -> str:
         """What decides a choice: its results version, and the hash of what is searched."""

@@ -38,6 +38,7 @@ from medfl.partition.given import Chosen, announce
 from medfl.partition.place import dealing
 from medfl.pipeline.at_work import Start, start
 from medfl.pipeline.fixed import fix
+from medfl.pipeline.planned import HashedConfig, Planned, hashed_config, planned_runs
 from medfl.pipeline.tuning import TuningJobs, unversioned
 from medfl.report.plots.registry import FIGURES
 from medfl.results import paths
@@ -83,7 +84,7 @@ class Workflow:
     places: Places
     described: Mapping[str, Path]
     gpu_slots: int
-    _configs: dict[Cell, FederatedConfig] = field(default_factory=dict, repr=False)
+    _hashed: dict[Cell, HashedConfig] = field(default_factory=dict, repr=False)
     _inputs: dict[tuple[str, str, int], dict[str, str]] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -276,10 +277,12 @@ class Workflow:
         """Whether a finished run is not that of this grid, which Snakemake may not know."""
         inputs, record = self._inputs_of(wildcards), Path(self.record(wildcards))
         if self.grid.tune is None:
-            return is_stale(record, self._config(wildcards), inputs)
+            return is_stale(record, *self._hashed_config(self._cell(wildcards)), inputs)
         run = self.tuning.run(self._cell(wildcards))
         # Where nothing is chosen yet, the choice comes first, and the run after it in any case.
-        return run is not None and is_stale(record, run[0], {**inputs, **run[1]})
+        return run is not None and is_stale(
+            record, run[0], fingerprint(run[0]), {**inputs, **run[1]}
+        )
 
     def start(self) -> Start:
         """Lock what this grid writes, before anything is made.
@@ -295,7 +298,11 @@ class Workflow:
 
     def run_settings(self, wildcards: Wildcards) -> str:
         """Hash of all settings that decide a run, with what is shipped in place of tuned values."""
-        return fingerprint(self._config(wildcards))
+        return self._hashed_config(self._cell(wildcards))[1]
+
+    def planned(self) -> list[Planned]:
+        """The runs and points that the grid asks for."""
+        return planned_runs(self.grid, self.grid.output_dir, self._hashed_config)
 
     # --- The same of what is searched before.
 
@@ -392,8 +399,10 @@ class Workflow:
         return self.chosen[cell.dataset, cell.partition, cell.seed]
 
     def _config(self, wildcards: Wildcards) -> FederatedConfig:
-        """A run's configuration. It is checked once, though Snakemake asks for it several times."""
-        cell = self._cell(wildcards)
-        if cell not in self._configs:
-            self._configs[cell] = self.grid.run_config(cell)
-        return self._configs[cell]
+        return self._hashed_config(self._cell(wildcards))[0]
+
+    def _hashed_config(self, cell: Cell) -> HashedConfig:
+        """A run, which is checked and hashed once, though Snakemake asks for it several times."""
+        if cell not in self._hashed:
+            self._hashed[cell] = hashed_config(self.grid, cell)
+        return self._hashed[cell]

@@ -113,7 +113,7 @@ def _check_point(
                 f"{folder} was trained on another {name} than the other points or the grid's: "
                 "train it again."
             )
-    if is_stale(folder / paths.RECORD, config, {}):
+    if is_stale(folder / paths.RECORD, config, fingerprint(config), {}):
         raise MedflError(
             f"{folder} was trained by code that gives other numbers than today's: train it again."
         )
