@@ -72,7 +72,6 @@ def aggregate(
     ) as allow_to_write:
         results.compare_all()
         allow_to_write()
-        _write_summary(results, folder / paths.SUMMARY)
         if partial:
             (folder / paths.METRICS).unlink(missing_ok=True)
         else:
@@ -94,6 +93,8 @@ def _write_summary(results: GridResults, path: Path) -> None:
 
 
 def _write_by_run(results: GridResults, curves: CurveRows, folder: Path) -> None:
+    """Write what holds no comparison."""
+    _write_summary(results, folder / paths.SUMMARY)
     write_convergence(curves, folder / paths.CONVERGENCE)
     write_clients(results, folder / paths.TABLE_OF_CLIENTS)
     write_client_tables(results, (folder / paths.TABLE_OF_CLIENTS).with_suffix(".tex"))
