@@ -145,17 +145,17 @@ def _build(
 def _runs(grid: GridConfig, results: str) -> Iterator[tuple[dict[Cell, Cell], dict[str, Any]]]:
     """The run that stands in each cell, and what tables and page are told of the grid alike.
 
-    While its block imports what they need, their records are read beside it.
+    While its block imports and reads their records, their predictions are read beside it.
     """
     from medfl.grid.shared import runs_of
-    from medfl.results.runs import reading_ahead
+    from medfl.report.left_out import reading_ahead
 
     trained = runs_of(grid)
     _hold_back(grid, {run for both in trained.items() for run in both}, results)
-    with reading_ahead(trained.values(), results) as read:
+    with reading_ahead(trained.values(), results) as left_out:
         wanted = _wanted(grid, trained, results)
-        about = {"wanted": wanted, "margins": grid.margins, "crossed": grid.crossed, "read": read}
-        yield trained, about
+        about = {"wanted": wanted, "margins": grid.margins, "crossed": grid.crossed}
+        yield trained, about | {"left_out": left_out}
 
 
 def _wanted(

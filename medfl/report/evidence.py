@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medfl.errors import MedflError
-from medfl.metrics.jackknife import METRICS, left_out
+from medfl.metrics.jackknife import METRICS
+from medfl.report.left_out import Arrays, WithoutEach, left_out_of
 from medfl.report.names import join_words, plural
-from medfl.report.shared_clients import Arrays
 from medfl.report.statistics.pairs import Comparison, compare_pairs, too_few
 from medfl.results import paths
 from medfl.results.column import Column
 from medfl.results.columns import EVERYONE
-from medfl.results.intact import check_file
-from medfl.results.predictions import OF_ALL, OWN, read_left_out, read_predictions
 from medfl.results.record import value
 from medfl.results.runs import Run
 from medfl.results.schema import DIVERGED
@@ -53,9 +52,14 @@ class Measured:
 
 
 class Evidence:
-    """Compares arms; the predictions of a run are read once for all questions and partitions."""
+    """Compares arms; the predictions of a run are read once for all questions and partitions.
 
-    def __init__(self) -> None:
+    Args:
+        left_out: reads them, by one who may have done so before.
+    """
+
+    def __init__(self, left_out: WithoutEach | None = None) -> None:
+        self._left_out = left_out
         self._read: dict[Path, Arrays | None] = {}
 
     def compare(
@@ -149,10 +153,12 @@ class Evidence:
 
     def _known(self, run: Run) -> bool:
         """Whether a run's predictions are there; they are read."""
-        if run.folder not in self._read:
-            path = run.folder / paths.PREDICTIONS
-            self._read[run.folder] = _read(run) if path.exists() else None
-        return self._read[run.folder] is not None
+        folder = run.folder
+        if folder not in self._read:
+            there = (folder / paths.PREDICTIONS).exists()
+            read = self._left_out or partial(left_out_of, record=run.record)
+            self._read[folder] = read(folder) if there else None
+        return self._read[folder] is not None
 
     def _kept(self, run: Run) -> Arrays:
         found = self._read[run.folder]
@@ -176,36 +182,6 @@ class Evidence:
                         f"{first.folder / paths.PREDICTIONS}: one of the two is of another store "
                         "or split, so they cannot be compared. Train that run again."
                     )
-
-
-def _read(run: Run) -> Arrays:
-    """The arrays of ``LEFT_OUT`` of a run; they are made where it is of before they were kept."""
-    path = run.folder / paths.PREDICTIONS
-    if run.record:
-        check_file(run.folder, paths.PREDICTIONS, run.record)
-    kept = read_left_out(path)
-    if kept is not None:
-        return kept
-    arrays = read_predictions(path)
-    last = (arrays["moment"] == "last") & (arrays["fold"] == "test")
-
-    def answers(view: str, owner: int | None = None) -> NDArray[np.int64]:
-        rows = last & (arrays["view"] == view)
-        if owner is not None:
-            rows &= arrays["owner"] == owner
-        found = np.flatnonzero(rows)
-        return found[np.argsort(arrays["sample"][found], kind="stable")]
-
-    own = answers(OWN)
-    owners = np.unique(arrays["owner"][last & (arrays["view"] == OF_ALL)]).tolist()
-    said = arrays["probabilities"]
-    return left_out(
-        arrays["label"][own],
-        arrays["group"][own],
-        said[own],
-        [said[answers(OF_ALL, owner)] for owner in owners],
-        str(arrays["task"]),
-    )
 
 
 def _finished(values: Mapping[int, Any]) -> set[int]:

@@ -9,6 +9,7 @@ from medfl.config.report import EQUAL_WITHIN
 from medfl.report.attacked import COST, PEACE, Attacked, Family
 from medfl.report.evidence import Evidence, Measured
 from medfl.report.grid_runs import GridRuns
+from medfl.report.left_out import WithoutEach
 from medfl.report.statistics.pairs import Comparison
 from medfl.report.statistics.summary import Ranking, rank
 from medfl.results.column import Column
@@ -24,6 +25,7 @@ class GridResults(GridRuns):
         runs: Sequence[Run],
         margins: Mapping[str, float] | None = None,
         crossed: Mapping[str, CrossedArm] | None = None,
+        left_out: WithoutEach | None = None,
     ):
         """Gather the runs.
 
@@ -31,10 +33,11 @@ class GridResults(GridRuns):
             runs: of the grid.
             margins: dataset → within which difference arms are practically equal.
             crossed: as for ``GridRuns``.
+            left_out: as for ``Evidence``.
         """
         super().__init__(runs, crossed)
         self._margins = margins or {}
-        self._evidence = Evidence()
+        self._evidence = Evidence(left_out)
         self._compared: dict[Family, Comparison] = {}
 
     def ranking(

@@ -16,13 +16,12 @@ from numpy.typing import NDArray
 from medfl.files.beside import begun_beside
 from medfl.metrics.federation import fairness
 from medfl.metrics.interval import Proportion, scores
+from medfl.report.left_out import Arrays
 from medfl.results import paths
 from medfl.results.intact import check_file
 from medfl.results.predictions import OWN, read_predictions
 from medfl.results.runs import Run
 from medfl.results.schema import ClientRecord, Fairness, Metrics, Record
-
-Arrays = Mapping[str, NDArray[Any]]
 
 
 def with_clients(runs: Sequence[Run]) -> list[Run]:

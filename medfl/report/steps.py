@@ -16,6 +16,7 @@ from medfl.report.clients import write_clients
 from medfl.report.dvc import CurveRows, rows_of_curves, write_convergence, write_metrics_json
 from medfl.report.findings import Finding, findings, findings_attacked
 from medfl.report.grid_results import GridResults
+from medfl.report.left_out import WithoutEach
 from medfl.report.markup import write_tables
 from medfl.report.names import plural
 from medfl.report.over_datasets import together, write_over_datasets
@@ -29,8 +30,7 @@ from medfl.report.unseen import write_unseen
 from medfl.results import paths
 from medfl.results.columns import SUMMARY
 from medfl.results.paths import CellLike
-from medfl.results.record import read_record
-from medfl.results.runs import MISSING, Read, read_grid_runs
+from medfl.results.runs import MISSING, read_grid_runs
 from medfl.results.schema import DIVERGED
 
 
@@ -42,7 +42,7 @@ def aggregate(
     wanted: Mapping[Any, Mapping[str, str]] | None = None,
     margins: Mapping[str, float] | None = None,
     crossed: Mapping[str, CrossedArm] | None = None,
-    read: Read = read_record,
+    left_out: WithoutEach | None = None,
 ) -> GridResults:
     """Read the runs of the grid and write ``summary.csv``, ``metrics.json``, tables and curves.
 
@@ -57,15 +57,15 @@ def aggregate(
         wanted: as in ``read_grid_runs``; a run of other settings or data counts as missing.
         margins: dataset → within which difference arms are practically equal.
         crossed: the arms that were crossed with attacks and rules, as in ``GridResults``.
-        read: as in ``read_grid_runs``.
+        left_out: as in ``GridResults``.
 
     Raises:
         MedflError: for missing runs (unless ``partial``), for records and predictions that cannot
             be read, and for arms that were judged on different patients. Nothing is written then.
     """
     folder = Path(results_dir)
-    runs = read_grid_runs(cells, folder, partial=partial, wanted=wanted, read=read)
-    results = GridResults(with_clients(runs), margins, crossed)
+    runs = read_grid_runs(cells, folder, partial=partial, wanted=wanted)
+    results = GridResults(with_clients(runs), margins, crossed, left_out)
     # Curves need nothing that comparisons and tables find out.
     with done_beside(
         lambda: rows_of_curves(results), lambda rows: _write_by_run(results, rows, folder)
@@ -112,7 +112,7 @@ def build_report(
     cores: int = 1,
     margins: Mapping[str, float] | None = None,
     crossed: Mapping[str, CrossedArm] | None = None,
-    read: Read = read_record,
+    left_out: WithoutEach | None = None,
     endings: Sequence[str] = (),
 ) -> GridResults:
     """Draw ``figures/`` and write ``report.html``; missing runs are shown as missing.
@@ -128,7 +128,7 @@ def build_report(
         cores: how many processes draw them.
         margins: dataset → within which difference arms are practically equal.
         crossed: the arms that were crossed with attacks and rules, as in ``GridResults``.
-        read: as in ``read_grid_runs``.
+        left_out: as in ``GridResults``.
         endings: in which forms beside PNG and SVG: ``.pdf``.
 
     Raises:
@@ -140,8 +140,8 @@ def build_report(
     from medfl.report.searches import tuning_section
 
     folder = Path(results_dir)
-    runs = read_grid_runs(cells, folder, partial=True, wanted=wanted, read=read)
-    results = GridResults(with_clients(runs), margins, crossed)
+    runs = read_grid_runs(cells, folder, partial=True, wanted=wanted)
+    results = GridResults(with_clients(runs), margins, crossed, left_out)
     results.compare_all()
     pictures = draw_figures(results, folder / paths.FIGURES, figures, cores, endings)
     write_report(

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from medfl.errors import MedflError
-from medfl.files.beside import begun_beside
 from medfl.results import paths
 from medfl.results.columns import (
     EVERYONE,
@@ -136,25 +134,12 @@ def columns_of_runs(runs: Sequence[Run]) -> tuple[Column, ...]:
     return columns
 
 
-Read = Callable[[Path], Record]
-"""Reads the record that lies at a path, as ``read_record`` does."""
-
-
-def reading_ahead(
-    cells: Iterable[CellLike], results_dir: str | Path
-) -> AbstractContextManager[Read]:
-    """Begin to read the records of runs, in a process beside this one; gives what reads them on."""
-    records = {paths.run_folder(results_dir, cell) / paths.RECORD: None for cell in cells}
-    return begun_beside(read_record, list(records))
-
-
 def read_grid_runs(
     cells: Iterable[CellLike],
     results_dir: str | Path,
     *,
     partial: bool = False,
     wanted: Mapping[Any, Mapping[str, str]] | None = None,
-    read: Read = read_record,
 ) -> list[Run]:
     """Read the runs of the grid, in the grid's order, and no others.
 
@@ -164,14 +149,12 @@ def read_grid_runs(
     ``wanted`` has what the provenance of each cell's run has to say: the hashes of its settings,
     split and store. A run of others is not of this grid, so it counts as missing.
 
-    ``read`` is asked for records: by ``reading_ahead`` they may have been read before.
-
     Raises:
         MedflError: for a record that cannot be read or belongs to another cell; for missing runs
             unless ``partial``; if not one run is there.
     """
     trained = cells if isinstance(cells, Mapping) else {cell: cell for cell in cells}
-    runs = [_find(cell, run, results_dir, wanted or {}, read) for cell, run in trained.items()]
+    runs = [_find(cell, run, results_dir, wanted or {}) for cell, run in trained.items()]
     each = {run.folder: run for run in runs}  # partitions may share one
     missing = [run for run in each.values() if run.status == MISSING]
     if not missing and runs:
@@ -223,25 +206,24 @@ def _find(
     trained: CellLike,
     results_dir: str | Path,
     wanted: Mapping[Any, Mapping[str, str]],
-    read: Read,
 ) -> Run:
     """The run that stands in a cell; the cell's own where a shared one is missing."""
-    found = _read(trained, results_dir, wanted.get(trained, {}), read)
+    found = _read(trained, results_dir, wanted.get(trained, {}))
     if trained == cell:
         return found
     if found.record is None:
-        own = _read(cell, results_dir, wanted.get(cell, {}), read)
+        own = _read(cell, results_dir, wanted.get(cell, {}))
         if own.record is not None:
             return own
     return found.standing_in(cell.partition)
 
 
-def _read(cell: CellLike, results_dir: str | Path, wanted: Mapping[str, str], read: Read) -> Run:
+def _read(cell: CellLike, results_dir: str | Path, wanted: Mapping[str, str]) -> Run:
     folder = paths.run_folder(results_dir, cell)
     path = folder / paths.RECORD
     record, passed = None, False
     if path.exists():
-        record = read(path)
+        record = read_record(path)
         _check(record, cell, path)
         if any(record.provenance.get(key) != value for key, value in wanted.items()):
             record, passed = None, True
