@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path as File
 from typing import IO, Any
@@ -56,15 +58,15 @@ class OnePass(FigureCanvasBase):
 
     def print_svg(self, filename: str | os.PathLike[str], **_: Any) -> None:
         """Save the SVG; ``Figure.savefig`` calls this."""
-        if self._draw():
+        if _is_path(filename) and self._draw():
             File(filename).write_text(self._svg.getvalue(), encoding="utf-8")
         else:
-            lines: Any = FigureCanvasSVG(self.figure)
-            lines.print_svg(filename, metadata=UNDATED)
+            with self._handed_to(FigureCanvasSVG) as lines:
+                lines.print_svg(filename, metadata=UNDATED)
 
     def print_png(self, filename: str | os.PathLike[str], **_: Any) -> None:
         """Save the PNG: a drawing in few colours, as good to the eye and a quarter of the bytes."""
-        if self._draw():
+        if _is_path(filename) and self._draw():
             picture = Image.fromarray(self._renderer.pixels()).convert("RGB")
             if not self._renderer.photographs:
                 few = Image.Quantize.FASTOCTREE
@@ -72,8 +74,16 @@ class OnePass(FigureCanvasBase):
             picture.save(filename, "PNG", compress_level=7)  # 9: a tenth less, six times as long
         else:
             self.figure.set_dpi(self._dpi)
-            paint: Any = FigureCanvasAgg(self.figure)
-            paint.print_png(filename)
+            with self._handed_to(FigureCanvasAgg) as paint:
+                paint.print_png(filename)
+
+    @contextmanager
+    def _handed_to(self, kind: type[FigureCanvasBase]) -> Iterator[Any]:
+        """Have one of matplotlib's own canvases draw."""
+        try:
+            yield kind(self.figure)
+        finally:
+            self.figure.set_canvas(self)
 
     def _draw(self) -> bool:
         """Draw it, unless that is done; false where matplotlib has to, once for each format."""
@@ -86,6 +96,11 @@ class OnePass(FigureCanvasBase):
                 fit_fonts(self.figure)
                 self._drawn = False
         return self._drawn
+
+
+def _is_path(place: Any) -> bool:
+    """Whether a file is named; matplotlib passes a stream where it only wants to be called back."""
+    return isinstance(place, str | os.PathLike)
 
 
 class _NeedsPixelsError(Exception):

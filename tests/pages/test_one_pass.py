@@ -157,3 +157,17 @@ def test_the_figure_keeps_its_canvas(tmp_path):
     before = figure.canvas
     save(figure, tmp_path / "a")
     assert figure.canvas is before
+
+
+def test_a_figure_can_be_measured_and_streamed_after_it_was_saved(tmp_path):
+    figure = Figure(figsize=(3.1, 1.9))
+    text = figure.text(0.5, 0.5, "fedavg")
+    canvas = OnePass(figure, DPI)
+    figure.savefig(tmp_path / "a.png", dpi=72)
+    figure.draw_without_rendering()  # matplotlib asks the canvas for whoever draws
+    assert 0 < text.get_window_extent().width < 396
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=72)
+    with Image.open(stream) as picture:
+        assert picture.format == "PNG"
+    assert figure.canvas is canvas
