@@ -73,13 +73,13 @@ class OnePass(FigureCanvasBase):
                 picture = picture.quantize(COLOURS, few, dither=Image.Dither.NONE)
             picture.save(filename, "PNG", compress_level=7)  # 9: a tenth less, six times as long
         else:
-            self.figure.set_dpi(self._dpi)
             with self._handed_to(FigureCanvasAgg) as paint:
                 paint.print_png(filename)
 
     @contextmanager
     def _handed_to(self, kind: type[FigureCanvasBase]) -> Iterator[Any]:
-        """Have one of matplotlib's own canvases draw."""
+        """Have one of matplotlib's own canvases draw, its pixels as fine as the PNG's."""
+        self.figure.set_dpi(self._dpi)
         try:
             yield kind(self.figure)
         finally:
@@ -127,6 +127,7 @@ class _Both(RendererBase):
         self._factor = dpi / POINTS
         self._scale = Affine2D().scale(self._factor)
         self.photographs = False
+        self.dpi = dpi  # pictures that lie on the figure itself ask for it
 
     def pixels(self) -> np.ndarray:
         """What is painted, (rows, columns, RGBA) in bytes."""

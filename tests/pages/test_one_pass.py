@@ -143,11 +143,21 @@ def test_a_formula_of_ones_own_figure_is_drawn(tmp_path):
     assert bottom - top > right - left > 5
 
 
+def test_a_picture_on_the_figure_itself_has_its_own_pixels(tmp_path):
+    figure = Figure(figsize=(3.1, 1.9))
+    figure.figimage(np.zeros((10, 20)), 30, 40, cmap="gray")
+    _svg, pixels = drawn(figure, tmp_path)
+    (top, bottom), (left, right) = ink(pixels)
+    assert (right - left + 1, bottom - top + 1) == (20, 10)
+
+
 def test_what_asks_to_be_pixels_is_pixels_in_the_svg_too(tmp_path):
     figure = Figure(figsize=(3.1, 1.9))
     figure.subplots().plot(range(50), "o", rasterized=True)
     save(figure, tmp_path / "points")
-    assert (tmp_path / "points.svg").read_text().count("<image") == 1
+    svg = by_matplotlib(figure, "svg").getvalue().decode()
+    assert (tmp_path / "points.svg").read_text().count("<image") == svg.count("<image") == 1
+    assert (tmp_path / "points.svg").stat().st_size > 0.9 * len(svg)  # as fine as at 128 dpi
     with Image.open(tmp_path / "points.png") as picture:
         assert picture.size == (396, 243)
 
