@@ -51,23 +51,51 @@ def mean_curve(histories: Sequence[History], metric: str) -> list[Point]:
 
 def means_of(histories: Sequence[History], metrics: Iterable[str]) -> dict[str, list[Point]]:
     """Metric → its ``mean_curve``."""
-    sent = [_by_round(history, "bytes_total") for history in histories]
-    return {metric: _mean_curve(histories, sent, metric) for metric in metrics}
+    return {metric: _mean_curve(histories, metric) for metric in metrics}
 
 
-def _mean_curve(
-    histories: Sequence[History], sent: Sequence[dict[int, float]], metric: str
-) -> list[Point]:
-    seen = [_by_round(history, metric) for history in histories]
-    rounds = sorted(set.intersection(*map(set, seen))) if seen else []
+def _mean_curve(histories: Sequence[History], metric: str) -> list[Point]:
+    if not histories:
+        return []
+    rounds, values, traffic = _as_they_are(histories, metric) or _in_common(histories, metric)
     if not rounds:
         return []
-    values = np.array([[found[number] for number in rounds] for found in seen])
-    traffic = np.array([[found.get(number, 0.0) for number in rounds] for found in sent])
     n = len(histories)
     sd = values.std(axis=0, ddof=1).tolist() if n > 1 else [None] * len(rounds)
     each = zip(rounds, traffic.mean(axis=0).tolist(), values.mean(axis=0).tolist(), sd, strict=True)
     return [Point(number, at, n, mean, spread) for number, at, mean, spread in each]
+
+
+_Whole = tuple[list[int], NDArray[np.float64], NDArray[np.float64]]  # rounds; (S, R); (S, R)
+
+
+def _as_they_are(histories: Sequence[History], metric: str) -> _Whole | None:
+    """Rounds, values and traffic where all histories have the same rounds and lack no number."""
+    columns = []
+    for history in histories:
+        found = [history.get(name) for name in ("round", metric, "bytes_total")]
+        columns.append([one for one in found if one is not None])
+    if any(len(found) < 3 for found in columns) or len({len(found[0]) for found in columns}) > 1:
+        return None
+    whole = np.array(columns, dtype=float)  # (S, 3, R)
+    rounds = whole[0, 0]
+    if (
+        not np.isfinite(whole).all()
+        or (whole[:, 0] != rounds).any()
+        or (np.diff(rounds) <= 0).any()
+    ):
+        return None
+    return rounds.astype(int).tolist(), whole[:, 1], whole[:, 2]
+
+
+def _in_common(histories: Sequence[History], metric: str) -> _Whole:
+    """Rounds for which every history has a value, values and traffic; 0 where that is not known."""
+    seen = [_by_round(history, metric) for history in histories]
+    sent = [_by_round(history, "bytes_total") for history in histories]
+    rounds = sorted(set.intersection(*map(set, seen)))
+    values = np.array([[found[number] for number in rounds] for found in seen])
+    traffic = np.array([[found.get(number, 0.0) for number in rounds] for found in sent])
+    return rounds, values, traffic
 
 
 def _by_round(history: History, column: str) -> dict[int, float]:

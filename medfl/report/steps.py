@@ -68,14 +68,10 @@ def aggregate(
     results = GridResults(with_clients(runs), margins, crossed, left_out)
     # Curves need nothing that comparisons and tables find out.
     with done_beside(
-        lambda: rows_of_curves(results), lambda rows: _write_by_run(results, rows, folder)
+        lambda: rows_of_curves(results), lambda rows: _write_by_run(results, rows, folder, partial)
     ) as allow_to_write:
         results.compare_all()
         allow_to_write()
-        if partial:
-            (folder / paths.METRICS).unlink(missing_ok=True)
-        else:
-            write_metrics_json(results, folder / paths.METRICS)
         write_tables(results, folder / paths.TABLES)
         write_privacy(results, folder / paths.TABLES)
         write_robustness(results, folder / paths.TABLES)
@@ -92,9 +88,13 @@ def _write_summary(results: GridResults, path: Path) -> None:
     write_spreadsheet(path, [column.name for column in columns], rows)
 
 
-def _write_by_run(results: GridResults, curves: CurveRows, folder: Path) -> None:
+def _write_by_run(results: GridResults, curves: CurveRows, folder: Path, partial: bool) -> None:
     """Write what holds no comparison."""
     _write_summary(results, folder / paths.SUMMARY)
+    if partial:
+        (folder / paths.METRICS).unlink(missing_ok=True)
+    else:
+        write_metrics_json(results, folder / paths.METRICS)
     write_convergence(curves, folder / paths.CONVERGENCE)
     write_clients(results, folder / paths.TABLE_OF_CLIENTS)
     write_client_tables(results, (folder / paths.TABLE_OF_CLIENTS).with_suffix(".tex"))

@@ -38,3 +38,18 @@ def test_a_history_without_traffic_or_value_is_no_error():
     [point] = mean_curve([as_history(rows)], "test_loss")
     assert (point.round, point.mean, point.bytes_total) == (1, 0.5, 0)
     assert mean_curve([as_history(rows.assign(test_loss=None))], "test_loss") == []
+
+
+def test_equal_rounds_in_any_order_give_the_same_curve():
+    rows = [{"round": k, "bytes_total": 10 * k, "test_loss": 1 / (k + 1)} for k in range(5)]
+    whole, turned = pd.DataFrame(rows), pd.DataFrame(rows[::-1])
+    points = mean_curve([as_history(whole), as_history(whole)], "test_loss")
+    assert [(one.round, one.bytes_total) for one in points] == [(k, 10 * k) for k in range(5)]
+    assert [one.mean for one in points] == [1, 1 / 2, 1 / 3, 1 / 4, 1 / 5]
+    assert {one.sd for one in points} == {0}
+    assert mean_curve([as_history(turned), as_history(turned)], "test_loss") == points
+    assert mean_curve([as_history(turned), as_history(whole)], "test_loss") == points
+    assert (
+        mean_curve([as_history(whole), as_history(pd.DataFrame(rows[:2]))], "test_loss")
+        == (points[:2])
+    )
