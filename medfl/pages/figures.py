@@ -37,7 +37,6 @@ RC: Any = {
     "svg.hashsalt": "medfl",
 }
 UNLAID: Any = {"figure.autolayout": False, "figure.constrained_layout.use": False}
-UNDATED: Any = {".pdf": {"CreationDate": None}}
 DPI = 128
 
 P = ParamSpec("P")
@@ -78,7 +77,8 @@ def save(figure: Figure, stem: Path, endings: Sequence[str] = (".svg", ".png")) 
                 fit_fonts(figure)
             with atomic_path(stem.with_name(stem.name + ending)) as path:
                 # By its own name, so that who watches what is saved sees which picture it is.
-                figure.savefig(path, dpi=dpi, metadata=UNDATED.get(ending))
+                undated = {"CreationDate": None} if ending == ".pdf" else None
+                figure.savefig(path, dpi=dpi, metadata=undated)
     finally:
         figure.set_canvas(before)
     return stem.with_name(stem.name + ".png")
