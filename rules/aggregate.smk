@@ -26,8 +26,8 @@ rule aggregate:
         folder=subpath(output.summary, parent=True),
         code=FLOW.tables_code,
         names=FLOW.order,
-        minimum=FLOW.minimum_cells,
-        margins=FLOW.margins,
+        minimum=GRID.minimum_cells,
+        margins=GRID.margins,
     shell:
         'medfl aggregate --grid "$MEDFL_GRID" --results {params.folder:q} > {log:q} 2>&1'
 

@@ -221,6 +221,11 @@ class GridConfig(SplitConfig, GivenSplit):
         return minimum_cell(dataset, self._report(dataset).minimum_cell)
 
     @property
+    def minimum_cells(self) -> dict[str, int]:
+        """Dataset → the smallest count that is published."""
+        return {dataset: self.minimum_cell(dataset) for dataset in self.datasets}
+
+    @property
     def margins(self) -> dict[str, float]:
         """Dataset → within which difference, as a fraction, arms are practically equal."""
         return {dataset: self._report(dataset).equal_within / 100 for dataset in self.datasets}

@@ -360,16 +360,6 @@ class Workflow:
         return max(training.threads, min(number for number in clients if number is not None))
 
     @property
-    def minimum_cells(self) -> dict[str, int]:
-        """The smallest count of each dataset that is published."""
-        return {dataset: self.grid.minimum_cell(dataset) for dataset in self.grid.datasets}
-
-    @property
-    def margins(self) -> dict[str, float]:
-        """Within which difference arms of each dataset are practically equal."""
-        return self.grid.margins
-
-    @property
     def tables_code(self) -> str:
         """Hash of the sources of summary and tables."""
         return source_sha("medfl.report")

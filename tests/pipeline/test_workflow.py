@@ -182,8 +182,8 @@ def test_options_of_split():
     assert options[-1] == "--no-official-folds"
     few = {"report": {"minimum_cell": 10}, "dataset_settings": {}}
     assert flow(**few).split_options(wild())[2:4] == ["--minimum-cell", "10"]
-    assert flow(**few).minimum_cells["phantom"] == 10
-    assert found.minimum_cells["phantom"] == 0
+    assert flow(**few).grid.minimum_cells["phantom"] == 10
+    assert found.grid.minimum_cells["phantom"] == 0
     divided = flow(allow_divided_patients=True).split_options(wild(dealing="clients4-divided"))
     assert divided[-1] == "--allow-divided-patients"
     with pytest.raises(MedflError, match="deals phantom/iid as clients4, not as clients9"):
